@@ -1,0 +1,184 @@
+"""The camera: a COLMAP camera model with pixel centres at integers.
+
+In memory and on disk the centre of the first pixel is (0, 0), as in OpenCV and ROS. COLMAP puts it at (0.5, 0.5);
+`Camera.to_colmap` and `Camera.from_colmap` are the only places that know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from campose_core.errors import GeometryError
+from campose_core.geometry import Array
+
+MODEL_PARAMS = {
+    "SIMPLE_PINHOLE": ("f", "cx", "cy"),
+    "PINHOLE": ("fx", "fy", "cx", "cy"),
+    "SIMPLE_RADIAL": ("f", "cx", "cy", "k1"),
+    "RADIAL": ("f", "cx", "cy", "k1", "k2"),
+    "OPENCV": ("fx", "fy", "cx", "cy", "k1", "k2", "p1", "p2"),
+    "FULL_OPENCV": ("fx", "fy", "cx", "cy", "k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6"),
+    "OPENCV_FISHEYE": ("fx", "fy", "cx", "cy", "k1", "k2", "k3", "k4"),
+}
+PIXEL_PARAMS = {"f", "fx", "fy", "cx", "cy"}
+
+
+@dataclass(frozen=True)
+class Camera:
+    """COLMAP model name, image size in pixels, and parameters in COLMAP's order (see `MODEL_PARAMS`).
+
+    Raises:
+        GeometryError: unknown model, wrong number of parameters, a size or focal length that is not positive.
+    """
+
+    model: str
+    width: int
+    height: int
+    params: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if self.model not in MODEL_PARAMS:
+            raise GeometryError(f"unknown camera model {self.model!r}, known: {', '.join(MODEL_PARAMS)}")
+        names = MODEL_PARAMS[self.model]
+        object.__setattr__(self, "params", tuple(float(value) for value in self.params))
+        if len(self.params) != len(names) or not np.isfinite(self.params).all():
+            raise GeometryError(f"camera model {self.model} needs the finite numbers {names}, got {self.params}")
+        if self.width < 1 or self.height < 1 or min(self.focal) <= 0:
+            raise GeometryError(f"a camera needs a positive size and focal length: {self}")
+
+    @classmethod
+    def from_field_of_view(cls, width: int, height: int, horizontal_deg: float) -> Camera:
+        """A SIMPLE_RADIAL camera without distortion, centred, with the given horizontal field of view."""
+        focal = width / 2 / np.tan(np.radians(horizontal_deg) / 2)
+        return cls("SIMPLE_RADIAL", width, height, (focal, (width - 1) / 2, (height - 1) / 2, 0.0))
+
+    @classmethod
+    def from_camera_info(
+        cls, width: int, height: int, k: Sequence[float], d: Sequence[float], distortion_model: str
+    ) -> Camera:
+        """From sensor_msgs/CameraInfo: `k` row-major 3x3, `d` in the order of `distortion_model`.
+
+        Raises:
+            GeometryError: uncalibrated (k[0] is 0), or a distortion model without a COLMAP counterpart.
+        """
+        if len(k) != 9 or k[0] == 0:
+            raise GeometryError("camera_info is uncalibrated (K[0] is 0): calibrate the camera, or give its intrinsics")
+        pinhole = (k[0], k[4], k[2], k[5])
+        if not any(d):
+            return cls("PINHOLE", width, height, pinhole)
+        if distortion_model == "equidistant" and len(d) == 4:
+            return cls("OPENCV_FISHEYE", width, height, (*pinhole, *d))
+        if distortion_model == "plumb_bob" and len(d) in (4, 5):
+            if len(d) == 4 or d[4] == 0:
+                return cls("OPENCV", width, height, (*pinhole, *d[:4]))
+            return cls("FULL_OPENCV", width, height, (*pinhole, *d, 0.0, 0.0, 0.0))
+        if distortion_model == "rational_polynomial" and len(d) >= 8 and not any(d[8:]):
+            return cls("FULL_OPENCV", width, height, (*pinhole, *d[:8]))
+        raise GeometryError(f"camera_info has an unsupported distortion: {distortion_model!r} with {len(d)} numbers")
+
+    def to_colmap(self) -> tuple[str, int, int, list[float]]:
+        """Model, width, height and parameters with COLMAP's pixel origin."""
+        return self.model, self.width, self.height, self._map_centre(0.5)
+
+    @classmethod
+    def from_colmap(cls, model: str, width: int, height: int, params: Sequence[float]) -> Camera:
+        at_corner = cls(model, width, height, tuple(params))
+        return cls(model, width, height, tuple(at_corner._map_centre(-0.5)))
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> Camera:
+        return cls(str(fields["model"]), int(fields["width"]), int(fields["height"]), tuple(fields["params"]))
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"model": self.model, "width": self.width, "height": self.height, "params": list(self.params)}
+
+    def _map_centre(self, shift: float) -> list[float]:
+        named = zip(MODEL_PARAMS[self.model], self.params, strict=True)
+        return [value + shift if name in ("cx", "cy") else value for name, value in named]
+
+    def _param(self, name: str) -> float:
+        names = MODEL_PARAMS[self.model]
+        return self.params[names.index(name)] if name in names else 0.0
+
+    @property
+    def focal(self) -> tuple[float, float]:
+        """(fx, fy) in pixels."""
+        if "f" in MODEL_PARAMS[self.model]:
+            return self._param("f"), self._param("f")
+        return self._param("fx"), self._param("fy")
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """Principal point (cx, cy) in pixels."""
+        return self._param("cx"), self._param("cy")
+
+    def matrix(self) -> Array:
+        """The 3x3 intrinsic matrix K."""
+        (fx, fy), (cx, cy) = self.focal, self.centre
+        return np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
+
+    def distort(self, rays: ArrayLike) -> Array:
+        """Distorted image-plane coordinates (N, 2) of normalised rays (N, 2) = (x / z, y / z)."""
+        x, y = np.asarray(rays, dtype=np.float64).T
+        k1, k2, k3, k4, k5, k6, p1, p2 = (self._param(n) for n in ("k1", "k2", "k3", "k4", "k5", "k6", "p1", "p2"))
+        if self.model == "OPENCV_FISHEYE":
+            radius = np.hypot(x, y)
+            theta = np.arctan(radius)
+            theta_d = theta * (1 + k1 * theta**2 + k2 * theta**4 + k3 * theta**6 + k4 * theta**8)
+            factor = np.divide(theta_d, radius, out=np.ones_like(radius), where=radius > 1e-12)
+            return np.stack([x * factor, y * factor], axis=1)
+        r2 = x * x + y * y
+        radial = (1 + r2 * (k1 + r2 * (k2 + r2 * k3))) / (1 + r2 * (k4 + r2 * (k5 + r2 * k6)))
+        return np.stack(
+            [x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x), y * radial + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y],
+            axis=1,
+        )
+
+    def project(self, points_cam: ArrayLike) -> Array:
+        """Pixels (N, 2) of points (N, 3) in the camera frame; NaN for points that are not in front of the camera."""
+        points = np.asarray(points_cam, dtype=np.float64).reshape(-1, 3)
+        depth = np.where(points[:, 2] > 1e-9, points[:, 2], np.nan)
+        return self.distort(points[:, :2] / depth[:, None]) * self.focal + self.centre
+
+    def resized(self, width: int, height: int) -> Camera:
+        """The camera of the same picture at another size; the picture's corners stay its corners."""
+        scale = {"x": width / self.width, "y": height / self.height}
+        if "f" in MODEL_PARAMS[self.model] and abs(scale["x"] / scale["y"] - 1) > 0.01:
+            raise GeometryError(f"{self.model} cannot be resized from {self.width}x{self.height} to {width}x{height}")
+        params = []
+        for name, value in zip(MODEL_PARAMS[self.model], self.params, strict=True):
+            if name in ("cx", "cy"):
+                value = (value + 0.5) * scale[name[-1]] - 0.5
+            elif name in PIXEL_PARAMS:
+                value *= scale.get(name[-1], scale["x"])
+            params.append(value)
+        return Camera(self.model, width, height, tuple(params))
+
+    def cropped(self, left: int, top: int, width: int, height: int) -> Camera:
+        """The camera of the sub-picture that starts at pixel (left, top)."""
+        shift = {"cx": left, "cy": top}
+        params = [v - shift.get(n, 0) for n, v in zip(MODEL_PARAMS[self.model], self.params, strict=True)]
+        return Camera(self.model, width, height, tuple(params))
+
+    def rotated(self, quarter_turns: int) -> Camera:
+        """The camera of the picture turned counter-clockwise by quarter turns, as `numpy.rot90` turns pixels."""
+        camera = self
+        for _ in range(quarter_turns % 4):
+            camera = camera._rotated_once()
+        return camera
+
+    def _rotated_once(self) -> Camera:
+        # rot90: new x = old y, new y = (width - 1) - old x. Radial terms stay; the tangential ones follow the axes.
+        old = dict(zip(MODEL_PARAMS[self.model], self.params, strict=True))
+        new = dict(old)
+        new["cx"], new["cy"] = old["cy"], (self.width - 1) - old["cx"]
+        if "fx" in old:
+            new["fx"], new["fy"] = old["fy"], old["fx"]
+        if "p1" in old:
+            new["p1"], new["p2"] = -old["p2"], old["p1"]
+        return Camera(self.model, self.height, self.width, tuple(new[name] for name in MODEL_PARAMS[self.model]))

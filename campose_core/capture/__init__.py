@@ -1,0 +1,1 @@
+"""Anything that becomes frames: video, image folders, bags, a rendered world."""

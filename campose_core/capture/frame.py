@@ -1,0 +1,40 @@
+"""What every recording yields: frames, one at a time."""
+
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from campose_core.camera import Camera
+
+Image = NDArray[np.uint8]
+
+
+class Frame(NamedTuple):
+    """An image (H, W, 3) uint8 RGB, its header or video stamp, and the optical frame it was taken in."""
+
+    stamp_ns: int
+    image: Image
+    camera_frame: str
+    name: str
+
+
+class Recording(Protocol):
+    """A video, an image folder or a topic of a bag.
+
+    `camera` is None when the recording does not know its intrinsics; they already include a rotation that was applied
+    to the pixels. `frames` streams in time order; what could not be read is counted in `dropped` by reason.
+    """
+
+    name: str
+    camera: Camera | None
+    dropped: dict[str, int]
+
+    def describe(self) -> dict[str, str]:
+        """Where it came from, for scene.yaml (`kind`, `path`, and `topic` of a bag)."""
+        ...
+
+    def frames(self) -> Iterator[Frame]:
+        """The frames; may be called again from the start."""
+        ...

@@ -1,0 +1,1 @@
+"""`campose VERB`: parse, build options, call one function."""

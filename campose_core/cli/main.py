@@ -1,0 +1,70 @@
+"""Entry point of `campose`: finds the verb, parses its options, runs it, and turns faults into one line.
+
+Each verb is a module of this package with `add_arguments(parser)` and `run(options)`; only the chosen one is imported.
+"""
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from jsonargparse import ArgumentParser
+
+from campose_core import __version__
+from campose_core.errors import CamposeError
+
+VERBS = {
+    "simulate": "a rendered floor with exact ground truth: bag, video, floor map, reference trajectories",
+    "build": "recording -> localizer in one command: extract, map, align, floor, split, train, benchmark",
+    "extract": "frames out of a video, an image folder or a bag",
+    "map": "structure from motion over the extracted frames",
+    "align": "put the reconstruction into the metric map frame",
+    "floor": "attach a nav2 map, or make one out of a plan drawing",
+    "split": "divide the frames into train, val and test",
+    "train": "train a pose network",
+    "localize": "a pose for each frame of a recording",
+    "evaluate": "errors of an estimated trajectory against a reference",
+    "benchmark": "every estimator of a scene on the same frames",
+    "view": "serve a scene to Foxglove on ws://127.0.0.1:8765, or write it to an MCAP file",
+}
+
+
+def usage() -> str:
+    width = max(map(len, VERBS))
+    verbs = "\n".join(f"  {verb:{width}}  {description}" for verb, description in VERBS.items())
+    return f"usage: campose VERB ...\n\n{verbs}\n\n`campose VERB --help` tells more. Version {__version__}."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code (0 done, 1 failed on the data, 2 wrong usage)."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments[:1] in (["-h"], ["--help"]):
+        print(usage())
+        return 0
+    if arguments[:1] == ["--version"]:
+        print(f"campose {__version__}")
+        return 0
+    if not arguments or arguments[0] not in VERBS:
+        complaint = f"campose: unknown verb {arguments[0]!r}\n\n" if arguments else ""
+        print(complaint + usage(), file=sys.stderr)
+        return 2
+    verb, *rest = arguments
+    module = importlib.import_module(f"campose_core.cli.{verb}")
+    parser = ArgumentParser(prog=f"campose {verb}", description=VERBS[verb])
+    module.add_arguments(parser)
+    try:
+        module.run(parser.parse_args(rest))
+    except CamposeError as error:
+        print(f"campose {verb}: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print(f"campose {verb}: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

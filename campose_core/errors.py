@@ -1,0 +1,61 @@
+"""What goes wrong for reasons outside this code: one class per kind of fault, one clear line each.
+
+The command line prints the message and exits with `exit_code`; the node fails its transition with it. A message names
+the file or value at fault and says what to do about it.
+"""
+
+
+class CamposeError(Exception):
+    """Base of every fault that a person can cause and cure."""
+
+    exit_code = 1
+
+
+class UsageError(CamposeError):
+    """The command or its options make no sense (exit code 2, as argparse's own refusals)."""
+
+    exit_code = 2
+
+
+class MissingDependency(CamposeError):
+    """An optional package is not installed; the message holds the pip line."""
+
+
+class GeometryError(CamposeError):
+    """A pose, a camera or a set of points that has no valid geometry."""
+
+
+class TrajectoryError(CamposeError):
+    """A trajectory file or a pair of trajectories that cannot be used."""
+
+
+class CaptureError(CamposeError):
+    """A video, image folder or bag that cannot be read, or holds nothing usable."""
+
+
+class SceneError(CamposeError):
+    """A scene folder that is absent, incomplete or not a scene."""
+
+
+class MappingError(CamposeError):
+    """Structure from motion failed; the message names the stage and what to record instead."""
+
+
+class AlignmentError(CamposeError):
+    """The reconstruction cannot be put into the map frame with what was given."""
+
+
+class FloorError(CamposeError):
+    """A floor map or a plan drawing that cannot be used."""
+
+
+class LearningError(CamposeError):
+    """Training data or options that cannot be trained on."""
+
+
+class CheckpointError(LearningError):
+    """A model folder that is corrupt, foreign, or does not match its description."""
+
+
+class LocalizationError(CamposeError):
+    """A scene that cannot be localized in (no landmarks, no such model)."""

@@ -1,0 +1,200 @@
+"""Rigid and similarity transforms, and the errors between them.
+
+Transforms are named `a_from_b` and map points of frame b into frame a, so that the inner names of a product cancel:
+`map_from_base = map_from_cam * cam_from_base`. Quaternions are xyzw everywhere; this is the only file that knows it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.spatial.transform import Rotation
+
+from campose_core.errors import GeometryError
+
+Array = NDArray[np.float64]
+
+
+def _finite_vector(values: ArrayLike, size: int, what: str) -> Array:
+    vector = np.array(values, dtype=np.float64)
+    if vector.shape != (size,) or not np.isfinite(vector).all():
+        raise GeometryError(f"{what} must be {size} finite numbers, got {values!r}")
+    vector.setflags(write=False)
+    return vector
+
+
+def rotation_from_quat_xyzw(quat_xyzw: ArrayLike) -> Rotation:
+    """Rotation from a quaternion (x, y, z, w), which is normalised.
+
+    Raises:
+        GeometryError: not four finite numbers, or of zero length.
+    """
+    quat = _finite_vector(quat_xyzw, 4, "a quaternion (x, y, z, w)")
+    if np.linalg.norm(quat) < 1e-6:
+        raise GeometryError(f"a quaternion must not be zero, got {quat_xyzw!r}")
+    return Rotation.from_quat(quat)
+
+
+@dataclass(frozen=True, eq=False)
+class Pose:
+    """A rigid transform `a_from_b`: rotation, and translation (3,) in metres."""
+
+    rotation: Rotation
+    translation: Array
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "translation", _finite_vector(self.translation, 3, "a translation"))
+        if not self.rotation.single or not np.isfinite(self.rotation.as_quat()).all():
+            raise GeometryError("a pose needs exactly one finite rotation")
+
+    @classmethod
+    def identity(cls) -> Pose:
+        return cls(Rotation.identity(), np.zeros(3))
+
+    @classmethod
+    def from_quat_xyzw(cls, quat_xyzw: ArrayLike, translation: ArrayLike) -> Pose:
+        return cls(rotation_from_quat_xyzw(quat_xyzw), np.asarray(translation, dtype=np.float64))
+
+    @classmethod
+    def from_matrix(cls, matrix: ArrayLike) -> Pose:
+        """From a homogeneous 4x4 (or 3x4) matrix with an orthonormal rotation part.
+
+        Raises:
+            GeometryError: wrong shape, or the rotation part is not a rotation.
+        """
+        a_from_b = np.asarray(matrix, dtype=np.float64)
+        if a_from_b.shape not in ((4, 4), (3, 4)):
+            raise GeometryError(f"a pose matrix must be 4x4 or 3x4, got shape {a_from_b.shape}")
+        rotation = a_from_b[:3, :3]
+        if not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-4) or np.linalg.det(rotation) < 0:
+            raise GeometryError(f"the rotation part of a pose matrix is not a rotation: {rotation.tolist()}")
+        return cls(Rotation.from_matrix(rotation), a_from_b[:3, 3])
+
+    @property
+    def quat_xyzw(self) -> Array:
+        """Unit quaternion (4,) with w >= 0."""
+        return np.asarray(self.rotation.as_quat(canonical=True))
+
+    def matrix(self) -> Array:
+        """Homogeneous 4x4 matrix."""
+        a_from_b = np.eye(4)
+        a_from_b[:3, :3] = self.rotation.as_matrix()
+        a_from_b[:3, 3] = self.translation
+        return a_from_b
+
+    def __mul__(self, other: Pose) -> Pose:
+        """`a_from_c = a_from_b * b_from_c`."""
+        return Pose(self.rotation * other.rotation, self.transform(other.translation))
+
+    def inverse(self) -> Pose:
+        b_rotation_a = self.rotation.inv()
+        return Pose(b_rotation_a, -b_rotation_a.apply(self.translation))
+
+    def transform(self, points: ArrayLike) -> Array:
+        """Points of frame b, (N, 3) or (3,), in frame a."""
+        return np.asarray(self.rotation.apply(np.asarray(points, dtype=np.float64)) + self.translation)
+
+    def yaw(self) -> float:
+        """Heading of frame b's x axis on the x-y plane of frame a, radians."""
+        forward = self.rotation.apply([1.0, 0.0, 0.0])
+        return float(np.arctan2(forward[1], forward[0]))
+
+
+@dataclass(frozen=True, eq=False)
+class Similarity:
+    """`a_from_b` with a scale: x_a = scale * rotation(x_b) + translation."""
+
+    scale: float
+    rotation: Rotation
+    translation: Array
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "translation", _finite_vector(self.translation, 3, "a translation"))
+        if not (np.isfinite(self.scale) and self.scale > 0):
+            raise GeometryError(f"a similarity needs a positive scale, got {self.scale!r}")
+
+    @classmethod
+    def identity(cls) -> Similarity:
+        return cls(1.0, Rotation.identity(), np.zeros(3))
+
+    def transform(self, points: ArrayLike) -> Array:
+        """Points of frame b, (N, 3) or (3,), in frame a."""
+        return np.asarray(self.scale * self.rotation.apply(np.asarray(points, dtype=np.float64)) + self.translation)
+
+    def transform_pose(self, b_from_c: Pose) -> Pose:
+        """`a_from_c` of a camera or body c: the scale moves into the translation."""
+        return Pose(self.rotation * b_from_c.rotation, self.transform(b_from_c.translation))
+
+    def __mul__(self, other: Similarity) -> Similarity:
+        """`a_from_c = a_from_b * b_from_c`."""
+        return Similarity(self.scale * other.scale, self.rotation * other.rotation, self.transform(other.translation))
+
+    def inverse(self) -> Similarity:
+        b_rotation_a = self.rotation.inv()
+        return Similarity(1.0 / self.scale, b_rotation_a, -b_rotation_a.apply(self.translation) / self.scale)
+
+
+def umeyama(points_b: ArrayLike, points_a: ArrayLike) -> Similarity:
+    """The similarity `a_from_b` that maps points_b (N, 3) onto points_a (N, 3) with the least squared error.
+
+    Umeyama, "Least-squares estimation of transformation parameters between two point patterns", PAMI 1991.
+
+    Raises:
+        GeometryError: fewer than three pairs, or collinear points, which leave the rotation undetermined.
+    """
+    source, target = np.asarray(points_b, dtype=np.float64), np.asarray(points_a, dtype=np.float64)
+    if source.shape != target.shape or source.ndim != 2 or source.shape[1] != 3 or len(source) < 3:
+        raise GeometryError(f"alignment needs three or more point pairs, got {source.shape} and {target.shape}")
+    source_mean, target_mean = source.mean(0), target.mean(0)
+    covariance = (target - target_mean).T @ (source - source_mean) / len(source)  # eq. 38
+    u, singular, vt = np.linalg.svd(covariance)
+    if singular[0] <= 0 or singular[1] < 1e-4 * singular[0]:
+        raise GeometryError("the points to align lie on one line: add a point beside it")
+    sign = np.diag([1.0, 1.0, np.sign(np.linalg.det(u) * np.linalg.det(vt))])  # eq. 39
+    rotation = u @ sign @ vt  # eq. 40
+    variance = np.mean(np.sum((source - source_mean) ** 2, axis=1))
+    scale = float(np.trace(np.diag(singular) @ sign) / variance)  # eq. 42
+    return Similarity(scale, Rotation.from_matrix(rotation), target_mean - scale * rotation @ source_mean)
+
+
+def rotation_angle(rotation: Rotation) -> Array:
+    """Angle of each rotation, radians in [0, pi]; a scalar array for a single rotation."""
+    return np.asarray(rotation.magnitude())
+
+
+def pose_error(estimate: Pose, reference: Pose) -> tuple[float, float]:
+    """Distance in metres and angle in radians between two poses of the same frame pair."""
+    distance = float(np.linalg.norm(estimate.translation - reference.translation))
+    return distance, float(rotation_angle(reference.rotation.inv() * estimate.rotation))
+
+
+def log_quat(rotation: Rotation) -> Array:
+    """Logarithm of the unit quaternion, (..., 3): half the rotation vector.
+
+    The rotation label of MapNet (Brahmbhatt et al., CVPR 2018, eq. 2); its norm is at most pi / 2.
+    """
+    return np.asarray(rotation.as_rotvec() / 2.0)
+
+
+def exp_quat(log_quaternion: ArrayLike) -> Rotation:
+    """Inverse of `log_quat`, defined for every finite vector."""
+    return Rotation.from_rotvec(2.0 * np.asarray(log_quaternion, dtype=np.float64))
+
+
+def skew(vector: ArrayLike) -> Array:
+    """The matrix [v]x with [v]x w = v x w."""
+    x, y, z = np.asarray(vector, dtype=np.float64)
+    return np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
+
+
+def covariance_at_lever(covariance: Array, lever_in_map: ArrayLike) -> Array:
+    """Covariance of another point fixed to the same body.
+
+    `covariance` is 6x6 over (x, y, z, rx, ry, rz) about the map's fixed axes; `lever_in_map` is the vector in metres
+    from the old point to the new one, in map axes. A small turn w moves the new point by w x lever = -[lever]x w.
+    """
+    jacobian = np.eye(6)
+    jacobian[:3, 3:] = -skew(lever_in_map)
+    return np.asarray(jacobian @ covariance @ jacobian.T)

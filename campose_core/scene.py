@@ -1,0 +1,254 @@
+"""The scene: one mapped place as a folder on disk.
+
+    SCENE/
+      scene.yaml        name, cameras, sources, alignment (map_from_sfm), finished steps, package versions
+      frames/SOURCE/*.jpg
+      frames.csv        name,source,stamp_ns,camera,split,x,y,z,qx,qy,qz,qw   (pose = map_from_cam, empty when unknown)
+      sfm/              model/ (COLMAP, sfm frame), database.db, landmarks.npz
+      floor/            map.yaml, map.pgm
+      models/NAME/      weights.safetensors, model.yaml
+      reports/
+
+Every step reads and writes only this folder. A finished step is recorded with its options and a key that also covers
+the steps before it, so that a second run skips what is done and redoes what its options, or a step before it, changed.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import importlib.metadata
+import io
+import json
+import platform
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from campose_core.camera import Camera
+from campose_core.errors import CamposeError, SceneError
+from campose_core.files import write_text
+from campose_core.geometry import Pose, Similarity, rotation_from_quat_xyzw
+from campose_core.trajectory import Trajectory
+
+FORMAT = 1
+COLUMNS = ["name", "source", "stamp_ns", "camera", "split", "x", "y", "z", "qx", "qy", "qz", "qw"]
+SPLITS = ("train", "val", "test")
+# What each step is built on; `train:NAME` stands on `split`.
+UPSTREAM = {"extract": None, "map": "extract", "align": "map", "split": "align", "train": "split", "floor": None}
+
+
+@dataclass(frozen=True)
+class SceneFrame:
+    """One row of frames.csv. `name` is `SOURCE/FILE.jpg` below frames/; `split` is '' or one of SPLITS."""
+
+    name: str
+    source: str
+    stamp_ns: int
+    camera: str
+    split: str = ""
+    map_from_cam: Pose | None = None
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """Where the reconstruction lies in the map frame, how that was found, and how well it fits.
+
+    `residual` holds what the method can say, in metres and degrees, by name (`median_m`, `max_m`, ...).
+    """
+
+    map_from_sfm: Similarity
+    method: str
+    residual: dict[str, float] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        similarity = self.map_from_sfm
+        return {
+            "method": self.method,
+            "scale": similarity.scale,
+            "quat_xyzw": [float(v) for v in similarity.rotation.as_quat(canonical=True)],
+            "translation": [float(v) for v in similarity.translation],
+            "residual": self.residual,
+        }
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> Alignment:
+        rotation = rotation_from_quat_xyzw(fields["quat_xyzw"])
+        similarity = Similarity(float(fields["scale"]), rotation, fields["translation"])
+        return cls(similarity, str(fields["method"]), dict(fields.get("residual", {})))
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A scene folder as it stood when it was opened; `save` writes a changed copy back.
+
+    sources: SOURCE -> what it was extracted from. cameras: name -> Camera; a source's camera has the source's name.
+    steps: step -> {options, key}, see `is_done`.
+    """
+
+    path: Path
+    name: str
+    cameras: dict[str, Camera] = field(default_factory=dict)
+    sources: dict[str, dict[str, Any]] = field(default_factory=dict)
+    alignment: Alignment | None = None
+    steps: dict[str, dict[str, Any]] = field(default_factory=dict)
+    frames: tuple[SceneFrame, ...] = ()
+
+    @property
+    def frames_dir(self) -> Path:
+        return self.path / "frames"
+
+    @property
+    def sfm_dir(self) -> Path:
+        return self.path / "sfm"
+
+    @property
+    def floor_yaml(self) -> Path:
+        return self.path / "floor" / "map.yaml"
+
+    @property
+    def models_dir(self) -> Path:
+        return self.path / "models"
+
+    @property
+    def reports_dir(self) -> Path:
+        return self.path / "reports"
+
+    @classmethod
+    def open(cls, path: Path | str) -> Scene:
+        """Read a scene folder.
+
+        Raises:
+            SceneError: not a scene folder, or scene.yaml or frames.csv is damaged (the place is named).
+        """
+        path = Path(path)
+        header_path = path / "scene.yaml"
+        if not header_path.is_file():
+            raise SceneError(
+                f"{path} is not a scene (no scene.yaml): make one with `campose build SOURCE --scene {path}`"
+            )
+        try:
+            header = yaml.safe_load(header_path.read_text(encoding="utf-8"))
+            if not isinstance(header, dict) or header.get("format") != FORMAT:
+                raise SceneError(f"{header_path}: expected `format: {FORMAT}`: not written by this version of campose")
+            alignment = header.get("alignment")
+            return cls(
+                path=path,
+                name=str(header["name"]),
+                cameras={name: Camera.from_dict(fields) for name, fields in header["cameras"].items()},
+                sources=header["sources"],
+                alignment=Alignment.from_dict(alignment) if alignment else None,
+                steps=header["steps"],
+                frames=tuple(_read_frames(path / "frames.csv")),
+            )
+        except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError, UnicodeDecodeError) as error:
+            raise SceneError(f"{header_path} is damaged: {error!r}") from error
+        except SceneError:
+            raise
+        except CamposeError as error:
+            raise SceneError(f"{header_path} is damaged: {error}") from error
+
+    @classmethod
+    def open_or_create(cls, path: Path | str) -> Scene:
+        """The scene at `path`, or a new empty one (nothing is written before `save`).
+
+        Raises:
+            SceneError: the folder holds other things and no scene.yaml.
+        """
+        path = Path(path)
+        if (path / "scene.yaml").exists():
+            return cls.open(path)
+        left_by_a_killed_extraction = {"frames", "frames.csv"}
+        if path.exists() and not path.is_dir():
+            raise SceneError(f"{path} is a file: a scene is a folder")
+        strangers = {p.name for p in path.glob("[!.]*")} - left_by_a_killed_extraction
+        if strangers:
+            raise SceneError(f"{path} holds {sorted(strangers)[0]!r} and no scene.yaml: choose a new or empty folder")
+        return cls(path=path, name=path.resolve().name)
+
+    def save(self) -> None:
+        """Write frames.csv and scene.yaml, each whole or not at all; scene.yaml, which records the steps, last."""
+        write_text(self.path / "frames.csv", _frames_text(self.frames))
+        header = {
+            "format": FORMAT,
+            "name": self.name,
+            "cameras": {name: camera.to_dict() for name, camera in self.cameras.items()},
+            "sources": self.sources,
+            "alignment": self.alignment.to_dict() if self.alignment else None,
+            "steps": self.steps,
+            "versions": _versions(),
+        }
+        write_text(self.path / "scene.yaml", yaml.safe_dump(header, sort_keys=False, allow_unicode=True))
+
+    def is_done(self, step: str, options: dict[str, Any]) -> bool:
+        """Whether `step` was finished with these options on top of the present results of the steps before it."""
+        record = self.steps.get(step)
+        return record is not None and record["key"] == self._key(step, options)
+
+    def with_step(self, step: str, options: dict[str, Any], **changes: Any) -> Scene:
+        """A copy with `changes` in which `step` counts as finished."""
+        record = {"options": options, "key": self._key(step, options)}
+        return replace(self, steps={**self.steps, step: record}, **changes)
+
+    def _key(self, step: str, options: dict[str, Any]) -> str:
+        upstream = UPSTREAM[step.split(":")[0]]
+        before = sorted((n, r["key"]) for n, r in self.steps.items() if upstream and n.split(":")[0] == upstream)
+        return hashlib.sha256(json.dumps([step, options, before], sort_keys=True).encode()).hexdigest()[:16]
+
+    def frame_path(self, frame: SceneFrame) -> Path:
+        return self.frames_dir / frame.name
+
+    def posed_frames(self, split: str | None = None) -> list[SceneFrame]:
+        """Frames with a pose, of one split or of all, in the order of frames.csv."""
+        return [f for f in self.frames if f.map_from_cam is not None and split in (None, f.split)]
+
+    def trajectory(self, source: str) -> Trajectory:
+        """The poses map_from_cam of one source's registered frames."""
+        frames = [f for f in self.posed_frames() if f.source == source]
+        return Trajectory.from_poses([f.stamp_ns for f in frames], [f.map_from_cam for f in frames if f.map_from_cam])
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": platform.python_version()}
+    for package in ("campose_ros", "numpy", "scipy", "pycolmap", "torch"):
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def _frames_text(frames: Iterable[SceneFrame]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for frame in frames:
+        pose = frame.map_from_cam
+        numbers = [""] * 7 if pose is None else [repr(float(v)) for v in (*pose.translation, *pose.quat_xyzw)]
+        writer.writerow([frame.name, frame.source, frame.stamp_ns, frame.camera, frame.split, *numbers])
+    return text.getvalue()
+
+
+def _read_frames(path: Path) -> Iterable[SceneFrame]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SceneError(f"{path}: cannot be read: {error}") from error
+    reader = csv.DictReader(io.StringIO(text))
+    if reader.fieldnames != COLUMNS:
+        raise SceneError(f"{path}: expected the columns {','.join(COLUMNS)}, got {reader.fieldnames}")
+    for number, row in enumerate(reader, start=2):
+        try:
+            if row["split"] not in ("", *SPLITS):
+                raise ValueError(f"unknown split {row['split']!r}")
+            numbers = [row[column] for column in COLUMNS[5:]]
+            pose = None
+            if any(numbers):
+                values = [float(value) for value in numbers]
+                pose = Pose.from_quat_xyzw(values[3:], values[:3])
+            yield SceneFrame(row["name"], row["source"], int(row["stamp_ns"]), row["camera"], row["split"], pose)
+        except (ValueError, TypeError, CamposeError) as error:
+            raise SceneError(f"{path}:{number}: {error}") from error

