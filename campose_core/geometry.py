@@ -90,11 +90,11 @@ class Pose:
 
     def inverse(self) -> Pose:
         b_rotation_a = self.rotation.inv()
-        return Pose(b_rotation_a, -b_rotation_a.apply(self.translation))
+        return Pose(b_rotation_a, -(b_rotation_a.as_matrix() @ self.translation))
 
     def transform(self, points: ArrayLike) -> Array:
         """Points of frame b, (N, 3) or (3,), in frame a."""
-        return np.asarray(self.rotation.apply(np.asarray(points, dtype=np.float64)) + self.translation)
+        return np.asarray(np.asarray(points) @ self.rotation.as_matrix().T + self.translation)
 
     def yaw(self) -> float:
         """Heading of frame b's x axis on the x-y plane of frame a, radians."""
@@ -121,7 +121,7 @@ class Similarity:
 
     def transform(self, points: ArrayLike) -> Array:
         """Points of frame b, (N, 3) or (3,), in frame a."""
-        return np.asarray(self.scale * self.rotation.apply(np.asarray(points, dtype=np.float64)) + self.translation)
+        return np.asarray(self.scale * np.asarray(points) @ self.rotation.as_matrix().T + self.translation)
 
     def transform_pose(self, b_from_c: Pose) -> Pose:
         """`a_from_c` of a camera or body c: the scale moves into the translation."""
@@ -133,7 +133,7 @@ class Similarity:
 
     def inverse(self) -> Similarity:
         b_rotation_a = self.rotation.inv()
-        return Similarity(1.0 / self.scale, b_rotation_a, -b_rotation_a.apply(self.translation) / self.scale)
+        return Similarity(1.0 / self.scale, b_rotation_a, -(b_rotation_a.as_matrix() @ self.translation) / self.scale)
 
 
 def umeyama(points_b: ArrayLike, points_a: ArrayLike) -> Similarity:
