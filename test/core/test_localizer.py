@@ -1,0 +1,189 @@
+"""The localizer over scripted trajectories: an estimator that looks its answers up stands in for the camera's."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
+
+from campose_core.camera import Camera
+from campose_core.capture.frame import Frame
+from campose_core.errors import LocalizationError
+from campose_core.geometry import Pose, pose_error
+from campose_core.localization.estimator import PoseEstimate
+from campose_core.localization.localizer import LocalizationResult, Localizer, LocalizerOptions, Status
+
+CAMERA = Camera.from_field_of_view(64, 48, 70.0)
+PERIOD_NS = 100_000_000
+START_NS = 1_700_000_000_000_000_000
+
+
+class ScriptedEstimator:
+    """Answers each stamp with the pose scripted for it, and nothing for any other."""
+
+    name = "scripted"
+
+    def __init__(self, poses: dict[int, Pose], sigma_m: float = 0.005) -> None:
+        self.poses = poses
+        self.covariance = np.diag([sigma_m**2] * 3 + [1e-6] * 3)
+
+    def estimate(self, frame: Frame, camera: Camera) -> PoseEstimate | None:
+        pose = self.poses.get(frame.stamp_ns)
+        return None if pose is None else PoseEstimate(frame.stamp_ns, pose, self.covariance, 50)
+
+
+def at(x: float, y: float = 1.0, yaw: float = 0.0) -> Pose:
+    return Pose(Rotation.from_euler("z", yaw), np.array([x, y, 0.4]))
+
+
+def frame(stamp_ns: int, width: int = 64, height: int = 48) -> Frame:
+    return Frame(stamp_ns, np.zeros((height, width, 3), np.uint8), "camera_optical", str(stamp_ns))
+
+
+def stamp(index: int) -> int:
+    return START_NS + index * PERIOD_NS
+
+
+def run(script: list[Pose | None], **settings) -> list[LocalizationResult]:
+    """One result per scripted answer, ten images a second."""
+    poses = {stamp(i): pose for i, pose in enumerate(script) if pose is not None}
+    localizer = Localizer(ScriptedEstimator(poses), **settings)
+    return [localizer.localize(frame(stamp(i)), CAMERA) for i in range(len(script))]
+
+
+def walk(count: int, start_m: float = 0.0, step_m: float = 0.05) -> list[Pose | None]:
+    return [at(start_m + i * step_m) for i in range(count)]
+
+
+def test_the_first_pose_is_believed_once_three_agree() -> None:
+    results = run(walk(6))
+    assert [r.status for r in results] == [Status.INITIALIZING] * 2 + [Status.TRACKING] * 4
+    assert [r.map_from_cam is None for r in results] == [True, True, False, False, False, False]
+    assert results[1].reason == "a first pose: 2 of 3 agreeing estimates"
+    assert pose_error(results[5].map_from_base, at(0.25)) == pytest.approx((0.0, 0.0), abs=1e-6)
+
+
+def test_poses_that_contradict_each_other_are_never_believed() -> None:
+    results = run([at(3.0 * (i % 2)) for i in range(20)])
+    assert {r.status for r in results} == {Status.INITIALIZING}
+
+
+def test_a_single_jump_is_not_published_and_tracking_goes_on() -> None:
+    script = walk(10)
+    script[6] = at(4.0)
+    results = run(script)
+    assert results[6].map_from_cam is None
+    assert results[6].reason == "a jump: 1 of 3 agreeing estimates"
+    assert results[6].status is Status.TRACKING
+    assert results[7].map_from_cam is not None
+
+
+def test_a_turn_faster_than_the_body_can_is_a_jump() -> None:
+    script = walk(8)
+    script[6] = at(0.3, yaw=math.pi / 2)
+    assert run(script)[6].reason.startswith("a jump")
+    script[6] = at(0.3, yaw=0.3)
+    assert run(script)[6].map_from_cam is not None
+
+
+def test_a_jump_confirmed_by_consecutive_estimates_is_followed() -> None:
+    results = run(walk(6) + walk(5, start_m=9.0))
+    assert [r.map_from_cam is not None for r in results[6:]] == [False, False, True, True, True]
+    assert results[8].map_from_cam.translation[0] == pytest.approx(9.1)
+
+
+def test_a_missing_estimate_breaks_the_confirmation() -> None:
+    results = run([*walk(6), at(9.0), at(9.0), None, at(9.0), at(9.0), at(9.0)])
+    assert [r.map_from_cam is not None for r in results[6:]] == [False] * 5 + [True]
+
+
+def test_a_noisy_estimator_is_given_its_noise() -> None:
+    noise = np.random.default_rng(3).normal(0.0, 0.3, 30)
+    poses = {stamp(i): at(5.0 + float(noise[i])) for i in range(30)}
+    localizer = Localizer(ScriptedEstimator(poses, sigma_m=0.3))
+    results = [localizer.localize(frame(stamp(i)), CAMERA) for i in range(30)]
+    assert all(r.map_from_cam is not None for r in results[2:])
+
+
+def test_lost_after_misses_in_a_row_and_found_again() -> None:
+    options = LocalizerOptions(lost_after_misses=4, lost_after_s=60.0)
+    results = run([*walk(5), *[None] * 6, *walk(4, start_m=2.0)], options=options)
+    states = [r.status for r in results[5:]]
+    assert states == [Status.TRACKING] * 3 + [Status.LOST] * 5 + [Status.TRACKING] * 2
+    assert results[7].reason == "no pose found in the image"
+
+
+def test_lost_after_silence() -> None:
+    localizer = Localizer(ScriptedEstimator({stamp(i): at(0.0) for i in (0, 1, 2, 3, 40, 41, 42)}))
+    states = [localizer.localize(frame(stamp(i)), CAMERA).status for i in (0, 1, 2, 3, 40, 41, 42)]
+    assert states[3:] == [Status.TRACKING, Status.LOST, Status.LOST, Status.TRACKING]
+
+
+def test_never_found_stays_initializing() -> None:
+    assert {r.status for r in run([None] * 40)} == {Status.INITIALIZING}
+
+
+def test_a_stamp_that_goes_back_starts_over() -> None:
+    localizer = Localizer(ScriptedEstimator({stamp(i): at(0.1 * i) for i in range(20)}))
+    first = [localizer.localize(frame(stamp(i)), CAMERA) for i in range(20)]
+    again = [localizer.localize(frame(stamp(i)), CAMERA) for i in range(20)]
+    assert again[0].status is Status.INITIALIZING
+    assert [r.status for r in again] == [r.status for r in first]
+    assert [r.map_from_cam is None for r in again] == [r.map_from_cam is None for r in first]
+
+
+def test_reset_forgets() -> None:
+    localizer = Localizer(ScriptedEstimator({stamp(i): at(0.0) for i in range(10)}))
+    for i in range(5):
+        localizer.localize(frame(stamp(i)), CAMERA)
+    assert localizer.status is Status.TRACKING
+    localizer.reset()
+    assert localizer.status is Status.INITIALIZING
+    assert localizer.localize(frame(stamp(6)), CAMERA).map_from_cam is None
+
+
+def test_an_estimate_without_finite_covariance_is_no_estimate() -> None:
+    estimator = ScriptedEstimator({stamp(i): at(0.0) for i in range(5)}, sigma_m=math.nan)
+    localizer = Localizer(estimator)
+    assert all(localizer.localize(frame(stamp(i)), CAMERA).map_from_cam is None for i in range(5))
+
+
+def test_the_base_stands_where_the_camera_is_mounted() -> None:
+    """A camera 0.2 m ahead of and 0.5 m above the base, looking forward along the map's y axis."""
+    map_from_cam = Pose(Rotation.from_matrix([[1, 0, 0], [0, 0, 1], [0, -1, 0]]), np.array([3.0, 2.0, 0.5]))
+    base_from_cam = Pose(Rotation.from_matrix([[0, 0, 1], [-1, 0, 0], [0, -1, 0]]), np.array([0.2, 0.0, 0.5]))
+    result = run([map_from_cam] * 3, base_from_cam=base_from_cam)[2]
+    np.testing.assert_allclose(result.map_from_base.translation, [3.0, 1.8, 0.0], atol=1e-9)
+    assert result.map_from_base.yaw() == pytest.approx(math.pi / 2)
+    # A turn of the camera by w about z moves the base, 0.2 m behind it, sideways by 0.2 w.
+    assert result.covariance[0, 0] == pytest.approx(0.005**2 + 0.5**2 * 1e-6 + 0.2**2 * 1e-6)
+
+
+def test_intrinsics_follow_the_image_size_but_not_another_shape() -> None:
+    localizer = Localizer(ScriptedEstimator({}))
+    localizer.localize(frame(stamp(0), 128, 96), CAMERA)
+    with pytest.raises(LocalizationError, match=r"the image is 64x64, its camera 64x48"):
+        localizer.localize(frame(stamp(1), 64, 64), CAMERA)
+
+
+@pytest.mark.parametrize("field", list(vars(LocalizerOptions())))
+@pytest.mark.parametrize("value", [0, -1, math.nan])
+def test_options_refuse_what_is_not_positive(field: str, value: float) -> None:
+    with pytest.raises(LocalizationError, match=f"{field} must be positive"):
+        LocalizerOptions(**{field: value})
+
+
+answers = st.one_of(st.none(), st.builds(at, st.sampled_from([0.0, 0.1, 5.0])))
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(answers, max_size=30))
+def test_any_script_gives_poses_only_while_tracking_and_the_same_twice(script: list[Pose | None]) -> None:
+    first, second = run(script), run(script)
+    for i, (result, again) in enumerate(zip(first, second, strict=True)):
+        assert (result.status, result.reason, result.map_from_cam) == (again.status, again.reason, again.map_from_cam)
+        assert result.map_from_cam is None or result.status is Status.TRACKING
+        assert result.map_from_cam in (None, script[i])
+        assert (result.map_from_base is None) == bool(result.reason)
