@@ -1,0 +1,224 @@
+"""The floor map: an occupancy grid in the map frame, read and written as nav2's map_server does.
+
+In memory row 0 is the smallest y, as in nav_msgs/OccupancyGrid; in an image the first row is the largest. The flip is
+here and nowhere else. The reading follows navigation2/nav2_map_server/src/map_io.cpp.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from numpy.typing import ArrayLike, NDArray
+from PIL import Image
+
+from campose_core.errors import FloorError
+from campose_core.files import replacing, write_text
+from campose_core.geometry import Array
+
+UNKNOWN, FREE, OCCUPIED = -1, 0, 100
+# Which percentages count as free and as occupied where a map holds more than three values: map_saver's defaults.
+FREE_UP_TO, OCCUPIED_FROM = 25, 65
+MODES = ("trinary", "scale", "raw")
+MAX_SIDE = 32767
+LUMA = np.array([0.212656, 0.715158, 0.072186], dtype=np.float32)  # Rec. 709, what ImageMagick's grayscale is
+
+
+@dataclass(frozen=True, eq=False)
+class FloorMap:
+    """An occupancy grid.
+
+    occupancy: (rows, cols) int8, percent 0..100 or -1 unknown; row 0 is the smallest y, column 0 the smallest x.
+    resolution: metres per cell. origin: (x, y, yaw) in the map frame of the outer corner of cell (0, 0), radians.
+
+    Raises:
+        FloorError: empty or not two-dimensional, values outside -1..100, a resolution that is not positive, or an
+            origin that is not three finite numbers.
+    """
+
+    occupancy: NDArray[np.int8]
+    resolution: float
+    origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+    def __post_init__(self) -> None:
+        occupancy = np.asarray(self.occupancy)
+        if occupancy.ndim != 2 or 0 in occupancy.shape or max(occupancy.shape) > MAX_SIDE:
+            raise FloorError(f"a floor map needs 1 to {MAX_SIDE} rows and columns, got shape {occupancy.shape}")
+        if occupancy.dtype.kind not in "iu" or occupancy.min() < UNKNOWN or occupancy.max() > OCCUPIED:
+            raise FloorError("the cells of a floor map must be whole percentages 0..100, or -1 for unknown")
+        if not (math.isfinite(self.resolution) and self.resolution >= 1e-6):
+            raise FloorError(f"resolution must be a positive number of metres per cell, got {self.resolution!r}")
+        if len(self.origin) != 3 or not all(math.isfinite(value) for value in self.origin):
+            raise FloorError(f"origin must be three finite numbers [x, y, yaw], got {list(self.origin)!r}")
+        occupancy = occupancy.astype(np.int8)
+        occupancy.setflags(write=False)
+        object.__setattr__(self, "occupancy", occupancy)
+        object.__setattr__(self, "resolution", float(self.resolution))
+        object.__setattr__(self, "origin", tuple(float(value) for value in self.origin))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, cols)."""
+        return self.occupancy.shape[0], self.occupancy.shape[1]
+
+    @property
+    def free(self) -> NDArray[np.bool_]:
+        return (self.occupancy >= FREE) & (self.occupancy <= FREE_UP_TO)
+
+    @property
+    def occupied(self) -> NDArray[np.bool_]:
+        return self.occupancy >= OCCUPIED_FROM
+
+    def grid_of(self, xy: ArrayLike) -> Array:
+        """Grid coordinates (..., 2) = (column, row) in cells of map points (..., 2); cell (i, j) is [j, j+1) x [i, i+1)."""
+        x, y, yaw = self.origin
+        offset = (np.asarray(xy, dtype=np.float64) - (x, y)) / self.resolution
+        cos, sin = math.cos(yaw), math.sin(yaw)
+        return np.asarray(offset @ np.array([[cos, -sin], [sin, cos]]))
+
+    def cell_of(self, xy: ArrayLike) -> NDArray[np.int64]:
+        """Cells (..., 2) = (row, column) that hold the map points (..., 2); may lie outside, see `contains`."""
+        return np.floor(self.grid_of(xy)).astype(np.int64)[..., ::-1]
+
+    def centre_of(self, cell: ArrayLike) -> Array:
+        """Map points (..., 2) at the centres of the cells (..., 2) = (row, column)."""
+        x, y, yaw = self.origin
+        grid = (np.asarray(cell, dtype=np.float64)[..., ::-1] + 0.5) * self.resolution
+        cos, sin = math.cos(yaw), math.sin(yaw)
+        return np.asarray(grid @ np.array([[cos, sin], [-sin, cos]]) + (x, y))
+
+    def contains(self, cell: ArrayLike) -> NDArray[np.bool_]:
+        """Whether cells (..., 2) = (row, column) lie on the map."""
+        cells = np.asarray(cell)
+        return np.asarray(((cells >= 0) & (cells < self.shape)).all(axis=-1))
+
+    @classmethod
+    def load(cls, yaml_path: Path | str) -> FloorMap:
+        """Read a nav2 map: yaml and the image it names, relative to the yaml.
+
+        Raises:
+            FloorError: a file is missing or damaged, a key is missing, or a value makes no sense; both are named.
+        """
+        yaml_path = Path(yaml_path)
+        fields = _read_yaml(yaml_path)
+        mode = str(fields.get("mode", "trinary")).lower()
+        if mode not in MODES:
+            raise FloorError(f"{yaml_path}: mode must be one of {', '.join(MODES)}, got {fields['mode']!r}")
+        free_thresh, occupied_thresh = (_number(yaml_path, fields, key) for key in ("free_thresh", "occupied_thresh"))
+        if not 0 <= free_thresh < occupied_thresh <= 1:
+            raise FloorError(
+                f"{yaml_path}: thresholds must satisfy 0 <= free_thresh < occupied_thresh <= 1, "
+                f"got free_thresh {free_thresh} and occupied_thresh {occupied_thresh}"
+            )
+        origin = fields["origin"]
+        if not isinstance(origin, list) or len(origin) != 3:
+            raise FloorError(f"{yaml_path}: origin must be three numbers [x, y, yaw], got {origin!r}")
+        if not isinstance(fields["negate"], (bool, int)):
+            raise FloorError(f"{yaml_path}: negate must be 0 or 1, got {fields['negate']!r}")
+        gray, opaque = _read_image(yaml_path, str(fields["image"]))
+        if mode == "raw":
+            cells = np.where(gray <= OCCUPIED, gray, UNKNOWN).astype(np.int8)
+        else:
+            cells = _thresholded(gray, bool(fields["negate"]), free_thresh, occupied_thresh, mode == "scale")
+            cells[~opaque] = UNKNOWN
+        try:
+            x, y, yaw = (_number(yaml_path, {"origin": value}, "origin") for value in origin)
+            return cls(np.flipud(cells), _number(yaml_path, fields, "resolution"), (x, y, yaw))
+        except FloorError as error:
+            raise FloorError(str(error) if str(yaml_path) in str(error) else f"{yaml_path}: {error}") from error
+
+    def save(self, folder: Path | str, name: str = "map") -> Path:
+        """Write `folder/NAME.yaml` and `NAME.pgm`, which `load` and nav2 read back as this very map.
+
+        A map of only free, occupied and unknown cells is written in mode trinary, any other in mode raw.
+        Returns the path of the yaml file.
+        """
+        folder = Path(folder)
+        trinary = bool(np.isin(self.occupancy, (UNKNOWN, FREE, OCCUPIED)).all())
+        if trinary:
+            gray = np.select([self.occupancy == FREE, self.occupancy == OCCUPIED], [254, 0], 205)
+        else:
+            gray = np.where(self.occupancy == UNKNOWN, 255, self.occupancy)
+        with replacing(folder / f"{name}.pgm") as beside:
+            Image.fromarray(np.flipud(gray).astype(np.uint8)).save(beside, format="PPM")
+        fields = {
+            "image": f"{name}.pgm",
+            "mode": "trinary" if trinary else "raw",
+            "resolution": self.resolution,
+            "origin": list(self.origin),
+            "negate": 0,
+            "occupied_thresh": 0.65,
+            "free_thresh": 0.196,  # gray 205 is 0.19608 occupied: not free, as its writer meant
+        }
+        write_text(folder / f"{name}.yaml", yaml.safe_dump(fields, sort_keys=False, default_flow_style=None))
+        return folder / f"{name}.yaml"
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        fields = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise FloorError(f"{path}: the map yaml cannot be read: {error}") from error
+    except yaml.YAMLError as error:
+        raise FloorError(f"{path} is not yaml: {' '.join(str(error).split())}") from error
+    if not isinstance(fields, dict):
+        raise FloorError(f"{path} is not a nav2 map yaml: it holds no keys")
+    required = ("image", "resolution", "origin", "negate", "occupied_thresh", "free_thresh")
+    missing = [key for key in required if fields.get(key) is None]
+    if missing:
+        raise FloorError(f"{path}: the key {missing[0]!r} is missing (a nav2 map needs {', '.join(required)})")
+    return fields
+
+
+def _number(path: Path, fields: dict[str, Any], key: str) -> float:
+    value = fields[key]
+    try:
+        # PyYAML takes 5e-2 for text, yaml-cpp for a number.
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise FloorError(f"{path}: {key} must be a finite number, got {value!r}")
+    return number
+
+
+def _read_image(yaml_path: Path, name: str) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Gray values (H, W) and which pixels are opaque, first row as in the image."""
+    path = yaml_path.parent / name
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                if image.mode.startswith("I"):  # 16 bits
+                    gray = np.rint(np.asarray(image, dtype=np.float64) / 257).clip(0, 255).astype(np.uint8)
+                    return gray, np.ones(gray.shape, dtype=bool)
+                if image.mode == "L" and "transparency" not in image.info:
+                    gray = np.asarray(image)
+                    return gray, np.ones(gray.shape, dtype=bool)
+                rgba = np.asarray(image.convert("RGBA"))
+    except FileNotFoundError as error:
+        raise FloorError(f"{yaml_path}: image {name!r} does not exist (looked for {path})") from error
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise FloorError(f"{yaml_path}: image {name!r} cannot be read: {error}") from error
+    gray = np.rint(rgba[..., :3].astype(np.float32) @ LUMA).astype(np.uint8)
+    return gray, rgba[..., 3] == 255
+
+
+def _thresholded(
+    gray: NDArray[np.uint8], negate: bool, free_thresh: float, occupied_thresh: float, scale: bool
+) -> NDArray[np.int8]:
+    """Cells of the modes trinary and scale, in single precision as map_server computes them."""
+    shade = gray.astype(np.float32) / np.float32(255)
+    occupied = shade if negate else np.float32(1) - shade
+    cells = np.full(gray.shape, UNKNOWN, dtype=np.int8)
+    if scale:
+        share = (occupied - np.float32(free_thresh)) / np.float32(occupied_thresh - free_thresh)
+        cells = np.floor(share.clip(0, 1) * 100 + np.float32(0.5)).astype(np.int8)
+    cells[occupied >= occupied_thresh] = OCCUPIED
+    cells[occupied <= free_thresh] = FREE
+    return cells
