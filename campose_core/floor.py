@@ -75,7 +75,7 @@ class FloorMap:
         return self.occupancy >= OCCUPIED_FROM
 
     def grid_of(self, xy: ArrayLike) -> Array:
-        """Grid coordinates (..., 2) = (column, row) in cells of map points (..., 2); cell (i, j) is [j, j+1) x [i, i+1)."""
+        """Grid coordinates (..., 2) = (column, row) of map points (..., 2), in cells from the corner of cell (0, 0)."""
         x, y, yaw = self.origin
         offset = (np.asarray(xy, dtype=np.float64) - (x, y)) / self.resolution
         cos, sin = math.cos(yaw), math.sin(yaw)

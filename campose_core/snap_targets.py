@@ -1,0 +1,117 @@
+"""What WalkableMap is built from: the walkable cells of a floor, and for each cell the walkable cell it snaps to."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from campose_core.errors import FloorError
+from campose_core.floor import FloorMap
+
+NO_CELL = -1
+NEIGHBOURS = ((0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1))
+SIGHT_HALF_WIDTH = 0.4  # of a line of sight, in cells: nothing is seen through the corner between two walls
+SIGHT_STEP = 0.3
+
+Mask = NDArray[np.bool_]
+Cells = NDArray[np.int32]
+
+
+def walkable_cells(floor: FloorMap, keepout: FloorMap | None, radius_m: float) -> Mask:
+    """(rows, cols) bool: free, not kept out, at least `radius_m` from everything else, in the largest connected part.
+
+    Connected through sides, not corners: a wall drawn as a slanted line of pixels has gaps at the corners.
+
+    Raises:
+        FloorError: nothing is left; the message says which step took the last cell.
+    """
+    allowed = floor.free
+    if not allowed.any():
+        raise FloorError("the floor map has no free cells: check negate, free_thresh and occupied_thresh")
+    if keepout is not None:
+        allowed = allowed & ~_kept_out(floor, keepout)
+        if not allowed.any():
+            raise FloorError("the keep-out mask covers every free cell of the floor map")
+    if radius_m > 0:
+        # From the centre of a cell to the side of the nearest cell that is not allowed; beyond the map nothing is.
+        to_blocked = ndimage.distance_transform_edt(np.pad(allowed, 1))[1:-1, 1:-1] - 0.5
+        eroded = to_blocked * floor.resolution >= radius_m
+        if not eroded.any():
+            widest = 2 * float(to_blocked.max()) * floor.resolution
+            raise FloorError(
+                f"no walkable cell is left with a radius of {radius_m} m: no place is wider than {widest:.2f} m"
+            )
+        allowed = eroded
+    parts, count = ndimage.label(allowed)
+    sizes = np.bincount(parts.ravel(), minlength=count + 1)
+    return np.asarray(parts == 1 + int(sizes[1:].argmax()))
+
+
+def _kept_out(floor: FloorMap, keepout: FloorMap) -> Mask:
+    """Cells of `floor` whose centre lies in an occupied cell of `keepout`."""
+    cells = np.argwhere(floor.free)
+    mask_cells = keepout.cell_of(floor.centre_of(cells))
+    on_mask = keepout.contains(mask_cells)
+    hit = np.zeros(len(cells), dtype=bool)
+    hit[on_mask] = keepout.occupied[mask_cells[on_mask, 0], mask_cells[on_mask, 1]]
+    kept_out = np.zeros(floor.shape, dtype=bool)
+    kept_out[cells[hit, 0], cells[hit, 1]] = True
+    return kept_out
+
+
+def snap_targets(solid: Mask, walkable: Mask, reach: float) -> Cells:
+    """The flat index of the walkable cell that each cell snaps to, (rows, cols); NO_CELL where there is none.
+
+    solid, walkable: (rows, cols), disjoint; the two outermost rows and columns must be solid. reach: in cells.
+
+    A walkable cell is its own. Any other free cell gets the nearest walkable cell in its line of sight: labels spread
+    from neighbour to neighbour over free cells (a brush fire), and a cell takes a label over when that is nearer than
+    the one it has and seen from it. A solid cell gets what its nearest free cell has: the same side of the wall.
+    """
+    columns = solid.shape[1]
+    limit = (reach + 1) ** 2
+    target = np.where(walkable, np.arange(solid.size, dtype=np.int32).reshape(solid.shape), NO_CELL).astype(np.int32)
+    flat_target, flat_solid = target.reshape(-1), solid.reshape(-1)
+    burnable = ~(solid | walkable).reshape(-1)
+    nearest = np.full(solid.size, np.inf, dtype=np.float32)
+    front = np.flatnonzero(
+        walkable & ndimage.binary_dilation(burnable.reshape(solid.shape), np.ones((3, 3), dtype=bool))
+    )
+    while len(front):
+        reached = []
+        for d_row, d_column in NEIGHBOURS:
+            cells = front + d_row * columns + d_column
+            passable = burnable[cells]
+            if d_row and d_column:
+                passable &= ~(flat_solid[front + d_row * columns] | flat_solid[front + d_column])
+            cells, labels = cells[passable], flat_target[front[passable]]
+            distance = (cells // columns - labels // columns) ** 2 + (cells % columns - labels % columns) ** 2
+            better = (distance <= limit) & (distance < nearest[cells])
+            cells, labels, distance = cells[better], labels[better], distance[better]
+            seen = _in_sight(solid, cells, labels)
+            flat_target[cells[seen]] = labels[seen]
+            nearest[cells[seen]] = distance[seen]
+            reached.append(cells[seen])
+        front = np.unique(np.concatenate(reached))
+    distance, (row, column) = ndimage.distance_transform_edt(solid, return_indices=True)
+    behind = solid & (distance <= reach + 1)
+    target[behind] = target[row[behind], column[behind]]
+    return target
+
+
+def _in_sight(solid: Mask, cells: NDArray[np.int64], others: Cells) -> Mask:
+    """Whether the broad line between the centres of each cell and its other one runs through no solid cell."""
+    columns = solid.shape[1]
+    start = np.stack([cells // columns, cells % columns]) + 0.5
+    step = np.stack([others // columns, others % columns]) + 0.5 - start
+    seen = np.ones(len(cells), dtype=bool)
+    if not len(cells):
+        return seen
+    length = np.maximum(np.hypot(*step), 1e-9)
+    side = np.stack([-step[1], step[0]]) / length * SIGHT_HALF_WIDTH
+    samples = int(np.ceil(length.max() / SIGHT_STEP))
+    for i in range(1, samples):
+        middle = start + step * (i / samples)
+        for edge in (middle + side, middle - side):
+            row, column = edge.astype(np.int64)
+            seen &= ~solid[row, column]
+    return seen

@@ -1,0 +1,242 @@
+"""The walkable part of a floor, and the snap: the nearest walkable point that no wall lies before.
+
+Walkable = free, minus keep-out, eroded by the robot's radius, largest connected part. What is not free (occupied or
+unknown) is called solid: in a lidar map a wall is one pixel thick and what lies behind is unknown, so that a pose
+10 cm inside a wall is mostly a pose in the unknown.
+
+For each cell the walkable cell to snap to is found once, when the map is built (snap_targets.py); a snap is a look-up.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from campose_core.errors import FloorError
+from campose_core.files import write_text
+from campose_core.floor import FloorMap
+from campose_core.snap_targets import NEIGHBOURS, NO_CELL, Cells, Mask, snap_targets, walkable_cells
+
+DEFAULT_RADIUS_M = 0.2
+DEFAULT_MAX_SNAP_M = 1.0
+INSIDE = 1e-6  # how far from the side of its cell a snapped point stays, in cells
+
+
+class SnapResult(NamedTuple):
+    """Where a point was moved to, and how far. With `snapped` False nothing walkable was in reach and the point stays
+    where it was; `distance_m` is then how far the nearest candidate lay, inf when there is none."""
+
+    x: float
+    y: float
+    distance_m: float
+    snapped: bool
+
+
+@dataclass(frozen=True, eq=False)
+class WalkableMap:
+    """Which cells of a floor can be walked on, and for each cell where a point in it snaps to.
+
+    walkable: (rows, cols) bool, cells of `floor`. The two look-ups cover a margin of `_margin` cells around the floor,
+    because a pose may lie beyond the edge of its map: `_target` (rows, cols) holds the flat index of a walkable cell or
+    NO_CELL, `_solid` is True where the floor is not free.
+    """
+
+    floor: FloorMap
+    walkable: Mask
+    max_snap_m: float
+    _target: Cells = field(repr=False)
+    _solid: Mask = field(repr=False)
+    _margin: int = field(repr=False)
+
+    @classmethod
+    def from_floor(
+        cls,
+        floor: FloorMap,
+        keepout: FloorMap | None = None,
+        radius_m: float = DEFAULT_RADIUS_M,
+        max_snap_m: float = DEFAULT_MAX_SNAP_M,
+    ) -> WalkableMap:
+        """Find the walkable cells and the snap of every cell.
+
+        keepout: its occupied cells must not be walked on; it may have another resolution, size and origin.
+        radius_m: the robot stays this far from everything that is not free. max_snap_m: a pose is not moved farther.
+
+        Raises:
+            FloorError: a radius or distance that makes no sense, or nothing walkable is left.
+        """
+        if not (math.isfinite(radius_m) and radius_m >= 0):
+            raise FloorError(f"the radius must be zero or a positive number of metres, got {radius_m!r}")
+        if not (math.isfinite(max_snap_m) and max_snap_m > 0):
+            raise FloorError(f"max_snap_m must be a positive number of metres, got {max_snap_m!r}")
+        walkable = walkable_cells(floor, keepout, radius_m)
+        margin = math.ceil(max_snap_m / floor.resolution) + 2
+        solid = np.pad(~floor.free, margin, constant_values=True)
+        reach = max_snap_m / floor.resolution
+        target = snap_targets(solid, np.pad(walkable, margin), reach)
+        for array in (walkable, solid, target):
+            array.setflags(write=False)
+        return cls(floor, walkable, float(max_snap_m), target, solid, margin)
+
+    def is_walkable(self, x: float, y: float) -> bool:
+        column, row = self._grid_of(x, y)
+        index = self._index(column, row)
+        return index != NO_CELL and int(self._target.item(index)) == index
+
+    def snap(self, x: float, y: float, came_from: tuple[float, float] | None = None) -> SnapResult:
+        """The nearest walkable point that no wall separates from (x, y), metres in the map frame.
+
+        came_from: where the robot was before (an earlier snap). When a wall lies between there and (x, y), the point
+        goes back to the side of the wall that it came from, even from beyond the wall's middle or its far face.
+
+        A point on a walkable cell is returned unchanged.
+        """
+        column, row = self._grid_of(x, y)
+        index = self._index(column, row)
+        if index == NO_CELL:  # farther beyond the edge of the map than any snap
+            return SnapResult(x, y, math.inf, False)
+        target = int(self._target.item(index))
+        if target == index:
+            return SnapResult(x, y, 0.0, True)
+        if came_from is not None:
+            near_side = self._near_side_of_wall(*self._grid_of(*came_from), column, row)
+            if near_side != NO_CELL:
+                result = self._moved_into(near_side, x, y, column, row)
+                # A wall farther from the point than any snap means that the point is in another place altogether
+                # (it was lost and found again): where it came from says nothing about the wall beside it.
+                if result.snapped:
+                    return result
+        return SnapResult(x, y, math.inf, False) if target == NO_CELL else self._moved_into(target, x, y, column, row)
+
+    def _grid_of(self, x: float, y: float) -> tuple[float, float]:
+        """FloorMap.grid_of for one point, counted from the corner of the margin; plain floats are ten times faster."""
+        origin_x, origin_y, yaw = self.floor.origin
+        cos, sin = math.cos(yaw), math.sin(yaw)
+        dx, dy, cell = x - origin_x, y - origin_y, self.floor.resolution
+        return (cos * dx + sin * dy) / cell + self._margin, (cos * dy - sin * dx) / cell + self._margin
+
+    def _index(self, column: float, row: float) -> int:
+        rows, columns = self._target.shape
+        if 0 <= column < columns and 0 <= row < rows:  # False for NaN
+            return int(row) * columns + int(column)
+        return NO_CELL
+
+    def _moved_into(self, target: int, x: float, y: float, column: float, row: float) -> SnapResult:
+        """(x, y) moved to the nearest point of a cell, if that is not too far."""
+        target_row, target_column = divmod(target, self._target.shape[1])
+        dx = min(max(column, target_column + INSIDE), target_column + 1 - INSIDE) - column
+        dy = min(max(row, target_row + INSIDE), target_row + 1 - INSIDE) - row
+        cell = self.floor.resolution
+        distance_m = math.hypot(dx, dy) * cell
+        if distance_m > self.max_snap_m:
+            return SnapResult(x, y, distance_m, False)
+        cos, sin = math.cos(self.floor.origin[2]), math.sin(self.floor.origin[2])
+        return SnapResult(x + (cos * dx - sin * dy) * cell, y + (sin * dx + cos * dy) * cell, distance_m, True)
+
+    def _near_side_of_wall(self, from_column: float, from_row: float, column: float, row: float) -> int:
+        """The walkable cell nearest to a point on this side of the first wall on the way to it; NO_CELL: no wall."""
+        last_free = self._index(from_column, from_row)
+        if last_free == NO_CELL or self._solid.item(last_free):
+            return NO_CELL
+        cells = self._cells_between(from_column, from_row, column, row)
+        blocked = self._solid.reshape(-1)[cells] | (cells == NO_CELL)
+        first = int(blocked.argmax())
+        if not blocked[first]:
+            return NO_CELL
+        if first:
+            last_free = int(cells[first - 1])
+        return self._slide(int(self._target.item(last_free)), column, row)
+
+    def _cells_between(self, from_column: float, from_row: float, column: float, row: float) -> NDArray[np.int64]:
+        """The cells that a line runs through, in order; NO_CELL for those off the map."""
+        # Between two crossings of grid lines the line stays in one cell, which the middle between them tells.
+        d_column, d_row = column - from_column, row - from_row
+        crossings = [np.array([0.0, 1.0])]
+        for start, step in ((from_column, d_column), (from_row, d_row)):
+            if step:
+                lines = np.arange(math.ceil(min(start, start + step)), math.floor(max(start, start + step)) + 1)
+                crossings.append((lines - start) / step)
+        along = np.concatenate(crossings)
+        along.sort()
+        middle = (along[1:] + along[:-1]) / 2
+        columns = np.floor(from_column + middle * d_column).astype(np.int64)
+        rows = np.floor(from_row + middle * d_row).astype(np.int64)
+        n_rows, n_columns = self._target.shape
+        on_map = (columns >= 0) & (columns < n_columns) & (rows >= 0) & (rows < n_rows)
+        return np.where(on_map, rows * n_columns + columns, NO_CELL)
+
+    def _slide(self, cell: int, column: float, row: float) -> int:
+        """From a walkable cell along neighbouring walkable cells, as long as each is nearer to the point."""
+        if cell == NO_CELL:
+            return NO_CELL
+        columns = self._target.shape[1]
+        at_row, at_column = divmod(cell, columns)
+        best = math.hypot(at_column + 0.5 - column, at_row + 0.5 - row)
+        moved = True
+        while moved:
+            moved = False
+            for d_row, d_column in NEIGHBOURS:
+                distance = math.hypot(at_column + d_column + 0.5 - column, at_row + d_row + 0.5 - row)
+                if distance < best and self._can_step(at_row, at_column, d_row, d_column):
+                    at_row, at_column, best, moved = at_row + d_row, at_column + d_column, distance, True
+                    break
+        return at_row * columns + at_column
+
+    def _can_step(self, row: int, column: int, d_row: int, d_column: int) -> bool:
+        """Whether the neighbour of a walkable cell is walkable, and for a slanted step those beside the step too."""
+        is_walkable = self._is_walkable_cell
+        return is_walkable(row + d_row, column + d_column) and (
+            not (d_row and d_column) or (is_walkable(row + d_row, column) and is_walkable(row, column + d_column))
+        )
+
+    def _is_walkable_cell(self, row: int, column: int) -> bool:
+        index = row * self._target.shape[1] + column
+        return int(self._target.item(index)) == index
+
+
+def save_walkable(
+    folder: Path,
+    floor: FloorMap,
+    keepout: FloorMap | None = None,
+    radius_m: float = DEFAULT_RADIUS_M,
+    max_snap_m: float = DEFAULT_MAX_SNAP_M,
+) -> None:
+    """Write a scene's floor folder: map.yaml and map.pgm, keepout.yaml and keepout.pgm if given, and walkable.yaml."""
+    floor.save(folder, "map")
+    if keepout is not None:
+        keepout.save(folder, "keepout")
+    settings = {"radius_m": float(radius_m), "max_snap_m": float(max_snap_m)}
+    write_text(folder / "walkable.yaml", yaml.safe_dump(settings, sort_keys=False))
+
+
+def load_walkable(folder: Path | str) -> WalkableMap | None:
+    """The walkable map of a scene's floor folder, or None when the scene has no floor map.
+
+    A folder that holds only map.yaml and its image (no walkable.yaml) gets the default radius and distance.
+
+    Raises:
+        FloorError: a file of the folder is damaged, or nothing is walkable; the folder is named.
+    """
+    folder = Path(folder)
+    if not (folder / "map.yaml").exists():
+        return None
+    keepout = FloorMap.load(folder / "keepout.yaml") if (folder / "keepout.yaml").exists() else None
+    settings = _read_settings(folder / "walkable.yaml") if (folder / "walkable.yaml").exists() else {}
+    floor = FloorMap.load(folder / "map.yaml")
+    try:
+        return WalkableMap.from_floor(floor, keepout, **settings)
+    except FloorError as error:
+        raise FloorError(f"{folder}: {error}") from error
+
+
+def _read_settings(path: Path) -> dict[str, float]:
+    try:
+        fields = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return {key: float(fields[key]) for key in ("radius_m", "max_snap_m")}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+        raise FloorError(f"{path} is damaged: it must hold radius_m and max_snap_m as numbers ({error!r})") from error
