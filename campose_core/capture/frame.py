@@ -12,29 +12,35 @@ Image = NDArray[np.uint8]
 
 
 class Frame(NamedTuple):
-    """An image (H, W, 3) uint8 RGB, its header or video stamp, and the optical frame it was taken in."""
+    """An image (H, W, 3) uint8 RGB, its header or video stamp, and the optical frame it was taken in.
+
+    jpeg: the recording's own JPEG file of exactly these pixels, where it holds one.
+    """
 
     stamp_ns: int
     image: Image
     camera_frame: str
     name: str
+    jpeg: bytes | None = None
 
 
 class Recording(Protocol):
     """A video, an image folder or a topic of a bag.
 
     `camera` is None when the recording does not know its intrinsics; they already include a rotation that was applied
-    to the pixels. `frames` streams in time order; what could not be read is counted in `dropped` by reason.
+    to the pixels. `calibrated` tells measured intrinsics (CameraInfo) from a first guess (a focal length in EXIF).
+    `frames` streams in time order; what could not be read is counted in `dropped` by reason.
     """
 
     name: str
     camera: Camera | None
+    calibrated: bool
     dropped: dict[str, int]
 
     def describe(self) -> dict[str, str]:
         """Where it came from, for scene.yaml (`kind`, `path`, and `topic` of a bag)."""
         ...
 
-    def frames(self) -> Iterator[Frame]:
-        """The frames; may be called again from the start."""
+    def frames(self, fps: float | None = None) -> Iterator[Frame]:
+        """The frames, thinned to at most `fps` before they are decoded; may be called again from the start."""
         ...

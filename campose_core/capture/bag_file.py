@@ -1,0 +1,268 @@
+"""Bags of every kind as one thing: topics, and their messages in order, streamed.
+
+ROS 1 .bag files, ROS 2 folders (sqlite3 or MCAP, with or without metadata.yaml), bare .mcap and .db3 files, chunk and
+message compression. Messages of the standard packages are decoded by their standard definitions, so what a bag says
+about its own types is neither needed nor trusted. Everything rosbags can raise becomes a CaptureError here.
+"""
+
+import re
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import yaml
+
+from campose_core.capture.bag_salvage import McapStream, zstd_module
+from campose_core.errors import CaptureError
+from campose_core.extras import load_extra
+from campose_core.progress import say
+
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+DATA_SUFFIXES = (".mcap", ".db3")
+
+
+class Topic(NamedTuple):
+    """msgtype is `package/msg/Name`; messages is their number."""
+
+    name: str
+    msgtype: str
+    messages: int
+
+
+class _Source(Protocol):
+    """One file, or one folder, of a bag."""
+
+    is_ros1: bool
+
+    @property
+    def damage(self) -> str | None: ...
+
+    def topics(self) -> list[Topic]: ...
+
+    def messages(self, topic: str) -> Iterator[tuple[int, str, bytes]]:
+        """(log time, msgtype, serialized message)"""
+        ...
+
+
+class Bag:
+    """An open bag; see `open_bag`.
+
+    damage: where and why reading stopped before the end, once `messages` has come to that place.
+    """
+
+    def __init__(self, path: Path, sources: list[_Source]) -> None:
+        self.path = path
+        self.damage: str | None = None
+        self._sources = sources
+        counts: dict[tuple[str, str], int] = {}
+        for source in sources:
+            for topic in source.topics():
+                counts[topic[:2]] = counts.get(topic[:2], 0) + topic.messages
+        self.topics = [Topic(*key, count) for key, count in sorted(counts.items())]
+
+    def messages(self, topic: str) -> Iterator[tuple[int, Any]]:
+        """(log time in ns, message) of one topic; stops, and sets `damage`, at the first place that cannot be read.
+
+        A message that does not fit its type arrives as the CaptureError that says so.
+        """
+        number, last_ns = 0, None
+        for source in self._sources:
+            iterator = source.messages(topic)
+            while True:
+                try:
+                    with reading(self.path):
+                        entry = next(iterator, None)
+                except CaptureError as error:
+                    at = "before the first message" if last_ns is None else f"after {number} messages"
+                    self.damage = f"reading {topic} stopped {at}: {error}"
+                    break
+                if entry is None:
+                    break
+                number += 1
+                last_ns, msgtype, data = entry
+                yield last_ns, _decoded(data, msgtype, source.is_ros1)
+            self.damage = self.damage or source.damage
+
+
+@contextmanager
+def open_bag(path: Path) -> Iterator[Bag]:
+    """The bag at `path`, closed when the block ends. A truncated MCAP file is read as far as it is whole.
+
+    Raises:
+        CaptureError: no bag, nothing readable in it, or a file that its metadata names is missing.
+    """
+    load_extra("rosbags", "bag")
+    with ExitStack() as stack:
+        with reading(path):
+            sources = _ros1_sources(path, stack) if _is_ros1(path) else _ros2_sources(path, stack)
+            bag = Bag(path, sources)
+        yield bag
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turns what rosbags and the libraries below it raise on a damaged bag into one CaptureError."""
+    import apsw
+    from rosbags.rosbag1 import ReaderError as Ros1Error
+    from rosbags.rosbag2 import ReaderError as Ros2Error
+    from rosbags.serde import SerdeError
+
+    # AssertionError, KeyError and their like come from rosbags when bytes of an index or a header are flipped.
+    damage = (
+        Ros1Error, Ros2Error, SerdeError, apsw.Error, zlib.error, struct.error, zstd_module().ZstdError,
+        OSError, EOFError, UnicodeDecodeError, ValueError, TypeError, KeyError, IndexError, AssertionError, AttributeError, RuntimeError,
+        MemoryError, OverflowError,
+    )  # fmt: skip
+    try:
+        yield
+    except CaptureError:
+        raise
+    except damage as error:
+        raise CaptureError(f"{path}: cannot be read as a bag: {error or type(error).__name__}") from error
+
+
+def data_files(folder: Path) -> list[Path]:
+    """The .mcap and .db3 files of a ROS 2 bag folder, in the order they were recorded (bag_2 before bag_10)."""
+    files = [file for file in folder.iterdir() if file.suffix in DATA_SUFFIXES]
+    return sorted(files, key=lambda file: [int(p) if p.isdigit() else p for p in re.split(r"(\d+)", file.name)])
+
+
+def is_bag(path: Path) -> bool:
+    """Whether a path looks like a bag (by its suffix, or by what the folder holds)."""
+    if path.is_dir():
+        return (path / "metadata.yaml").is_file() or bool(data_files(path))
+    return path.suffix in (".bag", *DATA_SUFFIXES)
+
+
+class _Streamed:
+    """What can be read of an MCAP file that rosbags refuses."""
+
+    is_ros1 = False
+
+    def __init__(self, path: Path) -> None:
+        self._stream = McapStream(path)
+
+    @property
+    def damage(self) -> str | None:
+        return self._stream.damage
+
+    def topics(self) -> list[Topic]:
+        counts = self._stream.counts
+        return [Topic(c.topic, _standard_name(c.msgtype), counts[i]) for i, c in self._stream.channels.items()]
+
+    def messages(self, topic: str) -> Iterator[tuple[int, str, bytes]]:
+        for log_ns, msgtype, data in self._stream.messages(topic):
+            yield log_ns, _standard_name(msgtype), data
+
+
+class _Indexed:
+    """What rosbags reads by the bag's index."""
+
+    damage: str | None = None
+
+    def __init__(self, reader: Any, is_ros1: bool) -> None:
+        self._reader = reader
+        self.is_ros1 = is_ros1
+
+    def topics(self) -> list[Topic]:
+        return [Topic(c.topic, _standard_name(c.msgtype), c.msgcount) for c in self._reader.connections]
+
+    def messages(self, topic: str) -> Iterator[tuple[int, str, bytes]]:
+        connections = [c for c in self._reader.connections if c.topic == topic]
+        if not connections:  # an empty filter means everything to rosbags
+            return
+        for connection, log_ns, data in self._reader.messages(connections):
+            yield log_ns, _standard_name(connection.msgtype), bytes(data)
+
+
+def _is_ros1(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(7) == b"#ROSBAG"
+
+
+def _ros1_sources(path: Path, stack: ExitStack) -> list[_Source]:
+    from rosbags.rosbag1 import Reader
+
+    return [_Indexed(stack.enter_context(Reader(path)), is_ros1=True)]
+
+
+def _ros2_sources(path: Path, stack: ExitStack) -> list[_Source]:
+    from rosbags.rosbag2 import Reader
+
+    if path.is_file():
+        return [_file_source(path, stack)]
+    files = data_files(path)
+    metadata = path / "metadata.yaml"
+    if metadata.is_file():
+        _check_complete(metadata)
+        try:
+            with reading(path):
+                return [_Indexed(stack.enter_context(Reader(path)), is_ros1=False)]
+        except CaptureError as error:
+            if not files:
+                raise
+            say(f"{error}; reading its data files one by one")
+    if not files:
+        raise CaptureError(f"{path}: a folder without metadata.yaml, .mcap and .db3 files is no bag")
+    return [_file_source(file, stack) for file in files]
+
+
+def _file_source(path: Path, stack: ExitStack) -> _Source:
+    from rosbags.rosbag2 import Reader
+
+    try:
+        with reading(path):
+            return _Indexed(stack.enter_context(Reader(path)), is_ros1=False)
+    except CaptureError as error:
+        if path.suffix != ".mcap":
+            raise
+        with reading(path):
+            streamed = _Streamed(path)
+        if not streamed.topics():
+            raise CaptureError(f"{path}: nothing in it can be read ({streamed.damage})") from error
+        return streamed
+
+
+def _check_complete(metadata: Path) -> None:
+    try:
+        information = yaml.safe_load(metadata.read_text(encoding="utf-8"))["rosbag2_bagfile_information"]
+        names = [Path(name).name for name in information["relative_file_paths"]]
+    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError) as error:
+        say(f"{metadata} is damaged ({type(error).__name__}); reading the data files beside it")
+        return
+    missing = [name for name in names if not (metadata.parent / name).exists()]
+    if missing:
+        raise CaptureError(
+            f"{metadata.parent}: parts of the bag are missing: {', '.join(missing)}; "
+            "put them back, or name the parts you have one by one"
+        )
+
+
+def _standard_name(msgtype: str) -> str:
+    """`package/msg/Name`, also where a recorder wrote the ROS 1 form `package/Name`."""
+    package, *_, name = msgtype.split("/")
+    return f"{package}/msg/{name}"
+
+
+def _decoded(data: bytes, msgtype: str, is_ros1: bool) -> Any:
+    if data.startswith(ZSTD_MAGIC):  # rosbag2's message compression; CDR starts with a zero byte
+        with reading(Path(msgtype)):
+            data = zstd_module().decompress(data)
+    try:
+        store = _typestore(is_ros1)
+        return store.deserialize_ros1(data, msgtype) if is_ros1 else store.deserialize_cdr(data, msgtype)
+    except Exception as error:  # generated code raises anything on bytes of another type
+        return CaptureError(f"not a {msgtype}: {error or type(error).__name__}")
+
+
+@lru_cache(maxsize=2)
+def _typestore(is_ros1: bool) -> Any:
+    from rosbags.typesys import Stores, get_typestore
+
+    return get_typestore(Stores.ROS1_NOETIC if is_ros1 else Stores.ROS2_JAZZY)

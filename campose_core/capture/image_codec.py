@@ -1,0 +1,215 @@
+"""Pixels out of sensor_msgs/Image and CompressedImage messages, by numpy and Pillow.
+
+Messages are read by attribute only, so the same code serves bags and live ROS. Encodings are those of
+sensor_msgs/image_encodings.hpp; YUV is converted as OpenCV (and so cv_bridge) does: BT.601, video range.
+"""
+
+import io
+import struct
+import zlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+
+from campose_core.capture.frame import Image
+from campose_core.errors import CaptureError
+
+MAX_PIXELS = 80_000_000  # a broken header must not allocate gigabytes
+JPEG_MAGIC = b"\xff\xd8\xff"
+PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+EXIF_ORIENTATION = 0x0112
+# What Pillow's decoders raise on damaged files.
+PILLOW_ERRORS = (
+    OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, OverflowError, EOFError,
+    struct.error, zlib.error, PillowImage.DecompressionBombError,
+)  # fmt: skip
+
+# encoding -> (channels, bytes a channel, which channels are red, green, blue)
+PACKED = {
+    "mono8": (1, 1, (0, 0, 0)), "8uc1": (1, 1, (0, 0, 0)),
+    "mono16": (1, 2, (0, 0, 0)), "16uc1": (1, 2, (0, 0, 0)),
+    "rgb8": (3, 1, (0, 1, 2)), "rgba8": (4, 1, (0, 1, 2)),
+    "bgr8": (3, 1, (2, 1, 0)), "bgra8": (4, 1, (2, 1, 0)),
+    "rgb16": (3, 2, (0, 1, 2)), "rgba16": (4, 2, (0, 1, 2)),
+    "bgr16": (3, 2, (2, 1, 0)), "bgra16": (4, 2, (2, 1, 0)),
+    # OpenCV's type names say nothing of colour; what writes them holds blue, green, red.
+    "8uc3": (3, 1, (2, 1, 0)), "8uc4": (4, 1, (2, 1, 0)),
+}  # fmt: skip
+# encoding -> where Y, U, Y', V stand among four bytes
+YUV422 = {
+    "yuv422": (1, 0, 3, 2), "uyvy": (1, 0, 3, 2),
+    "yuv422_yuy2": (0, 1, 2, 3), "yuyv": (0, 1, 2, 3), "yuy2": (0, 1, 2, 3),
+}  # fmt: skip
+YUV420 = {"nv12": (0, 1), "nv21": (1, 0)}  # where U, V stand in a pair
+BAYER = {
+    f"bayer_{pattern}{bits}": (pattern, bits // 8) for pattern in ("rggb", "bggr", "gbrg", "grbg") for bits in (8, 16)
+}
+
+
+def decode_image(message: Any) -> Image:
+    """The picture (H, W, 3) uint8 RGB, a fresh array, of a sensor_msgs/Image (ROS 1, ROS 2, rosbags).
+
+    16 bit values keep their upper 8 bits.
+
+    Raises:
+        CaptureError: unknown encoding, a size of zero or beyond `MAX_PIXELS`, rows or data that are too short.
+    """
+    encoding = str(message.encoding).strip().lower()
+    width, height = int(message.width), int(message.height)
+    _check_size(width, height)
+    if encoding in PACKED:
+        channels, size, order = PACKED[encoding]
+        values = _upper_byte(_rows(message, height, width * channels * size), size, message.is_bigendian)
+        return _ordered(values.reshape(height, width, channels), order)
+    if encoding in YUV422:
+        _check_even(encoding, width, 2)
+        quads = _rows(message, height, width * 2).reshape(height, width // 2, 4)
+        y0, u, y1, v = (quads[..., i] for i in YUV422[encoding])
+        return _rgb_from_yuv(np.stack([y0, y1], axis=-1).reshape(height, width), u, v)
+    if encoding in YUV420:
+        _check_even(encoding, width, height)
+        rows = _rows(message, height * 3 // 2, width)
+        pairs = rows[height:].reshape(height // 2, width // 2, 2)
+        u, v = (np.repeat(pairs[..., i], 2, axis=0) for i in YUV420[encoding])
+        return _rgb_from_yuv(rows[:height], u, v)
+    if encoding in BAYER:
+        pattern, size = BAYER[encoding]
+        return _demosaiced(_upper_byte(_rows(message, height, width * size), size, message.is_bigendian), pattern)
+    known = ", ".join([*PACKED, *YUV422, *YUV420, *BAYER])
+    raise CaptureError(f"unknown image encoding {message.encoding!r}, known: {known}")
+
+
+def decode_compressed(message: Any) -> Image:
+    """The picture (H, W, 3) uint8 RGB of a sensor_msgs/CompressedImage holding a JPEG or PNG.
+
+    The kind is told by the first bytes: drivers fill `format` in many ways. EXIF rotation is not applied, as in
+    image_transport.
+
+    Raises:
+        CaptureError: neither JPEG nor PNG, damaged, cut off, or larger than `MAX_PIXELS`.
+    """
+    return decode_picture(_bytes(message.data).tobytes())
+
+
+def decode_picture(data: bytes) -> Image:
+    """As `decode_compressed`, of the bytes of a JPEG or PNG file."""
+    if not data.startswith((JPEG_MAGIC, PNG_MAGIC)):
+        raise CaptureError(f"neither JPEG nor PNG: {len(data)} bytes that start with {data[:8].hex(' ') or 'nothing'}")
+    try:
+        with PillowImage.open(io.BytesIO(data), formats=("JPEG", "PNG")) as picture:
+            _check_size(*picture.size)
+            return rgb_pixels(picture)
+    except PILLOW_ERRORS as error:
+        raise CaptureError(f"damaged {'JPEG' if data.startswith(JPEG_MAGIC) else 'PNG'}: {error}") from error
+
+
+def rgb_pixels(picture: PillowImage.Image) -> Image:
+    """The pixels (H, W, 3) uint8 RGB of a Pillow image of any mode; transparency is ignored."""
+    if picture.mode.startswith("I"):  # 16 bit grey, which Pillow's convert would clip
+        grey = np.clip(np.asarray(picture) >> 8, 0, 255).astype(np.uint8)
+        return np.repeat(grey[..., None], 3, axis=2)
+    return np.array(picture if picture.mode == "RGB" else picture.convert("RGB"))
+
+
+def is_plain_jpeg(data: bytes) -> bool:
+    """Whether any reader shows a JPEG file as `decode_picture` does: RGB, and no EXIF rotation."""
+    if not data.startswith(JPEG_MAGIC):
+        return False
+    try:
+        with PillowImage.open(io.BytesIO(data), formats=("JPEG",)) as picture:
+            return picture.mode == "RGB" and picture.getexif().get(EXIF_ORIENTATION, 1) == 1
+    except PILLOW_ERRORS:
+        return False
+
+
+def _check_size(width: int, height: int) -> None:
+    if width < 1 or height < 1 or width * height > MAX_PIXELS:
+        raise CaptureError(f"an image of {width}x{height} pixels, accepted are 1 to {MAX_PIXELS} pixels")
+
+
+def _check_even(encoding: str, *sizes: int) -> None:
+    if any(size % 2 for size in sizes):
+        raise CaptureError(f"{encoding} needs an even size, got {'x'.join(map(str, sizes))}")
+
+
+def _bytes(data: Any) -> NDArray[np.uint8]:
+    """ndarray, array.array, bytes or list: rosbags and rclpy deliver different kinds."""
+    if isinstance(data, list):
+        data = bytes(data)
+    return np.frombuffer(memoryview(data), dtype=np.uint8)
+
+
+def _rows(message: Any, height: int, width_bytes: int) -> NDArray[np.uint8]:
+    """The data as (height, width_bytes), the padding at the end of each row cut away."""
+    step, data = int(message.step), _bytes(message.data)
+    if step < width_bytes:
+        raise CaptureError(
+            f"step is {step} bytes, a row of {message.width} {message.encoding} pixels has {width_bytes}"
+        )
+    if len(data) < step * height:
+        raise CaptureError(f"data is cut off: {len(data)} bytes, {height} rows of {step} need {step * height}")
+    return data[: step * height].reshape(height, step)[:, :width_bytes]
+
+
+def _upper_byte(rows: NDArray[np.uint8], size: int, is_bigendian: Any) -> NDArray[np.uint8]:
+    if size == 1:
+        return rows
+    return rows[:, 0::2] if is_bigendian else rows[:, 1::2]
+
+
+def _ordered(pixels: NDArray[np.uint8], order: tuple[int, int, int]) -> Image:
+    # Plane by plane is several times faster in numpy than pixels[..., order].
+    image = np.empty((*pixels.shape[:2], 3), dtype=np.uint8)
+    if order == (0, 1, 2):
+        image[...] = pixels[..., :3]
+    else:
+        for channel, source in enumerate(order):
+            image[..., channel] = pixels[..., source]
+    return image
+
+
+def _rgb_from_yuv(y: NDArray[np.uint8], u: NDArray[np.uint8], v: NDArray[np.uint8]) -> Image:
+    """y (H, W), u and v (H, W / 2). ITU-R BT.601: R = 1.164 (Y - 16) + 1.596 (V - 128), and so on, times 2^8."""
+    height, width = y.shape
+    blue_chroma, red_chroma = u.astype(np.int32) - 128, v.astype(np.int32) - 128
+    luma = ((y.astype(np.int32) - 16) * 298 + 128).reshape(height, width // 2, 2)
+    image = np.empty((height, width // 2, 2, 3), dtype=np.uint8)
+    shifts = (409 * red_chroma, -100 * blue_chroma - 208 * red_chroma, 516 * blue_chroma)
+    for channel, shift in enumerate(shifts):
+        image[..., channel] = np.clip((luma + shift[..., None]) >> 8, 0, 255)
+    return image.reshape(height, width, 3)
+
+
+def _demosaiced(mosaic: NDArray[np.uint8], pattern: str) -> Image:
+    """Bilinear: each missing colour is the mean of its two or four nearest neighbours."""
+    height, width = mosaic.shape
+    if min(height, width) < 2:
+        raise CaptureError(f"a Bayer image of {width}x{height} pixels")
+    # Reflection keeps the parity of rows and columns, so that a border pixel finds the right colours beyond it.
+    padded = np.pad(mosaic, 1, mode="reflect").astype(np.uint16)
+    image = np.empty((height, width, 3), dtype=np.uint8)
+    for site, colour in enumerate(pattern):
+        top, left = divmod(site, 2)
+
+        def mean(*offsets: tuple[int, int], top: int = top, left: int = left) -> NDArray[np.uint16]:
+            taps = [
+                padded[1 + top + dy : 1 + dy + height : 2, 1 + left + dx : 1 + dx + width : 2] for dy, dx in offsets
+            ]
+            return (sum(taps[1:], taps[0]) + len(taps) // 2) // len(taps)
+
+        across, along = ((0, -1), (0, 1)), ((-1, 0), (1, 0))
+        diagonal = ((-1, -1), (-1, 1), (1, -1), (1, 1))
+        row = pattern[2 * top : 2 * top + 2]
+        if colour == "g":
+            red, green, blue = (
+                (mean(*across) if "r" in row else mean(*along)),
+                mean((0, 0)),
+                (mean(*across) if "b" in row else mean(*along)),
+            )
+        else:
+            own, green, opposite = mean((0, 0)), mean(*across, *along), mean(*diagonal)
+            red, blue = (own, opposite) if colour == "r" else (opposite, own)
+        image[top::2, left::2] = np.stack([red, green, blue], axis=-1)
+    return image

@@ -1,0 +1,101 @@
+"""A folder of pictures as a recording."""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from PIL import Image as PillowImage
+from PIL import ImageOps
+
+from campose_core.camera import Camera
+from campose_core.capture.frame import Frame
+from campose_core.capture.image_codec import MAX_PIXELS, PILLOW_ERRORS, is_plain_jpeg, rgb_pixels
+from campose_core.capture.thinning import thinned
+from campose_core.errors import CaptureError
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
+FRAME_PERIOD_NS = 100_000_000
+EXIF_IFD, FOCAL_LENGTH_35MM = 0x8769, 0xA405
+DIAGONAL_35MM = math.hypot(36.0, 24.0)
+
+
+class ImageFolder:
+    """The pictures of a folder (not of its subfolders) in the natural order of their names: 2 before 10.
+
+    Pictures carry no usable clock, so the stamp of picture i is i * 0.1 s. EXIF rotation is applied to the pixels.
+    `camera` is a first guess from the focal length that EXIF gives as its 35 mm equivalent, None without one.
+
+    Raises:
+        CaptureError: no pictures in it; from `frames`, also when none of them can be decoded.
+    """
+
+    calibrated = False
+
+    def __init__(self, path: Path, name: str | None = None) -> None:
+        self.path = path
+        self.name = name or path.resolve().name
+        self.dropped: dict[str, int] = Counter()
+        self.files = image_files(path)
+        if not self.files:
+            raise CaptureError(f"{path}: no pictures in this folder ({', '.join(sorted(SUFFIXES))})")
+        self.camera = _camera_from_exif(self.files[0])
+
+    def describe(self) -> dict[str, str]:
+        return {"kind": "images", "path": str(self.path)}
+
+    def frames(self, fps: float | None = None) -> Iterator[Frame]:
+        """Frames named by their number in the order of the names.
+
+        Raises:
+            CaptureError: none of the pictures can be decoded.
+        """
+        self.dropped.clear()
+        decoded, reason = 0, ""
+        stamped = ((i * FRAME_PERIOD_NS, (i, file)) for i, file in enumerate(self.files))
+        for stamp_ns, (number, file) in thinned(stamped, fps):
+            try:
+                frame = _frame(file, stamp_ns, self.name, f"{number:06d}")
+            except PILLOW_ERRORS as error:
+                self.dropped["undecodable picture"] += 1
+                reason = reason or f"{file.name}: {error}"
+                continue
+            decoded += 1
+            yield frame
+        if not decoded:
+            raise CaptureError(f"{self.path}: none of the {len(self.files)} pictures can be decoded ({reason})")
+
+
+def image_files(folder: Path) -> list[Path]:
+    """The pictures of a folder by natural order of their names; hidden files are left out."""
+    files = [f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES and not f.name.startswith(".") and f.is_file()]
+    return sorted(files, key=_natural_key)
+
+
+def _natural_key(file: Path) -> tuple[list[tuple[int, str]], str]:
+    parts = re.split(r"([0-9]+)", file.name.lower())
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts], file.name
+
+
+def _frame(file: Path, stamp_ns: int, camera_frame: str, name: str) -> Frame:
+    data = file.read_bytes()
+    with PillowImage.open(file) as picture:
+        if picture.width * picture.height > MAX_PIXELS:
+            raise ValueError(f"{picture.width}x{picture.height} pixels")
+        pixels = rgb_pixels(ImageOps.exif_transpose(picture))
+    return Frame(stamp_ns, pixels, camera_frame, name, data if is_plain_jpeg(data) else None)
+
+
+def _camera_from_exif(file: Path) -> Camera | None:
+    """Focal length in pixels = 35 mm equivalent / 43.27 mm * image diagonal (CIPA DCG-001: equal diagonal angle)."""
+    try:
+        with PillowImage.open(file) as picture:
+            focal_mm = float(picture.getexif().get_ifd(EXIF_IFD).get(FOCAL_LENGTH_35MM, 0))
+            width, height = ImageOps.exif_transpose(picture).size if focal_mm > 0 else (0, 0)
+    except PILLOW_ERRORS:
+        return None
+    if not 0 < focal_mm < 2000:  # 0 says unknown
+        return None
+    focal = focal_mm / DIAGONAL_35MM * math.hypot(width, height)
+    return Camera("SIMPLE_RADIAL", width, height, (focal, (width - 1) / 2, (height - 1) / 2, 0.0))

@@ -1,0 +1,38 @@
+"""`campose extract SOURCE... --scene SCENE`."""
+
+import json
+from pathlib import Path
+
+from jsonargparse import ArgumentParser, Namespace
+
+from campose_core.capture.extract import extract, read_camera_file
+from campose_core.scene import Scene
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("sources", nargs="+", metavar="SOURCE", help="video file, folder of pictures, or bag")
+    parser.add_argument("--scene", required=True, metavar="SCENE", help="scene folder; made when it does not exist")
+    parser.add_argument("--topic", type=str, help="image topic, for bags with several")
+    parser.add_argument("--fps", type=float, default=10.0, help="keep at most this many frames a second; inf keeps all")
+    parser.add_argument(
+        "--camera", metavar="FILE", type=str,
+        help="intrinsics of the picture as displayed, JSON or YAML: width, height, model, params (or fx, fy, cx, cy)",
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="print the sources as JSON")
+
+
+def run(options: Namespace) -> None:
+    camera = read_camera_file(options.camera) if options.camera else None
+    fps = None if options.fps == float("inf") else options.fps
+    scene = Scene.open_or_create(options.scene)
+    scene = extract(scene, [Path(p) for p in options.sources], topic=options.topic, fps=fps, camera=camera)
+    if options.json:
+        print(json.dumps({"scene": str(scene.path), "sources": scene.sources}, indent=2))
+        return
+    print(f"{'source':24} {'kind':8} {'frames':>7} {'dropped':>8}  camera")
+    for name, source in scene.sources.items():
+        camera = scene.cameras[name]
+        known = "calibrated" if source["calibrated"] else "guessed"
+        dropped = sum(source["dropped"].values())
+        size = f"{camera.width}x{camera.height}"
+        print(f"{name:24} {source['kind']:8} {source['frames']:>7} {dropped:>8}  {camera.model} {size}, {known}")
