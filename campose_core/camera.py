@@ -1,7 +1,7 @@
 """The camera: a COLMAP camera model with pixel centres at integers.
 
 In memory and on disk the centre of the first pixel is (0, 0), as in OpenCV and ROS. COLMAP puts it at (0.5, 0.5);
-`Camera.to_colmap` and `Camera.from_colmap` are the only places that know.
+`Camera.to_colmap`, `Camera.from_colmap` and the two functions for pixels are the only places that know.
 """
 
 from __future__ import annotations
@@ -26,6 +26,16 @@ MODEL_PARAMS = {
     "OPENCV_FISHEYE": ("fx", "fy", "cx", "cy", "k1", "k2", "k3", "k4"),
 }
 PIXEL_PARAMS = {"f", "fx", "fy", "cx", "cy"}
+
+
+def pixels_to_colmap(pixels: Array) -> Array:
+    """Pixels (N, 2) with COLMAP's origin."""
+    return pixels + 0.5
+
+
+def pixels_from_colmap(pixels: Array) -> Array:
+    """Pixels (N, 2) with centres at integers."""
+    return pixels - 0.5
 
 
 @dataclass(frozen=True)

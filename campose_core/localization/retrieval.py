@@ -1,0 +1,63 @@
+"""The retrieval estimator: the pose of the most similar mapped frame.
+
+The plain baseline: an estimator that does not beat it has learned nothing (Sattler et al., "Understanding the
+limitations of CNN-based absolute camera pose regression", CVPR 2019).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from campose_core.camera import Camera
+from campose_core.capture.frame import Frame
+from campose_core.errors import LocalizationError
+from campose_core.geometry import Array, Pose, Similarity, pose_error
+from campose_core.localization.estimator import PoseEstimate
+from campose_core.mapping.landmarks import Landmarks
+from campose_core.mapping.pnp import SiftExtractor
+from campose_core.mapping.vlad import Vlad
+from campose_core.scene import Scene
+
+
+class RetrievalEstimator:
+    """Nearest keyframe by global descriptor. It always answers, wherever the camera is."""
+
+    name = "retrieval"
+
+    def __init__(self, landmarks: Landmarks, map_from_sfm: Similarity) -> None:
+        self._extract = SiftExtractor()
+        self._vlad = Vlad(landmarks.vlad_words)
+        self._table = landmarks.frame_globals.astype(np.float32)
+        self._poses = [map_from_sfm.transform_pose(landmarks.sfm_from_cam(i)) for i in range(len(self._table))]
+        self._covariance = _left_out_covariance(self._poses, self._table)
+
+    @classmethod
+    def load(cls, scene: Scene) -> RetrievalEstimator:
+        """From a mapped and aligned scene.
+
+        Raises:
+            MappingError: the scene has no landmarks. LocalizationError: it is not aligned.
+        """
+        landmarks = Landmarks.load(scene.sfm_dir / "landmarks.npz")
+        if scene.alignment is None:
+            raise LocalizationError(
+                f"{scene.path} is mapped but not in a metric frame: run `campose align {scene.path}`"
+            )
+        return cls(landmarks, scene.alignment.map_from_sfm)
+
+    def estimate(self, frame: Frame, camera: Camera) -> PoseEstimate | None:
+        features = self._extract(frame.image, camera)
+        if len(features.descriptors) == 0:
+            return None
+        best = int(np.argmax(self._table @ self._vlad.describe(features.descriptors)))
+        return PoseEstimate(frame.stamp_ns, self._poses[best], self._covariance, 1)
+
+
+def _left_out_covariance(poses: list[Pose], table: NDArray[np.float32]) -> Array:
+    """From the errors of retrieving each keyframe among the others, alike in all directions."""
+    similarity = table @ table.T
+    np.fill_diagonal(similarity, -1.0)
+    errors = np.array([pose_error(poses[i], poses[int(best)]) for i, best in enumerate(similarity.argmax(axis=1))])
+    per_axis = np.mean(errors**2, axis=0) / 3.0
+    return np.diag(np.repeat(per_axis, 3))

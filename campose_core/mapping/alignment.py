@@ -1,0 +1,175 @@
+"""Where the reconstruction lies in the metric map frame: estimators of `map_from_sfm`.
+
+Three sources of truth: a reference trajectory of the camera, point pairs, or one known distance with levelling.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from campose_core.errors import AlignmentError, GeometryError
+from campose_core.geometry import Array, Pose, Similarity, rotation_angle, umeyama
+from campose_core.scene import Alignment
+
+MIN_PAIRS = 3
+RANSAC_TRIALS = 500
+AGREEING_DEG = 10.0  # orientations of the reference that differ by more are not the camera's
+
+
+def align_to_poses(sfm_from_cams: list[Pose], map_from_cams: list[Pose]) -> Alignment:
+    """`map_from_sfm` from the same cameras' poses in both frames, robust against wild reference poses.
+
+    Positions alone leave the rotation about a straight path open, and weak on a short one. Where the reference's
+    orientations fit the reconstruction's, each camera therefore counts as four points: its centre, and the ends of its
+    three axes at a lever as long as the path is wide.
+
+    Raises:
+        AlignmentError: fewer than three poses, a path too short, or positions on a line with unusable orientations.
+    """
+    if len(sfm_from_cams) < MIN_PAIRS:
+        raise AlignmentError(f"only {len(sfm_from_cams)} frames have a reference pose, three are needed")
+    source = np.array([pose.translation for pose in sfm_from_cams])
+    target = np.array([pose.translation for pose in map_from_cams])
+    width = float(np.sqrt(np.mean(np.sum((target - np.median(target, axis=0)) ** 2, axis=1))))
+    if width < 0.02:
+        raise AlignmentError(f"the reference path is only {width:.3f} m wide: too short to give a scale")
+    source_rotations = Rotation.from_quat(np.array([pose.quat_xyzw for pose in sfm_from_cams]))
+    target_rotations = Rotation.from_quat(np.array([pose.quat_xyzw for pose in map_from_cams]))
+    per_frame = target_rotations * source_rotations.inv()
+    consensus = _median_rotation(per_frame)
+    oriented = float(np.median(np.degrees(rotation_angle(consensus.inv() * per_frame)))) < AGREEING_DEG
+    if oriented:
+        similarity = Similarity(_scale(source, target), consensus, np.zeros(3))
+        levers = width * np.eye(3)
+        for _ in range(3):  # the lever in sfm units depends on the scale that is sought
+            ends_source = [source + source_rotations.apply(lever / similarity.scale) for lever in levers]
+            ends_target = [target + target_rotations.apply(lever) for lever in levers]
+            similarity = robust_umeyama(np.concatenate([source, *ends_source]), np.concatenate([target, *ends_target]))
+    else:
+        similarity = _umeyama_or_advice(source, target)
+    residual = np.linalg.norm(similarity.transform(source) - target, axis=1)
+    angles = np.degrees(rotation_angle((similarity.rotation * source_rotations).inv() * target_rotations))
+    return Alignment(
+        similarity,
+        "reference poses" if oriented else "reference positions (its orientations are not the camera's)",
+        {
+            "frames": float(len(source)),
+            "median_m": float(np.median(residual)),
+            "p95_m": float(np.percentile(residual, 95)),
+            "max_m": float(residual.max()),
+            "median_deg": float(np.median(angles)),
+        },
+    )
+
+
+def align_to_points(points_sfm: Array, points_map: Array) -> Alignment:
+    """`map_from_sfm` from three or more point pairs (N, 3): Umeyama's SVD on all of them, as a person chose them.
+
+    Raises:
+        AlignmentError: fewer than three pairs, or all on one line.
+    """
+    similarity = _umeyama_or_advice(points_sfm, points_map)
+    residual = np.linalg.norm(similarity.transform(points_sfm) - points_map, axis=1)
+    return Alignment(
+        similarity,
+        "point pairs",
+        {"pairs": float(len(residual)), "median_m": float(np.median(residual)), "max_m": float(residual.max())},
+    )
+
+
+def align_by_distance(
+    sfm_from_cams: list[Pose], first: int, second: int, distance_m: float, height_m: float
+) -> Alignment:
+    """`map_from_sfm` from the distance between two camera positions, levelled by the cameras' own upright posture.
+
+    z is up, the floor lies `height_m` below the median camera, and the first camera is at x = y = 0, looking along x.
+
+    Raises:
+        AlignmentError: the two positions coincide, or the cameras all look the same way, so that up is not determined.
+    """
+    positions = np.array([pose.translation for pose in sfm_from_cams])
+    apart = float(np.linalg.norm(positions[first] - positions[second]))
+    if apart < 1e-3 * max(float(np.linalg.norm(np.ptp(positions, axis=0))), 1e-12) or distance_m <= 0:
+        raise AlignmentError(
+            "the two frames of a known distance must be at different places, a positive distance apart"
+        )
+    up, spread_deg = upright_direction([pose.rotation for pose in sfm_from_cams])
+    forward = sfm_from_cams[0].rotation.apply([0.0, 0.0, 1.0])
+    forward = forward - up * (forward @ up)
+    if np.linalg.norm(forward) < 1e-3:
+        raise AlignmentError("the first frame looks straight up or down: start the recording looking ahead")
+    forward /= np.linalg.norm(forward)
+    rotation = Rotation.from_matrix(np.stack([forward, np.cross(up, forward), up]))
+    scale = distance_m / apart
+    level = Similarity(scale, rotation, np.zeros(3)).transform(positions)
+    origin = np.array([level[0, 0], level[0, 1], np.median(level[:, 2]) - height_m])
+    return Alignment(Similarity(scale, rotation, -origin), "known distance", {"tilt_spread_deg": spread_deg})
+
+
+def upright_direction(sfm_from_cam_rotations: list[Rotation]) -> tuple[Array, float]:
+    """The up direction of hand-held or robot-mounted cameras, and how far their x axes stray from level, in degrees.
+
+    People and robots keep a camera's x axis level: up is the direction most nearly orthogonal to all of them (Brown and
+    Lowe, "Automatic panoramic image stitching", IJCV 2007, section 5). Its sign follows the images' own up.
+
+    Raises:
+        AlignmentError: the x axes all point the same way: turn while recording.
+    """
+    right = np.array([rotation.apply([1.0, 0.0, 0.0]) for rotation in sfm_from_cam_rotations])
+    values, vectors = np.linalg.eigh(right.T @ right / len(right))
+    if values[1] < 0.02:
+        raise AlignmentError("all frames look the same way, so that up is not determined: turn while recording")
+    up = vectors[:, 0]
+    image_up = np.mean([rotation.apply([0.0, -1.0, 0.0]) for rotation in sfm_from_cam_rotations], axis=0)
+    spread = float(np.degrees(np.arcsin(np.median(np.abs(right @ up)))))
+    return np.asarray(up if up @ image_up > 0 else -up), spread
+
+
+def robust_umeyama(source: Array, target: Array) -> Similarity:
+    """Umeyama on the pairs that agree: RANSAC over triples by median residual, then trimmed refits.
+
+    Raises:
+        AlignmentError: the points lie on one line.
+    """
+    generator = np.random.default_rng(0)
+    best, best_median = None, np.inf
+    for _ in range(min(RANSAC_TRIALS, 20 * len(source))):
+        triple = generator.choice(len(source), 3, replace=False)
+        try:
+            candidate = umeyama(source[triple], target[triple])
+        except GeometryError:
+            continue
+        median = float(np.median(np.linalg.norm(candidate.transform(source) - target, axis=1)))
+        if median < best_median:
+            best, best_median = candidate, median
+    if best is None:
+        return _umeyama_or_advice(source, target)
+    for _ in range(10):
+        residual = np.linalg.norm(best.transform(source) - target, axis=1)
+        agreeing = residual <= max(3.0 * float(np.median(residual)), 1e-9)
+        best = _umeyama_or_advice(source[agreeing], target[agreeing])
+    return best
+
+
+def _umeyama_or_advice(source: Array, target: Array) -> Similarity:
+    try:
+        return umeyama(source, target)
+    except GeometryError as error:
+        raise AlignmentError(f"{error} (a turn in the path, or a point pair off the line)") from error
+
+
+def _scale(source: Array, target: Array) -> float:
+    """Ratio of distances to the median point, robust against outliers."""
+    from_source = np.linalg.norm(source - np.median(source, axis=0), axis=1)
+    from_target = np.linalg.norm(target - np.median(target, axis=0), axis=1)
+    return float(np.median(from_target) / max(float(np.median(from_source)), 1e-12))
+
+
+def _median_rotation(rotations: Rotation) -> Rotation:
+    """The rotation with the smallest summed angle to a sample of the others."""
+    step = max(1, len(rotations) // 100)
+    sample = rotations[::step]
+    totals: NDArray[np.float64] = np.array([rotation_angle(candidate.inv() * sample).sum() for candidate in sample])
+    return sample[int(np.argmin(totals))]

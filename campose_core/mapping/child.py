@@ -1,0 +1,96 @@
+"""Runs one stage of structure from motion in a process of its own.
+
+COLMAP aborts the process on some inputs and can hang on others; neither may take the caller down, and a caller that is
+killed must not leave a stage behind that goes on writing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from campose_core.errors import MappingError
+from campose_core.progress import track
+
+# glog lines such as "Processed image [12/235]" or "Registering image #7 (num_reg_frames=12)".
+COUNTERS = re.compile(rb"\[(\d+)/\d+|num_reg_frames=(\d+)")
+
+
+def run_stage(stage: str, arguments: dict[str, Any], log: Path, timeout_s: float, total: int) -> dict[str, Any]:
+    """Run `stage` of `campose_core.mapping.stages` in a child process and return what it reports.
+
+    `total` is the number of frames, for the progress bar. The child's output goes to `log`.
+
+    Raises:
+        MappingError: the child crashed, was killed, or took longer than `timeout_s`; or the stage itself refused.
+    """
+    command = [sys.executable, "-m", "campose_core.mapping.stages", stage, json.dumps(arguments), str(os.getpid())]
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with open(log, "wb") as output:
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=output)
+    try:
+        for _ in track(_wait(child, log, time.monotonic() + timeout_s, total), stage, total):
+            pass
+        report = child.stdout.read() if child.stdout else b""
+    finally:
+        if child.poll() is None:
+            child.kill()
+            child.wait()
+        if child.stdout:
+            child.stdout.close()
+    if child.returncode != 0:
+        raise MappingError(f"the stage {stage!r} {_cause(child.returncode)}; its last words ({log}): {_tail(log)}")
+    result: dict[str, Any] = json.loads(report)
+    if "refused" in result:
+        raise MappingError(result["refused"])
+    return result
+
+
+def _wait(child: subprocess.Popen[bytes], log: Path, deadline: float, total: int) -> Iterator[int]:
+    """Yields once for each frame that the log says is done, until the child ends."""
+    done, position = 0, 0
+    while child.poll() is None:
+        if time.monotonic() > deadline:
+            child.kill()
+            child.wait()
+            raise MappingError(f"a stage of structure from motion took too long and was stopped; see {log}")
+        with open(log, "rb") as file:
+            file.seek(position)
+            news = file.read()
+        position += len(news)
+        for match in COUNTERS.finditer(news):
+            reached = min(int(match[1] or match[2]), total)
+            yield from range(done, reached)
+            done = max(done, reached)
+        time.sleep(0.2)
+
+
+def _cause(returncode: int) -> str:
+    if returncode < 0:
+        return f"died of {signal.Signals(-returncode).name}"
+    return f"failed with exit code {returncode}"
+
+
+def _tail(log: Path) -> str:
+    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    return " | ".join(lines[-3:]) or "none"
+
+
+def end_with_parent(parent: int) -> None:
+    """End this process as soon as `parent` is no longer its parent (a killed parent cannot stop its children)."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

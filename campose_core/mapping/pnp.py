@@ -1,0 +1,127 @@
+"""One image against the landmarks: SIFT, nearest landmark by descriptor, PnP with RANSAC, and its covariance."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PilImage
+from scipy.spatial.transform import Rotation
+
+from campose_core.camera import Camera, pixels_from_colmap, pixels_to_colmap
+from campose_core.capture.frame import Image
+from campose_core.geometry import Array, Pose, skew
+from campose_core.mapping.colmap import MAX_IMAGE_SIZE, extraction_options, load_pycolmap, to_colmap_camera
+from campose_core.mapping.landmarks import Landmarks
+from campose_core.mapping.vlad import Float32, descriptors_to_unit
+
+RATIO = 0.8  # Lowe, IJCV 2004: nearest over second nearest descriptor distance
+MAX_REPROJECTION = 4.0 / 640.0  # of the image width
+MIN_INLIERS = 20
+MIN_INLIER_RATIO = 0.25
+
+
+class ImageFeatures(NamedTuple):
+    """pixels (N, 2); descriptors (N, 128) float32 of unit length; the camera that the pixels belong to."""
+
+    pixels: Array
+    descriptors: Float32
+    camera: Camera
+
+
+class CameraPose(NamedTuple):
+    """sfm_from_cam with its covariance (6, 6) over (x, y, z, rx, ry, rz) about the sfm frame's axes, in sfm units."""
+
+    sfm_from_cam: Pose
+    covariance: Array
+    inliers: NDArray[np.intp]
+
+
+class SiftExtractor:
+    """SIFT with the settings that the map was made with."""
+
+    def __init__(self) -> None:
+        # One thread: a node shares its two cores with everything else, and a single image gains little from more.
+        self._sift = load_pycolmap().Sift(extraction_options(threads=1))
+
+    def __call__(self, image: Image, camera: Camera) -> ImageFeatures:
+        """Features of an image (H, W, 3) RGB; large images are reduced first, and the camera with them."""
+        grey = PilImage.fromarray(image).convert("L")
+        scale = MAX_IMAGE_SIZE / max(grey.size)
+        if scale < 1:
+            grey = grey.resize((round(grey.width * scale), round(grey.height * scale)), PilImage.Resampling.LANCZOS)
+        if grey.size != (camera.width, camera.height):
+            camera = camera.resized(*grey.size)
+        keypoints, descriptors = self._sift.extract(np.ascontiguousarray(grey))
+        return ImageFeatures(
+            pixels_from_colmap(keypoints[:, :2].astype(np.float64)), descriptors_to_unit(descriptors), camera
+        )
+
+
+class LandmarkMatcher:
+    """Finds the landmark whose descriptor is nearest, where the second nearest is clearly farther (Lowe's ratio)."""
+
+    def __init__(self, landmarks: Landmarks) -> None:
+        self.landmarks = landmarks
+        self._transposed = np.ascontiguousarray(descriptors_to_unit(landmarks.descriptors).T)
+
+    def __call__(self, features: ImageFeatures) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Index pairs (features, landmarks); each landmark at most once, with its nearest feature."""
+        if len(features.descriptors) == 0 or len(self.landmarks.xyz) < 2:
+            return np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.intp)
+        similarity = features.descriptors @ self._transposed
+        rows = np.arange(len(similarity))
+        best = np.argmax(similarity, axis=1)
+        nearest = similarity[rows, best].copy()
+        similarity[rows, best] = -1.0
+        second = similarity.max(axis=1)
+        # Unit vectors: squared distance = 2 - 2 * similarity.
+        distinct = np.flatnonzero((1.0 - nearest) < RATIO**2 * (1.0 - second))
+        order = distinct[np.argsort(-nearest[distinct], kind="stable")]
+        _, first = np.unique(best[order], return_index=True)
+        chosen = np.sort(order[first])
+        return chosen, best[chosen]
+
+
+def solve_pnp(pixels: Array, xyz: Array, camera: Camera) -> CameraPose | None:
+    """The camera pose from pixels (N, 2) and the landmarks (N, 3) they show, or None.
+
+    None when fewer than MIN_INLIERS agree, or too small a share of the matches: three points always give some pose.
+    """
+    if len(pixels) < MIN_INLIERS:
+        return None
+    pycolmap = load_pycolmap()
+    estimation = pycolmap.AbsolutePoseEstimationOptions()
+    estimation.ransac.max_error = MAX_REPROJECTION * camera.width
+    estimation.ransac.random_seed = 0
+    refinement = pycolmap.AbsolutePoseRefinementOptions()
+    refinement.gradient_tolerance = 1e-3
+    found = pycolmap.estimate_and_refine_absolute_pose(
+        pixels_to_colmap(pixels), xyz, to_colmap_camera(camera), estimation, refinement, return_covariance=True
+    )
+    if found is None or found["num_inliers"] < max(MIN_INLIERS, MIN_INLIER_RATIO * len(pixels)):
+        return None
+    cam_from_sfm = Pose(Rotation.from_quat(found["cam_from_world"].rotation.quat), found["cam_from_world"].translation)
+    inliers = np.flatnonzero(found["inlier_mask"])
+    residuals = camera.project(cam_from_sfm.transform(xyz[inliers])) - pixels[inliers]
+    covariance = _covariance_in_world(found["covariance"], cam_from_sfm, residuals)
+    return CameraPose(cam_from_sfm.inverse(), covariance, inliers) if np.isfinite(covariance).all() else None
+
+
+def _covariance_in_world(unit_covariance: Array, cam_from_world: Pose, residuals: Array) -> Array:
+    """Covariance of the camera's position and orientation in the world from COLMAP's of cam_from_world.
+
+    COLMAP's holds [rotation, translation] for unit pixel noise, the rotation in half angles (quaternion tangent): its
+    angle is twice that, hence D (found right against Monte-Carlo). The noise is the robust spread of the residuals.
+    With C = -R't: dC = -R'[t]x dphi - R' dt, and a turn dphi of the world in the camera is -R' dphi of the camera.
+    """
+    sigma_px = 1.4826 * float(np.nanmedian(np.abs(residuals)))
+    doubled = np.diag([2.0, 2.0, 2.0, 1.0, 1.0, 1.0])
+    world_from_cam = cam_from_world.rotation.as_matrix().T
+    jacobian = np.zeros((6, 6))
+    jacobian[:3, :3] = -world_from_cam @ skew(cam_from_world.translation)
+    jacobian[:3, 3:] = -world_from_cam
+    jacobian[3:, :3] = -world_from_cam
+    spread = jacobian @ doubled
+    return np.asarray(sigma_px**2 * spread @ unit_covariance @ spread.T)

@@ -1,0 +1,149 @@
+"""`campose map`: keyframes, features, matches, reconstruction and landmarks, each stage in a child process.
+
+Unfinished work lies in SCENE/.sfm.work, where every stage leaves its results whole or not at all; a killed run goes on
+with the first stage that is missing. SCENE/sfm is replaced in one rename when all of it is there.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from campose_core.camera import Camera
+from campose_core.errors import MappingError
+from campose_core.files import replacing, write_text
+from campose_core.mapping.child import run_stage
+from campose_core.mapping.colmap import load_pycolmap
+from campose_core.mapping.landmarks import Landmarks
+from campose_core.mapping.register import register
+from campose_core.progress import say
+from campose_core.scene import Scene, SceneFrame
+
+MAPPERS = ("global", "incremental")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapOptions:
+    """keyframe_fps: keyframes per second of recording, or None for as many as `max_keyframes` allows."""
+
+    mapper: str = "global"
+    keyframe_fps: float | None = None
+    max_keyframes: int = 400
+    stage_timeout_s: float = 3600.0
+
+
+def choose_keyframes(frames: tuple[SceneFrame, ...], options: MapOptions) -> dict[str, list[str]]:
+    """Frame names per source, in time order: all of them, or evenly in time at the rate that the options allow."""
+    by_source: dict[str, list[SceneFrame]] = {}
+    for frame in sorted(frames, key=lambda f: f.stamp_ns):
+        by_source.setdefault(frame.source, []).append(frame)
+    rate = options.keyframe_fps
+    if rate is None and len(frames) > options.max_keyframes:
+        seconds = sum((group[-1].stamp_ns - group[0].stamp_ns) / 1e9 for group in by_source.values())
+        rate = options.max_keyframes / max(seconds, 1e-9)
+    return {source: [f.name for f in _at_rate(group, rate)] for source, group in by_source.items()}
+
+
+def _at_rate(frames: list[SceneFrame], rate: float | None) -> list[SceneFrame]:
+    if rate is None:
+        return frames
+    slots = np.array([(f.stamp_ns - frames[0].stamp_ns) / 1e9 * rate + 1e-6 for f in frames]).astype(int)
+    return [frame for frame, new in zip(frames, np.diff(slots, prepend=-1) > 0, strict=True) if new]
+
+
+def given_camera(scene: Scene, source: str) -> Camera:
+    """The camera as the recording or the user gave it, before reconstruction refined it."""
+    given = scene.sources[source].get("given_camera")
+    return Camera.from_dict(given) if given else scene.cameras[source]
+
+
+def map_scene(scene: Scene, options: MapOptions) -> Scene:
+    """Reconstruct the scene's frames; the result is in SCENE/sfm, in the sfm frame, and the cameras are refined.
+
+    Raises:
+        MappingError: a stage failed; the message names it and what to record instead.
+    """
+    chosen = {k: v for k, v in asdict(options).items() if k != "stage_timeout_s"}
+    if scene.is_done("map", chosen) and (scene.sfm_dir / "landmarks.npz").is_file():
+        say("map: done already")
+        return scene
+    if len(scene.frames) < 3:
+        raise MappingError(f"{scene.path} holds {len(scene.frames)} frames: extract a recording first, three or more")
+    load_pycolmap()  # a missing package is better said here than by a child
+    names = choose_keyframes(scene.frames, options)
+    total = sum(map(len, names.values()))
+    say(f"map: {total} keyframes of {len(scene.frames)} frames")
+    extracted = {step: record["key"] for step, record in scene.steps.items() if step.startswith("extract")}
+    work = _work_folder(scene.path / ".sfm.work", {"options": chosen, "extracted": extracted})
+    given = {source: given_camera(scene, source).to_dict() for source in names}
+    report = _run_stages(work, str(scene.frames_dir), given, names, options)
+    refined = {source: Camera.from_dict(fields) for source, fields in report["cameras"].items()}
+    poses = register(Landmarks.load(work / "landmarks.npz"), scene, refined)
+    say(f"map: {len(poses.names)} of {len(scene.frames)} frames have a pose")
+
+    with replacing(scene.sfm_dir) as sfm:
+        sfm.mkdir()
+        shutil.copytree(work / "model", sfm / "model")
+        for file in ("database.db", "landmarks.npz"):
+            shutil.copyfile(work / file, sfm / file)
+        poses.save(sfm / "poses.npz")
+        missing = sorted({frame.name for frame in scene.frames} - set(poses.names))
+        report |= {"keyframes": total, "frames": len(scene.frames), "posed": len(poses.names), "without_pose": missing}
+        write_text(sfm / "report.json", json.dumps(report, indent=1))
+    done = scene.with_step(
+        "map",
+        chosen,
+        cameras={**scene.cameras, **refined},
+        sources={name: {**fields, "given_camera": given[name]} for name, fields in scene.sources.items()},
+        frames=tuple(replace(frame, map_from_cam=None) for frame in scene.frames),
+        alignment=None,
+    )
+    done.save()
+    shutil.rmtree(work)
+    return done
+
+
+def _work_folder(work: Path, inputs: dict[str, Any]) -> Path:
+    """The folder for unfinished results; emptied when it belongs to other inputs."""
+    note = work / "inputs.json"
+    if not note.is_file() or json.loads(note.read_text()) != inputs:
+        shutil.rmtree(work, ignore_errors=True)
+        write_text(note, json.dumps(inputs))
+    return work
+
+
+def _run_stages(
+    work: Path, images: str, cameras: dict[str, Any], names: dict[str, list[str]], options: MapOptions
+) -> dict[str, Any]:
+    """Run the stages that have left no report yet; the reports of all of them, in one."""
+    total = sum(map(len, names.values()))
+
+    def stage(name: str, result: Path, **arguments: Any) -> dict[str, Any]:
+        report = work / f"{name}.json"
+        if report.is_file():
+            return dict(json.loads(report.read_text()))
+        shutil.rmtree(result, ignore_errors=True)
+        result.unlink(missing_ok=True)
+        found = run_stage(name, arguments, work / f"{name}.log", options.stage_timeout_s, total)
+        write_text(report, json.dumps(found))
+        return found
+
+    features, database, model = work / "features.db", work / "database.db", work / "model"
+    found = stage("features", features, images=images, database=str(features), cameras=cameras, names=names)
+    say(f"map: {found['median_features']:.0f} features in the median keyframe")
+    matched = stage("matches", database, features=str(features), database=str(database), names=names)
+    say(f"map: {matched['verified']} of {matched['pairs']} pairs match, {matched['verified_loops']} close a loop")
+    made = stage(
+        "reconstruction", model, images=images, database=str(database), model=str(model), mapper=options.mapper
+    )
+    others = f"; left out: models of {made['other_models']} keyframes" if made["other_models"] else ""
+    say(f"map: {made['registered']} of {total} keyframes in the largest model, {made['landmarks']} landmarks{others}")
+    stage(
+        "landmarks", work / "landmarks.npz", database=str(database), model=str(model), out=str(work / "landmarks.npz")
+    )
+    return {**found, **matched, **made}

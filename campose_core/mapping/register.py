@@ -1,0 +1,71 @@
+"""Poses of all frames in the sfm frame: the keyframes' are reconstructed, the others follow by PnP on the landmarks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PilImage
+
+from campose_core.camera import Camera
+from campose_core.errors import MappingError
+from campose_core.files import replacing
+from campose_core.geometry import Array, Pose
+from campose_core.mapping.landmarks import Landmarks
+from campose_core.mapping.pnp import LandmarkMatcher, SiftExtractor, solve_pnp
+from campose_core.progress import track
+from campose_core.scene import Scene
+
+
+@dataclass(frozen=True, eq=False)
+class SfmPoses:
+    """sfm_from_cam of the frames `names`: positions (N, 3), quats_xyzw (N, 4)."""
+
+    names: NDArray[np.str_]
+    positions: Array
+    quats_xyzw: Array
+
+    def poses(self) -> dict[str, Pose]:
+        """By frame name."""
+        rows = zip(self.names, self.quats_xyzw, self.positions, strict=True)
+        return {str(name): Pose.from_quat_xyzw(quat, position) for name, quat, position in rows}
+
+    def save(self, path: Path) -> None:
+        with replacing(path) as beside, open(beside, "wb") as file:
+            np.savez_compressed(file, names=self.names, positions=self.positions, quats_xyzw=self.quats_xyzw)
+
+    @classmethod
+    def load(cls, scene: Scene) -> SfmPoses:
+        """Of a mapped scene.
+
+        Raises:
+            MappingError: the scene is not mapped yet.
+        """
+        path = scene.sfm_dir / "poses.npz"
+        if not path.is_file():
+            raise MappingError(f"{scene.path} has no reconstruction yet: run `campose map {scene.path}`")
+        with np.load(path, allow_pickle=False) as arrays:
+            return cls(arrays["names"], arrays["positions"], arrays["quats_xyzw"])
+
+
+def register(landmarks: Landmarks, scene: Scene, cameras: dict[str, Camera]) -> SfmPoses:
+    """Poses of the keyframes and of every other frame that the landmarks can place; `cameras` by source."""
+    poses = {str(name): landmarks.sfm_from_cam(i) for i, name in enumerate(landmarks.frame_names)}
+    others = [f for f in scene.frames if f.name not in poses and f.source in cameras]
+    if others:
+        extract, match = SiftExtractor(), LandmarkMatcher(landmarks)
+        for frame in track(others, "other frames"):
+            with PilImage.open(scene.frame_path(frame)) as file:
+                features = extract(np.asarray(file.convert("RGB")), cameras[frame.source])
+            seen, shown = match(features)
+            found = solve_pnp(features.pixels[seen], landmarks.xyz[shown], features.camera)
+            if found is not None:
+                poses[frame.name] = found.sfm_from_cam
+    names = sorted(poses)
+    return SfmPoses(
+        np.array(names),
+        np.array([poses[name].translation for name in names]),
+        np.array([poses[name].quat_xyzw for name in names]),
+    )

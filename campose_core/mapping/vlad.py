@@ -1,0 +1,51 @@
+"""VLAD: one global descriptor per image, aggregated from its SIFT features with a vocabulary of the scene's own.
+
+Jegou et al., "Aggregating local descriptors into a compact image representation", CVPR 2010; RootSIFT and per-word
+normalisation as in Arandjelovic and Zisserman, "All about VLAD", CVPR 2013. No downloaded vocabulary, no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+WORDS = 32
+SAMPLES = 20_000
+
+Float32 = NDArray[np.float32]
+
+
+def descriptors_to_unit(descriptors: NDArray[np.uint8]) -> Float32:
+    """SIFT descriptors (N, 128) uint8 as float32 rows of unit length."""
+    rows = descriptors.astype(np.float32)
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
+
+
+@dataclass(frozen=True, eq=False)
+class Vlad:
+    """words: (WORDS, 128) float32 cluster centres of unit SIFT descriptors."""
+
+    words: Float32
+
+    @classmethod
+    def fit(cls, images: Sequence[Float32], seed: int) -> Vlad:
+        """Cluster a sample of the unit descriptors (N_i, 128) of all images."""
+        from scipy.cluster.vq import kmeans2
+
+        generator = np.random.default_rng(seed)
+        descriptors = np.concatenate(list(images))
+        sample = descriptors[generator.permutation(len(descriptors))[:SAMPLES]]
+        words, _ = kmeans2(sample, WORDS, iter=15, minit="points", seed=generator)
+        return cls(words.astype(np.float32))
+
+    def describe(self, descriptors: Float32) -> Float32:
+        """Global descriptor (WORDS * 128,) of unit length from unit descriptors (N, 128); zero for an empty image."""
+        nearest = np.argmax(descriptors @ self.words.T - 0.5 * np.sum(self.words**2, axis=1), axis=1)
+        residuals = np.zeros_like(self.words)
+        np.add.at(residuals, nearest, descriptors - self.words[nearest])
+        residuals /= np.maximum(np.linalg.norm(residuals, axis=1, keepdims=True), 1e-6)
+        flat = residuals.reshape(-1)
+        return flat / max(float(np.linalg.norm(flat)), 1e-6)
