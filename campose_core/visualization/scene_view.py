@@ -8,9 +8,9 @@ from zipfile import BadZipFile
 import numpy as np
 
 from campose_core.errors import SceneError
-from campose_core.floor import FloorMap
 from campose_core.scene import Scene, SceneFrame
 from campose_core.visualization.channels import Landmarks, Moment, Still
+from campose_core.walkable import load_walkable
 
 # Sources were recorded at unrelated times, often both from 0 on: they are shown one after another, this far apart.
 BETWEEN_SOURCES_NS = 1_000_000_000
@@ -25,8 +25,8 @@ def still_of(scene: Scene) -> Still:
     posed = scene.posed_frames()
     sources = sorted({frame.source for frame in posed})
     notes = [f"scene {scene.name}: {len(scene.frames)} frames, {len(posed)} with a pose"]
-    floor = FloorMap.load(scene.floor_yaml) if scene.floor_yaml.is_file() else None
-    if floor is None:
+    walkable = load_walkable(scene.floor_yaml.parent)
+    if walkable is None:
         notes.append("no floor map: attach one with `campose floor`")
     landmarks = read_landmarks(scene)
     if landmarks is not None:
@@ -37,7 +37,8 @@ def still_of(scene: Scene) -> Still:
         residual = ", ".join(f"{name} {value:.3g}" for name, value in scene.alignment.residual.items())
         notes.append(f"aligned by {scene.alignment.method}" + (f": {residual}" if residual else ""))
     return Still(
-        floor=floor,
+        floor=walkable.floor if walkable else None,
+        walkable=walkable.walkable if walkable else None,
         landmarks=landmarks,
         paths={"reference": [scene.trajectory(source) for source in sources]} if sources else {},
         notes=notes,

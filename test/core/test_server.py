@@ -1,0 +1,196 @@
+import json
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from viewing import Viewer, campose_view, layout_topics, pose_of, small_scene, stamp_of
+
+from campose_core.geometry import pose_error
+from campose_core.scene import Scene
+from campose_core.visualization.channels import TOPICS
+from campose_core.walkable import load_walkable
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+HEADER = "name,source,stamp_ns,camera,split,x,y,z,qx,qy,qz,qw\n"
+STANDING_STILL = {"/map", "/landmarks", "/path/reference", "/log"}
+OF_A_FRAME = {"/pose", "/tf", "/camera/image", "/camera/calibration", "/status"}
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory) -> Scene:
+    return small_scene(tmp_path_factory.mktemp("viewed") / "scene")
+
+
+@pytest.fixture(scope="module")
+def address(scene):
+    with campose_view(str(scene.path), "--port", "0") as (_, address):
+        yield address
+
+
+def run_view(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "campose_core.cli.main", "view", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_it_shows_the_scene(scene, address):
+    with Viewer(address) as viewer:
+        viewer.await_topics(set(TOPICS))
+        assert {topic: channel["schemaName"] for topic, channel in viewer.channels.items()} == TOPICS
+        layout = json.loads((REPOSITORY / "config" / "foxglove_layout.json").read_text())
+        assert layout_topics(layout) <= set(viewer.channels)
+        found = viewer.await_messages(*STANDING_STILL, *OF_A_FRAME)
+
+    walkable = load_walkable(scene.path / "floor")
+    grid = found["/map"][0][1]
+    rows = len(grid.data) // grid.row_stride
+    assert (rows, grid.column_count) == walkable.floor.shape
+    assert grid.cell_size.x == walkable.floor.resolution
+    np.testing.assert_allclose([grid.pose.position.x, grid.pose.position.y], walkable.floor.origin[:2])
+
+    with np.load(scene.sfm_dir / "landmarks.npz") as arrays:
+        in_map = scene.alignment.map_from_sfm.transform(arrays["xyz"])
+    cloud = found["/landmarks"][0][1]
+    data = np.frombuffer(cloud.data, dtype=np.uint8).reshape(-1, cloud.point_stride)
+    np.testing.assert_allclose(np.ascontiguousarray(data[:, :12]).view("<f4"), in_map, rtol=1e-6)
+
+    pictures = {frame.name: frame for frame in scene.frames}
+    for stamp_ns, status in found["/status"]:
+        frame = pictures[status["image"]]
+        pose = next(message for at_ns, message in found["/pose"] if at_ns == stamp_ns)
+        assert stamp_of(pose) == stamp_ns
+        assert max(pose_error(pose_of(pose.pose), frame.map_from_cam)) < 1e-7
+        image = next(message for at_ns, message in found["/camera/image"] if at_ns == stamp_ns)
+        assert image.data == scene.frame_path(frame).read_bytes()
+        assert image.frame_id == found["/tf"][0][1].child_frame_id == found["/camera/calibration"][0][1].frame_id
+    said = [message.message for _, message in found["/log"]]
+    assert "10 frames, 9 with a pose" in said[0]
+
+
+def test_who_comes_late_sees_what_stands_still(address):
+    with Viewer(address) as early:
+        early.await_messages("/map")
+        with Viewer(address) as late:
+            assert late.await_messages("/landmarks", "/map", "/path/reference")["/map"]
+        early.send(op="unsubscribe", subscriptionIds=[early.channels["/map"]["id"]])
+        assert early.await_messages("/map")["/map"]
+
+
+def test_frames_come_in_stamp_order_and_start_again(scene, address):
+    with Viewer(address) as viewer:
+        found = viewer.await_messages("/camera/image", count=len(scene.frames) + 2)["/camera/image"]
+        stamps = [stamp_ns for stamp_ns, _ in found]
+        (restart,) = [i for i in range(1, len(stamps)) if stamps[i] <= stamps[i - 1]]
+        assert stamps[restart] == scene.frames[0].stamp_ns
+        # The clock goes back with the frames: a viewer then forgets what it drew.
+        backward = [i for i in range(1, len(viewer.clock)) if viewer.clock[i] < viewer.clock[i - 1]]
+        assert backward
+        assert viewer.clock[backward[0]] == scene.frames[0].stamp_ns
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        "", "{", "[]", '{"op": 7}', '{"op": "subscribe", "subscriptions": [{"id": 1, "channelId": 99999}]}',
+        '{"op": "unsubscribe", "subscriptionIds": [-1, "x"]}', '{"op": "setParameters", "parameters": [{"name": "x"}]}',
+        b"", b"\x01", b"\xff" * 100, bytes(200_000),
+    ],
+    ids=range(11),
+)  # fmt: skip
+def test_junk_leaves_the_server_alive(address, junk):
+    with Viewer(address) as hostile:
+        hostile.await_topics({"/map"})
+        hostile.socket.send(junk)
+        with Viewer(address) as other:
+            assert other.await_messages("/map", "/pose")["/pose"]
+
+
+def test_clients_can_only_look(address):
+    with Viewer(address) as viewer:
+        viewer.await_topics({"/map"})
+        assert viewer.info["capabilities"] == ["time"]
+        fields = {"id": 1, "topic": "/initialpose", "encoding": "json", "schemaName": ""}
+        viewer.send(op="advertise", channels=[fields])
+        viewer.socket.send(b"\x01" + (1).to_bytes(4, "little") + b"{}")
+        viewer.await_messages("/pose")
+        refusal = "Server does not support clientPublish capability"
+        assert refusal in [status["message"] for status in viewer.statuses]
+    with Viewer(address) as other:
+        other.await_messages("/pose")
+        assert "/initialpose" not in other.channels
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_stops_when_told(scene, number):
+    with campose_view(str(scene.path), "--port", "0") as (process, address):
+        with Viewer(address) as viewer:
+            viewer.await_messages("/pose")
+            process.send_signal(number)
+            assert process.wait(timeout=10) == 0
+        assert "Traceback" not in process.stderr.read()
+
+
+def test_only_this_machine_can_look_unless_told_otherwise(scene):
+    with campose_view(str(scene.path), "--port", "0") as (_, address):
+        port = int(address.rsplit(":", 1)[1])
+        # Another address of this machine stands for the network.
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.2", port), timeout=5)
+    with campose_view(str(scene.path), "--host", "0.0.0.0", "--port", "0") as (process, address):
+        port = int(address.rsplit(":", 1)[1])
+        with Viewer(f"ws://127.0.0.2:{port}") as viewer:
+            assert viewer.await_messages("/pose")
+        process.terminate()
+        assert process.wait(timeout=10) == 0
+
+
+def test_a_wide_open_host_is_warned_of_first(scene):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "campose_core.cli.main", "view", str(scene.path), "--host", "0.0.0.0", "--port", "0"],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stderr.readline().startswith("warning: listening on 0.0.0.0")
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
+
+
+def test_a_busy_port_is_one_clear_line(scene):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = run_view(str(scene.path), "--port", port)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert f"127.0.0.1:{port}" in line
+    assert "--port" in line
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code", "words"),
+    [
+        (lambda path: (path / "scene.yaml").unlink(), 1, "is not a scene"),
+        (lambda path: (path / "sfm/landmarks.npz").write_bytes(b"PK\x03\x04 cut"), 1, "landmarks.npz is damaged"),
+        (lambda path: np.savez(path / "sfm/landmarks.npz", xyz=np.zeros((3, 2))), 1, "landmarks.npz is damaged"),
+        (lambda path: (path / "floor/map.pgm").unlink(), 1, "map.pgm"),
+        (lambda path: (path / "frames/first/000000.jpg").unlink(), 1, "first/000000.jpg"),
+        (lambda path: (path / "frames.csv").write_text(HEADER), 1, "no frames"),
+    ],
+)  # fmt: skip
+def test_a_spoilt_scene_is_one_clear_line(tmp_path, spoil, code, words):
+    small_scene(tmp_path / "scene", frames=2)
+    spoil(tmp_path / "scene")
+    done = run_view(str(tmp_path / "scene"), "--port", "0")
+    assert done.returncode == code
+    assert words in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_that_does_not_exist(scene):
+    done = run_view(str(scene.path), "--port", "70000")
+    assert (done.returncode, "70000" in done.stderr) == (2, True)
