@@ -1,0 +1,1 @@
+"""The ROS 2 side of campose: parameters, message conversions and nodes around `campose_core`."""

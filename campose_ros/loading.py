@@ -1,0 +1,52 @@
+"""What the node needs of a scene folder, loaded whole or not at all."""
+
+from dataclasses import dataclass
+
+from campose_core.camera import Camera
+from campose_core.errors import LocalizationError, SceneError
+from campose_core.localization.estimator import PoseEstimator
+from campose_core.localization.load import load_estimator
+from campose_core.localization.localizer import Localizer
+from campose_core.scene import Scene
+from campose_core.walkable import WalkableMap, load_walkable
+from campose_ros.parameters import LocalizerParameters
+
+
+@dataclass(frozen=True)
+class LoadedScene:
+    """A scene in memory. `walkable` is None when it has no floor map, `camera` unless its intrinsics were asked for."""
+
+    scene: Scene
+    estimator: PoseEstimator
+    walkable: WalkableMap | None
+    camera: Camera | None
+
+    def localizer(self, parameters: LocalizerParameters) -> Localizer:
+        return Localizer(self.estimator, parameters.mounting(), self.walkable, parameters.localizer_options())
+
+
+def load(path: str, parameters: LocalizerParameters) -> LoadedScene:
+    """Load the scene at `path` as `parameters` say.
+
+    Raises:
+        CamposeError: what is missing or damaged.
+    """
+    if not path:
+        raise SceneError("no scene is given: set the parameter `scene` to a scene folder")
+    scene = Scene.open(path)
+    return LoadedScene(
+        scene=scene,
+        estimator=load_estimator(scene, parameters.estimator),
+        walkable=load_walkable(scene.floor_yaml.parent),
+        camera=_camera(scene, parameters.scene_camera) if parameters.camera_source == "scene" else None,
+    )
+
+
+def _camera(scene: Scene, name: str) -> Camera:
+    if name and name not in scene.cameras:
+        raise LocalizationError(f"{scene.path} has no camera {name!r}; it has {', '.join(sorted(scene.cameras))}")
+    cameras = {scene.cameras[name]} if name else set(scene.cameras.values())
+    if len(cameras) != 1:
+        have = ", ".join(sorted(scene.cameras)) or "none"
+        raise LocalizationError(f"{scene.path} has the cameras {have}: name one in the parameter `scene_camera`")
+    return cameras.pop()

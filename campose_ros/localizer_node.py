@@ -1,0 +1,190 @@
+"""The localizer node: camera images in, the robot's pose on the floor plan out.
+
+Callbacks run on one thread and only take messages in; images are decoded and localized on a worker thread with one
+slot, so that an old image is dropped, never queued. What is published carries the stamp of its image.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from nav_msgs.srv import LoadMap
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.clock import Clock, ClockType
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from std_srvs.srv import Trigger
+
+from campose_core.errors import CamposeError
+from campose_ros import parameters as table
+from campose_ros.conversions import key_values
+from campose_ros.live import Configured, LiveLocalization
+from campose_ros.loading import load
+from campose_ros.outputs import Outputs
+from campose_ros.process import run
+from campose_ros.transforms import Transforms
+
+SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
+
+
+class LocalizerNode(LifecycleNode):
+    """Lifecycle: configure loads the scene; activate subscribes; deactivate unsubscribes; cleanup unloads."""
+
+    def __init__(self, name: str = "localizer", **options: Any) -> None:
+        super().__init__(name, **options)
+        table.declare(self)
+        self.add_on_set_parameters_callback(self._may_set)
+        self._configured: Configured | None = None
+        self._live: LiveLocalization | None = None
+        self._fault = ""
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        # On a steady clock: simulated time may stand still, and an operator still wants to know.
+        self._timer = self.create_timer(1.0, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self.create_service(Trigger, "~/relocalize", self._on_relocalize)
+        self.create_service(LoadMap, "~/load_scene", self._on_load_scene)
+        if self.get_parameter("autostart").value and self.trigger_configure() == SUCCESS:
+            self.trigger_activate()
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        return self._guarded("configure", self._configure, state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        return self._guarded("activate", self._activate, state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._stop()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._unload()
+        return SUCCESS
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._unload()
+        return SUCCESS
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._unload()
+        return SUCCESS
+
+    def destroy_node(self) -> None:
+        self._unload()
+        super().destroy_node()
+
+    def _guarded(
+        self, name: str, work: Callable[[LifecycleState], None], state: LifecycleState
+    ) -> TransitionCallbackReturn:
+        """A fault fails the transition and says why; rclpy itself would hide it."""
+        try:
+            work(state)
+        except CamposeError as error:
+            self._fault = f"{name} failed: {error}"
+        except Exception as error:
+            self.get_logger().error(traceback.format_exc())
+            self._fault = f"{name} failed: {error!r}"
+        else:
+            self._fault = ""
+            return SUCCESS
+        self.get_logger().error(self._fault)
+        if name == "configure":
+            self._unload()
+        return FAILURE
+
+    def _configure(self, state: LifecycleState) -> None:
+        parameters = table.read(self)
+        loaded = load(parameters.scene, parameters)
+        localizer = loaded.localizer(parameters)
+        transforms = Transforms(self, broadcast=parameters.publish_tf, listen=parameters.base_from_camera_tf)
+        outputs = Outputs(self, parameters, transforms)
+        self._configured = Configured(parameters, loaded, localizer, transforms, outputs)
+        where = "no floor map" if loaded.walkable is None else "its floor map"
+        self.get_logger().info(f"scene {loaded.scene.path} with {where}, estimator {loaded.estimator.name}")
+        if loaded.camera is not None:
+            self.get_logger().info(f"intrinsics are those of the scene, camera_info is not read: {loaded.camera}")
+
+    def _activate(self, state: LifecycleState) -> None:
+        if self._configured is None:
+            raise RuntimeError("activated without being configured")
+        super().on_activate(state)
+        if self._configured.loaded.walkable is not None:
+            self._configured.outputs.publish_map(self._configured.loaded.walkable.floor)
+        self._live = LiveLocalization(self, self._configured)
+
+    def _stop(self) -> None:
+        if self._live is not None:
+            self._live.close()
+            self._live = None
+
+    def _unload(self) -> None:
+        self._stop()
+        if self._configured is not None:
+            self._configured.outputs.close()
+            self._configured.transforms.close()
+            self._configured = None
+
+    def _on_relocalize(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        response.success = self._live is not None
+        response.message = "starting over with the next image" if response.success else "the node is not active"
+        if self._live is not None:
+            self._live.forget()
+        return response
+
+    def _on_load_scene(self, request: LoadMap.Request, response: LoadMap.Response) -> LoadMap.Response:
+        """map_url is a scene folder. Images wait meanwhile; when loading fails, the present scene stays."""
+        if self._configured is None:
+            response.result = LoadMap.Response.RESULT_UNDEFINED_FAILURE
+            self.get_logger().error("load_scene: configure the node first")
+            return response
+        try:
+            loaded = load(request.map_url, self._configured.parameters)
+        except CamposeError as error:
+            response.result = LoadMap.Response.RESULT_INVALID_MAP_DATA
+            self.get_logger().error(f"load_scene: {error}")
+            return response
+        localizer = loaded.localizer(self._configured.parameters)
+        self._configured = self._configured._replace(loaded=loaded, localizer=localizer)
+        self._configured.outputs.clear_path()
+        if self._live is not None:
+            self._live.replace(self._configured)
+        if loaded.walkable is not None:
+            response.map = self._configured.outputs.publish_map(loaded.walkable.floor)
+        response.result = LoadMap.Response.RESULT_SUCCESS
+        self.get_logger().info(f"scene {loaded.scene.path}")
+        return response
+
+    def _may_set(self, parameters: list[Parameter]) -> SetParametersResult:
+        for parameter in parameters:
+            reason = table.refusal(parameter.name, parameter.value)
+            if not reason and parameter.name in table.TABLE and self._configured is not None:
+                reason = f"{parameter.name} is read when the node is configured: `cleanup` it first"
+            if reason:
+                return SetParametersResult(successful=False, reason=reason)
+        return SetParametersResult(successful=True)
+
+    def _report(self) -> None:
+        name = f"{self.get_name()}: localization"
+        if self._live is not None and self._configured is not None:
+            self._configured.outputs.publish_path()
+            loaded = self._configured.loaded
+            facts = {"scene": loaded.scene.path, "estimator": loaded.estimator.name}
+            silent_after_s = self._configured.parameters.lost_after_s
+            status = self._live.tally.status(name, self._live.image_topic, silent_after_s, facts)
+        else:
+            level = DiagnosticStatus.ERROR if self._fault else DiagnosticStatus.STALE
+            values = key_values({"state": "INITIALIZING"})
+            status = DiagnosticStatus(level=level, name=name, message=self._fault or "not active", values=values)
+        message = DiagnosticArray(status=[status])
+        message.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(message)
+
+
+def main(args: list[str] | None = None) -> int:
+    return run(LocalizerNode, args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

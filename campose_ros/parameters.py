@@ -1,0 +1,173 @@
+"""The parameters of the localizer node: one table, from which they are declared, checked and read.
+
+Importing this file needs no ROS, so that launch files and configuration can be checked against it anywhere.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from campose_core.errors import CamposeError
+from campose_core.geometry import Pose
+from campose_core.localization.localizer import LocalizerOptions
+
+if TYPE_CHECKING:
+    from rcl_interfaces.msg import ParameterDescriptor
+    from rclpy.node import Node
+
+GATING = LocalizerOptions()
+
+
+def parameter(
+    default: Any,
+    description: str,
+    *,
+    between: tuple[float, float] | None = None,
+    choices: tuple[str, ...] = (),
+    read_only: bool = False,
+) -> Any:
+    """A field of the table: `between` bounds a number, both ends included; `choices` are the allowed texts."""
+    metadata = {"description": description, "between": between, "choices": choices, "read_only": read_only}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class LocalizerParameters:
+    """What the node was told. Read when it is configured; a change in between needs `cleanup` first."""
+
+    scene: str = parameter("", "Scene folder, as `campose build` makes it.")
+    estimator: str = parameter("structure", "structure, retrieval, or the name of a model in SCENE/models.")
+    autostart: bool = parameter(
+        True, "Configure and activate at the start; false leaves that to a lifecycle manager.", read_only=True
+    )
+
+    image_topic: str = parameter("image", "Images to localize (without the /compressed of that transport).")
+    image_transport: str = parameter(
+        "raw", "raw: sensor_msgs/Image. compressed: JPEG or PNG.", choices=("raw", "compressed")
+    )
+    reliable_images: bool = parameter(
+        False, "Ask for reliable images; a best-effort camera then never connects. Default: best effort, newest only."
+    )
+    camera_info_topic: str = parameter("camera_info", "Intrinsics of the images.")
+    rectified: bool = parameter(False, "The images are rectified (image_rect): P of camera_info describes them.")
+    camera_source: str = parameter(
+        "camera_info",
+        "Whose intrinsics: those on camera_info_topic (images before the first are refused), or those of the scene.",
+        choices=("camera_info", "scene"),
+    )
+    scene_camera: str = parameter("", "With camera_source scene: which camera of the scene; empty if it has only one.")
+    odom_topic: str = parameter("odom", "Odometry, used when use_odometry is true.")
+    initialpose_topic: str = parameter("initialpose", "A message here makes the node forget where it was.")
+
+    pose_topic: str = parameter("~/pose", "Pose of the base on the walkable floor.")
+    pose_raw_topic: str = parameter("~/pose_raw", "Pose of the base as estimated.")
+    pose_with_covariance_topic: str = parameter("~/pose_with_covariance", "Pose as estimated, and its covariance.")
+    path_topic: str = parameter("~/path", "Where the base was, at most path_length poses, path_spacing_m apart.")
+    status_topic: str = parameter("~/status", "One line for each image that was processed, with its stamp.")
+    map_topic: str = parameter("map", "The floor map of the scene, latched.")
+    path_length: int = parameter(2000, "Poses kept in the path.", between=(1, 100_000))
+    path_spacing_m: float = parameter(0.05, "Distance between poses of the path.", between=(0.0, 10.0))
+
+    map_frame: str = parameter("map", "Frame of the floor map.")
+    odom_frame: str = parameter("odom", "Frame the odometry starts in.")
+    base_frame: str = parameter("base_link", "Frame of the robot's base.")
+    base_from_camera: tuple[float, ...] = parameter(
+        (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0),
+        "Where the camera's optical frame sits on the base: x y z qx qy qz qw. Identity: the camera is the base.",
+    )
+    base_from_camera_tf: bool = parameter(
+        False, "Look the camera's place up in tf instead (image frame to base_frame; needs tf2)."
+    )
+    publish_tf: bool = parameter(False, "Broadcast map_frame -> odom_frame, or -> base_frame without odometry.")
+    use_odometry: bool = parameter(False, "There is odometry: what publish_tf broadcasts is map_frame -> odom_frame.")
+
+    max_speed_mps: float = parameter(GATING.max_speed_mps, "A pose farther away is a jump.", between=(0.01, 100.0))
+    max_turn_rate_radps: float = parameter(
+        GATING.max_turn_rate_radps, "A pose turned farther is a jump.", between=(0.01, 100.0)
+    )
+    confirmations: int = parameter(
+        GATING.confirmations, "Consecutive agreeing estimates before a jump or a first pose is believed.",
+        between=(1, 100),
+    )  # fmt: skip
+    lost_after_misses: int = parameter(
+        GATING.lost_after_misses, "Images in a row without a pose until LOST.", between=(1, 10_000)
+    )
+    lost_after_s: float = parameter(GATING.lost_after_s, "Seconds without a pose until LOST.", between=(0.05, 3600.0))
+
+    def localizer_options(self) -> LocalizerOptions:
+        return LocalizerOptions(
+            max_speed_mps=self.max_speed_mps,
+            max_turn_rate_radps=self.max_turn_rate_radps,
+            confirmations=self.confirmations,
+            lost_after_misses=self.lost_after_misses,
+            lost_after_s=self.lost_after_s,
+        )
+
+    def mounting(self) -> Pose:
+        """base_from_camera as a pose.
+
+        Raises:
+            GeometryError: not seven numbers that make a pose.
+        """
+        return Pose.from_quat_xyzw(self.base_from_camera[3:], self.base_from_camera[:3])
+
+
+TABLE = {field.name: field for field in fields(LocalizerParameters)}
+
+
+def refusal(name: str, value: Any) -> str:
+    """Why `value` cannot be the parameter `name`; empty when it can. Ranges and types are rclpy's part."""
+    if name not in TABLE:
+        return ""
+    choices = TABLE[name].metadata["choices"]
+    if choices and value not in choices:
+        return f"{name} must be one of {', '.join(choices)}, got {value!r}"
+    if isinstance(value, float) and math.isnan(value):
+        return f"{name} must be a number, got nan"
+    if name == "base_from_camera":
+        try:
+            dataclasses.replace(LocalizerParameters(), base_from_camera=tuple(value)).mounting()
+        except CamposeError as error:
+            return f"{name} must be x y z qx qy qz qw: {error}"
+    return ""
+
+
+def declare(node: Node) -> None:
+    """Declare the table on a node.
+
+    Raises:
+        rclpy.exceptions.InvalidParameterTypeException, InvalidParameterValueException: a value given on the command
+            line or in a file has the wrong type, or is out of range.
+    """
+    defaults = LocalizerParameters()
+    for name in TABLE:
+        default = getattr(defaults, name)
+        node.declare_parameter(name, list(default) if isinstance(default, tuple) else default, _descriptor(name))
+
+
+def read(node: Node) -> LocalizerParameters:
+    """The present values of the table."""
+    return LocalizerParameters(**{name: _plain(node.get_parameter(name).value) for name in TABLE})
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, (str, bool, int, float)) else tuple(value)
+
+
+def _descriptor(name: str) -> ParameterDescriptor:
+    from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+
+    metadata = TABLE[name].metadata
+    descriptor = ParameterDescriptor(description=metadata["description"], read_only=metadata["read_only"])
+    if metadata["choices"]:
+        descriptor.additional_constraints = f"one of: {', '.join(metadata['choices'])}"
+    if metadata["between"]:
+        low, high = metadata["between"]
+        if isinstance(TABLE[name].default, int):
+            descriptor.integer_range = [IntegerRange(from_value=int(low), to_value=int(high), step=0)]
+        else:
+            descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=high, step=0.0)]
+    return descriptor

@@ -1,0 +1,89 @@
+"""A bag's messages onto DDS at recorded speed, as they were serialized."""
+
+from __future__ import annotations
+
+import importlib
+import struct
+import time
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+
+from campose_core.capture.bag_messages import BagMessages
+from campose_core.errors import CaptureError, LocalizationError
+from campose_core.progress import say
+
+IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
+# What a localizer listens to. tf is not among them: its message package is not on PyPI.
+PLAYED_TYPES = (*IMAGE_TYPES, "sensor_msgs/msg/CameraInfo", "sensor_msgs/msg/Imu", "nav_msgs/msg/Odometry")
+
+
+class Player:
+    """Publishers for the topics of a bag, by their recorded names.
+
+    Raises:
+        CaptureError: the bag holds no image topic.
+    """
+
+    def __init__(self, node: Node, bag: BagMessages, *, reliable: bool) -> None:
+        self._node, self._bag = node, bag
+        topics = {topic.name: topic.msgtype for topic in bag.topics if topic.msgtype in PLAYED_TYPES and topic.count}
+        self._images = {name for name, msgtype in topics.items() if msgtype in IMAGE_TYPES}
+        if not self._images:
+            have = ", ".join(f"{topic.name} ({topic.msgtype}, {topic.count})" for topic in bag.topics) or "nothing"
+            raise CaptureError(f"{bag.path}: no image topic; it holds {have}")
+        best_effort = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+        self._publishers: dict[str, Publisher] = {}
+        for name, msgtype in topics.items():
+            qos = best_effort if name in self._images and not reliable else QoSProfile(depth=10)
+            self._publishers[name] = node.create_publisher(_message_class(msgtype), name, qos)
+
+    def wait_for_subscriber(self, timeout_s: float) -> None:
+        """Until somebody takes the images, which an active localizer does.
+
+        Raises:
+            LocalizationError: nobody did in time.
+        """
+        names = ", ".join(sorted(self._images))
+        say(f"waiting for a subscriber of {names}")
+        deadline = time.monotonic() + timeout_s
+        while not any(self._publishers[name].get_subscription_count() for name in self._images):
+            if time.monotonic() > deadline:
+                raise LocalizationError(
+                    f"nobody subscribed to {names} within {timeout_s:g} s: is the localizer active, and are its "
+                    "image_topic and image_transport those of the bag?"
+                )
+            time.sleep(0.02)
+
+    def play(self, rate: float, image_published: Callable[[int], None]) -> None:
+        """Publish everything, `rate` times as fast as recorded; `image_published` gets the stamp of each image that
+        somebody subscribes to, just before it is sent."""
+        heard = {name for name, publisher in self._publishers.items() if publisher.get_subscription_count()}
+        started, first_ns = time.monotonic(), None
+        for message in self._bag.messages(heard):
+            first_ns = message.log_ns if first_ns is None else first_ns
+            delay_s = (message.log_ns - first_ns) * 1e-9 / rate - (time.monotonic() - started)
+            if delay_s > 0:
+                time.sleep(delay_s)
+            if not self._node.context.ok():
+                return
+            if message.topic in self._images:
+                image_published(stamp_ns_of_cdr(message.data))
+            self._publishers[message.topic].publish(message.data)
+
+
+def stamp_ns_of_cdr(data: bytes) -> int:
+    """The header stamp of a serialized message that starts with a std_msgs/Header.
+
+    CDR: four bytes of encapsulation, the second of which tells the byte order, then int32 sec, uint32 nanosec.
+    """
+    seconds, nanoseconds = struct.unpack_from("<iI" if data[1] else ">iI", data, 4)
+    return int(seconds) * 10**9 + int(nanoseconds)
+
+
+def _message_class(msgtype: str) -> Any:
+    package, _, name = msgtype.split("/")
+    return getattr(importlib.import_module(f"{package}.msg"), name)

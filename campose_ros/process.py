@@ -1,0 +1,48 @@
+"""How a node's process starts, spins and ends."""
+
+import contextlib
+import ctypes
+import sys
+from collections.abc import Callable
+
+import rclpy
+from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+
+
+def keep_large_buffers() -> None:
+    """Tell glibc to keep the memory of large messages, see mallopt(3).
+
+    By default each raw image is a fresh mapping whose page faults cost more than the copy; both thresholds are needed.
+    """
+    with contextlib.suppress(OSError, AttributeError):  # another libc
+        libc = ctypes.CDLL(None)
+        libc.mallopt(M_MMAP_THRESHOLD, 256 << 20)
+        libc.mallopt(M_TRIM_THRESHOLD, 1 << 30)
+
+
+def run(make_node: Callable[[], Node], args: list[str] | None = None) -> int:
+    """Spin the node on one thread until SIGINT, SIGTERM or a shutdown; returns the exit code."""
+    keep_large_buffers()
+    rclpy.init(args=args)
+    node = None
+    try:
+        node = make_node()
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        executor.spin()
+    except (InvalidParameterTypeException, InvalidParameterValueException) as error:
+        print(f"a parameter was refused: {error}", file=sys.stderr)
+        return 1
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    finally:
+        # A second Ctrl-C while cleaning up must not turn a clean end into a traceback.
+        with contextlib.suppress(KeyboardInterrupt):
+            if node is not None:
+                node.destroy_node()
+            rclpy.try_shutdown()
+    return 0

@@ -1,0 +1,82 @@
+"""campose_replay: play a bag to the localizer over DDS at recorded speed, and write down what it answers.
+
+    campose_replay BAG --out DIR
+
+writes DIR/pose.tum (snapped), DIR/pose_raw.tum, and DIR/replay.json: which images were published, which the node
+processed, states and latencies. Poses are those the node publishes: of the base, or of the camera where
+base_from_camera is the identity.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import rclpy
+from rclpy.executors import ExternalShutdownException
+from rclpy.utilities import remove_ros_args
+
+from campose_core.capture.bag_messages import open_messages
+from campose_core.errors import CamposeError
+from campose_core.progress import say
+from campose_ros.player import Player
+from campose_ros.process import keep_large_buffers
+from campose_ros.recorder import Recorder, spinning
+
+
+def options_of(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="campose_replay", description=__doc__.split("\n\n")[0])
+    parser.add_argument("bag", type=Path, help="a ROS 2 bag: folder, .mcap or .db3")
+    parser.add_argument("--out", type=Path, required=True, help="folder for pose.tum, pose_raw.tum, replay.json")
+    parser.add_argument("--node", default="localizer", help="full name of the localizer node (default: localizer)")
+    parser.add_argument("--rate", type=float, default=1.0, help="times recorded speed (default: 1)")
+    parser.add_argument("--reliable", action="store_true", help="publish images reliably (default: best effort)")
+    parser.add_argument("--wait", type=float, default=60.0, help="seconds to wait for the active node (default: 60)")
+    options = parser.parse_args(arguments)
+    if not options.rate > 0:
+        parser.error(f"--rate must be positive, got {options.rate}")
+    return options
+
+
+def replay(options: argparse.Namespace) -> None:
+    """Play, record, write.
+
+    Raises:
+        CaptureError: the bag cannot be read or holds no image.
+        LocalizationError: no active localizer takes the images.
+    """
+    node = rclpy.create_node("campose_replay")
+    try:
+        with open_messages(options.bag) as bag, spinning(node):
+            recorder = Recorder(node, options.node)
+            player = Player(node, bag, reliable=options.reliable)
+            player.wait_for_subscriber(options.wait)
+            recorder.wait_for_node(options.wait)
+            player.play(options.rate, recorder.image_published)
+            recorder.wait_until_quiet()
+        recorder.write(options.out)
+    finally:
+        node.destroy_node()
+
+
+def main(args: list[str] | None = None) -> int:
+    arguments = remove_ros_args(args=sys.argv if args is None else args)[1:]
+    options = options_of(arguments)
+    keep_large_buffers()
+    rclpy.init(args=args)
+    try:
+        replay(options)
+    except CamposeError as error:
+        say(f"campose_replay: {error}")
+        return error.exit_code
+    except (KeyboardInterrupt, ExternalShutdownException):
+        say("campose_replay: interrupted")
+        return 130
+    finally:
+        rclpy.try_shutdown()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
