@@ -114,7 +114,7 @@ def reading(path: Path) -> Iterator[None]:
     # AssertionError, KeyError and their like come from rosbags when bytes of an index or a header are flipped.
     damage = (
         Ros1Error, Ros2Error, SerdeError, apsw.Error, zlib.error, struct.error, zstd_module().ZstdError,
-        OSError, EOFError, UnicodeDecodeError, ValueError, TypeError, KeyError, IndexError, AssertionError, AttributeError, RuntimeError,
+        OSError, EOFError, ValueError, TypeError, KeyError, IndexError, AssertionError, AttributeError, RuntimeError,
         MemoryError, OverflowError,
     )  # fmt: skip
     try:

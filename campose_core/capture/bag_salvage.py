@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from campose_core.extras import load_extra
+
 MAGIC = b"\x89MCAP0\r\n"
 SCHEMA, CHANNEL, MESSAGE, CHUNK, DATA_END = 0x03, 0x04, 0x05, 0x06, 0x0F
 
@@ -127,9 +129,7 @@ def _decompressor(compression: str) -> Any:
     if compression == "zstd":
         return zstd_module().ZstdDecompressor().decompress
     if compression == "lz4":
-        from lz4.frame import LZ4FrameDecompressor
-
-        return LZ4FrameDecompressor().decompress
+        return load_extra("lz4.frame", "bag").LZ4FrameDecompressor().decompress
     raise ValueError(f"unknown chunk compression {compression!r}")
 
 
@@ -142,8 +142,4 @@ def _text(content: bytes, offset: int) -> tuple[str, int]:
 
 def zstd_module() -> Any:
     """Python's own zstd from 3.14 on; before that the backport, which rosbags depends on."""
-    if sys.version_info >= (3, 14):
-        from compression import zstd
-    else:
-        from backports import zstd
-    return zstd
+    return load_extra("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd", "bag")

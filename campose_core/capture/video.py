@@ -14,11 +14,12 @@ from campose_core.capture.thinning import thinned
 from campose_core.errors import CaptureError
 from campose_core.extras import load_extra
 from campose_core.progress import say
+from campose_core.trajectory import stamp_from_seconds
 
 if TYPE_CHECKING:
     import av
 
-SUFFIXES = {".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mts", ".m2ts", ".ts", ".mpg", ".mpeg", ".3gp", ".wmv"}
+CUT = "file cut off or damaged"
 
 
 class VideoRecording:
@@ -70,57 +71,65 @@ class VideoRecording:
         with _opened(self.path) as container:
             stream = container.streams.video[0]
             stream.thread_type = "AUTO"
-            last_ns: int | None = None
+            number, last_ns = -1, None
             for number, picture in enumerate(self._decoded(container, stream)):
                 stamp_ns = _nanoseconds(picture.pts, picture.time_base)
                 if stamp_ns is None:
                     self.dropped["no time stamp"] += 1
                 elif picture.is_corrupt:
-                    self.dropped["damaged"] += 1
+                    self.dropped["damaged frame"] += 1
                 elif last_ns is not None and stamp_ns <= last_ns:
                     self.dropped["time stamp does not increase"] += 1
                 else:
                     last_ns = stamp_ns
                     yield stamp_ns, (number, picture)
             if last_ns is None:
-                reasons = ", ".join(f"{count} {reason}" for reason, count in self.dropped.items())
+                reasons = ", ".join(f"{count} x {reason}" for reason, count in self.dropped.items())
                 raise CaptureError(f"{self.path}: not one frame can be decoded ({reasons or 'the video is empty'})")
-            self._report_cut(stream, last_ns)
+            self._report_cut(stream, last_ns, frames=number + 1)
 
     def _decoded(self, container: Any, stream: Any) -> "Iterator[av.VideoFrame]":
         import av
 
         packets = container.demux(stream)
-        while True:
+        flushed = False
+        while not flushed:
             try:
-                packet = next(packets, None)
+                packet = next(packets)
             except av.error.FFmpegError as error:
-                self.dropped["file damaged or cut off"] += 1
                 say(f"{self.path}: reading stopped: {error.strerror}")
-                packet = av.Packet()  # an empty packet flushes the decoder
+                self.dropped[CUT] += 1
+                packet = av.Packet()
                 packet.stream = stream
-            if packet is None:
-                return
+            if packet.size == 0 and packet.dts is not None:
+                continue
+            flushed = packet.size == 0  # the last packet makes the decoder give the frames it still holds back
             try:
                 yield from packet.decode()
-            except av.error.EOFError:
-                return
             except av.error.FFmpegError:
                 self.dropped["undecodable packet"] += 1
-            if packet.size == 0:
-                return
 
-    def _report_cut(self, stream: Any, last_ns: int) -> None:
-        """Compare the last frame with the length the header promises; both are the file's own statements."""
-        promised_ns = _nanoseconds(stream.duration, stream.time_base)
-        if promised_ns is None:
-            return
-        end_ns = (_nanoseconds(stream.start_time, stream.time_base) or 0) + promised_ns
-        if end_ns - last_ns > 1_000_000_000:
-            self.dropped["file damaged or cut off"] = max(1, self.dropped["file damaged or cut off"])
-            say(
-                f"{self.path}: stopped at {last_ns / 1e9:.3f} s of {end_ns / 1e9:.3f} s: the file is damaged or cut off"
-            )
+    def _report_cut(self, stream: Any, last_ns: int, frames: int) -> None:
+        """Compare what was decoded with the length and number of frames that the header promises, if it does."""
+        missing = max(0, stream.frames - frames)
+        end_ns = _promised_end_ns(stream)
+        too_short = end_ns is not None and end_ns - last_ns > 1_000_000_000
+        if too_short or missing > 2 + frames // 50:
+            self.dropped[CUT] = max(1, missing)
+            promise = f"{end_ns / 1e9:.3f} s" if end_ns is not None and too_short else f"{stream.frames} frames"
+            say(f"{self.path}: cut off or damaged: {frames} frames up to {last_ns / 1e9:.3f} s, of {promise}")
+
+
+def _promised_end_ns(stream: Any) -> int | None:
+    start_ns = _nanoseconds(stream.start_time, stream.time_base) or 0
+    duration_ns = _nanoseconds(stream.duration, stream.time_base)
+    if duration_ns is None and "DURATION" in stream.metadata:  # Matroska: hh:mm:ss.nnnnnnnnn
+        try:
+            hours, minutes, seconds = stream.metadata["DURATION"].split(":")
+            duration_ns = (int(hours) * 60 + int(minutes)) * 60_000_000_000 + stamp_from_seconds(seconds)
+        except (ValueError, ArithmeticError):
+            return None
+    return None if duration_ns is None else start_ns + duration_ns
 
 
 def _opened(path: Path) -> Any:
@@ -135,6 +144,9 @@ def _opened(path: Path) -> Any:
     if not container.streams.video:
         container.close()
         raise CaptureError(f"{path}: holds no video stream")
+    if container.streams.video[0].codec_context is None:
+        container.close()
+        raise CaptureError(f"{path}: its video codec is unknown")
     return container
 
 
