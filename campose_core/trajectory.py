@@ -84,7 +84,10 @@ class Trajectory:
 
     def select(self, indices: ArrayLike) -> Trajectory:
         """The poses at increasing integer indices, or where a boolean mask is true."""
-        chosen = np.arange(len(self))[np.asarray(indices)]
+        indices = np.asarray(indices)
+        if indices.size == 0:  # an empty list has no integer type, and scipy cannot take nothing from nothing
+            return Trajectory.from_poses([], [], self.frame_id, self.child_frame_id)
+        chosen = np.arange(len(self))[indices]
         return Trajectory(
             self.stamps_ns[chosen], self.positions[chosen], self.rotations[chosen], self.frame_id, self.child_frame_id
         )

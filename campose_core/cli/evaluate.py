@@ -1,0 +1,42 @@
+"""`campose evaluate`: errors of an estimated trajectory against a reference."""
+
+import json
+from pathlib import Path
+
+from jsonargparse import ArgumentParser, Namespace
+
+from campose_core.evaluation.estimates import read_estimates
+from campose_core.evaluation.metrics import evaluate
+from campose_core.evaluation.table import metrics_table
+from campose_core.files import write_text
+from campose_core.trajectory import read_tum
+
+STDOUT = "-"
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("estimate", type=Path, help="EST.tum; EST.json beside it tells the frames without an answer")
+    parser.add_argument("reference", type=Path, help="REF.tum: map_from_cam of the same recording")
+    parser.add_argument(
+        "--json",
+        type=str,
+        nargs="?",
+        const=STDOUT,
+        metavar="FILE",
+        help="write the metrics to FILE, or print them instead of the table; an infinite error is null",
+    )
+
+
+def run(options: Namespace) -> None:
+    estimates, reference = read_estimates(options.estimate), read_tum(options.reference)
+    metrics = evaluate(estimates, reference)
+    if options.json == STDOUT:
+        print(json.dumps(metrics.to_dict()))
+        return
+    print(metrics_table([metrics]))
+    if not estimates.complete:
+        print(f"\nNo {options.estimate.stem}.json beside the estimates: every reference pose counts as a frame.")
+    if metrics.without_reference:
+        print(f"\n{metrics.without_reference} frames have no reference pose and count in nothing.")
+    if options.json is not None:
+        write_text(Path(options.json), json.dumps(metrics.to_dict(), indent=2) + "\n")

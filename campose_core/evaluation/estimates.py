@@ -1,0 +1,145 @@
+"""What an estimator said of each frame of a recording, in memory and on disk.
+
+    EST.tum     stamp_s x y z qx qy qz qw   map_from_cam of the answered frames, in time order
+    EST.json    estimator, frames, answered, latency_ms {p50, p95, p99}, statuses {name: count}, and `per_frame`:
+                three lists of equal length: stamps_ns, statuses, latencies_ms
+
+The trajectory alone cannot tell an unanswered frame from one that never was; the JSON file beside it can.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from campose_core.errors import TrajectoryError
+from campose_core.files import write_text
+from campose_core.geometry import Pose
+from campose_core.trajectory import Trajectory, read_tum, write_tum
+
+
+class FrameOutcome(NamedTuple):
+    """What became of one frame. map_from_cam is None when it was not answered; status and latency where known."""
+
+    stamp_ns: int
+    map_from_cam: Pose | None
+    status: str = ""
+    latency_ms: float | None = None
+
+
+class Percentiles(NamedTuple):
+    p50: float
+    p95: float
+    p99: float
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """The outcomes of an estimator, one per frame, in time order.
+
+    complete: all frames are listed; False for a bare trajectory, whose unanswered frames nobody knows.
+
+    Raises:
+        TrajectoryError: two outcomes have the same stamp.
+    """
+
+    estimator: str
+    outcomes: tuple[FrameOutcome, ...]
+    complete: bool = True
+
+    def __post_init__(self) -> None:
+        ordered = tuple(sorted(self.outcomes, key=lambda outcome: outcome.stamp_ns))
+        object.__setattr__(self, "outcomes", ordered)
+        for before, after in pairwise(ordered):
+            if before.stamp_ns == after.stamp_ns:
+                raise TrajectoryError(f"two estimates of {self.estimator!r} have the stamp {after.stamp_ns} ns")
+
+    @classmethod
+    def from_trajectory(cls, estimator: str, trajectory: Trajectory) -> Estimates:
+        """From a bare trajectory, all of whose frames are answered."""
+        return cls(estimator, tuple(FrameOutcome(stamp_ns, pose) for stamp_ns, pose in trajectory), complete=False)
+
+    @cached_property
+    def trajectory(self) -> Trajectory:
+        """The answered frames; may be empty."""
+        answered = [outcome for outcome in self.outcomes if outcome.map_from_cam is not None]
+        poses = [outcome.map_from_cam for outcome in answered if outcome.map_from_cam is not None]
+        return Trajectory.from_poses([outcome.stamp_ns for outcome in answered], poses)
+
+    @property
+    def statuses(self) -> dict[str, int]:
+        """How many frames had each status."""
+        return dict(Counter(outcome.status for outcome in self.outcomes if outcome.status))
+
+    @property
+    def latency_ms(self) -> Percentiles | None:
+        known = [outcome.latency_ms for outcome in self.outcomes if outcome.latency_ms is not None]
+        return Percentiles(*(float(v) for v in np.percentile(known, [50, 95, 99]))) if known else None
+
+    def summary(self) -> dict[str, Any]:
+        """The content of EST.json."""
+        latency = self.latency_ms
+        return {
+            "estimator": self.estimator,
+            "frames": len(self.outcomes),
+            "answered": len(self.trajectory),
+            "latency_ms": latency._asdict() if latency else None,
+            "statuses": self.statuses,
+            "per_frame": {
+                "stamps_ns": [outcome.stamp_ns for outcome in self.outcomes],
+                "statuses": [outcome.status for outcome in self.outcomes],
+                "latencies_ms": [outcome.latency_ms for outcome in self.outcomes],
+            },
+        }
+
+
+def write_estimates(path: Path | str, estimates: Estimates) -> None:
+    """Write EST.tum and, when all frames are known, EST.json beside it."""
+    path = Path(path)
+    path.with_suffix(".json").unlink(missing_ok=True)  # never an old summary beside a new trajectory
+    write_tum(path, estimates.trajectory)
+    if estimates.complete:
+        write_text(path.with_suffix(".json"), json.dumps(estimates.summary()) + "\n")
+
+
+def read_estimates(path: Path | str) -> Estimates:
+    """Read EST.tum, and EST.json where there is one beside it.
+
+    Raises:
+        TrajectoryError: the trajectory cannot be read, or the JSON file is damaged or belongs to another trajectory.
+    """
+    path = Path(path)
+    summary_path = path.with_suffix(".json")
+    if not summary_path.is_file() or summary_path == path:
+        return Estimates.from_trajectory(path.stem, read_tum(path))
+    try:
+        fields = json.loads(summary_path.read_text(encoding="utf-8"))
+        per_frame, answered = fields["per_frame"], int(fields["answered"])
+        rows = list(zip(per_frame["stamps_ns"], per_frame["statuses"], per_frame["latencies_ms"], strict=True))
+        stamps = {int(stamp_ns) for stamp_ns, _, _ in rows}
+        estimator = str(fields["estimator"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise TrajectoryError(
+            f"{summary_path} does not describe estimates ({error!r}): remove it to evaluate {path.name} by itself"
+        ) from error
+    trajectory = (
+        Trajectory.from_poses([], [])
+        if answered == 0 and path.is_file() and not path.stat().st_size
+        else read_tum(path)
+    )
+    strangers = set(trajectory.stamps_ns.tolist()) - stamps
+    if len(trajectory) != answered or strangers:
+        raise TrajectoryError(
+            f"{summary_path} belongs to another trajectory: it counts {answered} answered frames, {path.name} holds "
+            f"{len(trajectory)} poses, {len(strangers)} of them of frames it does not list; write both again"
+        )
+    poses = dict(trajectory)
+    outcomes = (FrameOutcome(int(stamp), poses.get(int(stamp)), str(status), ms) for stamp, status, ms in rows)
+    return Estimates(estimator, tuple(outcomes))

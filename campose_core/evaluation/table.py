@@ -1,0 +1,54 @@
+"""The table of metrics, one row per estimator: the same columns in a terminal and on a report page."""
+
+import math
+from collections.abc import Sequence
+
+from campose_core.evaluation.metrics import RECALL_THRESHOLDS, Metrics, recall_name
+
+HEADER = (
+    "estimator",
+    "frames",
+    "answered",
+    "median",
+    "p95",
+    *(recall_name(*threshold) for threshold in RECALL_THRESHOLDS),
+    "wrong & sure",
+    "p95 latency",
+)
+
+
+def metrics_cells(metrics: Metrics) -> list[str]:
+    """The texts of one row, as many as HEADER has."""
+    position, rotation = metrics.position_m, metrics.rotation_deg
+    return [
+        metrics.estimator,
+        str(metrics.frames),
+        f"{100 * metrics.answered / metrics.frames:.1f} %",
+        f"{metres_text(position.median)} / {degrees_text(rotation.median)}",
+        f"{metres_text(position.p95)} / {degrees_text(rotation.p95)}",
+        *(f"{100 * share:.1f} %" for share in metrics.recall.values()),
+        f"{100 * metrics.wrong_and_sure:.2f} %",
+        f"{metrics.latency_ms.p95:.0f} ms" if metrics.latency_ms else "-",
+    ]
+
+
+def metrics_table(rows: Sequence[Metrics]) -> str:
+    """Lines of text with aligned columns, without a newline at the end."""
+    table = [list(HEADER), *(metrics_cells(metrics) for metrics in rows)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = [
+        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))])
+        for row in table
+    ]
+    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
+
+
+def metres_text(metres: float) -> str:
+    """Centimetres with one digit below 10 m, metres above; `no pose` for an unanswered frame."""
+    if math.isinf(metres):
+        return "no pose"
+    return f"{metres * 100:.1f} cm" if metres < 10 else f"{metres:.1f} m"
+
+
+def degrees_text(degrees: float) -> str:
+    return "no pose" if math.isinf(degrees) else f"{degrees:.2f} deg"
