@@ -192,24 +192,24 @@ def _demosaiced(mosaic: NDArray[np.uint8], pattern: str) -> Image:
     image = np.empty((height, width, 3), dtype=np.uint8)
     for site, colour in enumerate(pattern):
         top, left = divmod(site, 2)
-
-        def mean(*offsets: tuple[int, int], top: int = top, left: int = left) -> NDArray[np.uint16]:
-            taps = [
-                padded[1 + top + dy : 1 + dy + height : 2, 1 + left + dx : 1 + dx + width : 2] for dy, dx in offsets
-            ]
-            return (sum(taps[1:], taps[0]) + len(taps) // 2) // len(taps)
-
-        across, along = ((0, -1), (0, 1)), ((-1, 0), (1, 0))
-        diagonal = ((-1, -1), (-1, 1), (1, -1), (1, 1))
-        row = pattern[2 * top : 2 * top + 2]
-        if colour == "g":
-            red, green, blue = (
-                (mean(*across) if "r" in row else mean(*along)),
-                mean((0, 0)),
-                (mean(*across) if "b" in row else mean(*along)),
-            )
+        near = {
+            (dy, dx): padded[1 + top + dy : 1 + dy + height : 2, 1 + left + dx : 1 + dx + width : 2]
+            for dy in (-1, 0, 1)
+            for dx in (-1, 0, 1)
+        }
+        own = near[0, 0]
+        across = (near[0, -1] + near[0, 1] + 1) // 2
+        along = (near[-1, 0] + near[1, 0] + 1) // 2
+        cross = (near[0, -1] + near[0, 1] + near[-1, 0] + near[1, 0] + 2) // 4
+        diagonal = (near[-1, -1] + near[-1, 1] + near[1, -1] + near[1, 1] + 2) // 4
+        if colour == "r":
+            red, green, blue = own, cross, diagonal
+        elif colour == "b":
+            red, green, blue = diagonal, cross, own
+        elif "r" in pattern[2 * top : 2 * top + 2]:
+            red, green, blue = across, own, along
         else:
-            own, green, opposite = mean((0, 0)), mean(*across, *along), mean(*diagonal)
-            red, blue = (own, opposite) if colour == "r" else (opposite, own)
-        image[top::2, left::2] = np.stack([red, green, blue], axis=-1)
+            red, green, blue = along, own, across
+        for channel, plane in enumerate((red, green, blue)):
+            image[top::2, left::2, channel] = plane
     return image
