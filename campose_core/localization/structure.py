@@ -9,6 +9,7 @@ from campose_core.capture.frame import Frame
 from campose_core.errors import LocalizationError
 from campose_core.geometry import Similarity
 from campose_core.localization.estimator import PoseEstimate
+from campose_core.localization.query_camera import RefinedCameras
 from campose_core.mapping.landmarks import Landmarks
 from campose_core.mapping.pnp import LandmarkMatcher, SiftExtractor, solve_pnp
 from campose_core.scene import Scene
@@ -19,10 +20,11 @@ class StructureEstimator:
 
     name = "structure"
 
-    def __init__(self, landmarks: Landmarks, map_from_sfm: Similarity) -> None:
+    def __init__(self, landmarks: Landmarks, map_from_sfm: Similarity, refined: RefinedCameras) -> None:
         self.landmarks = landmarks
         self.map_from_sfm = map_from_sfm
         self._extract = SiftExtractor()
+        self._refined = refined
         self._match = LandmarkMatcher(landmarks)
 
     @classmethod
@@ -37,10 +39,10 @@ class StructureEstimator:
             raise LocalizationError(
                 f"{scene.path} is mapped but not in a metric frame: run `campose align {scene.path}`"
             )
-        return cls(landmarks, scene.alignment.map_from_sfm)
+        return cls(landmarks, scene.alignment.map_from_sfm, RefinedCameras(scene))
 
     def estimate(self, frame: Frame, camera: Camera) -> PoseEstimate | None:
-        features = self._extract(frame.image, camera)
+        features = self._extract(frame.image, self._refined(camera))
         seen, shown = self._match(features)
         found = solve_pnp(features.pixels[seen], self.landmarks.xyz[shown], features.camera)
         if found is None:

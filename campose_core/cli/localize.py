@@ -1,0 +1,40 @@
+"""`campose localize SCENE SOURCE --estimator NAME --out EST.tum`"""
+
+import json
+from pathlib import Path
+
+from jsonargparse import ArgumentParser, Namespace
+
+from campose_core.capture.extract import read_camera_file
+from campose_core.capture.recording import open_recording
+from campose_core.evaluation.estimates import write_estimates
+from campose_core.evaluation.run import localize_recording
+from campose_core.localization.load import load_estimator
+from campose_core.scene import Scene
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("scene", help="scene folder")
+    parser.add_argument("source", help="video file, folder of pictures, or bag")
+    parser.add_argument("--estimator", default="structure", help="structure, retrieval, or the name of a trained model")
+    parser.add_argument("--out", required=True, type=Path, help="TUM file to write; a summary goes beside it as .json")
+    parser.add_argument("--topic", type=str | None, help="image topic, for bags with several")
+    parser.add_argument(
+        "--camera", metavar="FILE", type=str | None, help="intrinsics of the query camera, if not the scene's"
+    )
+    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+
+
+def run(options: Namespace) -> None:
+    scene = Scene.open(options.scene)
+    camera = read_camera_file(options.camera) if options.camera else None
+    recording = open_recording(options.source, options.topic)
+    estimates = localize_recording(scene, recording, load_estimator(scene, options.estimator), camera)
+    write_estimates(options.out, estimates)
+    summary = {name: value for name, value in estimates.summary().items() if name != "per_frame"}
+    if options.json:
+        print(json.dumps(summary))
+        return
+    latency = estimates.latency_ms
+    speed = f", {latency.p50:.0f} ms a frame (p95 {latency.p95:.0f})" if latency else ""
+    print(f"{options.out}: {summary['answered']} of {summary['frames']} frames answered by {options.estimator}{speed}")

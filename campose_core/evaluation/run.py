@@ -1,0 +1,53 @@
+"""An estimator over the frames of a recording."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from campose_core.camera import Camera
+from campose_core.capture.frame import Frame, Recording
+from campose_core.errors import CaptureError
+from campose_core.evaluation.estimates import Estimates, FrameOutcome
+from campose_core.localization.estimator import PoseEstimator
+from campose_core.localization.localizer import Status
+from campose_core.localization.query_camera import scene_camera
+from campose_core.progress import track
+from campose_core.scene import Scene
+
+
+def localize_recording(
+    scene: Scene, recording: Recording, estimator: PoseEstimator, camera: Camera | None = None
+) -> Estimates:
+    """What `estimator` says of each frame by itself, without a localizer's memory.
+
+    camera: the query camera; None takes the recording's, or the scene's where the recording knows none.
+
+    Raises:
+        CaptureError: the recording has no frames. LocalizationError: no intrinsics for its pictures.
+    """
+    known = camera or recording.camera
+    outcomes = []
+    for frame in track(recording.frames(None), f"localize with {estimator.name}"):
+        height, width = frame.image.shape[:2]
+        if known is None:
+            known = scene_camera(scene, width, height)
+        outcomes.append(outcome_of(estimator, frame, known))
+    if not outcomes:
+        raise CaptureError(f"{recording.name}: no frames to localize")
+    return Estimates(estimator.name, tuple(outcomes))
+
+
+def localize_frames(estimator: PoseEstimator, frames: Iterable[tuple[Frame, Camera]]) -> Estimates:
+    """What `estimator` says of single frames with their cameras."""
+    return Estimates(estimator.name, tuple(outcome_of(estimator, frame, camera) for frame, camera in frames))
+
+
+def outcome_of(estimator: PoseEstimator, frame: Frame, camera: Camera) -> FrameOutcome:
+    """One frame's estimate, timed."""
+    start = time.perf_counter()
+    estimate = estimator.estimate(frame, camera)
+    latency_ms = 1e3 * (time.perf_counter() - start)
+    if estimate is None:
+        return FrameOutcome(frame.stamp_ns, None, Status.LOST.value, latency_ms)
+    return FrameOutcome(frame.stamp_ns, estimate.map_from_cam, Status.TRACKING.value, latency_ms)

@@ -1,0 +1,55 @@
+"""The intrinsics of a query image, which may come without any, or with those that mapping has found to be inexact."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from campose_core.camera import Camera
+from campose_core.errors import GeometryError, LocalizationError
+from campose_core.mapping.reconstruct import given_camera
+from campose_core.scene import Scene
+
+
+class RefinedCameras:
+    """Which given intrinsics mapping refined into which.
+
+    A robot's camera_info is the one that its mapping drive was recorded with; reconstruction has since refined it, and
+    the landmarks fit the refined camera. Any other camera stays as it is.
+    """
+
+    def __init__(self, scene: Scene) -> None:
+        self._pairs = [(given_camera(scene, name), scene.cameras[name]) for name in scene.sources]
+
+    def __call__(self, camera: Camera) -> Camera:
+        for given, refined in self._pairs:
+            if camera.model == given.model and np.allclose(_at_size_of(camera, given), camera.params, rtol=1e-6):
+                return refined.resized(camera.width, camera.height)
+        return camera
+
+
+def _at_size_of(camera: Camera, given: Camera) -> tuple[float, ...]:
+    try:
+        return given.resized(camera.width, camera.height).params
+    except GeometryError:
+        return (np.inf,) * len(camera.params)
+
+
+def scene_camera(scene: Scene, width: int, height: int) -> Camera:
+    """The scene's own camera for pictures of this size that know no intrinsics.
+
+    Raises:
+        LocalizationError: the scene has several cameras of that shape, or none.
+    """
+    alike = {
+        camera.resized(width, height)
+        for camera in scene.cameras.values()
+        if abs(camera.width / camera.height - width / height) < 0.01
+    }
+    if len(alike) != 1:
+        have = ", ".join(f"{name} {camera.width}x{camera.height}" for name, camera in scene.cameras.items())
+        what = "several cameras" if alike else "no camera"
+        raise LocalizationError(
+            f"the recording has no intrinsics, and {scene.path} has {what} for pictures of {width}x{height} ({have}): "
+            "give the camera with --camera FILE"
+        )
+    return alike.pop()
