@@ -1,0 +1,95 @@
+"""A drawing whose blocked zones are painted becomes a floor map.
+
+Paint alone decides: what is painted is occupied, the rest is free. The ink of a plan (door swings, signs, lettering)
+is no obstacle, and what is one is painted over. Transparent pixels are unknown.
+"""
+
+import math
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageColor, ImageOps
+from scipy import ndimage
+
+from campose_core.errors import FloorError
+from campose_core.floor import FREE, OCCUPIED, UNKNOWN, FloorMap
+
+HUE_TOLERANCE = 25 / 360  # of a full circle
+# Half way between paint and white paper lies the edge of a zone; hue means nothing in the black of ink.
+MIN_SATURATION = 0.5
+MIN_VALUE = 0.2
+SPECKLE_PIXELS = 64  # a block of JPEG
+
+
+def floor_from_plan(
+    image_path: Path | str,
+    resolution: float,
+    origin: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    colour: str = "red",
+) -> FloorMap:
+    """A floor map with one cell per pixel of the drawing.
+
+    resolution: metres per pixel, see `resolution_from_points`. origin: (x, y, yaw) of the drawing's lower left corner
+    in the map frame. colour: of the paint, by name or as #rrggbb; shades of it count, as JPEG makes them.
+
+    Raises:
+        FloorError: the drawing cannot be read, nothing or everything is painted, or the colour is a shade of gray.
+    """
+    path = Path(image_path)
+    hue = _hue_of(colour)
+    try:
+        with Image.open(path) as image:
+            rgba = ImageOps.exif_transpose(image).convert("RGBA")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise FloorError(f"{path}: the plan cannot be read: {error}") from error
+    h, s, v = (np.asarray(band, dtype=np.float32) / 255 for band in rgba.convert("RGB").convert("HSV").split())
+    away = np.abs(h - hue)
+    painted = (np.minimum(away, 1 - away) <= HUE_TOLERANCE) & (s >= MIN_SATURATION) & (v >= MIN_VALUE)
+    painted = _without_speckle(painted)
+    opaque = np.asarray(rgba.getchannel("A")) == 255
+    if not (painted & opaque).any():
+        raise FloorError(f"{path}: nothing is painted {colour}: paint what cannot be walked on, or name its colour")
+    if not (~painted & opaque).any():
+        raise FloorError(f"{path}: all of it is painted {colour}: leave what can be walked on unpainted")
+    cells = np.where(painted, OCCUPIED, FREE)
+    cells[~opaque] = UNKNOWN
+    return FloorMap(np.flipud(cells).astype(np.int8), resolution, origin)
+
+
+def resolution_from_points(first: tuple[float, float], second: tuple[float, float], distance_m: float) -> float:
+    """Metres per pixel from two pixels (x, y) of a plan that are `distance_m` apart in the building.
+
+    Raises:
+        FloorError: the pixels coincide, or the distance is not positive.
+    """
+    pixels = math.dist(first, second)
+    if not (math.isfinite(distance_m) and distance_m > 0 and math.isfinite(pixels) and pixels > 0):
+        raise FloorError(
+            f"the scale needs two different points and a positive distance, got {first}, {second}, {distance_m} m"
+        )
+    return distance_m / pixels
+
+
+def _hue_of(colour: str) -> float:
+    try:
+        rgb = ImageColor.getrgb(colour)[:3]
+    except ValueError as error:
+        raise FloorError(f"{colour!r} is not a colour: give a name or #rrggbb") from error
+    hue, saturation, value = Image.new("RGB", (1, 1), rgb).convert("HSV").tobytes()
+    if saturation / 255 < MIN_SATURATION or value / 255 < MIN_VALUE:
+        raise FloorError(f"{colour!r} is too close to gray to be told from ink and paper: paint in a vivid colour")
+    return hue / 255
+
+
+def _without_speckle(painted: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Holes in the paint and drops of it vanish when they are small, or too thin to hold 3 x 3 pixels."""
+    painted = ~_large_parts(ndimage.binary_opening(~painted, np.ones((3, 3), dtype=bool)))
+    return _large_parts(painted)
+
+
+def _large_parts(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    parts, count = ndimage.label(mask)
+    large = np.bincount(parts.ravel(), minlength=count + 1) >= SPECKLE_PIXELS
+    large[0] = False
+    return np.asarray(large[parts])
