@@ -1,0 +1,163 @@
+"""A rendered floor with exact ground truth: two drives as bags and videos, their trajectories, and the floor map.
+
+    OUT/simulation.json    size, seed and format of what is here
+    OUT/camera.json        the camera (pixel centres at integers)
+    OUT/floor/             map.yaml + map.pgm, exact
+    OUT/world.png          the floor from above with both drives
+    OUT/mapping.bag/  mapping.mp4  mapping.tum      every room, both ways round
+    OUT/later.bag/    later.mp4    later.tum        another path through the same rooms, later
+
+Clock: a robot's simulated clock that starts at zero; the first frame is taken at 1 s. Bag, video and TUM file of a
+drive share these stamps, so that one reference fits both recordings; a player shows the videos with a pause of one
+second at the start. TUM files hold map_from_camera; in the map frame the floor is z = 0.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+from PIL import Image as PilImage
+
+from campose_core.camera import Camera
+from campose_core.capture.bag import BagRecording
+from campose_core.capture.bag_writer import CAMERA_FRAME, write_bag
+from campose_core.capture.drive import BASE_FROM_CAM, camera_trajectory, drifting_odometry, drive
+from campose_core.capture.frame import Frame, Image
+from campose_core.capture.render import Renderer, expose
+from campose_core.capture.top_view import draw_top_view
+from campose_core.capture.video_writer import write_video
+from campose_core.capture.world import World, build_world
+from campose_core.files import replacing, write_text
+from campose_core.geometry import Pose
+from campose_core.progress import say, track
+from campose_core.trajectory import Trajectory, write_tum
+
+FORMAT = 1  # raised when the same size and seed give another recording than before
+DRIVES = ("mapping", "later")
+ODOMETRY_RATE_HZ = 20.0
+BATCH = 32  # frames rendered ahead of the writer, at most
+
+Draw = Callable[[Iterable[tuple[int, Pose]]], Iterable[Image]]
+
+
+@dataclass(frozen=True)
+class Preset:
+    """How a world of some size is recorded."""
+
+    camera: Camera
+    rate_hz: float
+
+
+PRESETS = {
+    "small": Preset(Camera("PINHOLE", 320, 240, (210.0, 210.0, 160.4, 118.9)), 4.0),
+    "demo": Preset(Camera("PINHOLE", 640, 480, (420.0, 420.0, 321.3, 238.4)), 10.0),
+}
+
+
+def simulate(out: Path, size: str = "demo", seed: int = 0) -> None:
+    """Write the recordings of the world (size, seed) into the folder `out`; what is there already stays.
+
+    `small` is one room, 320x240, about 70 frames; `demo` is three rooms and a corridor, 640x480, about 1100 frames. The same
+    size and seed give the same frames on the same machine. Files of another size or seed in `out` are replaced.
+
+    Raises:
+        UsageError: no such size.
+        MissingDependency: pyvista, rosbags or PyAV is not installed.
+    """
+    world = build_world(size, seed)
+    preset = PRESETS[size]
+    _claim(out, {"format": FORMAT, "size": size, "seed": seed})
+    world.floor_map().save(out / "floor")
+    write_text(out / "camera.json", json.dumps(_camera_fields(preset.camera)) + "\n")
+    ways = {name: drive(world, name, preset.rate_hz) for name in DRIVES}
+    with replacing(out / "world.png") as beside:
+        PilImage.fromarray(draw_top_view(world, ways)).save(beside, format="PNG")
+    missing = [name for name in DRIVES if not (out / f"{name}.bag").is_dir()]
+    if missing:
+        say(f"simulate: drawing {len(world.surfaces)} surfaces")
+        with _drawing(world, preset.camera, sum(len(ways[name]) for name in missing)) as draw:
+            for name in missing:
+                _record(out / f"{name}.bag", world, name, ways[name], preset, draw)
+    for name, map_from_base in ways.items():
+        video = out / f"{name}.mp4"
+        if not video.is_file():
+            recording = BagRecording(out / f"{name}.bag")
+            write_video(video, track(recording.frames(), f"{name}.mp4", total=len(map_from_base)))
+        write_tum(out / f"{name}.tum", camera_trajectory(map_from_base))
+
+
+def _claim(out: Path, wanted: dict[str, object]) -> None:
+    """Make `out` the folder of this world: recordings of another one are removed before the new name stands there."""
+    record = out / "simulation.json"
+    try:
+        current = json.loads(record.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        current = None
+    if current == wanted:
+        return
+    record.unlink(missing_ok=True)
+    for name in DRIVES:
+        shutil.rmtree(out / f"{name}.bag", ignore_errors=True)
+        for suffix in ("mp4", "tum"):
+            (out / f"{name}.{suffix}").unlink(missing_ok=True)
+    write_text(record, json.dumps(wanted) + "\n")
+
+
+def _camera_fields(camera: Camera) -> dict[str, object]:
+    (fx, fy), (cx, cy) = camera.focal, camera.centre
+    size = {"width": camera.width, "height": camera.height}
+    return {**size, "fx": fx, "fy": fy, "cx": cx, "cy": cy, "model": camera.model}
+
+
+def _record(path: Path, world: World, name: str, map_from_base: Trajectory, preset: Preset, draw: Draw) -> None:
+    map_from_cam = camera_trajectory(map_from_base)
+    # Each drive has its own noise; its frames are numbered within it.
+    jobs = [(DRIVES.index(name) * 1_000_000 + i, pose) for i, (_, pose) in enumerate(map_from_cam)]
+    images = track(draw(jobs), path.name, total=len(jobs))
+    frames = (
+        Frame(int(stamp_ns), image, CAMERA_FRAME, f"{i:06d}")
+        for i, (stamp_ns, image) in enumerate(zip(map_from_cam.stamps_ns, images, strict=True))
+    )
+    odometry = drifting_odometry(drive(world, name, ODOMETRY_RATE_HZ), seed=world.seed + DRIVES.index(name))
+    write_bag(path, frames, preset.camera, odometry, BASE_FROM_CAM)
+
+
+@contextmanager
+def _drawing(world: World, camera: Camera, count: int) -> Iterator[Draw]:
+    """Draws (number, map_from_cam) in order: in this process, or in two when there is much to do."""
+    workers = min(2, os.cpu_count() or 1) if count > 200 else 1
+    if workers == 1:
+        with Renderer(world, camera) as renderer:
+            yield lambda jobs: (expose(renderer.render(pose), world.seed, number) for number, pose in jobs)
+        return
+    # spawn: a forked process would share the parent's threads' locks and its graphics context.
+    with get_context("spawn").Pool(workers, _start_worker, (world, camera)) as pool:
+
+        def draw(jobs: Iterable[tuple[int, Pose]]) -> Iterator[Image]:
+            rows = [(number, pose.quat_xyzw, pose.translation) for number, pose in jobs]
+            for start in range(0, len(rows), BATCH):
+                yield from pool.imap(_draw_in_worker, rows[start : start + BATCH])
+
+        yield draw
+
+
+def _start_worker(world: World, camera: Camera) -> None:
+    global _renderer, _world_seed
+    _renderer, _world_seed = Renderer(world, camera), world.seed
+
+
+def _draw_in_worker(row: tuple[int, object, object]) -> Image:
+    number, quat_xyzw, translation = row
+    pose = Pose.from_quat_xyzw(quat_xyzw, translation)  # type: ignore[arg-type]
+    return expose(_renderer.render(pose), _world_seed, number)
+
+
+_renderer: Renderer
+_world_seed: int

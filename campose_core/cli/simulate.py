@@ -1,0 +1,33 @@
+"""`campose simulate OUT`: a rendered floor with exact ground truth."""
+
+import json
+from pathlib import Path
+
+from jsonargparse import ArgumentParser, Namespace
+
+from campose_core.capture.world import SIZES
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("out", type=Path, help="folder for bags, videos, trajectories, camera and floor map")
+    parser.add_argument("--seed", type=int, default=0, help="another seed is another floor")
+    parser.add_argument("--size", choices=SIZES, default="demo", help="small: one room, for trying things out")
+    parser.add_argument("--json", action="store_true", help="print what was written as one JSON object")
+
+
+def run(options: Namespace) -> None:
+    from campose_core.capture.simulate import DRIVES, simulate
+
+    simulate(options.out, options.size, options.seed)
+    out = options.out
+    written = {
+        "floor": str(out / "floor" / "map.yaml"),
+        "camera": str(out / "camera.json"),
+        "picture": str(out / "world.png"),
+        **{f"{name}_{kind}": str(out / f"{name}.{kind}") for name in DRIVES for kind in ("bag", "mp4", "tum")},
+    }
+    if options.json:
+        print(json.dumps(written))
+    else:
+        for what, path in written.items():
+            print(f"{what:12} {path}")
