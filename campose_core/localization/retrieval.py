@@ -25,26 +25,32 @@ class RetrievalEstimator:
 
     name = "retrieval"
 
-    def __init__(self, landmarks: Landmarks, map_from_sfm: Similarity) -> None:
+    def __init__(self, landmarks: Landmarks, map_from_sfm: Similarity, among: NDArray[np.intp]) -> None:
         self._extract = SiftExtractor()
         self._vlad = Vlad(landmarks.vlad_words)
-        self._table = landmarks.frame_globals.astype(np.float32)
-        self._poses = [map_from_sfm.transform_pose(landmarks.sfm_from_cam(i)) for i in range(len(self._table))]
+        self._table = landmarks.frame_globals[among].astype(np.float32)
+        self._poses = [map_from_sfm.transform_pose(landmarks.sfm_from_cam(i)) for i in among]
         self._covariance = _left_out_covariance(self._poses, self._table)
 
     @classmethod
-    def load(cls, scene: Scene) -> RetrievalEstimator:
-        """From a mapped and aligned scene.
+    def load(cls, scene: Scene, split: str | None = None) -> RetrievalEstimator:
+        """From a mapped and aligned scene, among the keyframes of one split or of all.
 
         Raises:
-            MappingError: the scene has no landmarks. LocalizationError: it is not aligned.
+            MappingError: the scene has no landmarks. LocalizationError: it is not aligned, or no keyframe is left.
         """
         landmarks = Landmarks.load(scene.sfm_dir / "landmarks.npz")
         if scene.alignment is None:
             raise LocalizationError(
                 f"{scene.path} is mapped but not in a metric frame: run `campose align {scene.path}`"
             )
-        return cls(landmarks, scene.alignment.map_from_sfm)
+        allowed = {frame.name for frame in scene.posed_frames(split)}
+        among = np.flatnonzero([name in allowed for name in landmarks.frame_names])
+        if len(among) == 0:
+            raise LocalizationError(
+                f"{scene.path} has no keyframe to retrieve" + (f" in the split {split!r}" if split else "")
+            )
+        return cls(landmarks, scene.alignment.map_from_sfm, among)
 
     def estimate(self, frame: Frame, camera: Camera) -> PoseEstimate | None:
         features = self._extract(frame.image, camera)
