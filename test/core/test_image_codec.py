@@ -1,6 +1,7 @@
 """Pixels out of messages, against encoders written here from the definitions of the encodings."""
 
 import array
+import contextlib
 import io
 from types import SimpleNamespace
 
@@ -104,7 +105,6 @@ def test_every_encoding_gives_back_the_picture(encoding, big, half_width, half_h
     elif encoding in PACKED:
         np.testing.assert_array_equal(decoded, rgb)
     elif encoding in BAYER:
-        height, width = rgb.shape[:2]
         for site, colour in enumerate(encoding[6:10]):  # measured colours are kept as they are
             top, left = divmod(site, 2)
             channel = "rgb".index(colour)
@@ -207,10 +207,8 @@ def test_damaged_files_are_refused_or_decoded_never_more(data):
     for _ in range(data.draw(st.integers(0, 4))):
         file[data.draw(st.integers(0, len(file) - 1))] = data.draw(st.integers(0, 255))
     del file[data.draw(st.integers(0, len(file))) :]
-    try:
-        assert decode_compressed(compressed(bytes(file))).dtype == np.uint8
-    except CaptureError as error:
-        assert "JPEG" in str(error) or "PNG" in str(error) or "pixels" in str(error)
+    with contextlib.suppress(CaptureError):
+        assert decode_compressed(compressed(bytes(file))).shape[2] == 3
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
@@ -223,7 +221,7 @@ def test_a_file_cut_in_the_middle_is_refused(kind):
 
 
 def test_a_decompression_bomb_is_refused_before_it_is_decoded():
-    with pytest.raises(CaptureError, match="16000x16000 pixels|bomb"):
+    with pytest.raises(CaptureError, match=r"16000x16000 pixels|bomb"):
         decode_compressed(compressed(file_bytes(PillowImage.new("1", (16000, 16000)), "PNG")))
 
 

@@ -1,0 +1,44 @@
+"""The command line as a person meets it: help, wrong usage, one line for a fault."""
+
+import subprocess
+import sys
+
+import pytest
+
+from campose_core.cli.main import VERBS
+
+
+def campose(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "campose_core.cli.main", *arguments], capture_output=True, text=True)
+
+
+def test_help_lists_every_verb():
+    shown = campose("--help")
+    assert shown.returncode == 0
+    assert all(f"  {verb} " in shown.stdout for verb in VERBS)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_itself(verb):
+    shown = campose(verb, "--help")
+    assert shown.returncode == 0, shown.stderr
+    assert f"usage: campose {verb}" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["fly"], ["map"], ["map", "scene", "--mapper", "magic"], ["split", "a", "--x"]]
+)
+def test_wrong_usage_exits_with_2(arguments):
+    shown = campose(*arguments)
+    assert shown.returncode == 2
+    assert "Traceback" not in shown.stderr
+    assert shown.stdout == ""
+
+
+@pytest.mark.parametrize("verb", ["map", "align", "split", "benchmark"])
+def test_a_missing_scene_is_one_line_and_exit_1(verb, tmp_path):
+    extra = ["--points", "x.csv"] if verb == "align" else []
+    shown = campose(verb, str(tmp_path / "nowhere"), *extra)
+    assert shown.returncode == 1
+    assert len(shown.stderr.strip().splitlines()) == 1
+    assert "nowhere" in shown.stderr
