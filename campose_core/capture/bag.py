@@ -60,7 +60,7 @@ class BagRecording:
                 yield frame
             if bag.damage:
                 self.dropped["bag damaged or cut off"] += 1
-                say(f"{self.path}: {bag.damage}")
+                say(f"{self.path}: {bag.damage}; {decoded} images read")
         if not decoded:
             counts = ", ".join(f"{count} {what}" for what, count in self.dropped.items())
             raise CaptureError(

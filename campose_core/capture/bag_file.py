@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol
 
 import yaml
 
-from campose_core.capture.bag_salvage import McapStream, zstd_module
+from campose_core.capture.bag_salvage import MCAP_MAGIC, ROS1_MAGIC, BagStream, McapStream, Ros1Stream, zstd_module
 from campose_core.errors import CaptureError
 from campose_core.extras import load_extra
 from campose_core.progress import say
@@ -90,7 +90,7 @@ class Bag:
 
 @contextmanager
 def open_bag(path: Path) -> Iterator[Bag]:
-    """The bag at `path`, closed when the block ends. A truncated MCAP file is read as far as it is whole.
+    """The bag at `path`, closed when the block ends. A ROS 1 or MCAP file that was cut off is read as far as it goes.
 
     Raises:
         CaptureError: no bag, nothing readable in it, or a file that its metadata names is missing.
@@ -98,8 +98,7 @@ def open_bag(path: Path) -> Iterator[Bag]:
     load_extra("rosbags", "bag")
     with ExitStack() as stack:
         with reading(path):
-            sources = _ros1_sources(path, stack) if _is_ros1(path) else _ros2_sources(path, stack)
-            bag = Bag(path, sources)
+            bag = Bag(path, _sources(path, stack))
         yield bag
 
 
@@ -132,19 +131,18 @@ def data_files(folder: Path) -> list[Path]:
 
 
 def is_bag(path: Path) -> bool:
-    """Whether a path looks like a bag (by its suffix, or by what the folder holds)."""
+    """Whether a path looks like a bag (by its first bytes or suffix, or by what the folder holds)."""
     if path.is_dir():
         return (path / "metadata.yaml").is_file() or bool(data_files(path))
-    return path.suffix in (".bag", *DATA_SUFFIXES)
+    return path.suffix in (".bag", *DATA_SUFFIXES) or _starts_with(path, ROS1_MAGIC) or _starts_with(path, MCAP_MAGIC)
 
 
 class _Streamed:
-    """What can be read of an MCAP file that rosbags refuses."""
+    """What can be read of a file that rosbags refuses."""
 
-    is_ros1 = False
-
-    def __init__(self, path: Path) -> None:
-        self._stream = McapStream(path)
+    def __init__(self, stream: BagStream) -> None:
+        self._stream = stream
+        self.is_ros1 = isinstance(stream, Ros1Stream)
 
     @property
     def damage(self) -> str | None:
@@ -179,20 +177,14 @@ class _Indexed:
             yield log_ns, _standard_name(connection.msgtype), bytes(data)
 
 
-def _is_ros1(path: Path) -> bool:
+def _starts_with(path: Path, magic: bytes) -> bool:
     if not path.is_file():
         return False
     with path.open("rb") as file:
-        return file.read(7) == b"#ROSBAG"
+        return file.read(len(magic)) == magic
 
 
-def _ros1_sources(path: Path, stack: ExitStack) -> list[_Source]:
-    from rosbags.rosbag1 import Reader
-
-    return [_Indexed(stack.enter_context(Reader(path)), is_ros1=True)]
-
-
-def _ros2_sources(path: Path, stack: ExitStack) -> list[_Source]:
+def _sources(path: Path, stack: ExitStack) -> list[_Source]:
     from rosbags.rosbag2 import Reader
 
     if path.is_file():
@@ -214,19 +206,24 @@ def _ros2_sources(path: Path, stack: ExitStack) -> list[_Source]:
 
 
 def _file_source(path: Path, stack: ExitStack) -> _Source:
-    from rosbags.rosbag2 import Reader
+    """By its index; from front to back where rosbags refuses the index."""
+    from rosbags import rosbag1, rosbag2
 
+    is_ros1 = path.suffix == ".bag" or _starts_with(path, ROS1_MAGIC)
     try:
         with reading(path):
-            return _Indexed(stack.enter_context(Reader(path)), is_ros1=False)
+            reader = rosbag1.Reader(path) if is_ros1 else rosbag2.Reader(path)
+            return _Indexed(stack.enter_context(reader), is_ros1)
     except CaptureError as error:
-        if path.suffix != ".mcap":
+        if path.suffix == ".db3":
+            raise CaptureError(f"{error}; `sqlite3 FILE .recover` may rescue a part of it") from error
+        if not _starts_with(path, ROS1_MAGIC) and not _starts_with(path, MCAP_MAGIC):
             raise
         with reading(path):
-            streamed = _Streamed(path)
-        if not streamed.topics():
-            raise CaptureError(f"{path}: nothing in it can be read ({streamed.damage})") from error
-        return streamed
+            stream: BagStream = Ros1Stream(path) if is_ros1 else McapStream(path)
+        if not stream.channels:
+            raise
+        return _Streamed(stream)
 
 
 def _check_complete(metadata: Path) -> None:

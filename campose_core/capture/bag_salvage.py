@@ -1,13 +1,14 @@
-"""MCAP files read from front to back, without the index at their end.
+"""Bag files read from front to back, without the index at their end.
 
-The format is a row of records, opcode (1 byte), length (8), content (mcap.dev/spec). A recorder that was killed, or a
-full disk, leaves a file without its last records: every record before the cut can still be read, in order.
+A recorder that was killed, or a full disk, leaves a file without its last records. Every record before the cut can
+still be read, in the order of writing. MCAP: mcap.dev/spec; ROS 1: wiki.ros.org/Bags/Format/2.0.
 """
 
+import bz2
 import io
-import os
 import struct
 import sys
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +16,10 @@ from typing import Any, BinaryIO, NamedTuple
 
 from campose_core.extras import load_extra
 
-MAGIC = b"\x89MCAP0\r\n"
+MCAP_MAGIC = b"\x89MCAP0\r\n"
 SCHEMA, CHANNEL, MESSAGE, CHUNK, DATA_END = 0x03, 0x04, 0x05, 0x06, 0x0F
+ROS1_MAGIC = b"#ROSBAG V2.0\n"
+ROS1_MESSAGE, ROS1_CHUNK, ROS1_CONNECTION = 2, 5, 7
 
 
 class Channel(NamedTuple):
@@ -24,113 +27,166 @@ class Channel(NamedTuple):
     msgtype: str
 
 
-class McapStream:
-    """The CDR messages of an MCAP file up to its end, or to the first place that is cut or damaged.
+class BagStream(ABC):
+    """The messages of a bag file up to its end, or up to the first place that is cut or damaged.
 
     channels: id -> Channel, and counts: id -> number of messages, of what can be read.
     damage: where reading stops and why, None for a whole file.
-
-    Raises:
-        ValueError: the file does not start as MCAP.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.size = path.stat().st_size
         self.damage: str | None = None
         self.channels: dict[int, Channel] = {}
-        self.counts: Counter[int] = Counter()
-        for channel_id, _, _ in self._messages():
-            self.counts[channel_id] += 1
+        self.counts: Counter[int] = Counter(channel_id for channel_id, _, _ in self._entries())
 
     def messages(self, topic: str) -> Iterator[tuple[int, str, bytes]]:
-        """(log time, type, CDR bytes) of one topic."""
-        for channel_id, log_ns, data in self._messages():
+        """(log time in ns, type, serialized message) of one topic."""
+        for channel_id, log_ns, data in self._entries():
             if self.channels[channel_id].topic == topic:
                 yield log_ns, self.channels[channel_id].msgtype, data
 
-    def _messages(self) -> Iterator[tuple[int, int, bytes]]:
+    def _entries(self) -> Iterator[tuple[int, int, bytes]]:
+        self._whole_bytes = 0
+        try:
+            with self.path.open("rb") as file:
+                yield from self._read(file)
+            self.damage = None
+        except EOFError:
+            self.damage = f"{self.path.name} is cut off: whole up to byte {self._whole_bytes} of {self.size}"
+        except (OSError, ValueError, KeyError, RuntimeError, struct.error, zstd_module().ZstdError) as error:
+            self.damage = f"{self.path.name} is damaged after byte {self._whole_bytes} of {self.size}: {error}"
+
+    @abstractmethod
+    def _read(self, file: BinaryIO) -> Iterator[tuple[int, int, bytes]]:
+        """(channel id, log time, data); `_whole_bytes` follows the records. Raises EOFError if the file ends early."""
+
+
+class McapStream(BagStream):
+    """The CDR messages of an MCAP file, see `BagStream`."""
+
+    def _read(self, file: BinaryIO) -> Iterator[tuple[int, int, bytes]]:
+        if file.read(len(MCAP_MAGIC)) != MCAP_MAGIC:
+            raise ValueError("it does not start as an MCAP file")
         schemas: dict[int, str] = {}
-        for opcode, content in self._records():
-            if opcode == SCHEMA:
-                (schema_id,) = struct.unpack_from("<H", content)
-                schemas[schema_id] = _text(content, 2)[0]
-            elif opcode == CHANNEL:
-                channel_id, schema_id = struct.unpack_from("<HH", content)
-                topic, end = _text(content, 4)
-                encoding, _ = _text(content, end)
-                if encoding == "cdr":
-                    self.channels[channel_id] = Channel(topic, schemas.get(schema_id, ""))
-            elif opcode == MESSAGE:
-                channel_id, _, log_ns, _ = struct.unpack_from("<HIQQ", content)
-                if channel_id in self.channels:
-                    yield channel_id, log_ns, content[22:]
+        while True:
+            self._whole_bytes = file.tell()
+            opcode, content, is_whole = self._record(file)
+            if opcode == DATA_END:
+                return
+            if opcode == CHUNK:
+                records, is_unpacked = _mcap_chunk(content)
+                inner = io.BytesIO(records)
+                while inner.tell() < len(records):
+                    inner_opcode, inner_content, is_inner_whole = self._record(inner)
+                    if not is_inner_whole:
+                        break
+                    yield from self._entry(inner_opcode, inner_content, schemas)
+                is_whole = is_whole and is_unpacked
+            elif is_whole:
+                yield from self._entry(opcode, content, schemas)
+            if not is_whole:
+                raise EOFError
 
-    def _records(self) -> Iterator[tuple[int, bytes]]:
-        """Records of the data section, those inside chunks included."""
-        self.damage = f"{self.path.name} ends without an end mark"
-        with self.path.open("rb") as file:
-            if file.read(8) != MAGIC:
-                raise ValueError("does not start as an MCAP file")
-            size = os.fstat(file.fileno()).st_size
-            while True:
-                start = file.tell()
-                opcode, length, content = _next_record(file, size)
-                if opcode == DATA_END:
-                    self.damage = None
-                    return
-                cut = len(content) < length or opcode is None
-                if opcode == CHUNK:
-                    try:
-                        records, whole = _chunk_records(content)
-                        yield from _inner_records(records)
-                    except (ValueError, RuntimeError, struct.error, zstd_module().ZstdError) as error:
-                        self.damage = f"{self.path.name} is damaged at byte {start} of {size}: {error}"
-                        return
-                    cut = cut or not whole
-                elif not cut and opcode is not None:
-                    yield opcode, content
-                if cut:
-                    self.damage = f"{self.path.name} is cut off: its last whole record ends at byte {start} of {size}"
-                    return
+    def _record(self, file: BinaryIO) -> tuple[int, bytes, bool]:
+        """Opcode, the content as far as it is there, and whether that is all of it."""
+        head = file.read(9)
+        if len(head) < 9:
+            return 0, b"", False
+        opcode, length = struct.unpack("<BQ", head)
+        content = file.read(min(length, self.size))  # a flipped length must not allocate more than there is
+        return opcode, content, len(content) == length
 
-
-def _next_record(file: BinaryIO, size: int) -> tuple[int | None, int, bytes]:
-    """Opcode (None at the end of the file), promised length, and the content as far as it is there."""
-    head = file.read(9)
-    if len(head) < 9:
-        return None, 0, b""
-    opcode, length = struct.unpack("<BQ", head)
-    # A flipped length must not allocate more than the file holds.
-    return opcode, length, file.read(min(length, size))
+    def _entry(self, opcode: int, content: bytes, schemas: dict[int, str]) -> Iterator[tuple[int, int, bytes]]:
+        if opcode == SCHEMA:
+            (schema_id,) = struct.unpack_from("<H", content)
+            schemas[schema_id] = _text(content, 2)[0]
+        elif opcode == CHANNEL:
+            channel_id, schema_id = struct.unpack_from("<HH", content)
+            topic, end = _text(content, 4)
+            encoding, _ = _text(content, end)
+            if encoding == "cdr":
+                self.channels[channel_id] = Channel(topic, schemas.get(schema_id, ""))
+        elif opcode == MESSAGE:
+            channel_id, _, log_ns, _ = struct.unpack_from("<HIQQ", content)
+            if channel_id in self.channels:
+                yield channel_id, log_ns, content[22:]
 
 
-def _inner_records(data: bytes) -> Iterator[tuple[int, bytes]]:
-    stream = io.BytesIO(data)
-    while True:
-        opcode, length, content = _next_record(stream, len(data))
-        if opcode is None or len(content) < length:
-            return
-        yield opcode, content
+class Ros1Stream(BagStream):
+    """The messages of a ROS 1 bag file, see `BagStream`."""
+
+    def _read(self, file: BinaryIO) -> Iterator[tuple[int, int, bytes]]:
+        if file.read(len(ROS1_MAGIC)) != ROS1_MAGIC:
+            raise ValueError("it does not start as a ROS 1 bag of version 2.0")
+        while (position := file.tell()) < self.size:
+            self._whole_bytes = position
+            header, data, is_whole = self._record(file)
+            if header.get("op") == bytes([ROS1_CHUNK]):
+                records = _decompressor(header["compression"].decode())(data)
+                inner = io.BytesIO(records)
+                while inner.tell() < len(records):
+                    inner_header, inner_data, is_inner_whole = self._record(inner)
+                    if not is_inner_whole:
+                        break
+                    yield from self._entry(inner_header, inner_data)
+                is_whole = is_whole and len(records) >= struct.unpack("<I", header["size"])[0]
+            elif is_whole:
+                yield from self._entry(header, data)
+            if not is_whole:
+                raise EOFError
+
+    def _record(self, file: BinaryIO) -> tuple[dict[str, bytes], bytes, bool]:
+        head, is_head_whole = self._sized(file)
+        data, is_data_whole = self._sized(file)
+        return _ros1_fields(head) if is_head_whole else {}, data, is_head_whole and is_data_whole
+
+    def _sized(self, file: BinaryIO) -> tuple[bytes, bool]:
+        prefix = file.read(4)
+        if len(prefix) < 4:
+            return b"", False
+        (length,) = struct.unpack("<I", prefix)
+        content = file.read(min(length, self.size))
+        return content, len(content) == length
+
+    def _entry(self, header: dict[str, bytes], data: bytes) -> Iterator[tuple[int, int, bytes]]:
+        if header.get("op") == bytes([ROS1_CONNECTION]):
+            (connection,) = struct.unpack("<I", header["conn"])
+            self.channels[connection] = Channel(header["topic"].decode(), _ros1_fields(data)["type"].decode())
+        elif header.get("op") == bytes([ROS1_MESSAGE]):
+            (connection,) = struct.unpack("<I", header["conn"])
+            seconds, nanoseconds = struct.unpack("<II", header["time"])
+            if connection in self.channels:
+                yield connection, seconds * 1_000_000_000 + nanoseconds, data
 
 
-def _chunk_records(content: bytes) -> tuple[bytes, bool]:
+def zstd_module() -> Any:
+    """Python's own zstd from 3.14 on; before that the backport, which rosbags depends on."""
+    return load_extra("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd", "bag")
+
+
+def _mcap_chunk(content: bytes) -> tuple[bytes, bool]:
     """The uncompressed records of a chunk, as many as the bytes at hand give, and whether these are all."""
     if len(content) < 32:
         return b"", False
     (uncompressed_size,) = struct.unpack_from("<Q", content, 16)
     compression, end = _text(content, 28)
-    data = content[end + 8 :]
-    records = _decompressor(compression)(data) if compression else data
+    records = _decompressor(compression or "none")(content[end + 8 :])
     return records, len(records) >= uncompressed_size
 
 
 def _decompressor(compression: str) -> Any:
     # Streaming decompressors: they give what there is where the one-shot functions refuse a cut chunk.
+    if compression == "none":
+        return bytes
     if compression == "zstd":
         return zstd_module().ZstdDecompressor().decompress
     if compression == "lz4":
         return load_extra("lz4.frame", "bag").LZ4FrameDecompressor().decompress
-    raise ValueError(f"unknown chunk compression {compression!r}")
+    if compression == "bz2":
+        return bz2.BZ2Decompressor().decompress
+    raise ValueError(f"unknown compression {compression!r}")
 
 
 def _text(content: bytes, offset: int) -> tuple[str, int]:
@@ -140,6 +196,13 @@ def _text(content: bytes, offset: int) -> tuple[str, int]:
     return content[offset + 4 : end].decode("utf-8"), end
 
 
-def zstd_module() -> Any:
-    """Python's own zstd from 3.14 on; before that the backport, which rosbags depends on."""
-    return load_extra("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd", "bag")
+def _ros1_fields(header: bytes) -> dict[str, bytes]:
+    fields, offset = {}, 0
+    while offset < len(header):
+        (length,) = struct.unpack_from("<I", header, offset)
+        name, separator, value = header[offset + 4 : offset + 4 + length].partition(b"=")
+        if not separator:
+            raise ValueError("a record header without field names")
+        fields[name.decode()] = value
+        offset += 4 + length
+    return fields
