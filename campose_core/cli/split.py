@@ -1,0 +1,33 @@
+"""`campose split SCENE`"""
+
+import json
+from typing import cast
+
+from jsonargparse import ArgumentParser, Namespace
+
+from campose_core.mapping.split import Scheme, SplitOptions, counts, split
+from campose_core.scene import Scene
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("scene", help="scene folder")
+    parser.add_argument(
+        "--scheme", choices=["contiguous", "interleaved", "source"], default=SplitOptions.scheme,
+        help="contiguous stretches of each recording; frame index modulo 3; or whole recordings",
+    )  # fmt: skip
+    parser.add_argument("--val", type=float, default=SplitOptions.val, help="fraction that chooses among checkpoints")
+    parser.add_argument("--test", type=float, default=SplitOptions.test, help="fraction that is never trained on")
+    parser.add_argument("--val_sources", nargs="+", default=[], metavar="SOURCE", help="recordings (scheme source)")
+    parser.add_argument("--test_sources", nargs="+", default=[], metavar="SOURCE", help="recordings (scheme source)")
+    parser.add_argument("--json", action="store_true", help="print the counts as JSON")
+
+
+def run(options: Namespace) -> None:
+    chosen = SplitOptions(
+        cast(Scheme, options.scheme), options.val, options.test, tuple(options.val_sources), tuple(options.test_sources)
+    )
+    found = counts(split(Scene.open(options.scene), chosen))
+    if options.json:
+        print(json.dumps(found))
+    else:
+        print("  ".join(f"{name} {count}" for name, count in found.items()))

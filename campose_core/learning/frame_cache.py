@@ -1,0 +1,75 @@
+"""A scene's frames at the network's size, decoded once.
+
+    SCENE/cache/frames-KEY.npy    uint8 [N, S, S, 3], read by memory map; KEY covers the frames, their cameras and S
+
+A cache may be deleted at any time; the one of other frames or another size is removed when a new one is written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+
+from campose_core.errors import LearningError
+from campose_core.files import replacing
+from campose_core.learning.preprocess import NetworkInput
+from campose_core.progress import track
+from campose_core.scene import Scene, SceneFrame
+
+Pictures = NDArray[np.uint8]
+
+
+def cached_pictures(scene: Scene, frames: Sequence[SceneFrame], network_input: NetworkInput) -> Pictures:
+    """The pictures [N, S, S, 3] of `frames` as the network sees them, memory-mapped.
+
+    Raises:
+        LearningError: a frame's file is missing, damaged, or not of its camera's size.
+    """
+    path = scene.path / "cache" / f"frames-{_key(scene, frames, network_input)}.npy"
+    if not path.is_file():
+        with replacing(path) as beside:
+            shape = (len(frames), network_input.size, network_input.size, 3)
+            pictures = np.lib.format.open_memmap(beside, mode="w+", dtype=np.uint8, shape=shape)
+            for i, frame in enumerate(track(frames, "preprocessing frames")):
+                pictures[i] = _picture(scene, frame, network_input)
+            pictures.flush()
+        for other in path.parent.glob(f"frames-*-{network_input.size}.npy"):
+            if other != path:
+                other.unlink(missing_ok=True)
+    loaded: Pictures = np.load(path, mmap_mode="r")
+    return loaded
+
+
+def _picture(scene: Scene, frame: SceneFrame, network_input: NetworkInput) -> Pictures:
+    path = scene.frame_path(frame)
+    try:
+        with Pillow.open(path) as file:
+            image = np.asarray(file.convert("RGB"))
+    except (OSError, SyntaxError) as error:
+        raise LearningError(f"{path}: cannot be read as a picture: {error}; extract the scene again") from error
+    try:
+        return network_input.prepare(image, scene.cameras[frame.camera])
+    except LearningError as error:
+        raise LearningError(f"{path}: {error}") from error
+
+
+def _key(scene: Scene, frames: Sequence[SceneFrame], network_input: NetworkInput) -> str:
+    # A frame extracted again under its old name has another stamp, size or time of writing.
+    files = [(f.name, f.stamp_ns, f.camera, *_written(scene.frame_path(f))) for f in frames]
+    cameras = {name: camera.to_dict() for name, camera in scene.cameras.items()}
+    text = json.dumps([files, cameras, network_input.camera.to_dict()])
+    return f"{hashlib.sha256(text.encode()).hexdigest()[:16]}-{network_input.size}"
+
+
+def _written(path: Path) -> tuple[int, int]:
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise LearningError(f"{path}: {error.strerror}; extract the scene again") from error
+    return status.st_size, status.st_mtime_ns

@@ -1,0 +1,107 @@
+"""From a picture of any camera to the network's input.
+
+The network has a camera of its own: the whole picture of the first training camera, squeezed to a square. A picture
+of another camera is cut and scaled so that each ray falls on the pixel where the network has learned to see it.
+Lens distortion is not undone: the network learns it with everything else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image as Pillow
+from scipy.spatial.transform import Rotation
+
+from campose_core.camera import Camera
+from campose_core.capture.frame import Image
+from campose_core.errors import LearningError
+from campose_core.geometry import Array, Pose
+
+# Below this share of the network's view, what is missing is no longer a border.
+MIN_COVERED = 0.7
+# Standard deviations of a rotated view: about the camera's x (pitch), y (yaw) and z (roll) axis.
+VIEW_DEG = (7.0, 10.0, 6.0)
+VIEW_CONTRAST = 0.15
+VIEW_BRIGHTNESS = 20.0
+
+
+@dataclass(frozen=True)
+class NetworkInput:
+    """The network's camera: PINHOLE, square, without distortion."""
+
+    camera: Camera
+
+    @classmethod
+    def covering(cls, camera: Camera, image_size: int) -> NetworkInput:
+        """The whole picture of `camera` at image_size x image_size pixels."""
+        pinhole = Camera("PINHOLE", camera.width, camera.height, (*camera.focal, *camera.centre))
+        return cls(pinhole.resized(image_size, image_size))
+
+    @property
+    def size(self) -> int:
+        return self.camera.width
+
+    def prepare(self, image: Image, camera: Camera) -> Image:
+        """Picture (H, W, 3) uint8 of a camera -> (size, size, 3) uint8.
+
+        Raises:
+            LearningError: the picture does not have the camera's size, or the camera sees too little of what the
+                network expects.
+        """
+        if image.shape != (camera.height, camera.width, 3):
+            raise LearningError(f"a picture of shape {image.shape} does not fit its camera {camera}")
+        box = self._box(camera)
+        limits = np.array([0, 0, camera.width, camera.height])
+        inside = np.concatenate([np.maximum(box[:2], limits[:2]), np.minimum(box[2:], limits[2:])])
+        covered = float(np.prod(np.maximum(inside[2:] - inside[:2], 0)) / np.prod(box[2:] - box[:2]))
+        if covered < MIN_COVERED:
+            raise LearningError(
+                f"the camera {camera} shows {covered:.0%} of the view the network was trained with: "
+                "use a camera with a wider field of view, or train on its recordings"
+            )
+        margin = int(np.ceil(max(0.0, float(np.max(np.abs(box - inside))))))
+        if margin > 0:
+            image = np.pad(image, ((margin, margin), (margin, margin), (0, 0)), mode="edge")
+        left, top, right, bottom = (float(v) for v in box + margin)
+        picture = Pillow.fromarray(image).resize(
+            (self.size, self.size), Pillow.Resampling.BILINEAR, (left, top, right, bottom)
+        )
+        return np.asarray(picture)
+
+    def _box(self, camera: Camera) -> Array:
+        """Left, top, right, bottom of the network's view in the picture, counted from the picture's corner."""
+        scale = np.array(camera.focal) / self.camera.focal
+        corner = -0.5 - np.array(self.camera.centre)
+        first = corner * scale + camera.centre + 0.5
+        box = np.concatenate([first, first + self.size * scale])
+        # The same camera gives its own borders up to rounding; a pad for that would be wasted.
+        limits = np.array([0, 0, camera.width, camera.height])
+        return np.where(np.abs(box - limits) < 1e-6, limits, box)
+
+
+def rotated_view(image: Image, camera: Camera, random: np.random.Generator) -> tuple[Image, Pose]:
+    """What the camera would see if it were turned a little where it stands, and `cam_from_view`.
+
+    A pure rotation moves pixels by the homography K R K^-1 whatever the depth (Hartley and Zisserman, "Multiple View
+    Geometry", section 8.4), so the label stays exact. Brightness and contrast change as well; what the picture did
+    not show gets its mean colour.
+    """
+    rotvec = np.radians(VIEW_DEG) * np.clip(random.standard_normal(3), -2.0, 2.0)
+    cam_from_view = Pose(Rotation.from_rotvec(rotvec), np.zeros(3))
+    k = camera.matrix()
+    homography = k @ cam_from_view.rotation.as_matrix() @ np.linalg.inv(k)
+    # Pillow maps output to input by a homography over pixel corners: shift by half a pixel on both sides.
+    to_centre, to_corner = np.eye(3), np.eye(3)
+    to_centre[:2, 2], to_corner[:2, 2] = -0.5, 0.5
+    homography = to_corner @ homography @ to_centre
+    coefficients = (homography / homography[2, 2]).ravel()[:8]
+    mean = tuple(int(v) for v in image.mean(axis=(0, 1)))
+    size = (camera.width, camera.height)
+    turned = Pillow.fromarray(image).transform(
+        size, Pillow.Transform.PERSPECTIVE, coefficients.tolist(), Pillow.Resampling.BILINEAR, fillcolor=mean
+    )
+    contrast = 1.0 + VIEW_CONTRAST * random.standard_normal()
+    brightness = VIEW_BRIGHTNESS * random.standard_normal()
+    lit = (np.asarray(turned, dtype=np.float32) - 128.0) * contrast + 128.0 + brightness
+    return np.clip(lit, 0, 255).astype(np.uint8), cam_from_view
