@@ -44,10 +44,10 @@ def metrics_table(rows: Sequence[Metrics]) -> str:
 
 
 def metres_text(metres: float) -> str:
-    """Centimetres with one digit below 10 m, metres above; `no pose` for an unanswered frame."""
+    """Centimetres below 1 m, metres above; `no pose` for an unanswered frame."""
     if math.isinf(metres):
         return "no pose"
-    return f"{metres * 100:.1f} cm" if metres < 10 else f"{metres:.1f} m"
+    return f"{metres * 100:.1f} cm" if metres < 1 else f"{metres:.2f} m"
 
 
 def degrees_text(degrees: float) -> str:

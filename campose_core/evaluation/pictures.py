@@ -1,0 +1,244 @@
+"""The pictures of a report, as PNG bytes.
+
+Colours are those of Okabe and Ito ("Color Universal Design", 2008), which people with colour-blindness can tell apart;
+what matters differs in shape too.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Callable, Mapping
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from campose_core.capture.frame import Image
+from campose_core.evaluation.metrics import RECALL_THRESHOLDS, FrameErrors
+from campose_core.evaluation.table import degrees_text, metres_text
+from campose_core.extras import load_extra
+from campose_core.floor import FloorMap
+from campose_core.geometry import Array
+from campose_core.trajectory import Trajectory
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BLACK, BLUE, VERMILION, GREEN = "#000000", "#0072B2", "#D55E00", "#009E73"
+SERIES = (BLUE, VERMILION, GREEN, "#CC79A7", "#E69F00", "#56B4E9")
+STATES = {"TRACKING": GREEN, "INITIALIZING": "#E69F00", "LOST": VERMILION, "": "#BBBBBB"}
+INK, FAINT = "#2B303A", "#D9DDE3"
+WALL, UNKNOWN = (0x2B, 0x30, 0x3A), (0xE6, 0xE9, 0xEE)
+WIDTH_INCHES = 11.0
+LEAST_M, LEAST_DEG = 1e-3, 1e-2  # the left ends of the logarithmic axes
+
+ImageOf = Callable[[int], Image | None]
+
+
+def floor_plan(
+    floor: FloorMap | None, errors: FrameErrors, raw: Trajectory, snapped: Trajectory | None = None
+) -> bytes:
+    """The floor from above with the true path, the estimated positions, and these moved to walkable floor."""
+    true_xy = errors.reference.positions[:, :2]
+    (left, bottom), (right, top) = _view(true_xy)
+    figure = _figure(WIDTH_INCHES, WIDTH_INCHES * (top - bottom) / (right - left) + 0.9)
+    axes = figure.add_subplot()
+    if floor is not None:
+        _draw_floor(axes, floor)
+    axes.plot(*true_xy.T, color=BLACK, linewidth=4.5, alpha=0.25, solid_capstyle="round", label="true path")
+    axes.plot(*raw.positions[:, :2].T, "o", color=BLUE, markersize=3.5, markeredgewidth=0, label="estimated", zorder=3)
+    if snapped is not None:
+        axes.plot(*_path(snapped).T, color=VERMILION, linewidth=1.3, label="snapped to the walkable floor", zorder=4)
+    silent = ~errors.answered
+    if silent.any():
+        axes.plot(
+            *true_xy[silent].T, "x", color=INK, markersize=6, label=f"no answer here ({silent.sum()} frames)", zorder=5
+        )
+    outside = ((raw.positions[:, :2] < (left, bottom)) | (raw.positions[:, :2] > (right, top))).any(axis=1)
+    if outside.any():
+        axes.plot([], [], " ", label=f"{outside.sum()} estimates lie outside of this view")
+    axes.set(xlim=(left, right), ylim=(bottom, top), aspect="equal", xlabel="x (m)", ylabel="y (m)")
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=5, frameon=False)
+    return _png(figure)
+
+
+def error_over_time(errors: Mapping[str, FrameErrors]) -> bytes:
+    """Position and rotation error of each frame, and below them the state each estimator said it was in."""
+    figure = _figure(WIDTH_INCHES, 5.2 + 0.3 * len(errors))
+    grid = figure.add_gridspec(3, 1, height_ratios=[2.4, 2.4, 0.3 * len(errors) + 0.1], hspace=0.12)
+    position, rotation, states = (figure.add_subplot(grid[row]) for row in range(3))
+    start = min(int(e.stamps_ns[0]) for e in errors.values())
+    for (name, one), colour in zip(errors.items(), _colours(len(errors)), strict=True):
+        seconds = (one.stamps_ns - start) / 1e9
+        for axes, values, least in ((position, one.position_m, LEAST_M), (rotation, one.rotation_deg, LEAST_DEG)):
+            axes.plot(seconds, np.maximum(values, least), ".", color=colour, markersize=4, label=name)
+            silent = ~one.answered
+            # Unanswered frames hang from the upper edge: their error is infinite.
+            axes.plot(seconds[silent], np.ones(silent.sum()), "|", color=colour, markersize=14, transform=_x_data(axes))
+    for axes, label in ((position, "position error"), (rotation, "rotation error")):
+        axes.set(yscale="log", ylabel=label)
+        axes.tick_params(labelbottom=False)
+        _grid(axes)
+    position.axhline(1.0, color=VERMILION, linewidth=0.8, linestyle="--")
+    position.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=4, frameon=False, markerscale=2.5)
+    position.set_title("ticks at the upper edge: no answer", loc="right", fontsize=9, color=INK)
+    position.yaxis.set_major_formatter(_metres_on_axis)
+    rotation.yaxis.set_major_formatter(_degrees_on_axis)
+    _draw_states(states, errors, start)
+    for axes in (position, rotation):
+        axes.set_xlim(states.get_xlim())
+    return _png(figure)
+
+
+def error_distribution(errors: Mapping[str, FrameErrors]) -> bytes:
+    """Which share of all frames has an error below x; a curve ends at the share of answered frames."""
+    figure = _figure(WIDTH_INCHES, 4.2)
+    position, rotation = figure.subplots(1, 2, sharey=True)
+    for (name, one), colour in zip(errors.items(), _colours(len(errors)), strict=True):
+        for axes, values, least in ((position, one.position_m, LEAST_M), (rotation, one.rotation_deg, LEAST_DEG)):
+            answered = np.sort(values[np.isfinite(values)])
+            share = 100 * np.arange(1, len(answered) + 1) / len(values)
+            axes.step(np.maximum(answered, least), share, where="post", color=colour, linewidth=2, label=name)
+    for thresholds, axes, label, text_of in (
+        ([m for m, _ in RECALL_THRESHOLDS], position, "position error", _metres_on_axis),
+        (sorted({d for _, d in RECALL_THRESHOLDS}), rotation, "rotation error", _degrees_on_axis),
+    ):
+        for threshold in thresholds:
+            axes.axvline(threshold, color=INK, linewidth=0.7, linestyle=":")
+            label_text = text_of(threshold).replace(" ", "")
+            axes.text(threshold, 101, label_text, ha="center", va="bottom", fontsize=7.5, color=INK)
+        axes.set(xscale="log", xlabel=label, ylim=(0, 100))
+        _grid(axes)
+    position.set_ylabel("share of all frames (%)")
+    position.xaxis.set_major_formatter(_metres_on_axis)
+    rotation.xaxis.set_major_formatter(_degrees_on_axis)
+    figure.legend(*position.get_legend_handles_labels(), loc="outside upper left", ncols=4, frameon=False)
+    return _png(figure)
+
+
+def example_frames(errors: FrameErrors, image_of: ImageOf) -> bytes | None:
+    """The best, the median and the worst answered frame, and one without an answer; None when no image is there."""
+    answered = np.flatnonzero(errors.answered)
+    ranked = answered[np.argsort(errors.position_m[answered], kind="stable")]
+    chosen = [("best", ranked[0]), ("median", ranked[len(ranked) // 2]), ("worst", ranked[-1])] if len(ranked) else []
+    silent = np.flatnonzero(~errors.answered)
+    if len(silent):
+        chosen.append(("no answer", silent[len(silent) // 2]))
+    examples = [(what, row, image_of(int(errors.stamps_ns[row]))) for what, row in chosen]
+    shown = [(what, row, image) for what, row, image in examples if image is not None]
+    if not shown:
+        return None
+    height, width = shown[0][2].shape[:2]
+    each = WIDTH_INCHES / len(shown)
+    figure = _figure(WIDTH_INCHES, each * height / width + 0.6)
+    for axes, (what, row, image) in zip(np.atleast_1d(figure.subplots(1, len(shown))), shown, strict=True):
+        axes.imshow(image)
+        axes.set(xticks=[], yticks=[])
+        seconds = (errors.stamps_ns[row] - errors.stamps_ns[0]) / 1e9
+        said = "" if what == "no answer" else (
+            f"\n{metres_text(errors.position_m[row])}, {degrees_text(errors.rotation_deg[row])}"
+        )  # fmt: skip
+        axes.set_title(f"{what}, at {seconds:.1f} s{said}", fontsize=10, loc="left")
+    return _png(figure)
+
+
+def _figure(width: float, height: float) -> Figure:
+    load_extra("matplotlib", "view")
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained", facecolor="white")
+
+
+def _png(figure: Figure) -> bytes:
+    data = io.BytesIO()
+    figure.savefig(data, format="png", dpi=110)
+    return data.getvalue()
+
+
+def _colours(count: int) -> list[str]:
+    return [SERIES[i % len(SERIES)] for i in range(count)]
+
+
+def _grid(axes: Axes) -> None:
+    axes.grid(color=FAINT, linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _metres_on_axis(metres: float, _: object = None) -> str:
+    return f"{metres:g} m" if metres >= 1 else f"{metres * 100:g} cm" if metres >= 0.01 else f"{metres * 1000:g} mm"
+
+
+def _degrees_on_axis(degrees: float, _: object = None) -> str:
+    return f"{degrees:g}\N{DEGREE SIGN}"
+
+
+def _path(trajectory: Trajectory) -> Array:
+    """Positions (N, 2) to draw as a line, which breaks (NaN) where nothing was known for a second."""
+    gaps = np.flatnonzero(np.diff(trajectory.stamps_ns) > 10**9) + 1
+    return np.insert(trajectory.positions[:, :2], gaps, np.nan, axis=0)
+
+
+def _x_data(axes: Axes) -> Any:
+    """x in seconds, y from 0 at the lower to 1 at the upper edge."""
+    return axes.get_xaxis_transform()
+
+
+def _view(true_xy: Array) -> tuple[Array, Array]:
+    """Corners of the rectangle to show: the true path with some of the floor around it, neither a slit nor a tower."""
+    corner, size = true_xy.min(axis=0), np.ptp(true_xy, axis=0)
+    margin = max(1.5, 0.15 * float(size.max()))
+    size, middle = size + 2 * margin, corner + size / 2
+    size = np.maximum(size, (size[1] / 0.9, size[0] * 0.3))
+    return middle - size / 2, middle + size / 2
+
+
+def _draw_floor(axes: Axes, floor: FloorMap) -> None:
+    from matplotlib.transforms import Affine2D
+
+    pixels = np.full((*floor.shape, 3), UNKNOWN, dtype=np.uint8)
+    pixels[floor.free] = 255
+    pixels[floor.occupied] = WALL
+    rows, columns = floor.shape
+    x, y, yaw = floor.origin
+    map_from_grid = Affine2D().scale(floor.resolution).rotate(yaw).translate(x, y)
+    axes.imshow(
+        pixels,
+        origin="lower",
+        extent=(0, columns, 0, rows),
+        transform=map_from_grid + axes.transData,
+        interpolation="nearest" if math.isclose(yaw, 0) else "bilinear",
+    )
+    axes.set_facecolor("#{:02x}{:02x}{:02x}".format(*UNKNOWN))
+
+
+def _draw_states(axes: Axes, errors: Mapping[str, FrameErrors], start: int) -> None:
+    from matplotlib.patches import Patch
+
+    seen = set()
+    for level, one in enumerate(errors.values()):
+        seconds = (one.stamps_ns - start) / 1e9
+        step = float(np.median(np.diff(seconds))) if len(seconds) > 1 else 0.1
+        states = np.array(one.statuses)
+        changes = np.r_[0, np.flatnonzero(states[1:] != states[:-1]) + 1, len(states)]
+        for first, end in pairwise(changes):
+            width = seconds[end - 1] - seconds[first] + step
+            axes.barh(
+                level,
+                width,
+                left=seconds[first],
+                height=0.8,
+                color=STATES.get(states[first], STATES[""]),
+                align="center",
+            )
+            seen.add(str(states[first]))
+    axes.set_yticks(range(len(errors)), list(errors))
+    axes.set(xlabel="time (s)", ylim=(len(errors) - 0.4, -0.6))
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    axes.legend(
+        handles=[Patch(color=STATES.get(name, STATES[""]), label=name or "unknown") for name in sorted(seen)],
+        loc="upper right", bbox_to_anchor=(1, -0.6 / (0.3 * len(errors) + 0.1)), ncols=4, frameon=False,
+    )  # fmt: skip

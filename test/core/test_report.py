@@ -1,0 +1,123 @@
+"""Reports: the page opens by itself, tells the table, and its pictures show what they claim."""
+
+import base64
+import io
+import math
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.spatial.transform import Rotation
+
+from campose_core.errors import TrajectoryError
+from campose_core.evaluation.estimates import Estimates, FrameOutcome
+from campose_core.evaluation.metrics import evaluate, frame_errors
+from campose_core.evaluation.report import write_report
+from campose_core.evaluation.table import HEADER, metrics_cells
+from campose_core.floor import FloorMap
+from campose_core.geometry import Pose
+from campose_core.trajectory import Trajectory
+
+pytest.importorskip("matplotlib", reason="pictures need the extra `view`")
+
+REFERENCE = Trajectory.from_poses(
+    [100_000_000 * i for i in range(40)],
+    [Pose(Rotation.from_euler("z", 0.02 * i), [1 + 0.1 * i, 2 + 0.02 * i, 0.4]) for i in range(40)],
+)
+ROOM = FloorMap(np.pad(np.zeros((78, 118), dtype=np.int8), 1, constant_values=100), 0.05)
+
+
+def estimates(name: str, error_m: float, silent=(), status="TRACKING") -> Estimates:
+    rng = np.random.default_rng(0)
+    outcomes = []
+    for i, (stamp_ns, pose) in enumerate(REFERENCE):
+        estimate = Pose(pose.rotation, pose.translation + rng.normal(0, error_m, 3))
+        answer = (None, "LOST" if status else "") if i in silent else (estimate, status)
+        outcomes.append(FrameOutcome(stamp_ns, *answer, 12.5))
+    return Estimates(name, tuple(outcomes))
+
+
+def picture(data: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(int)
+
+
+def test_page_is_self_contained_and_tells_the_table(tmp_path):
+    runs = [estimates("structure", 0.01, silent=range(10, 15)), estimates("<mapnet> & co", 0.3)]
+
+    def image_of(stamp_ns: int) -> np.ndarray:
+        return np.full((48, 64, 3), stamp_ns // 100_000_000, dtype=np.uint8)
+
+    page = write_report(
+        tmp_path / "out", "A <later> drive", runs, REFERENCE, ROOM, runs[0].trajectory, image_of, {"scene": "room"}
+    )
+    text = page.read_text()
+    assert text.count("<tr>") == 1 + len(runs)
+    for run in runs:
+        for cell in metrics_cells(evaluate(run, REFERENCE)):
+            assert f"<td>{cell.replace('&', '&amp;').replace('<', '&lt;').replace('>', '&gt;')}</td>" in text
+    assert "A &lt;later&gt; drive" in text
+    assert "<mapnet>" not in text
+    assert not re.search(r'(src|href)="(?!data:)', text)
+    embedded = [base64.b64decode(data) for data in re.findall(r'src="data:image/png;base64,([^"]+)"', text)]
+    assert len(embedded) == 4
+    assert {p.read_bytes() for p in page.parent.glob("*.png")} == set(embedded)
+    for data in embedded:
+        pixels = picture(data)
+        assert pixels.shape[1] > 800
+        assert pixels.std() > 5
+    assert len(HEADER) == text.count("<th>")
+
+
+@pytest.mark.parametrize(
+    "runs",
+    [
+        [estimates("nothing answered", 0.1, silent=range(40))],
+        [estimates("no states", 0.1, silent=[3], status="")],
+        [Estimates("one frame", estimates("", 0.1).outcomes[:1])],
+        [Estimates.from_trajectory("bare", REFERENCE)],
+        [estimates(f"estimator {i}", 0.1 * i) for i in range(8)],
+    ],
+    ids=lambda runs: runs[0].estimator,
+)
+def test_reports_of_unusual_runs(tmp_path, runs):
+    page = write_report(tmp_path, "report", runs, REFERENCE)
+    assert page.read_text().count("data:image/png") == 3
+    assert not (tmp_path / "example_frames.png").exists()
+
+
+def test_nothing_is_written_when_the_reference_is_of_another_time(tmp_path):
+    later = Trajectory(REFERENCE.stamps_ns + 10**12, REFERENCE.positions, REFERENCE.rotations)
+    with pytest.raises(TrajectoryError, match="do not overlap in time"):
+        write_report(tmp_path / "out", "report", [estimates("a", 0.1)], later)
+    assert not (tmp_path / "out").exists()
+
+
+def test_floor_is_drawn_where_the_map_says():
+    """A map turned by its origin's yaw, and the same floor stored unturned, give one picture."""
+    from campose_core.evaluation.pictures import floor_plan
+
+    errors = frame_errors(Estimates.from_trajectory("truth", REFERENCE), REFERENCE)
+    occupancy = np.zeros((80, 120), dtype=np.int8)
+    occupancy[50:54, 10:90] = 100  # a wall at y from 2.5 to 2.7 m
+    straight = FloorMap(occupancy, 0.05)
+    # Columns along +y and rows along -x, from the corner at x = 6 m.
+    turned = FloorMap(np.flipud(occupancy.T), 0.05, (6.0, 0.0, math.pi / 2))
+    pictures = [picture(floor_plan(floor, errors, REFERENCE)) for floor in (straight, turned)]
+    assert pictures[0].shape == pictures[1].shape
+    differing = (np.abs(pictures[0] - pictures[1]).max(axis=2) > 60).mean()
+    assert differing < 0.01
+    mirrored = picture(floor_plan(FloorMap(np.flipud(occupancy), 0.05), errors, REFERENCE))
+    assert (np.abs(pictures[0] - mirrored).max(axis=2) > 60).mean() > 0.02
+
+
+def test_examples_are_the_best_median_and_worst_frame():
+    from campose_core.evaluation.pictures import example_frames
+
+    asked = []
+    run = estimates("a", 0.1, silent=[7])
+    errors = frame_errors(run, REFERENCE)
+    assert example_frames(errors, lambda stamp_ns: asked.append(stamp_ns)) is None
+    ranked = np.argsort(errors.position_m)
+    expected = [ranked[0], ranked[39 // 2], ranked[38], 7]
+    assert asked == [int(errors.stamps_ns[row]) for row in expected]
