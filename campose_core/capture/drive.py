@@ -7,9 +7,10 @@ costs; it is smoothed, and driven at a speed that keeps the turn rate and the ac
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import distance_transform_edt, gaussian_filter1d
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import dijkstra
@@ -37,13 +38,13 @@ BASE_FROM_CAM = Pose(
 Stop = str | tuple[str, float, float]
 WEST_TO_EAST: list[Stop] = [
     ("corridor", 0.4, 0.5), "west door", ("west", 0.32, 0.42), ("west", 0.6, 0.4), "middle door",
-    ("east", 0.35, 0.5), ("east", 0.68, 0.45), "east door", ("corridor", 0.8, 0.5), "north east door",
-    ("north", 0.66, 0.5), ("north", 0.36, 0.5), "north west door", ("corridor", 0.4, 0.5),
+    ("east", 0.35, 0.42), ("east", 0.7, 0.4), "east door", ("corridor", 0.8, 0.5), "north east door",
+    ("north", 0.64, 0.44), ("north", 0.36, 0.44), "north west door", ("corridor", 0.4, 0.5),
 ]  # fmt: skip
 EAST_TO_WEST: list[Stop] = [
-    ("corridor", 0.6, 0.5), ("corridor", 0.78, 0.5), "east door", ("east", 0.68, 0.45), ("east", 0.35, 0.5), "middle door",
-    ("west", 0.6, 0.4), ("west", 0.32, 0.42), "west door", ("corridor", 0.22, 0.5), "north west door",
-    ("north", 0.36, 0.5), ("north", 0.66, 0.5), "north east door", ("corridor", 0.62, 0.5), ("corridor", 0.45, 0.5),
+    ("corridor", 0.6, 0.5), ("corridor", 0.78, 0.5), "east door", ("east", 0.7, 0.4), ("east", 0.35, 0.42),
+    "middle door", ("west", 0.6, 0.4), ("west", 0.32, 0.42), "west door", ("corridor", 0.22, 0.5), "north west door",
+    ("north", 0.36, 0.44), ("north", 0.64, 0.44), "north east door", ("corridor", 0.62, 0.5), ("corridor", 0.45, 0.5),
 ]  # fmt: skip
 
 
@@ -57,10 +58,11 @@ TOURS: dict[tuple[str, str], list[Stop]] = {
     # Both ways round: whoever comes by later has seen every place from his direction.
     ("demo", "mapping"): [("corridor", 0.55, 0.5), *WEST_TO_EAST, *EAST_TO_WEST],
     ("demo", "later"): [
-        ("north", 0.68, 0.38), ("north", 0.33, 0.6), "north west door", ("corridor", 0.22, 0.35), "west door",
-        ("west", 0.36, 0.56), ("west", 0.62, 0.52), "middle door", ("east", 0.38, 0.38), ("east", 0.6, 0.58),
-        "east door", ("corridor", 0.75, 0.38), ("corridor", 0.45, 0.64), ("corridor", 0.3, 0.6), "north west door",
-        ("north", 0.34, 0.38), ("north", 0.62, 0.6),
+        ("north", 0.68, 0.62), ("north", 0.48, 0.66), ("north", 0.34, 0.62), "north west door",
+        ("corridor", 0.24, 0.36), "west door", ("west", 0.42, 0.58), ("west", 0.7, 0.56), "middle door",
+        ("east", 0.3, 0.58), ("east", 0.55, 0.6), "east door", ("corridor", 0.72, 0.3), ("corridor", 0.58, 0.3),
+        ("corridor", 0.45, 0.7), ("corridor", 0.32, 0.66), "north west door", ("north", 0.34, 0.6),
+        ("north", 0.48, 0.64), ("north", 0.62, 0.62),
     ],
     ("small", "mapping"): _round("room", 0.5, 0.5, 0.25, 0.2, 1.2),
     ("small", "later"): _round("room", 0.53, 0.54, 0.2, 0.2, 0.7),
@@ -120,7 +122,7 @@ def smooth_path(floor: FloorMap, stops: ArrayLike, step: float = 0.02, sigma: fl
     graph, index = _graph(clearance)
     cells = [_nearest_open(clearance, cell) for cell in floor.cell_of(stops)]
     corners = [floor.centre_of(cells[0])[None]]
-    for start, goal in zip(cells[:-1], cells[1:], strict=True):
+    for start, goal in pairwise(cells):
         cost, before = dijkstra(graph, indices=index[start], return_predecessors=True)
         if not np.isfinite(cost[index[goal]]):
             raise GeometryError(
@@ -141,7 +143,7 @@ def _nearest_open(clearance: Array, cell: ArrayLike) -> tuple[int, int]:
     return int(row), int(column)
 
 
-def _graph(clearance: Array) -> tuple[csr_matrix, Array]:
+def _graph(clearance: Array) -> tuple[csr_matrix, NDArray[np.int64]]:
     """Eight-connected graph over the cells a robot fits in, and the node number of each cell (-1: none)."""
     fits = clearance >= ROBOT_RADIUS
     index = np.full(clearance.shape, -1, dtype=np.int64)
@@ -169,11 +171,12 @@ def _resampled(path: Array, step: float) -> Array:
 
 
 def time_parameterised(path: Array, rate_hz: float, limits: Limits) -> Trajectory:
-    """Drive along a path (N, 2) of even steps, looking where it goes: as fast as the limits allow, from rest to rest."""
+    """Drive along a path (N, 2) of even steps, looking ahead: as fast as the limits allow, from rest to rest."""
     tangent = np.gradient(path, axis=0)
     heading = np.unwrap(np.arctan2(tangent[:, 1], tangent[:, 0]))
     step = np.linalg.norm(path[1] - path[0])
-    curvature = np.abs(np.gradient(heading)) / step
+    bend = np.abs(np.diff(heading)) / step
+    curvature = np.maximum(np.append(bend, 0.0), np.append(0.0, bend))
     speed = np.minimum(limits.speed, limits.turn_rate / np.maximum(curvature, 1e-9))
     speed[[0, -1]] = 0.05
     for i in range(1, len(speed)):  # v^2 = u^2 + 2 a s, forwards and backwards

@@ -82,7 +82,7 @@ class Renderer:
 
 
 def _plotter(pyvista: Any, size: tuple[int, int]) -> Any:
-    """A window that is never shown. VTK's complaint that there is no X server is kept from the terminal: it uses EGL then."""
+    """A window that is never shown; without an X server VTK complains, then uses EGL: the complaint is not printed."""
     from vtkmodules.vtkCommonCore import vtkLogger
 
     verbosity = vtkLogger.GetCurrentVerbosityCutoff()
@@ -114,7 +114,7 @@ def projection_matrix(camera: Camera) -> Array:
 
 
 def expose(image: Image, seed: int, index: int, noise: float = 2.5, exposure: float = 0.06) -> Image:
-    """The picture as a sensor would give it: `noise` grey levels of read noise, and a gain that wanders slowly by `exposure`."""
+    """The picture as a sensor gives it: `noise` grey levels of read noise, a gain that wanders slowly by `exposure`."""
     rng = np.random.default_rng([seed, index])
     gain = 1 + exposure * np.sin(0.11 * index + seed)
     noisy = image * np.float32(gain) + noise * rng.standard_normal(image.shape, dtype=np.float32)

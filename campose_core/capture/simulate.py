@@ -64,8 +64,8 @@ PRESETS = {
 def simulate(out: Path, size: str = "demo", seed: int = 0) -> None:
     """Write the recordings of the world (size, seed) into the folder `out`; what is there already stays.
 
-    `small` is one room, 320x240, about 70 frames; `demo` is three rooms and a corridor, 640x480, about 1100 frames. The same
-    size and seed give the same frames on the same machine. Files of another size or seed in `out` are replaced.
+    `small` is one room, 320x240, about 70 frames; `demo` is three rooms and a corridor, 640x480, about 1050 frames.
+    The same size and seed give the same frames on the same machine. What `out` holds of another size or seed is replaced.
 
     Raises:
         UsageError: no such size.

@@ -4,6 +4,7 @@ Feature matching needs texture that does not repeat, and looks alike from near a
 noise of several octaves with many small shapes. The same material, size and seed give the same picture.
 """
 
+import math
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -63,7 +64,7 @@ def _scatter(rng: Generator, picture: Floats, count: int, sizes: tuple[float, fl
         rng.integers(0, 3, count),
         rng.uniform(0, columns, count),
         rng.uniform(0, rows, count),
-        rng.uniform(*np.log(sizes), count),
+        rng.uniform(math.log(sizes[0]), math.log(sizes[1]), count),
         strict=True,
     ):
         base = picture[int(y), int(x)]
@@ -297,6 +298,7 @@ def fabric(rng: Generator, rows: int, columns: int, density: float) -> Floats:
 MATERIALS: dict[str, Painter] = {
     function.__name__: function
     for function in (
-        plaster, wallpaper, brick, wood, planks, carpet, ceiling, books, picture, window, screen, cabinet, cardboard, fabric,
+        plaster, wallpaper, brick, wood, planks, carpet, ceiling, books, picture, window, screen, cabinet,
+        cardboard, fabric,
     )
 }  # fmt: skip

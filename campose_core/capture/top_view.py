@@ -18,7 +18,7 @@ COLOURS = ((30, 110, 220), (220, 60, 30), (30, 150, 70))
 
 
 def draw_top_view(world: World, drives: dict[str, Trajectory]) -> Image:
-    """Floors, furniture and walls from above (H, W, 3) uint8 RGB; a line per drive, a dot where it starts, y upwards."""
+    """Floors, furniture and walls from above (H, W, 3) uint8 RGB, y upwards; a line per drive, a dot at its start."""
     low, high = (np.array(corner) for corner in world.bounds())
     low, high = low - MARGIN, high + MARGIN
     width, height = (int(side) for side in np.ceil((high - low) * PIXELS_PER_METRE))
@@ -28,7 +28,7 @@ def draw_top_view(world: World, drives: dict[str, Trajectory]) -> Image:
         scaled = (np.asarray(xy)[..., :2] - low) * PIXELS_PER_METRE
         return [(float(x), height - float(y)) for x, y in scaled.reshape(-1, 2)]
 
-    for surface in world.surfaces:
+    for surface in sorted(world.surfaces, key=lambda surface: surface.corner[2]):
         corner, along, down = (np.array(edge) for edge in (surface.corner, surface.along, surface.down))
         if along[2] or down[2] or not along[0] > 0 > down[1] or corner[2] >= CEILING:
             continue

@@ -15,7 +15,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from campose_core.errors import UsageError
 from campose_core.floor import FREE, OCCUPIED, UNKNOWN, FloorMap
-from campose_core.geometry import Array
 
 Vector = tuple[float, float, float]
 
@@ -61,7 +60,7 @@ class Rectangle:
 
 @dataclass(frozen=True)
 class Box:
-    """A solid from `low` to `high`; `materials` by side ("-x", "+x", "-y", "+y", "+z", "-z"), sides left out are unseen."""
+    """A solid from `low` to `high`; `materials` by side ("-x", "+y", "+z", ...), a side left out is unseen."""
 
     low: Vector
     high: Vector
