@@ -1,0 +1,186 @@
+"""Video files: true time stamps, upright pixels, and what is left of damaged ones."""
+
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+from recordings import picture
+
+from campose_core.capture.thinning import thinned
+from campose_core.capture.video import VideoRecording
+from campose_core.errors import CaptureError
+from campose_core.trajectory import read_tum
+
+
+def write_video(path, ticks, time_base=Fraction(1, 1000), options=None, make=picture, b_frames=0):
+    """A video of `picture(i)` at ticks[i] * time_base."""
+    with av.open(str(path), "w", options=options or {}) as container:
+        stream = container.add_stream("libx264", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.codec_context.time_base = time_base
+        stream.options = {"crf": "4", "g": "10", "bf": str(b_frames)}
+        for i, tick in enumerate(ticks):
+            frame = av.VideoFrame.from_ndarray(make(i), format="rgb24")
+            frame.pts, frame.time_base = int(tick), time_base
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def uneven_ticks(count):
+    """Milliseconds between 20 and 150 apart, as a phone records in bad light."""
+    steps = np.random.default_rng(5).integers(20, 150, count)
+    return np.cumsum(steps) - steps[0]
+
+
+def assert_alike(image, index):
+    assert image.dtype == np.uint8
+    assert image.flags.c_contiguous
+    distances = {i: np.abs(image.astype(int) - picture(i)).mean() for i in range(max(0, index - 3), index + 4)}
+    assert min(distances, key=distances.__getitem__) == index, distances
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+@pytest.mark.parametrize("b_frames", [0, 2])
+def test_stamps_of_variable_rate_video_are_those_it_was_written_with(tmp_path, suffix, b_frames):
+    ticks = uneven_ticks(40)
+    recording = VideoRecording(write_video(tmp_path / f"walk.{suffix}", ticks, b_frames=b_frames))
+    frames = list(recording.frames())
+    assert [frame.stamp_ns for frame in frames] == [int(tick) * 1_000_000 for tick in ticks]
+    for i in range(0, 40, 7):
+        assert_alike(frames[i].image, i)
+        assert frames[i].name == f"{i:06d}"
+    assert [f.stamp_ns for f in recording.frames()] == [f.stamp_ns for f in frames]  # again from the start
+    assert recording.dropped == {}
+    assert recording.camera is None
+    assert recording.describe() == {"kind": "video", "path": str(tmp_path / f"walk.{suffix}")}
+
+
+def test_stamps_are_exact_for_time_bases_that_no_float_holds(tmp_path):
+    path = write_video(tmp_path / "ntsc.mp4", np.arange(60) * 1001, Fraction(1, 30000))
+    expected = [round(Fraction(i * 1001, 30000) * 10**9) for i in range(60)]
+    assert [frame.stamp_ns for frame in VideoRecording(path).frames()] == expected
+
+
+def test_thinning_takes_the_frame_nearest_to_each_point_of_the_grid(tmp_path):
+    ticks = uneven_ticks(80)
+    frames = list(VideoRecording(write_video(tmp_path / "walk.mp4", ticks)).frames(fps=4.0))
+    points = np.arange(0, ticks[-1] + 125, 250)
+    nearest = [np.abs(ticks - point).argmin() for point in points]
+    nearest = [i for i, point in zip(nearest, points, strict=True) if abs(ticks[i] - point) <= 125]
+    assert [int(frame.name) for frame in frames] == nearest
+    for frame in frames[::5]:
+        assert_alike(frame.image, int(frame.name))
+
+
+@pytest.mark.parametrize("fps", [0.5, 3.0, 10.0, 29.97])
+def test_thinned_frames_are_never_closer_than_the_grid_allows_and_gaps_stay(fps):
+    rng = np.random.default_rng(int(fps * 100))
+    stamps = np.cumsum(rng.integers(5_000_000, 60_000_000, 800))
+    stamps[400:] += 20_000_000_000
+    kept = np.array([stamp for stamp, _ in thinned(((int(s), None) for s in stamps), fps)])
+    cells = np.rint((kept - stamps[0]) * fps / 1e9)
+    assert (np.diff(cells) >= 1).all()
+    assert kept[0] == stamps[0]
+    assert len(kept) <= (stamps[-1] - stamps[0]) / 1e9 * fps + 2
+    assert np.diff(kept).max() >= 20_000_000_000
+    assert list(thinned([(1, "a"), (2, "b")], None)) == [(1, "a"), (2, "b")]
+
+
+def test_a_regular_recording_keeps_all_frames_at_its_own_rate():
+    stamps = [1_000_000_000 + i * 100_000_000 for i in range(50)]
+    assert [s for s, _ in thinned([(s, None) for s in stamps], 10.0)] == stamps
+    assert [s for s, _ in thinned([(s, None) for s in stamps], 5.0)] == stamps[::2]
+
+
+def test_a_phone_video_is_upright(shared_data):
+    path = shared_data / "phone_video" / "checkerboard.mp4"
+    recording = VideoRecording(path)
+    frames = list(recording.frames(fps=2.0))
+    assert all(frame.image.shape == (1280, 720, 3) for frame in frames)
+    with av.open(str(path)) as container:
+        stored = next(container.decode(video=0))
+    assert stored.rotation == -90  # to be turned clockwise
+    np.testing.assert_array_equal(frames[0].image, np.rot90(stored.to_ndarray(format="rgb24"), -1))
+    assert frames[0].stamp_ns == 66_666_667
+    assert recording.dropped == {}
+
+
+@pytest.mark.parametrize("name", ["mapping", "query"])
+def test_video_stamps_are_those_of_its_reference_trajectory(shared_data, name):
+    frames = VideoRecording(shared_data / "redkitchen" / f"{name}.mp4").frames()
+    reference = read_tum(shared_data / "redkitchen" / f"{name}.tum")
+    assert [frame.stamp_ns for frame in frames] == reference.stamps_ns.tolist()
+
+
+@pytest.mark.parametrize(
+    ("suffix", "options"),
+    [
+        ("mp4", {"movflags": "faststart"}),
+        ("mkv", {}),
+        ("avi", {}),
+        ("mp4", {"movflags": "+frag_keyframe+empty_moov"}),
+    ],
+)
+def test_a_video_that_was_cut_off_gives_what_it_holds(tmp_path, capsys, suffix, options):
+    def noisy(index):
+        return np.random.default_rng(index).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+
+    ticks = np.arange(100) * (40 if suffix != "avi" else 1)
+    time_base = Fraction(1, 1000) if suffix != "avi" else Fraction(1, 25)
+    path = write_video(tmp_path / f"walk.{suffix}", ticks, time_base, options, noisy)
+    content = path.read_bytes()
+    whole = [frame.stamp_ns for frame in VideoRecording(path).frames()]
+    assert len(whole) == 100
+    assert capsys.readouterr().err == ""
+
+    path.write_bytes(content[: len(content) * 6 // 10])
+    recording = VideoRecording(path)
+    stamps = [frame.stamp_ns for frame in recording.frames()]
+    assert 50 <= len(stamps) <= 62
+    assert stamps == whole[: len(stamps)]
+    if "frag" not in options.get("movflags", ""):  # a fragmented file promises nothing about its length
+        assert recording.dropped["file cut off or damaged"] >= 1
+        assert f"{path}: cut off or damaged: " in capsys.readouterr().err
+
+
+def test_a_damaged_stretch_is_dropped_and_the_rest_kept(tmp_path):
+    path = write_video(tmp_path / "walk.mp4", np.arange(60) * 40, options={"movflags": "faststart"})
+    content = bytearray(path.read_bytes())
+    start = content.index(b"mdat") + (len(content) - content.index(b"mdat")) // 2
+    content[start : start + 400] = bytes(400)
+    path.write_bytes(content)
+    recording = VideoRecording(path)
+    frames = list(recording.frames())
+    assert 30 <= len(frames) < 60
+    assert sum(recording.dropped.values()) >= 1
+    assert_alike(frames[0].image, 0)
+    assert (np.diff([frame.stamp_ns for frame in frames]) > 0).all()
+
+
+def test_files_that_hold_no_video_are_refused_by_name(tmp_path):
+    whole = write_video(tmp_path / "walk.mp4", np.arange(20) * 40).read_bytes()
+    (tmp_path / "no_index.mp4").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "empty.mp4").write_bytes(b"")
+    (tmp_path / "text.txt").write_text("not a video")
+    with av.open(str(tmp_path / "sound.wav"), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=8000)
+        sound = av.AudioFrame.from_ndarray(np.zeros((1, 800), dtype=np.int16), format="s16", layout="mono")
+        sound.sample_rate = 8000
+        container.mux(stream.encode(sound))
+    for name in ("no_index.mp4", "empty.mp4", "text.txt"):
+        with pytest.raises(CaptureError, match=f"{name}: not a readable video .*may have lost the index"):
+            VideoRecording(tmp_path / name)
+    with pytest.raises(CaptureError, match=r"sound\.wav: holds no video stream"):
+        VideoRecording(tmp_path / "sound.wav")
+
+
+def test_a_video_without_one_decodable_frame_is_an_error(tmp_path):
+    path = write_video(tmp_path / "walk.mp4", np.arange(20) * 40, options={"movflags": "faststart"})
+    content = bytearray(path.read_bytes())
+    start = content.index(b"mdat") + 4
+    content[start:] = bytes(len(content) - start)
+    path.write_bytes(content)
+    with pytest.raises(CaptureError, match="not one frame can be decoded"):
+        list(VideoRecording(path).frames())
