@@ -2,11 +2,18 @@
 
 zlib is imported first: pycolmap's wheel exports `deflate` and other symbols of its own, and a libz that is loaded after
 it binds to those and aborts the process at its first use.
+
+Importing it also sets glog's handler for SIGTERM, which prints a stack trace and kills: the handler from before
+(rclpy's, that ends a node cleanly) is put back.
 """
 
 from __future__ import annotations
 
+import ctypes
+import signal
 import zlib  # noqa: F401  (must precede pycolmap, see above)
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from campose_core.camera import Camera
@@ -24,9 +31,20 @@ def load_pycolmap() -> Any:
     Raises:
         MissingDependency: pycolmap is not installed.
     """
-    pycolmap = load_extra("pycolmap", "map")
+    with _keeping_sigterm():
+        pycolmap = load_extra("pycolmap", "map")
     pycolmap.logging.minloglevel = pycolmap.logging.Level.WARNING.value
     return pycolmap
+
+
+@contextmanager
+def _keeping_sigterm() -> Iterator[None]:
+    # Python's signal module neither shows nor restores handlers that C code has set.
+    libc = ctypes.CDLL(None)
+    action = ctypes.create_string_buffer(512)  # struct sigaction has at most 152 bytes
+    libc.sigaction(int(signal.SIGTERM), None, action)
+    yield
+    libc.sigaction(int(signal.SIGTERM), action, None)
 
 
 def extraction_options(threads: int) -> Any:

@@ -1,0 +1,110 @@
+"""What a robot does around the localizer: publish images, read poses, call services."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
+from rcl_interfaces.srv import SetParameters
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+
+TRANSITIONS = {
+    "configure": Transition.TRANSITION_CONFIGURE,
+    "activate": Transition.TRANSITION_ACTIVATE,
+    "deactivate": Transition.TRANSITION_DEACTIVATE,
+    "cleanup": Transition.TRANSITION_CLEANUP,
+}
+ALL = QoSProfile(depth=100)
+BEST_EFFORT = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
+
+
+class Client:
+    def __init__(self, context: rclpy.Context) -> None:
+        self.node = rclpy.create_node("robot", context=context)
+        self._executor = SingleThreadedExecutor(context=context)
+        self._executor.add_node(self.node)
+        self._clients: dict[tuple[type, str], Any] = {}
+
+    def close(self) -> None:
+        self._executor.shutdown()
+        self.node.destroy_node()
+
+    def within(self, seconds: float, true: Callable[[], Any]) -> Any:
+        """Spin until `true()`, at most so long; its last value."""
+        deadline = time.monotonic() + seconds
+        while not (value := true()) and time.monotonic() < deadline:
+            self._executor.spin_once(timeout_sec=0.05)
+        return value
+
+    def until(self, true: Callable[[], Any], what: str, timeout_s: float = 10.0) -> Any:
+        """Spin until `true()`; its value."""
+        value = self.within(timeout_s, true)
+        assert value, f"waited {timeout_s} s in vain until {what}"
+        return value
+
+    def collect(self, kind: type, topic: str, qos: QoSProfile = ALL) -> list[Any]:
+        """Messages of a topic as they come, once a publisher is connected."""
+        received: list[Any] = []
+        subscription = self.node.create_subscription(kind, topic, received.append, qos)
+        self.until(subscription.get_publisher_count, f"somebody publishes {topic}")
+        return received
+
+    def publisher(self, kind: type, topic: str, qos: QoSProfile = BEST_EFFORT) -> Any:
+        """A publisher that is connected."""
+        publisher = self.node.create_publisher(kind, topic, qos)
+        self.until(publisher.get_subscription_count, f"somebody subscribes to {topic}")
+        return publisher
+
+    def call(self, kind: type, name: str, request: Any) -> Any:
+        key = (kind, name)
+        if key not in self._clients:
+            self._clients[key] = self.node.create_client(kind, name)
+        client = self._clients[key]
+        self.until(client.service_is_ready, f"{name} is there")
+        future = client.call_async(request)
+        self.until(future.done, f"{name} answers", 40.0)
+        return future.result()
+
+    def change(self, node: str, transition: str) -> bool:
+        request = ChangeState.Request(transition=Transition(id=TRANSITIONS[transition]))
+        return bool(self.call(ChangeState, f"/{node}/change_state", request).success)
+
+    def state(self, node: str) -> str:
+        return str(self.call(GetState, f"/{node}/get_state", GetState.Request()).current_state.label)
+
+    def set_parameter(self, node: str, name: str, value: float | str) -> str:
+        """The reason of the refusal; empty when it was set."""
+        if isinstance(value, str):
+            given = ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=value)
+        else:
+            given = ParameterValue(type=ParameterType.PARAMETER_DOUBLE, double_value=value)
+        request = SetParameters.Request(parameters=[Parameter(name=name, value=given)])
+        (result,) = self.call(SetParameters, f"/{node}/set_parameters", request).results
+        return "" if result.successful else str(result.reason)
+
+    def diagnosis(self, node: str, true: Callable[[Any], bool], what: str) -> Any:
+        """The first diagnostic status of a node for which `true(status, values)`."""
+        found: list[Any] = []
+
+        def look(message: DiagnosticArray) -> None:
+            found.extend(s for s in message.status if s.name.startswith(f"{node}:") and true(s))
+
+        subscription = self.node.create_subscription(DiagnosticArray, "/diagnostics", look, ALL)
+        try:
+            self.until(lambda: found, f"diagnostics of {node}: {what}")
+        finally:
+            self.node.destroy_subscription(subscription)
+        return found[0]
+
+
+def values(status: Any) -> dict[str, str]:
+    return {item.key: item.value for item in status.values}
+
+
+def stamps(messages: list[Any]) -> list[int]:
+    return [message.header.stamp.sec * 10**9 + message.header.stamp.nanosec for message in messages]

@@ -1,0 +1,99 @@
+"""ROS tests: real nodes in their own processes, talked to over DDS on this machine alone."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in Path(item.path).parents:
+            item.add_marker(pytest.mark.ros)
+
+
+@pytest.fixture(scope="session")
+def ros_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A domain of our own; children inherit it."""
+    os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)
+    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+    os.environ["ROS_LOG_DIR"] = str(tmp_path_factory.mktemp("ros_log"))
+    return dict(os.environ)
+
+
+class NodeProcess:
+    """A node started as a person starts it, and what it printed."""
+
+    def __init__(self, command: list[str], log: Path) -> None:
+        self.log = log
+        with log.open("wb") as file:
+            self.process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
+
+    def output(self) -> str:
+        return self.log.read_text()
+
+    def wait_for_output(self, text: str, timeout_s: float = 30.0) -> None:
+        deadline = time.monotonic() + timeout_s
+        while text not in self.output():
+            assert self.process.poll() is None, f"ended with {self.process.returncode}: {self.output()}"
+            assert time.monotonic() < deadline, f"{text!r} did not come: {self.output()}"
+            time.sleep(0.05)
+
+    def stop(self, number: int = signal.SIGINT, timeout_s: float = 20.0) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.process.wait(timeout_s)
+
+
+StartNode = Callable[..., NodeProcess]
+
+
+@pytest.fixture(scope="module")
+def start_node(ros_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartNode]:
+    """Start `python -m campose_ros.localizer_node` with a node name and parameters; ended after the module."""
+    started: list[NodeProcess] = []
+
+    def start(name: str, *arguments: str, **parameters: Any) -> NodeProcess:
+        values = [f"{key}:={_yaml(value)}" for key, value in parameters.items()]
+        given = [word for value in values for word in ("-p", value)]
+        command = [sys.executable, "-m", "campose_ros.localizer_node", "--ros-args", "-r", f"__node:={name}", *given]
+        node = NodeProcess([*command, *arguments], tmp_path_factory.mktemp("node") / "output.txt")
+        started.append(node)
+        return node
+
+    yield start
+    for node in started:
+        if node.process.poll() is None:
+            node.process.kill()
+            node.process.wait()
+
+
+def _yaml(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+@pytest.fixture(scope="session")
+def wall_scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import wall
+
+    return wall.build_scene(tmp_path_factory.mktemp("scenes") / "wall").path
+
+
+@pytest.fixture(scope="module")
+def client(ros_environment: dict[str, str]) -> Iterator[Any]:
+    """The other side of the wire: a node in this process."""
+    import rclpy
+    from client import Client
+
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    client = Client(context)
+    yield client
+    client.close()
+    rclpy.shutdown(context=context)

@@ -1,0 +1,373 @@
+"""The node over DDS: pictures of a painted wall in, poses before the wall out."""
+
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="ROS 2 is not installed: pip install 'campose_ros[ros]'")
+pytest.importorskip("pycolmap", reason="the structure estimator needs pycolmap: pip install 'campose_ros[map]'")
+
+from client import ALL, Client, stamps, values
+from conftest import NodeProcess, StartNode
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
+from nav_msgs.msg import OccupancyGrid
+from nav_msgs.msg import Path as PathMessage
+from nav_msgs.srv import LoadMap
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_srvs.srv import Trigger
+from wall import camera_info, compressed_message, floor, picture, raw_message, standing_at
+
+from campose_core.geometry import pose_error
+from campose_ros.conversions import pose_of
+
+START_NS = 1_700_000_000_123_456_789
+PERIOD_NS = 100_000_000
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+class Drive:
+    """Images along the wall to one node, each published when the one before was processed."""
+
+    def __init__(self, client: Client, node: str, images: str, transport: str) -> None:
+        self.client = client
+        self.compressed = transport == "compressed"
+        self.status = client.collect(DiagnosticArray, f"/{node}/status")
+        self.poses = client.collect(PoseStamped, f"/{node}/pose")
+        self.raw_poses = client.collect(PoseStamped, f"/{node}/pose_raw")
+        kind, topic = (CompressedImage, f"{images}/compressed") if self.compressed else (Image, images)
+        self.images = client.publisher(kind, topic)
+        self.info = client.publisher(CameraInfo, f"{images}_info", ALL)
+        self.next_ns = START_NS
+
+    def show(self, x: float, stamp_ns: int | None = None, y: float = 1.5) -> dict[str, str]:
+        """The status of one image from a place before the wall."""
+        stamp_ns = self.next_ns if stamp_ns is None else stamp_ns
+        self.next_ns = stamp_ns + PERIOD_NS
+        pixels = picture(standing_at(x, y))
+        message = (compressed_message if self.compressed else raw_message)(stamp_ns, pixels)
+        before = stamps(self.status).count(stamp_ns)
+        # Best effort: a message may be lost on a busy machine, so it is sent until it is answered.
+        for _ in range(10):
+            self.info.publish(camera_info(stamp_ns))
+            self.images.publish(message)
+            if self.client.within(1.0, lambda: stamps(self.status).count(stamp_ns) > before):
+                return [values(m.status[0]) for m in self.status if stamps([m]) == [stamp_ns]][-1]
+        raise AssertionError(f"no status for {stamp_ns}")
+
+    def pose_of(self, stamp_ns: int, poses: list[PoseStamped]) -> PoseStamped:
+        """The pose with a stamp; it may come after its status."""
+        found = self.client.until(lambda: [p for p in poses if stamps([p]) == [stamp_ns]], f"pose {stamp_ns}")
+        return found[-1]
+
+    def settle(self, x: float = 3.0) -> None:
+        """Show one place until the node believes it."""
+        for _ in range(5):
+            if self.show(x)["state"] == "TRACKING":
+                return
+        raise AssertionError(f"not tracking: {self.status[-1]}")
+
+
+@pytest.fixture(scope="module")
+def localizer(start_node: StartNode, wall_scene: Path) -> NodeProcess:
+    node = start_node(
+        "localizer", scene=wall_scene, image_topic="/cam", camera_info_topic="/cam_info", image_transport="compressed"
+    )
+    node.wait_for_output("listening to /cam/compressed")
+    return node
+
+
+@pytest.fixture(scope="module")
+def drive(localizer: NodeProcess, client: Client) -> Drive:
+    return Drive(client, "localizer", "/cam", "compressed")
+
+
+def check_walk(drive: Drive) -> None:
+    """A walk gives poses from the third image on, with the images' stamps, where the camera was."""
+    drive.settle()
+    places = np.arange(3.0, 3.5, 0.1)
+    sent = {}
+    for x in places:
+        sent[drive.next_ns] = float(x)
+        drive.show(float(x))
+    for stamp_ns, x in sent.items():
+        message = drive.pose_of(stamp_ns, drive.raw_poses)
+        assert message.header.frame_id == drive.pose_of(stamp_ns, drive.poses).header.frame_id == "map"
+        distance_m, angle = pose_error(pose_of(message.pose), standing_at(x))
+        assert distance_m < 0.01
+        assert angle < 0.01
+
+
+def test_compressed_images_become_poses_with_their_stamps(drive: Drive) -> None:
+    check_walk(drive)
+
+
+def test_raw_images_become_poses_with_their_stamps(start_node: StartNode, wall_scene: Path, client: Client) -> None:
+    node = start_node("raw", scene=wall_scene, image_topic="/rawcam", camera_info_topic="/rawcam_info")
+    node.wait_for_output("listening to /rawcam")
+    check_walk(Drive(client, "raw", "/rawcam", "raw"))
+    assert node.stop() == 0
+
+
+def test_the_pose_is_snapped_to_the_walkable_floor_and_the_raw_one_is_not(drive: Drive) -> None:
+    drive.settle(3.0)
+    status = drive.show(3.0, y=1.4)
+    assert float(status["snap_distance_m"]) == 0.0
+    for y in (1.2, 1.0, 0.8, 0.6, 0.4, 0.2, 0.12):
+        status = drive.show(3.0, y=y)
+    assert status["state"] == "TRACKING"
+    # Walkable begins at 0.05 m of wall and 0.2 m of radius.
+    assert float(status["snap_distance_m"]) == pytest.approx(0.13, abs=0.03)
+    last_ns = drive.next_ns - PERIOD_NS
+    snapped, raw = drive.pose_of(last_ns, drive.poses).pose, drive.pose_of(last_ns, drive.raw_poses).pose
+    assert snapped.position.y == pytest.approx(0.25, abs=0.03)
+    assert raw.position.y == pytest.approx(0.12, abs=0.02)
+    assert (snapped.position.z, snapped.orientation) == (raw.position.z, raw.orientation)
+
+
+def test_the_map_reaches_who_subscribes_late(drive: Drive) -> None:
+    received = drive.client.collect(OccupancyGrid, "/map", LATCHED)
+    (message,) = drive.client.until(lambda: received, "the map")
+    expected = floor()
+    assert (message.info.height, message.info.width) == expected.shape
+    assert message.header.frame_id == "map"
+    np.testing.assert_array_equal(np.array(message.data).reshape(expected.shape), expected.occupancy)
+
+
+def test_covariance_and_path_accompany_the_pose(drive: Drive) -> None:
+    covariances = drive.client.collect(PoseWithCovarianceStamped, "/localizer/pose_with_covariance")
+    paths = drive.client.collect(PathMessage, "/localizer/path", LATCHED)
+    drive.settle(3.0)
+    drive.show(3.0)
+    drive.client.until(lambda: covariances, "a covariance")
+    drive.client.until(lambda: paths, "a path")
+    matrix = np.array(covariances[-1].pose.covariance).reshape(6, 6)
+    assert np.linalg.eigvalsh(matrix).min() > 0
+    assert np.sqrt(np.diag(matrix)[:3]).max() < 0.05
+    assert len(paths[-1].poses) >= 1
+
+
+def test_the_newest_image_wins(drive: Drive) -> None:
+    drive.settle(3.0)
+    before = len(drive.status)
+    messages = [compressed_message(drive.next_ns + i * 10_000_000, picture(standing_at(3.0))) for i in range(20)]
+    newest = drive.next_ns + 19 * 10_000_000
+    for message in messages:
+        drive.images.publish(message)
+    drive.client.until(lambda: stamps(drive.status)[-1] == newest, "the newest image is processed")
+    processed = stamps(drive.status[before:])
+    assert processed == sorted(processed)
+    assert len(processed) < 20
+    drive.next_ns = newest + PERIOD_NS
+
+
+def test_a_bag_that_starts_over_starts_the_localizer_over(drive: Drive) -> None:
+    drive.settle(2.5)
+    status = drive.show(3.5, stamp_ns=START_NS - 10**9)
+    assert (status["state"], status["answered"]) == ("INITIALIZING", "False")
+    assert [drive.show(3.5)["state"] for _ in range(2)] == ["INITIALIZING", "TRACKING"]
+
+
+def test_relocalize_and_initialpose_make_it_forget(drive: Drive) -> None:
+    drive.settle()
+    response = drive.client.call(Trigger, "/localizer/relocalize", Trigger.Request())
+    assert response.success, response.message
+    assert drive.show(3.0)["state"] == "INITIALIZING"
+    drive.settle()
+    drive.client.publisher(PoseWithCovarianceStamped, "/initialpose", ALL).publish(PoseWithCovarianceStamped())
+    drive.client.until(lambda: drive.show(3.0)["state"] == "INITIALIZING", "initialpose arrived")
+
+
+def test_an_image_that_cannot_be_decoded_is_refused_and_reported(drive: Drive) -> None:
+    message = compressed_message(drive.next_ns, picture(standing_at(3.0)))
+    message.data = message.data[:300]
+    for _ in range(3):
+        drive.images.publish(message)
+    status = drive.client.diagnosis(
+        "localizer", lambda s: int(values(s).get("images_refused", 0)) > 0, "an image was refused"
+    )
+    assert status.level == DiagnosticStatus.ERROR
+    drive.settle()
+
+
+def test_diagnostics_tell_state_rate_latency_and_support(drive: Drive) -> None:
+    drive.settle()
+    status = drive.client.diagnosis("localizer", lambda s: s.message == "localized", "localized")
+    facts = values(status)
+    assert status.level == DiagnosticStatus.OK
+    assert facts["state"] == "TRACKING"
+    assert float(facts["input_rate_hz"]) > 0
+    assert float(facts["latency_median_ms"]) > 0
+    assert int(facts["support"]) > 20
+    assert facts["snap_distance_m"] == "0.000"
+
+
+def test_silence_of_the_camera_is_diagnosed(drive: Drive) -> None:
+    drive.settle()
+    status = drive.client.diagnosis("localizer", lambda s: "no image on /cam/compressed" in s.message, "silence")
+    assert status.level == DiagnosticStatus.ERROR
+    assert values(status)["state"] == "LOST"
+
+
+def test_another_scene_is_loaded_or_refused(drive: Drive, wall_scene: Path, tmp_path: Path) -> None:
+    load = drive.client.call(LoadMap, "/localizer/load_scene", LoadMap.Request(map_url=str(tmp_path)))
+    assert load.result == LoadMap.Response.RESULT_INVALID_MAP_DATA
+    drive.settle()
+    load = drive.client.call(LoadMap, "/localizer/load_scene", LoadMap.Request(map_url=str(wall_scene)))
+    assert load.result == LoadMap.Response.RESULT_SUCCESS
+    assert (load.map.info.height, load.map.info.width) == floor().shape
+    assert drive.show(3.0)["state"] == "INITIALIZING"
+
+
+def test_a_parameter_in_use_is_not_changed(drive: Drive) -> None:
+    reason = drive.client.set_parameter("localizer", "max_speed_mps", 3.0)
+    assert reason == "max_speed_mps is read when the node is configured: `cleanup` it first"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+def test_a_signal_ends_a_busy_node_cleanly(
+    start_node: StartNode, wall_scene: Path, client: Client, number: int
+) -> None:
+    name = f"ends_{number}"
+    node = start_node(name, scene=wall_scene, image_topic=f"/{name}", camera_info_topic=f"/{name}_info")
+    node.wait_for_output("listening to")
+    drive = Drive(client, name, f"/{name}", "raw")
+    drive.show(3.0)
+    message = raw_message(drive.next_ns, picture(standing_at(3.0)))
+    for _ in range(5):
+        drive.images.publish(message)
+    assert node.stop(number) == 0
+    assert "Traceback" not in node.output()
+
+
+def test_lifecycle_transitions(start_node: StartNode, wall_scene: Path, client: Client) -> None:
+    name = "managed"
+    start_node(
+        name, scene=wall_scene, image_topic="/managed", camera_info_topic="/managed_info", autostart=False,
+        estimator="retrieval",
+    )  # fmt: skip
+    assert client.state(name) == "unconfigured"
+    assert not client.call(Trigger, f"/{name}/relocalize", Trigger.Request()).success
+    for _ in range(3):
+        for transition, state in (
+            ("configure", "inactive"), ("activate", "active"), ("deactivate", "inactive"),
+            ("activate", "active"), ("deactivate", "inactive"), ("cleanup", "unconfigured"),
+        ):  # fmt: skip
+            assert client.change(name, transition), transition
+            assert client.state(name) == state
+    assert client.change(name, "configure")
+    assert client.change(name, "activate")
+    drive = Drive(client, name, "/managed", "raw")
+    drive.settle()
+    assert client.change(name, "deactivate")
+    client.until(lambda: drive.images.get_subscription_count() == 0, "it unsubscribes")
+
+
+def break_landmarks(scene: Path) -> None:
+    whole = (scene / "sfm" / "landmarks.npz").read_bytes()
+    (scene / "sfm" / "landmarks.npz").write_bytes(whole[: len(whole) // 2])
+
+
+def break_model(scene: Path) -> None:
+    folder = scene / "models" / "posenet"
+    folder.mkdir(parents=True)
+    (folder / "model.yaml").write_text("architecture: [posenet\n")
+    (folder / "weights.safetensors").write_bytes(b"not weights")
+
+
+@pytest.mark.parametrize(
+    ("estimator", "damage", "reason"),
+    [
+        ("structure", break_landmarks, "landmarks.npz is damaged"),
+        ("posenet", break_model, "model.yaml"),
+        ("mapnet", lambda scene: None, "has no estimator 'mapnet'; it offers structure, retrieval"),
+        ("structure", lambda scene: (scene / "scene.yaml").unlink(), "is not a scene (no scene.yaml)"),
+        ("structure", lambda scene: (scene / "floor" / "map.yaml").write_text("image: map.pgm"), "map.yaml"),
+    ],
+    ids=["landmarks", "checkpoint", "unknown estimator", "no scene", "floor map"],
+)
+def test_a_damaged_scene_fails_configure_with_the_reason(
+    start_node: StartNode, wall_scene: Path, client: Client, tmp_path: Path, estimator: str, damage: Any, reason: str,
+    request: pytest.FixtureRequest,
+) -> None:  # fmt: skip
+    import shutil
+
+    scene = tmp_path / "scene"
+    shutil.copytree(wall_scene, scene)
+    damage(scene)
+    name = f"broken_{request.node.callspec.id.split()[0]}"
+    node = start_node(name, scene=scene, estimator=estimator, image_topic=f"/{name}")
+    status = client.diagnosis(name, lambda s: s.level == DiagnosticStatus.ERROR, "an error")
+    assert status.message.startswith("configure failed: ")
+    assert reason in status.message
+    assert client.state(name) == "unconfigured"
+    if estimator == "structure":
+        # The node is alive: with a good scene it configures.
+        assert client.set_parameter(name, "scene", str(wall_scene)) == ""
+        assert client.change(name, "configure")
+    assert node.stop() == 0
+    assert "Traceback" not in node.output()
+
+
+def test_parameters_out_of_range_are_refused(start_node: StartNode, client: Client) -> None:
+    start_node("refusing", autostart=False)
+    set_parameter = client.set_parameter
+    assert "max_speed_mps" in set_parameter("refusing", "max_speed_mps", -1.0)
+    assert "max_speed_mps" in set_parameter("refusing", "max_speed_mps", float("nan"))
+    assert "raw, compressed" in set_parameter("refusing", "image_transport", "theora")
+    assert set_parameter("refusing", "autostart", "no")
+    assert set_parameter("refusing", "max_speed_mps", 1.5) == ""
+
+
+@pytest.mark.parametrize("value", [-1.0, "fast"])
+def test_a_bad_parameter_on_the_command_line_is_one_line(start_node: StartNode, value: Any) -> None:
+    node = start_node("misspelt", max_speed_mps=value)
+    assert node.process.wait(20) == 1
+    assert "max_speed_mps" in node.output()
+    assert "Traceback" not in node.output()
+
+
+def test_tf_without_tf2_fails_configure(start_node: StartNode, wall_scene: Path, client: Client) -> None:
+    if _has_tf2():
+        pytest.skip("this installation has tf2")
+    start_node("without_tf2", scene=wall_scene, publish_tf=True)
+    status = client.diagnosis("without_tf2", lambda s: s.level == DiagnosticStatus.ERROR, "an error")
+    assert "tf2_ros is not installed" in status.message
+
+
+def _has_tf2() -> bool:
+    import importlib.util
+
+    return importlib.util.find_spec("tf2_ros") is not None
+
+
+def test_without_camera_info_the_images_wait_or_the_scene_is_asked(
+    start_node: StartNode, wall_scene: Path, client: Client
+) -> None:
+    node = start_node("uncalibrated", scene=wall_scene, image_topic="/bare")
+    node.wait_for_output("listening to /bare")
+    images = client.publisher(Image, "/bare")
+    stop = threading.Event()
+
+    def keep_publishing() -> None:
+        message = raw_message(START_NS, picture(standing_at(3.0)))
+        while not stop.wait(0.2):
+            images.publish(message)
+
+    thread = threading.Thread(target=keep_publishing)
+    thread.start()
+    try:
+        status = client.diagnosis("uncalibrated", lambda s: "no intrinsics" in s.message, "no intrinsics")
+        assert "camera_source:=scene" in status.message
+        assert node.stop() == 0
+        start_node("by_scene", scene=wall_scene, image_topic="/bare", camera_source="scene")
+        received = client.collect(DiagnosticArray, "/by_scene/status")
+        client.until(lambda: len(received) >= 3, "images are processed")
+    finally:
+        stop.set()
+        thread.join()
