@@ -19,14 +19,13 @@ SCANNED = 100
 
 
 def rooms(side: int = 2000, resolution: float = 0.05) -> FloorMap:
+    """Square rooms of 100 cells with walls of 4 and doors of 24 cells."""
     occupancy = np.zeros((side, side), dtype=np.int8)
     for wall in range(0, side, 100):
         occupancy[wall : wall + 4] = occupancy[:, wall : wall + 4] = 100
-    for door in range(40, side - 40, 100):
-        occupancy[door : door + 24] = np.where(occupancy[door + 30] == 100, 0, occupancy[door : door + 24])
-        occupancy[:, door : door + 24] = np.where(
-            (np.arange(side) % 100 < 4)[:, None] & (np.arange(24) >= 0), 0, occupancy[:, door : door + 24]
-        )
+    for wall in range(100, side, 100):
+        for door in range(40, side, 100):
+            occupancy[wall : wall + 4, door : door + 24] = occupancy[door : door + 24, wall : wall + 4] = 0
     return FloorMap(occupancy, resolution)
 
 

@@ -16,16 +16,18 @@ from typing import NamedTuple
 
 import numpy as np
 import yaml
-from numpy.typing import NDArray
 
 from campose_core.errors import FloorError
 from campose_core.files import write_text
 from campose_core.floor import FloorMap
-from campose_core.snap_targets import NEIGHBOURS, NO_CELL, Cells, Mask, snap_targets, walkable_cells
+from campose_core.snap_targets import NO_CELL, Cells, Mask, snap_targets, walkable_cells
 
 DEFAULT_RADIUS_M = 0.2
 DEFAULT_MAX_SNAP_M = 1.0
 INSIDE = 1e-6  # how far from the side of its cell a snapped point stays, in cells
+# In multiples of max_snap_m: from farther away a robot does not come between two poses (it was lost and found), and
+# farther along a wall than this a point is not followed.
+REMEMBERED, SLIDE = 4.0, 2.0
 
 
 class SnapResult(NamedTuple):
@@ -92,7 +94,8 @@ class WalkableMap:
         """The nearest walkable point that no wall separates from (x, y), metres in the map frame.
 
         came_from: where the robot was before (an earlier snap). When a wall lies between there and (x, y), the point
-        goes back to the side of the wall that it came from, even from beyond the wall's middle or its far face.
+        goes back to the side of the wall that it came from, even from beyond the wall's middle or its far face. A place
+        more than 4 times `max_snap_m` away is not one it came from.
 
         A point on a walkable cell is returned unchanged.
         """
@@ -140,63 +143,70 @@ class WalkableMap:
 
     def _near_side_of_wall(self, from_column: float, from_row: float, column: float, row: float) -> int:
         """The walkable cell nearest to a point on this side of the first wall on the way to it; NO_CELL: no wall."""
-        last_free = self._index(from_column, from_row)
-        if last_free == NO_CELL or self._solid.item(last_free):
+        start = self._index(from_column, from_row)
+        reach = self.max_snap_m / self.floor.resolution
+        if start == NO_CELL or math.hypot(column - from_column, row - from_row) > REMEMBERED * reach:
             return NO_CELL
-        cells = self._cells_between(from_column, from_row, column, row)
-        blocked = self._solid.reshape(-1)[cells] | (cells == NO_CELL)
-        first = int(blocked.argmax())
-        if not blocked[first]:
-            return NO_CELL
-        if first:
-            last_free = int(cells[first - 1])
-        return self._slide(int(self._target.item(last_free)), column, row)
+        last_free = self._last_before_wall(start, from_column, from_row, column, row)
+        return NO_CELL if last_free == NO_CELL else self._slide(int(self._target.item(last_free)), column, row)
 
-    def _cells_between(self, from_column: float, from_row: float, column: float, row: float) -> NDArray[np.int64]:
-        """The cells that a line runs through, in order; NO_CELL for those off the map."""
-        # Between two crossings of grid lines the line stays in one cell, which the middle between them tells.
+    def _last_before_wall(self, cell: int, from_column: float, from_row: float, column: float, row: float) -> int:
+        """The last cell before the line to (column, row) enters something solid; NO_CELL when it does not.
+
+        Amanatides and Woo, "A fast voxel traversal algorithm for ray tracing", 1987: `to_column` and `to_row` are
+        where on the line, from 0 to 1, the next column and the next row begin.
+        """
+        is_solid, columns = self._solid.item, self._solid.shape[1]
+        if is_solid(cell):
+            return NO_CELL
         d_column, d_row = column - from_column, row - from_row
-        crossings = [np.array([0.0, 1.0])]
-        for start, step in ((from_column, d_column), (from_row, d_row)):
-            if step:
-                lines = np.arange(math.ceil(min(start, start + step)), math.floor(max(start, start + step)) + 1)
-                crossings.append((lines - start) / step)
-        along = np.concatenate(crossings)
-        along.sort()
-        middle = (along[1:] + along[:-1]) / 2
-        columns = np.floor(from_column + middle * d_column).astype(np.int64)
-        rows = np.floor(from_row + middle * d_row).astype(np.int64)
-        n_rows, n_columns = self._target.shape
-        on_map = (columns >= 0) & (columns < n_columns) & (rows >= 0) & (rows < n_rows)
-        return np.where(on_map, rows * n_columns + columns, NO_CELL)
+        to_column = per_column = to_row = per_row = math.inf
+        if d_column:
+            per_column = abs(1 / d_column)
+            to_column = (math.floor(from_column) + (d_column > 0) - from_column) / d_column
+        if d_row:
+            per_row = abs(1 / d_row)
+            to_row = (math.floor(from_row) + (d_row > 0) - from_row) / d_row
+        next_column, next_row = (1 if d_column > 0 else -1), (columns if d_row > 0 else -columns)
+        while to_column < 1 or to_row < 1:
+            before = cell
+            if to_column < to_row:
+                cell += next_column
+                to_column += per_column
+            else:
+                cell += next_row
+                to_row += per_row
+            if is_solid(cell):
+                return before
+        return NO_CELL
 
     def _slide(self, cell: int, column: float, row: float) -> int:
         """From a walkable cell along neighbouring walkable cells, as long as each is nearer to the point."""
         if cell == NO_CELL:
             return NO_CELL
-        columns = self._target.shape[1]
-        at_row, at_column = divmod(cell, columns)
-        best = math.hypot(at_column + 0.5 - column, at_row + 0.5 - row)
-        moved = True
-        while moved:
-            moved = False
-            for d_row, d_column in NEIGHBOURS:
-                distance = math.hypot(at_column + d_column + 0.5 - column, at_row + d_row + 0.5 - row)
-                if distance < best and self._can_step(at_row, at_column, d_row, d_column):
-                    at_row, at_column, best, moved = at_row + d_row, at_column + d_column, distance, True
+        target, columns = self._target.item, self._target.shape[1]
+        d_row, d_column = row - 0.5 - cell // columns, column - 0.5 - cell % columns
+        if max(abs(d_row), abs(d_column)) > SLIDE * self.max_snap_m / self.floor.resolution:
+            return NO_CELL
+        while True:
+            along_row, along_column = (1 if d_row > 0 else -1), (1 if d_column > 0 else -1)
+            steps = ((along_row, 0), (0, along_column))
+            if abs(d_column) > abs(d_row):
+                steps = ((0, along_column), (along_row, 0))
+            # The slanted steps let it go on along a slanted wall.
+            for step_row, step_column in (*steps, (along_row, -along_column), (-along_row, along_column)):
+                # |d - step|^2 < |d|^2
+                if 2 * (d_row * step_row + d_column * step_column) <= step_row * step_row + step_column * step_column:
+                    continue
+                neighbour = cell + step_row * columns + step_column
+                beside = cell + step_row * columns, cell + step_column
+                if target(neighbour) == neighbour and (
+                    target(beside[0]) == beside[0] or target(beside[1]) == beside[1]
+                ):
                     break
-        return at_row * columns + at_column
-
-    def _can_step(self, row: int, column: int, d_row: int, d_column: int) -> bool:
-        """Whether the neighbour of a walkable cell is walkable, and for a slanted step those beside the step too."""
-        is_walkable = self._is_walkable_cell
-        return is_walkable(row + d_row, column + d_column) and (
-            not (d_row and d_column) or (is_walkable(row + d_row, column) and is_walkable(row, column + d_column))
-        )
-
-    def _is_walkable_cell(self, row: int, column: int) -> bool:
-        index = row * self._target.shape[1] + column
-        return int(self._target.item(index)) == index
+            else:
+                return cell
+            cell, d_row, d_column = neighbour, d_row - step_row, d_column - step_column
 
 
 def save_walkable(

@@ -1,5 +1,6 @@
 """`campose floor`: attach a nav2 map to a scene, or make one out of a plan whose blocked zones are painted."""
 
+import json
 from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
@@ -18,6 +19,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--keepout", type=Path, help="nav2 yaml of a mask; its occupied cells are not walked on")
     parser.add_argument("--radius", type=float, default=DEFAULT_RADIUS_M, help="metres kept from walls")
     parser.add_argument("--max-snap", type=float, default=DEFAULT_MAX_SNAP_M, help="metres a pose is moved at most")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
     plan = parser.add_argument_group("with --plan")
     plan.add_argument("--resolution", type=float, metavar="M", help="metres per pixel")
     plan.add_argument(
@@ -45,10 +47,21 @@ def run(options: Namespace) -> None:
     assert walkable is not None
     rows, columns = walkable.floor.shape
     cell = walkable.floor.resolution
-    print(
-        f"{scene.floor_yaml}: {columns * cell:.1f} x {rows * cell:.1f} m at {cell:.3g} m a cell, "
-        f"{walkable.floor.free.sum() * cell**2:.1f} m2 free, {walkable.walkable.sum() * cell**2:.1f} m2 walkable"
-    )
+    facts = {
+        "map": str(scene.floor_yaml),
+        "width_m": columns * cell,
+        "height_m": rows * cell,
+        "resolution": cell,
+        "free_m2": float(walkable.floor.free.sum() * cell**2),
+        "walkable_m2": float(walkable.walkable.sum() * cell**2),
+    }
+    if options.json:
+        print(json.dumps(facts))
+    else:
+        print(
+            "{map}: {width_m:.1f} x {height_m:.1f} m at {resolution:.3g} m a cell, "
+            "{free_m2:.1f} m2 free, {walkable_m2:.1f} m2 walkable".format(**facts)
+        )
 
 
 def _resolution(options: Namespace) -> float:

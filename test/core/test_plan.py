@@ -1,6 +1,7 @@
 """Plans: paint is found through JPEG noise, the scale comes from two points, and a scene takes the floor in."""
 
 import io
+import json
 
 import numpy as np
 import pytest
@@ -138,6 +139,14 @@ def test_attached_map_is_kept_exactly_and_not_written_twice(tmp_path, scene):
     attach_floor(again, map_yaml, radius_m=0.15, max_snap_m=0.7)
     assert not (scene.path / "floor" / "keepout.yaml").exists()
     assert Scene.open(scene.path).steps["floor"]["options"]["keepout"] is None
+
+
+def test_the_verb_prints_json(tmp_path, scene, capsys):
+    map_yaml = FloorMap(np.zeros((40, 60), dtype=np.int8), 0.1).save(tmp_path, "open")
+    assert main(["floor", str(scene.path), "--map", str(map_yaml), "--radius", "0.5", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["width_m"], facts["height_m"], facts["free_m2"]) == pytest.approx((6, 4, 24))
+    assert facts["walkable_m2"] == pytest.approx(5 * 3)
 
 
 def test_a_floor_that_cannot_be_used_leaves_the_old_one(tmp_path, scene):

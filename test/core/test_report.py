@@ -72,11 +72,15 @@ def test_page_is_self_contained_and_tells_the_table(tmp_path):
 @pytest.mark.parametrize(
     "runs",
     [
-        [estimates("nothing answered", 0.1, silent=range(40))],
-        [estimates("no states", 0.1, silent=[3], status="")],
-        [Estimates("one frame", estimates("", 0.1).outcomes[:1])],
-        [Estimates.from_trajectory("bare", REFERENCE)],
-        [estimates(f"estimator {i}", 0.1 * i) for i in range(8)],
+        [
+            estimates("nothing answered", 0.1, silent=range(40)),
+            Estimates.from_trajectory("bare", REFERENCE),
+            estimates("no states", 0.1, silent=[3], status=""),
+        ],
+        [
+            Estimates("one frame", estimates("", 0.1).outcomes[:1]),
+            *(estimates(f"estimator {i}", 0.1 * i) for i in range(8)),
+        ],
     ],
     ids=lambda runs: runs[0].estimator,
 )

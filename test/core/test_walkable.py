@@ -106,6 +106,22 @@ def test_pose_inside_a_wall_returns_to_the_room_it_came_from(door, face_and_sign
             assert abs(snap.y - y) < 0.06
 
 
+@given(
+    st.booleans(),
+    st.tuples(st.floats(0.3, 2.0), st.floats(2.5, 3.7)),
+    st.tuples(st.floats(0.001, 0.48), st.floats(2.5, 3.7)),
+)
+def test_a_wall_on_the_way_is_never_crossed(from_the_left, start, end):
+    face, sign = (3.0, 1) if from_the_left else (3.3, -1)
+    came_from, raw = (face - sign * start[0], start[1]), (face + sign * end[0], end[1])
+    assert crosses_a_wall(OPEN, came_from, raw)
+    snap = WALKABLE.snap(*raw, came_from=came_from)
+    assert snap.snapped
+    assert not crosses_a_wall(OPEN, came_from, (snap.x, snap.y))
+    # Not only the right side of the wall, but the nearest place on it.
+    assert snap.distance_m == pytest.approx(end[0] + 0.2, abs=2 * CELL)
+
+
 def test_without_a_past_a_pose_inside_a_wall_goes_to_the_nearer_room():
     assert WALKABLE.snap(3.10, 3.0).x < 3.0
     assert WALKABLE.snap(3.20, 3.0).x > 3.3
