@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 
@@ -47,7 +48,7 @@ def run(options: Namespace) -> None:
     assert walkable is not None
     rows, columns = walkable.floor.shape
     cell = walkable.floor.resolution
-    facts = {
+    facts: dict[str, Any] = {
         "map": str(scene.floor_yaml),
         "width_m": columns * cell,
         "height_m": rows * cell,
