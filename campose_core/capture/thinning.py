@@ -1,5 +1,6 @@
 """Frames at a steady rate out of frames at any rate."""
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
@@ -21,7 +22,7 @@ def thinned(stamped: Iterable[tuple[int, Item]], fps: float | None) -> Iterator[
     for stamp_ns, item in stamped:
         start_ns = stamp_ns if start_ns is None else start_ns
         position = (stamp_ns - start_ns) * fps / 1e9
-        point = round(position)
+        point = math.ceil(position - 0.5)  # a frame halfway belongs to the earlier point
         distance = abs(position - point)
         if best is not None and point != best_point:
             yield best
