@@ -77,9 +77,11 @@ class Client:
     def state(self, node: str) -> str:
         return str(self.call(GetState, f"/{node}/get_state", GetState.Request()).current_state.label)
 
-    def set_parameter(self, node: str, name: str, value: float | str) -> str:
+    def set_parameter(self, node: str, name: str, value: bool | float | str) -> str:
         """The reason of the refusal; empty when it was set."""
-        if isinstance(value, str):
+        if isinstance(value, bool):
+            given = ParameterValue(type=ParameterType.PARAMETER_BOOL, bool_value=value)
+        elif isinstance(value, str):
             given = ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=value)
         else:
             given = ParameterValue(type=ParameterType.PARAMETER_DOUBLE, double_value=value)

@@ -1,7 +1,10 @@
 """The node over DDS: pictures of a painted wall in, poses before the wall out."""
 
+import importlib.util
+import shutil
 import signal
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -143,8 +146,7 @@ def test_covariance_and_path_accompany_the_pose(drive: Drive) -> None:
     covariances = drive.client.collect(PoseWithCovarianceStamped, "/localizer/pose_with_covariance")
     paths = drive.client.collect(PathMessage, "/localizer/path", LATCHED)
     drive.settle(3.0)
-    drive.show(3.0)
-    drive.client.until(lambda: covariances, "a covariance")
+    drive.client.until(lambda: drive.show(3.0) and covariances, "a covariance")
     drive.client.until(lambda: paths, "a path")
     matrix = np.array(covariances[-1].pose.covariance).reshape(6, 6)
     assert np.linalg.eigvalsh(matrix).min() > 0
@@ -245,27 +247,30 @@ def test_a_signal_ends_a_busy_node_cleanly(
     assert "Traceback" not in node.output()
 
 
-def test_lifecycle_transitions(start_node: StartNode, wall_scene: Path, client: Client) -> None:
-    name = "managed"
-    start_node(
-        name, scene=wall_scene, image_topic="/managed", camera_info_topic="/managed_info", autostart=False,
-        estimator="retrieval",
-    )  # fmt: skip
-    assert client.state(name) == "unconfigured"
-    assert not client.call(Trigger, f"/{name}/relocalize", Trigger.Request()).success
+@pytest.fixture(scope="module")
+def managed(start_node: StartNode, wall_scene: Path) -> NodeProcess:
+    """A node that waits for a lifecycle manager; each test leaves it unconfigured."""
+    topics = {"image_topic": "/managed", "camera_info_topic": "/managed_info"}
+    return start_node("managed", scene=wall_scene, autostart=False, estimator="retrieval", **topics)
+
+
+def test_lifecycle_transitions(managed: NodeProcess, client: Client) -> None:
+    assert client.state("managed") == "unconfigured"
+    assert not client.call(Trigger, "/managed/relocalize", Trigger.Request()).success
     for _ in range(3):
         for transition, state in (
             ("configure", "inactive"), ("activate", "active"), ("deactivate", "inactive"),
             ("activate", "active"), ("deactivate", "inactive"), ("cleanup", "unconfigured"),
         ):  # fmt: skip
-            assert client.change(name, transition), transition
-            assert client.state(name) == state
-    assert client.change(name, "configure")
-    assert client.change(name, "activate")
-    drive = Drive(client, name, "/managed", "raw")
+            assert client.change("managed", transition), transition
+            assert client.state("managed") == state
+    assert client.change("managed", "configure")
+    assert client.change("managed", "activate")
+    drive = Drive(client, "managed", "/managed", "raw")
     drive.settle()
-    assert client.change(name, "deactivate")
+    assert client.change("managed", "deactivate")
     client.until(lambda: drive.images.get_subscription_count() == 0, "it unsubscribes")
+    assert client.change("managed", "cleanup")
 
 
 def break_landmarks(scene: Path) -> None:
@@ -292,36 +297,40 @@ def break_model(scene: Path) -> None:
     ids=["landmarks", "checkpoint", "unknown estimator", "no scene", "floor map"],
 )
 def test_a_damaged_scene_fails_configure_with_the_reason(
-    start_node: StartNode, wall_scene: Path, client: Client, tmp_path: Path, estimator: str, damage: Any, reason: str,
-    request: pytest.FixtureRequest,
-) -> None:  # fmt: skip
-    import shutil
-
+    managed: NodeProcess, wall_scene: Path, client: Client, tmp_path: Path, estimator: str, damage: Any, reason: str
+) -> None:
     scene = tmp_path / "scene"
     shutil.copytree(wall_scene, scene)
     damage(scene)
-    name = f"broken_{request.node.callspec.id.split()[0]}"
-    node = start_node(name, scene=scene, estimator=estimator, image_topic=f"/{name}")
-    status = client.diagnosis(name, lambda s: s.level == DiagnosticStatus.ERROR, "an error")
+    assert client.set_parameter("managed", "scene", str(scene)) == ""
+    assert client.set_parameter("managed", "estimator", estimator) == ""
+    assert not client.change("managed", "configure")
+    status = client.diagnosis("managed", lambda s: s.level == DiagnosticStatus.ERROR and reason in s.message, reason)
     assert status.message.startswith("configure failed: ")
-    assert reason in status.message
-    assert client.state(name) == "unconfigured"
-    if estimator == "structure":
-        # The node is alive: with a good scene it configures.
-        assert client.set_parameter(name, "scene", str(wall_scene)) == ""
-        assert client.change(name, "configure")
+    assert client.state("managed") == "unconfigured"
+    assert "Traceback" not in managed.output()
+    # The node is alive: with a good scene it configures.
+    assert client.set_parameter("managed", "scene", str(wall_scene)) == ""
+    assert client.set_parameter("managed", "estimator", "retrieval") == ""
+    assert client.change("managed", "configure")
+    assert client.change("managed", "cleanup")
+
+
+def test_a_node_that_starts_without_a_scene_stays_and_says_so(start_node: StartNode, client: Client) -> None:
+    node = start_node("sceneless", publish_tf=True)
+    status = client.diagnosis("sceneless", lambda s: s.level == DiagnosticStatus.ERROR, "an error")
+    assert status.message == "configure failed: no scene is given: set the parameter `scene` to a scene folder"
+    assert client.state("sceneless") == "unconfigured"
     assert node.stop() == 0
-    assert "Traceback" not in node.output()
 
 
-def test_parameters_out_of_range_are_refused(start_node: StartNode, client: Client) -> None:
-    start_node("refusing", autostart=False)
-    set_parameter = client.set_parameter
-    assert "max_speed_mps" in set_parameter("refusing", "max_speed_mps", -1.0)
-    assert "max_speed_mps" in set_parameter("refusing", "max_speed_mps", float("nan"))
-    assert "raw, compressed" in set_parameter("refusing", "image_transport", "theora")
-    assert set_parameter("refusing", "autostart", "no")
-    assert set_parameter("refusing", "max_speed_mps", 1.5) == ""
+def test_parameters_out_of_range_are_refused(managed: NodeProcess, client: Client) -> None:
+    set_parameter = partial(client.set_parameter, "managed")
+    assert "max_speed_mps" in set_parameter("max_speed_mps", -1.0)
+    assert "max_speed_mps" in set_parameter("max_speed_mps", float("nan"))
+    assert "raw, compressed" in set_parameter("image_transport", "theora")
+    assert set_parameter("autostart", "no")
+    assert set_parameter("max_speed_mps", 1.5) == ""
 
 
 @pytest.mark.parametrize("value", [-1.0, "fast"])
@@ -332,17 +341,16 @@ def test_a_bad_parameter_on_the_command_line_is_one_line(start_node: StartNode, 
     assert "Traceback" not in node.output()
 
 
-def test_tf_without_tf2_fails_configure(start_node: StartNode, wall_scene: Path, client: Client) -> None:
+def test_tf_without_tf2_fails_configure(managed: NodeProcess, client: Client) -> None:
     if _has_tf2():
         pytest.skip("this installation has tf2")
-    start_node("without_tf2", scene=wall_scene, publish_tf=True)
-    status = client.diagnosis("without_tf2", lambda s: s.level == DiagnosticStatus.ERROR, "an error")
-    assert "tf2_ros is not installed" in status.message
+    assert client.set_parameter("managed", "publish_tf", True) == ""
+    assert not client.change("managed", "configure")
+    client.diagnosis("managed", lambda s: "tf2_ros is not installed" in s.message, "tf2 is missing")
+    assert client.set_parameter("managed", "publish_tf", False) == ""
 
 
 def _has_tf2() -> bool:
-    import importlib.util
-
     return importlib.util.find_spec("tf2_ros") is not None
 
 
