@@ -112,6 +112,7 @@ def _extract_source(
         shutil.rmtree(left_by_a_kill, ignore_errors=True)
     others = tuple(frame for frame in scene.frames if frame.source != name)
     rows: list[SceneFrame] = []
+    say(f"{name}: reading {options['path']}")
     with replacing(folder) as beside:
         beside.mkdir()
         size: tuple[int, int] | None = None
@@ -192,7 +193,7 @@ def _jpeg(frame: Frame) -> bytes:
 
 def _source_names(scene: Scene, paths: Iterable[Path]) -> list[str]:
     """A name for each path: the one it has in the scene, or its stem, numbered where that is taken."""
-    known = {source["path"]: name for name, source in scene.sources.items()}
+    known = {source.get("path"): name for name, source in scene.sources.items()}
     names: list[str] = []
     for path in paths:
         resolved = path.resolve()

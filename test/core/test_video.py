@@ -1,5 +1,6 @@
 """Video files: true time stamps, upright pixels, and what is left of damaged ones."""
 
+import struct
 from fractions import Fraction
 
 import av
@@ -92,6 +93,23 @@ def test_a_regular_recording_keeps_all_frames_at_its_own_rate():
     stamps = [1_000_000_000 + i * 100_000_000 for i in range(50)]
     assert [s for s, _ in thinned([(s, None) for s in stamps], 10.0)] == stamps
     assert [s for s, _ in thinned([(s, None) for s in stamps], 5.0)] == stamps[::2]
+
+
+@pytest.mark.parametrize(
+    ("clockwise_turns", "matrix"), [(0, (1, 0, 0, 1)), (1, (0, 1, -1, 0)), (2, (-1, 0, 0, -1)), (3, (0, -1, 1, 0))]
+)
+def test_the_display_rotation_is_applied_to_the_pixels(tmp_path, clockwise_turns, matrix):
+    path = write_video(tmp_path / "walk.mp4", np.arange(5) * 40)
+    upright = [frame.image for frame in VideoRecording(path).frames()]
+    # ISO 14496-12, track header: the matrix {a, b, u, c, d, v, x, y, w}, a to d in 16.16, 40 bytes behind its version.
+    a, b, c, d = (value * 65536 for value in matrix)
+    content = bytearray(path.read_bytes())
+    place = content.index(b"tkhd") + 44
+    content[place : place + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    path.write_bytes(content)
+    for turned, image in zip(VideoRecording(path).frames(), upright, strict=True):
+        np.testing.assert_array_equal(turned.image, np.rot90(image, -clockwise_turns))
+        assert turned.image.flags.c_contiguous
 
 
 def test_a_phone_video_is_upright(shared_data):
