@@ -29,13 +29,12 @@ def run(options: Namespace) -> None:
         load_extra(module, "train")
     from campose_core.learning.train import train
 
-    kind = options.kind or next((k for k in KINDS if options.model.startswith(k)), None)
+    kind: Any = options.kind or next((k for k in KINDS if options.model.startswith(k)), None)
     if kind is None:
         raise UsageError(f"--model {options.model}: begin the name with {' or '.join(KINDS)}, or give --kind")
-    given: dict[str, Any] = {"kind": kind} | {
-        f.name: options[f.name] for f in dataclasses.fields(TrainOptions) if f.name != "kind"
-    }
-    scene = train(Scene.open(options.scene), options.model, TrainOptions(**given))
+    names = [f.name for f in dataclasses.fields(TrainOptions) if f.name != "kind"]
+    given: dict[str, Any] = {name: options[name] for name in names}
+    scene = train(Scene.open(options.scene), options.model, TrainOptions(kind=kind, **given))
     metrics = yaml.safe_load((scene.models_dir / options.model / "model.yaml").read_text(encoding="utf-8"))["metrics"]
     if options.json:
         print(json.dumps(metrics))

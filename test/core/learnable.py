@@ -1,0 +1,54 @@
+"""A tiny scene a network can learn: pictures whose content follows from the pose."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from scipy.spatial.transform import Rotation
+
+from campose_core.camera import Camera
+from campose_core.geometry import Pose
+from campose_core.learning.options import TrainOptions
+from campose_core.mapping.split import SplitOptions, split
+from campose_core.scene import Scene, SceneFrame
+
+WIDTH, HEIGHT = 64, 48
+CAMERA = Camera.from_field_of_view(WIDTH, HEIGHT, 60.0)
+# Optical axes (x right, y down, z forward) of a camera that looks along the map's x axis.
+LEVEL = Rotation.from_matrix([[0, 0, 1], [-1, 0, 0], [0, -1, 0]])
+QUICK = TrainOptions(
+    kind="posenet", backbone="resnet18", weights="random", hidden=64, image_size=32, epochs=3, batch_size=16, views=0,
+    tuple_skip=2,
+)  # fmt: skip
+
+
+def picture(pose: Pose) -> np.ndarray:
+    """A texture that slides and stretches with the pose."""
+    x, y, _ = pose.translation
+    columns, rows = np.meshgrid(np.linspace(0, 3, WIDTH), np.linspace(0, 2, HEIGHT))
+    waves = [np.sin(3 * columns + 2 * x), np.cos(4 * rows + 3 * y), np.sin(5 * (columns + rows) + 6 * pose.yaw() + x)]
+    return np.clip(128 + 100 * np.stack(waves, axis=-1), 0, 255).astype(np.uint8)
+
+
+def walk(count: int, start: float = 0.0) -> list[Pose]:
+    steps = start + np.linspace(0.0, 2.0, count)
+    headings = 0.3 * np.sin(2 * steps)
+    return [
+        Pose(Rotation.from_euler("z", heading) * LEVEL, np.array([step, 0.5 * np.sin(step), 1.2]))
+        for step, heading in zip(steps, headings, strict=True)
+    ]
+
+
+def make_scene(path: Path, sources: Mapping[str, int], options: SplitOptions | None = None) -> Scene:
+    """A scene with so many frames per source, 0.1 s apart, split by `options`."""
+    frames = []
+    for number, (source, count) in enumerate(sources.items()):
+        (path / "frames" / source).mkdir(parents=True)
+        for index, pose in enumerate(walk(count, start=0.7 * number)):
+            name = f"{source}/{index:04d}.jpg"
+            Image.fromarray(picture(pose)).save(path / "frames" / name, quality=95)
+            frames.append(SceneFrame(name, source, 100_000_000 * index, "camera", "", pose))
+    scene = Scene(path, path.name, {"camera": CAMERA}, {source: {} for source in sources}, frames=tuple(frames))
+    scene.save()
+    return split(scene, options or SplitOptions())

