@@ -69,7 +69,7 @@ class Bag:
 
         A message that does not fit its type arrives as the CaptureError that says so.
         """
-        number, last_ns = 0, None
+        number = 0
         for source in self._sources:
             iterator = source.messages(topic)
             while True:
@@ -77,14 +77,13 @@ class Bag:
                     with reading(self.path):
                         entry = next(iterator, None)
                 except CaptureError as error:
-                    at = "before the first message" if last_ns is None else f"after {number} messages"
-                    self.damage = f"reading {topic} stopped {at}: {error}"
+                    self.damage = f"reading {topic} stopped after {number} messages: {error}"
                     break
                 if entry is None:
                     break
                 number += 1
-                last_ns, msgtype, data = entry
-                yield last_ns, _decoded(data, msgtype, source.is_ros1)
+                log_ns, msgtype, data = entry
+                yield log_ns, _decoded(data, msgtype, source.is_ros1)
             self.damage = self.damage or source.damage
 
 
@@ -248,10 +247,9 @@ def _standard_name(msgtype: str) -> str:
 
 
 def _decoded(data: bytes, msgtype: str, is_ros1: bool) -> Any:
-    if data.startswith(ZSTD_MAGIC):  # rosbag2's message compression; CDR starts with a zero byte
-        with reading(Path(msgtype)):
-            data = zstd_module().decompress(data)
     try:
+        if data.startswith(ZSTD_MAGIC):  # rosbag2's message compression; CDR starts with a zero byte
+            data = zstd_module().decompress(data)
         store = _typestore(is_ros1)
         return store.deserialize_ros1(data, msgtype) if is_ros1 else store.deserialize_cdr(data, msgtype)
     except Exception as error:  # generated code raises anything on bytes of another type

@@ -52,6 +52,7 @@ def extract(
     """
     if fps is not None and not 0 < fps < float("inf"):
         raise UsageError(f"--fps must be positive, got {fps}")
+    fps = None if fps is None else float(fps)  # subclasses of float have no place in scene.yaml
     paths = [Path(source) for source in sources]
     for path in paths:
         if [other.resolve() for other in paths].count(path.resolve()) > 1:

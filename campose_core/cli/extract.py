@@ -2,18 +2,22 @@
 
 import json
 from pathlib import Path
+from typing import Literal
 
 from jsonargparse import ArgumentParser, Namespace
+from jsonargparse.typing import PositiveFloat
 
 from campose_core.capture.extract import extract, read_camera_file
 from campose_core.scene import Scene
+
+FrameRate = PositiveFloat | Literal["all"]
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("sources", nargs="+", metavar="SOURCE", help="video file, folder of pictures, or bag")
     parser.add_argument("--scene", required=True, metavar="SCENE", help="scene folder; made when it does not exist")
     parser.add_argument("--topic", type=str, help="image topic, for bags with several")
-    parser.add_argument("--fps", type=frame_rate, default=10.0, help="keep at most this many frames a second, or `all`")
+    parser.add_argument("--fps", type=FrameRate, default=10.0, help="keep at most this many frames a second")
     parser.add_argument(
         "--camera", metavar="FILE", type=str,
         help="intrinsics of the picture as displayed, JSON or YAML: width, height, model, params (or fx, fy, cx, cy)",
@@ -21,15 +25,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the sources as JSON")
 
 
-def frame_rate(text: str | float) -> float | None:
-    """A rate in frames per second; None for `all`."""
-    return None if text == "all" else float(text)
-
-
 def run(options: Namespace) -> None:
     camera = read_camera_file(options.camera) if options.camera else None
+    fps = None if options.fps == "all" else options.fps
     scene = Scene.open_or_create(options.scene)
-    scene = extract(scene, [Path(p) for p in options.sources], topic=options.topic, fps=options.fps, camera=camera)
+    scene = extract(scene, [Path(p) for p in options.sources], topic=options.topic, fps=fps, camera=camera)
     if options.json:
         print(json.dumps({"scene": str(scene.path), "sources": scene.sources}, indent=2))
         return

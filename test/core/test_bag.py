@@ -125,9 +125,11 @@ def test_images_that_cannot_be_decoded_are_dropped_and_only_all_of_them_are_an_e
     strange = make.image(START_NS + 10**9, picture(3), encoding="cmyk")
     junk = (TOPIC, START_NS + 2 * 10**9, "sensor_msgs/msg/Image", b"\x00\x01\x00\x00junk")
     (tmp_path / "some").mkdir()
-    recording = open_recording(bag(tmp_path / "some", entries=[*good, (TOPIC, START_NS + 10**9, strange), junk]))
+    zstd_junk = (TOPIC, START_NS + 3 * 10**9, "sensor_msgs/msg/Image", b"\x28\xb5\x2f\xfdjunk")
+    entries = [*good, (TOPIC, START_NS + 10**9, strange), junk, zstd_junk]
+    recording = open_recording(bag(tmp_path / "some", entries=entries))
     assert len(list(recording.frames())) == 3
-    assert recording.dropped == {"undecodable image": 1, "undecodable message": 1}
+    assert recording.dropped == {"undecodable image": 1, "undecodable message": 2}
 
     recording = open_recording(bag(tmp_path, entries=[(TOPIC, 1, strange), junk]))
     with pytest.raises(CaptureError, match=r"no usable image on /camera/image_raw: unknown image encoding 'cmyk'"):

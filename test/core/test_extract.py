@@ -141,7 +141,7 @@ def test_recordings_that_cannot_be_extracted_leave_the_scene_as_it_was(tmp_path)
         extract(scene, [empty])
     with pytest.raises(CaptureError, match="no such file or folder"):
         extract(scene, [tmp_path / "missing.mp4"])
-    for fps in (0.0, -1.0, float("nan")):
+    for fps in (0.0, -1.0, float("nan"), float("inf")):
         with pytest.raises(UsageError, match="--fps must be positive"):
             extract(scene, [good], fps=fps)
     assert files(scene.path) == before
@@ -198,6 +198,12 @@ def test_the_command_line_extracts_and_reports(tmp_path, capsys):
     assert error.startswith("campose extract: ")
     assert error.count("\n") == 1
     assert main(["extract", str(folder), "--scene", scene, "--topic", "/camera"]) == 2
+    assert main(["extract", str(folder), "--scene", scene, "--fps", "5"]) == 0
+    assert Scene.open(scene).sources["desk"]["frames"] == 2
+    for fps in ("0", "-1", "junk"):
+        with pytest.raises(SystemExit) as usage:
+            main(["extract", str(folder), "--scene", scene, "--fps", fps])
+        assert usage.value.code == 2
 
 
 # Killed, and long
