@@ -19,6 +19,7 @@ from campose_core.progress import say
 IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 # What a localizer listens to. tf is not among them: its message package is not on PyPI.
 PLAYED_TYPES = (*IMAGE_TYPES, "sensor_msgs/msg/CameraInfo", "sensor_msgs/msg/Imu", "nav_msgs/msg/Odometry")
+SETTLED_S = 0.5  # subscriptions of one node connect one after the other
 
 
 class Player:
@@ -30,10 +31,10 @@ class Player:
 
     def __init__(self, node: Node, bag: BagMessages, *, reliable: bool) -> None:
         self._node, self._bag = node, bag
-        topics = {topic.name: topic.msgtype for topic in bag.topics if topic.msgtype in PLAYED_TYPES and topic.count}
+        topics = {topic.name: topic.msgtype for topic in bag.topics if topic.msgtype in PLAYED_TYPES and topic.messages}
         self._images = {name for name, msgtype in topics.items() if msgtype in IMAGE_TYPES}
         if not self._images:
-            have = ", ".join(f"{topic.name} ({topic.msgtype}, {topic.count})" for topic in bag.topics) or "nothing"
+            have = ", ".join(f"{topic.name} ({topic.msgtype}, {topic.messages})" for topic in bag.topics) or "nothing"
             raise CaptureError(f"{bag.path}: no image topic; it holds {have}")
         best_effort = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
         self._publishers: dict[str, Publisher] = {}
@@ -42,7 +43,7 @@ class Player:
             self._publishers[name] = node.create_publisher(_message_class(msgtype), name, qos)
 
     def wait_for_subscriber(self, timeout_s: float) -> None:
-        """Until somebody takes the images, which an active localizer does.
+        """Until somebody takes the images, which an active localizer does, and no more connections come.
 
         Raises:
             LocalizationError: nobody did in time.
@@ -57,13 +58,21 @@ class Player:
                     "image_topic and image_transport those of the bag?"
                 )
             time.sleep(0.02)
+        counts, changed = self._subscribers(), time.monotonic()
+        while time.monotonic() - changed < SETTLED_S:
+            time.sleep(0.02)
+            if counts != self._subscribers():
+                counts, changed = self._subscribers(), time.monotonic()
+
+    def _subscribers(self) -> list[int]:
+        return [publisher.get_subscription_count() for publisher in self._publishers.values()]
 
     def play(self, rate: float, image_published: Callable[[int], None]) -> None:
         """Publish everything, `rate` times as fast as recorded; `image_published` gets the stamp of each image that
         somebody subscribes to, just before it is sent."""
-        heard = {name for name, publisher in self._publishers.items() if publisher.get_subscription_count()}
+        unheard = {name for name in self._images if not self._publishers[name].get_subscription_count()}
         started, first_ns = time.monotonic(), None
-        for message in self._bag.messages(heard):
+        for message in self._bag.messages(set(self._publishers) - unheard):
             first_ns = message.log_ns if first_ns is None else first_ns
             delay_s = (message.log_ns - first_ns) * 1e-9 / rate - (time.monotonic() - started)
             if delay_s > 0:

@@ -1,0 +1,110 @@
+"""Messages and nouns, and the small parts of the node that need no wire."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
+
+pytest.importorskip("rclpy", reason="ROS 2 is not installed: pip install 'campose_ros[ros]'")
+
+from geometry_msgs.msg import Pose as PoseMessage
+
+from campose_core.errors import GeometryError
+from campose_core.floor import FloorMap
+from campose_core.geometry import Pose, pose_error
+from campose_core.localization.localizer import LocalizationResult, Status
+from campose_ros import conversions
+from campose_ros.odometry import OdometryBuffer
+from campose_ros.worker import LatestWorker
+
+numbers = st.floats(-100, 100)
+poses = st.builds(
+    lambda turn, where: Pose(Rotation.from_rotvec(turn), np.array(where)),
+    st.tuples(*[st.floats(-3, 3)] * 3),
+    st.tuples(numbers, numbers, numbers),
+)
+
+
+@given(poses, st.integers(0, 2**31 * 10**9 - 1))
+def test_poses_and_transforms_survive_the_message(pose: Pose, stamp_ns: int) -> None:
+    stamped = conversions.pose_stamped("map", stamp_ns, pose)
+    transform = conversions.transform_stamped("map", "base_link", stamp_ns, pose)
+    assert conversions.stamp_ns_of(stamped.header.stamp) == stamp_ns
+    assert conversions.stamp_ns_of(transform.header.stamp) == stamp_ns
+    assert (transform.header.frame_id, transform.child_frame_id) == ("map", "base_link")
+    for back in (conversions.pose_of(stamped.pose), conversions.pose_of_transform(transform)):
+        assert pose_error(back, pose) == pytest.approx((0.0, 0.0), abs=1e-6)
+
+
+def test_a_message_without_a_rotation_is_refused() -> None:
+    message = PoseMessage()
+    message.orientation.w = 0.0
+    with pytest.raises(GeometryError):
+        conversions.pose_of(message)
+
+
+def test_covariance_keeps_its_order() -> None:
+    matrix = np.arange(36.0).reshape(6, 6)
+    message = conversions.pose_with_covariance("map", 0, Pose.identity(), matrix)
+    assert message.pose.covariance[1] == 1.0
+    assert message.pose.covariance[6] == 6.0
+
+
+def test_an_occupancy_grid_starts_at_the_smallest_y() -> None:
+    cells = np.array([[0, 100, -1], [-1, 0, 50]], np.int8)
+    grid = conversions.occupancy_grid("map", 5, FloorMap(cells, 0.1, (1.0, 2.0, np.pi / 2)))
+    assert list(grid.data) == [0, 100, -1, -1, 0, 50]
+    assert (grid.info.height, grid.info.width) == (2, 3)
+    origin = conversions.pose_of(grid.info.origin)
+    np.testing.assert_allclose(origin.translation, [1.0, 2.0, 0.0])
+    assert origin.yaw() == pytest.approx(np.pi / 2)
+
+
+def test_a_status_carries_the_stamp_of_its_image() -> None:
+    result = LocalizationResult(1_234_567_890, Status.LOST, reason="no pose found in the image")
+    message = conversions.status_message("localizer", result, 0.25)
+    (status,) = message.status
+    assert conversions.stamp_ns_of(message.header.stamp) == 1_234_567_890
+    facts = {item.key: item.value for item in status.values}
+    assert (facts["state"], facts["answered"], facts["latency_s"]) == ("LOST", "False", "0.250000")
+
+
+def test_odometry_between_its_poses() -> None:
+    buffer = OdometryBuffer(max_gap_s=0.5)
+    quarter = Rotation.from_euler("z", np.pi / 2)
+    buffer.add(0, Pose.identity())
+    buffer.add(400_000_000, Pose(quarter, np.array([2.0, 0.0, 0.0])))
+    between = buffer.at(100_000_000)
+    assert between is not None
+    assert between.translation[0] == pytest.approx(0.5)
+    assert between.yaw() == pytest.approx(np.pi / 8)
+    assert buffer.at(400_000_001) is None
+    assert buffer.at(-1) is None
+    buffer.add(2_000_000_000, Pose.identity())
+    assert buffer.at(1_000_000_000) is None
+    buffer.add(100_000_000, Pose.identity())
+    assert buffer.at(2_000_000_000) is None
+
+
+def test_the_worker_takes_the_newest_and_ends() -> None:
+    started, go_on, done = threading.Event(), threading.Event(), []
+
+    def work(item: int) -> None:
+        started.set()
+        go_on.wait(5)
+        done.append(item)
+
+    worker = LatestWorker(work, "test")
+    assert not worker.submit(1)
+    assert started.wait(5)
+    assert [worker.submit(item) for item in (2, 3, 4)] == [False, True, True]
+    go_on.set()
+    deadline = time.monotonic() + 5
+    while len(done) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    worker.stop()
+    assert done == [1, 4]

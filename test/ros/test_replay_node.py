@@ -1,0 +1,99 @@
+"""A bag of a drive along the wall, played to the localizer node and scored."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="ROS 2 is not installed: pip install 'campose_ros[ros]'")
+pytest.importorskip("pycolmap", reason="the structure estimator needs pycolmap: pip install 'campose_ros[map]'")
+pytest.importorskip("rosbags", reason="replay needs rosbags: pip install 'campose_ros[bag]'")
+
+from conftest import StartNode
+from wall import CAMERA, picture, standing_at
+
+from campose_core.capture.bag_messages import open_messages
+from campose_core.capture.bag_writer import IMAGE_TOPIC, INFO_TOPIC, write_bag
+from campose_core.capture.frame import Frame
+from campose_core.errors import CaptureError
+from campose_core.geometry import pose_error
+from campose_core.trajectory import read_tum
+from campose_ros.player import stamp_ns_of_cdr
+
+START_NS, PERIOD_NS, COUNT = 1_700_000_000_500_000_000, 200_000_000, 20
+TRUTH = {START_NS + i * PERIOD_NS: standing_at(2.0 + 0.05 * i) for i in range(COUNT)}
+
+
+@pytest.fixture(scope="module")
+def bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("bags") / "drive"
+    frames = (Frame(stamp_ns, picture(pose), "camera", str(stamp_ns)) for stamp_ns, pose in TRUTH.items())
+    write_bag(path, frames, CAMERA)
+    return path
+
+
+def replay(bag: Path, out: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "campose_ros.replay_node", str(bag), "--out", str(out), *options]
+    return subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
+
+
+def test_a_drive_is_played_recorded_and_near_the_truth(
+    start_node: StartNode, wall_scene: Path, bag: Path, tmp_path: Path
+) -> None:
+    node = start_node(
+        "localizer", scene=wall_scene, image_topic=IMAGE_TOPIC.removesuffix("/compressed"),
+        camera_info_topic=INFO_TOPIC, image_transport="compressed",
+    )  # fmt: skip
+    done = replay(bag, tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    summary = json.loads((tmp_path / "out" / "replay.json").read_text())
+    assert summary["published_stamps_ns"] == list(TRUTH)
+    assert summary["frames"] == COUNT
+    accepted = summary["accepted_stamps_ns"]
+    assert set(accepted) <= set(TRUTH)
+    assert len(accepted) >= COUNT // 2
+    for name in ("pose", "pose_raw"):
+        trajectory = read_tum(tmp_path / "out" / f"{name}.tum")
+        assert set(trajectory.stamps_ns.tolist()) <= set(accepted)
+        assert len(trajectory) >= len(accepted) - 2
+        assert all(pose_error(pose, TRUTH[stamp])[0] < 0.01 for stamp, pose in trajectory)
+    assert summary["answered"] == len(read_tum(tmp_path / "out" / "pose_raw.tum"))
+    assert sum(summary["status"].values()) == len(accepted)
+    assert 0 < summary["latency_s"]["p50"] <= summary["latency_s"]["p95"] <= summary["latency_s"]["max"]
+    assert summary["estimate_s"]["p50"] <= summary["latency_s"]["max"]
+    assert node.stop() == 0
+
+
+def test_without_a_localizer_it_says_what_to_check(ros_environment: dict[str, str], bag: Path, tmp_path: Path) -> None:
+    done = replay(bag, tmp_path / "out", "--wait", "1")
+    assert done.returncode == 1
+    assert f"nobody subscribed to {IMAGE_TOPIC}" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_that_is_no_bag_is_one_line(ros_environment: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "no.mcap").write_bytes(b"no bag at all")
+    done = replay(tmp_path / "no.mcap", tmp_path / "out")
+    assert done.returncode == 1
+    assert f"{tmp_path / 'no.mcap'}: cannot be read as a bag" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_messages_come_in_recorded_order_with_their_header_stamps(bag: Path) -> None:
+    with open_messages(bag) as opened:
+        assert [(t.name, t.messages) for t in opened.topics] == [(INFO_TOPIC, COUNT), (IMAGE_TOPIC, COUNT)]
+        everything = list(opened.messages({IMAGE_TOPIC, INFO_TOPIC}))
+        images = list(opened.messages({IMAGE_TOPIC}))
+        assert list(opened.messages(set())) == []
+    assert np.all(np.diff([message.log_ns for message in everything]) >= 0)
+    assert [stamp_ns_of_cdr(message.data) for message in images] == list(TRUTH)
+
+
+def test_a_ros1_bag_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    (tmp_path / "old.bag").write_bytes(b"#ROSBAG V2.0\n")
+    with pytest.raises(CaptureError, match="rosbags-convert"), open_messages(tmp_path / "old.bag"):
+        pass
