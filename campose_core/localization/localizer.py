@@ -10,7 +10,7 @@ import math
 import time
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,9 +19,7 @@ from campose_core.capture.frame import Frame
 from campose_core.errors import GeometryError, LocalizationError
 from campose_core.geometry import Array, Pose, covariance_at_lever, pose_error
 from campose_core.localization.estimator import PoseEstimate, PoseEstimator
-
-if TYPE_CHECKING:
-    from campose_core.walkable import WalkableMap
+from campose_core.walkable import WalkableMap
 
 
 class Status(str, Enum):

@@ -11,9 +11,11 @@ from scipy.spatial.transform import Rotation
 from campose_core.camera import Camera
 from campose_core.capture.frame import Frame
 from campose_core.errors import LocalizationError
+from campose_core.floor import FREE, OCCUPIED, FloorMap
 from campose_core.geometry import Pose, pose_error
 from campose_core.localization.estimator import PoseEstimate
 from campose_core.localization.localizer import LocalizationResult, Localizer, LocalizerOptions, Status
+from campose_core.walkable import WalkableMap
 
 CAMERA = Camera.from_field_of_view(64, 48, 70.0)
 PERIOD_NS = 100_000_000
@@ -159,6 +161,45 @@ def test_the_base_stands_where_the_camera_is_mounted() -> None:
     assert result.map_from_base.yaw() == pytest.approx(math.pi / 2)
     # A turn of the camera by w about z moves the base, 0.2 m behind it, sideways by 0.2 w.
     assert result.covariance[0, 0] == pytest.approx(0.005**2 + 0.5**2 * 1e-6 + 0.2**2 * 1e-6)
+
+
+def test_snapping_moves_x_and_y_to_the_floor_and_nothing_else() -> None:
+    cells = np.full((40, 80), FREE, np.int8)
+    cells[[0, -1], :] = OCCUPIED
+    walkable = WalkableMap.from_floor(FloorMap(cells, 0.05), radius_m=0.2, max_snap_m=0.5)
+    results = run([at(1.0 + 0.05 * i, y=0.4 - 0.04 * i, yaw=0.3) for i in range(10)], walkable=walkable)
+    for result in results[2:]:
+        raw, snapped = result.map_from_base, result.snapped_map_from_base
+        assert walkable.is_walkable(*snapped.translation[:2])
+        assert snapped.translation[2] == raw.translation[2]
+        np.testing.assert_array_equal(snapped.quat_xyzw, raw.quat_xyzw)
+        moved_m = np.linalg.norm(snapped.translation - raw.translation)
+        assert moved_m == pytest.approx(result.snap_distance_m, abs=1e-9)
+        assert result.on_floor is snapped
+    assert results[2].snap_distance_m == 0.0
+    assert results[9].snap_distance_m > 0.1
+
+
+def test_a_pose_off_the_map_is_flagged_and_not_moved() -> None:
+    cells = np.full((40, 40), FREE, np.int8)
+    walkable = WalkableMap.from_floor(FloorMap(cells, 0.05), radius_m=0.2, max_snap_m=0.5)
+    result = run([at(9.0)] * 3, walkable=walkable)[2]
+    assert result.status is Status.TRACKING
+    assert result.off_map
+    assert result.snapped_map_from_base is None
+    assert result.on_floor is None
+    assert pose_error(result.map_from_base, at(9.0))[0] == 0.0
+
+
+def test_a_pose_behind_a_wall_snaps_to_the_room_it_came_from() -> None:
+    cells = np.full((80, 80), FREE, np.int8)
+    cells[:, 38:42] = OCCUPIED  # a wall from x = 1.9 m to 2.1 m
+    cells[:10, 38:42] = FREE  # with a door, so that both rooms are walkable
+    walkable = WalkableMap.from_floor(FloorMap(cells, 0.05), radius_m=0.0, max_snap_m=0.5)
+    from_left = run([at(x, y=2.0) for x in (1.7, 1.75, 1.8, 1.85, 1.95, 2.05)], walkable=walkable)
+    from_right = run([at(x, y=2.0) for x in (2.3, 2.25, 2.2, 2.15, 2.05, 1.95)], walkable=walkable)
+    assert from_left[-1].snapped_map_from_base.translation[0] < 1.9
+    assert from_right[-1].snapped_map_from_base.translation[0] > 2.1
 
 
 def test_intrinsics_follow_the_image_size_but_not_another_shape() -> None:
