@@ -65,7 +65,7 @@ def simulate(out: Path, size: str = "demo", seed: int = 0) -> None:
     """Write the recordings of the world (size, seed) into the folder `out`; what is there already stays.
 
     `small` is one room, 320x240, about 70 frames; `demo` is three rooms and a corridor, 640x480, about 1050 frames.
-    The same size and seed give the same frames on the same machine. What `out` holds of another size or seed is replaced.
+    The same size and seed give the same frames on the same machine. What `out` holds of another world is replaced.
 
     Raises:
         UsageError: no such size.
@@ -82,7 +82,8 @@ def simulate(out: Path, size: str = "demo", seed: int = 0) -> None:
     missing = [name for name in DRIVES if not (out / f"{name}.bag").is_dir()]
     if missing:
         say(f"simulate: drawing {len(world.surfaces)} surfaces")
-        with _drawing(world, preset.camera, sum(len(ways[name]) for name in missing)) as draw:
+        workers = min(2, os.cpu_count() or 1) if size == "demo" else 1
+        with drawing(world, preset.camera, workers) as draw:
             for name in missing:
                 _record(out / f"{name}.bag", world, name, ways[name], preset, draw)
     for name, map_from_base in ways.items():
@@ -130,9 +131,8 @@ def _record(path: Path, world: World, name: str, map_from_base: Trajectory, pres
 
 
 @contextmanager
-def _drawing(world: World, camera: Camera, count: int) -> Iterator[Draw]:
-    """Draws (number, map_from_cam) in order: in this process, or in two when there is much to do."""
-    workers = min(2, os.cpu_count() or 1) if count > 200 else 1
+def drawing(world: World, camera: Camera, workers: int) -> Iterator[Draw]:
+    """Draws (number, map_from_cam) in order, in this process or in several; the pictures are the same."""
     if workers == 1:
         with Renderer(world, camera) as renderer:
             yield lambda jobs: (expose(renderer.render(pose), world.seed, number) for number, pose in jobs)
