@@ -69,7 +69,7 @@ class Messages:
         return self.types["sensor_msgs/msg/CameraInfo"](**fields)
 
 
-def write_bag(path: Path, entries, kind: str = "mcap", chunk_size: int | None = None) -> Path:
+def write_bag(path: Path, entries, kind: str = "mcap") -> Path:
     """entries: (topic, log time, message) or (topic, log time, msgtype, bytes); `make` them by `Messages(ros1=...)`.
 
     kind: ros1, sqlite3, mcap, or mcap-zstd (each message compressed).
@@ -77,9 +77,6 @@ def write_bag(path: Path, entries, kind: str = "mcap", chunk_size: int | None = 
     messages = Messages(ros1=kind == "ros1")
     if kind == "ros1":
         writer = rosbag1.Writer(path)
-        if chunk_size:
-            writer.chunk_threshold = chunk_size
-        options = {}
     else:
         plugin = rosbag2.StoragePlugin.SQLITE3 if kind == "sqlite3" else rosbag2.StoragePlugin.MCAP
         writer = rosbag2.Writer(path, version=9, storage_plugin=plugin)

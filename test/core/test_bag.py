@@ -15,9 +15,9 @@ from campose_core.errors import CaptureError, UsageError
 KINDS = ["ros1", "sqlite3", "mcap", "mcap-zstd"]
 
 
-def bag(path, kind="mcap", entries=None, **options):
+def bag(path, kind="mcap", entries=None):
     entries = image_entries(12, kind == "ros1") if entries is None else entries
-    return write_bag(path / f"walk{'.bag' if kind == 'ros1' else ''}", entries, kind, **options)
+    return write_bag(path / f"walk{'.bag' if kind == 'ros1' else ''}", entries, kind)
 
 
 def data_file(path):

@@ -224,6 +224,7 @@ def kill_in_the_middle(process, scene, frames):
     process.wait()
 
 
+@pytest.mark.slow
 def test_a_killed_extraction_is_done_again_with_the_result_of_an_undisturbed_one(tmp_path):
     source = write_bag(tmp_path / "walk", image_entries(1500, period_ns=10_000_000))
     undisturbed, scene = tmp_path / "a" / "scene", tmp_path / "b" / "scene"
