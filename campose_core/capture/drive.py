@@ -44,7 +44,8 @@ WEST_TO_EAST: list[Stop] = [
 EAST_TO_WEST: list[Stop] = [
     ("corridor", 0.6, 0.5), ("corridor", 0.78, 0.5), "east door", ("east", 0.7, 0.4), ("east", 0.35, 0.42),
     "middle door", ("west", 0.6, 0.4), ("west", 0.32, 0.42), "west door", ("corridor", 0.22, 0.5), "north west door",
-    ("north", 0.36, 0.44), ("north", 0.64, 0.44), "north east door", ("corridor", 0.62, 0.5), ("corridor", 0.45, 0.5),
+    ("north", 0.36, 0.44), ("north", 0.64, 0.44), "north east door", ("corridor", 0.62, 0.5), ("corridor", 0.4, 0.5),
+    "north west door", ("north", 0.34, 0.46),
 ]  # fmt: skip
 
 

@@ -70,6 +70,7 @@ def test_done_work_stays_and_another_seed_replaces_it(small, capsys):
     assert [path.stat().st_mtime_ns for path in names[:3]] == before[:3]
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_taken_up(tmp_path, small):
     out = tmp_path / "again"
     command = [sys.executable, "-m", "campose_core.cli.main", "simulate", str(out), "--size", "small", "--seed", "1"]
