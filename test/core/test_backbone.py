@@ -58,7 +58,7 @@ def test_weights_that_do_not_fit_are_refused_never_replaced(tmp_path):
 
 
 def test_unknown_names_and_impossible_sizes_are_refused():
-    with pytest.raises(LearningError, match="no backbone 'resnet19'.*resnet18"):
+    with pytest.raises(LearningError, match=r"no backbone 'resnet19'.*resnet18"):
         Backbone("resnet19", 32)
     with pytest.raises(LearningError, match="vit_b_16 cannot take pictures of 32x32"):
         Backbone("vit_b_16", 32)

@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ def test_contiguous_keeps_the_fractions_and_cuts_seldom(tmp_path_factory, size, 
     parts = max(1, round(size / 150))
     assert abs(labels.count("val") - val * size) <= parts + 1
     assert abs(labels.count("test") - test * size) <= parts + 1
-    assert sum(a != b for a, b in zip(labels, labels[1:], strict=False)) <= 4 * parts
+    assert sum(a != b for a, b in pairwise(labels)) <= 4 * parts
 
 
 def test_rows_in_any_order_give_the_same_split(tmp_path):
@@ -53,7 +54,7 @@ def test_sources_are_kept_whole_and_strangers_refused(tmp_path):
     scene = scene_with(tmp_path / "a", {"a": 5, "b": 4, "c": 3})
     by_source = split(scene, SplitOptions(scheme="source", val_sources=("b",), test_sources=("c",)))
     assert {(f.source, f.split) for f in by_source.frames} == {("a", "train"), ("b", "val"), ("c", "test")}
-    with pytest.raises(SceneError, match="'nowhere'.*recordings: a, b, c"):
+    with pytest.raises(SceneError, match=r"'nowhere'.*recordings: a, b, c"):
         split(scene, SplitOptions(scheme="source", val_sources=("nowhere",)))
 
 

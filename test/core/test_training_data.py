@@ -1,4 +1,5 @@
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -40,7 +41,7 @@ def test_a_tuple_never_crosses_recordings_and_keeps_its_spacing(sizes, skip, len
     for row in rows:
         chosen = [frames[i] for i in row]
         assert len({frame.source for frame in chosen}) == 1
-        assert {b.stamp_ns - a.stamp_ns for a, b in zip(chosen, chosen[1:], strict=False)} == {skip}
+        assert {b.stamp_ns - a.stamp_ns for a, b in pairwise(chosen)} == {skip}
 
 
 def test_rows_of_frames_csv_in_any_order_give_the_same_pictures_and_labels(scene):
