@@ -13,3 +13,25 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real recordings are not here: {folder} is missing")
     return folder
+
+
+@pytest.fixture(scope="session")
+def small_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `campose simulate --size small` writes: a furnished room, two drives, and their truth. Read only."""
+    from campose_core.capture.simulate import simulate
+
+    folder = tmp_path_factory.mktemp("worlds") / "small"
+    simulate(folder, "small")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_scene(small_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The scene that `campose build` makes of the small world's mapping drive. Read only: copy it to change it."""
+    from campose_core.cli.main import main
+
+    folder = tmp_path_factory.mktemp("scenes") / "small"
+    world = str(small_world)
+    arguments = ["--scene", str(folder), "--reference", f"{world}/mapping.tum", "--map", f"{world}/floor/map.yaml"]
+    assert main(["build", f"{world}/mapping.bag", *arguments]) == 0
+    return folder

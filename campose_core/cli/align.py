@@ -25,7 +25,7 @@ def add_alignment_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--distance", nargs=3, metavar=("FRAME", "FRAME", "METRES"), help="a known distance between two frames' cameras"
     )
-    parser.add_argument("--camera_height", type=float, default=0.0, help="above the floor, for --distance, in metres")
+    parser.add_argument("--camera-height", type=float, default=0.0, help="above the floor, for --distance, in metres")
 
 
 def align(scene: Scene, options: Namespace) -> Scene:

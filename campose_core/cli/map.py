@@ -13,10 +13,10 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--mapper", choices=MAPPERS, default=MapOptions.mapper, help="COLMAP's global or incremental mapper"
     )
     parser.add_argument(
-        "--keyframe_fps", type=PositiveFloat | None, help="keyframes per second (default: as many as allowed)"
+        "--keyframe-fps", type=PositiveFloat | None, help="keyframes per second (default: as many as allowed)"
     )
     parser.add_argument(
-        "--max_keyframes", type=PositiveInt, default=MapOptions.max_keyframes, help="bound where no rate is given"
+        "--max-keyframes", type=PositiveInt, default=MapOptions.max_keyframes, help="bound where no rate is given"
     )
 
 

@@ -17,8 +17,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--val", type=float, default=SplitOptions.val, help="fraction that chooses among checkpoints")
     parser.add_argument("--test", type=float, default=SplitOptions.test, help="fraction that is never trained on")
-    parser.add_argument("--val_sources", nargs="+", default=[], metavar="SOURCE", help="recordings (scheme source)")
-    parser.add_argument("--test_sources", nargs="+", default=[], metavar="SOURCE", help="recordings (scheme source)")
+    parser.add_argument("--val-sources", nargs="+", default=[], metavar="SOURCE", help="recordings (scheme source)")
+    parser.add_argument("--test-sources", nargs="+", default=[], metavar="SOURCE", help="recordings (scheme source)")
     parser.add_argument("--json", action="store_true", help="print the counts as JSON")
 
 

@@ -22,8 +22,8 @@ def align_to_poses(sfm_from_cams: list[Pose], map_from_cams: list[Pose]) -> Alig
     """`map_from_sfm` from the same cameras' poses in both frames, robust against wild reference poses.
 
     Positions alone leave the rotation about a straight path open, and weak on a short one. Where the reference's
-    orientations fit the reconstruction's, each camera therefore counts as four points: its centre, and the ends of its
-    three axes at a lever as long as the path is wide.
+    orientations fit the reconstruction's, they therefore count too: a turn as the way it moves a point at a lever as
+    long as the path is wide.
 
     Raises:
         AlignmentError: fewer than three poses, a path too short, or positions on a line with unusable orientations.
@@ -40,15 +40,7 @@ def align_to_poses(sfm_from_cams: list[Pose], map_from_cams: list[Pose]) -> Alig
     per_frame = target_rotations * source_rotations.inv()
     consensus = _median_rotation(per_frame)
     oriented = float(np.median(np.degrees(rotation_angle(consensus.inv() * per_frame)))) < AGREEING_DEG
-    if oriented:
-        similarity = Similarity(_scale(source, target), consensus, np.zeros(3))
-        levers = width * np.eye(3)
-        for _ in range(3):  # the lever in sfm units depends on the scale that is sought
-            ends_source = [source + source_rotations.apply(lever / similarity.scale) for lever in levers]
-            ends_target = [target + target_rotations.apply(lever) for lever in levers]
-            similarity = robust_umeyama(np.concatenate([source, *ends_source]), np.concatenate([target, *ends_target]))
-    else:
-        similarity = _umeyama_or_advice(source, target)
+    similarity = _robust_oriented(source, target, per_frame, width) if oriented else robust_umeyama(source, target)
     residual = np.linalg.norm(similarity.transform(source) - target, axis=1)
     angles = np.degrees(rotation_angle((similarity.rotation * source_rotations).inv() * target_rotations))
     return Alignment(
@@ -127,6 +119,48 @@ def upright_direction(sfm_from_cam_rotations: list[Rotation]) -> tuple[Array, fl
     return np.asarray(up if up @ image_up > 0 else -up), spread
 
 
+def _robust_oriented(source: Array, target: Array, per_frame: Rotation, lever: float) -> Similarity:
+    """Positions (N, 3) and the rotation that each frame by itself asks for, robust against wild frames.
+
+    Two frames make a hypothesis (the rotation of one, the scale of their distance), the median residual judges it;
+    refits on the agreeing frames follow.
+    """
+    generator = np.random.default_rng(0)
+    matrices = per_frame.as_matrix()
+    best, best_median = None, np.inf
+    for _ in range(RANSAC_TRIALS):
+        i, j = generator.choice(len(source), 2, replace=False)
+        apart = np.linalg.norm(source[i] - source[j])
+        if apart < 1e-12 or np.linalg.norm(target[i] - target[j]) < 1e-12:
+            continue
+        scale = float(np.linalg.norm(target[i] - target[j]) / apart)
+        moved = scale * source @ matrices[i].T
+        residual = np.linalg.norm(moved + (target[i] - moved[i]) - target, axis=1)
+        if np.median(residual) < best_median:
+            best, best_median = (scale, per_frame[i], residual), float(np.median(residual))
+    if best is None:
+        raise AlignmentError("the camera did not move: a path is needed for a scale")
+    scale, rotation, residual = best
+    for _ in range(10):
+        turn = rotation_angle(rotation.inv() * per_frame)
+        agreeing = (residual <= max(3.0 * float(np.median(residual)), 1e-9)) & (turn <= max(3 * np.median(turn), 1e-9))
+        similarity = _fit_oriented(source[agreeing], target[agreeing], matrices[agreeing].sum(0), scale, lever)
+        scale, rotation = similarity.scale, similarity.rotation
+        residual = np.linalg.norm(similarity.transform(source) - target, axis=1)
+    return similarity
+
+
+def _fit_oriented(source: Array, target: Array, rotation_sum: Array, scale: float, lever: float) -> Similarity:
+    """argmin sum |s R p + t - q|^2 + lever^2 |R - R_i|_F^2, alternating between R (Procrustes) and s (linear)."""
+    source_mean, target_mean = source.mean(0), target.mean(0)
+    p, q = source - source_mean, target - target_mean
+    for _ in range(30):
+        u, _, vt = np.linalg.svd(scale * q.T @ p + lever**2 * rotation_sum)
+        rotation = u @ np.diag([1.0, 1.0, np.sign(np.linalg.det(u @ vt))]) @ vt
+        scale = float(np.sum(q * (p @ rotation.T)) / np.sum(p * p))
+    return Similarity(scale, Rotation.from_matrix(rotation), target_mean - scale * rotation @ source_mean)
+
+
 def robust_umeyama(source: Array, target: Array) -> Similarity:
     """Umeyama on the pairs that agree: RANSAC over triples by median residual, then trimmed refits.
 
@@ -158,13 +192,6 @@ def _umeyama_or_advice(source: Array, target: Array) -> Similarity:
         return umeyama(source, target)
     except GeometryError as error:
         raise AlignmentError(f"{error} (a turn in the path, or a point pair off the line)") from error
-
-
-def _scale(source: Array, target: Array) -> float:
-    """Ratio of distances to the median point, robust against outliers."""
-    from_source = np.linalg.norm(source - np.median(source, axis=0), axis=1)
-    from_target = np.linalg.norm(target - np.median(target, axis=0), axis=1)
-    return float(np.median(from_target) / max(float(np.median(from_source)), 1e-12))
 
 
 def _median_rotation(rotations: Rotation) -> Rotation:

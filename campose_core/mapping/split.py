@@ -87,7 +87,7 @@ def counts(scene: Scene) -> dict[str, int]:
 
 
 def _contiguous(count: int, options: SplitOptions) -> list[str]:
-    if min(options.val, options.test) < 0 or options.val + options.test >= 1:
+    if not (options.val >= 0 and options.test >= 0 and options.val + options.test < 1):
         raise SceneError(
             f"val and test must be fractions with something left to train on: val={options.val}, test={options.test}"
         )
