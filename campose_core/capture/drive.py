@@ -93,7 +93,8 @@ def drive(world: World, name: str, rate_hz: float = 10.0, limits: Limits | None 
     nearest = clearance[cells[:, 0], cells[:, 1]].min()
     if nearest < ROBOT_RADIUS:
         raise GeometryError(
-            f"the drive {name!r} of the world with seed {world.seed} passes {nearest:.2f} m from an obstacle"
+            f"the drive {name!r} of the {world.size} world with seed {world.seed} passes "
+            f"{nearest:.2f} m from an obstacle: take another seed"
         )
     return time_parameterised(path, rate_hz, limits or Limits())
 

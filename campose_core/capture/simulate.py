@@ -34,6 +34,8 @@ from campose_core.capture.render import Renderer, expose
 from campose_core.capture.top_view import draw_top_view
 from campose_core.capture.video_writer import write_video
 from campose_core.capture.world import World, build_world
+from campose_core.errors import UsageError
+from campose_core.extras import load_extra
 from campose_core.files import replacing, write_text
 from campose_core.geometry import Pose
 from campose_core.progress import say, track
@@ -68,9 +70,13 @@ def simulate(out: Path, size: str = "demo", seed: int = 0) -> None:
     The same size and seed give the same frames on the same machine. What `out` holds of another world is replaced.
 
     Raises:
-        UsageError: no such size.
+        UsageError: no such size, a negative seed, or `out` is not a folder.
         MissingDependency: pyvista, rosbags or PyAV is not installed.
     """
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out} is a file: name a folder to write the recordings into")
+    for module, extra in (("pyvista", "sim"), ("rosbags", "bag"), ("av", "map")):
+        load_extra(module, extra)
     world = build_world(size, seed)
     preset = PRESETS[size]
     _claim(out, {"format": FORMAT, "size": size, "seed": seed})
@@ -85,10 +91,12 @@ def simulate(out: Path, size: str = "demo", seed: int = 0) -> None:
         workers = min(2, os.cpu_count() or 1) if size == "demo" else 1
         with drawing(world, preset.camera, workers) as draw:
             for name in missing:
+                say(f"simulate: {name}.bag, {len(ways[name])} frames")
                 _record(out / f"{name}.bag", world, name, ways[name], preset, draw)
     for name, map_from_base in ways.items():
         video = out / f"{name}.mp4"
         if not video.is_file():
+            say(f"simulate: {name}.mp4")
             recording = BagRecording(out / f"{name}.bag")
             write_video(video, track(recording.frames(), f"{name}.mp4", total=len(map_from_base)))
         write_tum(out / f"{name}.tum", camera_trajectory(map_from_base))

@@ -133,10 +133,12 @@ def build_world(size: str = "demo", seed: int = 0) -> World:
     """The floor of this seed. `small` is one room of 4.6 x 3.6 m, `demo` three rooms and a corridor on 9 x 7.4 m.
 
     Raises:
-        UsageError: no such size.
+        UsageError: no such size, or a negative seed.
     """
     if size not in SIZES:
         raise UsageError(f"no world of size {size!r}, known: {', '.join(SIZES)}")
+    if seed < 0:
+        raise UsageError(f"a seed must be 0 or more, got {seed}")
     rng = np.random.default_rng([seed, SIZES.index(size)])
     rooms, walls, doorways = _one_room() if size == "small" else _three_rooms(rng)
     furniture = [box for room in rooms if room.name != "corridor" for box in _furnish(rng, room, doorways)]
