@@ -84,7 +84,8 @@ class LocalizerNode(LifecycleNode):
         except CamposeError as error:
             self._fault = f"{name} failed: {error}"
         except Exception as error:
-            self.get_logger().error(traceback.format_exc())
+            if self.context.ok():
+                self.get_logger().error(traceback.format_exc())
             self._fault = f"{name} failed: {error!r}"
         else:
             self._fault = ""

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -78,7 +79,7 @@ class Player:
             if delay_s > 0:
                 time.sleep(delay_s)
             if not self._node.context.ok():
-                return
+                raise ExternalShutdownException
             if message.topic in self._images:
                 image_published(stamp_ns_of_cdr(message.data))
             self._publishers[message.topic].publish(message.data)

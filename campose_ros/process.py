@@ -39,6 +39,9 @@ def run(make_node: Callable[[], Node], args: list[str] | None = None) -> int:
         return 1
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
+    except RuntimeError:
+        if rclpy.ok():
+            raise  # otherwise a signal has shut the context down under a call
     finally:
         # A second Ctrl-C while cleaning up must not turn a clean end into a traceback.
         with contextlib.suppress(KeyboardInterrupt):

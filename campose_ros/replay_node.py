@@ -73,6 +73,11 @@ def main(args: list[str] | None = None) -> int:
     except (KeyboardInterrupt, ExternalShutdownException):
         say("campose_replay: interrupted")
         return 130
+    except RuntimeError:
+        if rclpy.ok():
+            raise
+        say("campose_replay: interrupted")  # SIGTERM has shut the context down under a call
+        return 130
     finally:
         rclpy.try_shutdown()
     return 0

@@ -1,15 +1,13 @@
 """ROS tests: real nodes in their own processes, talked to over DDS on this machine alone."""
 
 import os
-import signal
-import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from node_process import NodeProcess, StartNode
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -25,33 +23,6 @@ def ros_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     os.environ["ROS_LOG_DIR"] = str(tmp_path_factory.mktemp("ros_log"))
     return dict(os.environ)
-
-
-class NodeProcess:
-    """A node started as a person starts it, and what it printed."""
-
-    def __init__(self, command: list[str], log: Path) -> None:
-        self.log = log
-        with log.open("wb") as file:
-            self.process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
-
-    def output(self) -> str:
-        return self.log.read_text()
-
-    def wait_for_output(self, text: str, timeout_s: float = 30.0) -> None:
-        deadline = time.monotonic() + timeout_s
-        while text not in self.output():
-            assert self.process.poll() is None, f"ended with {self.process.returncode}: {self.output()}"
-            assert time.monotonic() < deadline, f"{text!r} did not come: {self.output()}"
-            time.sleep(0.05)
-
-    def stop(self, number: int = signal.SIGINT, timeout_s: float = 20.0) -> int:
-        if self.process.poll() is None:
-            self.process.send_signal(number)
-        return self.process.wait(timeout_s)
-
-
-StartNode = Callable[..., NodeProcess]
 
 
 @pytest.fixture(scope="module")

@@ -15,12 +15,12 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed: pip install 'campos
 pytest.importorskip("pycolmap", reason="the structure estimator needs pycolmap: pip install 'campose_ros[map]'")
 
 from client import ALL, Client, stamps, values
-from conftest import NodeProcess, StartNode
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
 from nav_msgs.msg import OccupancyGrid
 from nav_msgs.msg import Path as PathMessage
 from nav_msgs.srv import LoadMap
+from node_process import NodeProcess, StartNode
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_srvs.srv import Trigger

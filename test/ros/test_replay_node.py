@@ -1,6 +1,7 @@
 """A bag of a drive along the wall, played to the localizer node and scored."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed: pip install 'campos
 pytest.importorskip("pycolmap", reason="the structure estimator needs pycolmap: pip install 'campose_ros[map]'")
 pytest.importorskip("rosbags", reason="replay needs rosbags: pip install 'campose_ros[bag]'")
 
-from conftest import StartNode
+from node_process import StartNode
 from wall import CAMERA, picture, standing_at
 
 from campose_core.capture.bag_messages import open_messages
@@ -73,6 +74,18 @@ def test_without_a_localizer_it_says_what_to_check(ros_environment: dict[str, st
     assert f"nobody subscribed to {IMAGE_TOPIC}" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+def test_a_signal_ends_a_waiting_replay_in_one_line(
+    ros_environment: dict[str, str], bag: Path, tmp_path: Path, number: int
+) -> None:
+    command = [sys.executable, "-m", "campose_ros.replay_node", str(bag), "--out", str(tmp_path / "out")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr.readline().startswith("waiting for a subscriber")
+        process.send_signal(number)
+        assert process.stderr.read() == "campose_replay: interrupted\n"
+        assert process.wait(20) == 130
 
 
 def test_a_file_that_is_no_bag_is_one_line(ros_environment: dict[str, str], tmp_path: Path) -> None:
