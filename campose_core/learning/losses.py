@@ -1,6 +1,6 @@
 """What a pose network is trained to make small.
 
-Quaternions are xyzw. All functions take any leading shape and are differentiable everywhere.
+Quaternions are xyzw. All functions take any leading shape; their gradients are finite everywhere.
 """
 
 from __future__ import annotations

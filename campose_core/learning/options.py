@@ -58,7 +58,7 @@ class TrainOptions:
     hidden: int = 1024
     dropout: float = 0.0
     image_size: int = 224
-    epochs: int = 200
+    epochs: int = 100
     batch_size: int = 32
     learning_rate: float = 1e-3
     weight_decay: float = 0.0

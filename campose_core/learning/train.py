@@ -156,7 +156,7 @@ class _Training:
             if not torch.isfinite(loss):
                 names = ", ".join(self.frames[i].name for i in rows_bt.flatten()[:3].tolist())
                 raise LearningError(
-                    f"the loss is {float(loss)} in epoch {self.epoch + 1}, in the batch with {names}, ...: "
+                    f"the loss is {float(loss.detach())} in epoch {self.epoch + 1}, in the batch with {names}, ...: "
                     f"lower the learning_rate ({options.learning_rate})"
                 )
             self.optimizer.zero_grad()

@@ -72,6 +72,8 @@ def test_what_cannot_be_split_is_refused(tmp_path):
         split(scene_with(tmp_path / "a", {"a": 3}, unposed={0, 1, 2}))
     with pytest.raises(SceneError, match=r"val=0\.6, test=0\.5"):
         split(scene_with(tmp_path / "b", {"a": 3}), SplitOptions(val=0.6, test=0.5))
+    with pytest.raises(SceneError, match="val=nan"):
+        split(scene_with(tmp_path / "b", {"a": 3}), SplitOptions(val=float("nan")))
 
 
 def test_command_line(tmp_path, capsys):

@@ -197,4 +197,4 @@ def test_presets_are_valid(preset, request):
     add_arguments(parser)
     path = request.config.rootpath / "config" / "train" / f"{preset}.yaml"
     options = parser.parse_args(["scene", "--model", preset, "--config", str(path)])
-    assert options.epochs == yaml.safe_load(path.read_text())["epochs"]
+    assert all(options[key] == value for key, value in yaml.safe_load(path.read_text()).items())
