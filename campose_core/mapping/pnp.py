@@ -43,7 +43,7 @@ class SiftExtractor:
 
     def __init__(self) -> None:
         # One thread: a node shares its two cores with everything else, and a single image gains little from more.
-        self._sift = load_pycolmap().Sift(extraction_options(threads=1))
+        self._sift = load_pycolmap().FeatureExtractor.create(extraction_options(threads=1))
 
     def __call__(self, image: Image, camera: Camera) -> ImageFeatures:
         """Features of an image (H, W, 3) RGB; large images are reduced first, and the camera with them."""
@@ -53,10 +53,9 @@ class SiftExtractor:
             grey = grey.resize((round(grey.width * scale), round(grey.height * scale)), PilImage.Resampling.LANCZOS)
         if grey.size != (camera.width, camera.height):
             camera = camera.resized(*grey.size)
-        keypoints, descriptors = self._sift.extract(np.ascontiguousarray(grey))
-        return ImageFeatures(
-            pixels_from_colmap(keypoints[:, :2].astype(np.float64)), descriptors_to_unit(descriptors), camera
-        )
+        keypoints, descriptors = self._sift.extract_from_uint8_array(np.ascontiguousarray(grey))
+        pixels = np.array([(keypoint.x, keypoint.y) for keypoint in keypoints], dtype=np.float64).reshape(-1, 2)
+        return ImageFeatures(pixels_from_colmap(pixels), descriptors_to_unit(descriptors.data), camera)
 
 
 class LandmarkMatcher:

@@ -45,7 +45,7 @@ def choose_keyframes(frames: tuple[SceneFrame, ...], options: MapOptions) -> dic
     rate = options.keyframe_fps
     if rate is None and len(frames) > options.max_keyframes:
         seconds = sum((group[-1].stamp_ns - group[0].stamp_ns) / 1e9 for group in by_source.values())
-        rate = options.max_keyframes / max(seconds, 1e-9)
+        rate = max(options.max_keyframes - len(by_source), 1) / max(seconds, 1e-9)  # each source's first comes on top
     return {source: [f.name for f in _at_rate(group, rate)] for source, group in by_source.items()}
 
 

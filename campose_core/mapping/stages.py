@@ -35,19 +35,16 @@ def features(
     """SIFT features of the keyframes; `cameras` and `names` are given per source, one shared camera each."""
     pycolmap = load_pycolmap()
     pycolmap.logging.minloglevel = 0
+    pycolmap.Database.open(database).close()
     for source, fields in cameras.items():
         reader = pycolmap.ImageReaderOptions()
         model, _, _, params = Camera.from_dict(fields).to_colmap()
         reader.camera_model = model
         reader.camera_params = ",".join(map(repr, params))
-        pycolmap.extract_features(
-            database,
-            images,
-            image_names=names[source],
-            camera_mode=pycolmap.CameraMode.SINGLE,
-            reader_options=reader,
-            extraction_options=extraction_options(threads=-1),
-        )
+        # Imported in order first: the extraction's threads would number the images as they happen to finish.
+        shared = {"image_names": names[source], "camera_mode": pycolmap.CameraMode.SINGLE}
+        pycolmap.import_images(database, images, options=reader, **shared)
+    pycolmap.extract_features(database, images, extraction_options=extraction_options(threads=-1))
     with pycolmap.Database.open(database) as db:
         counts = {image.name: db.num_keypoints_for_image(image.image_id) for image in db.read_all_images()}
     wanted = {name for source in names.values() for name in source}
@@ -80,7 +77,9 @@ def matches(*, features: str, database: str, names: dict[str, list[str]]) -> dic
     pair_file.write_text("".join(f"{a} {b}\n" for a, b in pairs + loops), encoding="utf-8")
     pairing = pycolmap.ImportedPairingOptions()
     pairing.match_list_path = str(pair_file)
-    pycolmap.match_image_pairs(database, pairing_options=pairing)
+    verification = pycolmap.TwoViewGeometryOptions()
+    verification.ransac.random_seed = SEED
+    pycolmap.match_image_pairs(database, pairing_options=pairing, verification_options=verification)
     with pycolmap.Database.open(database) as db:
         verified = _verified_pairs(db)
     loop_count = sum(1 for pair in loops if pair in verified or pair[::-1] in verified)
