@@ -19,10 +19,10 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
 from campose_core.errors import LocalizationError
+from campose_core.evaluation.estimates import Estimates, FrameOutcome, write_estimates
 from campose_core.files import write_text
 from campose_core.geometry import Pose
 from campose_core.progress import say
-from campose_core.trajectory import Trajectory, write_tum
 from campose_ros.conversions import pose_of, stamp_ns_of
 
 ALL = QoSProfile(depth=1000)
@@ -129,13 +129,20 @@ class Recorder:
         }
 
     def write(self, folder: Path) -> None:
-        """pose.tum, pose_raw.tum and replay.json."""
+        """pose.tum and pose_raw.tum with their summaries, as `campose evaluate` reads them, and replay.json."""
         for name, poses in (("pose", self._poses), ("pose_raw", self._raw_poses)):
-            write_tum(folder / f"{name}.tum", Trajectory.from_poses(list(poses), list(poses.values()), "map", "base"))
+            write_estimates(folder / f"{name}.tum", Estimates(name, tuple(self._outcomes(poses))))
         summary = self.summary()
         write_text(folder / "replay.json", json.dumps(summary, indent=1) + "\n")
         counts = {key: summary[key] for key in ("frames", "accepted", "answered", "on_floor", "status")}
         say(f"{folder}: " + ", ".join(f"{key} {value}" for key, value in counts.items()))
+
+    def _outcomes(self, poses: dict[int, Pose]) -> Iterator[FrameOutcome]:
+        """Of the images that the node has processed."""
+        for stamp_ns, state in sorted(self._states.items()):
+            latency_s = self._latencies_s.get(stamp_ns)
+            latency_ms = None if latency_s is None else 1e3 * latency_s
+            yield FrameOutcome(stamp_ns, poses.get(stamp_ns), state["state"], latency_ms)
 
 
 def _percentiles(seconds: list[float]) -> dict[str, float] | None:

@@ -2,9 +2,9 @@
 
     campose_replay BAG --out DIR
 
-writes DIR/pose.tum (snapped), DIR/pose_raw.tum, and DIR/replay.json: which images were published, which the node
-processed, states and latencies. Poses are those the node publishes: of the base, or of the camera where
-base_from_camera is the identity.
+writes DIR/pose.tum (snapped) and DIR/pose_raw.tum, each with a .json beside it that `campose evaluate` reads, and
+DIR/replay.json: which images were published, which the node processed, states and latencies. Poses are those the node
+publishes: of the base, or of the camera where base_from_camera is the identity.
 """
 
 from __future__ import annotations

@@ -1,0 +1,32 @@
+# make demo: the main job on a rendered floor. make test: all tests. Both set up .venv first, where it is missing.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := demo_out
+
+.PHONY: demo test lint clean
+.DELETE_ON_ERROR:
+
+$(VENV)/installed: setup.py pyproject.toml
+	@$(PYTHON) -c 'import sys, venv, ensurepip; assert (3, 10) <= sys.version_info[:2]' \
+	  || { echo "needs Python 3.10 or later with venv: apt install python3-venv, or make PYTHON=python3.12 ..."; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	touch $(VENV)/COLCON_IGNORE
+	@echo "installing into $(VENV): several GB, a few minutes"
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[all,dev]'
+	touch $@
+
+demo: $(VENV)/installed
+	$(BIN)/campose_demo $(DEMO)
+
+test: $(VENV)/installed
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) $(DEMO)

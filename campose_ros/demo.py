@@ -1,0 +1,184 @@
+"""campose_demo: the main job from end to end on a rendered floor, with the real node over real DDS.
+
+    campose_demo OUT
+
+OUT/world holds the recordings and the truth, OUT/scene what was built from the mapping drive, OUT/replay what the node
+answered on the later drive, OUT/report the page, OUT/demo.mcap the same for Foxglove. What is there already is kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image as PilImage
+
+from campose_core.capture.drive import BASE_FROM_CAM
+from campose_core.capture.frame import Image
+from campose_core.capture.recording import open_recording
+from campose_core.capture.simulate import simulate
+from campose_core.cli.main import main as campose
+from campose_core.errors import CamposeError, LocalizationError
+from campose_core.evaluation.estimates import Estimates, read_estimates
+from campose_core.evaluation.metrics import evaluate
+from campose_core.evaluation.report import write_report
+from campose_core.evaluation.run import localize_recording
+from campose_core.evaluation.table import metrics_table
+from campose_core.floor import FloorMap
+from campose_core.geometry import Pose
+from campose_core.localization.load import load_estimator
+from campose_core.mapping.landmarks import Landmarks as LandmarkMap
+from campose_core.progress import say
+from campose_core.scene import Scene
+from campose_core.trajectory import read_tum
+from campose_core.visualization.channels import Landmarks
+from campose_core.visualization.layout import how_to_look
+from campose_core.visualization.mcap import write_mcap
+from campose_core.walkable import load_walkable
+
+# A domain of its own, on this machine only: a robot that runs in the same network shall not hear of the demo.
+DDS = {"ROS_DOMAIN_ID": "87", "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+LEARNED = ("--model=mapnet", "--train.backbone=efficientnet_lite0", "--train.views=4", "--train.epochs=100")
+
+
+def demo(out: Path) -> None:
+    """All of it.
+
+    Raises:
+        CamposeError: a step failed; what the steps before it made stays.
+    """
+    start = time.monotonic()
+
+    def step(title: str) -> None:
+        say(f"\n[{time.monotonic() - start:4.0f} s] {title}")
+
+    world, scene_path, answers = out / "world", out / "scene", out / "replay"
+    step("1 of 5: render a furnished floor, a mapping drive, and a later drive on a different path")
+    simulate(world)
+    step("2 of 5: build the scene from the mapping drive, and train a pose network on it")
+    build = ["build", str(world / "mapping.bag"), f"--scene={scene_path}", f"--map={world / 'floor' / 'map.yaml'}"]
+    if campose([*build, f"--reference={world / 'mapping.tum'}", "--fps=5", *LEARNED]) != 0:
+        raise LocalizationError("the scene could not be built, see above")
+    step("3 of 5: start the node, and play the later drive to it over DDS at recorded speed")
+    play_to_node(world / "later.bag", scene_path, answers, out / "node.log")
+    step("4 of 5: the same drive, each image by itself, to the estimators that the node does not use by default")
+    scene, later = Scene.open(scene_path), open_recording(world / "later.bag")
+    others = [localize_recording(scene, later, load_estimator(scene, name)) for name in ("retrieval", "mapnet")]
+    step("5 of 5: score against the truth, and draw")
+    show(out, scene, others)
+    say(f"\n[{time.monotonic() - start:4.0f} s] done")
+
+
+def play_to_node(bag: Path, scene: Path, out: Path, log: Path) -> None:
+    """Run the localizer in a process of its own, and the replayer in another, until the bag ends.
+
+    Raises:
+        LocalizationError: the node ended, or nothing was answered; its log is named.
+    """
+    mounting = [float(v) for v in (*BASE_FROM_CAM.translation, *BASE_FROM_CAM.quat_xyzw)]
+    parameters = {
+        "scene": scene,
+        "image_topic": "/camera/image_raw",
+        "image_transport": "compressed",
+        "camera_info_topic": "/camera/camera_info",
+        "base_from_camera": mounting,
+    }
+    options = [word for name, value in parameters.items() for word in ("-p", f"{name}:={value}")]
+    environment = {**os.environ, **DDS}
+    with open(log, "wb") as log_file:
+        node = subprocess.Popen(
+            [sys.executable, "-m", "campose_ros.localizer_node", "--ros-args", *options],
+            stdout=log_file,
+            stderr=subprocess.STDOUT,
+            env=environment,
+        )
+    try:
+        replayed = subprocess.run(
+            [sys.executable, "-m", "campose_ros.replay_node", str(bag), "--out", str(out)], env=environment, check=False
+        )
+        if replayed.returncode != 0 or node.poll() is not None:
+            raise LocalizationError(f"the replay failed; the node's log is {log}")
+    finally:
+        node.send_signal(signal.SIGINT)
+        try:
+            node.wait(10)
+        except subprocess.TimeoutExpired:
+            node.kill()
+
+
+def show(out: Path, scene: Scene, others: Sequence[Estimates]) -> None:
+    """The table on stdout, the report page, and the MCAP file."""
+    truth = read_tum(out / "world" / "later.tum")
+    later = open_recording(out / "world" / "later.bag")
+    jpegs = {frame.stamp_ns: frame.jpeg for frame in later.frames()}
+    node = _of_camera(read_estimates(out / "replay" / "pose_raw.tum"), "structure, live node")
+    snapped = _of_camera(read_estimates(out / "replay" / "pose.tum"), "snapped").trajectory
+    estimates = [node, *others]
+    rows = [evaluate(one, truth) for one in estimates]
+    print(metrics_table(rows))
+    floor, walkable = FloorMap.load(scene.floor_yaml), load_walkable(scene.floor_yaml.parent)
+
+    def image_of(stamp_ns: int) -> Image | None:
+        jpeg = jpegs.get(stamp_ns)
+        return None if jpeg is None else np.asarray(PilImage.open(io.BytesIO(jpeg)))
+
+    facts = {
+        "Drive": f"{len(jpegs)} images, of which the node took {rows[0].frames} and answered {rows[0].answered}",
+        "Scene": f"{len(scene.posed_frames())} mapped frames",
+    }
+    page = write_report(
+        out / "report", "campose demo: the later drive", estimates, truth, floor, snapped, image_of, facts
+    )
+    landmarks = LandmarkMap.load(scene.sfm_dir / "landmarks.npz")
+    assert scene.alignment is not None
+    assert walkable is not None
+    states = {o.stamp_ns: {"state": o.status, "latency_ms": o.latency_ms} for o in node.outcomes}
+    write_mcap(
+        out / "demo.mcap",
+        floor=floor,
+        landmarks_xyz_rgb=Landmarks(scene.alignment.map_from_sfm.transform(landmarks.xyz), landmarks.rgb),
+        camera=next(iter(scene.cameras.values())),
+        frames=later.frames(),
+        reference=truth,
+        estimates={"raw": node.trajectory, "snapped": snapped},
+        walkable=walkable.walkable,
+        statuses=states,
+    )
+    print(f"\nReport: {page}")
+    print(how_to_look(f"Open local file, {out / 'demo.mcap'}"))
+
+
+def _of_camera(of_base: Estimates, name: str) -> Estimates:
+    """The node answers for the robot's base; the truth is of the camera."""
+
+    def moved(map_from_base: Pose | None) -> Pose | None:
+        return None if map_from_base is None else map_from_base * BASE_FROM_CAM
+
+    return Estimates(name, tuple(o._replace(map_from_cam=moved(o.map_from_cam)) for o in of_base.outcomes))
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="campose_demo", description=__doc__.split("\n\n")[0])
+    parser.add_argument("out", type=Path, help="folder for everything")
+    options = parser.parse_args(args)
+    try:
+        demo(options.out)
+    except CamposeError as error:
+        say(f"campose_demo: {error}")
+        return error.exit_code
+    except KeyboardInterrupt:
+        say("campose_demo: interrupted")
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
