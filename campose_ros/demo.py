@@ -25,6 +25,7 @@ from campose_core.capture.drive import BASE_FROM_CAM
 from campose_core.capture.frame import Image
 from campose_core.capture.recording import open_recording
 from campose_core.capture.simulate import simulate
+from campose_core.capture.world import SIZES
 from campose_core.cli.main import main as campose
 from campose_core.errors import CamposeError, LocalizationError
 from campose_core.evaluation.estimates import Estimates, read_estimates
@@ -49,7 +50,7 @@ DDS = {"ROS_DOMAIN_ID": "87", "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
 LEARNED = ("--model=mapnet", "--train.backbone=efficientnet_lite0", "--train.views=4", "--train.epochs=100")
 
 
-def demo(out: Path) -> None:
+def demo(out: Path, size: str = "demo") -> None:
     """All of it.
 
     Raises:
@@ -62,7 +63,7 @@ def demo(out: Path) -> None:
 
     world, scene_path, answers = out / "world", out / "scene", out / "replay"
     step("1 of 5: render a furnished floor, a mapping drive, and a later drive on a different path")
-    simulate(world)
+    simulate(world, size)
     step("2 of 5: build the scene from the mapping drive, and train a pose network on it")
     build = ["build", str(world / "mapping.bag"), f"--scene={scene_path}", f"--map={world / 'floor' / 'map.yaml'}"]
     if campose([*build, f"--reference={world / 'mapping.tum'}", "--fps=5", *LEARNED]) != 0:
@@ -168,9 +169,10 @@ def _of_camera(of_base: Estimates, name: str) -> Estimates:
 def main(args: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="campose_demo", description=__doc__.split("\n\n")[0])
     parser.add_argument("out", type=Path, help="folder for everything")
+    parser.add_argument("--size", choices=SIZES, default="demo", help="small: one room, in a minute")
     options = parser.parse_args(args)
     try:
-        demo(options.out)
+        demo(options.out, options.size)
     except CamposeError as error:
         say(f"campose_demo: {error}")
         return error.exit_code

@@ -1,0 +1,33 @@
+"""The whole demo on the small world: render, build, train, the real node over DDS, score, report, MCAP."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from campose_core.evaluation.estimates import read_estimates
+
+pytest.importorskip("rclpy", reason="rclpy is not installed: pip install '.[ros]'")
+pytestmark = [pytest.mark.ros, pytest.mark.slow]
+
+
+def test_the_demo_from_end_to_end(tmp_path):
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "campose_ros.demo", str(out), "--size", "small"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=400)
+    assert done.returncode == 0, done.stderr
+    replay = json.loads((out / "replay" / "replay.json").read_text())
+    assert replay["answered"] > 0.5 * replay["accepted"]
+    assert len(read_estimates(out / "replay" / "pose.tum").trajectory) == replay["on_floor"]
+    for row in ("structure, live node", "retrieval", "mapnet"):
+        assert row in done.stdout
+    page = (out / "report" / "index.html").read_text()
+    assert "floor_plan" in page or "data:image/png" in page
+    assert (out / "demo.mcap").read_bytes().startswith(b"\x89MCAP0")
+
+    before = (out / "world" / "mapping.bag" / "metadata.yaml").stat().st_mtime_ns
+    again = subprocess.run(command, capture_output=True, text=True, timeout=400)
+    assert again.returncode == 0, again.stderr
+    assert (out / "world" / "mapping.bag" / "metadata.yaml").stat().st_mtime_ns == before
+    assert "map: done already" in again.stderr
