@@ -140,12 +140,11 @@ def _record(path: Path, world: World, name: str, map_from_base: Trajectory, pres
 
 @contextmanager
 def drawing(world: World, camera: Camera, workers: int) -> Iterator[Draw]:
-    """Draws (number, map_from_cam) in order, in this process or in several; the pictures are the same."""
-    if workers == 1:
-        with Renderer(world, camera) as renderer:
-            yield lambda jobs: (expose(renderer.render(pose), world.seed, number) for number, pose in jobs)
-        return
-    # spawn: a forked process would share the parent's threads' locks and its graphics context.
+    """Draws (number, map_from_cam) in order, in processes of their own.
+
+    Never in this process: torch's triton crashes when it is loaded after Mesa, which brings an LLVM of its own.
+    """
+    # spawn: a forked process would share the parent's threads' locks.
     with get_context("spawn").Pool(workers, _start_worker, (world, camera)) as pool:
 
         def draw(jobs: Iterable[tuple[int, Pose]]) -> Iterator[Image]:
