@@ -1,6 +1,7 @@
 """Files that are whole or absent: written beside their place, then renamed."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,20 +12,37 @@ from pathlib import Path
 def replacing(path: Path) -> Iterator[Path]:
     """A path beside `path` to write to; it takes the place of `path` when the block ends without an exception.
 
-    Works for a file and for a folder (which the block creates). After a kill the old content is still in place.
+    Works for a file and for a folder (which the block creates). After a kill the old content is still in place; what
+    the killed process had written is removed the next time. Only a folder that is killed between the two renames of its
+    exchange is absent then, never half there.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    _remove_leftovers(path)
+    beside, aside = (path.with_name(f".{path.name}.{os.getpid()}.{suffix}") for suffix in ("part", "old"))
     try:
         yield beside
         if beside.is_dir() and path.exists():
-            shutil.rmtree(path)
+            path.rename(aside)
         beside.replace(path)
     finally:
-        if beside.is_dir():
-            shutil.rmtree(beside, ignore_errors=True)
-        else:
-            beside.unlink(missing_ok=True)
+        _remove(beside)
+        _remove(aside)
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove what processes that are gone left beside `path`."""
+    pattern = re.compile(rf"\.{re.escape(path.name)}\.(\d+)\.(part|old)")
+    for left in path.parent.iterdir():
+        found = pattern.fullmatch(left.name)
+        if found and (int(found[1]) == os.getpid() or not Path(f"/proc/{found[1]}").exists()):
+            _remove(left)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

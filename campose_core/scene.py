@@ -86,6 +86,7 @@ class Scene:
     """A scene folder as it stood when it was opened; `save` writes a changed copy back.
 
     sources: SOURCE -> what it was extracted from. cameras: name -> Camera; a source's camera has the source's name.
+    Mapping refines the cameras; `given_camera` of a source is then what it had before.
     steps: step -> {options, key}, see `is_done`.
     """
 
@@ -144,7 +145,7 @@ class Scene:
                 steps=header["steps"],
                 frames=tuple(_read_frames(path / "frames.csv")),
             )
-        except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError, UnicodeDecodeError) as error:
+        except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError, OSError) as error:
             raise SceneError(f"{header_path} is damaged: {error!r}") from error
         except SceneError:
             raise
@@ -187,6 +188,14 @@ class Scene:
         """Whether `step` was finished with these options on top of the present results of the steps before it."""
         record = self.steps.get(step)
         return record is not None and record["key"] == self._key(step, options)
+
+    def is_current(self, step: str) -> bool:
+        """Whether `step` was finished, with whatever options, on top of the present results of the steps before it."""
+        return step in self.steps and self.is_done(step, self.steps[step]["options"])
+
+    def without_step(self, step: str, **changes: Any) -> Scene:
+        """A copy with `changes` in which `step` has yet to be done: what to save before its files are replaced."""
+        return replace(self, steps={name: record for name, record in self.steps.items() if name != step}, **changes)
 
     def with_step(self, step: str, options: dict[str, Any], **changes: Any) -> Scene:
         """A copy with `changes` in which `step` counts as finished."""

@@ -4,9 +4,7 @@ import hashlib
 import io
 import json
 import re
-import shutil
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -109,8 +107,6 @@ def _extract_source(
 ) -> Scene:
     name = recording.name
     folder = scene.frames_dir / name
-    for left_by_a_kill in scene.frames_dir.glob(f".{name}.*.part"):
-        shutil.rmtree(left_by_a_kill, ignore_errors=True)
     others = tuple(frame for frame in scene.frames if frame.source != name)
     rows: list[SceneFrame] = []
     say(f"{name}: reading {options['path']}")
@@ -159,12 +155,11 @@ def _extract_source(
 
 
 def _without_source(scene: Scene, name: str) -> Scene:
-    return replace(
-        scene,
+    return scene.without_step(
+        f"extract:{name}",
         frames=tuple(frame for frame in scene.frames if frame.source != name),
         cameras={key: value for key, value in scene.cameras.items() if key != name},
         sources={key: value for key, value in scene.sources.items() if key != name},
-        steps={key: value for key, value in scene.steps.items() if key != f"extract:{name}"},
     )
 
 

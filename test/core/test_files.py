@@ -44,3 +44,29 @@ def test_a_killed_writer_leaves_the_old_content(tmp_path):
         assert writer.stdout.readline() == b"ready\n"
         writer.send_signal(signal.SIGKILL)
     assert path.read_text() == "old"
+    assert len(list(tmp_path.iterdir())) == 2
+    write_text(path, "new")
+    assert [left.name for left in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_folder_killed_while_it_is_replaced_is_the_old_or_the_new_one(tmp_path):
+    """Killed at many moments of an exchange of two folders with many files: it is never half there."""
+    folder = tmp_path / "folder"
+    code = (
+        "import sys, pathlib\nfrom campose_core.files import replacing\n"
+        "for generation in range(10**6):\n"
+        "    with replacing(pathlib.Path(sys.argv[1])) as beside:\n"
+        "        beside.mkdir()\n"
+        "        for i in range(300): (beside / f'{generation}.{i}').touch()\n"
+        "    print(generation, flush=True)\n"
+    )
+    for kill in range(6):
+        with subprocess.Popen([sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE) as writer:
+            assert writer.stdout is not None
+            for _ in range(3 + kill):
+                writer.stdout.readline()
+            writer.send_signal(signal.SIGKILL)
+        if folder.exists():
+            names = [name.name.split(".")[0] for name in folder.iterdir()]
+            assert len(names) == 300
+            assert len(set(names)) == 1
