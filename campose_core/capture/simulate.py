@@ -43,6 +43,7 @@ from campose_core.trajectory import Trajectory, write_tum
 
 FORMAT = 1  # raised when the same size and seed give another recording than before
 DRIVES = ("mapping", "later")
+OTHERS = ("camera.json", "floor", "world.png")  # what is written beside the drives
 ODOMETRY_RATE_HZ = 20.0
 BATCH = 32  # frames rendered ahead of the writer, at most
 
@@ -70,7 +71,7 @@ def simulate(out: Path, size: str = "demo", seed: int = 0) -> None:
     The same size and seed give the same frames on the same machine. What `out` holds of another world is replaced.
 
     Raises:
-        UsageError: no such size, a negative seed, or `out` is not a folder.
+        UsageError: no such size, a negative seed, `out` is not a folder, or holds recordings that are not simulated.
         MissingDependency: pyvista, rosbags or PyAV is not installed.
     """
     if out.exists() and not out.is_dir():
@@ -103,19 +104,25 @@ def simulate(out: Path, size: str = "demo", seed: int = 0) -> None:
 
 
 def _claim(out: Path, wanted: dict[str, object]) -> None:
-    """Make `out` the folder of this world: recordings of another one are removed before the new name stands there."""
+    """Make `out` the folder of this world: recordings of another one are removed before the new name stands there.
+
+    Raises:
+        UsageError: files that no simulation wrote have the names of those to write.
+    """
     record = out / "simulation.json"
-    try:
-        current = json.loads(record.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        current = None
-    if current == wanted:
-        return
-    record.unlink(missing_ok=True)
-    for name in DRIVES:
-        shutil.rmtree(out / f"{name}.bag", ignore_errors=True)
-        for suffix in ("mp4", "tum"):
-            (out / f"{name}.{suffix}").unlink(missing_ok=True)
+    recordings = [out / f"{name}.{suffix}" for name in DRIVES for suffix in ("bag", "mp4", "tum")]
+    if record.is_file():
+        if record.read_bytes() == json.dumps(wanted).encode() + b"\n":
+            return
+        for path in recordings:
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+    else:
+        strangers = [path.name for path in (*recordings, *(out / name for name in OTHERS)) if path.exists()]
+        if strangers:
+            raise UsageError(f"{out} holds {strangers[0]!r}, which no simulation wrote: choose another folder")
     write_text(record, json.dumps(wanted) + "\n")
 
 

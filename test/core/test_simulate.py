@@ -70,6 +70,14 @@ def test_done_work_stays_and_another_seed_replaces_it(small, capsys):
     assert [path.stat().st_mtime_ns for path in names[:3]] == before[:3]
 
 
+@pytest.mark.parametrize("mine", ["mapping.mp4", "later.tum", "floor"])
+def test_recordings_of_ones_own_are_not_overwritten(tmp_path, capsys, mine):
+    (tmp_path / mine).mkdir() if mine == "floor" else (tmp_path / mine).write_text("mine")
+    assert main(["simulate", str(tmp_path), "--size", "small"]) == 2
+    assert mine in capsys.readouterr().err
+    assert [left.name for left in tmp_path.iterdir()] == [mine]
+
+
 @pytest.mark.slow
 def test_a_killed_run_is_taken_up(tmp_path, small):
     out = tmp_path / "again"
