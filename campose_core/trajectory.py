@@ -162,6 +162,8 @@ def read_tum(path: Path | str, frame_id: str = "map", child_frame_id: str = "cam
             stamp_ns, values = stamp_from_seconds(fields[0]), [float(field) for field in fields[1:]]
         except (ValueError, InvalidOperation, OverflowError):
             values = []
+        if values and abs(stamp_ns) >= 2**63:
+            raise TrajectoryError(f"{path}:{number}: the stamp {fields[0]} must be in seconds, not in nanoseconds")
         if len(values) != 7 or not np.isfinite(values).all() or np.linalg.norm(values[3:]) < 1e-6:
             raise TrajectoryError(f"{path}:{number}: expected `stamp_s x y z qx qy qz qw`, got {line.strip()!r}")
         if stamp_ns in rows:

@@ -39,6 +39,7 @@ def test_tum_round_trip(tmp_path_factory, pairs):
         ("0 0 0 0 0 0 0 0\n", ":1: expected"),
         ("0 nan 0 0 0 0 0 1\n", ":1: expected"),
         ("x 0 0 0 0 0 0 1\n", ":1: expected"),
+        ("1700000000000000000 0 0 0 0 0 0 1\n", r":1: the stamp 17\d+ must be in seconds"),
         ("0 0 0 0 0 0 0 1\n0.0 1 0 0 0 0 0 1\n", ":2: stamp 0.0 appears twice"),
     ],
 )
