@@ -5,6 +5,7 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
+from campose_core.errors import UsageError
 from campose_core.evaluation.estimates import read_estimates
 from campose_core.evaluation.metrics import evaluate
 from campose_core.evaluation.table import metrics_table
@@ -28,6 +29,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> None:
+    if options.json not in (None, STDOUT) and Path(options.json) == options.estimate.with_suffix(".json"):
+        raise UsageError(f"--json {options.json} would replace the summary of {options.estimate}: choose another name")
     estimates, reference = read_estimates(options.estimate), read_tum(options.reference)
     metrics = evaluate(estimates, reference)
     if options.json == STDOUT:

@@ -7,6 +7,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from campose_core.capture.extract import read_camera_file
 from campose_core.capture.recording import open_recording
+from campose_core.errors import UsageError
 from campose_core.evaluation.estimates import write_estimates
 from campose_core.evaluation.run import localize_recording
 from campose_core.localization.load import load_estimator
@@ -26,6 +27,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> None:
+    if options.out.suffix == ".json":
+        raise UsageError(f"--out {options.out}: the summary gets this name; call the trajectory EST.tum")
     scene = Scene.open(options.scene)
     camera = read_camera_file(options.camera) if options.camera else None
     recording = open_recording(options.source, options.topic)

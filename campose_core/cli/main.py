@@ -63,6 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:  # a full disk, a folder that must not be written to: the system's line names it
+        print(f"campose {verb}: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -10,7 +10,7 @@ from campose_core.capture.frame import Frame, Recording
 from campose_core.errors import CaptureError
 from campose_core.evaluation.estimates import Estimates, FrameOutcome
 from campose_core.localization.estimator import PoseEstimator
-from campose_core.localization.localizer import Status
+from campose_core.localization.localizer import Status, camera_of_image
 from campose_core.localization.query_camera import scene_camera
 from campose_core.progress import track
 from campose_core.scene import Scene
@@ -24,7 +24,8 @@ def localize_recording(
     camera: the query camera; None takes the recording's, or the scene's where the recording knows none.
 
     Raises:
-        CaptureError: the recording has no frames. LocalizationError: no intrinsics for its pictures.
+        CaptureError: the recording has no frames. LocalizationError: no intrinsics for its pictures, or those of
+            pictures of another shape.
     """
     known = camera or recording.camera
     outcomes = []
@@ -32,7 +33,7 @@ def localize_recording(
         height, width = frame.image.shape[:2]
         if known is None:
             known = scene_camera(scene, width, height)
-        outcomes.append(outcome_of(estimator, frame, known))
+        outcomes.append(outcome_of(estimator, frame, camera_of_image(frame, known)))
     if not outcomes:
         raise CaptureError(f"{recording.name}: no frames to localize")
     return Estimates(estimator.name, tuple(outcomes))
