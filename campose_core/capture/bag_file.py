@@ -133,7 +133,7 @@ def is_bag(path: Path) -> bool:
     """Whether a path looks like a bag (by its first bytes or suffix, or by what the folder holds)."""
     if path.is_dir():
         return (path / "metadata.yaml").is_file() or bool(data_files(path))
-    return path.suffix in (".bag", *DATA_SUFFIXES) or _starts_with(path, ROS1_MAGIC) or _starts_with(path, MCAP_MAGIC)
+    return path.suffix in (".bag", *DATA_SUFFIXES) or starts_with(path, ROS1_MAGIC) or starts_with(path, MCAP_MAGIC)
 
 
 class _Streamed:
@@ -176,7 +176,8 @@ class _Indexed:
             yield log_ns, _standard_name(connection.msgtype), bytes(data)
 
 
-def _starts_with(path: Path, magic: bytes) -> bool:
+def starts_with(path: Path, magic: bytes) -> bool:
+    """Whether `path` is a file with these first bytes."""
     if not path.is_file():
         return False
     with path.open("rb") as file:
@@ -208,7 +209,7 @@ def _file_source(path: Path, stack: ExitStack) -> _Source:
     """By its index; from front to back where rosbags refuses the index."""
     from rosbags import rosbag1, rosbag2
 
-    is_ros1 = path.suffix == ".bag" or _starts_with(path, ROS1_MAGIC)
+    is_ros1 = path.suffix == ".bag" or starts_with(path, ROS1_MAGIC)
     try:
         with reading(path):
             reader = rosbag1.Reader(path) if is_ros1 else rosbag2.Reader(path)
@@ -216,7 +217,7 @@ def _file_source(path: Path, stack: ExitStack) -> _Source:
     except CaptureError as error:
         if path.suffix == ".db3":
             raise CaptureError(f"{error}; `sqlite3 FILE .recover` may rescue a part of it") from error
-        if not _starts_with(path, ROS1_MAGIC) and not _starts_with(path, MCAP_MAGIC):
+        if not starts_with(path, ROS1_MAGIC) and not starts_with(path, MCAP_MAGIC):
             raise
         with reading(path):
             stream: BagStream = Ros1Stream(path) if is_ros1 else McapStream(path)

@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from campose_core.capture.bag_file import Topic, reading
+from campose_core.capture.bag_file import Topic, reading, starts_with
+from campose_core.capture.bag_salvage import ROS1_MAGIC
 from campose_core.errors import CaptureError
 from campose_core.extras import load_extra
 
@@ -54,7 +55,7 @@ def open_messages(path: Path) -> Iterator[BagMessages]:
     load_extra("rosbags", "bag")
     from rosbags.rosbag2 import Reader
 
-    if path.is_file() and path.open("rb").read(7) == b"#ROSBAG":
+    if starts_with(path, ROS1_MAGIC):
         raise CaptureError(
             f"{path} is a ROS 1 bag: convert it with `rosbags-convert --src {path} --dst {path.with_suffix('')}`"
         )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image as PilImage
 
-from campose_core.camera import Camera
+from campose_core.camera import MODEL_PARAMS, Camera
 from campose_core.capture.frame import Frame, Image
 from campose_core.errors import CaptureError
 from campose_core.extras import load_extra
@@ -233,8 +233,6 @@ class _Messages:
 def _distortion(camera: Camera) -> tuple[str, Array]:
     """CameraInfo's distortion_model and D; the orders are OpenCV's (k1, k2, p1, p2, k3, k4, k5, k6)."""
     extra = dict(zip(("k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6"), [0.0] * 8, strict=True))
-    from campose_core.camera import MODEL_PARAMS
-
     for name, value in zip(MODEL_PARAMS[camera.model], camera.params, strict=True):
         if name in extra:
             extra[name] = value
