@@ -17,7 +17,7 @@ EXTRAS = {
     "map": ["pycolmap>=4.2", "av>=14"],
     "bag": ["rosbags>=0.11"],
     "view": ["foxglove-sdk>=0.30", "matplotlib>=3.8"],
-    "sim": ["pyvista>=0.44"],
+    "sim": ["pyvista>=0.45", "vtk>=9.4"],
     "ros": ROS,
 }
 EXTRAS["all"] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})

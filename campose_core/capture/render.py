@@ -6,6 +6,7 @@ Frames are drawn at twice the size and averaged down, and textures are mip-mappe
 
 from __future__ import annotations
 
+import os
 from types import TracebackType
 from typing import Any
 
@@ -16,7 +17,7 @@ from campose_core.camera import Camera
 from campose_core.capture.frame import Image
 from campose_core.capture.textures import paint
 from campose_core.capture.world import Surface, World
-from campose_core.errors import GeometryError
+from campose_core.errors import GeometryError, MissingDependency
 from campose_core.extras import load_extra
 from campose_core.geometry import Array, Pose
 
@@ -29,7 +30,7 @@ class Renderer:
 
     Raises:
         GeometryError: the camera has a distortion, which is not drawn.
-        MissingDependency: pyvista is not installed.
+        MissingDependency: pyvista is not installed, or no OpenGL driver.
     """
 
     def __init__(self, world: World, camera: Camera) -> None:
@@ -82,13 +83,17 @@ class Renderer:
 
 
 def _plotter(pyvista: Any, size: tuple[int, int]) -> Any:
-    """A window that is never shown; without an X server VTK complains, then uses EGL: the complaint is not printed."""
+    """A window that is never shown, drawn by EGL: VTK's first choice, X, crashes where libX11 is not installed."""
     from vtkmodules.vtkCommonCore import vtkLogger
 
+    window = os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
     verbosity = vtkLogger.GetCurrentVerbosityCutoff()
     vtkLogger.SetStderrVerbosity(vtkLogger.VERBOSITY_ERROR)
     try:
         plotter = pyvista.Plotter(off_screen=True, window_size=size, lighting="none")
+        # Without EGL, VTK takes OSMesa, installed or not, and crashes in the first frame.
+        if window == "vtkEGLRenderWindow" and plotter.render_window.GetClassName() == "vtkOSOpenGLRenderWindow":
+            raise MissingDependency("no OpenGL driver to draw with: apt install libegl1 libgl1-mesa-dri")
         plotter.disable_anti_aliasing()
         plotter.render()
     finally:
