@@ -6,6 +6,8 @@ Frames are drawn at twice the size and averaged down, and textures are mip-mappe
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import os
 from types import TracebackType
 from typing import Any
@@ -86,6 +88,9 @@ def _plotter(pyvista: Any, size: tuple[int, int]) -> Any:
     """A window that is never shown, drawn by EGL: VTK's first choice, X, crashes where libX11 is not installed."""
     from vtkmodules.vtkCommonCore import vtkLogger
 
+    # The LLVM that Mesa loads crashes a later import of triton, a part of torch; the other order is fine.
+    with contextlib.suppress(ImportError):
+        importlib.import_module("triton")
     window = os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
     verbosity = vtkLogger.GetCurrentVerbosityCutoff()
     vtkLogger.SetStderrVerbosity(vtkLogger.VERBOSITY_ERROR)

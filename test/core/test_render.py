@@ -1,5 +1,8 @@
 """Rendered frames: geometry to a fraction of a pixel, orientation, completeness."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -89,3 +92,23 @@ def test_frames_are_reproducible_and_show_no_hole():
 def test_a_camera_with_distortion_is_refused():
     with pytest.raises(GeometryError, match="OPENCV"):
         Renderer(build_world("small"), Camera("OPENCV", 320, 240, (200, 200, 160, 120, 0.1, 0, 0, 0)))
+
+
+DRAW = """
+from campose_core.camera import Camera
+from campose_core.capture.render import Renderer
+from campose_core.capture.world import build_world
+Renderer(build_world("small"), Camera("PINHOLE", 64, 48, (50, 50, 32, 24))).close()
+"""
+
+
+def test_torch_can_be_loaded_after_drawing():
+    pytest.importorskip("triton")
+    subprocess.run([sys.executable, "-c", DRAW + "import triton"], check=True)
+
+
+def test_no_opengl_driver_is_said_in_one_line():
+    environment = {**os.environ, "__EGL_VENDOR_LIBRARY_DIRS": "/nonexistent"}  # where libEGL looks for drivers
+    environment.pop("VTK_DEFAULT_OPENGL_WINDOW", None)
+    done = subprocess.run([sys.executable, "-c", DRAW], env=environment, capture_output=True, text=True)
+    assert done.stderr.splitlines()[-1].endswith("no OpenGL driver to draw with: apt install libegl1 libgl1-mesa-dri")
