@@ -8,6 +8,7 @@ from campose_core.errors import FloorError
 from campose_core.files import replacing
 from campose_core.floor import FloorMap
 from campose_core.mapping.plan import floor_from_plan
+from campose_core.progress import say
 from campose_core.scene import Scene
 from campose_core.walkable import DEFAULT_MAX_SNAP_M, DEFAULT_RADIUS_M, WalkableMap, save_walkable
 
@@ -61,6 +62,7 @@ def _attach(
         "max_snap_m": max_snap_m,
     }
     if scene.is_done("floor", options) and scene.floor_yaml.is_file():
+        say("floor: done already")
         return scene
     try:
         WalkableMap.from_floor(floor, keepout, radius_m, max_snap_m)
@@ -68,6 +70,7 @@ def _attach(
         raise FloorError(f"{source.get('map', source.get('plan'))}: {error}") from error
     with replacing(scene.floor_yaml.parent) as folder:
         save_walkable(folder, floor, keepout, radius_m, max_snap_m)
+        scene.without_step("floor").save()
     scene = scene.with_step("floor", options)
     scene.save()
     return scene

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from campose_core.errors import MappingError
+from campose_core.files import write_text
 from campose_core.progress import track
 
 # glog lines such as "Processed image [12/235]" or "Registering image #7 (num_reg_frames=12)".
@@ -33,12 +34,14 @@ def run_stage(stage: str, arguments: dict[str, Any], log: Path, timeout_s: float
     Raises:
         MappingError: the child crashed, was killed, or took longer than `timeout_s`; or the stage itself refused.
     """
-    command = [sys.executable, "-m", "campose_core.mapping.stages", stage, json.dumps(arguments), str(os.getpid())]
-    log.parent.mkdir(parents=True, exist_ok=True)
+    # In a file: the system's bound on the length of an argument is reached by the names of some thousand frames.
+    arguments_file = log.with_suffix(".arguments")
+    write_text(arguments_file, json.dumps(arguments))
+    command = [sys.executable, "-m", "campose_core.mapping.stages", stage, str(arguments_file), str(os.getpid())]
     with open(log, "wb") as output:
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=output)
     try:
-        for _ in track(_wait(child, log, time.monotonic() + timeout_s, total), stage, total):
+        for _ in track(_wait(child, stage, log, time.monotonic() + timeout_s, total), stage, total):
             pass
         report = child.stdout.read() if child.stdout else b""
     finally:
@@ -55,14 +58,14 @@ def run_stage(stage: str, arguments: dict[str, Any], log: Path, timeout_s: float
     return result
 
 
-def _wait(child: subprocess.Popen[bytes], log: Path, deadline: float, total: int) -> Iterator[int]:
+def _wait(child: subprocess.Popen[bytes], stage: str, log: Path, deadline: float, total: int) -> Iterator[int]:
     """Yields once for each frame that the log says is done, until the child ends."""
     done, position = 0, 0
     while child.poll() is None:
         if time.monotonic() > deadline:
             child.kill()
             child.wait()
-            raise MappingError(f"a stage of structure from motion took too long and was stopped; see {log}")
+            raise MappingError(f"the stage {stage!r} of structure from motion took too long and was stopped; see {log}")
         with open(log, "rb") as file:
             file.seek(position)
             news = file.read()

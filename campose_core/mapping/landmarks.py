@@ -7,6 +7,7 @@ global descriptor and the landmarks it sees.
 from __future__ import annotations
 
 import zipfile
+import zlib
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,7 @@ class Landmarks:
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 return cls(**{field.name: arrays[field.name] for field in fields(cls)})
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, MappingError) as error:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, MappingError) as error:
             raise MappingError(f"{path} is damaged ({error}): run `campose map {path.parents[1]}` again") from error
 
 

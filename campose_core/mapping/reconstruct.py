@@ -95,13 +95,15 @@ def map_scene(scene: Scene, options: MapOptions) -> Scene:
         missing = sorted({frame.name for frame in scene.frames} - set(poses.names))
         report |= {"keyframes": total, "frames": len(scene.frames), "posed": len(poses.names), "without_pose": missing}
         write_text(sfm / "report.json", json.dumps(report, indent=1))
+        # Between here and the last save a kill must not leave the old alignment to the new reconstruction.
+        unposed = tuple(replace(frame, map_from_cam=None) for frame in scene.frames)
+        scene = scene.without_step("map", frames=unposed, alignment=None)
+        scene.save()
     done = scene.with_step(
         "map",
         chosen,
         cameras={**scene.cameras, **refined},
         sources={name: {**fields, "given_camera": given[name]} for name, fields in scene.sources.items()},
-        frames=tuple(replace(frame, map_from_cam=None) for frame in scene.frames),
-        alignment=None,
     )
     done.save()
     shutil.rmtree(work)
@@ -127,8 +129,12 @@ def _run_stages(
         report = work / f"{name}.json"
         if report.is_file():
             return dict(json.loads(report.read_text()))
-        shutil.rmtree(result, ignore_errors=True)
-        result.unlink(missing_ok=True)
+        # With all that a killed stage left: SQLite would replay a write-ahead log of the old database into the new one.
+        for left in work.glob(f"{result.name}*"):
+            if left.is_dir():
+                shutil.rmtree(left)
+            else:
+                left.unlink()
         found = run_stage(name, arguments, work / f"{name}.log", options.stage_timeout_s, total)
         write_text(report, json.dumps(found))
         return found

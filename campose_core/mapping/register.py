@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,13 +43,18 @@ class SfmPoses:
         """Of a mapped scene.
 
         Raises:
-            MappingError: the scene is not mapped yet.
+            MappingError: the scene is not mapped yet, or its frames changed since; or the file is damaged.
         """
         path = scene.sfm_dir / "poses.npz"
         if not path.is_file():
             raise MappingError(f"{scene.path} has no reconstruction yet: run `campose map {scene.path}`")
-        with np.load(path, allow_pickle=False) as arrays:
-            return cls(arrays["names"], arrays["positions"], arrays["quats_xyzw"])
+        if not scene.is_current("map"):
+            raise MappingError(f"{scene.path} has other frames than its reconstruction: run `campose map {scene.path}`")
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                return cls(arrays["names"], arrays["positions"], arrays["quats_xyzw"])
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise MappingError(f"{path} is damaged ({error}): remove it and run `campose map {scene.path}`") from error
 
 
 def register(landmarks: Landmarks, scene: Scene, cameras: dict[str, Camera]) -> SfmPoses:

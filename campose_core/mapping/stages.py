@@ -1,7 +1,7 @@
 """The stages of structure from motion, each run in a child process by `campose_core.mapping.child`.
 
-A stage takes JSON arguments and prints one JSON report on stdout; COLMAP's own chatter goes to stderr. A fault that a
-person can cure is reported as {"refused": message}.
+A stage takes its arguments from a JSON file and prints one JSON report on stdout; COLMAP's own chatter goes to stderr.
+A fault that a person can cure is reported as {"refused": message}.
 """
 
 from __future__ import annotations
@@ -202,13 +202,13 @@ STAGES: dict[str, Callable[..., dict[str, Any]]] = {
 
 
 def main() -> None:
-    stage, arguments, parent = sys.argv[1:]
+    stage, arguments_file, parent = sys.argv[1:]
     end_with_parent(int(parent))
     # Native code may print on stdout: keep a private copy of it for the report, and send the rest to stderr.
     report = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     try:
-        result = STAGES[stage](**json.loads(arguments))
+        result = STAGES[stage](**json.loads(Path(arguments_file).read_text(encoding="utf-8")))
     except CamposeError as error:
         result = {"refused": str(error)}
     json.dump(result, report)

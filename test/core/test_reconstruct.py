@@ -94,6 +94,23 @@ def test_killed_while_mapping_the_next_run_ends_with_the_same_result(small_scene
     assert not work.exists()
 
 
+def test_killed_while_the_map_is_exchanged_no_old_alignment_stays_with_a_new_map(small_scene, tmp_path):
+    scene = copied(small_scene, tmp_path)
+    before = scene.sfm_dir.stat().st_ino
+    command = [sys.executable, "-m", "campose_core.cli.main", "map", str(scene.path), "--max-keyframes", "20"]
+    victim = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    while scene.sfm_dir.exists() and scene.sfm_dir.stat().st_ino == before:
+        assert victim.poll() is None
+    victim.send_signal(signal.SIGKILL)
+    victim.wait()
+    killed = Scene.open(scene.path)
+    assert killed.alignment is None
+    assert not killed.posed_frames()
+    again = map_scene(killed, MapOptions(max_keyframes=20))
+    assert 0 < len(Landmarks.load(again.sfm_dir / "landmarks.npz").frame_names) <= 20
+    assert not list(scene.path.glob(".sfm*"))
+
+
 def wait_until_no_stage_runs_for(work: Path) -> None:
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
@@ -217,8 +234,9 @@ def test_a_reference_of_another_time_names_both_intervals(small_scene, tmp_path)
     [
         ("a,b\n1,2\n", "the columns must be"),
         ("name,x,y,z\nnobody.jpg,1,2,3\n", r":2: frame 'nobody.jpg' is not in the reconstruction"),
-        ("sfm_x,sfm_y,sfm_z,x,y,z\n1,2,3,4,5\n", ":2: not a row of numbers"),
-        ("sfm_x,sfm_y,sfm_z,x,y,z\n" + "0,0,0,0,0,0\n1,1,1,1,1,1\n2,2,2,2,2,2\n", "one line"),
+        ("sfm_x,sfm_y,sfm_z,x,y,z\n1,2,3,4,5\n", ":2: not a row of finite numbers"),
+        ("sfm_x,sfm_y,sfm_z,x,y,z\n1,2,3,4,5,nan\n", ":2: not a row of finite numbers"),
+        ("sfm_x,sfm_y,sfm_z,x,y,z\n" + "0,0,0,0,0,0\n1,1,1,1,1,1\n2,2,2,2,2,2\n", r"pairs\.csv: .*one line"),
         ("sfm_x,sfm_y,sfm_z,x,y,z\n0,0,0,0,0,0\n", "three or more"),
     ],
 )
@@ -228,13 +246,44 @@ def test_bad_point_pairs(small_scene, tmp_path, text, message):
         align_scene_to_points(Scene.open(small_scene), tmp_path / "pairs.csv")
 
 
+def test_frames_that_changed_since_they_were_mapped_are_not_aligned(small_scene, tmp_path):
+    scene = copied(small_scene, tmp_path)
+    source = scene.steps["extract:mapping"]["options"]["path"]
+    scene = extract(scene, [source], fps=2)
+    with pytest.raises(MappingError, match=r"other frames .* run `campose map"):
+        align_scene_by_distance(scene, "a", "b", 1.0, 0.5)
+
+
+def test_damaged_poses_say_so(small_scene, tmp_path):
+    scene = copied(small_scene, tmp_path)
+    path = scene.sfm_dir / "poses.npz"
+    whole = path.read_bytes()
+    scrambled = whole[:200] + os.urandom(100) + whole[300:]
+    for damaged in (b"", whole[: len(whole) // 2], scrambled):
+        path.write_bytes(damaged)
+        with pytest.raises(MappingError, match=r"poses\.npz is damaged"):
+            SfmPoses.load(scene)
+
+
+def test_a_stage_takes_more_names_than_a_command_line_holds(tmp_path):
+    names = {"walk": [f"walk/{i:06}.jpg" for i in range(20_000)]}
+    arguments = {"images": str(tmp_path), "database": str(tmp_path / "f.db"), "cameras": {}, "names": names}
+    with pytest.raises(MappingError, match="20000 frames could not be read"):
+        run_stage("features", arguments, tmp_path / "log", 60, 1)
+
+
 def test_a_damaged_landmark_file_says_so(small_scene, tmp_path):
     path = tmp_path / "sfm" / "landmarks.npz"
     path.parent.mkdir()
     with pytest.raises(MappingError, match="campose map"):
         Landmarks.load(path)
     whole = (small_scene / "sfm" / "landmarks.npz").read_bytes()
-    for damaged in (b"", whole[: len(whole) // 2], b"PK" + os.urandom(1000)):
+    for damaged in (
+        b"",
+        whole[: len(whole) // 2],
+        b"PK" + os.urandom(1000),
+        whole[:200] + os.urandom(99) + whole[299:],
+    ):
         path.write_bytes(damaged)
         with pytest.raises(MappingError, match="damaged"):
             Landmarks.load(path)
