@@ -45,11 +45,6 @@ class Tally:
             self.refused += 1
             self.fault = reason
 
-    def refuse_input(self, reason: str) -> None:
-        """Something is wrong with what comes in beside the images; stands until an image was processed."""
-        with self._lock:
-            self.fault = reason
-
     def done(self, result: LocalizationResult, latency_s: float) -> None:
         """An image was processed; `latency_s` from its arrival to its pose."""
         with self._lock:
@@ -59,14 +54,18 @@ class Tally:
             self.fault = ""
             self._latencies.append(latency_s)
 
-    def status(self, name: str, topic: str, silent_after_s: float, values: dict[str, object]) -> DiagnosticStatus:
-        """The line about an active node; `values` are appended."""
+    def silence_s(self) -> float:
+        """Seconds since the last image came, or since the start."""
+        with self._lock:
+            return time.monotonic() - (self._arrivals[-1] if self._arrivals else self._started)
+
+    def status(self, name: str, silence: str, values: dict[str, object]) -> DiagnosticStatus:
+        """The line about an active node. `silence`: that no image comes, if so; `values` are appended."""
         with self._lock:
             now = time.monotonic()
             recent = [arrival for arrival in self._arrivals if now - arrival <= WINDOW_S]
-            silence_s = now - (self._arrivals[-1] if self._arrivals else self._started)
             latencies_ms = 1e3 * np.array(self._latencies or [np.nan])
-            level, state, message = self._judgement(silence_s, silent_after_s, topic)
+            level, state, message = self._judgement(silence)
             result = self.last
             snap_distance = "" if result is None or result.snap_distance_m is None else f"{result.snap_distance_m:.3f}"
             facts: dict[str, object] = {
@@ -84,12 +83,11 @@ class Tally:
             }
         return DiagnosticStatus(level=level, name=name, message=message, values=key_values({**facts, **values}))
 
-    def _judgement(self, silence_s: float, silent_after_s: float, topic: str) -> tuple[bytes, str, str]:
+    def _judgement(self, silence: str) -> tuple[bytes, str, str]:
         state = self.last.status if self.last is not None else Status.INITIALIZING
-        if silence_s > silent_after_s:
+        if silence:
             silent_state = Status.LOST if state is not Status.INITIALIZING else state
-            message = f"no image on {topic} for {silence_s:.0f} s: is the camera running, and is the topic right?"
-            return DiagnosticStatus.ERROR, silent_state.value, message
+            return DiagnosticStatus.ERROR, silent_state.value, silence
         if self.fault:
             return DiagnosticStatus.ERROR, state.value, self.fault
         if self.last is None:

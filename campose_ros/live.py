@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 import time
 import traceback
+from functools import partial
 from typing import Any, NamedTuple
 
+from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import PoseWithCovarianceStamped
 from nav_msgs.msg import Odometry
-from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -20,7 +21,7 @@ from campose_core.capture.frame import Frame
 from campose_core.capture.image_codec import decode_compressed, decode_image
 from campose_core.errors import CamposeError, LocalizationError
 from campose_core.geometry import Pose
-from campose_core.localization.localizer import Localizer
+from campose_core.localization.localizer import LocalizationResult, Localizer, Status
 from campose_ros.conversions import pose_of, stamp_ns_of
 from campose_ros.diagnostics import Tally
 from campose_ros.loading import LoadedScene
@@ -31,6 +32,7 @@ from campose_ros.transforms import Transforms
 from campose_ros.worker import LatestWorker
 
 NEWEST = 1  # depth of the image queue: older images are of no use
+IMAGE_TYPES = {"raw": "sensor_msgs/msg/Image", "compressed": "sensor_msgs/msg/CompressedImage"}
 
 
 class Configured(NamedTuple):
@@ -54,35 +56,37 @@ class LiveLocalization:
     """The subscriptions and the worker of an active node, from activate to deactivate."""
 
     def __init__(self, node: LifecycleNode, configured: Configured) -> None:
-        self.tally = Tally()
+        self._tally = Tally()
         self._node = node
         self._configured = configured
         self._camera: Camera | None = configured.loaded.camera
+        self._no_camera = f"nothing came on {configured.parameters.camera_info_topic}"
         self._odometry = OdometryBuffer()
         self._forget = threading.Event()
         self._forget.set()
-        self._worker = LatestWorker(self._localize, "localize")
+        self._state = Status.INITIALIZING
         self._inputs = self._subscribe(configured.parameters)
-        self.image_topic: str = self._inputs[0].topic_name
-        node.get_logger().info(f"listening to {self.image_topic}")
+        self._worker = LatestWorker(self._localize, "localize")
+        node.get_logger().info(f"listening to {self._inputs[0].topic_name}")
 
     def _subscribe(self, parameters: LocalizerParameters) -> list[Any]:
         subscribe = self._node.create_subscription
         reliability = ReliabilityPolicy.RELIABLE if parameters.reliable_images else ReliabilityPolicy.BEST_EFFORT
         newest = QoSProfile(depth=NEWEST, reliability=reliability)
-        events = SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible_qos)
+        # Best effort connects to every publisher, a reliable one to reliable publishers alone.
+        best_effort = partial(QoSProfile, reliability=ReliabilityPolicy.BEST_EFFORT)
         kind, topic = Image, parameters.image_topic
         if parameters.image_transport == "compressed":
             kind, topic = CompressedImage, f"{parameters.image_topic}/compressed"
         inputs = [
-            subscribe(kind, topic, self._on_image, newest, event_callbacks=events),
+            subscribe(kind, topic, self._on_image, newest),
             subscribe(PoseWithCovarianceStamped, parameters.initialpose_topic, self._on_initialpose, 1),
         ]
         if parameters.camera_source == "camera_info":
-            best_effort = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
-            inputs.append(subscribe(CameraInfo, parameters.camera_info_topic, self._on_camera_info, best_effort))
+            info_topic = parameters.camera_info_topic
+            inputs.append(subscribe(CameraInfo, info_topic, self._on_camera_info, best_effort(depth=1)))
         if parameters.use_odometry:
-            inputs.append(subscribe(Odometry, parameters.odom_topic, self._on_odometry, 50))
+            inputs.append(subscribe(Odometry, parameters.odom_topic, self._on_odometry, best_effort(depth=50)))
         return inputs
 
     def close(self) -> None:
@@ -95,23 +99,47 @@ class LiveLocalization:
         self._forget.set()
 
     def replace(self, configured: Configured) -> None:
-        """Go on in another scene."""
+        """Go on in another scene, when the image at work is done; nothing of the old scene comes after this."""
+        self._worker.stop()
         self._configured = configured
         if configured.loaded.camera is not None:
             self._camera = configured.loaded.camera
+        self._worker = LatestWorker(self._localize, "localize")
+
+    def status(self, name: str, values: dict[str, object]) -> DiagnosticStatus:
+        """The diagnostic line, with `values` appended."""
+        silence_s, silence = self._tally.silence_s(), ""
+        if silence_s > self._configured.parameters.lost_after_s:
+            silence = f"no image on {self._inputs[0].topic_name} for {silence_s:.0f} s: {self._why_silent()}"
+        return self._tally.status(name, silence, values)
+
+    def _why_silent(self) -> str:
+        images, graph = self._inputs[0], self._node
+        if images.get_publisher_count():
+            return "is the camera running?"
+        types = [publisher.topic_type for publisher in graph.get_publishers_info_by_topic(images.topic_name)]
+        if IMAGE_TYPES[self._configured.parameters.image_transport] in types:
+            return "its publisher is best effort and reliable_images is true: these never connect, set it to false"
+        if types:
+            return f"what is published there is {types[0]}: is image_transport right?"
+        topics = [name for name, kinds in graph.get_topic_names_and_types() if {*kinds} & {*IMAGE_TYPES.values()}]
+        published = ", ".join(name for name in sorted(topics) if graph.count_publishers(name))
+        return f"nobody publishes it; there are images on {published}" if published else "nobody publishes any images"
 
     def _on_image(self, message: Image | CompressedImage) -> None:
-        self.tally.arrived(self._worker.submit(ReceivedImage(message, time.perf_counter())))
+        self._tally.arrived(self._worker.submit(ReceivedImage(message, time.perf_counter())))
 
     def _on_camera_info(self, message: CameraInfo) -> None:
         try:
             self._camera = camera_from_info(message, self._configured.parameters.rectified)
         except CamposeError as error:
-            self._camera = None
-            self.tally.refuse_input(str(error))
+            self._camera, self._no_camera = None, f"{self._configured.parameters.camera_info_topic}: {error}"
 
     def _on_odometry(self, message: Odometry) -> None:
+        base_frame = self._configured.parameters.base_frame
         try:
+            if message.child_frame_id not in ("", base_frame):
+                raise LocalizationError(f"it is of {message.child_frame_id}, and base_frame is {base_frame}")
             self._odometry.add(stamp_ns_of(message.header.stamp), pose_of(message.pose.pose))
         except CamposeError as error:
             self._node.get_logger().warning(f"odometry refused: {error}", throttle_duration_sec=5.0)
@@ -120,29 +148,22 @@ class LiveLocalization:
         self._node.get_logger().info("initialpose: forgetting where the robot was")
         self.forget()
 
-    def _on_incompatible_qos(self, event: Any) -> None:
-        topic = self._configured.parameters.image_topic
-        self.tally.refuse_input(
-            f"a camera publishes {topic} best effort and reliable_images is true: these never connect; set it to false"
-        )
-
     def _localize(self, image: ReceivedImage) -> None:
         try:
             self._localize_in(self._configured, image)
         except CamposeError as error:
-            self.tally.refuse(str(error))
+            self._tally.refuse(str(error))
             self._node.get_logger().warning(f"image refused: {error}", throttle_duration_sec=5.0)
         except Exception as error:
             if self._node.context.ok():
-                self.tally.refuse(f"internal fault: {error!r}")
+                self._tally.refuse(f"internal fault: {error!r}")
                 self._node.get_logger().error(traceback.format_exc(), throttle_duration_sec=5.0)
 
     def _localize_in(self, configured: Configured, image: ReceivedImage) -> None:
         parameters, localizer, camera = configured.parameters, configured.localizer, self._camera
         if camera is None:
             raise LocalizationError(
-                f"no intrinsics: nothing usable came on {parameters.camera_info_topic}; "
-                "with camera_source:=scene those of the scene are used"
+                f"no intrinsics: {self._no_camera}; with camera_source:=scene those of the scene are used"
             )
         stamp_ns, camera_frame = stamp_ns_of(image.message.header.stamp), image.message.header.frame_id
         base_from_cam = self._base_from_cam(configured, camera_frame, stamp_ns)
@@ -154,14 +175,20 @@ class LiveLocalization:
         result = localizer.localize(Frame(stamp_ns, pixels, camera_frame, ""), camera, base_from_cam)
         latency_s = time.perf_counter() - image.arrived
         configured.outputs.publish(result, latency_s, self._odometry.at(stamp_ns))
-        self.tally.done(result, latency_s)
+        self._tally.done(result, latency_s)
+        self._log_change(result)
+
+    def _log_change(self, result: LocalizationResult) -> None:
+        if result.status is self._state:
+            return
+        self._state = result.status
+        if result.status is Status.LOST:
+            self._node.get_logger().warning(f"LOST: {result.reason}")
+        else:
+            self._node.get_logger().info(result.status.value)
 
     def _base_from_cam(self, configured: Configured, camera_frame: str, stamp_ns: int) -> Pose | None:
         """The camera's place out of tf where that is asked for; None keeps the one of the parameters."""
         if not configured.parameters.base_from_camera_tf:
             return None
-        base_frame = configured.parameters.base_frame
-        base_from_cam = configured.transforms.lookup(base_frame, camera_frame, stamp_ns)
-        if base_from_cam is None:
-            raise LocalizationError(f"tf does not know {base_frame} <- {camera_frame!r} at the image's stamp")
-        return base_from_cam
+        return configured.transforms.lookup(configured.parameters.base_frame, camera_frame, stamp_ns)

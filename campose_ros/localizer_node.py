@@ -29,6 +29,7 @@ from campose_ros.process import run
 from campose_ros.transforms import Transforms
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
+IN_CAMERA = table.LocalizerParameters().base_from_camera
 
 
 class LocalizerNode(LifecycleNode):
@@ -36,11 +37,12 @@ class LocalizerNode(LifecycleNode):
 
     def __init__(self, name: str = "localizer", **options: Any) -> None:
         super().__init__(name, **options)
-        table.declare(self)
-        self.add_on_set_parameters_callback(self._may_set)
         self._configured: Configured | None = None
         self._live: LiveLocalization | None = None
         self._fault = ""
+        # Before the declaration, so that values from the command line and from files are checked as well.
+        self.add_on_set_parameters_callback(self._may_set)
+        table.declare(self)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         # On a steady clock: simulated time may stand still, and an operator still wants to know.
         self._timer = self.create_timer(1.0, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
@@ -106,14 +108,18 @@ class LocalizerNode(LifecycleNode):
         self.get_logger().info(f"scene {loaded.scene.path} with {where}, estimator {loaded.estimator.name}")
         if loaded.camera is not None:
             self.get_logger().info(f"intrinsics are those of the scene, camera_info is not read: {loaded.camera}")
+        if not parameters.base_from_camera_tf and parameters.base_from_camera == IN_CAMERA:
+            self.get_logger().info(
+                "base_from_camera is the identity: the poses are those of the camera's optical frame"
+            )
 
     def _activate(self, state: LifecycleState) -> None:
         if self._configured is None:
             raise RuntimeError("activated without being configured")
+        self._live = LiveLocalization(self, self._configured)
         super().on_activate(state)
         if self._configured.loaded.walkable is not None:
             self._configured.outputs.publish_map(self._configured.loaded.walkable.floor)
-        self._live = LiveLocalization(self, self._configured)
 
     def _stop(self) -> None:
         if self._live is not None:
@@ -146,11 +152,15 @@ class LocalizerNode(LifecycleNode):
             response.result = LoadMap.Response.RESULT_INVALID_MAP_DATA
             self.get_logger().error(f"load_scene: {error}")
             return response
+        except Exception:  # would end the node and what it can still do
+            response.result = LoadMap.Response.RESULT_UNDEFINED_FAILURE
+            self.get_logger().error(f"load_scene: {traceback.format_exc()}")
+            return response
         localizer = loaded.localizer(self._configured.parameters)
         self._configured = self._configured._replace(loaded=loaded, localizer=localizer)
-        self._configured.outputs.clear_path()
         if self._live is not None:
             self._live.replace(self._configured)
+        self._configured.outputs.clear_path()
         if loaded.walkable is not None:
             response.map = self._configured.outputs.publish_map(loaded.walkable.floor)
         response.result = LoadMap.Response.RESULT_SUCCESS
@@ -172,8 +182,9 @@ class LocalizerNode(LifecycleNode):
             self._configured.outputs.publish_path()
             loaded = self._configured.loaded
             facts = {"scene": loaded.scene.path, "estimator": loaded.estimator.name}
-            silent_after_s = self._configured.parameters.lost_after_s
-            status = self._live.tally.status(name, self._live.image_topic, silent_after_s, facts)
+            status = self._live.status(name, facts)
+            if status.level != DiagnosticStatus.OK:
+                self.get_logger().warning(status.message, throttle_duration_sec=10.0)
         else:
             level = DiagnosticStatus.ERROR if self._fault else DiagnosticStatus.STALE
             values = key_values({"state": "INITIALIZING"})

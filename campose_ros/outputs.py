@@ -62,11 +62,18 @@ class Outputs:
     def _broadcast(self, stamp_ns: int, map_from_base: Pose, odom_from_base: Pose | None) -> None:
         """One parent per frame (REP-105): odom -> base is the odometry's where there is one."""
         parameters = self._parameters
+        if not parameters.publish_tf:
+            return
         if not parameters.use_odometry:
             self._transforms.broadcast(parameters.map_frame, parameters.base_frame, stamp_ns, map_from_base)
         elif odom_from_base is not None:
             map_from_odom = map_from_base * odom_from_base.inverse()
             self._transforms.broadcast(parameters.map_frame, parameters.odom_frame, stamp_ns, map_from_odom)
+        else:
+            self._node.get_logger().warning(
+                f"no odometry on {parameters.odom_topic} around the image's stamp: no transform is broadcast",
+                throttle_duration_sec=10.0,
+            )
 
     def _extend_path(self, stamp_ns: int, map_from_base: Pose) -> None:
         if self._walked_to is not None:

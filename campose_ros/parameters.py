@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from rclpy.node import Node
 
 GATING = LocalizerOptions()
+# rcl_validate_topic_name's rules: tokens that start with no digit, {node} and {ns} among them.
+TOKEN = r"[A-Za-z_{][A-Za-z0-9_{}]*"
+TOPIC = re.compile(rf"(~/|/)?{TOKEN}(/{TOKEN})*")
 
 
 def parameter(
@@ -125,6 +129,10 @@ def refusal(name: str, value: Any) -> str:
     choices = TABLE[name].metadata["choices"]
     if choices and value not in choices:
         return f"{name} must be one of {', '.join(choices)}, got {value!r}"
+    if name.endswith("_topic") and not TOPIC.fullmatch(value):
+        return f"{name} must be the name of a topic, got {value!r}"
+    if name.endswith("_frame") and (not value or value.startswith("/")):
+        return f"{name} must be the name of a frame, which starts with no slash, got {value!r}"
     if isinstance(value, float) and math.isnan(value):
         return f"{name} must be a number, got nan"
     if name == "base_from_camera":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from campose_core.errors import CamposeError, MissingDependency
+from campose_core.errors import CamposeError, LocalizationError, MissingDependency
 from campose_core.geometry import Pose
 from campose_ros.conversions import pose_of_transform, time_message, transform_stamped
 
@@ -31,6 +31,7 @@ class Transforms:
     """
 
     def __init__(self, node: Node, *, broadcast: bool, listen: bool) -> None:
+        self._node = node
         self._broadcaster = _tf2_ros().TransformBroadcaster(node) if broadcast else None
         self._buffer = None
         if listen:
@@ -42,15 +43,21 @@ class Transforms:
         if self._broadcaster is not None:
             self._broadcaster.sendTransform(transform_stamped(parent, child, stamp_ns, parent_from_child))
 
-    def lookup(self, target: str, source: str, stamp_ns: int) -> Pose | None:
-        """`target_from_source` at the stamp, without waiting; None when tf does not know it, or nobody listens."""
-        if self._buffer is None:
-            return None
+    def lookup(self, target: str, source: str, stamp_ns: int) -> Pose:
+        """`target_from_source` at the stamp, without waiting.
+
+        Raises:
+            LocalizationError: tf does not know it.
+        """
+        assert self._buffer is not None, "made with listen"
         try:
             return pose_of_transform(self._buffer.lookup_transform(target, source, time_message(stamp_ns)))
-        except (_tf2_ros().TransformException, CamposeError):
-            return None
+        except (_tf2_ros().TransformException, CamposeError) as error:
+            raise LocalizationError(f"tf does not know {target} <- {source!r} at the image's stamp: {error}") from error
 
     def close(self) -> None:
+        if self._broadcaster is not None:
+            self._node.destroy_publisher(self._broadcaster.pub_tf)
         if self._buffer is not None:
             self._listener.unregister()
+            self._node.destroy_service(self._buffer.srv)

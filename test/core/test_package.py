@@ -86,7 +86,15 @@ def test_launch_defaults_are_the_nodes_own() -> None:
         (variable,) = re.findall(r"\$\(var (\w+)\)", param.get("value") or param.get("from") or "")
         if name in TABLE and defaults[variable] is not None:
             expected = getattr(node_defaults, name)
-            assert defaults[variable] == (str(expected).lower() if isinstance(expected, bool) else str(expected))
+            given = yaml.safe_load(defaults[variable])
+            assert given == (list(expected) if isinstance(expected, tuple) else expected)
+            assert type(given) is (list if isinstance(expected, tuple) else type(expected))
+
+
+def test_the_place_of_the_camera_is_a_launch_argument() -> None:
+    for path in LAUNCH_FILES:
+        declared = {arg.get("name") for arg in ElementTree.parse(path).getroot().findall("arg")}
+        assert "base_from_camera" in declared
 
 
 @pytest.mark.parametrize("path", LAUNCH_FILES, ids=lambda path: path.name)
@@ -124,6 +132,11 @@ def test_every_parameter_is_described_and_its_default_allowed() -> None:
     [
         ("image_transport", "theora", "must be one of raw, compressed, got 'theora'"),
         ("max_speed_mps", float("nan"), "must be a number"),
+        ("image_topic", "", "must be the name of a topic"),
+        ("image_topic", "camera 1/image", "must be the name of a topic"),
+        ("odom_topic", "/odom/", "must be the name of a topic"),
+        ("map_frame", "", "must be the name of a frame"),
+        ("base_frame", "/base_link", "starts with no slash"),
         ("base_from_camera", [0.0] * 6, "must be x y z qx qy qz qw"),
         ("base_from_camera", [0.0] * 7, "must not be zero"),
     ],

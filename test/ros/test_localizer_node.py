@@ -14,10 +14,10 @@ import pytest
 pytest.importorskip("rclpy", reason="ROS 2 is not installed: pip install 'campose_ros[ros]'")
 pytest.importorskip("pycolmap", reason="the structure estimator needs pycolmap: pip install 'campose_ros[map]'")
 
-from client import ALL, Client, stamps, values
+from client import ALL, BEST_EFFORT, Client, stamps, values
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
-from nav_msgs.msg import OccupancyGrid
+from nav_msgs.msg import OccupancyGrid, Odometry
 from nav_msgs.msg import Path as PathMessage
 from nav_msgs.srv import LoadMap
 from node_process import NodeProcess, StartNode
@@ -209,11 +209,52 @@ def test_diagnostics_tell_state_rate_latency_and_support(drive: Drive) -> None:
     assert facts["snap_distance_m"] == "0.000"
 
 
-def test_silence_of_the_camera_is_diagnosed(drive: Drive) -> None:
+def test_silence_of_the_camera_is_diagnosed_and_logged(drive: Drive, localizer: NodeProcess) -> None:
     drive.settle()
     status = drive.client.diagnosis("localizer", lambda s: "no image on /cam/compressed" in s.message, "silence")
     assert status.level == DiagnosticStatus.ERROR
     assert values(status)["state"] == "LOST"
+    assert status.message.endswith("is the camera running?")
+    localizer.wait_for_output("is the camera running?")
+
+
+def test_lost_and_found_are_logged(drive: Drive, localizer: NodeProcess) -> None:
+    drive.settle()
+    before = localizer.output()
+    grey = np.full_like(picture(standing_at(3.0)), 128)
+    first_ns = drive.next_ns
+    for i in range(30):
+        drive.images.publish(compressed_message(first_ns + i * PERIOD_NS, grey))
+        drive.next_ns = first_ns + (i + 1) * PERIOD_NS
+        drive.client.within(0.2, lambda: stamps(drive.status)[-1] >= drive.next_ns - PERIOD_NS)
+    drive.settle()
+    drive.client.until(lambda: "TRACKING" in localizer.output()[len(before) :], "the log says TRACKING again")
+    assert "LOST: no pose found in the image" in localizer.output()[len(before) :]
+
+
+@pytest.mark.parametrize(
+    ("topic", "parameters", "advice"),
+    [
+        ("/seen", {"reliable_images": True}, "reliable_images is true: these never connect"),
+        ("/seen/compressed", {}, "nobody publishes it; there are images on /"),
+        ("/seen", {"image_topic": "/seen_info"}, "what is published there is sensor_msgs/msg/CameraInfo"),
+    ],
+    ids=["reliability", "transport", "type"],
+)
+def test_the_reason_of_a_silence_is_found(
+    start_node: StartNode, wall_scene: Path, client: Client, topic: str, parameters: dict[str, Any], advice: str
+) -> None:
+    kind = CompressedImage if topic.endswith("compressed") else Image
+    publishers = [client.node.create_publisher(kind, topic, BEST_EFFORT)]
+    publishers.append(client.node.create_publisher(CameraInfo, "/seen_info", ALL))
+    node = start_node(
+        "unseeing", **{"scene": wall_scene, "estimator": "retrieval", "image_topic": "/seen", **parameters}
+    )
+    status = client.diagnosis("unseeing", lambda s: advice in s.message, advice)
+    assert status.level == DiagnosticStatus.ERROR
+    assert node.stop() == 0
+    for publisher in publishers:
+        client.node.destroy_publisher(publisher)
 
 
 def test_another_scene_is_loaded_or_refused(drive: Drive, wall_scene: Path, tmp_path: Path) -> None:
@@ -333,11 +374,14 @@ def test_parameters_out_of_range_are_refused(managed: NodeProcess, client: Clien
     assert set_parameter("max_speed_mps", 1.5) == ""
 
 
-@pytest.mark.parametrize("value", [-1.0, "fast"])
-def test_a_bad_parameter_on_the_command_line_is_one_line(start_node: StartNode, value: Any) -> None:
-    node = start_node("misspelt", max_speed_mps=value)
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("max_speed_mps", -1.0), ("max_speed_mps", "fast"), ("image_transport", "theora"), ("image_topic", "/a b")],
+)
+def test_a_bad_parameter_on_the_command_line_is_one_line(start_node: StartNode, name: str, value: Any) -> None:
+    node = start_node("misspelt", **{name: value})
     assert node.process.wait(20) == 1
-    assert "max_speed_mps" in node.output()
+    assert name in node.output()
     assert "Traceback" not in node.output()
 
 
@@ -372,10 +416,14 @@ def test_without_camera_info_the_images_wait_or_the_scene_is_asked(
     try:
         status = client.diagnosis("uncalibrated", lambda s: "no intrinsics" in s.message, "no intrinsics")
         assert "camera_source:=scene" in status.message
+        client.publisher(CameraInfo, "/camera_info", ALL).publish(CameraInfo(width=320, height=240))
+        client.diagnosis("uncalibrated", lambda s: "no intrinsics: camera_info: " in s.message, "it is uncalibrated")
         assert node.stop() == 0
-        start_node("by_scene", scene=wall_scene, image_topic="/bare", camera_source="scene")
+        node = start_node("by_scene", scene=wall_scene, image_topic="/bare", camera_source="scene", use_odometry=True)
         received = client.collect(DiagnosticArray, "/by_scene/status")
         client.until(lambda: len(received) >= 3, "images are processed")
+        client.publisher(Odometry, "/odom", BEST_EFFORT).publish(Odometry(child_frame_id="base_footprint"))
+        node.wait_for_output("odometry refused: it is of base_footprint, and base_frame is base_link")
     finally:
         stop.set()
         thread.join()
