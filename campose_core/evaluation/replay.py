@@ -1,0 +1,50 @@
+"""The node's own Localizer over a recording, as fast as it goes: same images, same poses, every time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from campose_core.camera import Camera
+from campose_core.capture.frame import Recording
+from campose_core.errors import CaptureError
+from campose_core.evaluation.estimates import Estimates, FrameOutcome, write_estimates
+from campose_core.geometry import Pose
+from campose_core.localization.localizer import LocalizationResult, Localizer
+from campose_core.localization.query_camera import scene_camera
+from campose_core.progress import track
+from campose_core.scene import Scene
+
+
+def replay(
+    scene: Scene, recording: Recording, localizer: Localizer, camera: Camera | None = None
+) -> list[LocalizationResult]:
+    """One result per frame, in time order.
+
+    Raises:
+        CaptureError: the recording has no frames. LocalizationError: no intrinsics for its pictures.
+    """
+    known, results = camera or recording.camera, []
+    for frame in track(recording.frames(None), "replay"):
+        height, width = frame.image.shape[:2]
+        known = known or scene_camera(scene, width, height)
+        results.append(localizer.localize(frame, known))
+    if not results:
+        raise CaptureError(f"{recording.name}: no frames to replay")
+    return results
+
+
+def write_replay(folder: Path, results: list[LocalizationResult]) -> Estimates:
+    """pose_raw.tum (as estimated) and pose.tum (snapped to walkable floor), poses of the base; returns the former."""
+    raw = _estimates("pose_raw", [(result, result.map_from_base) for result in results])
+    write_estimates(folder / "pose_raw.tum", raw)
+    write_estimates(folder / "pose.tum", _estimates("pose", [(result, result.on_floor) for result in results]))
+    return raw
+
+
+def _estimates(name: str, rows: list[tuple[LocalizationResult, Pose | None]]) -> Estimates:
+    return Estimates(
+        name,
+        tuple(
+            FrameOutcome(result.stamp_ns, pose, result.status.value, 1e3 * result.latency_s) for result, pose in rows
+        ),
+    )
