@@ -28,12 +28,13 @@ from PIL import Image as PilImage
 from campose_core.camera import Camera
 from campose_core.capture.bag import BagRecording
 from campose_core.capture.bag_writer import CAMERA_FRAME, write_bag
+from campose_core.capture.building import build_world
 from campose_core.capture.drive import BASE_FROM_CAM, camera_trajectory, drifting_odometry, drive
 from campose_core.capture.frame import Frame, Image
 from campose_core.capture.render import Renderer, expose
 from campose_core.capture.top_view import draw_top_view
 from campose_core.capture.video_writer import write_video
-from campose_core.capture.world import World, build_world
+from campose_core.capture.world import World
 from campose_core.errors import UsageError
 from campose_core.extras import load_extra
 from campose_core.files import replacing, write_text

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
+from campose_core.capture.building import build_world
 from campose_core.capture.drive import BASE_FROM_CAM, START_NS, Limits, camera_trajectory, drifting_odometry, drive
-from campose_core.capture.world import build_world
 from campose_core.geometry import pose_error
 
 

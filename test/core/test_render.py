@@ -11,10 +11,11 @@ from PIL import Image
 from scipy.spatial.transform import Rotation
 
 from campose_core.camera import Camera
+from campose_core.capture.building import build_world
 from campose_core.capture.drive import camera_trajectory, drive
 from campose_core.capture.render import Renderer, expose
 from campose_core.capture.textures import paint
-from campose_core.capture.world import Surface, build_world
+from campose_core.capture.world import Surface
 from campose_core.errors import GeometryError
 from campose_core.geometry import Pose
 
@@ -97,7 +98,7 @@ def test_a_camera_with_distortion_is_refused():
 DRAW = """
 from campose_core.camera import Camera
 from campose_core.capture.render import Renderer
-from campose_core.capture.world import build_world
+from campose_core.capture.building import build_world
 Renderer(build_world("small"), Camera("PINHOLE", 64, 48, (50, 50, 32, 24))).close()
 """
 

@@ -13,10 +13,10 @@ import pytest
 
 from campose_core.camera import Camera
 from campose_core.capture.bag import BagRecording
+from campose_core.capture.building import build_world
 from campose_core.capture.drive import camera_trajectory, drive
 from campose_core.capture.simulate import PRESETS, drawing, simulate
 from campose_core.capture.video import VideoRecording
-from campose_core.capture.world import build_world
 from campose_core.cli.main import main
 from campose_core.floor import FloorMap
 from campose_core.trajectory import read_tum

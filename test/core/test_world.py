@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from campose_core.capture.building import build_world
 from campose_core.capture.textures import MATERIALS, paint
-from campose_core.capture.world import SIZES, build_world
+from campose_core.capture.world import SIZES
 from campose_core.errors import UsageError
 from campose_core.floor import FloorMap
 
