@@ -6,16 +6,15 @@ camera). Every message carries the stamp of its frame or pose, and is logged at 
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image as PilImage
 
 from campose_core.camera import MODEL_PARAMS, Camera
-from campose_core.capture.frame import Frame, Image
+from campose_core.capture.frame import Frame
+from campose_core.capture.image_codec import encode_jpeg
 from campose_core.errors import CaptureError
 from campose_core.extras import load_extra
 from campose_core.files import replacing
@@ -174,7 +173,7 @@ class _Messages:
         if (width, height) != (self._camera.width, self._camera.height):
             size = f"{self._camera.width}x{self._camera.height}"
             raise CaptureError(f"frame {frame.name} is {width}x{height}, but the camera is {size}")
-        data = np.frombuffer(jpeg(frame.image), dtype=np.uint8)
+        data = np.frombuffer(encode_jpeg(frame.image, JPEG_QUALITY), dtype=np.uint8)
         header = self.header(frame.stamp_ns, CAMERA_FRAME)
         return self.make(
             "sensor_msgs/msg/CompressedImage", header=header, format="rgb8; jpeg compressed bgr8", data=data
@@ -241,10 +240,3 @@ def _distortion(camera: Camera) -> tuple[str, Array]:
     if camera.model == "FULL_OPENCV":
         return "rational_polynomial", np.array(list(extra.values()))
     return "plumb_bob", np.array([extra[name] for name in ("k1", "k2", "p1", "p2", "k3")])
-
-
-def jpeg(image: Image) -> bytes:
-    """The picture (H, W, 3) uint8 RGB as a JPEG file."""
-    buffer = io.BytesIO()
-    PilImage.fromarray(image).save(buffer, format="JPEG", quality=JPEG_QUALITY)
-    return buffer.getvalue()

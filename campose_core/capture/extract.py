@@ -1,18 +1,15 @@
 """Recordings into a scene: pictures under frames/, rows in frames.csv, a camera for each source."""
 
 import hashlib
-import io
 import json
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-from PIL import Image as PillowImage
-
-from campose_core.camera import MODEL_PARAMS, Camera
-from campose_core.capture.frame import Frame, Recording
+from campose_core.camera import Camera
+from campose_core.capture.frame import Recording
+from campose_core.capture.image_codec import encode_jpeg
 from campose_core.capture.recording import open_recording
 from campose_core.errors import CaptureError, GeometryError, UsageError
 from campose_core.files import replacing
@@ -71,37 +68,6 @@ def extract(
     return scene
 
 
-def read_camera_file(path: Path | str) -> Camera:
-    """A camera from JSON or YAML: {width, height, model, params}, or {width, height, fx, fy, cx, cy} for a pinhole.
-
-    The first pixel's centre is (0, 0).
-
-    Raises:
-        GeometryError: unreadable, a key is missing or unknown, or the numbers are no camera.
-    """
-    path = Path(path)
-    try:
-        fields = yaml.safe_load(path.read_text(encoding="utf-8"))  # JSON is YAML
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise GeometryError(f"{path}: no camera can be read: {error}") from error
-    if not isinstance(fields, dict):
-        raise GeometryError(f"{path}: expected the keys width, height, model, params (or fx, fy, cx, cy)")
-    try:
-        model = str(fields.get("model", "PINHOLE"))
-        named = fields if "params" not in fields else {}
-        params = fields.get("params") or [named[name] for name in MODEL_PARAMS.get(model, ())]
-        unknown = set(fields) - {"width", "height", "model", "params", *MODEL_PARAMS.get(model, ())}
-        if unknown and model in MODEL_PARAMS:
-            raise GeometryError(f"unknown key {sorted(map(str, unknown))[0]!r} for a {model} camera")
-        return Camera(model, int(fields["width"]), int(fields["height"]), tuple(float(value) for value in params))
-    except KeyError as error:
-        raise GeometryError(f"{path}: the key {error} is missing") from error
-    except (TypeError, ValueError) as error:
-        raise GeometryError(f"{path}: {error}") from error
-    except GeometryError as error:
-        raise GeometryError(f"{path}: {error}") from error
-
-
 def _extract_source(
     scene: Scene, recording: Recording, options: dict[str, Any], fps: float | None, camera: Camera | None
 ) -> Scene:
@@ -124,7 +90,7 @@ def _extract_source(
                     "a source needs one camera, so split the recording there"
                 )
             file_name = f"{frame.name}.jpg"
-            (beside / file_name).write_bytes(frame.jpeg or _jpeg(frame))
+            (beside / file_name).write_bytes(frame.jpeg or encode_jpeg(frame.image, JPEG_QUALITY))
             rows.append(SceneFrame(f"{name}/{file_name}", name, frame.stamp_ns, name))
         if not rows:
             raise CaptureError(f"{options['path']}: no frames")
@@ -179,12 +145,6 @@ def _fitted_camera(recording: Recording, given: Camera | None, width: int, heigh
         raise GeometryError(f"{shapes}: give the camera of the picture{turned}")
     say(f"{shapes}: scaled")
     return known.resized(width, height)
-
-
-def _jpeg(frame: Frame) -> bytes:
-    file = io.BytesIO()
-    PillowImage.fromarray(frame.image).save(file, "JPEG", quality=JPEG_QUALITY)
-    return file.getvalue()
 
 
 def _source_names(scene: Scene, paths: Iterable[Path]) -> list[str]:

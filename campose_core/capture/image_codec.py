@@ -1,4 +1,4 @@
-"""Pixels out of sensor_msgs/Image and CompressedImage messages, by numpy and Pillow.
+"""Pixels out of sensor_msgs/Image and CompressedImage messages, and into JPEG, by numpy and Pillow.
 
 Messages are read by attribute only, so the same code serves bags and live ROS. Encodings are those of
 sensor_msgs/image_encodings.hpp; YUV is converted as OpenCV (and so cv_bridge) does: BT.601, video range.
@@ -103,6 +103,13 @@ def decode_picture(data: bytes) -> Image:
             return rgb_pixels(picture)
     except PILLOW_ERRORS as error:
         raise CaptureError(f"damaged {'JPEG' if data.startswith(JPEG_MAGIC) else 'PNG'}: {error}") from error
+
+
+def encode_jpeg(image: Image, quality: int) -> bytes:
+    """The picture (H, W, 3) uint8 RGB as a JPEG file."""
+    file = io.BytesIO()
+    PillowImage.fromarray(image).save(file, "JPEG", quality=quality)
+    return file.getvalue()
 
 
 def rgb_pixels(picture: PillowImage.Image) -> Image:

@@ -1,35 +1,45 @@
 """`campose extract SOURCE... --scene SCENE`."""
 
 import json
-from pathlib import Path
 from typing import Literal
 
 from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import PositiveFloat
 
-from campose_core.capture.extract import extract, read_camera_file
+from campose_core.capture.camera_file import read_camera_file
+from campose_core.capture.extract import extract
 from campose_core.scene import Scene
 
 FrameRate = PositiveFloat | Literal["all"]
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("sources", nargs="+", metavar="SOURCE", help="video file, folder of pictures, or bag")
-    parser.add_argument("--scene", required=True, metavar="SCENE", help="scene folder; made when it does not exist")
-    parser.add_argument("--topic", type=str, help="image topic, for bags with several")
-    parser.add_argument("--fps", type=FrameRate, default=10.0, help="keep at most this many frames a second")
-    parser.add_argument(
-        "--camera", metavar="FILE", type=str,
-        help="intrinsics of the picture as displayed, JSON or YAML: width, height, model, params (or fx, fy, cx, cy)",
-    )  # fmt: skip
+    add_extract_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print the sources as JSON")
 
 
-def run(options: Namespace) -> None:
+def add_extract_arguments(parser: ArgumentParser) -> None:
+    """The sources and how to read them; `campose build` has the same."""
+    parser.add_argument("sources", nargs="+", metavar="SOURCE", help="video file, folder of pictures, or bag")
+    parser.add_argument("--scene", required=True, metavar="SCENE", help="scene folder; made when it does not exist")
+    parser.add_argument("--topic", type=str | None, help="image topic, for bags with several")
+    parser.add_argument("--fps", type=FrameRate, default=10.0, help="keep at most this many frames a second")
+    parser.add_argument(
+        "--camera", metavar="FILE", type=str | None,
+        help="intrinsics of the picture as displayed, JSON or YAML: width, height, model, params (or fx, fy, cx, cy)",
+    )  # fmt: skip
+
+
+def extract_sources(options: Namespace) -> Scene:
+    """The scene, with the sources in it."""
     camera = read_camera_file(options.camera) if options.camera else None
     fps = None if options.fps == "all" else options.fps
     scene = Scene.open_or_create(options.scene)
-    scene = extract(scene, [Path(p) for p in options.sources], topic=options.topic, fps=fps, camera=camera)
+    return extract(scene, options.sources, topic=options.topic, fps=fps, camera=camera)
+
+
+def run(options: Namespace) -> None:
+    scene = extract_sources(options)
     if options.json:
         print(json.dumps({"scene": str(scene.path), "sources": scene.sources}, indent=2))
         return

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
-from campose_core.capture.extract import read_camera_file
 from campose_core.capture.recording import open_recording
+from campose_core.cli.query import add_query_arguments, query_camera
 from campose_core.errors import UsageError
 from campose_core.evaluation.estimates import write_estimates
 from campose_core.evaluation.run import localize_recording
@@ -19,10 +19,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("source", help="video file, folder of pictures, or bag")
     parser.add_argument("--estimator", default="structure", help="structure, retrieval, or the name of a trained model")
     parser.add_argument("--out", required=True, type=Path, help="TUM file to write; a summary goes beside it as .json")
-    parser.add_argument("--topic", type=str | None, help="image topic, for bags with several")
-    parser.add_argument(
-        "--camera", metavar="FILE", type=str | None, help="intrinsics of the query camera, if not the scene's"
-    )
+    add_query_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
 
 
@@ -30,7 +27,7 @@ def run(options: Namespace) -> None:
     if options.out.suffix == ".json":
         raise UsageError(f"--out {options.out}: the summary gets this name; call the trajectory EST.tum")
     scene = Scene.open(options.scene)
-    camera = read_camera_file(options.camera) if options.camera else None
+    camera = query_camera(options)
     recording = open_recording(options.source, options.topic)
     estimates = localize_recording(scene, recording, load_estimator(scene, options.estimator), camera)
     write_estimates(options.out, estimates)

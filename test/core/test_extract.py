@@ -13,7 +13,8 @@ from PIL import Image as PillowImage
 from recordings import START_NS, TOPIC, Messages, image_entries, jpeg, picture, write_bag
 
 from campose_core.camera import Camera
-from campose_core.capture.extract import extract, read_camera_file
+from campose_core.capture.camera_file import read_camera_file
+from campose_core.capture.extract import extract
 from campose_core.cli.main import main
 from campose_core.errors import CaptureError, GeometryError, UsageError
 from campose_core.scene import Scene
