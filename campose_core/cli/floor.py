@@ -37,6 +37,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> None:
     if (options.map is None) == (options.plan is None):
         raise UsageError("give either --map MAP.yaml or --plan PLAN.png")
+    if options.map is not None and (options.resolution, options.points, options.distance) != (None, None, None):
+        raise UsageError("--resolution, --points and --distance belong to --plan: the yaml of --map has its own scale")
     resolution = None if options.plan is None else _resolution(options)
     scene = Scene.open(options.scene)
     common = {"keepout_yaml": options.keepout, "radius_m": options.radius, "max_snap_m": options.max_snap}
@@ -66,9 +68,9 @@ def run(options: Namespace) -> None:
 
 
 def _resolution(options: Namespace) -> float:
-    by_points = options.points is not None and options.distance is not None
-    if (options.resolution is None) == (not by_points):
-        raise UsageError("a plan has no scale: give --resolution, or --points X1 Y1 X2 Y2 and --distance")
+    by_points = options.points is not None, options.distance is not None
+    if any(by_points) == (options.resolution is not None) or any(by_points) != all(by_points):
+        raise UsageError("a plan has no scale: give either --resolution, or --points X1 Y1 X2 Y2 and --distance")
     if options.resolution is not None:
         return float(options.resolution)
     x1, y1, x2, y2 = options.points

@@ -1,5 +1,7 @@
 """`campose map SCENE`"""
 
+import json
+
 from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import PositiveFloat, PositiveInt
 
@@ -18,8 +20,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--max-keyframes", type=PositiveInt, default=MapOptions.max_keyframes, help="bound where no rate is given"
     )
+    parser.add_argument("--json", action="store_true", help="print what was reconstructed as JSON")
 
 
 def run(options: Namespace) -> None:
     chosen = MapOptions(mapper=options.mapper, keyframe_fps=options.keyframe_fps, max_keyframes=options.max_keyframes)
-    map_scene(Scene.open(options.scene), chosen)
+    scene = map_scene(Scene.open(options.scene), chosen)
+    if options.json:
+        report = json.loads((scene.sfm_dir / "report.json").read_text(encoding="utf-8"))
+        print(json.dumps({"scene": str(scene.path), **report}))

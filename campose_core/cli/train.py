@@ -2,7 +2,8 @@
 
 import dataclasses
 import json
-from typing import Any
+import re
+from typing import Any, get_type_hints
 
 import yaml
 from jsonargparse import ArgumentParser, Namespace
@@ -21,7 +22,18 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--config", action="config", help="YAML file with any of the options below")
     parser.add_argument("--kind", choices=KINDS, help="kind of model, where NAME does not begin with it")
     parser.add_argument("--json", action="store_true", help="print the metrics as JSON")
-    parser.add_class_arguments(TrainOptions, skip={"kind"})
+    add_train_arguments(parser)
+
+
+def add_train_arguments(parser: ArgumentParser, prefix: str = "") -> None:
+    """An option per field of TrainOptions but `kind`, explained by its docstring; `campose build` has the same."""
+    types = get_type_hints(TrainOptions)
+    explained = dict(re.findall(r"^ +(\w+): (.+)$", TrainOptions.__doc__ or "", re.MULTILINE))
+    group = parser.add_argument_group("training")
+    for field in dataclasses.fields(TrainOptions):
+        if field.name != "kind":
+            option = f"--{prefix}{field.name.replace('_', '-')}"
+            group.add_argument(option, type=types[field.name], default=field.default, help=explained[field.name])
 
 
 def run(options: Namespace) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from campose_core.geometry import Array, Pose
 from campose_core.mapping.alignment import align_by_distance, align_to_points, align_to_poses
 from campose_core.mapping.register import SfmPoses
 from campose_core.progress import say
-from campose_core.scene import Alignment, Scene
+from campose_core.scene import Alignment, Scene, SceneFrame
 from campose_core.trajectory import read_tum
 
 PAIR_COLUMNS = {
@@ -23,30 +25,56 @@ PAIR_COLUMNS = {
 }
 
 
-def align_scene_to_reference(scene: Scene, reference: Path) -> Scene:
+def align_scene_to_reference(scene: Scene, reference: Path, source: str | None = None) -> Scene:
     """With a TUM file of map_from_cam at (some of) the frames' stamps; frames between two poses are interpolated.
 
+    source: the recording that the reference is of, where the stamps do not tell (every video begins at zero).
+
     Raises:
-        AlignmentError: the stamps do not overlap (both intervals are named), or the poses do not determine a map frame.
+        AlignmentError: the stamps do not overlap (both intervals are named), or fit several recordings, or the poses
+            do not determine a map frame.
     """
-    options = {"reference": str(reference.resolve()), "modified_ns": _modified_ns(reference)}
+    options: dict[str, Any] = {"reference": str(reference.resolve()), "modified_ns": _modified_ns(reference)}
+    options |= {} if source is None else {"source": source}
     if _already(scene, options):
         return scene
-    trajectory = read_tum(reference)
     poses = SfmPoses.load(scene).poses()
-    frames = sorted((f for f in scene.frames if f.name in poses), key=lambda f: f.stamp_ns)
-    stamps = np.unique([f.stamp_ns for f in frames])
-    inside, at_stamps = trajectory.interpolate(stamps)
-    if inside.sum() < 3:
-        span = f"{stamps[0] / 1e9:.3f} .. {stamps[-1] / 1e9:.3f} s"
+    known = frames_with_reference([f for f in scene.frames if f.name in poses], reference, source)
+    found = align_to_poses([poses[frame.name] for frame, _ in known], [map_from_cam for _, map_from_cam in known])
+    return _apply(scene, poses, found, options)
+
+
+def frames_with_reference(
+    frames: Sequence[SceneFrame], reference: Path, source: str | None = None
+) -> list[tuple[SceneFrame, Pose]]:
+    """The frames (of one source, or of all) whose stamp the TUM file covers, with the map_from_cam that it gives them.
+
+    Raises:
+        AlignmentError: fewer than three (both intervals are named), no such source, or frames of several sources at the
+            same time, so that the stamps do not tell whose poses these are.
+    """
+    trajectory = read_tum(reference)
+    sources = sorted({frame.source for frame in frames})
+    if source not in (None, *sources):
+        raise AlignmentError(f"no frame comes from the source {source!r}; there are {', '.join(sources) or 'none'}")
+    asked = sorted((f for f in frames if source in (None, f.source)), key=lambda f: f.stamp_ns)
+    stamps = np.unique(np.array([f.stamp_ns for f in asked], dtype=np.int64))
+    _, at_stamps = trajectory.interpolate(stamps)
+    map_from_cam = dict(at_stamps)
+    known = [(f, map_from_cam[f.stamp_ns]) for f in asked if f.stamp_ns in map_from_cam]
+    if len(known) < 3:
+        span = f"{stamps[0] / 1e9:.3f} .. {stamps[-1] / 1e9:.3f} s" if len(stamps) else "no time at all"
         raise AlignmentError(
-            f"{reference}: {int(inside.sum())} of {len(frames)} registered frames have a pose in it. The frames cover "
+            f"{reference}: {len(known)} of {len(asked)} frames have a pose in it. The frames cover "
             f"{span}, the reference {trajectory.interval_text()}: both must use the same clock"
         )
-    map_from_cam = dict(at_stamps)
-    known = [f for f in frames if f.stamp_ns in map_from_cam]
-    found = align_to_poses([poses[f.name] for f in known], [map_from_cam[f.stamp_ns] for f in known])
-    return _apply(scene, poses, found, options)
+    taking_turns = [name for name, _ in groupby(frame.source for frame, _ in known)]
+    if len(taking_turns) > len(set(taking_turns)):
+        raise AlignmentError(
+            f"{reference}: it covers frames of {' and '.join(sorted(set(taking_turns)))} at the same time: name the "
+            "recording that it is of with --source"
+        )
+    return known
 
 
 def align_scene_to_points(scene: Scene, pairs: Path) -> Scene:
@@ -60,7 +88,11 @@ def align_scene_to_points(scene: Scene, pairs: Path) -> Scene:
         return scene
     poses = SfmPoses.load(scene).poses()
     source, target = read_pairs(pairs, poses)
-    return _apply(scene, poses, align_to_points(source, target), options)
+    try:
+        found = align_to_points(source, target)
+    except AlignmentError as error:
+        raise AlignmentError(f"{pairs}: {error}") from error
+    return _apply(scene, poses, found, options)
 
 
 def align_scene_by_distance(scene: Scene, first: str, second: str, distance_m: float, height_m: float) -> Scene:
@@ -103,13 +135,17 @@ def read_pairs(path: Path, poses: dict[str, Pose]) -> tuple[Array, Array]:
                     else:
                         source.append(np.array([float(row[c]) for c in columns[:3]]))
                     target.append([float(row[c]) for c in ("x", "y", "z")])
+                    if not np.isfinite([*source[-1], *target[-1]]).all():
+                        raise ValueError
                 except KeyError:
                     raise AlignmentError(
                         f"{path}:{number}: frame {row['name']!r} is not in the reconstruction"
                     ) from None
                 except (TypeError, ValueError):
-                    raise AlignmentError(f"{path}:{number}: not a row of numbers: {list(row.values())}") from None
-    except (OSError, UnicodeDecodeError) as error:
+                    raise AlignmentError(
+                        f"{path}:{number}: not a row of finite numbers: {list(row.values())}"
+                    ) from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise AlignmentError(f"{path}: cannot be read: {error}") from error
     if len(source) < 3:
         raise AlignmentError(f"{path}: holds {len(source)} point pairs, three or more are needed")

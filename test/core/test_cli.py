@@ -1,5 +1,6 @@
 """The command line as a person meets it: help, wrong usage, one line for a fault."""
 
+import re
 import subprocess
 import sys
 
@@ -42,3 +43,11 @@ def test_a_missing_scene_is_one_line_and_exit_1(verb, tmp_path):
     assert shown.returncode == 1
     assert len(shown.stderr.strip().splitlines()) == 1
     assert "nowhere" in shown.stderr
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_options_of_several_words_have_dashes_and_results_are_machine_readable(verb):
+    shown = campose(verb, "--help").stdout
+    options = set(re.findall(r"--[a-z][\w.-]+", shown)) - {"--print_config"}  # jsonargparse's own
+    assert not [option for option in options if "_" in option]
+    assert verb == "view" or "--json" in options  # which prints nothing

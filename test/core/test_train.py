@@ -35,7 +35,7 @@ def scene(tmp_path):
 def train_on_command_line(scene, *extra):
     return [
         "train", str(scene.path), "--model", "posenet", "--backbone", SMALL, "--weights", "random",
-        "--hidden", "64", "--image_size", "32", "--batch_size", "16", "--views", "0", *extra,
+        "--hidden", "64", "--image-size", "32", "--batch-size", "16", "--views", "0", *extra,
     ]  # fmt: skip
 
 
