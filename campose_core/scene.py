@@ -140,9 +140,9 @@ class Scene:
                 path=path,
                 name=str(header["name"]),
                 cameras={name: Camera.from_dict(fields) for name, fields in header["cameras"].items()},
-                sources=header["sources"],
+                sources={name: dict(fields) for name, fields in header["sources"].items()},
                 alignment=Alignment.from_dict(alignment) if alignment else None,
-                steps=header["steps"],
+                steps={n: {"options": dict(r["options"]), "key": str(r["key"])} for n, r in header["steps"].items()},
                 frames=tuple(_read_frames(path / "frames.csv")),
             )
         except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError, OSError) as error:

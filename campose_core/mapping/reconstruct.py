@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from campose_core.camera import Camera
-from campose_core.errors import MappingError
+from campose_core.errors import MappingError, SceneError
 from campose_core.files import replacing, write_text
 from campose_core.mapping.child import run_stage
 from campose_core.mapping.colmap import load_pycolmap
@@ -57,7 +57,15 @@ def _at_rate(frames: list[SceneFrame], rate: float | None) -> list[SceneFrame]:
 
 
 def given_camera(scene: Scene, source: str) -> Camera:
-    """The camera as the recording or the user gave it, before reconstruction refined it."""
+    """The camera as the recording or the user gave it, before reconstruction refined it.
+
+    Raises:
+        SceneError: an extraction was killed before it had recorded the source.
+    """
+    if source not in scene.sources:
+        raise SceneError(
+            f"{scene.path}: the extraction of {source!r} was cut short: run `campose extract` with it again"
+        )
     given = scene.sources[source].get("given_camera")
     return Camera.from_dict(given) if given else scene.cameras[source]
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from campose_core.camera import Camera
 from campose_core.capture.extract import extract
-from campose_core.errors import AlignmentError, MappingError
+from campose_core.errors import AlignmentError, MappingError, SceneError
 from campose_core.geometry import Pose, pose_error
 from campose_core.mapping.align import align_scene_by_distance, align_scene_to_points, align_scene_to_reference
 from campose_core.mapping.child import run_stage
@@ -193,6 +193,14 @@ def test_frames_that_vanished_are_named(small_scene, tmp_path):
     scene.frame_path(scene.frames[3]).write_bytes(b"")
     with pytest.raises(MappingError, match=r"1 frames could not be read"):
         map_scene(scene, MapOptions())
+
+
+def test_rows_of_an_extraction_that_was_killed_before_it_was_recorded_are_not_mapped(small_scene, tmp_path):
+    scene = copied(small_scene, tmp_path)
+    with open(scene.path / "frames.csv", "a") as file:
+        file.write("walk/1.jpg,walk,7,walk,,,,,,,,\n")
+    with pytest.raises(SceneError, match="the extraction of 'walk' was cut short"):
+        map_scene(Scene.open(scene.path), MapOptions())
 
 
 def test_keyframes_are_even_in_time():

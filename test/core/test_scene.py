@@ -69,6 +69,8 @@ def test_a_step_is_done_until_its_options_or_a_step_before_it_change(tmp_path):
     [
         ("scene.yaml", "format: 1\nname: x\n", "scene.yaml is damaged"),
         ("scene.yaml", "[", "scene.yaml is damaged"),
+        ("scene.yaml", "format: 1\nname: x\ncameras: {}\nsources:\nsteps: {}\n", "scene.yaml is damaged"),
+        ("scene.yaml", "format: 1\nname: x\ncameras: {}\nsources: {}\nsteps: {map: x}\n", "scene.yaml is damaged"),
         ("scene.yaml", "format: 99\n", "format: 1"),
         ("frames.csv", "name,stamp\n", "frames.csv: expected the columns"),
         ("frames.csv", None, "frames.csv: cannot be read"),
