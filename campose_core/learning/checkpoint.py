@@ -42,7 +42,7 @@ WEIGHTS, DESCRIPTION, METRICS = "weights.safetensors", "model.yaml", "metrics.cs
 class TrainedModel:
     """A network in evaluation mode and what inference needs beside it.
 
-    covariance: (6, 6) of the validation residuals, in map axes (see `validation.Residuals`).
+    covariance: (6, 6) of the residuals on unseen frames, in map axes (see `validation.Residuals` and `train`).
     options, metrics: of the training run, for people and reports.
     """
 

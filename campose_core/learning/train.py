@@ -1,5 +1,8 @@
 """Train a pose network on a scene: the best epoch on the validation split becomes models/NAME.
 
+Its covariance is that of the residuals on the test split: the validation frames chose the epoch, and lie between
+stretches that were trained on. Only a scene without test frames has it from the validation split.
+
 A killed run goes on at the epoch it last saved and, on a CPU, ends with the same weights as one that was not killed:
 the state holds the weights, the optimiser and the random generator.
 """
@@ -16,12 +19,13 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from campose_core.errors import LearningError
 from campose_core.files import replacing
-from campose_core.geometry import Pose
+from campose_core.geometry import Array, Pose
 from campose_core.learning.checkpoint import DESCRIPTION, TrainedModel, save
 from campose_core.learning.data import (
     FeatureSamples,
@@ -31,7 +35,7 @@ from campose_core.learning.data import (
     frames_of_split,
     tuple_rows,
 )
-from campose_core.learning.frame_cache import cached_pictures
+from campose_core.learning.frame_cache import Pictures, cached_pictures
 from campose_core.learning.losses import PoseLoss
 from campose_core.learning.model import PoseNet, PoseNumbers, create_model
 from campose_core.learning.options import TrainOptions
@@ -39,7 +43,7 @@ from campose_core.learning.pose_space import PoseSpace
 from campose_core.learning.preprocess import NetworkInput
 from campose_core.learning.validation import Residuals
 from campose_core.progress import say, track
-from campose_core.scene import Scene, SceneFrame
+from campose_core.scene import SPLITS, Scene, SceneFrame
 
 SAVE_EVERY_S = 10.0
 COLUMNS = ("epoch", "loss", "val_median_m", "val_median_deg", "beta", "gamma", "learning_rate", "seconds")
@@ -65,15 +69,16 @@ def train(scene: Scene, name: str, options: TrainOptions) -> Scene:
         training.resume(state_path, _digest(scene, step, options))
         training.run(state_path, name)
 
-    network, residuals = training.best_network()
-    metrics = {**training.best, "train_frames": len(training.frames), "val_frames": len(training.val_poses)}
-    model = TrainedModel(network, training.network_input, residuals.covariance(), options.to_dict(), metrics)
+    network, covariance = training.best_network()
+    counts = {split: float(len(scene.posed_frames(split))) for split in SPLITS}
+    metrics = {**training.best, **{f"{split}_frames": count for split, count in counts.items()}}
+    model = TrainedModel(network, training.network_input, covariance, options.to_dict(), metrics)
     save(folder, model, training.metrics_csv())
     scene = scene.with_step(step, options.to_dict())
     scene.save()
     state_path.unlink(missing_ok=True)
     say(
-        f"{name}: validation median {residuals.median_m:.3f} m, {residuals.median_deg:.2f} deg "
+        f"{name}: validation median {metrics['val_median_m']:.3f} m, {metrics['val_median_deg']:.2f} deg "
         f"(epoch {training.best['epoch']} of {training.epoch}, {training.seconds:.0f} s)"
     )
     return scene
@@ -85,21 +90,22 @@ class _Training:
     def __init__(self, scene: Scene, options: TrainOptions) -> None:
         self.options = options
         self.frames, val_frames = frames_of_split(scene, "train"), frames_of_split(scene, "val")
+        test_frames = scene.posed_frames("test")
         self.rows_mt = tuple_rows(self.frames, options.tuple_offsets)
-        poses, self.val_poses = _poses(self.frames), _poses(val_frames)
+        poses, self.val_poses, self.test_poses = _poses(self.frames), _poses(val_frames), _poses(test_frames)
         space = PoseSpace.of(poses)
         self.network = network = create_model(options.architecture)
         network.backbone.load_weights(options.weights)
         network.set_pose_space(space)
         self.network_input = NetworkInput.covering(scene.cameras[self.frames[0].camera], options.image_size)
-        pictures = cached_pictures(scene, [*self.frames, *val_frames], self.network_input)
-        self.val_pictures = pictures[len(poses) :]
+        pictures = cached_pictures(scene, [*self.frames, *val_frames, *test_frames], self.network_input)
+        self.val_pictures, self.test_pictures = np.split(pictures[len(poses) :], [len(val_frames)])
         self.samples: Samples
         if options.frozen:
             network.backbone.requires_grad_(False)
             views = (self.network_input, options.views, options.seed)
             self.samples = FeatureSamples(network.backbone, pictures[: len(poses)], poses, space, *views)
-            self.val_features = self._features_of_val()
+            self.val_features = self._features(self.val_pictures, "validation frames")
         else:
             self.samples = PictureSamples(pictures[: len(poses)], poses, space, self.network_input, options.views)
         self.trained: nn.Module = network.head if options.frozen else network
@@ -167,20 +173,22 @@ class _Training:
         return total / len(self.rows_mt)
 
     def _validate(self) -> Residuals:
+        frozen = self.options.frozen
+        features = self.val_features if frozen else self._features(self.val_pictures, "validation frames")
+        return self._residuals(features, self.val_poses)
+
+    def _residuals(self, features: Tensor, poses: Sequence[Pose]) -> Residuals:
         with torch.no_grad():
-            features = self.val_features if self.options.frozen else self._features_of_val()
             predicted = self.network.from_features(features)
         if not (predicted.position.isfinite().all() and predicted.logq.isfinite().all()):
             raise LearningError(
                 f"the network predicts no number after epoch {self.epoch + 1}: "
                 f"lower the learning_rate ({self.options.learning_rate})"
             )
-        return Residuals.of(self.network.poses(predicted), self.val_poses)
+        return Residuals.of(self.network.poses(predicted), poses)
 
-    def _features_of_val(self) -> Tensor:
-        return backbone_features(
-            self.network.backbone, len(self.val_poses), self.val_pictures.__getitem__, "validation frames"
-        )
+    def _features(self, pictures: Pictures, description: str) -> Tensor:
+        return backbone_features(self.network.backbone, len(pictures), pictures.__getitem__, description)
 
     def _record(self, loss: float, residuals: Residuals) -> None:
         beta, gamma = (float(p.detach()) for p in (self.loss.beta, self.loss.gamma))
@@ -197,10 +205,14 @@ class _Training:
             }
             self.best_weights = deepcopy(self.trained.state_dict())
 
-    def best_network(self) -> tuple[PoseNet, Residuals]:
-        """The network with the weights of the best epoch, and its validation residuals."""
+    def best_network(self) -> tuple[PoseNet, Array]:
+        """The network with the weights of the best epoch, and its covariance (6, 6)."""
         self.trained.load_state_dict(self.best_weights)
-        return self.network.eval(), self._validate()
+        self.network.eval()
+        if not self.test_poses:
+            return self.network, self._validate().covariance()
+        features = self._features(self.test_pictures, "test frames")
+        return self.network, self._residuals(features, self.test_poses).covariance()
 
     def metrics_csv(self) -> str:
         lines = [",".join(COLUMNS), *(",".join(f"{value:.6g}" for value in row) for row in self.rows)]

@@ -7,13 +7,15 @@ from campose_core.capture.frame import Frame
 from campose_core.errors import LocalizationError
 from campose_core.extras import load_extra
 from campose_core.localization.estimator import PoseEstimate
+from campose_core.localization.query_camera import RefinedCameras
 from campose_core.scene import Scene
 
 
 class LearnedEstimator:
     """Pose from a model of models/NAME. It always answers; how far it is off on average is in its covariance.
 
-    The covariance is that of the residuals on the validation split, the same for every image.
+    The covariance is the same for every image: that of the residuals on frames that training has not seen (see
+    `learning.train`). Intrinsics that mapping has refined are replaced: the network was trained with the refined ones.
     """
 
     def __init__(self, scene: Scene, name: str) -> None:
@@ -23,6 +25,7 @@ class LearnedEstimator:
 
         self.name = name
         self._model = load(scene.models_dir / name)
+        self._refined = RefinedCameras(scene)
 
     @classmethod
     def load(cls, scene: Scene, name: str) -> LearnedEstimator:
@@ -47,7 +50,7 @@ class LearnedEstimator:
             LearningError: the camera sees too little of the view the network was trained with, or the image does not
                 have the camera's size.
         """
-        map_from_cam = self._model.pose(frame.image, camera)
+        map_from_cam = self._model.pose(frame.image, self._refined(camera))
         if map_from_cam is None:
             return None
         return PoseEstimate(frame.stamp_ns, map_from_cam, self._model.covariance, 1)

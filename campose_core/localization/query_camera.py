@@ -18,7 +18,8 @@ class RefinedCameras:
     """
 
     def __init__(self, scene: Scene) -> None:
-        self._pairs = [(given_camera(scene, name), scene.cameras[name]) for name in scene.sources]
+        refined = [name for name, source in scene.sources.items() if source.get("given_camera")]
+        self._pairs = [(given_camera(scene, name), scene.cameras[name]) for name in refined]
 
     def __call__(self, camera: Camera) -> Camera:
         for given, refined in self._pairs:

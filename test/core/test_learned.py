@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -44,14 +45,31 @@ def test_another_size_of_the_same_camera_changes_little(scene, estimator):
     assert pose_error(large.map_from_cam, small.map_from_cam)[0] < 0.15
 
 
-def test_the_covariance_is_that_of_the_validation_errors(scene, estimator):
+@pytest.mark.parametrize("judges", ["test", "val"])
+def test_the_covariance_is_that_of_the_errors_on_frames_that_chose_nothing(scene, estimator, tmp_path, judges):
+    """On the test frames; a scene without any has only its validation frames."""
+    if judges == "val":
+        without_test = tuple(replace(frame, split=frame.split.replace("test", "")) for frame in scene.frames)
+        scene = replace(scene, path=shutil.copytree(scene.path, tmp_path / "scene"), frames=without_test, steps={})
+        train(scene, "posenet", QUICK)
+        estimator = LearnedEstimator.load(scene, "posenet")
     residuals = []
-    for scene_frame in scene.posed_frames("val"):
+    for scene_frame in scene.posed_frames(judges):
         image = np.asarray(Image.open(scene.frame_path(scene_frame)).convert("RGB"))
         estimate = estimator.estimate(Frame(0, image, "", ""), CAMERA)
         residuals.append(estimate.map_from_cam.translation - scene_frame.map_from_cam.translation)
     variance = np.mean(np.square(residuals), axis=0)
     np.testing.assert_allclose(np.diag(estimate.covariance)[:3], variance, rtol=0.02)
+
+
+def test_intrinsics_that_mapping_refined_are_replaced_by_those_of_training(scene):
+    given = Camera.from_field_of_view(64, 48, 70.0)
+    sources = {source: {"given_camera": given.to_dict()} for source in scene.sources}
+    cameras = dict.fromkeys(scene.sources, CAMERA)
+    estimator = LearnedEstimator.load(replace(scene, sources=sources, cameras=cameras), "mapnet")
+    frame = Frame(0, picture(scene.posed_frames("train")[5].map_from_cam), "", "")
+    as_given, as_refined = estimator.estimate(frame, given), estimator.estimate(frame, CAMERA)
+    assert pose_error(as_given.map_from_cam, as_refined.map_from_cam) == (0.0, 0.0)
 
 
 def test_wrong_cameras_and_models_are_refused(scene, estimator, tmp_path):
