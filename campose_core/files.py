@@ -4,7 +4,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -16,6 +16,7 @@ def replacing(path: Path) -> Iterator[Path]:
     the killed process had written is removed the next time. Only a folder that is killed between the two renames of its
     exchange is absent then, never half there.
     """
+    new_folders = [folder for folder in path.parents if not folder.exists()]
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(path)
     beside, aside = (path.with_name(f".{path.name}.{os.getpid()}.{suffix}") for suffix in ("part", "old"))
@@ -27,6 +28,10 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         _remove(beside)
         _remove(aside)
+        if not path.exists():
+            for folder in new_folders:  # the innermost first; others may have put something into one meanwhile
+                with suppress(OSError):
+                    folder.rmdir()
 
 
 def _remove_leftovers(path: Path) -> None:

@@ -22,6 +22,19 @@ def test_a_failed_write_leaves_the_old_content_and_nothing_else(tmp_path):
     assert [left.name for left in tmp_path.iterdir()] == ["a.txt"]
 
 
+def test_a_failed_write_leaves_no_empty_folders(tmp_path):
+    (tmp_path / "there").mkdir()
+
+    def fail() -> None:
+        with replacing(tmp_path / "there" / "new" / "newer" / "a.txt") as beside:
+            beside.write_text("half")
+            raise RuntimeError("disk")
+
+    with pytest.raises(RuntimeError, match="disk"):
+        fail()
+    assert list((tmp_path / "there").iterdir()) == []
+
+
 def test_folders_are_replaced_whole(tmp_path):
     folder = tmp_path / "folder"
     for generation in ("one", "two"):
