@@ -184,9 +184,8 @@ def test_the_wheel_holds_share_marker_and_executables(tmp_path: Path) -> None:
     for name in (
         "share/ament_index/resource_index/packages/campose_ros",
         "share/campose_ros/package.xml",
-        "share/campose_ros/launch/localize.launch.xml",
-        "share/campose_ros/config/localizer.yaml",
-        "share/campose_ros/config/fastdds_large_shm.xml",
+        *(f"share/campose_ros/launch/{path.name}" for path in LAUNCH_FILES),
+        *(f"share/campose_ros/{path.relative_to(REPOSITORY)}" for path in (REPOSITORY / "config").rglob("*.*")),
         "campose_core/py.typed",
         "campose_ros/localizer_node.py",
     ):
