@@ -33,20 +33,27 @@ def spinning(node: Node) -> Iterator[None]:
     """Callbacks of `node` run on a thread of their own inside the block."""
     executor = SingleThreadedExecutor(context=node.context)
     executor.add_node(node)
+    stop = threading.Event()
 
     def spin() -> None:
         try:
-            executor.spin()
+            while not stop.is_set():
+                executor.spin_once(timeout_sec=0.1)
         except ExternalShutdownException:
             return
+        except RuntimeError:
+            if node.context.ok():
+                raise  # otherwise a signal has shut the context down under a call
 
     thread = threading.Thread(target=spin, name="spin", daemon=True)
     thread.start()
     try:
         yield
     finally:
-        executor.shutdown()
+        # The thread first: rclpy crashes when an executor is shut down while another thread waits in it.
+        stop.set()
         thread.join()
+        executor.shutdown()
 
 
 class Recorder:
