@@ -6,8 +6,6 @@ global descriptor and the landmarks it sees.
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -16,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from campose_core.errors import MappingError
-from campose_core.files import replacing
 from campose_core.geometry import Array, Pose
+from campose_core.mapping.arrays import read_arrays, write_arrays
 from campose_core.mapping.vlad import Vlad, descriptors_to_unit
 
 
@@ -62,8 +60,7 @@ class Landmarks:
 
     def save(self, path: Path) -> None:
         """Write the file, whole or not at all."""
-        with replacing(path) as beside, open(beside, "wb") as file:
-            np.savez_compressed(file, **{field.name: getattr(self, field.name) for field in fields(self)})
+        write_arrays(path, {field.name: getattr(self, field.name) for field in fields(self)})
 
     @classmethod
     def load(cls, path: Path) -> Landmarks:
@@ -76,11 +73,11 @@ class Landmarks:
             raise MappingError(
                 f"{path} is missing: the scene has no landmarks yet, run `campose map {path.parents[1]}`"
             )
+        arrays = read_arrays(path)
         try:
-            with np.load(path, allow_pickle=False) as arrays:
-                return cls(**{field.name: arrays[field.name] for field in fields(cls)})
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, MappingError) as error:
-            raise MappingError(f"{path} is damaged ({error}): run `campose map {path.parents[1]}` again") from error
+            return cls(**{field.name: arrays[field.name] for field in fields(cls)})
+        except (KeyError, MappingError) as error:
+            raise MappingError(f"{path} is damaged ({error}): remove it and run `campose map` again") from error
 
 
 def landmarks_from_model(model: Any, database: Any) -> Landmarks:

@@ -25,6 +25,7 @@ from campose_core.progress import say
 from campose_core.scene import Scene, SceneFrame
 
 MAPPERS = ("global", "incremental")
+RESULTS = ("landmarks.npz", "poses.npz", "report.json")  # beside the model and the database
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +78,7 @@ def map_scene(scene: Scene, options: MapOptions) -> Scene:
         MappingError: a stage failed; the message names it and what to record instead.
     """
     chosen = {k: v for k, v in asdict(options).items() if k != "stage_timeout_s"}
-    if scene.is_done("map", chosen) and (scene.sfm_dir / "landmarks.npz").is_file():
+    if scene.is_done("map", chosen) and all((scene.sfm_dir / name).is_file() for name in RESULTS):
         say("map: done already")
         return scene
     if len(scene.frames) < 3:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +11,8 @@ from PIL import Image as PilImage
 
 from campose_core.camera import Camera
 from campose_core.errors import MappingError
-from campose_core.files import replacing
 from campose_core.geometry import Array, Pose
+from campose_core.mapping.arrays import read_arrays, write_arrays
 from campose_core.mapping.landmarks import Landmarks
 from campose_core.mapping.pnp import LandmarkMatcher, SiftExtractor, solve_pnp
 from campose_core.progress import track
@@ -35,8 +33,7 @@ class SfmPoses:
         return {str(name): Pose.from_quat_xyzw(quat, position) for name, quat, position in rows}
 
     def save(self, path: Path) -> None:
-        with replacing(path) as beside, open(beside, "wb") as file:
-            np.savez_compressed(file, names=self.names, positions=self.positions, quats_xyzw=self.quats_xyzw)
+        write_arrays(path, {field.name: getattr(self, field.name) for field in fields(self)})
 
     @classmethod
     def load(cls, scene: Scene) -> SfmPoses:
@@ -50,11 +47,13 @@ class SfmPoses:
             raise MappingError(f"{scene.path} has no reconstruction yet: run `campose map {scene.path}`")
         if not scene.is_current("map"):
             raise MappingError(f"{scene.path} has other frames than its reconstruction: run `campose map {scene.path}`")
+        arrays = read_arrays(path)
         try:
-            with np.load(path, allow_pickle=False) as arrays:
-                return cls(arrays["names"], arrays["positions"], arrays["quats_xyzw"])
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            raise MappingError(f"{path} is damaged ({error}): remove it and run `campose map {scene.path}`") from error
+            return cls(**{field.name: arrays[field.name] for field in fields(cls)})
+        except KeyError as error:
+            raise MappingError(
+                f"{path} is damaged ({error} is missing): remove it and run `campose map` again"
+            ) from error
 
 
 def register(landmarks: Landmarks, scene: Scene, cameras: dict[str, Camera]) -> SfmPoses:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -96,11 +97,13 @@ def test_killed_while_mapping_the_next_run_ends_with_the_same_result(small_scene
 
 def test_killed_while_the_map_is_exchanged_no_old_alignment_stays_with_a_new_map(small_scene, tmp_path):
     scene = copied(small_scene, tmp_path)
-    before = scene.sfm_dir.stat().st_ino
+    landmarks = scene.sfm_dir / "landmarks.npz"
+    old_map = landmarks.open("rb")  # held open, so that its inode is not given to another file
     command = [sys.executable, "-m", "campose_core.cli.main", "map", str(scene.path), "--max-keyframes", "20"]
     victim = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    while scene.sfm_dir.exists() and scene.sfm_dir.stat().st_ino == before:
-        assert victim.poll() is None
+    with old_map, suppress(FileNotFoundError):  # between the two renames
+        while os.path.samestat(landmarks.stat(), os.fstat(old_map.fileno())):
+            assert victim.poll() is None
     victim.send_signal(signal.SIGKILL)
     victim.wait()
     killed = Scene.open(scene.path)
@@ -265,12 +268,22 @@ def test_frames_that_changed_since_they_were_mapped_are_not_aligned(small_scene,
 def test_damaged_poses_say_so(small_scene, tmp_path):
     scene = copied(small_scene, tmp_path)
     path = scene.sfm_dir / "poses.npz"
-    whole = path.read_bytes()
-    scrambled = whole[:200] + os.urandom(100) + whole[300:]
-    for damaged in (b"", whole[: len(whole) // 2], scrambled):
+    whole, poses = path.read_bytes(), SfmPoses.load(scene).positions
+    generator = np.random.default_rng(0)
+    scrambled = [
+        whole[:at] + generator.bytes(60) + whole[at + 60 :] for at in generator.integers(50, len(whole) - 200, 60)
+    ]
+    refused = 0
+    for damaged in (b"", whole[: len(whole) // 2], *scrambled):
         path.write_bytes(damaged)
-        with pytest.raises(MappingError, match=r"poses\.npz is damaged"):
-            SfmPoses.load(scene)
+        try:
+            np.testing.assert_array_equal(SfmPoses.load(scene).positions, poses)  # not every byte says something
+        except MappingError:
+            refused += 1
+    assert refused > 55
+    path.unlink()
+    map_scene(scene, MapOptions())
+    assert SfmPoses.load(Scene.open(scene.path)).positions.shape == poses.shape
 
 
 def test_a_stage_takes_more_names_than_a_command_line_holds(tmp_path):
@@ -290,7 +303,7 @@ def test_a_damaged_landmark_file_says_so(small_scene, tmp_path):
         b"",
         whole[: len(whole) // 2],
         b"PK" + os.urandom(1000),
-        whole[:200] + os.urandom(99) + whole[299:],
+        whole[:200] + bytes(99) + whole[299:],
     ):
         path.write_bytes(damaged)
         with pytest.raises(MappingError, match="damaged"):

@@ -1,0 +1,43 @@
+"""Named arrays in one .npz file: written whole or not at all, read with one kind of error."""
+
+from __future__ import annotations
+
+import struct
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from campose_core.errors import MappingError
+from campose_core.files import replacing
+
+# What zipfile and numpy's header parser raise on flipped bytes.
+DAMAGE = (
+    OSError, EOFError, ValueError, KeyError, IndexError, TypeError, SyntaxError, MemoryError, NotImplementedError,
+    RuntimeError, OverflowError, struct.error, tokenize.TokenError, zlib.error, zipfile.BadZipFile,
+)  # fmt: skip
+
+
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write the file, whole or not at all."""
+    with replacing(path) as beside, open(beside, "wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)
+
+
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """All arrays of the file.
+
+    Raises:
+        MappingError: damaged; the file is named.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except DAMAGE as error:
+        reason = str(error) or type(error).__name__
+        raise MappingError(f"{path} is damaged ({reason}): remove it and run `campose map` again") from error
