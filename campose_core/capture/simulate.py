@@ -150,7 +150,7 @@ def _record(path: Path, world: World, name: str, map_from_base: Trajectory, pres
 def drawing(world: World, camera: Camera, workers: int) -> Iterator[Draw]:
     """Draws (number, map_from_cam) in order, in processes of their own.
 
-    Never in this process: torch's triton crashes when it is loaded after Mesa, which brings an LLVM of its own.
+    Never in this process, which would keep the graphics driver and hundreds of megabytes of textures until its end.
     """
     # spawn: a forked process would share the parent's threads' locks.
     with get_context("spawn").Pool(workers, _start_worker, (world, camera)) as pool:

@@ -1,5 +1,7 @@
 """The simulated floor: its geometry, its map and its painted surfaces."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -68,3 +70,10 @@ def test_doors_are_open_and_furniture_is_not(seed):
 def test_every_visible_surface_has_its_own_picture():
     surfaces = build_world("demo", 0).surfaces
     assert len({surface.seed for surface in surfaces}) == len(surfaces)
+
+
+def test_the_example_map_is_the_demo_floor():
+    example = FloorMap.load(Path(__file__).resolve().parents[2] / "maps" / "demo.yaml")
+    floor = build_world("demo", 0).floor_map()
+    np.testing.assert_array_equal(example.occupancy, floor.occupancy)
+    assert (example.resolution, example.origin) == (floor.resolution, floor.origin)
