@@ -45,7 +45,7 @@ from campose_core.visualization.layout import how_to_look
 from campose_core.visualization.mcap import write_mcap
 from campose_core.walkable import load_walkable
 
-# On this machine only, in a domain of this process (up to 101 are safe): a robot, or another demo, shall not hear of it.
+# On this machine only, in a domain of this process (1 to 101 are safe): no robot and no other demo shall hear of it.
 DDS = {"ROS_DOMAIN_ID": str(1 + os.getpid() % 101), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
 LEARNED = ("--model=mapnet", "--train.backbone=efficientnet_lite0", "--train.views=4", "--train.epochs=100")
 
