@@ -12,6 +12,11 @@ settings.load_profile("no deadline")
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Fast tests first: what is broken shows in seconds."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     folder = REPOSITORY.parent / "shared" / "data"
