@@ -15,7 +15,7 @@ ROS = [
 EXTRAS = {
     "train": ["torch>=2.4", "torchvision>=0.19", "safetensors>=0.4"],
     "map": ["pycolmap>=4.2", "av>=14.1"],
-    "bag": ["rosbags>=0.11"],
+    "bag": ["rosbags>=0.11.6"],
     "view": ["foxglove-sdk>=0.30", "matplotlib>=3.8"],
     "sim": ["pyvista>=0.45", "vtk>=9.4.2"],
     "ros": ROS,

@@ -122,7 +122,7 @@ class FloorMap:
             raise FloorError(f"{yaml_path}: negate must be 0 or 1, got {fields['negate']!r}")
         gray, opaque = _read_image(yaml_path, str(fields["image"]))
         if mode == "raw":
-            cells = np.where(gray <= OCCUPIED, gray, UNKNOWN).astype(np.int8)
+            cells = np.where(gray <= OCCUPIED, gray.astype(np.int16), UNKNOWN).astype(np.int8)
         else:
             cells = _thresholded(gray, bool(fields["negate"]), free_thresh, occupied_thresh, mode == "scale")
             cells[~opaque] = UNKNOWN
@@ -143,7 +143,7 @@ class FloorMap:
         if trinary:
             gray = np.select([self.occupancy == FREE, self.occupancy == OCCUPIED], [254, 0], 205)
         else:
-            gray = np.where(self.occupancy == UNKNOWN, 255, self.occupancy)
+            gray = np.where(self.occupancy == UNKNOWN, 255, self.occupancy.astype(np.int16))
         with replacing(folder / f"{name}.pgm") as beside:
             Image.fromarray(np.flipud(gray).astype(np.uint8)).save(beside, format="PPM")
         fields = {

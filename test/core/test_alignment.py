@@ -44,7 +44,7 @@ def test_wild_reference_poses_move_nothing():
     truth, generator = walk(80), np.random.default_rng(1)
     reference = list(truth)
     for i in generator.choice(80, 24, replace=False):
-        reference[i] = Pose(Rotation.random(rng=generator), truth[i].translation + generator.normal(0, 5, 3))
+        reference[i] = Pose(Rotation.random(None, generator), truth[i].translation + generator.normal(0, 5, 3))
     found = align_to_poses(truth, reference)
     assert worst(found.map_from_sfm, Similarity.identity(), truth) < 1e-3
     assert found.residual["max_m"] > 1.0  # and the residual tells of them
@@ -54,7 +54,7 @@ def test_orientations_of_another_body_are_noticed():
     """A reference of the robot's base, or of a tracker: its positions serve, its orientations do not fit."""
     truth = walk()
     generator = np.random.default_rng(2)
-    reference = [Pose(Rotation.random(rng=generator), pose.translation) for pose in truth]
+    reference = [Pose(Rotation.random(None, generator), pose.translation) for pose in truth]
     found = align_to_poses(truth, reference)
     assert "positions" in found.method
     assert worst(found.map_from_sfm, Similarity.identity(), truth) < 1e-4

@@ -17,7 +17,7 @@ def exif(orientation=1, focal_35mm=None):
     tags = PillowImage.Exif()
     tags[ORIENTATION] = orientation
     if focal_35mm is not None:
-        tags.get_ifd(EXIF_IFD)[FOCAL_35MM] = focal_35mm
+        tags[EXIF_IFD] = {FOCAL_35MM: focal_35mm}
     return tags
 
 

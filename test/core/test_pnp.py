@@ -14,7 +14,7 @@ CAMERA = Camera("OPENCV", 640, 480, (500.0, 510.0, 322.3, 238.1, -0.1, 0.02, 0.0
 def view(seed: int, points: int, noise_px: float) -> tuple[Pose, np.ndarray, np.ndarray]:
     """A world_from_cam, and points (N, 3) of the world with their pixels (N, 2)."""
     generator = np.random.default_rng(seed)
-    world_from_cam = Pose(Rotation.random(rng=generator), generator.normal(0, 3, 3))
+    world_from_cam = Pose(Rotation.random(None, generator), generator.normal(0, 3, 3))
     rays = generator.uniform([-0.5, -0.4], [0.5, 0.4], (points, 2))
     depth = generator.uniform(1, 6, points)
     points_cam = np.column_stack([rays * depth[:, None], depth])
