@@ -18,8 +18,11 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -35,10 +38,10 @@ from campose_core.capture.render import Renderer, expose
 from campose_core.capture.top_view import draw_top_view
 from campose_core.capture.video_writer import write_video
 from campose_core.capture.world import World
-from campose_core.errors import UsageError
+from campose_core.errors import CaptureError, UsageError
 from campose_core.extras import load_extra
 from campose_core.files import replacing, write_text
-from campose_core.geometry import Pose
+from campose_core.geometry import Array, Pose
 from campose_core.progress import say, track
 from campose_core.trajectory import Trajectory, write_tum
 
@@ -153,26 +156,38 @@ def drawing(world: World, camera: Camera, workers: int) -> Iterator[Draw]:
     Never in this process, which would keep the graphics driver and hundreds of megabytes of textures until its end.
     """
     # spawn: a forked process would share the parent's threads' locks.
-    with get_context("spawn").Pool(workers, _start_worker, (world, camera)) as pool:
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _start_worker, (world, camera))
 
-        def draw(jobs: Iterable[tuple[int, Pose]]) -> Iterator[Image]:
-            rows = [(number, pose.quat_xyzw, pose.translation) for number, pose in jobs]
-            for start in range(0, len(rows), BATCH):
-                yield from pool.imap(_draw_in_worker, rows[start : start + BATCH])
+    def draw(jobs: Iterable[tuple[int, Pose]]) -> Iterator[Image]:
+        rows = [(number, pose.quat_xyzw, pose.translation) for number, pose in jobs]
+        for start in range(0, len(rows), BATCH):
+            yield from pool.map(_draw_in_worker, rows[start : start + BATCH])
 
+    try:
         yield draw
+    except BrokenProcessPool:
+        raise CaptureError(
+            "a process that renders died: is there memory left, and does the OpenGL driver work?"
+        ) from None
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _start_worker(world: World, camera: Camera) -> None:
-    global _renderer, _world_seed
-    _renderer, _world_seed = Renderer(world, camera), world.seed
+    global _world, _camera
+    _world, _camera = world, camera
 
 
-def _draw_in_worker(row: tuple[int, object, object]) -> Image:
+@cache
+def _renderer() -> Renderer:
+    """Made with the first picture, not with the process: there its faults reach the caller."""
+    return Renderer(_world, _camera)
+
+
+def _draw_in_worker(row: tuple[int, Array, Array]) -> Image:
     number, quat_xyzw, translation = row
-    pose = Pose.from_quat_xyzw(quat_xyzw, translation)  # type: ignore[arg-type]
-    return expose(_renderer.render(pose), _world_seed, number)
+    return expose(_renderer().render(Pose.from_quat_xyzw(quat_xyzw, translation)), _world.seed, number)
 
 
-_renderer: Renderer
-_world_seed: int
+_world: World
+_camera: Camera

@@ -119,3 +119,36 @@ def test_wrong_usage_is_one_line(tmp_path, capsys):
     assert stop.value.code == 2
     assert "huge" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_without_opengl_it_says_what_to_install(tmp_path):
+    environment = {**os.environ, "__EGL_VENDOR_LIBRARY_DIRS": "/nonexistent"}  # where libEGL looks for drivers
+    environment.pop("VTK_DEFAULT_OPENGL_WINDOW", None)
+    command = [sys.executable, "-m", "campose_core.cli.main", "simulate", str(tmp_path / "w"), "--size", "small"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "apt install libegl1" in done.stderr.splitlines()[-1]
+    assert not list(tmp_path.glob("w/*.bag"))
+
+
+def command_of(process: str) -> bytes:
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes()
+    except OSError:  # it has ended meanwhile
+        return b""
+
+
+def test_a_renderer_that_dies_ends_the_run(tmp_path):
+    """As when memory runs out: the process that draws is killed."""
+    command = [sys.executable, "-m", "campose_core.cli.main", "simulate", str(tmp_path / "w"), "--size", "small"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as simulation:
+        renderers: list[int] = []
+        while not renderers:
+            assert simulation.poll() is None
+            children = Path(f"/proc/{simulation.pid}/task/{simulation.pid}/children").read_text().split()
+            renderers = [int(child) for child in children if b"spawn_main" in command_of(child)]
+        os.kill(renderers[0], signal.SIGKILL)
+        _, errors = simulation.communicate(timeout=60)
+        assert simulation.returncode == 1
+    assert "a process that renders died" in errors
+    assert "Traceback" not in errors
