@@ -64,6 +64,7 @@ class Client:
         key = (kind, name)
         if key not in self._clients:
             self._clients[key] = self.node.create_client(kind, name)
+            self.state(name.strip("/").rsplit("/", 1)[0])
         client = self._clients[key]
         self.until(client.service_is_ready, f"{name} is there")
         future = client.call_async(request)
@@ -75,7 +76,21 @@ class Client:
         return bool(self.call(ChangeState, f"/{node}/change_state", request).success)
 
     def state(self, node: str) -> str:
-        return str(self.call(GetState, f"/{node}/get_state", GetState.Request()).current_state.label)
+        """The lifecycle state, asked for again until it is told.
+
+        A server drops its answer to a client that it has not discovered yet, and nobody can tell the client. Endpoints
+        are announced in order: with this answer, the node also knows the clients that were made before.
+        """
+        client = self.node.create_client(GetState, f"/{node}/get_state")
+        try:
+            self.until(client.service_is_ready, f"/{node}/get_state is there", 30.0)
+            for _ in range(20):
+                future = client.call_async(GetState.Request())
+                if self.within(2.0, future.done):
+                    return str(future.result().current_state.label)
+        finally:
+            self.node.destroy_client(client)
+        raise AssertionError(f"/{node}/get_state does not answer")
 
     def set_parameter(self, node: str, name: str, value: bool | float | str) -> str:
         """The reason of the refusal; empty when it was set."""
