@@ -6,12 +6,10 @@ from pathlib import Path
 
 from campose_core.camera import Camera
 from campose_core.capture.frame import Recording
-from campose_core.errors import CaptureError
 from campose_core.evaluation.estimates import Estimates, FrameOutcome, write_estimates
+from campose_core.evaluation.run import frames_with_camera
 from campose_core.geometry import Pose
 from campose_core.localization.localizer import LocalizationResult, Localizer
-from campose_core.localization.query_camera import scene_camera
-from campose_core.progress import track
 from campose_core.scene import Scene
 
 
@@ -23,14 +21,8 @@ def replay(
     Raises:
         CaptureError: the recording has no frames. LocalizationError: no intrinsics for its pictures.
     """
-    known, results = camera or recording.camera, []
-    for frame in track(recording.frames(None), "replay"):
-        height, width = frame.image.shape[:2]
-        known = known or scene_camera(scene, width, height)
-        results.append(localizer.localize(frame, known))
-    if not results:
-        raise CaptureError(f"{recording.name}: no frames to replay")
-    return results
+    frames = frames_with_camera(scene, recording, camera, "replay")
+    return [localizer.localize(frame, known) for frame, known in frames]
 
 
 def write_replay(folder: Path, results: list[LocalizationResult]) -> Estimates:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from campose_core.camera import Camera
 from campose_core.capture.frame import Frame, Recording
@@ -27,16 +27,26 @@ def localize_recording(
         CaptureError: the recording has no frames. LocalizationError: no intrinsics for its pictures, or those of
             pictures of another shape.
     """
-    known = camera or recording.camera
-    outcomes = []
-    for frame in track(recording.frames(None), f"localize with {estimator.name}"):
+    return localize_frames(estimator, frames_with_camera(scene, recording, camera, f"localize with {estimator.name}"))
+
+
+def frames_with_camera(
+    scene: Scene, recording: Recording, camera: Camera | None, description: str
+) -> Iterator[tuple[Frame, Camera]]:
+    """Each frame with its intrinsics: `camera`, else the recording's, else the scene's; `description` is of the bar.
+
+    Raises:
+        CaptureError: the recording has no frames. LocalizationError: no intrinsics for its pictures, or those of
+            pictures of another shape.
+    """
+    known, count = camera or recording.camera, 0
+    for frame in track(recording.frames(None), description):
         height, width = frame.image.shape[:2]
-        if known is None:
-            known = scene_camera(scene, width, height)
-        outcomes.append(outcome_of(estimator, frame, camera_of_image(frame, known)))
-    if not outcomes:
+        known = known or scene_camera(scene, width, height)
+        yield frame, camera_of_image(frame, known)
+        count += 1
+    if count == 0:
         raise CaptureError(f"{recording.name}: no frames to localize")
-    return Estimates(estimator.name, tuple(outcomes))
 
 
 def localize_frames(estimator: PoseEstimator, frames: Iterable[tuple[Frame, Camera]]) -> Estimates:

@@ -13,6 +13,7 @@ from campose_core.camera import Camera
 from campose_core.capture.frame import Frame
 from campose_core.errors import LocalizationError
 from campose_core.geometry import Array, Pose, Similarity, pose_error
+from campose_core.localization.aligned import aligned_landmarks
 from campose_core.localization.estimator import PoseEstimate
 from campose_core.mapping.landmarks import Landmarks
 from campose_core.mapping.pnp import SiftExtractor
@@ -39,18 +40,14 @@ class RetrievalEstimator:
         Raises:
             MappingError: the scene has no landmarks. LocalizationError: it is not aligned, or no keyframe is left.
         """
-        landmarks = Landmarks.load(scene.sfm_dir / "landmarks.npz")
-        if scene.alignment is None:
-            raise LocalizationError(
-                f"{scene.path} is mapped but not in a metric frame: run `campose align {scene.path}`"
-            )
+        landmarks, map_from_sfm = aligned_landmarks(scene)
         allowed = {frame.name for frame in scene.posed_frames(split)}
         among = np.flatnonzero([name in allowed for name in landmarks.frame_names])
         if len(among) == 0:
             raise LocalizationError(
                 f"{scene.path} has no keyframe to retrieve" + (f" in the split {split!r}" if split else "")
             )
-        return cls(landmarks, scene.alignment.map_from_sfm, among)
+        return cls(landmarks, map_from_sfm, among)
 
     def estimate(self, frame: Frame, camera: Camera) -> PoseEstimate | None:
         features = self._extract(frame.image, camera)

@@ -6,8 +6,8 @@ import numpy as np
 
 from campose_core.camera import Camera
 from campose_core.capture.frame import Frame
-from campose_core.errors import LocalizationError
 from campose_core.geometry import Similarity
+from campose_core.localization.aligned import aligned_landmarks
 from campose_core.localization.estimator import PoseEstimate
 from campose_core.localization.query_camera import RefinedCameras
 from campose_core.mapping.landmarks import Landmarks
@@ -34,12 +34,8 @@ class StructureEstimator:
         Raises:
             MappingError: the scene has no landmarks. LocalizationError: it is not aligned.
         """
-        landmarks = Landmarks.load(scene.sfm_dir / "landmarks.npz")
-        if scene.alignment is None:
-            raise LocalizationError(
-                f"{scene.path} is mapped but not in a metric frame: run `campose align {scene.path}`"
-            )
-        return cls(landmarks, scene.alignment.map_from_sfm, RefinedCameras(scene))
+        landmarks, map_from_sfm = aligned_landmarks(scene)
+        return cls(landmarks, map_from_sfm, RefinedCameras(scene))
 
     def estimate(self, frame: Frame, camera: Camera) -> PoseEstimate | None:
         features = self._extract(frame.image, self._refined(camera))

@@ -14,6 +14,7 @@ import signal
 import zlib  # noqa: F401  (must precede pycolmap, see above)
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 from campose_core.camera import Camera
@@ -25,8 +26,9 @@ MAX_FEATURES = 1500
 MAX_IMAGE_SIZE = 1280
 
 
+@cache
 def load_pycolmap() -> Any:
-    """The pycolmap module, without its progress chatter.
+    """The pycolmap module, without its progress chatter (until a stage of mapping asks for it).
 
     Raises:
         MissingDependency: pycolmap is not installed.
