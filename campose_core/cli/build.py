@@ -8,11 +8,10 @@ from jsonargparse import ArgumentParser, Namespace
 
 from campose_core.cli.align import add_alignment_arguments, align, check_alignment_arguments
 from campose_core.cli.extract import add_extract_arguments, extract_sources
-from campose_core.cli.train import KINDS, add_train_arguments
+from campose_core.cli.train import KINDS, add_train_arguments, kind_by_name, require_training_packages
 from campose_core.errors import UsageError
 from campose_core.evaluation.benchmark import benchmark_test_split
 from campose_core.evaluation.table import metrics_table
-from campose_core.extras import load_extra
 from campose_core.learning.options import TrainOptions
 from campose_core.mapping.align import frames_with_reference
 from campose_core.mapping.attach_floor import attach_floor
@@ -68,9 +67,8 @@ def _model_kind(name: str | None) -> Any:
     """The kind of the model to train, checked before the long work begins."""
     if name is None:
         return None
-    kind = next((kind for kind in KINDS if name.startswith(kind)), None)
+    kind = kind_by_name(name)
     if kind is None:
         raise UsageError(f"--model {name}: begin the name with {' or '.join(KINDS)}")
-    for module in ("torch", "torchvision", "safetensors"):
-        load_extra(module, "train")
+    require_training_packages()
     return kind

@@ -37,12 +37,22 @@ def add_train_arguments(parser: ArgumentParser, prefix: str = "") -> None:
             group.add_argument(option, type=types[field.name], default=field.default, help=explained[field.name])
 
 
-def run(options: Namespace) -> None:
+def kind_by_name(model: str) -> Any:
+    """posenet or mapnet where the model's name begins so, else None."""
+    return next((kind for kind in KINDS if model.startswith(kind)), None)
+
+
+def require_training_packages() -> None:
+    """Raises MissingDependency before any work where one is not installed."""
     for module in ("torch", "torchvision", "safetensors"):
         load_extra(module, "train")
+
+
+def run(options: Namespace) -> None:
+    require_training_packages()
     from campose_core.learning.train import train
 
-    kind: Any = options.kind or next((k for k in KINDS if options.model.startswith(k)), None)
+    kind = options.kind or kind_by_name(options.model)
     if kind is None:
         raise UsageError(f"--model {options.model}: begin the name with {' or '.join(KINDS)}, or give --kind")
     names = [f.name for f in dataclasses.fields(TrainOptions) if f.name != "kind"]
