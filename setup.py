@@ -14,7 +14,8 @@ ROS = [
 ]  # fmt: skip
 EXTRAS = {
     "train": ["torch>=2.4", "torchvision>=0.19", "safetensors>=0.4"],
-    "map": ["pycolmap>=4.2", "av>=14.1"],
+    # OpenCV below 5: that needs numpy 2, and the cv_bridge of ROS 2 Jazzy is built for numpy 1.
+    "map": ["pycolmap>=4.2", "av>=14.1", "opencv-python-headless>=4.10,<5"],
     "bag": ["rosbags>=0.11.6"],
     "view": ["foxglove-sdk>=0.30", "matplotlib>=3.8"],
     "sim": ["pyvista>=0.45", "vtk>=9.4.2"],

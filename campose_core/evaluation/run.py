@@ -55,10 +55,10 @@ def localize_frames(estimator: PoseEstimator, frames: Iterable[tuple[Frame, Came
 
 
 def outcome_of(estimator: PoseEstimator, frame: Frame, camera: Camera) -> FrameOutcome:
-    """One frame's estimate, timed."""
+    """One frame's estimate, timed. An image that may show one of several places is not answered."""
     start = time.perf_counter()
-    estimate = estimator.estimate(frame, camera)
+    estimates = estimator.estimate(frame, camera)
     latency_ms = 1e3 * (time.perf_counter() - start)
-    if estimate is None:
+    if len(estimates) != 1:
         return FrameOutcome(frame.stamp_ns, None, Status.LOST.value, latency_ms)
-    return FrameOutcome(frame.stamp_ns, estimate.map_from_cam, Status.TRACKING.value, latency_ms)
+    return FrameOutcome(frame.stamp_ns, estimates[0].map_from_cam, Status.TRACKING.value, latency_ms)

@@ -1,10 +1,31 @@
 """What every localizer answers with, whatever it is built on."""
 
+from enum import Enum
 from typing import NamedTuple, Protocol
 
 from campose_core.camera import Camera
 from campose_core.capture.frame import Frame
 from campose_core.geometry import Array, Pose
+
+
+class Kind(str, Enum):
+    """How an answer was found. TRACKED: landmarks where a prior expects them. RELOCALIZED: landmarks, from the image
+    alone. LEARNED: a pose network. RETRIEVED: the pose of a similar mapped image."""
+
+    TRACKED = "tracked"
+    RELOCALIZED = "relocalized"
+    LEARNED = "learned"
+    RETRIEVED = "retrieved"
+
+
+class PosePrior(NamedTuple):
+    """Where the camera should be, before its image is looked at.
+
+    covariance: (6, 6) over (x, y, z, rx, ry, rz), fixed map axes, metres and radians.
+    """
+
+    map_from_cam: Pose
+    covariance: Array
 
 
 class PoseEstimate(NamedTuple):
@@ -18,6 +39,7 @@ class PoseEstimate(NamedTuple):
     map_from_cam: Pose
     covariance: Array
     support: int
+    kind: Kind
 
 
 class PoseEstimator(Protocol):
@@ -25,6 +47,11 @@ class PoseEstimator(Protocol):
 
     name: str
 
-    def estimate(self, frame: Frame, camera: Camera) -> PoseEstimate | None:
-        """The pose of the camera with intrinsics `camera`, or None: no pose is an answer, a guess is not."""
+    def estimate(self, frame: Frame, camera: Camera, prior: PosePrior | None = None) -> list[PoseEstimate]:
+        """Where the camera with intrinsics `camera` may have been: nowhere known, at one place, or at one of several
+        that look alike, the best supported first. No pose is an answer, a guess is not.
+
+        prior: where it should be. An estimator may use it to find the same more quickly, and then answers with one
+        pose; without one, images before this one play no part.
+        """
         ...

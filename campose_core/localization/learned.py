@@ -6,7 +6,7 @@ from campose_core.camera import Camera
 from campose_core.capture.frame import Frame
 from campose_core.errors import LocalizationError
 from campose_core.extras import load_extra
-from campose_core.localization.estimator import PoseEstimate
+from campose_core.localization.estimator import Kind, PoseEstimate, PosePrior
 from campose_core.localization.query_camera import RefinedCameras
 from campose_core.scene import Scene
 
@@ -43,7 +43,7 @@ class LearnedEstimator:
             )
         return cls(scene, name)
 
-    def estimate(self, frame: Frame, camera: Camera) -> PoseEstimate | None:
+    def estimate(self, frame: Frame, camera: Camera, prior: PosePrior | None = None) -> list[PoseEstimate]:
         """The network's pose.
 
         Raises:
@@ -52,5 +52,5 @@ class LearnedEstimator:
         """
         map_from_cam = self._model.pose(frame.image, self._refined(camera))
         if map_from_cam is None:
-            return None
-        return PoseEstimate(frame.stamp_ns, map_from_cam, self._model.covariance, 1)
+            return []
+        return [PoseEstimate(frame.stamp_ns, map_from_cam, self._model.covariance, 1, Kind.LEARNED)]

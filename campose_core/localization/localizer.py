@@ -128,8 +128,8 @@ class Localizer:
             self.reset()
         self._newest_stamp_ns = frame.stamp_ns
         started = time.perf_counter()
-        estimate = self.estimator.estimate(frame, camera)
-        result = self._judge(frame.stamp_ns, estimate)
+        estimates = self.estimator.estimate(frame, camera)
+        result = self._judge(frame.stamp_ns, estimates[0] if len(estimates) == 1 else None)
         return result._replace(latency_s=time.perf_counter() - started)
 
     def _judge(self, stamp_ns: int, estimate: PoseEstimate | None) -> LocalizationResult:

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from campose_core.camera import Camera
 from campose_core.capture.frame import Frame
 from campose_core.errors import LocalizationError
-from campose_core.geometry import Array, Pose, Similarity, pose_error
+from campose_core.geometry import Array, Pose, pose_error
 from campose_core.localization.aligned import aligned_landmarks
-from campose_core.localization.estimator import PoseEstimate
+from campose_core.localization.estimator import Kind, PoseEstimate, PosePrior
+from campose_core.mapping.features import SiftExtractor
 from campose_core.mapping.landmarks import Landmarks
-from campose_core.mapping.pnp import SiftExtractor
 from campose_core.mapping.vlad import Vlad
 from campose_core.scene import Scene
 
@@ -26,11 +26,11 @@ class RetrievalEstimator:
 
     name = "retrieval"
 
-    def __init__(self, landmarks: Landmarks, map_from_sfm: Similarity, among: NDArray[np.intp]) -> None:
+    def __init__(self, landmarks: Landmarks, among: NDArray[np.intp]) -> None:
         self._extract = SiftExtractor()
         self._vlad = Vlad(landmarks.vlad_words)
         self._table = landmarks.frame_globals[among].astype(np.float32)
-        self._poses = [map_from_sfm.transform_pose(landmarks.sfm_from_cam(i)) for i in among]
+        self._poses = [landmarks.world_from_cam(i) for i in among]
         self._covariance = _left_out_covariance(self._poses, self._table)
 
     @classmethod
@@ -40,21 +40,21 @@ class RetrievalEstimator:
         Raises:
             MappingError: the scene has no landmarks. LocalizationError: it is not aligned, or no keyframe is left.
         """
-        landmarks, map_from_sfm = aligned_landmarks(scene)
+        landmarks = aligned_landmarks(scene)
         allowed = {frame.name for frame in scene.posed_frames(split)}
         among = np.flatnonzero([name in allowed for name in landmarks.frame_names])
         if len(among) == 0:
             raise LocalizationError(
                 f"{scene.path} has no keyframe to retrieve" + (f" in the split {split!r}" if split else "")
             )
-        return cls(landmarks, map_from_sfm, among)
+        return cls(landmarks, among)
 
-    def estimate(self, frame: Frame, camera: Camera) -> PoseEstimate | None:
-        features = self._extract(frame.image, camera)
+    def estimate(self, frame: Frame, camera: Camera, prior: PosePrior | None = None) -> list[PoseEstimate]:
+        features = self._extract(frame.image)
         if len(features.descriptors) == 0:
-            return None
+            return []
         best = int(np.argmax(self._table @ self._vlad.describe(features.descriptors)))
-        return PoseEstimate(frame.stamp_ns, self._poses[best], self._covariance, 1)
+        return [PoseEstimate(frame.stamp_ns, self._poses[best], self._covariance, 1, Kind.RETRIEVED)]
 
 
 def _left_out_covariance(poses: list[Pose], table: NDArray[np.float32]) -> Array:

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from campose_core.camera import Camera
 from campose_core.capture.frame import Frame
-from campose_core.geometry import Similarity
 from campose_core.localization.aligned import aligned_landmarks
-from campose_core.localization.estimator import PoseEstimate
+from campose_core.localization.estimator import Kind, PoseEstimate, PosePrior
 from campose_core.localization.query_camera import RefinedCameras
+from campose_core.mapping.features import SiftExtractor
 from campose_core.mapping.landmarks import Landmarks
-from campose_core.mapping.pnp import LandmarkMatcher, SiftExtractor, solve_pnp
+from campose_core.mapping.pnp import LandmarkMatcher, solve_pnp
 from campose_core.scene import Scene
 
 
 class StructureEstimator:
-    """Pose from landmarks, from one image and without a prior; None where too few landmarks agree."""
+    """Pose from landmarks; none where too few landmarks agree."""
 
     name = "structure"
 
-    def __init__(self, landmarks: Landmarks, map_from_sfm: Similarity, refined: RefinedCameras) -> None:
+    def __init__(self, landmarks: Landmarks, refined: RefinedCameras) -> None:
         self.landmarks = landmarks
-        self.map_from_sfm = map_from_sfm
         self._extract = SiftExtractor()
         self._refined = refined
         self._match = LandmarkMatcher(landmarks)
@@ -34,22 +31,13 @@ class StructureEstimator:
         Raises:
             MappingError: the scene has no landmarks. LocalizationError: it is not aligned.
         """
-        landmarks, map_from_sfm = aligned_landmarks(scene)
-        return cls(landmarks, map_from_sfm, RefinedCameras(scene))
+        return cls(aligned_landmarks(scene), RefinedCameras(scene))
 
-    def estimate(self, frame: Frame, camera: Camera) -> PoseEstimate | None:
-        features = self._extract(frame.image, self._refined(camera))
+    def estimate(self, frame: Frame, camera: Camera, prior: PosePrior | None = None) -> list[PoseEstimate]:
+        features = self._extract(frame.image)
         seen, shown = self._match(features)
-        found = solve_pnp(features.pixels[seen], self.landmarks.xyz[shown], features.camera)
+        found = solve_pnp(features.pixels[seen], self.landmarks.xyz[shown], self._refined(camera))
         if found is None:
-            return None
-        rotation = self.map_from_sfm.rotation.as_matrix()
-        into_map = np.zeros((6, 6))
-        into_map[:3, :3] = self.map_from_sfm.scale * rotation
-        into_map[3:, 3:] = rotation
-        return PoseEstimate(
-            frame.stamp_ns,
-            self.map_from_sfm.transform_pose(found.sfm_from_cam),
-            into_map @ found.covariance @ into_map.T,
-            len(found.inliers),
-        )
+            return []
+        support = len(found.inliers)
+        return [PoseEstimate(frame.stamp_ns, found.world_from_cam, found.covariance, support, Kind.RELOCALIZED)]

@@ -1,4 +1,4 @@
-"""The one door to pycolmap, and the feature settings that the map and the localizer must share.
+"""The one door to pycolmap.
 
 zlib is imported first: pycolmap's wheel exports `deflate` and other symbols of its own, and a libz that is loaded after
 it binds to those and aborts the process at its first use.
@@ -19,11 +19,6 @@ from typing import Any
 
 from campose_core.camera import Camera
 from campose_core.extras import load_extra
-
-# One pixel of SIFT noise costs more than it gains from more, smaller features: on a 640x480 kitchen these settings
-# (no upsampling, the 1500 largest) give 0.5 cm where 8192 features of the doubled image cost ten times as long.
-MAX_FEATURES = 1500
-MAX_IMAGE_SIZE = 1280
 
 
 @cache
@@ -47,16 +42,6 @@ def _keeping_sigterm() -> Iterator[None]:
     libc.sigaction(int(signal.SIGTERM), None, action)
     yield
     libc.sigaction(int(signal.SIGTERM), action, None)
-
-
-def extraction_options(threads: int) -> Any:
-    """SIFT settings, the same for mapping and for localization."""
-    options = load_pycolmap().FeatureExtractionOptions()
-    options.num_threads = threads
-    options.max_image_size = MAX_IMAGE_SIZE
-    options.sift.max_num_features = MAX_FEATURES
-    options.sift.first_octave = 0
-    return options
 
 
 def to_colmap_camera(camera: Camera) -> Any:

@@ -6,25 +6,27 @@ global descriptor and the landmarks it sees.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from campose_core.errors import MappingError
-from campose_core.geometry import Array, Pose
+from campose_core.geometry import Array, Pose, Similarity
 from campose_core.mapping.arrays import read_arrays, write_arrays
-from campose_core.mapping.vlad import Vlad, descriptors_to_unit
+from campose_core.mapping.features import descriptors_to_bytes, descriptors_to_unit
+from campose_core.mapping.vlad import Vlad
 
 
 @dataclass(frozen=True, eq=False)
 class Landmarks:
-    """N landmarks and F keyframes, all in the sfm frame.
+    """N landmarks and F keyframes in one frame, `world`: sfm as they come from the file, map once `transformed`.
 
     xyz (N, 3); rgb (N, 3); descriptors (N, 128) the mean SIFT descriptor of each landmark's observations.
-    frame_names (F,) as in frames.csv; frame_positions (F, 3) and frame_quats_xyzw (F, 4) = sfm_from_cam;
+    frame_names (F,) as in frames.csv; frame_positions (F, 3) and frame_quats_xyzw (F, 4) = world_from_cam;
     frame_globals (F, D) VLAD descriptors over vlad_words. Keyframe observed_by[k] sees landmark observed[k].
     """
 
@@ -54,9 +56,19 @@ class Landmarks:
         if n == 0 or f == 0 or not consistent:
             raise MappingError("a landmark map needs landmarks and keyframes of matching array sizes")
 
-    def sfm_from_cam(self, index: int) -> Pose:
+    def world_from_cam(self, index: int) -> Pose:
         """Pose of keyframe `index`."""
         return Pose.from_quat_xyzw(self.frame_quats_xyzw[index], self.frame_positions[index])
+
+    def transformed(self, map_from_sfm: Similarity) -> Landmarks:
+        """The same landmarks and keyframes in another frame."""
+        rotations = map_from_sfm.rotation * Rotation.from_quat(self.frame_quats_xyzw)
+        return replace(
+            self,
+            xyz=map_from_sfm.transform(self.xyz),
+            frame_positions=map_from_sfm.transform(self.frame_positions),
+            frame_quats_xyzw=rotations.as_quat(),
+        )
 
     def save(self, path: Path) -> None:
         """Write the file, whole or not at all."""
@@ -101,7 +113,7 @@ def landmarks_from_model(model: Any, database: Any) -> Landmarks:
     return Landmarks(
         xyz=np.array([model.points3D[i].xyz for i in point_ids]).reshape(-1, 3),
         rgb=np.array([model.points3D[i].color for i in point_ids], dtype=np.uint8).reshape(-1, 3),
-        descriptors=np.clip(np.rint(512.0 * mean), 0, 255).astype(np.uint8),  # COLMAP's own scale of RootSIFT
+        descriptors=descriptors_to_bytes(mean),
         frame_names=np.array([image.name for image in images]),
         frame_positions=np.array([pose.translation for pose in sfm_from_cams]),
         frame_quats_xyzw=np.array([pose.rotation.quat for pose in sfm_from_cams]),

@@ -1,4 +1,4 @@
-"""One image against the landmarks: SIFT, nearest landmark by descriptor, PnP with RANSAC, and its covariance."""
+"""One image against the landmarks: nearest landmark by descriptor, PnP with RANSAC, and its covariance."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as PilImage
 from scipy.spatial.transform import Rotation
 
-from campose_core.camera import Camera, pixels_from_colmap, pixels_to_colmap
-from campose_core.capture.frame import Image
+from campose_core.camera import Camera, pixels_to_colmap
 from campose_core.geometry import Array, Pose, skew
-from campose_core.mapping.colmap import MAX_IMAGE_SIZE, extraction_options, load_pycolmap, to_colmap_camera
+from campose_core.mapping.colmap import load_pycolmap, to_colmap_camera
+from campose_core.mapping.features import ImageFeatures, descriptors_to_unit
 from campose_core.mapping.landmarks import Landmarks
-from campose_core.mapping.vlad import Float32, descriptors_to_unit
 
 RATIO = 0.8  # Lowe, IJCV 2004: nearest over second nearest descriptor distance
 MAX_REPROJECTION = 4.0 / 640.0  # of the image width
@@ -22,40 +20,12 @@ MIN_INLIERS = 20
 MIN_INLIER_RATIO = 0.25
 
 
-class ImageFeatures(NamedTuple):
-    """pixels (N, 2); descriptors (N, 128) float32 of unit length; the camera that the pixels belong to."""
-
-    pixels: Array
-    descriptors: Float32
-    camera: Camera
-
-
 class CameraPose(NamedTuple):
-    """sfm_from_cam with its covariance (6, 6) over (x, y, z, rx, ry, rz) about the sfm frame's axes, in sfm units."""
+    """world_from_cam with its covariance (6, 6) over (x, y, z, rx, ry, rz) about the world's axes, in its units."""
 
-    sfm_from_cam: Pose
+    world_from_cam: Pose
     covariance: Array
     inliers: NDArray[np.intp]
-
-
-class SiftExtractor:
-    """SIFT with the settings that the map was made with."""
-
-    def __init__(self) -> None:
-        # One thread: a node shares its two cores with everything else, and a single image gains little from more.
-        self._sift = load_pycolmap().FeatureExtractor.create(extraction_options(threads=1))
-
-    def __call__(self, image: Image, camera: Camera) -> ImageFeatures:
-        """Features of an image (H, W, 3) RGB; large images are reduced first, and the camera with them."""
-        grey = PilImage.fromarray(image).convert("L")
-        scale = MAX_IMAGE_SIZE / max(grey.size)
-        if scale < 1:
-            grey = grey.resize((round(grey.width * scale), round(grey.height * scale)), PilImage.Resampling.LANCZOS)
-        if grey.size != (camera.width, camera.height):
-            camera = camera.resized(*grey.size)
-        keypoints, descriptors = self._sift.extract_from_uint8_array(np.ascontiguousarray(grey))
-        pixels = np.array([(keypoint.x, keypoint.y) for keypoint in keypoints], dtype=np.float64).reshape(-1, 2)
-        return ImageFeatures(pixels_from_colmap(pixels), descriptors_to_unit(descriptors.data), camera)
 
 
 class LandmarkMatcher:
@@ -101,11 +71,13 @@ def solve_pnp(pixels: Array, xyz: Array, camera: Camera) -> CameraPose | None:
     )
     if found is None or found["num_inliers"] < max(MIN_INLIERS, MIN_INLIER_RATIO * len(pixels)):
         return None
-    cam_from_sfm = Pose(Rotation.from_quat(found["cam_from_world"].rotation.quat), found["cam_from_world"].translation)
+    cam_from_world = Pose(
+        Rotation.from_quat(found["cam_from_world"].rotation.quat), found["cam_from_world"].translation
+    )
     inliers = np.flatnonzero(found["inlier_mask"])
-    residuals = camera.project(cam_from_sfm.transform(xyz[inliers])) - pixels[inliers]
-    covariance = _covariance_in_world(found["covariance"], cam_from_sfm, residuals)
-    return CameraPose(cam_from_sfm.inverse(), covariance, inliers) if np.isfinite(covariance).all() else None
+    residuals = camera.project(cam_from_world.transform(xyz[inliers])) - pixels[inliers]
+    covariance = _covariance_in_world(found["covariance"], cam_from_world, residuals)
+    return CameraPose(cam_from_world.inverse(), covariance, inliers) if np.isfinite(covariance).all() else None
 
 
 def _covariance_in_world(unit_covariance: Array, cam_from_world: Pose, residuals: Array) -> Array:

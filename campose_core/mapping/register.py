@@ -13,8 +13,9 @@ from campose_core.camera import Camera
 from campose_core.errors import MappingError
 from campose_core.geometry import Array, Pose
 from campose_core.mapping.arrays import read_arrays, write_arrays
+from campose_core.mapping.features import SiftExtractor
 from campose_core.mapping.landmarks import Landmarks
-from campose_core.mapping.pnp import LandmarkMatcher, SiftExtractor, solve_pnp
+from campose_core.mapping.pnp import LandmarkMatcher, solve_pnp
 from campose_core.progress import track
 from campose_core.scene import Scene
 
@@ -58,17 +59,17 @@ class SfmPoses:
 
 def register(landmarks: Landmarks, scene: Scene, cameras: dict[str, Camera]) -> SfmPoses:
     """Poses of the keyframes and of every other frame that the landmarks can place; `cameras` by source."""
-    poses = {str(name): landmarks.sfm_from_cam(i) for i, name in enumerate(landmarks.frame_names)}
+    poses = {str(name): landmarks.world_from_cam(i) for i, name in enumerate(landmarks.frame_names)}
     others = [f for f in scene.frames if f.name not in poses and f.source in cameras]
     if others:
         extract, match = SiftExtractor(), LandmarkMatcher(landmarks)
         for frame in track(others, "other frames"):
             with PilImage.open(scene.frame_path(frame)) as file:
-                features = extract(np.asarray(file.convert("RGB")), cameras[frame.source])
+                features = extract(np.asarray(file.convert("RGB")))
             seen, shown = match(features)
-            found = solve_pnp(features.pixels[seen], landmarks.xyz[shown], features.camera)
+            found = solve_pnp(features.pixels[seen], landmarks.xyz[shown], cameras[frame.source])
             if found is not None:
-                poses[frame.name] = found.sfm_from_cam
+                poses[frame.name] = found.world_from_cam
     names = sorted(poses)
     return SfmPoses(
         np.array(names),

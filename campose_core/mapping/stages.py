@@ -15,13 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image as PilImage
 
-from campose_core.camera import Camera
+from campose_core.camera import Camera, pixels_to_colmap
 from campose_core.errors import CamposeError, MappingError
 from campose_core.mapping.child import end_with_parent
-from campose_core.mapping.colmap import extraction_options, from_colmap_camera, load_pycolmap
+from campose_core.mapping.colmap import from_colmap_camera, load_pycolmap
+from campose_core.mapping.features import SiftExtractor, descriptors_to_bytes, descriptors_to_unit
 from campose_core.mapping.landmarks import landmarks_from_model
-from campose_core.mapping.vlad import Vlad, descriptors_to_unit
+from campose_core.mapping.vlad import Vlad
 
 SEED = 0
 SEQUENTIAL_OVERLAP = 10  # neighbours on either side, and in powers of two beyond
@@ -41,12 +43,18 @@ def features(
         model, _, _, params = Camera.from_dict(fields).to_colmap()
         reader.camera_model = model
         reader.camera_params = ",".join(map(repr, params))
-        # Imported in order first: the extraction's threads would number the images as they happen to finish.
         shared = {"image_names": names[source], "camera_mode": pycolmap.CameraMode.SINGLE}
         pycolmap.import_images(database, images, options=reader, **shared)
-    pycolmap.extract_features(database, images, extraction_options=extraction_options(threads=-1))
+    extract, sift, counts = SiftExtractor(), pycolmap.FeatureExtractorType.SIFT, {}
     with pycolmap.Database.open(database) as db:
-        counts = {image.name: db.num_keypoints_for_image(image.image_id) for image in db.read_all_images()}
+        for image in db.read_all_images():
+            with PilImage.open(Path(images) / image.name) as file:
+                found = extract(np.asarray(file.convert("RGB")))
+            db.write_keypoints(image.image_id, pixels_to_colmap(found.pixels).astype(np.float32))
+            descriptors = descriptors_to_bytes(found.descriptors)
+            db.write_descriptors(image.image_id, pycolmap.FeatureDescriptors(type=sift, data=descriptors))
+            counts[image.name] = len(found.pixels)
+            print(f"Extracted [{len(counts)}/", file=sys.stderr, flush=True)  # counted by the parent, as COLMAP's own
     wanted = {name for source in names.values() for name in source}
     unread = sorted(wanted - counts.keys())
     if unread:

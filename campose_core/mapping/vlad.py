@@ -10,18 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+
+from campose_core.mapping.features import Float32
 
 WORDS = 32
 SAMPLES = 20_000
-
-Float32 = NDArray[np.float32]
-
-
-def descriptors_to_unit(descriptors: NDArray[np.uint8]) -> Float32:
-    """SIFT descriptors (N, 128) uint8 as float32 rows of unit length."""
-    rows = descriptors.astype(np.float32)
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
 
 
 @dataclass(frozen=True, eq=False)

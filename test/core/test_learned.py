@@ -30,18 +30,18 @@ def test_it_answers_like_training_with_the_stamp_of_the_image(scene, estimator):
     distances = []
     for scene_frame in scene.posed_frames("train")[::3]:
         frame = Frame(scene_frame.stamp_ns, picture(scene_frame.map_from_cam), "camera", "")
-        estimate = estimator.estimate(frame, CAMERA)
+        [estimate] = estimator.estimate(frame, CAMERA)
         assert estimate.stamp_ns == scene_frame.stamp_ns
         distances.append(pose_error(estimate.map_from_cam, scene_frame.map_from_cam)[0])
-        assert pose_error(estimator.estimate(frame, CAMERA).map_from_cam, estimate.map_from_cam) == (0.0, 0.0)
+        assert pose_error(estimator.estimate(frame, CAMERA)[0].map_from_cam, estimate.map_from_cam) == (0.0, 0.0)
     assert np.median(distances) < 0.2
 
 
 def test_another_size_of_the_same_camera_changes_little(scene, estimator):
     image = picture(scene.posed_frames("train")[5].map_from_cam)
     larger = np.asarray(Image.fromarray(image).resize((640, 480), Image.Resampling.BICUBIC))
-    small = estimator.estimate(Frame(0, image, "", ""), CAMERA)
-    large = estimator.estimate(Frame(0, larger, "", ""), CAMERA.resized(640, 480))
+    [small] = estimator.estimate(Frame(0, image, "", ""), CAMERA)
+    [large] = estimator.estimate(Frame(0, larger, "", ""), CAMERA.resized(640, 480))
     assert pose_error(large.map_from_cam, small.map_from_cam)[0] < 0.15
 
 
@@ -56,7 +56,7 @@ def test_the_covariance_is_that_of_the_errors_on_frames_that_chose_nothing(scene
     residuals = []
     for scene_frame in scene.posed_frames(judges):
         image = np.asarray(Image.open(scene.frame_path(scene_frame)).convert("RGB"))
-        estimate = estimator.estimate(Frame(0, image, "", ""), CAMERA)
+        [estimate] = estimator.estimate(Frame(0, image, "", ""), CAMERA)
         residuals.append(estimate.map_from_cam.translation - scene_frame.map_from_cam.translation)
     variance = np.mean(np.square(residuals), axis=0)
     np.testing.assert_allclose(np.diag(estimate.covariance)[:3], variance, rtol=0.02)
@@ -68,7 +68,7 @@ def test_intrinsics_that_mapping_refined_are_replaced_by_those_of_training(scene
     cameras = dict.fromkeys(scene.sources, CAMERA)
     estimator = LearnedEstimator.load(replace(scene, sources=sources, cameras=cameras), "mapnet")
     frame = Frame(0, picture(scene.posed_frames("train")[5].map_from_cam), "", "")
-    as_given, as_refined = estimator.estimate(frame, given), estimator.estimate(frame, CAMERA)
+    [as_given], [as_refined] = estimator.estimate(frame, given), estimator.estimate(frame, CAMERA)
     assert pose_error(as_given.map_from_cam, as_refined.map_from_cam) == (0.0, 0.0)
 
 

@@ -13,7 +13,7 @@ from campose_core.capture.frame import Frame
 from campose_core.errors import LocalizationError
 from campose_core.floor import FREE, OCCUPIED, FloorMap
 from campose_core.geometry import Pose, pose_error
-from campose_core.localization.estimator import PoseEstimate
+from campose_core.localization.estimator import Kind, PoseEstimate, PosePrior
 from campose_core.localization.localizer import LocalizationResult, Localizer, LocalizerOptions, Status
 from campose_core.walkable import WalkableMap
 
@@ -31,9 +31,9 @@ class ScriptedEstimator:
         self.poses = poses
         self.covariance = np.diag([sigma_m**2] * 3 + [1e-6] * 3)
 
-    def estimate(self, frame: Frame, camera: Camera) -> PoseEstimate | None:
+    def estimate(self, frame: Frame, camera: Camera, prior: PosePrior | None = None) -> list[PoseEstimate]:
         pose = self.poses.get(frame.stamp_ns)
-        return None if pose is None else PoseEstimate(frame.stamp_ns, pose, self.covariance, 50)
+        return [] if pose is None else [PoseEstimate(frame.stamp_ns, pose, self.covariance, 50, Kind.RELOCALIZED)]
 
 
 def at(x: float, y: float = 1.0, yaw: float = 0.0) -> Pose:

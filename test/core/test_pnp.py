@@ -30,7 +30,7 @@ def test_the_pose_is_found_among_wrong_matches(seed, share_wrong):
     pixels[wrong] = np.random.default_rng(seed + 1).uniform(0, 480, (len(wrong), 2))
     found = solve_pnp(pixels, xyz, CAMERA)
     assert found is not None
-    assert max(pose_error(found.sfm_from_cam, truth)) < 1e-3
+    assert max(pose_error(found.world_from_cam, truth)) < 1e-3
     assert len(found.inliers) >= 150 - len(wrong)
 
 
@@ -58,8 +58,8 @@ def test_covariance_is_right_under_monte_carlo():
     for _ in range(300):
         found = solve_pnp(exact + generator.normal(0, 0.7, exact.shape), xyz, CAMERA)
         assert found is not None
-        turn = (found.sfm_from_cam.rotation * truth.rotation.inv()).as_rotvec()
-        errors.append([*(found.sfm_from_cam.translation - truth.translation), *turn])
+        turn = (found.world_from_cam.rotation * truth.rotation.inv()).as_rotvec()
+        errors.append([*(found.world_from_cam.translation - truth.translation), *turn])
         claimed.append(found.covariance)
     measured = np.cov(np.array(errors).T)
     ratio = np.sqrt(np.diag(measured) / np.diag(np.mean(claimed, axis=0)))

@@ -50,7 +50,7 @@ def test_the_landmark_map_holds_what_the_keyframes_see(small_scene):
     in_view = []
     for frame in range(len(landmarks.frame_names)):
         seen = landmarks.xyz[landmarks.observed[landmarks.observed_by == frame]]
-        pixels = camera.project(landmarks.sfm_from_cam(frame).inverse().transform(seen))
+        pixels = camera.project(landmarks.world_from_cam(frame).inverse().transform(seen))
         in_view.append(np.mean((pixels > -1).all(1) & (pixels < [camera.width, camera.height]).all(1)))
     assert np.mean(in_view) > 0.99
 

@@ -63,7 +63,7 @@ def test_imports_stay_in_their_rooms(path):
     "module", ["campose_core", "campose_core.scene", "campose_core.localization.localizer", "campose_core.cli.main"]
 )
 def test_imports_are_light(module):
-    heavy = ["torch", "pycolmap", "av", "rosbags", "foxglove", "pyvista", "matplotlib", "rclpy"]
+    heavy = ["torch", "pycolmap", "av", "cv2", "rosbags", "foxglove", "pyvista", "matplotlib", "rclpy"]
     code = f"import {module}, sys; print([name for name in {heavy} if name in sys.modules])"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert printed.strip() == "[]"

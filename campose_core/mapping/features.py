@@ -1,0 +1,70 @@
+"""SIFT features, the same for mapping and for localization.
+
+OpenCV's SIFT at half resolution, whose first octave doubles the picture again: the scales of features are those of the
+full picture from sigma 1.6 on (the frequencies that halving removes are gone at that blur anyway), at a third of the
+time of COLMAP's own extractor and with the same poses; `benchmarks/features.py` compares them.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from campose_core.capture.frame import Image
+from campose_core.extras import load_extra
+from campose_core.geometry import Array
+
+Float32 = NDArray[np.float32]
+
+MAX_FEATURES = 1500
+MAX_SIDE = 640  # pixels, of the halved picture
+LAYERS, CONTRAST, EDGE, SIGMA = 3, 0.01, 10.0, 1.6  # as in Lowe, IJCV 2004, but for fainter features: walls are pale
+
+
+class ImageFeatures(NamedTuple):
+    """pixels (N, 2) of the picture as given; descriptors (N, 128) float32 of unit length (RootSIFT)."""
+
+    pixels: Array
+    descriptors: Float32
+
+
+class SiftExtractor:
+    """Features of single pictures.
+
+    Raises:
+        MissingDependency: OpenCV is not installed.
+    """
+
+    def __init__(self) -> None:
+        self._cv2 = load_extra("cv2", "map")
+        cv2 = self._cv2
+        # The last argument: without it all features of the doubled picture sit a quarter of a pixel off.
+        self._sift = cv2.SIFT_create(MAX_FEATURES, LAYERS, CONTRAST, EDGE, SIGMA, cv2.CV_32F, True)
+
+    def __call__(self, image: Image) -> ImageFeatures:
+        """Features of a picture (H, W, 3) RGB or (H, W) grey, uint8."""
+        cv2 = self._cv2
+        grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+        height, width = grey.shape
+        scale = min(0.5, MAX_SIDE / max(width, height))
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        keypoints, sift = self._sift.detectAndCompute(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), None)
+        if sift is None:
+            return ImageFeatures(np.zeros((0, 2)), np.zeros((0, 128), dtype=np.float32))
+        small = np.array(cv2.KeyPoint_convert(keypoints), dtype=np.float64)
+        pixels = (small + 0.5) * np.divide((width, height), size) - 0.5
+        # RootSIFT: Arandjelovic and Zisserman, "Three things everyone should know to improve object retrieval", 2012.
+        return ImageFeatures(pixels, np.sqrt(sift / np.maximum(sift.sum(axis=1, keepdims=True), 1e-6)))
+
+
+def descriptors_to_bytes(descriptors: Float32) -> NDArray[np.uint8]:
+    """Unit descriptors (N, 128) in COLMAP's scale of RootSIFT, for its database and for the landmark file."""
+    return np.clip(np.rint(512.0 * descriptors), 0, 255).astype(np.uint8)
+
+
+def descriptors_to_unit(descriptors: NDArray[np.uint8]) -> Float32:
+    """SIFT descriptors (N, 128) uint8 as float32 rows of unit length."""
+    rows = descriptors.astype(np.float32)
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
