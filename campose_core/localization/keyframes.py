@@ -52,7 +52,7 @@ class Keyframes:
         """
         view = self._view(map_from_cam.translation[None], Rotation.from_quat(map_from_cam.quat_xyzw[None]))[0]
         distances, rows = self._tree.query(view, k=range(1, min(count, len(self)) + 1))
-        return np.asarray(rows[distances < self._depth], dtype=np.intp)
+        return np.asarray(rows, dtype=np.intp)[np.asarray(distances) < self._depth]
 
     def _view(self, positions: Array, rotations: Rotation) -> Array:
         """Views (N, 6), the distance between which is that of `near`."""
