@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from campose_core.localization.estimator import PoseEstimate
 
-FORGOTTEN_AFTER_IMAGES = 10  # without an estimate that agrees; a rival place may be missed in some images
+FORGOTTEN_AFTER_IMAGES = 5  # without an estimate that agrees; a rival place may be missed in some images
 RIVAL_SHARE = 0.5  # a rival that was seen in half as many images is still one
 
 

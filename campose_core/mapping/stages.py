@@ -109,6 +109,9 @@ def reconstruction(*, images: str, database: str, model: str, mapper: str) -> di
     if mapper == "global":
         options = pycolmap.GlobalPipelineOptions()
         options.random_seed = SEED
+        # One thread: several add up in the order in which they happen to finish, and a weak map follows the last bits.
+        options.num_threads = options.mapper.num_threads = 1
+        options.mapper.bundle_adjustment.ceres.solver_options.num_threads = 1
         models = pycolmap.global_mapping(database, images, str(work), options)
     else:
         options = pycolmap.IncrementalPipelineOptions()
