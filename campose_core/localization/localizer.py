@@ -16,10 +16,18 @@ import numpy as np
 
 from campose_core.camera import Camera
 from campose_core.capture.frame import Frame
-from campose_core.errors import GeometryError, LocalizationError
+from campose_core.errors import LocalizationError
 from campose_core.geometry import Array, Pose, covariance_at_lever, pose_error
-from campose_core.localization.estimator import PoseEstimate, PoseEstimator
+from campose_core.localization.estimator import Kind, PoseEstimate, PoseEstimator, PosePrior
+from campose_core.localization.hypotheses import Hypotheses
+from campose_core.localization.motion import MotionModel, MotionOptions, UncertainPose, odometry_motion
+from campose_core.localization.pose_graph import PoseGraph
+from campose_core.localization.query_camera import camera_of_image
 from campose_core.walkable import WalkableMap
+
+
+# Neighbouring images show the same landmarks, and a network the same picture: their errors are alike.
+CORRELATED_OVER_M = 0.5
 
 
 class Status(str, Enum):
@@ -49,7 +57,7 @@ class LocalizerOptions:
     tolerance_rad: float = math.radians(3)
     confirmations: int = 3
     lost_after_misses: int = 15
-    lost_after_s: float = 2.0
+    lost_after_s: float = 0.8
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -62,7 +70,7 @@ class LocalizationResult(NamedTuple):
 
     map_from_base is the pose as estimated; snapped_map_from_base the same moved to the walkable floor, None without a
     floor map or when `off_map`: too far from walkable floor to move it there. covariance: (6, 6) of map_from_base,
-    (x, y, z, rx, ry, rz) about the map's axes. reason: why there is no pose, else empty.
+    (x, y, z, rx, ry, rz) about the map's axes. kind: how the pose was found. reason: why there is no pose, else empty.
     """
 
     stamp_ns: int
@@ -74,6 +82,7 @@ class LocalizationResult(NamedTuple):
     snap_distance_m: float | None = None
     off_map: bool = False
     support: int = 0
+    kind: Kind | None = None
     latency_s: float = 0.0
     reason: str = ""
 
@@ -84,7 +93,7 @@ class LocalizationResult(NamedTuple):
 
 
 class Localizer:
-    """Estimator, place of the camera on the body, walkable floor and the memory that gating needs."""
+    """Estimator, place of the camera on the body, walkable floor, and the memory that the decisions need."""
 
     def __init__(
         self,
@@ -96,74 +105,118 @@ class Localizer:
         self.estimator = estimator
         self.walkable = walkable
         self.options = options or LocalizerOptions()
-        self._cam_from_base = (base_from_cam or Pose.identity()).inverse()
+        self._base_from_cam = base_from_cam or Pose.identity()
+        limits = MotionOptions(self.options.max_speed_mps, self.options.max_turn_rate_radps)
+        self._motion = MotionModel(limits)
+        self._graph = PoseGraph()
+        self._hypotheses = Hypotheses(self._reachable, self.options.confirmations)
         self.reset()
 
     def reset(self) -> None:
         """Forget where the body was; the next poses must confirm each other, as at the start."""
         self._status = Status.INITIALIZING
-        self._believed: PoseEstimate | None = None
-        self._unconfirmed: list[PoseEstimate] = []
         self._misses = 0
         self._newest_stamp_ns: int | None = None
+        self._interval_s = 0.0
+        self._odometry: tuple[int, Pose] | None = None
+        self._hypotheses.clear()
+        self._forget_place()
+
+    def _forget_place(self) -> None:
+        self._believed: PoseEstimate | None = None
         self._floor_xy: tuple[float, float] | None = None
+        self._motion.reset()
+        self._graph.reset()
 
     @property
     def status(self) -> Status:
         return self._status
 
-    def localize(self, frame: Frame, camera: Camera, base_from_cam: Pose | None = None) -> LocalizationResult:
-        """The result for `frame`, taken with intrinsics `camera`; `base_from_cam` replaces a place that moved.
+    def localize(
+        self, frame: Frame, camera: Camera, base_from_cam: Pose | None = None, odom_from_base: Pose | None = None
+    ) -> LocalizationResult:
+        """The result for `frame`, taken with intrinsics `camera`.
 
-        A stamp before the last one (a bag that starts over) resets. Intrinsics of another image size of the same shape
-        are scaled.
+        base_from_cam replaces a place that moved. odom_from_base: the odometry at the frame's stamp, where there is
+        any; it predicts where to look, and steadies the poses. A stamp before the last one (a bag that starts over)
+        resets. Intrinsics of another image size of the same shape are scaled.
 
         Raises:
             LocalizationError: the image has another shape than the camera.
         """
         camera = camera_of_image(frame, camera)
         if base_from_cam is not None:
-            self._cam_from_base = base_from_cam.inverse()
-        if self._newest_stamp_ns is not None and frame.stamp_ns < self._newest_stamp_ns:
-            self.reset()
-        self._newest_stamp_ns = frame.stamp_ns
+            self._base_from_cam = base_from_cam
+        self._take_stamp(frame.stamp_ns)
         started = time.perf_counter()
-        estimates = self.estimator.estimate(frame, camera)
-        result = self._judge(frame.stamp_ns, estimates[0] if len(estimates) == 1 else None)
+        moved = self._moved(frame.stamp_ns, odom_from_base)
+        estimates = self.estimator.estimate(frame, camera, self._prior(frame.stamp_ns, odom_from_base))
+        usable = [estimate for estimate in estimates if np.isfinite(estimate.covariance).all()]
+        result = self._judge(frame.stamp_ns, usable, moved)
         return result._replace(latency_s=time.perf_counter() - started)
 
-    def _judge(self, stamp_ns: int, estimate: PoseEstimate | None) -> LocalizationResult:
-        if self._believed is not None and self._silence_s(stamp_ns) > self.options.lost_after_s:
-            self._lose()
-        if estimate is None or not np.isfinite(estimate.covariance).all():
-            self._unconfirmed = []
-            return self._missed(stamp_ns, 0, "no pose found in the image")
-        if self._believed is not None and self._reachable(self._believed, estimate):
-            return self._believe(estimate)
-        if self._unconfirmed and not self._reachable(self._unconfirmed[-1], estimate):
-            self._unconfirmed = []
-        self._unconfirmed.append(estimate)
-        if len(self._unconfirmed) < self.options.confirmations:
-            agreeing = f"{len(self._unconfirmed)} of {self.options.confirmations} agreeing estimates"
-            what = "a jump" if self._believed is not None else "a first pose"
-            return self._missed(stamp_ns, estimate.support, f"{what}: {agreeing}")
-        self._floor_xy = None  # carried there or mistaken before: the old place says nothing about this side of a wall
-        return self._believe(estimate)
+    def _moved(self, stamp_ns: int, odom_from_base: Pose | None) -> UncertainPose | None:
+        """The motion since the image before, where odometry tells a possible one."""
+        before, self._odometry = self._odometry, None if odom_from_base is None else (stamp_ns, odom_from_base)
+        if before is None or odom_from_base is None:
+            return None
+        elapsed_s = (stamp_ns - before[0]) * 1e-9
+        return odometry_motion(elapsed_s, before[1], odom_from_base, self._motion.options)
 
-    def _missed(self, stamp_ns: int, support: int, reason: str) -> LocalizationResult:
+    def _take_stamp(self, stamp_ns: int) -> None:
+        if self._newest_stamp_ns is not None and stamp_ns < self._newest_stamp_ns:
+            self.reset()
+        before_s, since = self._interval_s, self._newest_stamp_ns
+        self._interval_s = 0.0 if since is None else (stamp_ns - since) * 1e-9
+        self._newest_stamp_ns = stamp_ns
+        if self._believed is None:
+            return
+        silent_s = (stamp_ns - self._believed.stamp_ns) * 1e-9
+        # A camera of one image a second is not silent between two of them.
+        if silent_s > max(self.options.lost_after_s, 2.5 * before_s):
+            self._lose()
+
+    def _prior(self, stamp_ns: int, odom_from_base: Pose | None) -> PosePrior | None:
+        """Only of a place that is believed: what confirms a place must not have looked for it there."""
+        predicted = self._motion.predict(stamp_ns, odom_from_base)
+        if self._believed is None or predicted is None:
+            return None
+        map_from_cam = predicted.pose * self._base_from_cam
+        lever_in_map = map_from_cam.translation - predicted.pose.translation
+        return PosePrior(map_from_cam, covariance_at_lever(predicted.covariance, lever_in_map))
+
+    def _judge(self, stamp_ns: int, estimates: list[PoseEstimate], moved: UncertainPose | None) -> LocalizationResult:
+        believed = self._believed
+        if believed is not None:
+            near = [estimate for estimate in estimates if self._reachable(believed, estimate)]
+            if len(near) == 1:
+                return self._believe(near[0], moved)
+        winner = self._hypotheses.add(estimates)
+        if winner is not None:
+            # Carried there, or mistaken before: the old place says nothing about this side of a wall.
+            self._forget_place()
+            return self._believe(winner, None)
+        if believed is not None:
+            self._graph.add(stamp_ns, None, moved)
+        return self._missed(stamp_ns, estimates)
+
+    def _missed(self, stamp_ns: int, estimates: list[PoseEstimate]) -> LocalizationResult:
         self._misses += 1
+        reason = "no pose found in the image"
+        if len(estimates) > 1:
+            reason = f"{len(estimates)} places look alike"
+        elif estimates:
+            what = "a jump" if self._believed is not None else "a first pose"
+            reason = f"{what}: {self._hypotheses.in_a_row} of {self.options.confirmations} agreeing estimates"
         if self._misses >= self.options.lost_after_misses and self._believed is not None:
             self._lose()
+        support = estimates[0].support if estimates else 0
         return LocalizationResult(stamp_ns, self._status, support=support, reason=reason)
 
     def _lose(self) -> None:
+        """Hypotheses stay: they were confirmed without a belief to lean on."""
         self._status = Status.LOST
-        self._believed = None
-        self._floor_xy = None
-
-    def _silence_s(self, stamp_ns: int) -> float:
-        assert self._believed is not None
-        return (stamp_ns - self._believed.stamp_ns) * 1e-9
+        self._forget_place()
 
     def _reachable(self, before: PoseEstimate, after: PoseEstimate) -> bool:
         """Whether a body within the speed limits, seen with these uncertainties (3 sigma), explains both."""
@@ -176,19 +229,32 @@ class Localizer:
             and angle <= self.options.max_turn_rate_radps * elapsed_s + angle_noise + self.options.tolerance_rad
         )
 
-    def _believe(self, estimate: PoseEstimate) -> LocalizationResult:
-        self._status, self._believed, self._unconfirmed, self._misses = Status.TRACKING, estimate, [], 0
-        map_from_base = estimate.map_from_cam * self._cam_from_base
+    def _believe(self, estimate: PoseEstimate, moved: UncertainPose | None) -> LocalizationResult:
+        self._status, self._misses = Status.TRACKING, 0
+        self._hypotheses.clear()
+        map_from_base = estimate.map_from_cam * self._base_from_cam.inverse()
         lever_in_map = map_from_base.translation - estimate.map_from_cam.translation
+        seen = UncertainPose(map_from_base, covariance_at_lever(estimate.covariance, lever_in_map))
+        base = self._graph.add(estimate.stamp_ns, seen, moved, CORRELATED_OVER_M) or seen
+        self._motion.believe(estimate.stamp_ns, *base)
+        map_from_cam = estimate.map_from_cam
+        if base.pose is not map_from_base:  # odometry had a say
+            map_from_cam = base.pose * self._base_from_cam
+            lever_in_map = map_from_cam.translation - base.pose.translation
+            estimate = estimate._replace(
+                map_from_cam=map_from_cam, covariance=covariance_at_lever(base.covariance, lever_in_map)
+            )
+        self._believed = estimate
         result = LocalizationResult(
             stamp_ns=estimate.stamp_ns,
             status=self._status,
-            map_from_cam=estimate.map_from_cam,
-            map_from_base=map_from_base,
-            covariance=covariance_at_lever(estimate.covariance, lever_in_map),
+            map_from_cam=map_from_cam,
+            map_from_base=base.pose,
+            covariance=base.covariance,
             support=estimate.support,
+            kind=estimate.kind,
         )
-        return result if self.walkable is None else self._snap(result, map_from_base, self.walkable)
+        return result if self.walkable is None else self._snap(result, base.pose, self.walkable)
 
     def _snap(self, result: LocalizationResult, map_from_base: Pose, walkable: WalkableMap) -> LocalizationResult:
         x, y, z = (float(v) for v in map_from_base.translation)
@@ -198,21 +264,3 @@ class Localizer:
         self._floor_xy = (snap.x, snap.y)
         snapped = Pose(map_from_base.rotation, np.array([snap.x, snap.y, z]))
         return result._replace(snapped_map_from_base=snapped, snap_distance_m=snap.distance_m)
-
-
-def camera_of_image(frame: Frame, camera: Camera) -> Camera:
-    """`camera` at the size of the image.
-
-    Raises:
-        LocalizationError: the image is not a scaled version of what the camera takes.
-    """
-    height, width = frame.image.shape[:2]
-    if (width, height) == (camera.width, camera.height):
-        return camera
-    mismatch = f"the image is {width}x{height}, its camera {camera.width}x{camera.height}"
-    if abs(width * camera.height / (height * camera.width) - 1) > 0.01:
-        raise LocalizationError(f"{mismatch}: give the intrinsics of these images")
-    try:
-        return camera.resized(width, height)
-    except GeometryError as error:
-        raise LocalizationError(f"{mismatch}: {error}") from error

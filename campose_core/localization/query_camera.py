@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from campose_core.camera import Camera
+from campose_core.capture.frame import Frame
 from campose_core.errors import GeometryError, LocalizationError
 from campose_core.mapping.reconstruct import given_camera
 from campose_core.scene import Scene
@@ -54,3 +55,21 @@ def scene_camera(scene: Scene, width: int, height: int) -> Camera:
             "give the camera with --camera FILE"
         )
     return alike.pop()
+
+
+def camera_of_image(frame: Frame, camera: Camera) -> Camera:
+    """`camera` at the size of the image.
+
+    Raises:
+        LocalizationError: the image is not a scaled version of what the camera takes.
+    """
+    height, width = frame.image.shape[:2]
+    if (width, height) == (camera.width, camera.height):
+        return camera
+    mismatch = f"the image is {width}x{height}, its camera {camera.width}x{camera.height}"
+    if abs(width * camera.height / (height * camera.width) - 1) > 0.01:
+        raise LocalizationError(f"{mismatch}: give the intrinsics of these images")
+    try:
+        return camera.resized(width, height)
+    except GeometryError as error:
+        raise LocalizationError(f"{mismatch}: {error}") from error
