@@ -17,6 +17,8 @@ from campose_core.mapping.landmarks import Landmarks
 
 Indices = NDArray[np.intp]
 
+MIN_SHARED = 10  # landmarks; two keyframes that share fewer hardly see the same
+
 
 class Keyframes:
     """The keyframes of a landmark map in metres, by their row in it."""
@@ -37,10 +39,10 @@ class Keyframes:
         """The landmarks that any of these keyframes sees, ascending."""
         return np.unique(self._seen.of(keyframes)).astype(np.intp)
 
-    def covisible(self, keyframe: int, count: int) -> Indices:
-        """Up to `count` other keyframes that share landmarks with this one, those that share most first."""
+    def covisible(self, keyframe: int, count: int | None = None) -> Indices:
+        """Up to `count` other keyframes (or all) that share MIN_SHARED landmarks with this one, most shared first."""
         seers, shared = np.unique(self._seers.of(self._seen.of([keyframe])), return_counts=True)
-        others = seers != keyframe
+        others = (seers != keyframe) & (shared >= MIN_SHARED)
         seers, shared = seers[others], shared[others]
         return seers[np.argsort(-shared, kind="stable")[:count]].astype(np.intp)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +11,15 @@ from scipy.spatial.transform import Rotation
 from campose_core.camera import Camera, pixels_to_colmap
 from campose_core.geometry import Array, Pose, skew
 from campose_core.mapping.colmap import load_pycolmap, to_colmap_camera
-from campose_core.mapping.features import ImageFeatures, descriptors_to_unit
+from campose_core.mapping.features import Float32, ImageFeatures, descriptors_to_unit
 from campose_core.mapping.landmarks import Landmarks
 
 RATIO = 0.8  # Lowe, IJCV 2004: nearest over second nearest descriptor distance
 MAX_REPROJECTION = 4.0 / 640.0  # of the image width
 MIN_INLIERS = 20
 MIN_INLIER_RATIO = 0.25
+MIN_SPREAD = 0.03  # of the image width: one thing far away or carried elsewhere (a poster, a box) is not a place
+ENOUGH = 200  # matches, for a pose that all matches will refine
 
 
 class CameraPose(NamedTuple):
@@ -32,49 +34,103 @@ class LandmarkMatcher:
     """Finds the landmark whose descriptor is nearest, where the second nearest is clearly farther (Lowe's ratio)."""
 
     def __init__(self, landmarks: Landmarks) -> None:
-        self.landmarks = landmarks
-        self._transposed = np.ascontiguousarray(descriptors_to_unit(landmarks.descriptors).T)
+        self._descriptors = descriptors_to_unit(landmarks.descriptors)
 
     def __call__(self, features: ImageFeatures) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Index pairs (features, landmarks); each landmark at most once, with its nearest feature."""
-        if len(features.descriptors) == 0 or len(self.landmarks.xyz) < 2:
-            return np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.intp)
-        similarity = features.descriptors @ self._transposed
-        rows = np.arange(len(similarity))
-        best = np.argmax(similarity, axis=1)
-        nearest = similarity[rows, best].copy()
-        similarity[rows, best] = -1.0
-        second = similarity.max(axis=1)
-        # Unit vectors: squared distance = 2 - 2 * similarity.
-        distinct = np.flatnonzero((1.0 - nearest) < RATIO**2 * (1.0 - second))
-        order = distinct[np.argsort(-nearest[distinct], kind="stable")]
-        _, first = np.unique(best[order], return_index=True)
-        chosen = np.sort(order[first])
-        return chosen, best[chosen]
+        return match_nearest(features.descriptors, self._descriptors)
+
+
+def match_nearest(descriptors: Float32, among: Float32) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Index pairs (rows of `descriptors`, rows of `among`) of unit descriptors that are nearest by Lowe's ratio.
+
+    Each row occurs at most once on either side.
+    """
+    if len(descriptors) == 0 or len(among) < 2:
+        return np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.intp)
+    similarity = descriptors @ among.T
+    rows = np.arange(len(similarity))
+    best = np.argmax(similarity, axis=1)
+    nearest = similarity[rows, best].copy()
+    similarity[rows, best] = -1.0
+    second = similarity.max(axis=1)
+    # Unit vectors: squared distance = 2 - 2 * similarity.
+    distinct = np.flatnonzero((1.0 - nearest) < RATIO**2 * (1.0 - second))
+    order = distinct[np.argsort(-nearest[distinct], kind="stable")]
+    _, first = np.unique(best[order], return_index=True)
+    chosen = np.sort(order[first])
+    return chosen, best[chosen]
 
 
 def solve_pnp(pixels: Array, xyz: Array, camera: Camera) -> CameraPose | None:
     """The camera pose from pixels (N, 2) and the landmarks (N, 3) they show, or None.
 
-    None when fewer than MIN_INLIERS agree, or too small a share of the matches: three points always give some pose.
+    None when fewer than MIN_INLIERS agree, or too small a share of the matches, or when they lie in one spot or on one
+    line of the image (standard deviation across below MIN_SPREAD): three points always give some pose.
     """
     if len(pixels) < MIN_INLIERS:
         return None
     pycolmap = load_pycolmap()
     estimation = pycolmap.AbsolutePoseEstimationOptions()
     estimation.ransac.max_error = MAX_REPROJECTION * camera.width
+    estimation.ransac.min_inlier_ratio = MIN_INLIER_RATIO  # bounds the trials on matches that are all wrong
     estimation.ransac.random_seed = 0
-    refinement = pycolmap.AbsolutePoseRefinementOptions()
-    refinement.gradient_tolerance = 1e-3
     found = pycolmap.estimate_and_refine_absolute_pose(
-        pixels_to_colmap(pixels), xyz, to_colmap_camera(camera), estimation, refinement, return_covariance=True
+        pixels_to_colmap(pixels), xyz, to_colmap_camera(camera), estimation, _refinement(), return_covariance=True
     )
-    if found is None or found["num_inliers"] < max(MIN_INLIERS, MIN_INLIER_RATIO * len(pixels)):
+    if found is None:
         return None
-    cam_from_world = Pose(
-        Rotation.from_quat(found["cam_from_world"].rotation.quat), found["cam_from_world"].translation
+    return _supported(found, np.flatnonzero(found["inlier_mask"]), pixels, xyz, camera)
+
+
+def refine_pnp(pixels: Array, xyz: Array, camera: Camera, world_from_cam: Pose) -> CameraPose | None:
+    """The same from a pose near by, where most matches are right: a third of the time, without RANSAC.
+
+    Some of them pull the pose near by a robust loss; all that then agree decide it. None as in `solve_pnp`.
+    """
+    cam_from_world = world_from_cam.inverse()
+    in_front = np.flatnonzero(cam_from_world.transform(xyz)[:, 2] > 0)
+    pulled = _refine(in_front[:: 1 + len(in_front) // ENOUGH], pixels, xyz, camera, cam_from_world)
+    if pulled is None:
+        return None
+    cam_from_world = _pose(pulled["cam_from_world"])
+    offsets = camera.project(cam_from_world.transform(xyz)) - pixels
+    agreeing = np.flatnonzero(np.hypot(*offsets.T) < MAX_REPROJECTION * camera.width)
+    found = _refine(agreeing, pixels, xyz, camera, cam_from_world)
+    return None if found is None else _supported(found, agreeing, pixels, xyz, camera)
+
+
+def _refine(
+    chosen: NDArray[np.intp], pixels: Array, xyz: Array, camera: Camera, cam_from_world: Pose
+) -> dict[str, Any] | None:
+    if len(chosen) < MIN_INLIERS:
+        return None
+    pycolmap = load_pycolmap()
+    start = pycolmap.Rigid3d(pycolmap.Rotation3d(cam_from_world.quat_xyzw), cam_from_world.translation)
+    seen, mask = pixels_to_colmap(pixels[chosen]), np.ones(len(chosen), dtype=bool)
+    found: dict[str, Any] | None = pycolmap.refine_absolute_pose(
+        start, seen, xyz[chosen], mask, to_colmap_camera(camera), _refinement(), return_covariance=True
     )
-    inliers = np.flatnonzero(found["inlier_mask"])
+    return found
+
+
+def _refinement() -> Any:
+    options = load_pycolmap().AbsolutePoseRefinementOptions()
+    options.gradient_tolerance = 1e-3
+    return options
+
+
+def _pose(rigid: Any) -> Pose:
+    return Pose(Rotation.from_quat(rigid.rotation.quat), rigid.translation)
+
+
+def _supported(
+    found: dict[str, Any], inliers: NDArray[np.intp], pixels: Array, xyz: Array, camera: Camera
+) -> CameraPose | None:
+    """COLMAP's answer with its covariance in the world, if enough of the matches agree with it."""
+    if len(inliers) < max(MIN_INLIERS, MIN_INLIER_RATIO * len(pixels)):
+        return None
+    cam_from_world = _pose(found["cam_from_world"])
     residuals = camera.project(cam_from_world.transform(xyz[inliers])) - pixels[inliers]
     covariance = _covariance_in_world(found["covariance"], cam_from_world, residuals)
     return CameraPose(cam_from_world.inverse(), covariance, inliers) if np.isfinite(covariance).all() else None

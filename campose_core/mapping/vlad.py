@@ -37,8 +37,9 @@ class Vlad:
     def describe(self, descriptors: Float32) -> Float32:
         """Global descriptor (WORDS * 128,) of unit length from unit descriptors (N, 128); zero for an empty image."""
         nearest = np.argmax(descriptors @ self.words.T - 0.5 * np.sum(self.words**2, axis=1), axis=1)
-        residuals = np.zeros_like(self.words)
-        np.add.at(residuals, nearest, descriptors - self.words[nearest])
+        # Sums by matrix product: adding row by row takes 8 ms an image.
+        assigned = (nearest == np.arange(len(self.words))[:, None]).astype(np.float32)
+        residuals = assigned @ descriptors - assigned.sum(axis=1, keepdims=True) * self.words
         residuals /= np.maximum(np.linalg.norm(residuals, axis=1, keepdims=True), 1e-6)
         flat = residuals.reshape(-1)
         return flat / max(float(np.linalg.norm(flat)), 1e-6)

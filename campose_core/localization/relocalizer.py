@@ -1,0 +1,118 @@
+"""Where a camera is from one image alone: similar keyframes, grouped into places; PnP on the landmarks of one place.
+
+Sarlin et al., "From coarse to fine: robust hierarchical localization at large scale", CVPR 2019, with VLAD as global and
+SIFT as local descriptors. Features meet the landmarks of a few places, never those of the building: neither
+the time nor the share of chance matches grows with it, and a place that exists twice is found twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from campose_core.camera import Camera
+from campose_core.geometry import Array, Pose
+from campose_core.localization.keyframes import Indices, Keyframes
+from campose_core.mapping.features import ImageFeatures, descriptors_to_unit
+from campose_core.mapping.landmarks import Landmarks
+from campose_core.mapping.pnp import MAX_REPROJECTION, CameraPose, match_nearest, solve_pnp
+from campose_core.mapping.vlad import Vlad
+
+# At 12 keyframes, chosen from the 20 most similar, poses are as accurate as against the whole map. The right place was
+# the first or second of a map of 16 floors.
+CANDIDATES = 20
+PLACE_SIZE = 12
+MAX_PLACES = 4
+# A place that looks like half of another has half its inliers; a wrong place has next to none (10, against 60 to 500).
+RIVAL_SUPPORT = 0.5
+
+
+class Relocalizer:
+    """Finds a camera among the keyframes of a landmark map in metres."""
+
+    def __init__(self, landmarks: Landmarks, keyframes: Keyframes) -> None:
+        self._landmarks = landmarks
+        self._keyframes = keyframes
+        self._vlad = Vlad(landmarks.vlad_words)
+        self._globals = landmarks.frame_globals.astype(np.float32)
+
+    def __call__(self, features: ImageFeatures, camera: Camera, hints: Sequence[Pose] = ()) -> list[CameraPose]:
+        """Where the camera that saw these features may be, the best supported place first; [] where nothing is sure.
+
+        Several answers where different places explain the image about as well: they look alike. Keyframes near
+        `hints` (map_from_cam) are looked at first, whatever their likeness; a wrong hint costs time and nothing else.
+        """
+        found: list[_Hypothesis] = []
+        explained = np.zeros(len(self._keyframes), dtype=bool)
+        for place in self._places(features, hints, explained):
+            hypothesis = self._hypothesis(features, camera, place, found)
+            if hypothesis is not None:
+                found.append(hypothesis)
+                explained[place] = True
+                explained[self._keyframes.covisible(int(place[0]))] = True
+        found.sort(key=lambda hypothesis: -len(hypothesis.pixels))
+        enough = RIVAL_SUPPORT * len(found[0].pixels) if found else 0
+        return [hypothesis.pose for hypothesis in found if len(hypothesis.pixels) >= enough]
+
+    def _places(
+        self, features: ImageFeatures, hints: Sequence[Pose], explained: NDArray[np.bool_]
+    ) -> Iterator[Indices]:
+        """Groups of keyframes that see each other's landmarks and may be where the image is; none in `explained`."""
+        if len(features.descriptors) == 0:
+            return
+        for hint in hints:
+            near = self._keyframes.near(hint, PLACE_SIZE)
+            if len(near) and not explained[near[0]]:
+                yield near
+        similarity = self._globals @ self._vlad.describe(features.descriptors)
+        ranked = np.argsort(-similarity, kind="stable")
+        grouped = np.zeros(len(ranked), dtype=bool)
+        for _ in range(MAX_PLACES):
+            ranked = ranked[~(grouped | explained)[ranked]]
+            if len(ranked) == 0:
+                return
+            neighbours = self._keyframes.covisible(int(ranked[0]))
+            similar = ranked[1:CANDIDATES]
+            similar = similar[np.isin(similar, neighbours)]
+            others = neighbours[~np.isin(neighbours, similar)]
+            grouped[neighbours] = grouped[ranked[0]] = True
+            yield np.concatenate([ranked[:1], similar, others])[:PLACE_SIZE]
+
+    def _hypothesis(
+        self, features: ImageFeatures, camera: Camera, place: Indices, found: list[_Hypothesis]
+    ) -> _Hypothesis | None:
+        """The camera among the landmarks of one place, unless what is found already explains the image better."""
+        shown = self._keyframes.seen_by(place)
+        descriptors = descriptors_to_unit(self._landmarks.descriptors[shown])
+        if found:
+            # A place that looks like one found shows the same features: those are quickly matched.
+            best = max(found, key=lambda hypothesis: len(hypothesis.pixels))
+            same, _ = match_nearest(features.descriptors[best.features], descriptors)
+            if len(same) < RIVAL_SUPPORT * len(best.features):
+                return None
+        rows, columns = match_nearest(features.descriptors, descriptors)
+        xyz = self._landmarks.xyz[shown[columns]]
+        pose = solve_pnp(features.pixels[rows], xyz, camera)
+        if pose is None:
+            return None
+        hypothesis = _Hypothesis(pose, rows[pose.inliers], features.pixels[rows[pose.inliers]], xyz[pose.inliers])
+        return None if any(_explains(other.pose, hypothesis, camera) for other in found) else hypothesis
+
+
+class _Hypothesis(NamedTuple):
+    """A pose, and what supports it: rows of features, their pixels (N, 2), and landmarks (N, 3)."""
+
+    pose: CameraPose
+    features: Indices
+    pixels: Array
+    xyz: Array
+
+
+def _explains(pose: CameraPose, other: _Hypothesis, camera: Camera) -> bool:
+    """Whether two hypotheses are one: the pose shows most landmarks of the other where that has found them."""
+    expected = camera.project(pose.world_from_cam.inverse().transform(other.xyz))
+    distances = np.linalg.norm(expected - other.pixels, axis=1)
+    return bool(np.mean(distances < 2.0 * MAX_REPROJECTION * camera.width) > 0.5)  # NaN behind the camera: farther
