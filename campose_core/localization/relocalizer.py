@@ -1,7 +1,7 @@
 """Where a camera is from one image alone: similar keyframes, grouped into places; PnP on the landmarks of one place.
 
-Sarlin et al., "From coarse to fine: robust hierarchical localization at large scale", CVPR 2019, with VLAD as global and
-SIFT as local descriptors. Features meet the landmarks of a few places, never those of the building: neither
+Sarlin et al., "From coarse to fine: robust hierarchical localization at large scale", CVPR 2019, with VLAD for the
+global and SIFT for the local descriptors. Features meet the landmarks of a few places, never those of the building: neither
 the time nor the share of chance matches grows with it, and a place that exists twice is found twice.
 """
 
@@ -84,29 +84,23 @@ class Relocalizer:
     def _hypothesis(
         self, features: ImageFeatures, camera: Camera, place: Indices, found: list[_Hypothesis]
     ) -> _Hypothesis | None:
-        """The camera among the landmarks of one place, unless what is found already explains the image better."""
+        """The camera among the landmarks of one place; None where it is found already, or far fewer agree."""
         shown = self._keyframes.seen_by(place)
-        descriptors = descriptors_to_unit(self._landmarks.descriptors[shown])
-        if found:
-            # A place that looks like one found shows the same features: those are quickly matched.
-            best = max(found, key=lambda hypothesis: len(hypothesis.pixels))
-            same, _ = match_nearest(features.descriptors[best.features], descriptors)
-            if len(same) < RIVAL_SUPPORT * len(best.features):
-                return None
-        rows, columns = match_nearest(features.descriptors, descriptors)
+        rows, columns = match_nearest(features.descriptors, descriptors_to_unit(self._landmarks.descriptors[shown]))
+        if len(rows) < RIVAL_SUPPORT * max((len(other.pixels) for other in found), default=0):
+            return None
         xyz = self._landmarks.xyz[shown[columns]]
         pose = solve_pnp(features.pixels[rows], xyz, camera)
         if pose is None:
             return None
-        hypothesis = _Hypothesis(pose, rows[pose.inliers], features.pixels[rows[pose.inliers]], xyz[pose.inliers])
+        hypothesis = _Hypothesis(pose, features.pixels[rows[pose.inliers]], xyz[pose.inliers])
         return None if any(_explains(other.pose, hypothesis, camera) for other in found) else hypothesis
 
 
 class _Hypothesis(NamedTuple):
-    """A pose, and what supports it: rows of features, their pixels (N, 2), and landmarks (N, 3)."""
+    """A pose, and what supports it: pixels (N, 2) and the landmarks (N, 3) they show."""
 
     pose: CameraPose
-    features: Indices
     pixels: Array
     xyz: Array
 
