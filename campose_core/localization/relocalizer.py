@@ -1,8 +1,8 @@
 """Where a camera is from one image alone: similar keyframes, grouped into places; PnP on the landmarks of one place.
 
 Sarlin et al., "From coarse to fine: robust hierarchical localization at large scale", CVPR 2019, with VLAD for the
-global and SIFT for the local descriptors. Features meet the landmarks of a few places, never those of the building: neither
-the time nor the share of chance matches grows with it, and a place that exists twice is found twice.
+global and SIFT for the local descriptors. Features meet the landmarks of a few places, never those of the building:
+neither the time nor the share of chance matches grows with it, and a place that exists twice is found twice.
 """
 
 from __future__ import annotations
