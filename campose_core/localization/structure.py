@@ -1,28 +1,36 @@
-"""The structure estimator: SIFT features against the scene's landmarks, and PnP."""
+"""The structure estimator: landmarks found in the image, and PnP. With a prior they are followed, without one searched."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from campose_core.camera import Camera
 from campose_core.capture.frame import Frame
+from campose_core.geometry import Pose
 from campose_core.localization.aligned import aligned_landmarks
 from campose_core.localization.estimator import Kind, PoseEstimate, PosePrior
+from campose_core.localization.keyframes import Keyframes
 from campose_core.localization.query_camera import RefinedCameras
-from campose_core.mapping.features import SiftExtractor
+from campose_core.localization.relocalizer import Relocalizer
+from campose_core.localization.tracker import Tracker
+from campose_core.mapping.features import ImageFeatures, SiftExtractor
 from campose_core.mapping.landmarks import Landmarks
-from campose_core.mapping.pnp import LandmarkMatcher, solve_pnp
+from campose_core.mapping.pnp import CameraPose
 from campose_core.scene import Scene
 
 
 class StructureEstimator:
-    """Pose from landmarks; none where too few landmarks agree."""
+    """Pose from landmarks; none where too few landmarks agree, several where places look alike."""
 
     name = "structure"
 
     def __init__(self, landmarks: Landmarks, refined: RefinedCameras) -> None:
         self.landmarks = landmarks
-        self._extract = SiftExtractor()
         self._refined = refined
-        self._match = LandmarkMatcher(landmarks)
+        self._extract = SiftExtractor()
+        keyframes = Keyframes(landmarks)
+        self._relocalize = Relocalizer(landmarks, keyframes)
+        self._tracker = Tracker(landmarks, keyframes, self._extract)
 
     @classmethod
     def load(cls, scene: Scene) -> StructureEstimator:
@@ -34,10 +42,24 @@ class StructureEstimator:
         return cls(aligned_landmarks(scene), RefinedCameras(scene))
 
     def estimate(self, frame: Frame, camera: Camera, prior: PosePrior | None = None) -> list[PoseEstimate]:
-        features = self._extract(frame.image)
-        seen, shown = self._match(features)
-        found = solve_pnp(features.pixels[seen], self.landmarks.xyz[shown], self._refined(camera))
-        if found is None:
-            return []
-        support = len(found.inliers)
-        return [PoseEstimate(frame.stamp_ns, found.world_from_cam, found.covariance, support, Kind.RELOCALIZED)]
+        """Near the prior, where there is one and it is right; else wherever the image alone says."""
+        if prior is None:
+            self._tracker.reset()
+            return self.look_at(frame, camera)
+        tracked = self._tracker.track(frame.image, self._refined(camera), prior)
+        if tracked is not None:
+            return [self._answer(frame, tracked, Kind.TRACKED)]
+        return self._search(frame, camera, self._tracker.features, ())
+
+    def look_at(self, frame: Frame, camera: Camera, hints: Sequence[Pose] = ()) -> list[PoseEstimate]:
+        """From the image alone; `hints` (map_from_cam) are places to look at first."""
+        return self._search(frame, camera, None, hints)
+
+    def _search(
+        self, frame: Frame, camera: Camera, features: ImageFeatures | None, hints: Sequence[Pose]
+    ) -> list[PoseEstimate]:
+        found = self._relocalize(features or self._extract(frame.image), self._refined(camera), hints)
+        return [self._answer(frame, pose, Kind.RELOCALIZED) for pose in found]
+
+    def _answer(self, frame: Frame, found: CameraPose, kind: Kind) -> PoseEstimate:
+        return PoseEstimate(frame.stamp_ns, found.world_from_cam, found.covariance, len(found.inliers), kind)

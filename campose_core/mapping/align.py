@@ -14,6 +14,7 @@ import numpy as np
 from campose_core.errors import AlignmentError
 from campose_core.geometry import Array, Pose
 from campose_core.mapping.alignment import align_by_distance, align_to_points, align_to_poses
+from campose_core.mapping.held_out import HeldOut
 from campose_core.mapping.register import SfmPoses
 from campose_core.progress import say
 from campose_core.scene import Alignment, Scene, SceneFrame
@@ -176,4 +177,7 @@ def _apply(scene: Scene, poses: dict[str, Pose], found: Alignment, options: dict
     aligned = scene.with_step("align", options, alignment=found, frames=frames)
     aligned.save()
     say(f"align: by {found.method}; " + ", ".join(f"{name} {value:.4g}" for name, value in found.residual.items()))
+    held_out = scene.sfm_dir / "held_out.npz"
+    if held_out.is_file():
+        say(f"align: {HeldOut.load(held_out).transformed(map_from_sfm).summary()}")
     return aligned

@@ -19,13 +19,14 @@ from campose_core.errors import MappingError, SceneError
 from campose_core.files import replacing, write_text
 from campose_core.mapping.child import run_stage
 from campose_core.mapping.colmap import load_pycolmap
+from campose_core.mapping.held_out import NOTHING
 from campose_core.mapping.landmarks import Landmarks
 from campose_core.mapping.register import register
 from campose_core.progress import say
 from campose_core.scene import Scene, SceneFrame
 
 MAPPERS = ("global", "incremental")
-RESULTS = ("landmarks.npz", "poses.npz", "report.json")  # beside the model and the database
+RESULTS = ("landmarks.npz", "poses.npz", "held_out.npz", "report.json")  # beside the model and the database
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +91,8 @@ def map_scene(scene: Scene, options: MapOptions) -> Scene:
     extracted = {step: record["key"] for step, record in scene.steps.items() if step.startswith("extract")}
     work = _work_folder(scene.path / ".sfm.work", {"options": chosen, "extracted": extracted})
     given = {source: given_camera(scene, source).to_dict() for source in names}
-    report = _run_stages(work, str(scene.frames_dir), given, names, options)
+    stamps_ns = {f.name: f.stamp_ns for f in scene.frames}
+    report = _run_stages(work, str(scene.frames_dir), given, names, stamps_ns, options)
     refined = {source: Camera.from_dict(fields) for source, fields in report["cameras"].items()}
     poses = register(Landmarks.load(work / "landmarks.npz"), scene, refined)
     say(f"map: {len(poses.names)} of {len(scene.frames)} frames have a pose")
@@ -98,7 +100,7 @@ def map_scene(scene: Scene, options: MapOptions) -> Scene:
     with replacing(scene.sfm_dir) as sfm:
         sfm.mkdir()
         shutil.copytree(work / "model", sfm / "model")
-        for file in ("database.db", "landmarks.npz"):
+        for file in ("database.db", "landmarks.npz", "held_out.npz"):
             shutil.copyfile(work / file, sfm / file)
         poses.save(sfm / "poses.npz")
         missing = sorted({frame.name for frame in scene.frames} - set(poses.names))
@@ -129,7 +131,12 @@ def _work_folder(work: Path, inputs: dict[str, Any]) -> Path:
 
 
 def _run_stages(
-    work: Path, images: str, cameras: dict[str, Any], names: dict[str, list[str]], options: MapOptions
+    work: Path,
+    images: str,
+    cameras: dict[str, Any],
+    names: dict[str, list[str]],
+    stamps_ns: dict[str, int],
+    options: MapOptions,
 ) -> dict[str, Any]:
     """Run the stages that have left no report yet; the reports of all of them, in one."""
     total = sum(map(len, names.values()))
@@ -161,4 +168,17 @@ def _run_stages(
     stage(
         "landmarks", work / "landmarks.npz", database=str(database), model=str(model), out=str(work / "landmarks.npz")
     )
-    return {**found, **matched, **made}
+    stamps = {source: {name: stamps_ns[name] for name in chosen} for source, chosen in names.items()}
+    again = work / "held_out.npz"
+    tested = stage("held_out", again, database=str(database), model=str(model), stamps_ns=stamps, out=str(again))
+    say(f"map: {_held_out_text(tested['held_out'])}")
+    return {**found, **matched, **made, **tested}
+
+
+def _held_out_text(report: dict[str, Any]) -> str:
+    if not report["keyframes"]:
+        return NOTHING
+    found = f"held out: {report['found']} of {report['keyframes']} keyframes found again in a map without them"
+    if not report["found"]:
+        return found
+    return f"{found}, median {report['median_percent_of_depth']:.2f} % of the depth / {report['median_deg']:.2f} deg"

@@ -22,6 +22,7 @@ from campose_core.errors import CamposeError, MappingError
 from campose_core.mapping.child import end_with_parent
 from campose_core.mapping.colmap import from_colmap_camera, load_pycolmap
 from campose_core.mapping.features import SiftExtractor, descriptors_to_bytes, descriptors_to_unit
+from campose_core.mapping.held_out import hold_out
 from campose_core.mapping.landmarks import landmarks_from_model
 from campose_core.mapping.vlad import Vlad
 
@@ -144,6 +145,15 @@ def landmarks(*, database: str, model: str, out: str) -> dict[str, Any]:
     return {"landmarks": len(result.xyz)}
 
 
+def held_out(*, database: str, model: str, stamps_ns: dict[str, dict[str, int]], out: str) -> dict[str, Any]:
+    """How well keyframes are found again in a map without them; `stamps_ns` by source and name."""
+    pycolmap = load_pycolmap()
+    with pycolmap.Database.open(database) as db:
+        result = hold_out(Path(model), db, stamps_ns)
+    result.save(Path(out))
+    return {"held_out": result.report()}
+
+
 def _loop_pairs(database: str, names: dict[str, list[str]]) -> list[tuple[str, str]]:
     """For each frame the most similar ones that are not its neighbours in time (global descriptor, no vocabulary)."""
     pycolmap = load_pycolmap()
@@ -209,6 +219,7 @@ STAGES: dict[str, Callable[..., dict[str, Any]]] = {
     "matches": matches,
     "reconstruction": reconstruction,
     "landmarks": landmarks,
+    "held_out": held_out,
 }
 
 

@@ -1,0 +1,258 @@
+"""How well a map places images that it was not made from: keyframes are left out of it, and found again.
+
+The landmarks' own errors are in no covariance of PnP. Here they show: stretches of keyframes are taken out of the
+model, what is left is adjusted anew, the keyframes of the gaps are localized in it, and compared with their poses in
+the whole model. What the whole map has in common with the reduced one (its scale, a bend of the whole building, the
+alignment) cancels and is not seen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from campose_core.camera import pixels_from_colmap
+from campose_core.errors import AlignmentError, MappingError
+from campose_core.geometry import Array, Pose, Similarity
+from campose_core.mapping.alignment import align_to_poses
+from campose_core.mapping.arrays import read_arrays, write_arrays
+from campose_core.mapping.colmap import from_colmap_camera, load_pycolmap
+from campose_core.mapping.features import ImageFeatures, descriptors_to_unit
+from campose_core.mapping.landmarks import Landmarks, landmarks_from_model
+from campose_core.mapping.pnp import LandmarkMatcher, solve_pnp
+
+FOLDS = 2  # so many reduced maps, each without other keyframes
+SHARE = 0.2  # of the keyframes of each source, left out of each
+GAP_S = 4.0  # of a stretch, where the recording is long enough for several
+LEAST_KEYFRAMES = 15  # of a source, to leave some out
+LOCALIZED = 30  # of a fold at most: neighbours have much the same error
+NOTHING = "held out: nothing, the map is too small or too thin to leave keyframes out"
+LINKING_LANDMARKS = 15  # that two keyframes must share to hold the map together
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """N keyframes, each localized in a map without it, in the frame and the unit of the whole map.
+
+    errors (N, 6): its pose found less its pose in the whole map, (x, y, z, rx, ry, rz) about the frame's axes; NaN
+    where it was not found. covariances (N, 6, 6): as PnP claims. depths (N,): median distance of what it sees.
+    """
+
+    names: NDArray[np.str_]
+    errors: Array
+    covariances: Array
+    depths: Array
+
+    def __post_init__(self) -> None:
+        n = len(self.names)
+        if self.errors.shape != (n, 6) or self.covariances.shape != (n, 6, 6) or self.depths.shape != (n,):
+            raise MappingError("held-out keyframes need one error, covariance and depth each")
+
+    @property
+    def found(self) -> NDArray[np.bool_]:
+        return np.asarray(np.isfinite(self.errors).all(axis=1))
+
+    @property
+    def median_position(self) -> float:
+        """Of the found keyframes, in units of the frame; NaN when there are none."""
+        return _median(np.linalg.norm(self.errors[self.found, :3], axis=1))
+
+    @property
+    def median_deg(self) -> float:
+        return _median(np.degrees(np.linalg.norm(self.errors[self.found, 3:], axis=1)))
+
+    def transformed(self, map_from_sfm: Similarity) -> HeldOut:
+        """The same in another frame."""
+        jacobian = _turned_and_scaled(map_from_sfm)
+        return replace(
+            self,
+            errors=self.errors @ jacobian.T,
+            covariances=jacobian @ self.covariances @ jacobian.T,
+            depths=map_from_sfm.scale * self.depths,
+        )
+
+    def summary(self) -> str:
+        """For people, of keyframes in the map frame."""
+        if not len(self.found):
+            return NOTHING
+        found = f"held out: {self.found.sum()} of {len(self.found)} keyframes found again in a map without them"
+        if not self.found.any():
+            return found
+        return f"{found}, median {100 * self.median_position:.2g} cm / {self.median_deg:.2g} deg"
+
+    def report(self) -> dict[str, Any]:
+        """For report.json: no unit of length is known yet, so distances are percent of the keyframe's depth."""
+        found = self.found
+        relative = np.linalg.norm(self.errors[found, :3], axis=1) / self.depths[found]
+        return {
+            "keyframes": len(found),
+            "found": int(found.sum()),
+            "median_percent_of_depth": 100 * _median(relative) if found.any() else None,
+            "median_deg": self.median_deg if found.any() else None,
+        }
+
+    def save(self, path: Path) -> None:
+        """Write the file, whole or not at all."""
+        write_arrays(path, {field.name: getattr(self, field.name) for field in fields(self)})
+
+    @classmethod
+    def load(cls, path: Path) -> HeldOut:
+        """Read the file.
+
+        Raises:
+            MappingError: damaged, or missing.
+        """
+        arrays = read_arrays(path)
+        try:
+            return cls(**{field.name: arrays[field.name] for field in fields(cls)})
+        except (KeyError, MappingError) as error:
+            raise MappingError(f"{path} is damaged ({error}): remove it and run `campose map` again") from error
+
+
+def hold_out(model: Path, database: Any, stamps_ns: dict[str, dict[str, int]]) -> HeldOut:
+    """Leave keyframes out of the COLMAP model in the folder `model`, FOLDS times, and find them again.
+
+    database: pycolmap's, open, with the features. stamps_ns: the keyframes by source and name. Empty where the map has
+    too few keyframes, or would fall apart without them.
+    """
+    pycolmap = load_pycolmap()
+    whole = pycolmap.Reconstruction(model)
+    whole_poses = _poses(whole)
+    names, shared = _shared_landmarks(whole)
+    sequences = [
+        [name for name in sorted(source, key=source.__getitem__) if name in whole_poses]
+        for source in stamps_ns.values()
+    ]
+    seconds = {name: stamp_ns * 1e-9 for source in stamps_ns.values() for name, stamp_ns in source.items()}
+    results = []
+    for fold in range(FOLDS):
+        blocks = [block for sequence in sequences for block in gaps(sequence, seconds, fold)]
+        left_out = _without_breaking(blocks, names, shared)
+        if left_out:
+            results.append(_find_again(left_out, pycolmap.Reconstruction(model), database, whole_poses))
+    rows = [row for result in results for row in result]
+    return HeldOut(
+        np.array([name for name, *_ in rows], dtype=np.str_),
+        np.array([error for _, error, _, _ in rows]).reshape(-1, 6),
+        np.array([covariance for _, _, covariance, _ in rows]).reshape(-1, 6, 6),
+        np.array([depth for *_, depth in rows], dtype=np.float64),
+    )
+
+
+def gaps(sequence: list[str], seconds: dict[str, float], fold: int) -> list[list[str]]:
+    """Stretches of a source's keyframes (in time order) that make up SHARE of them, evenly spread, others each fold.
+
+    Counted in keyframes, as many as GAP_S of them take: a recording may pause.
+    """
+    count = len(sequence)
+    if count < LEAST_KEYFRAMES:
+        return []
+    steps = np.diff([seconds[name] for name in sequence])
+    stretches = max(1, round(SHARE * count * float(np.median(steps)) / GAP_S))
+    length, period = SHARE * count / stretches, count / stretches
+    middles = (np.arange(stretches) + (fold + 0.5) / FOLDS) * period
+    return [sequence[round(m - length / 2) : round(m + length / 2)] for m in middles]
+
+
+def _shared_landmarks(model: Any) -> tuple[list[str], Any]:
+    """Names of the registered images, and the sparse matrix (F, F) of how many landmarks two of them share."""
+    images = [model.image(i) for i in model.reg_image_ids()]
+    seen = [[point.point3D_id for point in image.points2D if point.has_point3D()] for image in images]
+    columns = np.unique(np.concatenate([np.array(ids, dtype=np.int64) for ids in seen]), return_inverse=True)[1]
+    rows = np.repeat(np.arange(len(images)), [len(ids) for ids in seen])
+    shows = coo_matrix((np.ones(len(rows), dtype=np.int32), (rows, columns.reshape(-1)))).tocsr()
+    return [image.name for image in images], shows @ shows.T
+
+
+def _without_breaking(blocks: list[list[str]], names: list[str], shared: Any) -> list[str]:
+    """The keyframes of those blocks without which the rest still hangs together."""
+    row_of = {name: row for row, name in enumerate(names)}
+    links = (shared >= LINKING_LANDMARKS).tocsr()
+    kept = np.ones(len(names), dtype=bool)
+    parts = connected_components(links, directed=False)[0]
+    for block in blocks:
+        without = kept.copy()
+        without[[row_of[name] for name in block]] = False
+        if connected_components(links[without][:, without], directed=False)[0] <= parts:
+            kept = without
+    return [name for block in blocks for name in block if not kept[row_of[name]]]
+
+
+def _find_again(
+    left_out: list[str], model: Any, database: Any, whole_poses: dict[str, Pose]
+) -> list[tuple[str, Array, Array, float]]:
+    """Name, error, covariance and depth of (a sample of) the keyframes, localized in the map without all of them."""
+    leave_out(model, set(left_out))
+    landmarks = landmarks_from_model(model, database)
+    rest = {str(name): landmarks.world_from_cam(i) for i, name in enumerate(landmarks.frame_names)}
+    try:
+        whole_from_rest = align_to_poses(list(rest.values()), [whole_poses[name] for name in rest]).map_from_sfm
+    except AlignmentError:  # the rest of the cameras stand at one place
+        return []
+    jacobian = _turned_and_scaled(whole_from_rest)
+    match = LandmarkMatcher(landmarks)
+    sample = [left_out[i] for i in np.unique(np.linspace(0, len(left_out) - 1, LOCALIZED).round().astype(int))]
+    rows = []
+    for name in sample:
+        image = database.read_image_with_name(name)
+        pixels = pixels_from_colmap(database.read_keypoints(image.image_id)[:, :2].astype(np.float64))
+        features = ImageFeatures(pixels, descriptors_to_unit(database.read_descriptors(image.image_id).data))
+        seen, shown = match(features)
+        found = solve_pnp(
+            features.pixels[seen], landmarks.xyz[shown], from_colmap_camera(model.camera(image.camera_id))
+        )
+        if found is None:
+            rows.append((name, np.full(6, np.nan), np.full((6, 6), np.nan), np.nan))
+            continue
+        pose, truth = whole_from_rest.transform_pose(found.world_from_cam), whole_poses[name]
+        turn = (pose.rotation * truth.rotation.inv()).as_rotvec()
+        error = np.concatenate([pose.translation - truth.translation, turn])
+        rows.append((name, error, jacobian @ found.covariance @ jacobian.T, _depth(landmarks, shown, found)))
+    return rows
+
+
+def leave_out(model: Any, names: set[str]) -> None:
+    """Take images out of a COLMAP model, with landmarks that fewer than two others see, and adjust the rest."""
+    for image_id in list(model.reg_image_ids()):
+        if model.image(image_id).name in names:
+            model.deregister_frame(model.image(image_id).frame_id)
+    pycolmap = load_pycolmap()
+    options = pycolmap.BundleAdjustmentOptions()
+    options.print_summary = False
+    options.ceres.loss_function_type = pycolmap.LossFunctionType.SOFT_L1
+    options.ceres.solver_options.function_tolerance = 1e-4  # COLMAP's zero goes on for ten times as long
+    pycolmap.bundle_adjustment(model, options)
+
+
+def _poses(model: Any) -> dict[str, Pose]:
+    """world_from_cam by image name."""
+    poses = {}
+    for image_id in model.reg_image_ids():
+        world_from_cam = model.image(image_id).cam_from_world().inverse()
+        poses[model.image(image_id).name] = Pose.from_quat_xyzw(
+            world_from_cam.rotation.quat, world_from_cam.translation
+        )
+    return poses
+
+
+def _depth(landmarks: Landmarks, shown: NDArray[np.intp], found: Any) -> float:
+    xyz = landmarks.xyz[shown[found.inliers]]
+    return float(np.median(np.linalg.norm(xyz - found.world_from_cam.translation, axis=1)))
+
+
+def _turned_and_scaled(similarity: Similarity) -> Array:
+    """What a similarity makes of small errors (x, y, z, rx, ry, rz): a (6, 6) matrix."""
+    rotation = similarity.rotation.as_matrix()
+    jacobian = np.zeros((6, 6))
+    jacobian[:3, :3], jacobian[3:, 3:] = similarity.scale * rotation, rotation
+    return jacobian
+
+
+def _median(values: Array) -> float:
+    return float(np.median(values)) if len(values) else float("nan")
