@@ -32,7 +32,7 @@ from campose_core.evaluation.estimates import Estimates, read_estimates
 from campose_core.evaluation.metrics import evaluate
 from campose_core.evaluation.report import write_report
 from campose_core.evaluation.run import localize_recording
-from campose_core.evaluation.table import metrics_table
+from campose_core.evaluation.table import tables
 from campose_core.floor import FloorMap
 from campose_core.geometry import Pose
 from campose_core.localization.load import load_estimator
@@ -124,7 +124,7 @@ def show(out: Path, scene: Scene, others: Sequence[Estimates]) -> None:
     snapped = _of_camera(read_estimates(out / "replay" / "pose.tum"), "snapped").trajectory
     estimates = [node, *others]
     rows = [evaluate(one, truth) for one in estimates]
-    print(metrics_table(rows))
+    print(tables(rows))
     floor, walkable = FloorMap.load(scene.floor_yaml), load_walkable(scene.floor_yaml.parent)
 
     def image_of(stamp_ns: int) -> Image | None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
-from geometry_msgs.msg import PoseStamped
+from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
@@ -21,7 +21,7 @@ from rclpy.qos import QoSProfile
 from campose_core.errors import LocalizationError
 from campose_core.evaluation.estimates import Estimates, FrameOutcome, write_estimates
 from campose_core.files import write_text
-from campose_core.geometry import Pose
+from campose_core.geometry import Array, Pose
 from campose_core.progress import say
 from campose_ros.conversions import pose_of, stamp_ns_of
 
@@ -65,12 +65,16 @@ class Recorder:
         self._published: dict[int, float] = {}
         self._poses: dict[int, Pose] = {}
         self._raw_poses: dict[int, Pose] = {}
+        self._covariances: dict[int, Array] = {}
         self._latencies_s: dict[int, float] = {}
         self._states: dict[int, dict[str, str]] = {}
         self._last_heard = time.monotonic()
         self._subscriptions = [
             node.create_subscription(PoseStamped, f"{name}/pose", self._on_pose, ALL),
             node.create_subscription(PoseStamped, f"{name}/pose_raw", self._on_raw_pose, ALL),
+            node.create_subscription(
+                PoseWithCovarianceStamped, f"{name}/pose_with_covariance", self._on_covariance, ALL
+            ),
             node.create_subscription(DiagnosticArray, f"{name}/status", self._on_status, ALL),
         ]
 
@@ -107,6 +111,10 @@ class Recorder:
         if stamp_ns in self._published:
             self._latencies_s.setdefault(stamp_ns, now - self._published[stamp_ns])
 
+    def _on_covariance(self, message: PoseWithCovarianceStamped) -> None:
+        covariance = np.array(message.pose.covariance, dtype=np.float64).reshape(6, 6)
+        self._covariances[stamp_ns_of(message.header.stamp)] = covariance
+
     def _on_status(self, message: DiagnosticArray) -> None:
         self._last_heard = time.monotonic()
         for status in message.status:
@@ -136,20 +144,24 @@ class Recorder:
         }
 
     def write(self, folder: Path) -> None:
-        """pose.tum and pose_raw.tum with their summaries, as `campose evaluate` reads them, and replay.json."""
-        for name, poses in (("pose", self._poses), ("pose_raw", self._raw_poses)):
-            write_estimates(folder / f"{name}.tum", Estimates(name, tuple(self._outcomes(poses))))
+        """pose.tum and pose_raw.tum with what lies beside them, as `campose evaluate` reads it, and replay.json.
+
+        The covariance is that of pose_raw; a snapped pose has none.
+        """
+        for name, poses, covariances in (("pose", self._poses, {}), ("pose_raw", self._raw_poses, self._covariances)):
+            outcomes = tuple(self._outcomes(poses, covariances))
+            write_estimates(folder / f"{name}.tum", Estimates(name, outcomes))
         summary = self.summary()
         write_text(folder / "replay.json", json.dumps(summary, indent=1) + "\n")
         counts = {key: summary[key] for key in ("frames", "accepted", "answered", "on_floor", "status")}
         say(f"{folder}: " + ", ".join(f"{key} {value}" for key, value in counts.items()))
 
-    def _outcomes(self, poses: dict[int, Pose]) -> Iterator[FrameOutcome]:
+    def _outcomes(self, poses: dict[int, Pose], covariances: dict[int, Array]) -> Iterator[FrameOutcome]:
         """Of the images that the node has processed."""
         for stamp_ns, state in sorted(self._states.items()):
             latency_s = self._latencies_s.get(stamp_ns)
             latency_ms = None if latency_s is None else 1e3 * latency_s
-            yield FrameOutcome(stamp_ns, poses.get(stamp_ns), state["state"], latency_ms)
+            yield FrameOutcome(stamp_ns, poses.get(stamp_ns), state["state"], latency_ms, covariances.get(stamp_ns))
 
 
 def _percentiles(seconds: list[float]) -> dict[str, float] | None:

@@ -8,7 +8,7 @@ from jsonargparse import ArgumentParser, Namespace
 from campose_core.cli.query import add_query_arguments, query_camera
 from campose_core.errors import UsageError
 from campose_core.evaluation.benchmark import benchmark_query, benchmark_test_split
-from campose_core.evaluation.table import metrics_table
+from campose_core.evaluation.table import tables
 from campose_core.scene import Scene
 
 
@@ -28,4 +28,4 @@ def run(options: Namespace) -> None:
         rows = benchmark_test_split(scene)
     else:
         rows = benchmark_query(scene, options.query, options.reference, options.topic, query_camera(options))
-    print(json.dumps([row.to_dict() for row in rows]) if options.json else metrics_table(rows))
+    print(json.dumps([row.to_dict() for row in rows]) if options.json else tables(rows))

@@ -11,7 +11,7 @@ from campose_core.cli.extract import add_extract_arguments, extract_sources
 from campose_core.cli.train import KINDS, add_train_arguments, kind_by_name, require_training_packages
 from campose_core.errors import UsageError
 from campose_core.evaluation.benchmark import benchmark_test_split
-from campose_core.evaluation.table import metrics_table
+from campose_core.evaluation.table import tables
 from campose_core.learning.options import TrainOptions
 from campose_core.mapping.align import frames_with_reference
 from campose_core.mapping.attach_floor import attach_floor
@@ -59,7 +59,7 @@ def run(options: Namespace) -> None:
         print(json.dumps({"scene": str(scene.path), "alignment": alignment, "metrics": metrics}))
         return
     if rows:
-        print(metrics_table(rows))
+        print(tables(rows))
     print(f"{scene.path} is ready: campose localize {scene.path} RECORDING --out EST.tum")
 
 

@@ -8,7 +8,7 @@ from jsonargparse import ArgumentParser, Namespace
 from campose_core.errors import UsageError
 from campose_core.evaluation.estimates import read_estimates
 from campose_core.evaluation.metrics import evaluate
-from campose_core.evaluation.table import metrics_table
+from campose_core.evaluation.table import tables
 from campose_core.files import write_text
 from campose_core.trajectory import read_tum
 
@@ -36,7 +36,7 @@ def run(options: Namespace) -> None:
     if options.json == STDOUT:
         print(json.dumps(metrics.to_dict()))
         return
-    print(metrics_table([metrics]))
+    print(tables([metrics]))
     if not estimates.complete:
         print(f"\nNo {options.estimate.stem}.json beside the estimates: every reference pose counts as a frame.")
     if metrics.without_reference:

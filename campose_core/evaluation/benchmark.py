@@ -51,7 +51,7 @@ def benchmark_test_split(scene: Scene) -> list[Metrics]:
     say("benchmark: on the scene's own test frames; structure needs --query, its map was made from these frames")
     stamps = [frame.stamp_ns for frame in frames]
     truth = Trajectory.from_poses(stamps, [frame.map_from_cam for frame in frames if frame.map_from_cam])
-    names = [name for name in _names(scene) if name not in ("structure", "retrieval")]
+    names = [name for name in _names(scene) if name not in ("structure", "retrieval", "hybrid")]
     estimators = [*(load_estimator(scene, name) for name in names), RetrievalEstimator.load(scene, split="train")]
     runs = [localize_frames(estimator, _read(scene, frames)) for estimator in estimators]
     return _score(scene, runs, truth)

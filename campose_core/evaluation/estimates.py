@@ -3,6 +3,8 @@
     EST.tum     stamp_s x y z qx qy qz qw   map_from_cam of the answered frames, in time order
     EST.json    estimator, frames, answered, latency_ms {p50, p95, p99}, statuses {name: count}, and `per_frame`:
                 three lists of equal length: stamps_ns, statuses, latencies_ms
+    EST.covariance.csv   stamp_ns and the upper triangle of the covariance over (x, y, z, rx, ry, rz), row by row, of
+                the answered frames that have one; absent when none has
 
 The trajectory alone cannot tell an unanswered frame from one that never was; the JSON file beside it can.
 """
@@ -11,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -20,18 +22,23 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from campose_core.errors import TrajectoryError
+from campose_core.evaluation.covariances import covariance_path, read_covariances, write_covariances
 from campose_core.files import write_text
-from campose_core.geometry import Pose
+from campose_core.geometry import Array, Pose
 from campose_core.trajectory import Trajectory, read_tum, write_tum
 
 
 class FrameOutcome(NamedTuple):
-    """What became of one frame. map_from_cam is None when it was not answered; status and latency where known."""
+    """What became of one frame. map_from_cam is None when it was not answered; the rest where known.
+
+    covariance: (6, 6) of map_from_cam over (x, y, z, rx, ry, rz), fixed map axes, metres and radians.
+    """
 
     stamp_ns: int
     map_from_cam: Pose | None
     status: str = ""
     latency_ms: float | None = None
+    covariance: Array | None = None
 
 
 class Percentiles(NamedTuple):
@@ -101,21 +108,38 @@ class Estimates:
 
 
 def write_estimates(path: Path | str, estimates: Estimates) -> None:
-    """Write EST.tum and, when all frames are known, EST.json beside it."""
+    """Write EST.tum, EST.covariance.csv where covariances are known and, when all frames are known, EST.json."""
     path = Path(path)
-    path.with_suffix(".json").unlink(missing_ok=True)  # never an old summary beside a new trajectory
+    for beside in (path.with_suffix(".json"), covariance_path(path)):
+        beside.unlink(missing_ok=True)  # never an old summary beside a new trajectory
     write_tum(path, estimates.trajectory)
+    covariances = {o.stamp_ns: o.covariance for o in estimates.outcomes if o.map_from_cam and o.covariance is not None}
+    if covariances:
+        write_covariances(covariance_path(path), covariances)
     if estimates.complete:
         write_text(path.with_suffix(".json"), json.dumps(estimates.summary()) + "\n")
 
 
 def read_estimates(path: Path | str) -> Estimates:
-    """Read EST.tum, and EST.json where there is one beside it.
+    """Read EST.tum, and EST.json and EST.covariance.csv where they are beside it.
 
     Raises:
-        TrajectoryError: the trajectory cannot be read, or the JSON file is damaged or belongs to another trajectory.
+        TrajectoryError: the trajectory cannot be read, or a file beside it is damaged or belongs to another trajectory.
     """
     path = Path(path)
+    estimates = _read_outcomes(path)
+    covariances = read_covariances(covariance_path(path)) if covariance_path(path).is_file() else {}
+    strangers = covariances.keys() - set(estimates.trajectory.stamps_ns.tolist())
+    if strangers:
+        raise TrajectoryError(
+            f"{covariance_path(path)} belongs to another trajectory: {len(strangers)} of its {len(covariances)} stamps "
+            f"are not in {path.name}; write both again, or remove it"
+        )
+    outcomes = (outcome._replace(covariance=covariances.get(outcome.stamp_ns)) for outcome in estimates.outcomes)
+    return replace(estimates, outcomes=tuple(outcomes))
+
+
+def _read_outcomes(path: Path) -> Estimates:
     summary_path = path.with_suffix(".json")
     if not summary_path.is_file() or summary_path == path:
         return Estimates.from_trajectory(path.stem, read_tum(path))

@@ -16,6 +16,7 @@ from scipy.spatial.transform import Rotation
 
 from campose_core.errors import TrajectoryError
 from campose_core.evaluation.estimates import Estimates, Percentiles
+from campose_core.evaluation.reliability import PARTS, Reliability, reliability, squared_distances
 from campose_core.geometry import Array
 from campose_core.trajectory import Stamps, Trajectory, seconds_text
 
@@ -49,6 +50,7 @@ class FrameErrors:
     position_m: distance in space. rotation_deg: angle between the attitudes. floor_m: distance on the floor plane.
     yaw_deg: the part of the rotation about the map's z axis. statuses: '' where unknown.
     reference: its pose at each frame. without_reference: frames that cannot be scored, and count in nothing.
+    squared_mahalanobis: (N, 3), of the parts that reliability.PARTS names; NaN where there is no covariance.
     """
 
     stamps_ns: Stamps
@@ -59,6 +61,7 @@ class FrameErrors:
     statuses: tuple[str, ...]
     reference: Trajectory
     without_reference: int
+    squared_mahalanobis: Array
 
     @property
     def answered(self) -> NDArray[np.bool_]:
@@ -68,7 +71,7 @@ class FrameErrors:
 @dataclass(frozen=True)
 class Metrics:
     """The row of an estimator. recall: share of frames within `5cm/5deg` and so on. wrong_and_sure: share of frames
-    answered, not LOST, and more than 1 m off. latency_ms and statuses as far as the estimates tell them."""
+    answered, not LOST, and more than 1 m off. latency_ms, statuses, reliability: as far as the estimates tell them."""
 
     estimator: str
     frames: int
@@ -82,6 +85,7 @@ class Metrics:
     wrong_and_sure: float
     latency_ms: Percentiles | None
     statuses: dict[str, int]
+    reliability: Reliability | None
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON, which has no infinity: an infinite error is None."""
@@ -102,6 +106,7 @@ class Metrics:
             "wrong_and_sure": self.wrong_and_sure,
             "latency_ms": self.latency_ms._asdict() if self.latency_ms else None,
             "statuses": self.statuses,
+            "reliability": self.reliability.to_dict() if self.reliability else None,
         }
 
 
@@ -161,6 +166,7 @@ def _errors(
 ) -> FrameErrors:
     position_m, rotation_deg, floor_m, yaw_deg = (np.full(len(at_frames), np.inf) for _ in range(4))
     statuses = [""] * len(at_frames)
+    mahalanobis = np.full((len(at_frames), len(PARTS)), np.nan)
     if pairs:
         estimated, row = (np.array(indices) for indices in zip(*pairs, strict=True))
         offset = trajectory.positions[estimated] - at_frames.positions[row]
@@ -172,12 +178,18 @@ def _errors(
         quat = turn.as_quat(canonical=True)
         yaw_deg[row] = np.degrees(np.abs(2 * np.arctan2(quat[:, 2], quat[:, 3])))
         yaw_deg[row] = np.minimum(yaw_deg[row], 360 - yaw_deg[row])
+        claimed = {o.stamp_ns: o.covariance for o in estimates.outcomes if o.covariance is not None}
+        stamps, errors = trajectory.stamps_ns[estimated].tolist(), np.hstack([offset, turn.as_rotvec()])
+        known = [i for i, stamp_ns in enumerate(stamps) if stamp_ns in claimed]
+        if known:
+            mahalanobis[row[known]] = squared_distances(errors[known], np.array([claimed[stamps[i]] for i in known]))
     if estimates.complete:
         by_stamp = {outcome.stamp_ns: outcome.status for outcome in estimates.outcomes}
         statuses = [by_stamp[stamp_ns] for stamp_ns in at_frames.stamps_ns.tolist()]
     return FrameErrors(
-        at_frames.stamps_ns, position_m, rotation_deg, floor_m, yaw_deg, tuple(statuses), at_frames, uncovered
-    )
+        at_frames.stamps_ns, position_m, rotation_deg, floor_m, yaw_deg, tuple(statuses), at_frames, uncovered,
+        mahalanobis,
+    )  # fmt: skip
 
 
 def _reference_at(reference: Trajectory, stamps_ns: Stamps) -> tuple[NDArray[np.bool_], Trajectory]:
@@ -215,4 +227,5 @@ def summarise(errors: FrameErrors, estimates: Estimates) -> Metrics:
         wrong_and_sure=float(np.mean(sure & (errors.position_m > WRONG_M))),
         latency_ms=estimates.latency_ms,
         statuses=estimates.statuses,
+        reliability=reliability(errors.squared_mahalanobis),
     )

@@ -13,9 +13,11 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.stats import chi2
 
 from campose_core.capture.frame import Image
 from campose_core.evaluation.metrics import RECALL_THRESHOLDS, FrameErrors
+from campose_core.evaluation.reliability import PARTS
 from campose_core.evaluation.table import degrees_text, metres_text
 from campose_core.extras import load_extra
 from campose_core.floor import FloorMap
@@ -115,6 +117,32 @@ def error_distribution(errors: Mapping[str, FrameErrors]) -> bytes:
     position.xaxis.set_major_formatter(_metres_on_axis)
     rotation.xaxis.set_major_formatter(_degrees_on_axis)
     figure.legend(*position.get_legend_handles_labels(), loc="outside upper left", ncols=4, frameon=False)
+    return _png(figure)
+
+
+def reliability_curves(errors: Mapping[str, FrameErrors]) -> bytes | None:
+    """Which share of the frames has its truth in the ellipsoid of each probability; None without covariances."""
+    known = {
+        name: one.squared_mahalanobis[np.isfinite(one.squared_mahalanobis).all(axis=1)] for name, one in errors.items()
+    }
+    if not any(map(len, known.values())):
+        return None
+    figure = _figure(WIDTH_INCHES, 4.2)
+    for column, (axes, (part, components)) in enumerate(
+        zip(figure.subplots(1, 3, sharey=True), PARTS.items(), strict=True)
+    ):
+        axes.plot([0, 100], [0, 100], color=INK, linewidth=0.8, linestyle="--")
+        for (name, squared), colour in zip(known.items(), _colours(len(errors)), strict=True):
+            needed = 100 * np.sort(chi2.cdf(squared[:, column], components.stop - components.start))
+            share = 100 * np.arange(len(needed) + 1) / max(len(needed), 1)
+            axes.step(
+                np.r_[0, needed, 100], np.r_[share, share[-1]], where="post", color=colour, linewidth=2, label=name
+            )
+        axes.set(xlim=(0, 100), ylim=(0, 100), aspect="equal", xlabel="ellipsoid (%)", title=part)
+        _grid(axes)
+        if column == 0:
+            axes.set_ylabel("truth inside (% of frames)")
+            figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=4, frameon=False)
     return _png(figure)
 
 

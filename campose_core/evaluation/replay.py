@@ -8,7 +8,7 @@ from campose_core.camera import Camera
 from campose_core.capture.frame import Recording
 from campose_core.evaluation.estimates import Estimates, FrameOutcome, write_estimates
 from campose_core.evaluation.run import frames_with_camera
-from campose_core.geometry import Pose
+from campose_core.geometry import Array, Pose
 from campose_core.localization.localizer import LocalizationResult, Localizer
 from campose_core.scene import Scene
 
@@ -26,17 +26,15 @@ def replay(
 
 
 def write_replay(folder: Path, results: list[LocalizationResult]) -> Estimates:
-    """pose_raw.tum (as estimated) and pose.tum (snapped to walkable floor), poses of the base; returns the former."""
-    raw = _estimates("pose_raw", [(result, result.map_from_base) for result in results])
+    """pose_raw.tum (as estimated) and pose.tum (snapped to walkable floor), poses of the base; returns the former.
+
+    The covariance is that of the pose as estimated; a snapped pose has none.
+    """
+    raw = Estimates("pose_raw", tuple(_outcome(one, one.map_from_base, one.covariance) for one in results))
     write_estimates(folder / "pose_raw.tum", raw)
-    write_estimates(folder / "pose.tum", _estimates("pose", [(result, result.on_floor) for result in results]))
+    write_estimates(folder / "pose.tum", Estimates("pose", tuple(_outcome(one, one.on_floor, None) for one in results)))
     return raw
 
 
-def _estimates(name: str, rows: list[tuple[LocalizationResult, Pose | None]]) -> Estimates:
-    return Estimates(
-        name,
-        tuple(
-            FrameOutcome(result.stamp_ns, pose, result.status.value, 1e3 * result.latency_s) for result, pose in rows
-        ),
-    )
+def _outcome(result: LocalizationResult, pose: Pose | None, covariance: Array | None) -> FrameOutcome:
+    return FrameOutcome(result.stamp_ns, pose, result.status.value, 1e3 * result.latency_s, covariance)

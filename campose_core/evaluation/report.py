@@ -7,8 +7,15 @@ from pathlib import Path
 
 from campose_core.evaluation.estimates import Estimates
 from campose_core.evaluation.metrics import Metrics, frame_errors, summarise
-from campose_core.evaluation.pictures import ImageOf, error_distribution, error_over_time, example_frames, floor_plan
-from campose_core.evaluation.table import HEADER, metrics_cells
+from campose_core.evaluation.pictures import (
+    ImageOf,
+    error_distribution,
+    error_over_time,
+    example_frames,
+    floor_plan,
+    reliability_curves,
+)
+from campose_core.evaluation.table import HEADER, RELIABILITY_HEADER, metrics_cells, reliability_cells
 from campose_core.files import write_bytes, write_text
 from campose_core.floor import FloorMap
 from campose_core.trajectory import Trajectory
@@ -20,6 +27,8 @@ CAPTIONS = {
     "wrong and sure.",
     "error_distribution.png": "Share of all frames with an error below x. Frames without an answer never count as "
     "below, so a curve ends at the share of answered frames. Dotted: the thresholds of the table.",
+    "reliability.png": "Whether the covariances hold: the share of frames whose truth lies in the ellipsoid that "
+    "should hold the share below. On the diagonal they are right, under it too small, over it too cautious.",
     "example_frames.png": "Images behind the best, the median and the worst answer.",
 }
 STYLE = """
@@ -67,6 +76,7 @@ def write_report(
         "floor_plan.png": floor_plan(floor, errors[shown.estimator], shown.trajectory, snapped),
         "error_over_time.png": error_over_time(errors),
         "error_distribution.png": error_distribution(errors),
+        "reliability.png": reliability_curves(errors),
         "example_frames.png": example_frames(errors[shown.estimator], image_of) if image_of else None,
     }
     made = {name: data for name, data in pictures.items() if data is not None}
@@ -77,11 +87,7 @@ def write_report(
 
 
 def _page(title: str, rows: Sequence[Metrics], facts: Mapping[str, str], pictures: Mapping[str, bytes]) -> str:
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in HEADER)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in metrics_cells(metrics)) + "</tr>\n"
-        for metrics in rows
-    )
+    reliable = reliability_cells(rows)
     listed = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>\n" for name, value in facts.items())
     figures = "".join(
         f'<figure><img alt="{html.escape(CAPTIONS[name], quote=True)}" '
@@ -93,10 +99,15 @@ def _page(title: str, rows: Sequence[Metrics], facts: Mapping[str, str], picture
 <html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title><style>{STYLE}</style></head>
 <body><h1>{html.escape(title)}</h1>
 <dl>{listed}</dl>
-<div class="wide"><table><thead><tr>{head}</tr></thead>
-<tbody>
-{body}</tbody></table></div>
+{_table(HEADER, [metrics_cells(metrics) for metrics in rows])}
 <p class="note">Every frame counts: one without an answer has an infinite error. Recall is the share of frames within
 both bounds; wrong &amp; sure the share answered, not LOST, and more than 1 m off.</p>
+{_table(RELIABILITY_HEADER, reliable) if reliable else ""}
 {figures}</body></html>
 """
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in header)
+    body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>\n" for row in rows)
+    return f'<div class="wide"><table><thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table></div>'

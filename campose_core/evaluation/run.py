@@ -61,4 +61,5 @@ def outcome_of(estimator: PoseEstimator, frame: Frame, camera: Camera) -> FrameO
     latency_ms = 1e3 * (time.perf_counter() - start)
     if len(estimates) != 1:
         return FrameOutcome(frame.stamp_ns, None, Status.LOST.value, latency_ms)
-    return FrameOutcome(frame.stamp_ns, estimates[0].map_from_cam, Status.TRACKING.value, latency_ms)
+    map_from_cam, covariance = estimates[0].map_from_cam, estimates[0].covariance
+    return FrameOutcome(frame.stamp_ns, map_from_cam, Status.TRACKING.value, latency_ms, covariance)

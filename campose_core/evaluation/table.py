@@ -1,9 +1,10 @@
-"""The table of metrics, one row per estimator: the same columns in a terminal and on a report page."""
+"""The tables of metrics and of reliability: the same columns in a terminal and on a report page."""
 
 import math
 from collections.abc import Sequence
 
 from campose_core.evaluation.metrics import RECALL_THRESHOLDS, Metrics, recall_name
+from campose_core.evaluation.reliability import LEVELS, level_name
 
 HEADER = (
     "estimator",
@@ -14,6 +15,13 @@ HEADER = (
     *(recall_name(*threshold) for threshold in RECALL_THRESHOLDS),
     "wrong & sure",
     "p95 latency",
+)
+RELIABILITY_HEADER = (
+    "estimator",
+    "covariance of",
+    "frames",
+    *(f"in {level_name(level)}" for level in LEVELS),
+    "error ratio",
 )
 
 
@@ -34,7 +42,41 @@ def metrics_cells(metrics: Metrics) -> list[str]:
 
 def metrics_table(rows: Sequence[Metrics]) -> str:
     """Lines of text with aligned columns, without a newline at the end."""
-    table = [list(HEADER), *(metrics_cells(metrics) for metrics in rows)]
+    return _aligned([list(HEADER), *(metrics_cells(metrics) for metrics in rows)])
+
+
+def reliability_cells(rows: Sequence[Metrics]) -> list[list[str]]:
+    """The texts of the reliability table, as many a row as RELIABILITY_HEADER has; none where no covariance is known.
+
+    A row for the pose, one for its position and one for its rotation, of each estimator.
+    """
+    return [
+        [
+            metrics.estimator,
+            name,
+            str(metrics.reliability.frames),
+            *(f"{100 * share:.0f} %" for share in part.coverage.values()),
+            f"{part.error_ratio:.2f}",
+        ]
+        for metrics in rows
+        if metrics.reliability
+        for name, part in metrics.reliability.parts.items()
+    ]
+
+
+def reliability_table(rows: Sequence[Metrics]) -> str:
+    """Lines of text; empty where no covariance is known."""
+    cells = reliability_cells(rows)
+    return _aligned([list(RELIABILITY_HEADER), *cells]) if cells else ""
+
+
+def tables(rows: Sequence[Metrics]) -> str:
+    """Both tables, for people."""
+    reliable = reliability_table(rows)
+    return metrics_table(rows) + (f"\n\n{reliable}" if reliable else "")
+
+
+def _aligned(table: list[list[str]]) -> str:
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = [
         "  ".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))])
