@@ -29,11 +29,12 @@ class MotionOptions:
     """What a body may do, and how well its odometry counts.
 
     max_speed_mps, max_turn_rate_radps: odometry beyond them jumps, and nothing is predicted to move faster.
-    speed_change_mps, turn_rate_change_radps: by how much the velocity has changed after a second, each axis, one standard
-    deviation; it grows with the square root of the time (white noise acceleration: Bar-Shalom, Li and Kirubarajan,
-    "Estimation with Applications to Tracking and Navigation", 6.2.2). At 10 Hz these are 1.5 m/s^2 and rad/s^2; the
-    handheld 7-Scenes RedKitchen shows 1.0 and 1.0, a wheeled robot in the rendered world 0.3 and 0.6.
-    odometry_share: of the distance and of the turn that a step of odometry is wrong by, one standard deviation.
+    speed_change_mps, turn_rate_change_radps: by how much the velocity has changed after a second, each axis, one
+    standard deviation; it grows with the square root of the time (white noise acceleration: Bar-Shalom, Li and
+    Kirubarajan, "Estimation with Applications to Tracking and Navigation", 6.2.2). At 10 Hz these are 1.5 m/s^2 and
+    rad/s^2; the handheld 7-Scenes RedKitchen shows 1.0 and 1.0, a wheeled robot in the rendered world 0.3 and 0.6.
+    odometry_share: of the distance and of the turn that a step of odometry is wrong by, one standard deviation. More
+    than the 1 to 3 % of wheels: part of that is the same in each step, but each step is taken to err by itself.
     odometry_rad_per_m: heading lost on the way; unequal wheels alone make 0.01 (Borenstein and Feng, "Measurement and
     correction of systematic odometry errors in mobile robots", T-RA 1996).
     odometry_floor_m, odometry_floor_rad: what a step is wrong by though nothing moves (stamps, interpolation).
