@@ -8,6 +8,7 @@ from campose_core.camera import Camera
 from campose_core.capture.frame import Frame
 from campose_core.geometry import Pose
 from campose_core.localization.aligned import aligned_landmarks
+from campose_core.localization.calibration import CovarianceCalibration
 from campose_core.localization.estimator import Kind, PoseEstimate, PosePrior
 from campose_core.localization.keyframes import Keyframes
 from campose_core.localization.query_camera import RefinedCameras
@@ -24,9 +25,10 @@ class StructureEstimator:
 
     name = "structure"
 
-    def __init__(self, landmarks: Landmarks, refined: RefinedCameras) -> None:
+    def __init__(self, landmarks: Landmarks, refined: RefinedCameras, calibration: CovarianceCalibration) -> None:
         self.landmarks = landmarks
         self._refined = refined
+        self._calibrate = calibration
         self._extract = SiftExtractor()
         keyframes = Keyframes(landmarks)
         self._relocalize = Relocalizer(landmarks, keyframes)
@@ -39,7 +41,7 @@ class StructureEstimator:
         Raises:
             MappingError: the scene has no landmarks. LocalizationError: it is not aligned.
         """
-        return cls(aligned_landmarks(scene), RefinedCameras(scene))
+        return cls(aligned_landmarks(scene), RefinedCameras(scene), CovarianceCalibration.load(scene))
 
     def estimate(self, frame: Frame, camera: Camera, prior: PosePrior | None = None) -> list[PoseEstimate]:
         """Near the prior, where there is one and it is right; else wherever the image alone says."""
@@ -62,4 +64,5 @@ class StructureEstimator:
         return [self._answer(frame, pose, Kind.RELOCALIZED) for pose in found]
 
     def _answer(self, frame: Frame, found: CameraPose, kind: Kind) -> PoseEstimate:
-        return PoseEstimate(frame.stamp_ns, found.world_from_cam, found.covariance, len(found.inliers), kind)
+        covariance = self._calibrate(found.covariance)
+        return PoseEstimate(frame.stamp_ns, found.world_from_cam, covariance, len(found.inliers), kind)
