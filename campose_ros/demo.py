@@ -78,8 +78,10 @@ def demo(out: Path, size: str = "demo") -> None:
     say(f"\n[{time.monotonic() - start:4.0f} s] done")
 
 
-def play_to_node(bag: Path, scene: Path, out: Path, log: Path) -> None:
+def play_to_node(bag: Path, scene: Path, out: Path, log: Path, rate: float = 1.0) -> None:
     """Run the localizer in a process of its own, and the replayer in another, until the bag ends.
+
+    rate: times recorded speed.
 
     Raises:
         LocalizationError: the node ended, or nothing was answered; its log is named.
@@ -103,7 +105,9 @@ def play_to_node(bag: Path, scene: Path, out: Path, log: Path) -> None:
         )
     try:
         replayed = subprocess.run(
-            [sys.executable, "-m", "campose_ros.replay_node", str(bag), "--out", str(out)], env=environment, check=False
+            [sys.executable, "-m", "campose_ros.replay_node", str(bag), "--out", str(out), "--rate", str(rate)],
+            env=environment,
+            check=False,
         )
         if replayed.returncode != 0 or node.poll() is not None:
             raise LocalizationError(f"the replay failed; the node's log is {log}")

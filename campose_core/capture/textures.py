@@ -295,10 +295,15 @@ def fabric(rng: Generator, rows: int, columns: int, density: float) -> Floats:
     return _scatter(rng, picture, round(130 * rows * columns / density**2), (0.008 * density, 0.04 * density), 35)
 
 
+def blank(rng: Generator, rows: int, columns: int, density: float) -> Floats:
+    """Fresh paint: nothing to recognise a place by."""
+    return _flat(rows, columns, (214, 210, 202))
+
+
 MATERIALS: dict[str, Painter] = {
     function.__name__: function
     for function in (
         plaster, wallpaper, brick, wood, planks, carpet, ceiling, books, picture, window, screen, cabinet,
-        cardboard, fabric,
+        cardboard, fabric, blank,
     )
 }  # fmt: skip
