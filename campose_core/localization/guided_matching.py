@@ -1,0 +1,93 @@
+"""Features against the landmarks that a prior expects in the image, where it expects them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from campose_core.camera import Camera
+from campose_core.geometry import Array, Pose
+from campose_core.localization.estimator import PosePrior
+from campose_core.localization.keyframes import Keyframes
+from campose_core.mapping.features import Float32, ImageFeatures, descriptors_to_unit
+from campose_core.mapping.landmarks import Landmarks
+from campose_core.mapping.pnp import ENOUGH, CameraPose, refine_pnp, solve_pnp
+
+NEAR = 6  # keyframes whose landmarks are looked for
+SIGMAS = 3.0  # of the prior
+NARROW, WIDE = 6.0 / 640.0, 96.0 / 640.0  # search radii, of the image width
+RATIO = 0.85  # of the distances to the best and the second best descriptor within the radius
+MIN_SIMILARITY = 0.75  # cosine of two descriptors of one landmark
+
+Matches = tuple[NDArray[np.intp], NDArray[np.intp]]
+
+
+class GuidedMatcher:
+    """The pose near a prior, by descriptors: a wide search that the prior's covariance bounds, then a narrow one."""
+
+    def __init__(self, landmarks: Landmarks, keyframes: Keyframes) -> None:
+        self._landmarks, self._keyframes = landmarks, keyframes
+
+    def __call__(
+        self, features: ImageFeatures, camera: Camera, prior: PosePrior
+    ) -> tuple[CameraPose, Array, NDArray[np.intp]] | None:
+        """The pose, and the pixels (N, 2) of the landmarks (N,) that it rests on."""
+        expected = self._expected(camera, prior.map_from_cam)
+        if len(expected) < 2 or len(features.pixels) < 2:
+            return None
+        xyz = self._landmarks.xyz[expected]
+        similarity = features.descriptors @ descriptors_to_unit(self._landmarks.descriptors[expected]).T
+        near = _within(_radii(camera, prior, xyz), features, camera, prior.map_from_cam, xyz)
+        seen, shown = _best(np.where(near, similarity, -1.0), RATIO)
+        some = slice(None, None, 1 + len(seen) // ENOUGH)
+        found = solve_pnp(features.pixels[seen[some]], xyz[shown[some]], camera)
+        if found is None:
+            return None
+        near = _within(NARROW * camera.width, features, camera, found.world_from_cam, xyz)
+        seen, shown = _best(np.where(near, similarity, -1.0), 1.0)
+        found = refine_pnp(features.pixels[seen], xyz[shown], camera, found.world_from_cam)
+        if found is None:
+            return None
+        return found, features.pixels[seen[found.inliers]], expected[shown[found.inliers]]
+
+    def _expected(self, camera: Camera, map_from_cam: Pose) -> NDArray[np.intp]:
+        seen = self._keyframes.seen_by(self._keyframes.near(map_from_cam, NEAR))
+        pixels = camera.project(map_from_cam.inverse().transform(self._landmarks.xyz[seen]))
+        margin = WIDE * camera.width
+        inside = (pixels > -margin).all(axis=1) & (pixels < np.add((camera.width, camera.height), margin)).all(axis=1)
+        return seen[inside]
+
+
+def _within(
+    radii: Float32 | float, features: ImageFeatures, camera: Camera, map_from_cam: Pose, xyz: Array
+) -> NDArray[np.bool_]:
+    """Which feature (rows) is within the radius in pixels of where a landmark (columns) is expected."""
+    # |a - b|^2 - r^2 = |a|^2 - 2 a.b + |b|^2 - r^2, one matrix product; about the image centre float32 is exact enough.
+    a = features.pixels - camera.centre
+    b = camera.project(map_from_cam.inverse().transform(xyz)) - camera.centre
+    rows = np.column_stack([a, (a**2).sum(axis=1), np.ones(len(a))]).astype(np.float32)
+    columns = np.column_stack([-2.0 * b, np.ones(len(b)), (b**2).sum(axis=1) - np.square(radii)]).astype(np.float32)
+    return np.asarray(rows @ columns.T < 0)
+
+
+def _radii(camera: Camera, prior: PosePrior, xyz: Array) -> Float32:
+    """How far in pixels from its projection each landmark may be: a turn moves it by f angle, a step by f step / z."""
+    depth = np.maximum(prior.map_from_cam.inverse().transform(xyz)[:, 2], 1e-3)
+    step, turn = (np.linalg.eigvalsh(block)[-1] for block in (prior.covariance[:3, :3], prior.covariance[3:, 3:]))
+    sigma = max(camera.focal) * np.sqrt(np.maximum(step, 0) / depth**2 + max(turn, 0))
+    narrow, wide = NARROW * camera.width, WIDE * camera.width
+    return np.minimum(SIGMAS * sigma + narrow, wide).astype(np.float32)
+
+
+def _best(similarity: Float32, ratio: float) -> Matches:
+    """Features and landmarks that are each other's most similar, where the feature's second is clearly less so."""
+    rows = np.arange(len(similarity))
+    best = np.argmax(similarity, axis=1)
+    nearest = similarity[rows, best]
+    mutual = np.argmax(similarity, axis=0)[best] == rows
+    good = mutual & (nearest > MIN_SIMILARITY)
+    if ratio < 1.0:
+        similarity[rows, best] = -1.0
+        good &= (1.0 - nearest) < ratio**2 * (1.0 - similarity.max(axis=1))
+    seen = np.flatnonzero(good)
+    return seen, best[seen]
