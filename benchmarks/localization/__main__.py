@@ -16,18 +16,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.localization.material import Material, prepare
+from campose_core.trajectory import read_tum
 
 
 def relocalization(material: Material) -> str:
     from benchmarks.localization.relocalization import table
 
-    return table(material)
+    return "\n\n".join(table(place.scene, place.query, read_tum(place.truth)) for place in material.places)
 
 
 def tracking(material: Material) -> str:
     from benchmarks.localization.tracking import table
 
-    return table(material)
+    return "\n\n".join(table(place.scene, place.query, read_tum(place.truth)) for place in material.places)
 
 
 def stress(material: Material) -> str:
@@ -39,7 +40,7 @@ def stress(material: Material) -> str:
 def reliability(material: Material) -> str:
     from benchmarks.localization.reliability import table
 
-    return table(material)
+    return "\n\n".join(table(place, material.out / "replay") for place in material.places)
 
 
 def node(material: Material) -> str:

@@ -25,7 +25,7 @@ TWIN_SHIFT = (20.0, 0.0, 0.0)  # metres: beyond the building
 HEADER = ("run", "frames", "published", "wrong & sure", "median", "lost after", "found after", "poses blind", "kinds")
 
 
-def table(scene: Scene, world: Path, out: Path, names: list[str] | None = None, plain: bool = True) -> str:
+def table(scene: Scene, world: Path, out: Path, names: list[str] | None = None, plain: bool = False) -> str:
     """All runs (or those whose name contains one of `names`) as text; `out` keeps what was drawn, and stress.json.
 
     world: what `campose simulate` wrote at size demo, seed 0; scene: built from its mapping drive. plain: the same

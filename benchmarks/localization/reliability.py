@@ -1,0 +1,38 @@
+"""Accuracy and honesty on queries that no map was made of: errors, and how often the truth lies in the ellipsoids."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks.localization.material import Place
+from benchmarks.localization.plain import PlainEstimator
+from campose_core.capture.recording import open_recording
+from campose_core.evaluation.estimates import Estimates
+from campose_core.evaluation.metrics import evaluate
+from campose_core.evaluation.replay import replay, write_replay
+from campose_core.evaluation.run import localize_recording
+from campose_core.evaluation.table import tables
+from campose_core.localization.load import load_estimator
+from campose_core.localization.localizer import Localizer
+from campose_core.trajectory import read_tum
+
+
+def table(place: Place, out: Path) -> str:
+    """The plain way, the structure estimator with each image by itself, and the localizer over the whole recording."""
+    recording, truth = open_recording(place.query), read_tum(place.truth)
+    followed = replay(place.scene, recording, Localizer(load_estimator(place.scene, "structure")))
+    rows = [
+        _named("plain", localize_recording(place.scene, recording, PlainEstimator.load(place.scene))),
+        _named(
+            "each image alone", localize_recording(place.scene, recording, load_estimator(place.scene, "structure"))
+        ),
+        _named("localizer", write_replay(out / place.name, followed)),
+    ]
+    metrics = [evaluate(row, truth) for row in rows]
+    plain, alone, localizer = (row.position_m.median for row in metrics)
+    ratios = f"median error over the plain way's: alone {alone / plain:.2f}, localizer {localizer / plain:.2f}"
+    return f"{place.name}\n{tables(metrics)}\n{ratios} (wanted: < 1.10)"
+
+
+def _named(name: str, estimates: Estimates) -> Estimates:
+    return Estimates(name, estimates.outcomes)
