@@ -104,6 +104,7 @@ def status_message(name: str, result: LocalizationResult, latency_s: float) -> D
         "state": result.status.value,
         "answered": result.map_from_base is not None,
         "off_map": result.off_map,
+        "kind": "" if result.kind is None else result.kind.value,
         "support": result.support,
         "latency_s": f"{latency_s:.6f}",
         "estimate_s": f"{result.latency_s:.6f}",

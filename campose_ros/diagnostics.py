@@ -78,6 +78,7 @@ class Tally:
                 "images_refused": self.refused,
                 "images_processed": self.processed,
                 "images_answered": self.answered,
+                "kind": "" if result is None or result.kind is None else result.kind.value,
                 "support": "" if result is None else result.support,
                 "snap_distance_m": snap_distance,
             }

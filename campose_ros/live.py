@@ -172,7 +172,8 @@ class LiveLocalization:
         if self._forget.is_set():
             self._forget.clear()
             localizer.reset()
-        result = localizer.localize(Frame(stamp_ns, pixels, camera_frame, ""), camera, base_from_cam)
+        frame = Frame(stamp_ns, pixels, camera_frame, "")
+        result = localizer.localize(frame, camera, base_from_cam, self._odometry.at(stamp_ns))
         latency_s = time.perf_counter() - image.arrived
         configured.outputs.publish(result, latency_s, self._odometry.at(stamp_ns))
         self._tally.done(result, latency_s)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 
-from scipy.spatial.transform import Rotation, Slerp
+from scipy.spatial.transform import Rotation
 
 from campose_core.geometry import Pose
 
@@ -13,8 +13,8 @@ from campose_core.geometry import Pose
 class OdometryBuffer:
     """Poses odom_from_base by stamp; written by the executor's thread, read by the worker's."""
 
-    def __init__(self, keep_s: float = 10.0, max_gap_s: float = 0.5) -> None:
-        self._keep_ns, self._max_gap_ns = int(keep_s * 1e9), int(max_gap_s * 1e9)
+    def __init__(self, keep_s: float = 10.0, max_gap_s: float = 0.5, max_ahead_s: float = 0.1) -> None:
+        self._keep_ns, self._max_gap_ns, self._max_ahead_ns = (int(s * 1e9) for s in (keep_s, max_gap_s, max_ahead_s))
         self._lock = threading.Lock()
         self._poses: deque[tuple[int, Pose]] = deque()
 
@@ -28,16 +28,18 @@ class OdometryBuffer:
                 self._poses.popleft()
 
     def at(self, stamp_ns: int) -> Pose | None:
-        """odom_from_base between the two poses around the stamp, None where these are missing or too far apart."""
+        """odom_from_base between the two poses around the stamp, or, where the image was faster than the odometry, a
+        little way on from the last two; None where these are missing, too far apart, or too long ago."""
         with self._lock:
             poses = list(self._poses)
-        before = [entry for entry in poses if entry[0] <= stamp_ns][-1:]
-        after = [entry for entry in poses if entry[0] >= stamp_ns][:1]
-        if not before or not after or after[0][0] - before[0][0] > self._max_gap_ns:
+        older = [entry for entry in poses if entry[0] <= stamp_ns]
+        newer = [entry for entry in poses if entry[0] > stamp_ns]
+        around = older[-1:] + newer[:1] if newer else older[-2:]
+        if len(around) < 2 or not older:
             return None
-        (start_ns, start), (end_ns, end) = before[0], after[0]
-        if start_ns == end_ns:
-            return start
+        (start_ns, start), (end_ns, end) = around
+        if end_ns - start_ns > self._max_gap_ns or stamp_ns - end_ns > self._max_ahead_ns:
+            return None
         share = (stamp_ns - start_ns) / (end_ns - start_ns)
-        turns = Slerp([0.0, 1.0], Rotation.concatenate([start.rotation, end.rotation]))
-        return Pose(turns(share), start.translation + share * (end.translation - start.translation))
+        turn = Rotation.from_rotvec(share * (start.rotation.inv() * end.rotation).as_rotvec())
+        return Pose(start.rotation * turn, start.translation + share * (end.translation - start.translation))

@@ -43,7 +43,9 @@ class LocalizerParameters:
     """What the node was told. Read when it is configured; a change in between needs `cleanup` first."""
 
     scene: str = parameter("", "Scene folder, as `campose build` makes it.")
-    estimator: str = parameter("structure", "structure, retrieval, or the name of a model in SCENE/models.")
+    estimator: str = parameter(
+        "structure", "structure, hybrid (it and the scene's model), retrieval, or a model in SCENE/models."
+    )
     autostart: bool = parameter(
         True, "Configure and activate at the start; false leaves that to a lifecycle manager.", read_only=True
     )
@@ -86,7 +88,9 @@ class LocalizerParameters:
         False, "Look the camera's place up in tf instead (image frame to base_frame; needs tf2)."
     )
     publish_tf: bool = parameter(False, "Broadcast map_frame -> odom_frame, or -> base_frame without odometry.")
-    use_odometry: bool = parameter(False, "There is odometry: what publish_tf broadcasts is map_frame -> odom_frame.")
+    use_odometry: bool = parameter(
+        False, "There is odometry: it predicts and steadies poses, and publish_tf broadcasts map_frame -> odom_frame."
+    )
 
     max_speed_mps: float = parameter(GATING.max_speed_mps, "A pose farther away is a jump.", between=(0.01, 100.0))
     max_turn_rate_radps: float = parameter(

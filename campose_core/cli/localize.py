@@ -17,7 +17,7 @@ from campose_core.scene import Scene
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("scene", help="scene folder")
     parser.add_argument("source", help="video file, folder of pictures, or bag")
-    parser.add_argument("--estimator", default="structure", help="structure, retrieval, or the name of a trained model")
+    parser.add_argument("--estimator", default="structure", help="structure, hybrid, retrieval, or a trained model")
     parser.add_argument("--out", required=True, type=Path, help="TUM file to write; a summary goes beside it as .json")
     add_query_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")

@@ -82,8 +82,12 @@ def test_odometry_between_its_poses() -> None:
     assert between is not None
     assert between.translation[0] == pytest.approx(0.5)
     assert between.yaw() == pytest.approx(np.pi / 8)
-    assert buffer.at(400_000_001) is None
     assert buffer.at(-1) is None
+    ahead = buffer.at(480_000_000)  # the image was faster than the odometry
+    assert ahead is not None
+    assert ahead.translation[0] == pytest.approx(2.4)
+    assert ahead.yaw() == pytest.approx(1.2 * np.pi / 2)
+    assert buffer.at(500_000_001) is None
     buffer.add(2_000_000_000, Pose.identity())
     assert buffer.at(1_000_000_000) is None
     buffer.add(100_000_000, Pose.identity())

@@ -1,0 +1,45 @@
+"""The hybrid estimator: geometry first, a pose network as hint and as fallback.
+
+Learned poses are coarse but come from every image; landmarks are exact but must be found. So the network says where to
+look when retrieval does not find the place, and answers itself only for a while after geometry has lost a place that
+it had: a network alone is wrong and sure too often to found a belief on.
+"""
+
+from __future__ import annotations
+
+from campose_core.camera import Camera
+from campose_core.capture.frame import Frame
+from campose_core.localization.estimator import PoseEstimate, PoseEstimator, PosePrior
+from campose_core.localization.structure import StructureEstimator
+
+HELD_BY_NETWORK_S = 5.0  # after the last answer of geometry
+
+
+class HybridEstimator:
+    """`structure` with the network `learned`; each answer says by its kind whose it is."""
+
+    name = "hybrid"
+
+    def __init__(self, structure: StructureEstimator, learned: PoseEstimator) -> None:
+        self._structure, self._learned = structure, learned
+        self._geometry_answered_ns: int | None = None
+
+    def estimate(self, frame: Frame, camera: Camera, prior: PosePrior | None = None) -> list[PoseEstimate]:
+        """As geometry finds it, with the network's pose as a further place to look; or, with a prior and soon after
+        geometry's last answer, the network's pose itself.
+
+        Raises:
+            LearningError: the camera sees too little of the view that the network was trained with.
+        """
+        found = self._structure.estimate(frame, camera, prior)
+        if not found:
+            learned = self._learned.estimate(frame, camera)
+            found = self._structure.look_at(frame, camera, [estimate.map_from_cam for estimate in learned])
+            if not found:
+                return learned if prior is not None and self._lately(frame.stamp_ns) else []
+        self._geometry_answered_ns = frame.stamp_ns
+        return found
+
+    def _lately(self, stamp_ns: int) -> bool:
+        answered_ns = self._geometry_answered_ns
+        return answered_ns is not None and 0 <= stamp_ns - answered_ns <= HELD_BY_NETWORK_S * 1e9
