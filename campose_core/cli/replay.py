@@ -5,6 +5,7 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
+from campose_core.capture.bag_poses import read_poses
 from campose_core.capture.recording import open_recording
 from campose_core.cli.query import add_query_arguments, query_camera
 from campose_core.evaluation.replay import replay, write_replay
@@ -19,8 +20,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("recording", help="bag, video file, or folder of pictures")
     parser.add_argument("--scene", required=True, help="scene folder")
     parser.add_argument("--out", required=True, type=Path, help="folder for pose.tum, pose_raw.tum and their summaries")
-    parser.add_argument("--estimator", default="structure", help="structure, retrieval, or the name of a trained model")
+    parser.add_argument("--estimator", default="structure", help="structure, hybrid, retrieval, or a trained model")
     add_query_arguments(parser)
+    parser.add_argument("--odom", metavar="TOPIC", type=str | None, help="use the odometry on this topic of the bag")
     parser.add_argument(
         "--base-from-camera", type=float, nargs=7, metavar=("X", "Y", "Z", "QX", "QY", "QZ", "QW"),
         default=[0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0], help="where the camera sits on the base; by default it is there",
@@ -34,7 +36,8 @@ def run(options: Namespace) -> None:
     walkable = load_walkable(scene.floor_yaml.parent)
     localizer = Localizer(load_estimator(scene, options.estimator), mounting, walkable)
     recording = open_recording(options.recording, options.topic)
-    raw = write_replay(options.out, replay(scene, recording, localizer, query_camera(options)))
+    odometry = read_poses(options.recording, options.odom) if options.odom else None
+    raw = write_replay(options.out, replay(scene, recording, localizer, query_camera(options), odometry))
     summary = {name: value for name, value in raw.summary().items() if name != "per_frame"}
     if options.json:
         print(json.dumps(summary))

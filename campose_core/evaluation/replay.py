@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from campose_core.camera import Camera
 from campose_core.capture.frame import Recording
 from campose_core.evaluation.estimates import Estimates, FrameOutcome, write_estimates
@@ -11,18 +13,35 @@ from campose_core.evaluation.run import frames_with_camera
 from campose_core.geometry import Array, Pose
 from campose_core.localization.localizer import LocalizationResult, Localizer
 from campose_core.scene import Scene
+from campose_core.trajectory import Trajectory
 
 
 def replay(
-    scene: Scene, recording: Recording, localizer: Localizer, camera: Camera | None = None
+    scene: Scene,
+    recording: Recording,
+    localizer: Localizer,
+    camera: Camera | None = None,
+    odometry: Trajectory | None = None,
 ) -> list[LocalizationResult]:
-    """One result per frame, in time order.
+    """One result per frame, in time order. odometry: odom_from_base, as the node would hear it.
 
     Raises:
         CaptureError: the recording has no frames. LocalizationError: no intrinsics for its pictures.
     """
     frames = frames_with_camera(scene, recording, camera, "replay")
-    return [localizer.localize(frame, known) for frame, known in frames]
+    return [
+        localizer.localize(
+            frame, known, odom_from_base=None if odometry is None else _pose_at(odometry, frame.stamp_ns)
+        )
+        for frame, known in frames
+    ]
+
+
+def _pose_at(trajectory: Trajectory, stamp_ns: int) -> Pose | None:
+    after = int(np.searchsorted(trajectory.stamps_ns, stamp_ns))
+    around = trajectory.select([i for i in (after - 1, after) if 0 <= i < len(trajectory)])
+    answered, poses = around.interpolate([stamp_ns])
+    return poses.pose(0) if answered[0] else None
 
 
 def write_replay(folder: Path, results: list[LocalizationResult]) -> Estimates:

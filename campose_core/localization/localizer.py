@@ -20,14 +20,14 @@ from campose_core.errors import LocalizationError
 from campose_core.geometry import Array, Pose, covariance_at_lever, pose_error
 from campose_core.localization.estimator import Kind, PoseEstimate, PoseEstimator, PosePrior
 from campose_core.localization.hypotheses import Hypotheses
-from campose_core.localization.motion import MotionModel, MotionOptions, UncertainPose, odometry_motion
+from campose_core.localization.motion import MotionModel, MotionOptions, UncertainPose, compose, odometry_motion
 from campose_core.localization.pose_graph import PoseGraph
 from campose_core.localization.query_camera import camera_of_image
 from campose_core.walkable import WalkableMap
 
-
 # Neighbouring images show the same landmarks, and a network the same picture: their errors are alike.
 CORRELATED_OVER_M = 0.5
+CONTRADICTION = 22.5  # squared, in standard deviations: the 99.9 % quantile of chi2 with six degrees of freedom
 
 
 class Status(str, Enum):
@@ -124,6 +124,7 @@ class Localizer:
 
     def _forget_place(self) -> None:
         self._believed: PoseEstimate | None = None
+        self._fused: UncertainPose | None = None
         self._floor_xy: tuple[float, float] | None = None
         self._motion.reset()
         self._graph.reset()
@@ -197,7 +198,7 @@ class Localizer:
             self._forget_place()
             return self._believe(winner, None)
         if believed is not None:
-            self._graph.add(stamp_ns, None, moved)
+            self._fused = self._graph.add(stamp_ns, None, moved)
         return self._missed(stamp_ns, estimates)
 
     def _missed(self, stamp_ns: int, estimates: list[PoseEstimate]) -> LocalizationResult:
@@ -235,7 +236,10 @@ class Localizer:
         map_from_base = estimate.map_from_cam * self._base_from_cam.inverse()
         lever_in_map = map_from_base.translation - estimate.map_from_cam.translation
         seen = UncertainPose(map_from_base, covariance_at_lever(estimate.covariance, lever_in_map))
+        if estimate.kind in (Kind.TRACKED, Kind.RELOCALIZED) and self._contradicts(moved, seen):
+            moved = None  # wheels slip; landmarks do not
         base = self._graph.add(estimate.stamp_ns, seen, moved, CORRELATED_OVER_M) or seen
+        self._fused = base
         self._motion.believe(estimate.stamp_ns, *base)
         map_from_cam = estimate.map_from_cam
         if base.pose is not map_from_base:  # odometry had a say
@@ -255,6 +259,15 @@ class Localizer:
             kind=estimate.kind,
         )
         return result if self.walkable is None else self._snap(result, base.pose, self.walkable)
+
+    def _contradicts(self, moved: UncertainPose | None, seen: UncertainPose) -> bool:
+        """Whether the way from the pose before to this one is not the one that odometry tells."""
+        if moved is None or self._fused is None:
+            return False
+        expected = compose(self._fused, moved)
+        turn = (seen.pose.rotation * expected.pose.rotation.inv()).as_rotvec()
+        error = np.concatenate([seen.pose.translation - expected.pose.translation, turn])
+        return bool(error @ np.linalg.solve(expected.covariance + seen.covariance, error) > CONTRADICTION)
 
     def _snap(self, result: LocalizationResult, map_from_base: Pose, walkable: WalkableMap) -> LocalizationResult:
         x, y, z = (float(v) for v in map_from_base.translation)

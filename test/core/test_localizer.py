@@ -216,6 +216,53 @@ def test_options_refuse_what_is_not_positive(field: str, value: float) -> None:
         LocalizerOptions(**{field: value})
 
 
+def drive_with(odometry, noise_m: float = 0.05, count: int = 60) -> tuple[list[LocalizationResult], list[Pose]]:
+    """A straight drive whose estimates are noisy; `odometry(i, truth)` is what the wheels say."""
+    truth = [at(0.05 * i) for i in range(count)]
+    noise = np.random.default_rng(5).normal(0.0, noise_m, (count, 3))
+    seen = {stamp(i): Pose(pose.rotation, pose.translation + noise[i]) for i, pose in enumerate(truth)}
+    localizer = Localizer(ScriptedEstimator(seen, sigma_m=noise_m))
+    results = [
+        localizer.localize(frame(stamp(i)), CAMERA, odom_from_base=odometry(i, pose)) for i, pose in enumerate(truth)
+    ]
+    return results, truth
+
+
+def errors_m(results: list[LocalizationResult], truth: list[Pose]) -> np.ndarray:
+    pairs = zip(results, truth, strict=True)
+    return np.array([pose_error(r.map_from_base, pose)[0] for r, pose in pairs if r.map_from_base is not None])
+
+
+def test_odometry_steadies_noisy_poses() -> None:
+    """The odometry starts somewhere else, as it always does."""
+    odom_from_map = at(7.0, 3.0, yaw=2.0)
+    alone, truth = drive_with(lambda i, pose: None)
+    fused, _ = drive_with(lambda i, pose: odom_from_map * pose)
+    assert len(errors_m(fused, truth)) == len(errors_m(alone, truth)) == 58
+    assert errors_m(fused, truth)[-30:].mean() < 0.7 * errors_m(alone, truth)[-30:].mean()
+
+
+@pytest.mark.parametrize("jump", [at(40.0), at(0.0, yaw=3.0), at(-1.0)])
+def test_odometry_that_jumps_is_left_out(jump: Pose) -> None:
+    results, truth = drive_with(lambda i, pose: jump * pose if i >= 30 else pose, noise_m=0.003)
+    assert errors_m(results, truth).max() < 0.03
+    assert len(errors_m(results, truth)) == 58
+
+
+def test_odometry_that_comes_and_goes_costs_no_pose() -> None:
+    results, truth = drive_with(lambda i, pose: pose if i % 7 else None, noise_m=0.003)
+    assert len(errors_m(results, truth)) == 58
+    assert errors_m(results, truth).max() < 0.03
+
+
+def test_wheels_that_slip_are_overruled_by_the_images() -> None:
+    """The wheels turn and the robot stands: odometry within the limits, and wrong."""
+    stands = [at(1.0)] * 60
+    localizer = Localizer(ScriptedEstimator({stamp(i): pose for i, pose in enumerate(stands)}))
+    results = [localizer.localize(frame(stamp(i)), CAMERA, odom_from_base=at(0.05 * max(0, i - 20))) for i in range(60)]
+    assert errors_m(results, stands).max() < 0.05
+
+
 answers = st.one_of(st.none(), st.builds(at, st.sampled_from([0.0, 0.1, 5.0])))
 
 

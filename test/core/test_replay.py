@@ -7,10 +7,11 @@ import sys
 import numpy as np
 import pytest
 
+from campose_core.capture.drive import BASE_FROM_CAM
 from campose_core.evaluation.estimates import read_estimates
 from campose_core.evaluation.metrics import evaluate
 from campose_core.scene import Scene
-from campose_core.trajectory import read_tum
+from campose_core.trajectory import Trajectory, read_tum
 from campose_core.walkable import load_walkable
 
 pytestmark = pytest.mark.slow
@@ -44,6 +45,28 @@ def test_replay_gives_the_same_poses_every_time_and_snaps_them(small_scene, smal
     snapped = read_tum(tmp_path / "one" / "pose.tum")
     assert len(snapped) > 10
     assert all(walkable.is_walkable(x, y) for x, y, _ in snapped.positions)
+
+
+def test_replay_with_drifting_odometry_stays_with_the_images(small_scene, small_world, tmp_path):
+    mounting = [*BASE_FROM_CAM.translation, *BASE_FROM_CAM.quat_xyzw]
+    done = campose(
+        "replay", small_world / "later.bag", "--scene", small_scene, "--out", tmp_path, "--odom", "/odom",
+        "--base-from-camera", *mounting,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    truth = Trajectory.from_poses(
+        *zip(
+            *((stamp, pose * BASE_FROM_CAM.inverse()) for stamp, pose in read_tum(small_world / "later.tum")),
+            strict=True,
+        )
+    )
+    metrics = evaluate(read_estimates(tmp_path / "pose_raw.tum"), truth)
+    assert metrics.recall["5cm/5deg"] > 0.9
+    missing = campose(
+        "replay", small_world / "later.bag", "--scene", small_scene, "--out", tmp_path, "--odom", "/nothing"
+    )
+    assert missing.returncode == 1
+    assert "no pose topic '/nothing'; it has" in missing.stderr
 
 
 def test_an_unknown_estimator_names_those_there_are(small_scene, small_world, tmp_path):
