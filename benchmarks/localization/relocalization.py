@@ -63,7 +63,7 @@ def table(scene: Scene, recording: Path, reference: Trajectory) -> str:
     header = ("map", "landmarks", "keyframes", "way", "found", "wrong place", "twofold", "median", "CPU", "ratio")
     rows = [header]
     for floors in FLOORS:
-        world = side_by_side(landmarks, floors)
+        world = side_by_side(landmarks, floors) if floors > 1 else landmarks
         relocalizer = Relocalizer(world, Keyframes(world))
         ours = _run(relocalizer, queries, camera, floors, extraction_ms)
         plain = _run(
@@ -110,7 +110,7 @@ def symmetries() -> list[NDArray[np.intp]]:
 def side_by_side(landmarks: Landmarks, floors: int) -> Landmarks:
     """Copies of a floor along y, with a vocabulary and global descriptors of all of them.
 
-    Those are made of the landmarks' descriptors, for one floor too: those of the images are not in the file.
+    Those are made of the landmarks' descriptors: those of the mapping images are not in the file.
     """
     orders = symmetries()[:floors]
     n, f = len(landmarks.xyz), len(landmarks.frame_names)
@@ -142,7 +142,7 @@ class _Outcome(NamedTuple):
     found: int
     wrong: int
     twofold: int
-    median_cm: float
+    median_mm: float
     median_deg: float
     cpu_ms: float
 
@@ -151,7 +151,7 @@ class _Outcome(NamedTuple):
             f"{100 * self.found / self.images:.1f} %",
             str(self.wrong),
             str(self.twofold),
-            f"{self.median_cm:.2f} cm / {self.median_deg:.3f} deg",
+            f"{self.median_mm:.2f} mm / {self.median_deg:.3f} deg",
             f"{self.cpu_ms:.0f} ms",
         )
 
@@ -181,7 +181,7 @@ def _run(
     distances, angles = np.array(errors).reshape(-1, 2).T
     found = int(np.sum(distances < 0.25))
     medians = (
-        (100 * float(np.median(distances)), float(np.degrees(np.median(angles)))) if answered else (np.nan, np.nan)
+        (1e3 * float(np.median(distances)), float(np.degrees(np.median(angles)))) if answered else (np.nan, np.nan)
     )
     wrong = int(np.sum(distances > 1.0))
     return _Outcome(len(queries), found, wrong, twofold, *medians, extraction_ms + 1e3 * float(np.median(times)))

@@ -127,8 +127,10 @@ def _pose(rigid: Any) -> Pose:
 def _supported(
     found: dict[str, Any], inliers: NDArray[np.intp], pixels: Array, xyz: Array, camera: Camera
 ) -> CameraPose | None:
-    """COLMAP's answer with its covariance in the world, if enough of the matches agree with it."""
+    """COLMAP's answer with its covariance in the world, if enough of the matches agree with it, all over the image."""
     if len(inliers) < max(MIN_INLIERS, MIN_INLIER_RATIO * len(pixels)):
+        return None
+    if np.linalg.eigvalsh(np.cov(pixels[inliers].T))[0] < (MIN_SPREAD * camera.width) ** 2:
         return None
     cam_from_world = _pose(found["cam_from_world"])
     residuals = camera.project(cam_from_world.transform(xyz[inliers])) - pixels[inliers]

@@ -41,6 +41,18 @@ def test_chance_matches_have_no_pose():
         assert solve_pnp(np.random.default_rng(seed).uniform(0, 480, (150, 2)), xyz, CAMERA) is None
 
 
+@settings(max_examples=10)
+@given(st.integers(0, 1000))
+def test_one_spot_or_one_line_of_the_image_is_no_place(seed):
+    """Exact matches on a poster across the hall, or along one edge: a pose, but one that nothing else confirms."""
+    _, xyz, pixels = view(seed, 5000, 0.0)
+    spot = np.linalg.norm(pixels - np.median(pixels, axis=0), axis=1) < 30
+    line = np.abs(pixels[:, 1] - np.median(pixels[:, 1])) < 8
+    for few in (spot, line):
+        assert np.sum(few) >= MIN_INLIERS
+        assert solve_pnp(pixels[few], xyz[few], CAMERA) is None
+
+
 @pytest.mark.parametrize("count", [0, 1, 3, MIN_INLIERS - 1])
 def test_too_few_matches_have_no_pose(count):
     _, xyz, pixels = view(0, count, 0.0) if count else (None, np.zeros((0, 3)), np.zeros((0, 2)))
