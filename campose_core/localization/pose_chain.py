@@ -206,23 +206,26 @@ def _robust(errors: Array, information: Array, bound: float) -> tuple[float, Arr
     return float(cost.sum()), np.minimum(1.0, 2.0 * bound / (bound + squared)) ** 2
 
 
-def normal_equations(chain: Chain, poses: Poses, errors: Errors) -> tuple[Array, Array]:
-    """H (6n, 6n) and g (6n,) of H step = -g."""
+def derivatives(poses: Poses, errors: Errors) -> tuple[Array, Array, Array, Array]:
+    """Of what was seen (n, 6, 6), of the motions by the pose before and by that after (n - 1, 6, 6), of the prior."""
     n = len(poses.rotations)
-    jacobians = _inverse_left_jacobians(
-        np.concatenate([errors.seen[:, 3:], errors.moved[:, 3:], errors.prior[None, 3:]])
-    )
-    seen = np.tile(np.eye(6), (n, 1, 1))
-    seen[:, 3:, 3:] = jacobians[:n]
+    turns = np.concatenate([errors.seen[:, 3:], errors.moved[:, 3:], errors.prior[None, 3:]])
+    jacobians = _inverse_left_jacobians(turns)
+    seen, prior = np.tile(np.eye(6), (n, 1, 1)), np.eye(6)
+    seen[:, 3:, 3:], prior[3:, 3:] = jacobians[:n], jacobians[-1]
     from_a = np.swapaxes(poses.rotations[:-1], 1, 2)
     after = np.zeros((n - 1, 6, 6))
     after[:, :3, :3] = from_a
     after[:, 3:, 3:] = jacobians[n:-1] @ from_a
     before = -after
     before[:, :3, 3:] = from_a @ _skews(np.diff(poses.translations, axis=0))
-    prior = np.eye(6)
-    prior[3:, 3:] = jacobians[-1]
+    return seen, before, after, prior
 
+
+def normal_equations(chain: Chain, poses: Poses, errors: Errors) -> tuple[Array, Array]:
+    """H (6n, 6n) and g (6n,) of H step = -g."""
+    n = len(poses.rotations)
+    seen, before, after, prior = derivatives(poses, errors)
     seen_information = errors.seen_weights[:, None, None] * chain.seen.information
     moved_information = errors.moved_weights[:, None, None] * chain.moved.information
     h, g, i = np.zeros((n, 6, n, 6)), np.zeros((n, 6)), np.arange(n)
