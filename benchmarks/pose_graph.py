@@ -97,7 +97,7 @@ def scipy_solution(chain: Chain, start: Poses) -> Solution:
     values, vectors = np.linalg.eigh(chain.prior.information)
     root = np.sqrt(np.maximum(values, 0.0))
     offset = np.divide(vectors.T @ chain.prior.vector, root, out=np.zeros(6), where=root > 1e-6)
-    roots = [np.linalg.cholesky(i + 1e-300 * np.eye(6)).mT for i in (*chain.seen.information, *chain.moved.information)]
+    roots = [np.linalg.cholesky(i + 1e-300 * np.eye(6)).T for i in (*chain.seen.information, *chain.moved.information)]
 
     def parts(step: Array) -> tuple[Poses, pose_chain.Errors]:
         poses = start.disturbed(step)

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 import numpy as np
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from geometry_msgs.msg import Point, PoseStamped, PoseWithCovarianceStamped, Quaternion, TransformStamped, Vector3
 from geometry_msgs.msg import Pose as PoseMessage
-from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped, TransformStamped
 from nav_msgs.msg import OccupancyGrid
 from std_msgs.msg import Header
 
+from campose_core.errors import GeometryError
 from campose_core.floor import FloorMap
 from campose_core.geometry import Array, Pose
 from campose_core.localization.localizer import LocalizationResult, Status
@@ -43,8 +44,13 @@ def pose_of(message: PoseMessage) -> Pose:
     Raises:
         GeometryError: the message holds no valid pose.
     """
-    position, orientation = message.position, message.orientation
-    quat_xyzw = (orientation.x, orientation.y, orientation.z, orientation.w)
+    return _pose(message.position, message.orientation)
+
+
+def _pose(position: Point | Vector3, rotation: Quaternion) -> Pose:
+    quat_xyzw = (rotation.x, rotation.y, rotation.z, rotation.w)
+    if abs(np.linalg.norm(quat_xyzw) - 1.0) > 0.01:  # rounding is made good, anything else is not a rotation
+        raise GeometryError(f"a quaternion (x, y, z, w) must be of length 1, got {quat_xyzw!r}")
     return Pose.from_quat_xyzw(quat_xyzw, (position.x, position.y, position.z))
 
 
@@ -75,9 +81,7 @@ def pose_of_transform(message: TransformStamped) -> Pose:
     Raises:
         GeometryError: the message holds no valid transform.
     """
-    translation, rotation = message.transform.translation, message.transform.rotation
-    quat_xyzw = (rotation.x, rotation.y, rotation.z, rotation.w)
-    return Pose.from_quat_xyzw(quat_xyzw, (translation.x, translation.y, translation.z))
+    return _pose(message.transform.translation, message.transform.rotation)
 
 
 def occupancy_grid(frame_id: str, stamp_ns: int, floor: FloorMap) -> OccupancyGrid:

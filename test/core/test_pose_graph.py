@@ -146,7 +146,7 @@ def test_the_covariance_tells_the_error(window: int) -> None:
         error = difference(path[-1], last.pose)
         squared.append(error @ np.linalg.solve(last.covariance, error))
         assert np.all(np.diagonal(last.covariance) < np.diagonal(covariance))
-    low, high = chi2.ppf([0.001, 0.999], 6 * len(squared)) / len(squared)
+    low, high = chi2.ppf([0.001, 0.999], 6 * len(squared)) / len(squared)  # of chi2 with six degrees each
     assert low < np.mean(squared) < high
 
 

@@ -42,9 +42,10 @@ def test_poses_and_transforms_survive_the_message(pose: Pose, stamp_ns: int) -> 
 
 def test_a_message_without_a_rotation_is_refused() -> None:
     message = PoseMessage()
-    message.orientation.w = 0.0
-    with pytest.raises(GeometryError):
-        conversions.pose_of(message)
+    for w in (0.0, 0.5, 2.0, float("nan"), float("inf")):
+        message.orientation.w = w
+        with pytest.raises(GeometryError):
+            conversions.pose_of(message)
 
 
 def test_covariance_keeps_its_order() -> None:
