@@ -28,7 +28,7 @@ def relocalization(material: Material) -> str:
 def tracking(material: Material) -> str:
     from benchmarks.localization.tracking import table
 
-    return "\n\n".join(table(place.scene, place.query, read_tum(place.truth)) for place in material.places)
+    return table(material)
 
 
 def stress(material: Material) -> str:

@@ -44,12 +44,13 @@ class Shot(NamedTuple):
 
 @dataclass(frozen=True)
 class StressRun:
-    """shots: made anew on each call. twin: in the scene that has the west room twice."""
+    """shots: made anew on each call. twin_kept: None for the scene as it is, else that in which the west room exists
+    twice and keeps this share of its own landmarks."""
 
     name: str
     shots: Callable[[], Iterator[Shot]]
     events: tuple[Event, ...] = ()
-    twin: bool = False
+    twin_kept: float | None = None
 
 
 class Happening(NamedTuple):
@@ -82,7 +83,7 @@ class Drive(NamedTuple):
         change: Change | None = None,
         events: Sequence[Happening] = (),
         gaps_s: Sequence[float] = (),
-        twin: bool = False,
+        twin_kept: float | None = None,
     ) -> StressRun:
         """The frames from..until of each piece one after the other; `gaps_s` of silence between pieces.
 
@@ -113,7 +114,7 @@ class Drive(NamedTuple):
             for at in jumps
             if not any(event.start_ns <= at <= event.end_ns for event in told)
         ]
-        return StressRun(name, shots, tuple(sorted([*kidnapped, *told], key=lambda event: event.start_ns)), twin)
+        return StressRun(name, shots, tuple(sorted([*kidnapped, *told], key=lambda event: event.start_ns)), twin_kept)
 
     def number(self, shot: Shot) -> int:
         return int(shot.frame.name.split()[-1])
@@ -199,11 +200,15 @@ def stress_runs(drive: Drive, out: Path) -> list[StressRun]:
         drive.run("people", [(WEST, 229)], people, PASSING),
         drive.run("exposure", [(0, 140)], wandering_exposure),
         _bare_corridor(drive, out),
-        drive.run("alike: wakes up in one", [(WEST, 175)], twin=True, events=[_until_out(0.0)]),
+        drive.run("alike: wakes up in one", [(WEST, 175)], twin_kept=1.0, events=[_until_out(0.0)]),
         drive.run(
-            "alike: carried into one", [(EAST, 190), (WEST, 175)], twin=True, events=[_until_out(4.0, carried=True)]
+            "alike: carried into one", [(EAST, 190), (WEST, 175)], twin_kept=1.0, events=[_until_out(4.0, carried=True)]
         ),
-        drive.run("alike: drives into one", [(60, 170)], twin=True),
+        drive.run("alike: drives into one", [(60, 170)], twin_kept=1.0),
+        drive.run(
+            "alike: the other mapped better", [(EAST, 190), (WEST, 175)], twin_kept=0.5,
+            events=[_until_out(4.0, carried=True)],
+        ),
         drive.run("another camera, narrow", [(60, 199)], narrow),
         _wide(drive, out),
     ]  # fmt: skip

@@ -37,7 +37,10 @@ def table(scene: Scene, world: Path, out: Path, names: list[str] | None = None, 
         for run in stress_runs(Drive.open(world), out)
         if not names or any(name in run.name for name in names)
     ]  # fmt: skip
-    twin = with_twin(scene, out / "twin", build_world("demo", 0).place("west"), TWIN_SHIFT)
+    west = build_world("demo", 0).place("west")
+    scenes: dict[float | None, Scene] = {None: scene}
+    for kept in {run.twin_kept for run in runs if run.twin_kept}:
+        scenes[kept] = with_twin(scene, out / f"twin_{kept:g}", west, TWIN_SHIFT, kept)
     ways: dict[str, Callable[[Scene], PoseEstimator]] = {"structure": lambda scene: load_estimator(scene, "structure")}
     if plain:
         ways["plain"] = PlainEstimator.load
@@ -46,7 +49,7 @@ def table(scene: Scene, world: Path, out: Path, names: list[str] | None = None, 
         scores = {}
         report[way] = {}
         for run in runs:
-            judged = [judge(shot, result) for shot, result in localized(run, load(twin if run.twin else scene))]
+            judged = [judge(shot, result) for shot, result in localized(run, load(scenes[run.twin_kept]))]
             scores[run.name] = score([row for row, _ in judged], run.events)
             report[way][run.name] = _to_dict(scores[run.name], judged)
         texts.append(f"stress, {way} in the localizer:\n{scores_table(scores)}")

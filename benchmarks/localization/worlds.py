@@ -63,26 +63,29 @@ def _between_doors(room: Rectangle, doors: tuple[Rectangle, ...], y: float) -> l
     return [*stretches, (start, room.high[0], 0.0)]
 
 
-def with_twin(scene: Scene, out: Path, room: Rectangle, shift: tuple[float, float, float], seed: int = 0) -> Scene:
+def with_twin(scene: Scene, out: Path, room: Rectangle, shift: tuple[float, float, float], kept: float = 1.0) -> Scene:
     """The scene as mapped in a building that has the same room, with the same furniture, a second time at `shift`.
 
     Made from the map, not from images: each landmark of the room has a twin, whose place differs by 3 mm and whose
     descriptor by noise as between two images; each keyframe in the room has a twin that sees them. A reconstruction
     from images would have to tell the two rooms apart first, which is not what is measured here.
+    kept: the share of its own landmarks that the room keeps; below 1 its twin is the one that was mapped better.
     """
-    folder = out / "sfm"
-    if not (folder / "landmarks.npz").is_file():
-        assert scene.alignment is not None
-        landmarks = Landmarks.load(scene.sfm_dir / "landmarks.npz").transformed(scene.alignment.map_from_sfm)
-        doubled = _doubled(landmarks, room, np.array(shift), np.random.default_rng(seed))
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in ("scene.yaml", "frames.csv"):
+    assert scene.alignment is not None
+    landmarks = Landmarks.load(scene.sfm_dir / "landmarks.npz").transformed(scene.alignment.map_from_sfm)
+    doubled = _doubled(landmarks, room, np.array(shift), kept, np.random.default_rng(0))
+    shutil.rmtree(out, ignore_errors=True)
+    (out / "sfm").mkdir(parents=True)
+    for name in ("scene.yaml", "frames.csv", "sfm/held_out.npz"):
+        if (scene.path / name).is_file():
             shutil.copy(scene.path / name, out / name)
-        doubled.transformed(scene.alignment.map_from_sfm.inverse()).save(folder / "landmarks.npz")
+    doubled.transformed(scene.alignment.map_from_sfm.inverse()).save(out / "sfm" / "landmarks.npz")
     return Scene.open(out)
 
 
-def _doubled(landmarks: Landmarks, room: Rectangle, shift: np.ndarray, rng: np.random.Generator) -> Landmarks:
+def _doubled(
+    landmarks: Landmarks, room: Rectangle, shift: np.ndarray, kept: float, rng: np.random.Generator
+) -> Landmarks:
     wall = 0.05
 
     def inside(points: np.ndarray) -> np.ndarray:
@@ -102,7 +105,7 @@ def _doubled(landmarks: Landmarks, room: Rectangle, shift: np.ndarray, rng: np.r
     def append(values: np.ndarray, more: np.ndarray) -> np.ndarray:
         return np.concatenate([values, more])
 
-    return replace(
+    doubled = replace(
         landmarks,
         xyz=append(landmarks.xyz, xyz),
         rgb=append(landmarks.rgb, landmarks.rgb[rows]),
@@ -113,4 +116,21 @@ def _doubled(landmarks: Landmarks, room: Rectangle, shift: np.ndarray, rng: np.r
         frame_globals=append(landmarks.frame_globals, landmarks.frame_globals[frames]),
         observed=append(landmarks.observed, twin_of_row[landmarks.observed[both]].astype(np.int32)),
         observed_by=append(landmarks.observed_by, twin_of_frame[landmarks.observed_by[both]].astype(np.int32)),
+    )
+    seen_less = rows[rng.random(len(rows)) > kept]
+    return _without(doubled, seen_less)
+
+
+def _without(landmarks: Landmarks, rows: np.ndarray) -> Landmarks:
+    """Without some landmarks."""
+    keep = np.ones(len(landmarks.xyz), dtype=bool)
+    keep[rows] = False
+    number, seen = np.cumsum(keep) - 1, keep[landmarks.observed]
+    return replace(
+        landmarks,
+        xyz=landmarks.xyz[keep],
+        rgb=landmarks.rgb[keep],
+        descriptors=landmarks.descriptors[keep],
+        observed=number[landmarks.observed[seen]].astype(np.int32),
+        observed_by=landmarks.observed_by[seen],
     )
