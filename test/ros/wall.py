@@ -19,8 +19,8 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from campose_core.camera import Camera
 from campose_core.floor import FREE, OCCUPIED, FloorMap
 from campose_core.geometry import Pose, Similarity
+from campose_core.mapping.features import SiftExtractor
 from campose_core.mapping.landmarks import Landmarks
-from campose_core.mapping.pnp import SiftExtractor
 from campose_core.mapping.vlad import Vlad
 from campose_core.scene import Alignment, Scene, SceneFrame
 from campose_core.walkable import save_walkable
