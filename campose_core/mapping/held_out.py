@@ -133,7 +133,7 @@ def hold_out(model: Path, database: Any, stamps_ns: dict[str, dict[str, int]]) -
     results = []
     for fold in range(FOLDS):
         blocks = [block for sequence in sequences for block in gaps(sequence, seconds, fold)]
-        left_out = _without_breaking(blocks, names, shared)
+        left_out = removable(blocks, names, shared)
         if left_out:
             results.append(_find_again(left_out, pycolmap.Reconstruction(model), database, whole_poses))
     rows = [row for result in results for row in result]
@@ -170,7 +170,7 @@ def _shared_landmarks(model: Any) -> tuple[list[str], Any]:
     return [image.name for image in images], shows @ shows.T
 
 
-def _without_breaking(blocks: list[list[str]], names: list[str], shared: Any) -> list[str]:
+def removable(blocks: list[list[str]], names: list[str], shared: Any) -> list[str]:
     """The keyframes of those blocks without which the rest still hangs together."""
     row_of = {name: row for row, name in enumerate(names)}
     links = (shared >= LINKING_LANDMARKS).tocsr()

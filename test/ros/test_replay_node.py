@@ -20,6 +20,7 @@ from campose_core.capture.bag_messages import open_messages
 from campose_core.capture.bag_writer import IMAGE_TOPIC, INFO_TOPIC, write_bag
 from campose_core.capture.frame import Frame
 from campose_core.errors import CaptureError
+from campose_core.evaluation.estimates import read_estimates
 from campose_core.geometry import pose_error
 from campose_core.trajectory import read_tum
 from campose_ros.player import stamp_ns_of_cdr
@@ -62,6 +63,8 @@ def test_a_drive_is_played_recorded_and_near_the_truth(
         assert len(trajectory) >= len(accepted) - 2
         assert all(pose_error(pose, TRUTH[stamp])[0] < 0.01 for stamp, pose in trajectory)
     assert summary["answered"] == len(read_tum(tmp_path / "out" / "pose_raw.tum"))
+    raw = read_estimates(tmp_path / "out" / "pose_raw.tum")
+    assert all(outcome.covariance is not None for outcome in raw.outcomes if outcome.map_from_cam is not None)
     assert sum(summary["status"].values()) == len(accepted)
     assert 0 < summary["latency_s"]["p50"] <= summary["latency_s"]["p95"] <= summary["latency_s"]["max"]
     assert summary["estimate_s"]["p50"] <= summary["latency_s"]["max"]

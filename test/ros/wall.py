@@ -70,7 +70,7 @@ def build_scene(path: Path) -> Scene:
     """A scene that localizes before the wall: x from 1.5 to 4.5 m."""
     extract = SiftExtractor()
     poses = [standing_at(x) for x in (1.6, 3.0, 4.4)]
-    seen = [extract(picture(pose), CAMERA) for pose in poses]
+    seen = [extract(picture(pose)) for pose in poses]
     vlad = Vlad.fit([features.descriptors for features in seen], seed=0)
     points, descriptors, observed_by = [], [], []
     for index, (pose, features) in enumerate(zip(poses, seen, strict=True)):
