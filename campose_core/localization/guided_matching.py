@@ -80,14 +80,17 @@ def _radii(camera: Camera, prior: PosePrior, xyz: Array) -> Float32:
 
 
 def _best(similarity: Float32, ratio: float) -> Matches:
-    """Features and landmarks that are each other's most similar, where the feature's second is clearly less so."""
+    """Features and the landmarks most similar to them, where the second is clearly less so; each landmark once."""
     rows = np.arange(len(similarity))
     best = np.argmax(similarity, axis=1)
     nearest = similarity[rows, best]
-    mutual = np.argmax(similarity, axis=0)[best] == rows
-    good = mutual & (nearest > MIN_SIMILARITY)
+    good = nearest > MIN_SIMILARITY
     if ratio < 1.0:
         similarity[rows, best] = -1.0
+        # Unit vectors: squared distance = 2 - 2 * similarity.
         good &= (1.0 - nearest) < ratio**2 * (1.0 - similarity.max(axis=1))
-    seen = np.flatnonzero(good)
+    chosen = np.flatnonzero(good)
+    order = chosen[np.argsort(-nearest[chosen], kind="stable")]
+    _, first = np.unique(best[order], return_index=True)
+    seen = np.sort(order[first])
     return seen, best[seen]

@@ -15,9 +15,9 @@ from campose_core.mapping.pnp import CameraPose, refine_pnp
 
 MAX_SIDE = 640  # pixels of the picture that is searched
 MAX_POINTS = 600
-WINDOW, LEVELS = 9, 4  # pixels; halvings
+WINDOW, LEVELS = 13, 4  # pixels; halvings
 MAX_STEPS, MIN_STEP = 20, 0.02  # on each level; pixels
-MIN_TEXTURE = 1e-4  # smaller eigenvalue of the window's structure tensor, as OpenCV normalises it
+MIN_TEXTURE = 3e-3  # smaller eigenvalue of the window's structure tensor, as OpenCV normalises it
 MAX_DIFFERENCE = 25.0  # mean grey levels between a window and where it was found
 
 
