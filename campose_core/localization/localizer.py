@@ -19,15 +19,11 @@ from campose_core.capture.frame import Frame
 from campose_core.errors import LocalizationError
 from campose_core.geometry import Array, Pose, covariance_at_lever, pose_error
 from campose_core.localization.estimator import Kind, PoseEstimate, PoseEstimator, PosePrior
+from campose_core.localization.fusion import Fusion
 from campose_core.localization.hypotheses import Hypotheses
-from campose_core.localization.motion import MotionModel, MotionOptions, UncertainPose, compose, odometry_motion
-from campose_core.localization.pose_graph import PoseGraph
+from campose_core.localization.motion import MotionOptions, UncertainPose
 from campose_core.localization.query_camera import camera_of_image
 from campose_core.walkable import WalkableMap
-
-# Neighbouring images show the same landmarks, and a network the same picture: their errors are alike.
-CORRELATED_OVER_M = 0.5
-CONTRADICTION = 22.5  # squared, in standard deviations: the 99.9 % quantile of chi2 with six degrees of freedom
 
 
 class Status(str, Enum):
@@ -106,9 +102,7 @@ class Localizer:
         self.walkable = walkable
         self.options = options or LocalizerOptions()
         self._base_from_cam = base_from_cam or Pose.identity()
-        limits = MotionOptions(self.options.max_speed_mps, self.options.max_turn_rate_radps)
-        self._motion = MotionModel(limits)
-        self._graph = PoseGraph()
+        self._fusion = Fusion(MotionOptions(self.options.max_speed_mps, self.options.max_turn_rate_radps))
         self._hypotheses = Hypotheses(self._reachable, self.options.confirmations)
         self.reset()
 
@@ -118,16 +112,13 @@ class Localizer:
         self._misses = 0
         self._newest_stamp_ns: int | None = None
         self._interval_s = 0.0
-        self._odometry: tuple[int, Pose] | None = None
         self._hypotheses.clear()
         self._forget_place()
 
     def _forget_place(self) -> None:
         self._believed: PoseEstimate | None = None
-        self._fused: UncertainPose | None = None
         self._floor_xy: tuple[float, float] | None = None
-        self._motion.reset()
-        self._graph.reset()
+        self._fusion.forget()
 
     @property
     def status(self) -> Status:
@@ -150,19 +141,10 @@ class Localizer:
             self._base_from_cam = base_from_cam
         self._take_stamp(frame.stamp_ns)
         started = time.perf_counter()
-        moved = self._moved(frame.stamp_ns, odom_from_base)
         estimates = self.estimator.estimate(frame, camera, self._prior(frame.stamp_ns, odom_from_base))
         usable = [estimate for estimate in estimates if np.isfinite(estimate.covariance).all()]
-        result = self._judge(frame.stamp_ns, usable, moved)
+        result = self._judge(frame.stamp_ns, usable)
         return result._replace(latency_s=time.perf_counter() - started)
-
-    def _moved(self, stamp_ns: int, odom_from_base: Pose | None) -> UncertainPose | None:
-        """The motion since the image before, where odometry tells a possible one."""
-        before, self._odometry = self._odometry, None if odom_from_base is None else (stamp_ns, odom_from_base)
-        if before is None or odom_from_base is None:
-            return None
-        elapsed_s = (stamp_ns - before[0]) * 1e-9
-        return odometry_motion(elapsed_s, before[1], odom_from_base, self._motion.options)
 
     def _take_stamp(self, stamp_ns: int) -> None:
         if self._newest_stamp_ns is not None and stamp_ns < self._newest_stamp_ns:
@@ -179,26 +161,29 @@ class Localizer:
 
     def _prior(self, stamp_ns: int, odom_from_base: Pose | None) -> PosePrior | None:
         """Only of a place that is believed: what confirms a place must not have looked for it there."""
-        predicted = self._motion.predict(stamp_ns, odom_from_base)
-        if self._believed is None or predicted is None:
+        expected = self._fusion.step(stamp_ns, odom_from_base)
+        if self._believed is None or expected is None:
             return None
-        map_from_cam = predicted.pose * self._base_from_cam
-        lever_in_map = map_from_cam.translation - predicted.pose.translation
-        return PosePrior(map_from_cam, covariance_at_lever(predicted.covariance, lever_in_map))
+        return PosePrior(*self._at_camera(expected))
 
-    def _judge(self, stamp_ns: int, estimates: list[PoseEstimate], moved: UncertainPose | None) -> LocalizationResult:
+    def _at_camera(self, base: UncertainPose) -> UncertainPose:
+        map_from_cam = base.pose * self._base_from_cam
+        lever_in_map = map_from_cam.translation - base.pose.translation
+        return UncertainPose(map_from_cam, covariance_at_lever(base.covariance, lever_in_map))
+
+    def _judge(self, stamp_ns: int, estimates: list[PoseEstimate]) -> LocalizationResult:
         believed = self._believed
         if believed is not None:
             near = [estimate for estimate in estimates if self._reachable(believed, estimate)]
             if len(near) == 1:
-                return self._believe(near[0], moved)
+                return self._believe(near[0])
         winner = self._hypotheses.add(estimates)
         if winner is not None:
             # Carried there, or mistaken before: the old place says nothing about this side of a wall.
             self._forget_place()
-            return self._believe(winner, None)
+            return self._believe(winner)
         if believed is not None:
-            self._fused = self._graph.add(stamp_ns, None, moved)
+            self._fusion.unseen(stamp_ns)
         return self._missed(stamp_ns, estimates)
 
     def _missed(self, stamp_ns: int, estimates: list[PoseEstimate]) -> LocalizationResult:
@@ -230,44 +215,27 @@ class Localizer:
             and angle <= self.options.max_turn_rate_radps * elapsed_s + angle_noise + self.options.tolerance_rad
         )
 
-    def _believe(self, estimate: PoseEstimate, moved: UncertainPose | None) -> LocalizationResult:
+    def _believe(self, estimate: PoseEstimate) -> LocalizationResult:
         self._status, self._misses = Status.TRACKING, 0
         self._hypotheses.clear()
         map_from_base = estimate.map_from_cam * self._base_from_cam.inverse()
         lever_in_map = map_from_base.translation - estimate.map_from_cam.translation
         seen = UncertainPose(map_from_base, covariance_at_lever(estimate.covariance, lever_in_map))
-        if estimate.kind in (Kind.TRACKED, Kind.RELOCALIZED) and self._contradicts(moved, seen):
-            moved = None  # wheels slip; landmarks do not
-        base = self._graph.add(estimate.stamp_ns, seen, moved, CORRELATED_OVER_M) or seen
-        self._fused = base
-        self._motion.believe(estimate.stamp_ns, *base)
-        map_from_cam = estimate.map_from_cam
-        if base.pose is not map_from_base:  # odometry had a say
-            map_from_cam = base.pose * self._base_from_cam
-            lever_in_map = map_from_cam.translation - base.pose.translation
-            estimate = estimate._replace(
-                map_from_cam=map_from_cam, covariance=covariance_at_lever(base.covariance, lever_in_map)
-            )
+        base = self._fusion.seen(estimate.stamp_ns, seen, estimate.kind)
+        if base is not seen:
+            map_from_cam, covariance = self._at_camera(base)
+            estimate = estimate._replace(map_from_cam=map_from_cam, covariance=covariance)
         self._believed = estimate
         result = LocalizationResult(
             stamp_ns=estimate.stamp_ns,
             status=self._status,
-            map_from_cam=map_from_cam,
+            map_from_cam=estimate.map_from_cam,
             map_from_base=base.pose,
             covariance=base.covariance,
             support=estimate.support,
             kind=estimate.kind,
         )
         return result if self.walkable is None else self._snap(result, base.pose, self.walkable)
-
-    def _contradicts(self, moved: UncertainPose | None, seen: UncertainPose) -> bool:
-        """Whether the way from the pose before to this one is not the one that odometry tells."""
-        if moved is None or self._fused is None:
-            return False
-        expected = compose(self._fused, moved)
-        turn = (seen.pose.rotation * expected.pose.rotation.inv()).as_rotvec()
-        error = np.concatenate([seen.pose.translation - expected.pose.translation, turn])
-        return bool(error @ np.linalg.solve(expected.covariance + seen.covariance, error) > CONTRADICTION)
 
     def _snap(self, result: LocalizationResult, map_from_base: Pose, walkable: WalkableMap) -> LocalizationResult:
         x, y, z = (float(v) for v in map_from_base.translation)

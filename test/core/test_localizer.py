@@ -27,13 +27,13 @@ class ScriptedEstimator:
 
     name = "scripted"
 
-    def __init__(self, poses: dict[int, Pose], sigma_m: float = 0.005) -> None:
-        self.poses = poses
+    def __init__(self, poses: dict[int, Pose], sigma_m: float = 0.005, kind: Kind = Kind.RELOCALIZED) -> None:
+        self.poses, self.kind = poses, kind
         self.covariance = np.diag([sigma_m**2] * 3 + [1e-6] * 3)
 
     def estimate(self, frame: Frame, camera: Camera, prior: PosePrior | None = None) -> list[PoseEstimate]:
         pose = self.poses.get(frame.stamp_ns)
-        return [] if pose is None else [PoseEstimate(frame.stamp_ns, pose, self.covariance, 50, Kind.RELOCALIZED)]
+        return [] if pose is None else [PoseEstimate(frame.stamp_ns, pose, self.covariance, 50, self.kind)]
 
 
 def at(x: float, y: float = 1.0, yaw: float = 0.0) -> Pose:
@@ -216,12 +216,14 @@ def test_options_refuse_what_is_not_positive(field: str, value: float) -> None:
         LocalizerOptions(**{field: value})
 
 
-def drive_with(odometry, noise_m: float = 0.05, count: int = 60) -> tuple[list[LocalizationResult], list[Pose]]:
+def drive_with(
+    odometry, noise_m: float = 0.05, count: int = 60, kind: Kind = Kind.LEARNED
+) -> tuple[list[LocalizationResult], list[Pose]]:
     """A straight drive whose estimates are noisy; `odometry(i, truth)` is what the wheels say."""
     truth = [at(0.05 * i) for i in range(count)]
     noise = np.random.default_rng(5).normal(0.0, noise_m, (count, 3))
     seen = {stamp(i): Pose(pose.rotation, pose.translation + noise[i]) for i, pose in enumerate(truth)}
-    localizer = Localizer(ScriptedEstimator(seen, sigma_m=noise_m))
+    localizer = Localizer(ScriptedEstimator(seen, noise_m, kind))
     results = [
         localizer.localize(frame(stamp(i)), CAMERA, odom_from_base=odometry(i, pose)) for i, pose in enumerate(truth)
     ]
@@ -242,9 +244,10 @@ def test_odometry_steadies_noisy_poses() -> None:
     assert errors_m(fused, truth)[-30:].mean() < 0.7 * errors_m(alone, truth)[-30:].mean()
 
 
+@pytest.mark.parametrize("kind", [Kind.TRACKED, Kind.LEARNED])
 @pytest.mark.parametrize("jump", [at(40.0), at(0.0, yaw=3.0), at(-1.0)])
-def test_odometry_that_jumps_is_left_out(jump: Pose) -> None:
-    results, truth = drive_with(lambda i, pose: jump * pose if i >= 30 else pose, noise_m=0.003)
+def test_odometry_that_jumps_is_left_out(jump: Pose, kind: Kind) -> None:
+    results, truth = drive_with(lambda i, pose: jump * pose if i >= 30 else pose, noise_m=0.003, kind=kind)
     assert errors_m(results, truth).max() < 0.03
     assert len(errors_m(results, truth)) == 58
 
