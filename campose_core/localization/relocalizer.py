@@ -42,7 +42,8 @@ class Relocalizer:
     def __call__(self, features: ImageFeatures, camera: Camera, hints: Sequence[Pose] = ()) -> list[CameraPose]:
         """Where the camera that saw these features may be, the best supported place first; [] where nothing is sure.
 
-        Several answers where different places explain the image about as well: they look alike. Keyframes near
+        Several answers where different places explain the image about as well: they look alike (MAX_PLACES of them at
+        most, besides those at hints: of more, the truth may not be among the answers). Keyframes near
         `hints` (map_from_cam) are looked at first, whatever their likeness; a wrong hint costs time and nothing else.
         """
         found: list[_Hypothesis] = []
