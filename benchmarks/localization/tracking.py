@@ -43,9 +43,9 @@ VARIANTS: tuple[tuple[str, dict[str, float]], ...] = (
     ("window 21", {"WINDOW": 21}),
     ("300 points", {"MAX_POINTS": 300}),
     ("2 halvings", {"LEVELS": 2}),
-    ("new anchor after 25 px", {"MAX_TRAVEL": 25 / 640}),
+    ("10 images an anchor", {"MAX_IMAGES": 10}),
     ("new anchor after 80 px", {"MAX_TRAVEL": 80 / 640}),
-    ("new anchor each image", {"MAX_IMAGES": 0}),
+    ("an anchor each image", {"MAX_IMAGES": 0}),
 )
 HEADER = ("drive", "way", "answered", "lost", "median", "p95", "max", "rotation", "in 90 %", "followed")
 TIMES = ("followed image", "anchor image", "of it features", "all images")

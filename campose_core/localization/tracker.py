@@ -19,8 +19,8 @@ from campose_core.mapping.features import ImageFeatures, SiftExtractor
 from campose_core.mapping.landmarks import Landmarks
 from campose_core.mapping.pnp import CameraPose
 
-MAX_IMAGES = 10  # followed from one anchor
-MAX_TRAVEL = 40.0 / 640.0  # median way of the landmarks through the image since the anchor, of its width
+MAX_IMAGES = 4  # followed from one anchor
+MAX_TRAVEL = 30.0 / 640.0  # median way of the landmarks through the image since the anchor, of its width
 MIN_POINTS = 60  # to go on following
 MIN_SHARE = 0.5  # of the anchor's landmarks, for a pose by looks
 MIN_SPREAD = 32.0 / 640.0  # of the image width, see `_spread`
