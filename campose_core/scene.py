@@ -4,7 +4,7 @@
       scene.yaml        name, cameras, sources, alignment (map_from_sfm), finished steps, package versions
       frames/SOURCE/*.jpg
       frames.csv        name,source,stamp_ns,camera,split,x,y,z,qx,qy,qz,qw   (pose = map_from_cam, empty when unknown)
-      sfm/              model/ (COLMAP, sfm frame), database.db, landmarks.npz
+      sfm/              model/ (COLMAP, sfm frame), database.db, landmarks.npz, held_out.npz
       floor/            map.yaml, map.pgm
       models/NAME/      weights.safetensors, model.yaml
       reports/

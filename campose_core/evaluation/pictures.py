@@ -122,22 +122,20 @@ def error_distribution(errors: Mapping[str, FrameErrors]) -> bytes:
 
 def reliability_curves(errors: Mapping[str, FrameErrors]) -> bytes | None:
     """Which share of the frames has its truth in the ellipsoid of each probability; None without covariances."""
-    known = {
-        name: one.squared_mahalanobis[np.isfinite(one.squared_mahalanobis).all(axis=1)] for name, one in errors.items()
-    }
-    if not any(map(len, known.values())):
+    rows = {name: np.isfinite(one.squared_mahalanobis).all(axis=1) for name, one in errors.items()}
+    known = {name: errors[name].squared_mahalanobis[row] for name, row in rows.items() if row.any()}
+    if not known:
         return None
+    colours = dict(zip(errors, _colours(len(errors)), strict=True))
     figure = _figure(WIDTH_INCHES, 4.2)
     for column, (axes, (part, components)) in enumerate(
         zip(figure.subplots(1, 3, sharey=True), PARTS.items(), strict=True)
     ):
         axes.plot([0, 100], [0, 100], color=INK, linewidth=0.8, linestyle="--")
-        for (name, squared), colour in zip(known.items(), _colours(len(errors)), strict=True):
+        for name, squared in known.items():
             needed = 100 * np.sort(chi2.cdf(squared[:, column], components.stop - components.start))
-            share = 100 * np.arange(len(needed) + 1) / max(len(needed), 1)
-            axes.step(
-                np.r_[0, needed, 100], np.r_[share, share[-1]], where="post", color=colour, linewidth=2, label=name
-            )
+            share = 100 * np.r_[np.arange(len(needed) + 1), len(needed)] / len(needed)
+            axes.step(np.r_[0, needed, 100], share, where="post", color=colours[name], linewidth=2, label=name)
         axes.set(xlim=(0, 100), ylim=(0, 100), aspect="equal", xlabel="ellipsoid (%)", title=part)
         _grid(axes)
         if column == 0:

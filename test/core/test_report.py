@@ -14,7 +14,7 @@ from campose_core.errors import TrajectoryError
 from campose_core.evaluation.estimates import Estimates, FrameOutcome
 from campose_core.evaluation.metrics import evaluate, frame_errors
 from campose_core.evaluation.report import write_report
-from campose_core.evaluation.table import HEADER, metrics_cells
+from campose_core.evaluation.table import HEADER, metrics_cells, reliability_cells
 from campose_core.floor import FloorMap
 from campose_core.geometry import Pose
 from campose_core.trajectory import Trajectory
@@ -88,6 +88,22 @@ def test_reports_of_unusual_runs(tmp_path, runs):
     page = write_report(tmp_path, "report", runs, REFERENCE)
     assert page.read_text().count("data:image/png") == 3
     assert not (tmp_path / "example_frames.png").exists()
+
+
+def test_covariances_are_tabled_and_drawn(tmp_path):
+    plain = estimates("plain", 0.01)
+    covariance = np.diag([0.01**2] * 3 + [0.001**2] * 3)
+    sure = Estimates("sure", tuple(outcome._replace(covariance=covariance) for outcome in plain.outcomes))
+    page = write_report(tmp_path / "out", "covariances", [plain, sure], REFERENCE)
+    for row in reliability_cells([evaluate(sure, REFERENCE)]):
+        assert "".join(f"<td>{cell}</td>" for cell in row) in page.read_text()
+    drawn = picture((page.parent / "reliability.png").read_bytes())
+    # One curve: of the estimator that has covariances, in the colour that is its own in all pictures.
+    blue, vermilion = (np.abs(drawn - colour).sum(axis=2) < 30 for colour in ((0, 0x72, 0xB2), (0xD5, 0x5E, 0)))
+    assert vermilion.sum() > 500
+    assert not blue.any()
+    write_report(tmp_path / "bare", "no covariances", [plain], REFERENCE)
+    assert not (tmp_path / "bare" / "reliability.png").exists()
 
 
 def test_nothing_is_written_when_the_reference_is_of_another_time(tmp_path):
