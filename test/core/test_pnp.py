@@ -6,7 +6,7 @@ from scipy.spatial.transform import Rotation
 
 from campose_core.camera import Camera
 from campose_core.geometry import Pose, pose_error
-from campose_core.mapping.pnp import MIN_INLIERS, solve_pnp
+from campose_core.mapping.pnp import MIN_INLIERS, refine_pnp, solve_pnp
 
 CAMERA = Camera("OPENCV", 640, 480, (500.0, 510.0, 322.3, 238.1, -0.1, 0.02, 0.001, -0.002))
 
@@ -32,6 +32,26 @@ def test_the_pose_is_found_among_wrong_matches(seed, share_wrong):
     assert found is not None
     assert max(pose_error(found.world_from_cam, truth)) < 1e-3
     assert len(found.inliers) >= 150 - len(wrong)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 1000), st.floats(0.0, 0.3))
+def test_a_pose_near_by_is_refined_among_wrong_matches(seed, share_wrong):
+    truth, xyz, pixels = view(seed, 250, noise_px=0.0)
+    generator = np.random.default_rng(seed)
+    wrong = generator.permutation(250)[: int(250 * share_wrong)]
+    pixels[wrong] += generator.normal(0, 40, (len(wrong), 2))
+    near = Pose(Rotation.from_rotvec(generator.normal(0, 0.02, 3)) * truth.rotation, truth.translation + 0.02)
+    found = refine_pnp(pixels, xyz, CAMERA, near)
+    assert found is not None
+    assert max(pose_error(found.world_from_cam, truth)) < 1e-2
+    assert len(found.inliers) >= 0.9 * (250 - len(wrong))
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, MIN_INLIERS - 1])
+def test_too_few_matches_are_not_refined(count):
+    truth, xyz, pixels = view(0, 30, 0.0)
+    assert refine_pnp(pixels[:count], xyz[:count], CAMERA, truth) is None
 
 
 def test_chance_matches_have_no_pose():
