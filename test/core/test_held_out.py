@@ -11,10 +11,20 @@ from scipy.sparse import csr_matrix
 from campose_core.capture.recording import open_recording
 from campose_core.evaluation.metrics import evaluate
 from campose_core.evaluation.run import localize_recording
+from campose_core.geometry import Similarity
 from campose_core.localization.calibration import UNCALIBRATED, CovarianceCalibration
 from campose_core.localization.structure import StructureEstimator
-from campose_core.mapping.held_out import FOLDS, LEAST_KEYFRAMES, LINKING_LANDMARKS, SHARE, HeldOut, gaps, removable
-from campose_core.scene import Scene
+from campose_core.mapping.held_out import (
+    FOLDS,
+    LEAST_KEYFRAMES,
+    LINKING_LANDMARKS,
+    NOTHING,
+    SHARE,
+    HeldOut,
+    gaps,
+    removable,
+)
+from campose_core.scene import Alignment, Scene
 from campose_core.trajectory import read_tum
 
 
@@ -57,6 +67,16 @@ def test_what_holds_the_map_together_stays_in_it():
     assert removable([one, other], names, chain(30, loop=False)) == []
     assert removable([one, other], names, chain(30, loop=True)) == one  # without both, two parts would be left
     assert removable([names[:4], names[26:]], names, chain(30, loop=False)) == names[:4] + names[26:]
+
+
+def test_a_map_too_small_to_leave_anything_out_says_so(tmp_path):
+    nothing = HeldOut(np.array([], dtype=np.str_), np.zeros((0, 6)), np.zeros((0, 6, 6)), np.zeros(0))
+    nothing.save(tmp_path / "sfm" / "held_out.npz")
+    read = HeldOut.load(tmp_path / "sfm" / "held_out.npz")
+    assert read.summary() == NOTHING
+    assert read.report() == {"keyframes": 0, "found": 0, "median_percent_of_depth": None, "median_deg": None}
+    scene = Scene(tmp_path, "tiny", alignment=Alignment(Similarity.identity(), "given"))
+    assert CovarianceCalibration.load(scene) == UNCALIBRATED
 
 
 @pytest.mark.slow
