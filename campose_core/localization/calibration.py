@@ -28,9 +28,7 @@ from campose_core.scene import Alignment, Scene
 LEAST_ERRORS = 10  # fewer tell less than UNCALIBRATED
 TAILS = 8.0  # degrees of freedom of Student's t
 LEVELS = (0.5, 0.75, 0.9)
-MEDIAN_DISTANCE = (
-    0.65  # standard deviation on each of three axes for a median distance of 1: 1 / sqrt(chi2.ppf(0.5, 3))
-)
+PER_AXIS = 0.65  # standard deviation on each of three axes, for a median distance of 1: 1 / sqrt(chi2.ppf(0.5, 3))
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,7 @@ class CovarianceCalibration:
         residual = alignment.residual
         if "frames" not in residual:
             return self
-        per_axis = MEDIAN_DISTANCE * np.array([residual["median_m"], np.radians(residual["median_deg"])])
+        per_axis = PER_AXIS * np.array([residual["median_m"], np.radians(residual["median_deg"])])
         if residual["median_deg"] > AGREEING_DEG:
             per_axis[1] = 0.0  # the reference's orientations are not the camera's
         floor_m, floor_rad = np.hypot([self.floor_m, self.floor_rad], per_axis)
