@@ -48,22 +48,25 @@ def standing_at(x: float, y: float = 1.5, yaw: float = 0.0) -> Pose:
     return Pose(rotation, np.array([x, y, 1.2]))
 
 
-def wall_points(map_from_cam: Pose, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
+def wall_points(map_from_cam: Pose, pixels: NDArray[np.float64], camera: Camera = CAMERA) -> NDArray[np.float64]:
     """Where the rays through pixels (N, 2) meet the wall, (N, 3)."""
-    rays = (pixels - CAMERA.centre) / CAMERA.focal
+    bent = (pixels - camera.centre) / camera.focal
+    rays = bent
+    for _ in range(10):  # distortion inverted by fixed point iteration
+        rays = rays + bent - camera.distort(rays)
     directions = map_from_cam.rotation.apply(np.column_stack([rays, np.ones(len(rays))]))
     reach = (WALL_Y - map_from_cam.translation[1]) / directions[:, 1]
     return map_from_cam.translation + reach[:, None] * directions
 
 
-def picture(map_from_cam: Pose) -> NDArray[np.uint8]:
-    """What the camera sees, (240, 320, 3); grey beside the wall."""
-    columns, rows = np.meshgrid(np.arange(CAMERA.width), np.arange(CAMERA.height))
+def picture(map_from_cam: Pose, camera: Camera = CAMERA) -> NDArray[np.uint8]:
+    """What the camera sees, (H, W, 3); grey beside the wall."""
+    columns, rows = np.meshgrid(np.arange(camera.width), np.arange(camera.height))
     pixels = np.column_stack([columns.ravel(), rows.ravel()]).astype(float)
-    points = wall_points(map_from_cam, pixels)
+    points = wall_points(map_from_cam, pixels, camera)
     where = [(WALL_HEIGHT - points[:, 2]) * PIXELS_PER_M - 0.5, points[:, 0] * PIXELS_PER_M - 0.5]
     channels = [map_coordinates(PAINT[..., c].astype(float), where, order=1, cval=128.0) for c in range(3)]
-    return np.stack(channels, axis=-1).reshape(CAMERA.height, CAMERA.width, 3).astype(np.uint8)
+    return np.stack(channels, axis=-1).reshape(camera.height, camera.width, 3).astype(np.uint8)
 
 
 def build_scene(path: Path) -> Scene:
@@ -140,9 +143,9 @@ def compressed_message(stamp_ns: int, pixels: NDArray[np.uint8]) -> CompressedIm
     return message
 
 
-def camera_info(stamp_ns: int = 0) -> CameraInfo:
-    message = CameraInfo(width=CAMERA.width, height=CAMERA.height, distortion_model="plumb_bob")
+def camera_info(stamp_ns: int = 0, camera: Camera = CAMERA) -> CameraInfo:
+    message = CameraInfo(width=camera.width, height=camera.height, distortion_model="plumb_bob")
     message.header.stamp = stamp_message(stamp_ns)
-    message.k = CAMERA.matrix().ravel()
-    message.d = [0.0] * 5
+    message.k = camera.matrix().ravel()
+    message.d = [*camera.params[4:], 0.0] if camera.model == "OPENCV" else [0.0] * 5
     return message
