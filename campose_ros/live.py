@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 import traceback
 from functools import partial
@@ -62,8 +61,7 @@ class LiveLocalization:
         self._camera: Camera | None = configured.loaded.camera
         self._no_camera = f"nothing came on {configured.parameters.camera_info_topic}"
         self._odometry = OdometryBuffer()
-        self._forget = threading.Event()
-        self._forget.set()
+        self._start_near: list[Pose | None] = [None]  # what to start over with, before the next image; empty: go on
         self._state = Status.INITIALIZING
         self._inputs = self._subscribe(configured.parameters)
         self._worker = LatestWorker(self._localize, "localize")
@@ -94,9 +92,9 @@ class LiveLocalization:
             self._node.destroy_subscription(subscription)
         self._worker.stop()
 
-    def forget(self) -> None:
-        """Start over with the next image."""
-        self._forget.set()
+    def forget(self, near: Pose | None = None) -> None:
+        """Start over with the next image; `near`: about where the base is."""
+        self._start_near = [near]
 
     def replace(self, configured: Configured) -> None:
         """Go on in another scene, when the image at work is done; nothing of the old scene comes after this."""
@@ -145,8 +143,16 @@ class LiveLocalization:
             self._node.get_logger().warning(f"odometry refused: {error}", throttle_duration_sec=5.0)
 
     def _on_initialpose(self, message: PoseWithCovarianceStamped) -> None:
-        self._node.get_logger().info("initialpose: forgetting where the robot was")
-        self.forget()
+        parameters, log = self._configured.parameters, self._node.get_logger()
+        try:
+            if message.header.frame_id not in ("", parameters.map_frame):
+                raise LocalizationError(f"it is in {message.header.frame_id}, and map_frame is {parameters.map_frame}")
+            near = pose_of(message.pose.pose)
+        except CamposeError as error:
+            log.warning(f"initialpose refused: {error}")
+            return
+        log.info("initialpose: forgetting where the robot was")
+        self.forget(near)
 
     def _localize(self, image: ReceivedImage) -> None:
         try:
@@ -169,9 +175,8 @@ class LiveLocalization:
         base_from_cam = self._base_from_cam(configured, camera_frame, stamp_ns)
         decode = decode_compressed if parameters.image_transport == "compressed" else decode_image
         pixels = decode(image.message)
-        if self._forget.is_set():
-            self._forget.clear()
-            localizer.reset()
+        if self._start_near:
+            localizer.reset(self._start_near.pop())
         frame = Frame(stamp_ns, pixels, camera_frame, "")
         result = localizer.localize(frame, camera, base_from_cam, self._odometry.at(stamp_ns))
         latency_s = time.perf_counter() - image.arrived

@@ -66,7 +66,9 @@ class LocalizerParameters:
     )
     scene_camera: str = parameter("", "With camera_source scene: which camera of the scene; empty if it has only one.")
     odom_topic: str = parameter("odom", "Odometry, used when use_odometry is true.")
-    initialpose_topic: str = parameter("initialpose", "A message here makes the node forget where it was.")
+    initialpose_topic: str = parameter(
+        "initialpose", "A pose here makes the node start over; of places that look alike it takes the nearest."
+    )
 
     pose_topic: str = parameter("~/pose", "Pose of the base on the walkable floor.")
     pose_raw_topic: str = parameter("~/pose_raw", "Pose of the base as estimated.")

@@ -106,8 +106,13 @@ class Localizer:
         self._hypotheses = Hypotheses(self._reachable, self.options.confirmations)
         self.reset()
 
-    def reset(self) -> None:
-        """Forget where the body was; the next poses must confirm each other, as at the start."""
+    def reset(self, near: Pose | None = None) -> None:
+        """Forget where the body was; the next poses must confirm each other, as at the start.
+
+        near: about where the base is (map_from_base), as somebody says. Of places that look alike the nearest is
+        taken; it is no pose, and what the images say wins.
+        """
+        self._near = near
         self._status = Status.INITIALIZING
         self._misses = 0
         self._newest_stamp_ns: int | None = None
@@ -171,7 +176,15 @@ class Localizer:
         lever_in_map = map_from_cam.translation - base.pose.translation
         return UncertainPose(map_from_cam, covariance_at_lever(base.covariance, lever_in_map))
 
+    def _at_base(self, estimate: PoseEstimate) -> UncertainPose:
+        map_from_base = estimate.map_from_cam * self._base_from_cam.inverse()
+        lever_in_map = map_from_base.translation - estimate.map_from_cam.translation
+        return UncertainPose(map_from_base, covariance_at_lever(estimate.covariance, lever_in_map))
+
     def _judge(self, stamp_ns: int, estimates: list[PoseEstimate]) -> LocalizationResult:
+        if self._near is not None and len(estimates) > 1:
+            near_m = [pose_error(self._at_base(estimate).pose, self._near)[0] for estimate in estimates]
+            estimates = [estimates[int(np.argmin(near_m))]]
         believed = self._believed
         if believed is not None:
             near = [estimate for estimate in estimates if self._reachable(believed, estimate)]
@@ -218,9 +231,8 @@ class Localizer:
     def _believe(self, estimate: PoseEstimate) -> LocalizationResult:
         self._status, self._misses = Status.TRACKING, 0
         self._hypotheses.clear()
-        map_from_base = estimate.map_from_cam * self._base_from_cam.inverse()
-        lever_in_map = map_from_base.translation - estimate.map_from_cam.translation
-        seen = UncertainPose(map_from_base, covariance_at_lever(estimate.covariance, lever_in_map))
+        self._near = None
+        seen = self._at_base(estimate)
         base = self._fusion.seen(estimate.stamp_ns, seen, estimate.kind)
         if base is not seen:
             map_from_cam, covariance = self._at_camera(base)

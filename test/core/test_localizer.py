@@ -216,6 +216,27 @@ def test_options_refuse_what_is_not_positive(field: str, value: float) -> None:
         LocalizerOptions(**{field: value})
 
 
+class AlikePlaces:
+    """Sees in each image two places, 10 m apart, that look the same."""
+
+    name = "alike"
+
+    def estimate(self, frame: Frame, camera: Camera, prior: PosePrior | None = None) -> list[PoseEstimate]:
+        covariance = np.diag([1e-5] * 3 + [1e-6] * 3)
+        return [PoseEstimate(frame.stamp_ns, at(x), covariance, 50, Kind.RELOCALIZED) for x in (0.0, 10.0)]
+
+
+def test_places_that_look_alike_are_no_pose_until_somebody_says_which() -> None:
+    localizer = Localizer(AlikePlaces())
+    results = [localizer.localize(frame(stamp(i)), CAMERA) for i in range(20)]
+    assert {r.status for r in results} == {Status.INITIALIZING}
+    assert results[-1].reason == "2 places look alike"
+    localizer.reset(near=at(8.0))
+    told = [localizer.localize(frame(stamp(20 + i)), CAMERA) for i in range(6)]
+    assert told[2].map_from_cam is not None
+    assert all(r.map_from_cam.translation[0] == 10.0 for r in told[2:])
+
+
 def drive_with(
     odometry, noise_m: float = 0.05, count: int = 60, kind: Kind = Kind.LEARNED
 ) -> tuple[list[LocalizationResult], list[Pose]]:
