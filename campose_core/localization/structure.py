@@ -1,4 +1,4 @@
-"""The structure estimator: landmarks found in the image, and PnP. With a prior they are followed, without one searched."""
+"""The structure estimator: landmarks in the image, and PnP. With a prior they are followed, without one searched."""
 
 from __future__ import annotations
 
