@@ -183,6 +183,7 @@ class LiveLocalization:
         configured.outputs.publish(result, latency_s, self._odometry.at(stamp_ns))
         self._tally.done(result, latency_s)
         self._log_change(result)
+        localizer.refresh()
 
     def _log_change(self, result: LocalizationResult) -> None:
         if result.status is self._state:

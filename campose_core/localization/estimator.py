@@ -55,3 +55,7 @@ class PoseEstimator(Protocol):
         pose; without one, images before this one play no part.
         """
         ...
+
+    def refresh(self) -> None:
+        """Work that the next image will need, for the time between two images; it is done then in any case."""
+        ...

@@ -13,7 +13,7 @@ from campose_core.mapping.features import Float32, ImageFeatures, descriptors_to
 from campose_core.mapping.landmarks import Landmarks
 from campose_core.mapping.pnp import ENOUGH, CameraPose, refine_pnp, solve_pnp
 
-NEAR = 6  # keyframes whose landmarks are looked for
+NEAR = 12  # keyframes whose landmarks are looked for
 SIGMAS = 3.0  # of the prior
 NARROW, WIDE = 6.0 / 640.0, 96.0 / 640.0  # search radii, of the image width
 RATIO = 0.85  # of the distances to the best and the second best descriptor within the radius

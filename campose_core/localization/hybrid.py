@@ -40,6 +40,9 @@ class HybridEstimator:
         self._geometry_answered_ns = frame.stamp_ns
         return found
 
+    def refresh(self) -> None:
+        self._structure.refresh()
+
     def _lately(self, stamp_ns: int) -> bool:
         answered_ns = self._geometry_answered_ns
         return answered_ns is not None and 0 <= stamp_ns - answered_ns <= HELD_BY_NETWORK_S * 1e9

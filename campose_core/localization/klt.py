@@ -26,7 +26,7 @@ class Tracks(NamedTuple):
 
     picture: grey, at most MAX_SIDE wide. landmarks (N,): rows in the map. pixels (N, 2), anchor_pixels (N, 2): their
     places here, and in the anchor, the image in which descriptors told them. offsets (N, 2): from there to where the
-    anchor's pose puts them. anchor_covariance: of that pose. at_anchor: how many there were. images: seen since.
+    anchor's pose puts them. anchor_covariance: of that pose. at_anchor: how many there were.
     """
 
     picture: Image
@@ -38,7 +38,6 @@ class Tracks(NamedTuple):
     offsets: Array
     anchor_covariance: Array
     at_anchor: int
-    images: int = 0
 
     def only(self, rows: NDArray[np.intp]) -> Tracks:
         """The tracks of these rows."""
@@ -79,7 +78,7 @@ def follow(tracks: Tracks, picture: Image, predicted: Pose, map_xyz: Array) -> t
     if pose is None:
         return None
     kept = tracks.only(rows[pose.inliers])._replace(
-        picture=picture, map_from_cam=pose.world_from_cam, pixels=pixels[pose.inliers], images=tracks.images + 1
+        picture=picture, map_from_cam=pose.world_from_cam, pixels=pixels[pose.inliers]
     )
     return pose._replace(covariance=pose.covariance + tracks.anchor_covariance), kept
 

@@ -54,3 +54,6 @@ class LearnedEstimator:
         if map_from_cam is None:
             return []
         return [PoseEstimate(frame.stamp_ns, map_from_cam, self._model.covariance, 1, Kind.LEARNED)]
+
+    def refresh(self) -> None:
+        """Nothing: each image is by itself."""

@@ -151,6 +151,10 @@ class Localizer:
         result = self._judge(frame.stamp_ns, usable)
         return result._replace(latency_s=time.perf_counter() - started)
 
+    def refresh(self) -> None:
+        """Do now what the next image would wait for: a node calls it when the pose is published."""
+        self.estimator.refresh()
+
     def _take_stamp(self, stamp_ns: int) -> None:
         if self._newest_stamp_ns is not None and stamp_ns < self._newest_stamp_ns:
             self.reset()

@@ -56,6 +56,9 @@ class RetrievalEstimator:
         best = int(np.argmax(self._table @ self._vlad.describe(features.descriptors)))
         return [PoseEstimate(frame.stamp_ns, self._poses[best], self._covariance, 1, Kind.RETRIEVED)]
 
+    def refresh(self) -> None:
+        """Nothing: each image is by itself."""
+
 
 def _left_out_covariance(poses: list[Pose], table: NDArray[np.float32]) -> Array:
     """From the errors of retrieving each keyframe among the others, alike in all directions."""

@@ -14,7 +14,7 @@ from campose_core.localization.keyframes import Keyframes
 from campose_core.localization.query_camera import RefinedCameras
 from campose_core.localization.relocalizer import Relocalizer
 from campose_core.localization.tracker import Tracker
-from campose_core.mapping.features import ImageFeatures, SiftExtractor
+from campose_core.mapping.features import SiftExtractor
 from campose_core.mapping.landmarks import Landmarks
 from campose_core.mapping.pnp import CameraPose
 from campose_core.scene import Scene
@@ -32,7 +32,7 @@ class StructureEstimator:
         self._extract = SiftExtractor()
         keyframes = Keyframes(landmarks)
         self._relocalize = Relocalizer(landmarks, keyframes)
-        self._tracker = Tracker(landmarks, keyframes, self._extract)
+        self._tracker = Tracker(landmarks, keyframes)
 
     @classmethod
     def load(cls, scene: Scene) -> StructureEstimator:
@@ -48,20 +48,18 @@ class StructureEstimator:
         if prior is None:
             self._tracker.reset()
             return self.look_at(frame, camera)
-        tracked = self._tracker.track(frame.image, self._refined(camera), prior)
+        tracked = self._tracker.track(frame, self._refined(camera), prior)
         if tracked is not None:
             return [self._answer(frame, tracked, Kind.TRACKED)]
-        return self._search(frame, camera, self._tracker.features, ())
+        return self.look_at(frame, camera)
 
     def look_at(self, frame: Frame, camera: Camera, hints: Sequence[Pose] = ()) -> list[PoseEstimate]:
         """From the image alone; `hints` (map_from_cam) are places to look at first."""
-        return self._search(frame, camera, None, hints)
-
-    def _search(
-        self, frame: Frame, camera: Camera, features: ImageFeatures | None, hints: Sequence[Pose]
-    ) -> list[PoseEstimate]:
-        found = self._relocalize(features or self._extract(frame.image), self._refined(camera), hints)
+        found = self._relocalize(self._extract(frame.image), self._refined(camera), hints)
         return [self._answer(frame, pose, Kind.RELOCALIZED) for pose in found]
+
+    def refresh(self) -> None:
+        self._tracker.refresh()
 
     def _answer(self, frame: Frame, found: CameraPose, kind: Kind) -> PoseEstimate:
         covariance = self._calibrate(found.covariance)

@@ -31,17 +31,17 @@ class ImageFeatures(NamedTuple):
 
 
 class SiftExtractor:
-    """Features of single pictures.
+    """Features of single pictures, at most so many: those of the highest contrast.
 
     Raises:
         MissingDependency: OpenCV is not installed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, max_features: int = MAX_FEATURES) -> None:
         self._cv2 = load_extra("cv2", "map")
         cv2 = self._cv2
         # The last argument: without it all features of the doubled picture sit a quarter of a pixel off.
-        self._sift = cv2.SIFT_create(MAX_FEATURES, LAYERS, CONTRAST, EDGE, SIGMA, cv2.CV_32F, True)
+        self._sift = cv2.SIFT_create(max_features, LAYERS, CONTRAST, EDGE, SIGMA, cv2.CV_32F, True)
 
     def __call__(self, image: Image) -> ImageFeatures:
         """Features of a picture (H, W, 3) RGB or (H, W) grey, uint8."""

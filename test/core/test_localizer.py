@@ -31,6 +31,9 @@ class ScriptedEstimator:
         self.poses, self.kind = poses, kind
         self.covariance = np.diag([sigma_m**2] * 3 + [1e-6] * 3)
 
+    def refresh(self) -> None:
+        pass
+
     def estimate(self, frame: Frame, camera: Camera, prior: PosePrior | None = None) -> list[PoseEstimate]:
         pose = self.poses.get(frame.stamp_ns)
         return [] if pose is None else [PoseEstimate(frame.stamp_ns, pose, self.covariance, 50, self.kind)]
@@ -220,6 +223,9 @@ class AlikePlaces:
     """Sees in each image two places, 10 m apart, that look the same."""
 
     name = "alike"
+
+    def refresh(self) -> None:
+        pass
 
     def estimate(self, frame: Frame, camera: Camera, prior: PosePrior | None = None) -> list[PoseEstimate]:
         covariance = np.diag([1e-5] * 3 + [1e-6] * 3)

@@ -16,7 +16,6 @@ from campose_core.localization.estimator import PosePrior
 from campose_core.localization.keyframes import Keyframes
 from campose_core.localization.query_camera import RefinedCameras
 from campose_core.localization.tracker import Tracker
-from campose_core.mapping.features import SiftExtractor
 from campose_core.mapping.landmarks import Landmarks
 from campose_core.scene import Scene
 from campose_core.trajectory import read_tum
@@ -32,7 +31,7 @@ class Drive(NamedTuple):
     truth: list[Pose]
 
     def tracker(self) -> Tracker:
-        return Tracker(self.landmarks, Keyframes(self.landmarks), SiftExtractor())
+        return Tracker(self.landmarks, Keyframes(self.landmarks))
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +40,9 @@ def drive(small_scene, small_world) -> Drive:
     refined = RefinedCameras(scene)
     frames = [(frame, refined(camera)) for frame, camera in frames_with_camera(scene, open_recording(path), None, "")]
     truth = dict(read_tum(small_world / "later.tum"))
-    return Drive(aligned_landmarks(scene), frames, [truth[frame.stamp_ns] for frame, _ in frames])
+    # As fast as a camera of thirty images a second: of slower ones all images are searched.
+    faster = [(frame._replace(stamp_ns=frame.stamp_ns // 3), camera) for frame, camera in frames]
+    return Drive(aligned_landmarks(scene), faster, [truth[frame.stamp_ns] for frame, _ in frames])
 
 
 def prior_near(pose: Pose, seed: int = 0) -> PosePrior:
@@ -54,26 +55,36 @@ def test_follows_a_drive(drive):
     """The prior is where the last image was: what moved since then is for the tracker to find."""
     tracker, last, errors, by_looks = drive.tracker(), drive.truth[0], [], 0
     for (frame, camera), truth in zip(drive.frames, drive.truth, strict=True):
-        found = tracker.track(frame.image, camera, PosePrior(last, 4 * COVARIANCE))
+        found = tracker.track(frame, camera, PosePrior(last, 4 * COVARIANCE))
         assert found is not None, frame.name
         errors.append(pose_error(found.world_from_cam, truth))
         assert len(found.inliers) >= 20
         np.linalg.cholesky(found.covariance)  # finite and positive definite
-        by_looks += tracker.features is None
+        by_looks += tracker.followed
         last = found.world_from_cam
     assert (np.median(errors, axis=0) < (0.02, np.radians(0.5))).all()
     assert (np.max(errors, axis=0) < (0.04, np.radians(1.0))).all()
     assert 0.3 * len(drive.frames) < by_looks < 0.95 * len(drive.frames)  # anchors in between
 
 
-def test_the_same_images_give_the_same_poses(drive):
+def test_a_slow_camera_is_searched_in_each_image(drive):
+    tracker = drive.tracker()
+    for (frame, camera), truth in zip(drive.frames[:5], drive.truth, strict=False):
+        assert tracker.track(frame._replace(stamp_ns=3 * frame.stamp_ns), camera, prior_near(truth)) is not None
+        assert not tracker.followed
+
+
+@pytest.mark.parametrize("refresh", [False, True])
+def test_the_same_images_give_the_same_poses(drive, refresh):
+    """Whether there was time between them or not."""
     tracker, runs = drive.tracker(), []
-    for _ in range(2):
+    for refreshed in (False, refresh):
         tracker.reset()
-        poses = [
-            tracker.track(frame.image, camera, prior_near(truth, seed))
-            for seed, ((frame, camera), truth) in enumerate(zip(drive.frames[:8], drive.truth, strict=False))
-        ]
+        poses = []
+        for seed, ((frame, camera), truth) in enumerate(zip(drive.frames[:8], drive.truth, strict=False)):
+            poses.append(tracker.track(frame, camera, prior_near(truth, seed)))
+            if refreshed:
+                tracker.refresh()
         runs.append([(*pose.world_from_cam.translation, *pose.covariance.ravel()) for pose in poses if pose])
     assert len(runs[0]) == 8
     assert runs[0] == runs[1]
@@ -83,7 +94,7 @@ def test_the_same_images_give_the_same_poses(drive):
 def test_says_nothing_of_what_shows_nothing_and_recovers(drive, what):
     tracker = drive.tracker()
     (frame, camera), truth = drive.frames[0], drive.truth[0]
-    assert tracker.track(frame.image, camera, prior_near(truth)) is not None
+    assert tracker.track(frame, camera, prior_near(truth)) is not None
     hidden = {
         "black": np.zeros_like(frame.image),
         "white": np.full_like(frame.image, 255),
@@ -91,10 +102,10 @@ def test_says_nothing_of_what_shows_nothing_and_recovers(drive, what):
         "corner": np.where(in_corner(frame.image), frame.image, 0).astype(np.uint8),
     }[what]
     for _ in range(2):
-        assert tracker.track(hidden, camera, prior_near(truth)) is None
-        assert tracker.features is not None
+        assert tracker.track(frame._replace(image=hidden), camera, prior_near(truth)) is None
+        assert not tracker.followed
     for seed, ((frame, camera), truth) in enumerate(zip(drive.frames[1:4], drive.truth[1:4], strict=True)):
-        found = tracker.track(frame.image, camera, prior_near(truth, seed))
+        found = tracker.track(frame, camera, prior_near(truth, seed))
         assert found is not None
         assert pose_error(found.world_from_cam, truth)[0] < 0.02
 
@@ -112,11 +123,11 @@ def test_a_prior_at_the_wrong_place_gives_no_pose(drive, anchored):
     for index in range(0, len(drive.frames), 6):
         (frame, camera), truth = drive.frames[index], drive.truth[index]
         if anchored:
-            assert tracker.track(frame.image, camera, prior_near(truth)) is not None
+            assert tracker.track(frame, camera, prior_near(truth)) is not None
         turned = Pose(Rotation.from_rotvec([0, 0, np.pi]) * truth.rotation, truth.translation)
         moved = Pose(truth.rotation, truth.translation + np.array([0.0, 0.0, 5.0]))
         for wrong in (turned, moved):
-            assert tracker.track(frame.image, camera, PosePrior(wrong, COVARIANCE)) is None
+            assert tracker.track(frame, camera, PosePrior(wrong, COVARIANCE)) is None
 
 
 def test_another_view_is_not_taken_for_the_old_one(drive):
@@ -128,8 +139,8 @@ def test_another_view_is_not_taken_for_the_old_one(drive):
         if angle < np.radians(60):
             continue
         tracker.reset()
-        assert tracker.track(drive.frames[index][0].image, drive.frames[index][1], prior_near(drive.truth[index]))
-        found = tracker.track(drive.frames[other][0].image, drive.frames[other][1], prior_near(drive.truth[index]))
+        assert tracker.track(drive.frames[index][0], drive.frames[index][1], prior_near(drive.truth[index]))
+        found = tracker.track(drive.frames[other][0], drive.frames[other][1], prior_near(drive.truth[index]))
         assert found is None or pose_error(found.world_from_cam, drive.truth[other])[0] < 0.05
         compared += 1
     assert compared
@@ -143,9 +154,9 @@ def test_the_camera_may_change_on_the_way(drive, other):
         image = frame.image
         if index // 3 == 1:
             image, camera = through(other, image, camera)
-        found = tracker.track(image, camera, prior_near(truth, index))
+        found = tracker.track(frame._replace(image=image), camera, prior_near(truth, index))
         assert found is not None
-        assert tracker.features is not None or index % 3 > 0  # nothing is followed into another camera
+        assert not tracker.followed or index % 3 > 0  # nothing is followed into another camera
         assert pose_error(found.world_from_cam, truth)[0] < 0.03
 
 
@@ -167,6 +178,6 @@ def test_exposure_may_jump(drive):
     tracker = drive.tracker()
     for index, ((frame, camera), truth) in enumerate(zip(drive.frames[:10], drive.truth, strict=False)):
         image = (frame.image * (0.7 if index % 4 >= 2 else 1.0)).astype(np.uint8)
-        found = tracker.track(image, camera, prior_near(truth, index))
+        found = tracker.track(frame._replace(image=image), camera, prior_near(truth, index))
         assert found is not None
         assert pose_error(found.world_from_cam, truth)[0] < 0.02
