@@ -1,4 +1,4 @@
-"""Rate and latency of the real node: the later drive over DDS at 30 images a second, player and node on two cores."""
+"""Rate and latency of the real node: a drive at 30 images a second over DDS, player and node on two cores."""
 
 from __future__ import annotations
 
@@ -14,41 +14,69 @@ import numpy as np
 
 from benchmarks.localization.material import Place
 from benchmarks.localization.plain import PlainEstimator
+from campose_core.capture.bag_writer import write_bag
+from campose_core.capture.building import build_world
+from campose_core.capture.drive import BASE_FROM_CAM, camera_trajectory, drive
+from campose_core.capture.frame import Frame
 from campose_core.capture.recording import open_recording
+from campose_core.capture.simulate import CAMERA_FRAME, PRESETS, drawing
 from campose_core.evaluation.estimates import Estimates, read_estimates
+from campose_core.evaluation.metrics import evaluate
 from campose_core.evaluation.run import frames_with_camera
-from campose_core.progress import say
+from campose_core.evaluation.table import metrics_table
+from campose_core.progress import say, track
+from campose_core.trajectory import Trajectory, write_tum
+from campose_ros.demo import play_to_node
 
 RATE_HZ = 30.0
+SECONDS = 20.0  # of the later drive
 CORES = 2
 PLAIN_FRAMES = 15
 
 
 def table(place: Place, out: Path) -> str:
-    """The drive is recorded at 10 Hz and played three times as fast: 30 images a second, each as far from the last as a
-    robot's that drives at three times the speed."""
-    stamps = [frame.stamp_ns for frame in open_recording(place.query).frames()]
-    recorded_hz = 1e9 / float(np.median(np.diff(stamps)))
-    say(f"node: playing {place.query} at {RATE_HZ:g} Hz")
+    """The first part of the later drive, drawn again with more frames, and played at its own speed."""
+    bag, truth = fast_drive(out)
+    say(f"node: playing {bag}")
     with on_cores(CORES):
         plain_ms = _plain_ms(place)
-        _play(place, out, RATE_HZ / recorded_hz)
+        play_to_node(bag, place.scene.path, out, out / "node.log")
     summary = json.loads((out / "replay.json").read_text())
-    rows = node_rows(read_estimates(out / "pose_raw.tum"), summary, RATE_HZ / recorded_hz)
+    answers = read_estimates(out / "pose_raw.tum")
+    rows = node_rows(answers, summary)
     estimate_ms = 1e3 * summary["estimate_s"]["p50"]
     rows.append(
         ("one image, p50: node / plain way", f"{estimate_ms:.0f} / {plain_ms:.0f} ms, {plain_ms / estimate_ms:.1f}x")
     )
     width = max(len(name) for name, _ in rows)
-    return "\n".join(["node over DDS", *(f"{name.ljust(width)}  {value}" for name, value in rows)])
+    table = "\n".join(["node over DDS", *(f"{name.ljust(width)}  {value}" for name, value in rows)])
+    return f"{table}\n\n{metrics_table([evaluate(answers, truth)])}"
 
 
-def node_rows(answers: Estimates, summary: dict[str, object], speed: float) -> list[tuple[str, str]]:
-    """answers: what the node published, by the stamps of the images; `speed`: times recorded speed they were played."""
+def fast_drive(out: Path) -> tuple[Path, Trajectory]:
+    """A bag of the demo world's later drive at RATE_HZ, the camera's poses beside it, and the base's true trajectory."""
+    world, bag = build_world("demo", 0), out / "fast.bag"
+    map_from_base = drive(world, "later", RATE_HZ)
+    map_from_base = map_from_base.select(range(round(SECONDS * RATE_HZ)))
+    if not bag.is_dir():
+        cameras, camera = camera_trajectory(map_from_base), PRESETS["demo"].camera
+        out.mkdir(parents=True, exist_ok=True)
+        say(f"node: drawing {bag}, {len(cameras)} frames")
+        with drawing(world, camera, workers=2) as draw:
+            images = track(draw(enumerate(pose for _, pose in cameras)), bag.name, total=len(cameras))
+            stamped = enumerate(zip(cameras.stamps_ns, images, strict=True))
+            frames = (Frame(int(stamp_ns), image, CAMERA_FRAME, f"{i:06d}") for i, (stamp_ns, image) in stamped)
+            write_bag(bag, frames, camera, map_from_base, BASE_FROM_CAM)
+    write_tum(bag.with_suffix(".tum"), camera_trajectory(map_from_base))
+    return bag, map_from_base
+
+
+def node_rows(answers: Estimates, summary: dict[str, object]) -> list[tuple[str, str]]:
+    """answers: what the node published, by the stamps of the images."""
     published = list(summary["published_stamps_ns"])
     tracked = [outcome for outcome in answers.outcomes if outcome.status == "TRACKING"]
     since = tracked[0].stamp_ns if tracked else published[-1]
-    seconds = (published[-1] - since) * 1e-9 / speed
+    seconds = (published[-1] - since) * 1e-9
     latencies_ms = [outcome.latency_ms for outcome in tracked if outcome.latency_ms is not None]
     p50, p95 = np.percentile(latencies_ms, [50, 95]) if latencies_ms else (np.nan, np.nan)
     rate_hz = (len(tracked) - 1) / seconds if len(tracked) > 1 else 0.0
@@ -57,13 +85,6 @@ def node_rows(answers: Estimates, summary: dict[str, object], speed: float) -> l
         ("images/s in TRACKING (wanted: > 25)", f"{rate_hz:.1f}"),
         ("latency p50 / p95, image sent to pose received (wanted: < 60 ms)", f"{p50:.0f} / {p95:.0f} ms"),
     ]
-
-
-def _play(place: Place, out: Path, speed: float) -> None:
-    from campose_ros.demo import play_to_node
-
-    out.mkdir(parents=True, exist_ok=True)
-    play_to_node(place.query, place.scene.path, out, out / "node.log", speed)
 
 
 def _plain_ms(place: Place) -> float:

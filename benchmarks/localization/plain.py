@@ -36,3 +36,6 @@ class PlainEstimator:
             return []
         support = len(found.inliers)
         return [PoseEstimate(frame.stamp_ns, found.world_from_cam, found.covariance, support, Kind.RELOCALIZED)]
+
+    def refresh(self) -> None:
+        """Nothing: each image is by itself."""
