@@ -54,7 +54,7 @@ def table(place: Place, out: Path) -> str:
 
 
 def fast_drive(out: Path) -> tuple[Path, Trajectory]:
-    """A bag of the demo world's later drive at RATE_HZ, the camera's poses beside it, and the base's true trajectory."""
+    """A bag of the later drive at RATE_HZ, the camera's poses beside it, and the base's true trajectory."""
     world, bag = build_world("demo", 0), out / "fast.bag"
     map_from_base = drive(world, "later", RATE_HZ)
     map_from_base = map_from_base.select(range(round(SECONDS * RATE_HZ)))

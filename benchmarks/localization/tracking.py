@@ -40,12 +40,9 @@ PERSON_WIDTH = 0.2  # of the picture; two of them cover 40 % of it
 EXPOSURES = (1.0, 0.7)  # in turn, ten images each
 VARIANTS: tuple[tuple[str, dict[str, float]], ...] = (
     ("as it is", {}),
-    ("window 15", {"WINDOW": 15}),
     ("window 21", {"WINDOW": 21}),
     ("300 points", {"MAX_POINTS": 300}),
-    ("2 halvings", {"LEVELS": 2}),
     ("anchors of 0.3 s", {"MAX_AGE_S": 0.3}),
-    ("new anchor after 80 px", {"MAX_TRAVEL": 80 / 640}),
     ("searched in each image", {"MAX_INTERVAL_S": 0.0}),
 )
 SLOW_VARIANTS: tuple[tuple[str, dict[str, float]], ...] = (

@@ -40,8 +40,8 @@ def drive(small_scene, small_world) -> Drive:
     refined = RefinedCameras(scene)
     frames = [(frame, refined(camera)) for frame, camera in frames_with_camera(scene, open_recording(path), None, "")]
     truth = dict(read_tum(small_world / "later.tum"))
-    # As fast as a camera of thirty images a second: of slower ones all images are searched.
-    faster = [(frame._replace(stamp_ns=frame.stamp_ns // 3), camera) for frame, camera in frames]
+    # As fast as a camera of thirty images a second (four were drawn): of slow ones all images are searched.
+    faster = [(frame._replace(stamp_ns=frame.stamp_ns // 8), camera) for frame, camera in frames]
     return Drive(aligned_landmarks(scene), faster, [truth[frame.stamp_ns] for frame, _ in frames])
 
 
@@ -64,13 +64,13 @@ def test_follows_a_drive(drive):
         last = found.world_from_cam
     assert (np.median(errors, axis=0) < (0.02, np.radians(0.5))).all()
     assert (np.max(errors, axis=0) < (0.04, np.radians(1.0))).all()
-    assert 0.3 * len(drive.frames) < by_looks < 0.95 * len(drive.frames)  # anchors in between
+    assert by_looks > 0.6 * len(drive.frames)
 
 
 def test_a_slow_camera_is_searched_in_each_image(drive):
     tracker = drive.tracker()
     for (frame, camera), truth in zip(drive.frames[:5], drive.truth, strict=False):
-        assert tracker.track(frame._replace(stamp_ns=3 * frame.stamp_ns), camera, prior_near(truth)) is not None
+        assert tracker.track(frame._replace(stamp_ns=8 * frame.stamp_ns), camera, prior_near(truth)) is not None
         assert not tracker.followed
 
 
