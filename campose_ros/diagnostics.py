@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 
-from campose_core.localization.localizer import LocalizationResult, Status
+from campose_core.localization.localizer import MISSED_INTERVALS, LocalizationResult, Status
 from campose_ros.conversions import key_values
 
 WINDOW_S = 5.0
@@ -54,10 +54,15 @@ class Tally:
             self.fault = ""
             self._latencies.append(latency_s)
 
-    def silence_s(self) -> float:
-        """Seconds since the last image came, or since the start."""
+    def silence_s(self, patience_s: float) -> float:
+        """Seconds since the last image came, or since the start; 0 while they are no longer than `patience_s`.
+
+        A slow camera is not silent between two images: patience is at least as long as the localizer's with it.
+        """
         with self._lock:
-            return time.monotonic() - (self._arrivals[-1] if self._arrivals else self._started)
+            silence_s = time.monotonic() - (self._arrivals[-1] if self._arrivals else self._started)
+            interval_s = self._arrivals[-1] - self._arrivals[-2] if len(self._arrivals) > 1 else 0.0
+        return silence_s if silence_s > max(patience_s, MISSED_INTERVALS * interval_s) else 0.0
 
     def status(self, name: str, silence: str, values: dict[str, object]) -> DiagnosticStatus:
         """The line about an active node. `silence`: that no image comes, if so; `values` are appended."""

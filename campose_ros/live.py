@@ -106,8 +106,8 @@ class LiveLocalization:
 
     def status(self, name: str, values: dict[str, object]) -> DiagnosticStatus:
         """The diagnostic line, with `values` appended."""
-        silence_s, silence = self._tally.silence_s(), ""
-        if silence_s > self._configured.parameters.lost_after_s:
+        silence_s, silence = self._tally.silence_s(self._configured.parameters.lost_after_s), ""
+        if silence_s > 0:
             silence = f"no image on {self._inputs[0].topic_name} for {silence_s:.0f} s: {self._why_silent()}"
         return self._tally.status(name, silence, values)
 

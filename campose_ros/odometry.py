@@ -19,10 +19,12 @@ class OdometryBuffer:
         self._poses: deque[tuple[int, Pose]] = deque()
 
     def add(self, stamp_ns: int, odom_from_base: Pose) -> None:
-        """Append; a stamp that goes back (a bag that starts over) drops all that was there."""
+        """Append; the same stamp again replaces, one that goes back (a bag that starts over) drops all that was."""
         with self._lock:
-            if self._poses and stamp_ns <= self._poses[-1][0]:
+            if self._poses and stamp_ns < self._poses[-1][0]:
                 self._poses.clear()
+            elif self._poses and stamp_ns == self._poses[-1][0]:
+                self._poses.pop()
             self._poses.append((stamp_ns, odom_from_base))
             while stamp_ns - self._poses[0][0] > self._keep_ns:
                 self._poses.popleft()

@@ -105,7 +105,8 @@ def to_picture(image: Image) -> Image:
     scale = MAX_SIDE / max(width, height)
     if scale >= 1:
         return np.asarray(grey)
-    return np.asarray(cv2.resize(grey, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA))
 
 
 def _scale(picture: Image, camera: Camera) -> Array:

@@ -26,6 +26,9 @@ from campose_core.localization.query_camera import camera_of_image
 from campose_core.walkable import WalkableMap
 
 
+MISSED_INTERVALS = 2.5  # between images, and the camera is silent
+
+
 class Status(str, Enum):
     """INITIALIZING: nothing confirmed since the start or a reset. LOST: it was confirmed once, and is no longer."""
 
@@ -165,7 +168,7 @@ class Localizer:
             return
         silent_s = (stamp_ns - self._believed.stamp_ns) * 1e-9
         # A camera of one image a second is not silent between two of them.
-        if silent_s > max(self.options.lost_after_s, 2.5 * before_s):
+        if silent_s > max(self.options.lost_after_s, MISSED_INTERVALS * before_s):
             self._lose()
 
     def _prior(self, stamp_ns: int, odom_from_base: Pose | None) -> PosePrior | None:

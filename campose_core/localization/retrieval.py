@@ -38,15 +38,15 @@ class RetrievalEstimator:
         """From a mapped and aligned scene, among the keyframes of one split or of all.
 
         Raises:
-            MappingError: the scene has no landmarks. LocalizationError: it is not aligned, or no keyframe is left.
+            MappingError: the scene has no landmarks. LocalizationError: it is not aligned, or fewer than two keyframes
+                are left: how far retrieval is off shows between two.
         """
         landmarks = aligned_landmarks(scene)
         allowed = {frame.name for frame in scene.posed_frames(split)}
         among = np.flatnonzero([name in allowed for name in landmarks.frame_names])
-        if len(among) == 0:
-            raise LocalizationError(
-                f"{scene.path} has no keyframe to retrieve" + (f" in the split {split!r}" if split else "")
-            )
+        if len(among) < 2:
+            where = f" in the split {split!r}" if split else ""
+            raise LocalizationError(f"{scene.path} has {len(among)} keyframes to retrieve{where}, two are needed")
         return cls(landmarks, among)
 
     def estimate(self, frame: Frame, camera: Camera, prior: PosePrior | None = None) -> list[PoseEstimate]:

@@ -70,6 +70,8 @@ def solve_pnp(pixels: Array, xyz: Array, camera: Camera) -> CameraPose | None:
     """
     if len(pixels) < MIN_INLIERS:
         return None
+    origin = _origin_near(xyz)
+    xyz = xyz - origin
     pycolmap = load_pycolmap()
     estimation = pycolmap.AbsolutePoseEstimationOptions()
     estimation.ransac.max_error = MAX_REPROJECTION * camera.width
@@ -80,7 +82,7 @@ def solve_pnp(pixels: Array, xyz: Array, camera: Camera) -> CameraPose | None:
     )
     if found is None:
         return None
-    return _supported(found, np.flatnonzero(found["inlier_mask"]), pixels, xyz, camera)
+    return _supported(found, np.flatnonzero(found["inlier_mask"]), pixels, xyz, camera, origin)
 
 
 def refine_pnp(pixels: Array, xyz: Array, camera: Camera, world_from_cam: Pose) -> CameraPose | None:
@@ -88,7 +90,11 @@ def refine_pnp(pixels: Array, xyz: Array, camera: Camera, world_from_cam: Pose) 
 
     Some of them pull the pose near by a robust loss; all that then agree decide it. None as in `solve_pnp`.
     """
-    cam_from_world = world_from_cam.inverse()
+    if len(pixels) < MIN_INLIERS:
+        return None
+    origin = _origin_near(xyz)
+    xyz = xyz - origin
+    cam_from_world = Pose(world_from_cam.rotation, world_from_cam.translation - origin).inverse()
     in_front = np.flatnonzero(cam_from_world.transform(xyz)[:, 2] > 0)
     pulled = _refine(in_front[:: 1 + len(in_front) // ENOUGH], pixels, xyz, camera, cam_from_world)
     if pulled is None:
@@ -97,7 +103,12 @@ def refine_pnp(pixels: Array, xyz: Array, camera: Camera, world_from_cam: Pose) 
     offsets = camera.project(cam_from_world.transform(xyz)) - pixels
     agreeing = np.flatnonzero(np.hypot(*offsets.T) < MAX_REPROJECTION * camera.width)
     found = _refine(agreeing, pixels, xyz, camera, cam_from_world)
-    return None if found is None else _supported(found, agreeing, pixels, xyz, camera)
+    return None if found is None else _supported(found, agreeing, pixels, xyz, camera, origin)
+
+
+def _origin_near(xyz: Array) -> Array:
+    """The whole kilometre nearest to the landmarks: COLMAP loses the millimetres of coordinates such as UTM's."""
+    return np.asarray(np.round(xyz.mean(axis=0), -3))
 
 
 def _refine(
@@ -125,9 +136,12 @@ def _pose(rigid: Any) -> Pose:
 
 
 def _supported(
-    found: dict[str, Any], inliers: NDArray[np.intp], pixels: Array, xyz: Array, camera: Camera
+    found: dict[str, Any], inliers: NDArray[np.intp], pixels: Array, xyz: Array, camera: Camera, origin: Array
 ) -> CameraPose | None:
-    """COLMAP's answer with its covariance in the world, if enough of the matches agree with it, all over the image."""
+    """COLMAP's answer with its covariance in the world, if enough of the matches agree with it, all over the image.
+
+    xyz, and what was found, count from `origin`.
+    """
     if len(inliers) < max(MIN_INLIERS, MIN_INLIER_RATIO * len(pixels)):
         return None
     if np.linalg.eigvalsh(np.cov(pixels[inliers].T))[0] < (MIN_SPREAD * camera.width) ** 2:
@@ -135,7 +149,10 @@ def _supported(
     cam_from_world = _pose(found["cam_from_world"])
     residuals = camera.project(cam_from_world.transform(xyz[inliers])) - pixels[inliers]
     covariance = _covariance_in_world(found["covariance"], cam_from_world, residuals)
-    return CameraPose(cam_from_world.inverse(), covariance, inliers) if np.isfinite(covariance).all() else None
+    if not np.isfinite(covariance).all():
+        return None
+    from_origin = cam_from_world.inverse()
+    return CameraPose(Pose(from_origin.rotation, from_origin.translation + origin), covariance, inliers)
 
 
 def _covariance_in_world(unit_covariance: Array, cam_from_world: Pose, residuals: Array) -> Array:

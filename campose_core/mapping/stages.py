@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image as PilImage
 
 from campose_core.camera import Camera, pixels_to_colmap
+from campose_core.capture.image_codec import PILLOW_ERRORS
 from campose_core.errors import CamposeError, MappingError
 from campose_core.mapping.child import end_with_parent
 from campose_core.mapping.colmap import from_colmap_camera, load_pycolmap
@@ -49,8 +50,12 @@ def features(
     extract, sift, counts = SiftExtractor(), pycolmap.FeatureExtractorType.SIFT, {}
     with pycolmap.Database.open(database) as db:
         for image in db.read_all_images():
-            with PilImage.open(Path(images) / image.name) as file:
-                found = extract(np.asarray(file.convert("RGB")))
+            try:
+                with PilImage.open(Path(images) / image.name) as file:
+                    picture = np.asarray(file.convert("RGB"))
+            except PILLOW_ERRORS:  # COLMAP has read no more than the header; it is named below
+                continue
+            found = extract(picture)
             db.write_keypoints(image.image_id, pixels_to_colmap(found.pixels).astype(np.float32))
             descriptors = descriptors_to_bytes(found.descriptors)
             db.write_descriptors(image.image_id, pycolmap.FeatureDescriptors(type=sift, data=descriptors))

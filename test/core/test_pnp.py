@@ -6,6 +6,7 @@ from scipy.spatial.transform import Rotation
 
 from campose_core.camera import Camera
 from campose_core.geometry import Pose, pose_error
+from campose_core.localization.motion import checked_covariance
 from campose_core.mapping.pnp import MIN_INLIERS, refine_pnp, solve_pnp
 
 CAMERA = Camera("OPENCV", 640, 480, (500.0, 510.0, 322.3, 238.1, -0.1, 0.02, 0.001, -0.002))
@@ -46,6 +47,22 @@ def test_a_pose_near_by_is_refined_among_wrong_matches(seed, share_wrong):
     assert found is not None
     assert max(pose_error(found.world_from_cam, truth)) < 1e-2
     assert len(found.inliers) >= 0.9 * (250 - len(wrong))
+
+
+@pytest.mark.parametrize("far_m", [(499_123.4, 5_761_432.1, 87.0), (-2_400.0, 0.0, 0.0)])
+def test_a_map_far_from_its_origin_has_the_same_poses(far_m):
+    """A map placed by UTM coordinates: millions of metres and millimetres in one number."""
+    truth, xyz, pixels = view(5, 150, noise_px=0.5)
+    there = Pose(truth.rotation, truth.translation + far_m)
+    solved, refined = solve_pnp(pixels, xyz + far_m, CAMERA), refine_pnp(pixels, xyz + far_m, CAMERA, there)
+    here = solve_pnp(pixels, xyz, CAMERA)
+    assert here is not None
+    for found in (solved, refined):
+        assert found is not None
+        moved = Pose(found.world_from_cam.rotation, found.world_from_cam.translation - far_m)
+        assert max(pose_error(moved, here.world_from_cam)) < 1e-4
+        np.testing.assert_allclose(np.diag(found.covariance), np.diag(here.covariance), rtol=0.01)
+        checked_covariance(found.covariance)
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, MIN_INLIERS - 1])

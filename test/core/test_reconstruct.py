@@ -190,10 +190,12 @@ def test_pure_rotation_names_the_stage_and_the_remedy(tmp_path):
         mapped(images, tmp_path)
 
 
-def test_frames_that_vanished_are_named(small_scene, tmp_path):
+@pytest.mark.parametrize("left", [0.0, 0.5])
+def test_frames_that_vanished_are_named(small_scene, tmp_path, left):
     scene = copied(small_scene, tmp_path)
     shutil.rmtree(scene.sfm_dir)
-    scene.frame_path(scene.frames[3]).write_bytes(b"")
+    path = scene.frame_path(scene.frames[3])
+    path.write_bytes(path.read_bytes()[: int(left * path.stat().st_size)])
     with pytest.raises(MappingError, match=r"1 frames could not be read"):
         map_scene(scene, MapOptions())
 

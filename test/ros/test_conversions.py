@@ -74,6 +74,14 @@ def test_a_status_carries_the_stamp_of_its_image() -> None:
     assert (facts["state"], facts["answered"], facts["latency_s"]) == ("LOST", "False", "0.250000")
 
 
+@pytest.mark.parametrize(("interval_s", "silent"), [(1.0, True), (70.0, False)])
+def test_a_slow_camera_is_not_silent_between_two_images(interval_s: float, silent: bool) -> None:
+    last = time.monotonic() - 60.0
+    tally = Tally(_arrivals=deque([last - interval_s, last]))
+    assert (tally.silence_s(0.8) > 0) == silent
+    assert Tally().silence_s(3600.0) == 0.0
+
+
 def test_odometry_between_its_poses() -> None:
     buffer = OdometryBuffer(max_gap_s=0.5)
     quarter = Rotation.from_euler("z", np.pi / 2)
@@ -89,6 +97,10 @@ def test_odometry_between_its_poses() -> None:
     assert ahead.translation[0] == pytest.approx(2.4)
     assert ahead.yaw() == pytest.approx(1.2 * np.pi / 2)
     assert buffer.at(500_000_001) is None
+    buffer.add(400_000_000, Pose(quarter, np.array([4.0, 0.0, 0.0])))  # sent twice: what was before stays
+    again = buffer.at(100_000_000)
+    assert again is not None
+    assert again.translation[0] == pytest.approx(1.0)
     buffer.add(2_000_000_000, Pose.identity())
     assert buffer.at(1_000_000_000) is None
     buffer.add(100_000_000, Pose.identity())
