@@ -25,7 +25,6 @@ from campose_core.localization.motion import MotionOptions, UncertainPose
 from campose_core.localization.query_camera import camera_of_image
 from campose_core.walkable import WalkableMap
 
-
 MISSED_INTERVALS = 2.5  # between images, and the camera is silent
 
 

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import deque
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from campose_core.floor import FloorMap
 from campose_core.geometry import Pose, pose_error
 from campose_core.localization.localizer import LocalizationResult, Status
 from campose_ros import conversions
+from campose_ros.diagnostics import Tally
 from campose_ros.odometry import OdometryBuffer
 from campose_ros.worker import LatestWorker
 
