@@ -3,13 +3,16 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from campose_core.capture.drive import BASE_FROM_CAM
+from campose_core.errors import LocalizationError
 from campose_core.evaluation.estimates import read_estimates
 from campose_core.evaluation.metrics import evaluate
+from campose_core.localization.retrieval import RetrievalEstimator
 from campose_core.scene import Scene
 from campose_core.trajectory import Trajectory, read_tum
 from campose_core.walkable import load_walkable
@@ -86,3 +89,14 @@ def test_retrieval_answers_with_a_mapped_pose(small_scene, small_world, tmp_path
     mapped = np.array([frame.map_from_cam.translation for frame in Scene.open(small_scene).posed_frames()])
     for _, pose in read_tum(tmp_path / "r.tum"):
         assert np.linalg.norm(mapped - pose.translation, axis=1).min() < 1e-6
+
+
+def test_one_keyframe_alone_is_not_retrieved(small_scene):
+    """Its covariance would be zero: there is no other from which to tell how far retrieval is off."""
+    scene = Scene.open(small_scene)
+    first, *others = scene.frames
+    frames = (replace(first, split="one"), *(replace(frame, split="others") for frame in others))
+    scene = replace(scene, frames=frames)
+    with pytest.raises(LocalizationError, match="1 keyframes to retrieve in the split 'one', two are needed"):
+        RetrievalEstimator.load(scene, "one")
+    assert RetrievalEstimator.load(scene, "others")
