@@ -227,6 +227,7 @@ def leave_out(model: Any, names: set[str]) -> None:
     options.print_summary = False
     options.ceres.loss_function_type = pycolmap.LossFunctionType.SOFT_L1
     options.ceres.solver_options.function_tolerance = 1e-4  # COLMAP's zero goes on for ten times as long
+    options.ceres.solver_options.num_threads = 1  # several add up in the order in which they happen to finish
     pycolmap.bundle_adjustment(model, options)
 
 
