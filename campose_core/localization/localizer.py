@@ -163,11 +163,11 @@ class Localizer:
         before_s, since = self._interval_s, self._newest_stamp_ns
         self._interval_s = 0.0 if since is None else (stamp_ns - since) * 1e-9
         self._newest_stamp_ns = stamp_ns
-        if self._believed is None:
-            return
-        silent_s = (stamp_ns - self._believed.stamp_ns) * 1e-9
         # A camera of one image a second is not silent between two of them.
-        if silent_s > max(self.options.lost_after_s, MISSED_INTERVALS * before_s):
+        patience_s = max(self.options.lost_after_s, MISSED_INTERVALS * before_s)
+        if self._interval_s > patience_s:
+            self._hypotheses.clear()  # after a pause any place is in reach: what was seen before confirms none
+        if self._believed is not None and (stamp_ns - self._believed.stamp_ns) * 1e-9 > patience_s:
             self._lose()
 
     def _prior(self, stamp_ns: int, odom_from_base: Pose | None) -> PosePrior | None:

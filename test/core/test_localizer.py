@@ -305,3 +305,10 @@ def test_any_script_gives_poses_only_while_tracking_and_the_same_twice(script: l
         assert result.map_from_cam is None or result.status is Status.TRACKING
         assert result.map_from_cam in (None, script[i])
         assert (result.map_from_base is None) == bool(result.reason)
+
+
+def test_what_was_seen_before_a_pause_of_the_camera_confirms_nothing_after_it():
+    poses = {stamp(0): at(0.0), stamp(1): at(0.05), **{stamp(600 + i): at(80.0) for i in range(3)}}
+    localizer = Localizer(ScriptedEstimator(poses))
+    statuses = [localizer.localize(frame(stamp_ns), CAMERA).status for stamp_ns in poses]
+    assert statuses == [Status.INITIALIZING] * 4 + [Status.TRACKING]
