@@ -3,6 +3,8 @@
 from enum import Enum
 from typing import NamedTuple, Protocol
 
+import numpy as np
+
 from campose_core.camera import Camera
 from campose_core.capture.frame import Frame
 from campose_core.geometry import Array, Pose
@@ -40,6 +42,15 @@ class PoseEstimate(NamedTuple):
     covariance: Array
     support: int
     kind: Kind
+
+
+# Of a position that is 1 m off in one of a hundred cases: 1 m / sqrt(chi2.ppf(0.99, 3)).
+MAX_SIGMA_M = 0.3
+
+
+def is_sure(covariance: Array) -> bool:
+    """Whether the position is known well enough to drive by: its standard deviation in the worst direction."""
+    return bool(np.linalg.eigvalsh(covariance[:3, :3])[-1] <= MAX_SIGMA_M**2)
 
 
 class PoseEstimator(Protocol):

@@ -16,12 +16,12 @@ import numpy as np
 
 from campose_core.camera import Camera
 from campose_core.capture.frame import Frame
-from campose_core.errors import LocalizationError
+from campose_core.errors import GeometryError, LocalizationError
 from campose_core.geometry import Array, Pose, covariance_at_lever, pose_error
 from campose_core.localization.estimator import Kind, PoseEstimate, PoseEstimator, PosePrior
 from campose_core.localization.fusion import Fusion
 from campose_core.localization.hypotheses import Hypotheses
-from campose_core.localization.motion import MotionOptions, UncertainPose
+from campose_core.localization.motion import MotionOptions, UncertainPose, checked_covariance
 from campose_core.localization.query_camera import camera_of_image
 from campose_core.walkable import WalkableMap
 
@@ -149,7 +149,7 @@ class Localizer:
         self._take_stamp(frame.stamp_ns)
         started = time.perf_counter()
         estimates = self.estimator.estimate(frame, camera, self._prior(frame.stamp_ns, odom_from_base))
-        usable = [estimate for estimate in estimates if np.isfinite(estimate.covariance).all()]
+        usable = [estimate for estimate in estimates if _is_covariance(estimate.covariance)]
         result = self._judge(frame.stamp_ns, usable)
         return result._replace(latency_s=time.perf_counter() - started)
 
@@ -263,3 +263,11 @@ class Localizer:
         self._floor_xy = (snap.x, snap.y)
         snapped = Pose(map_from_base.rotation, np.array([snap.x, snap.y, z]))
         return result._replace(snapped_map_from_base=snapped, snap_distance_m=snap.distance_m)
+
+
+def _is_covariance(matrix: Array) -> bool:
+    try:
+        checked_covariance(matrix)
+    except GeometryError:
+        return False
+    return True

@@ -9,12 +9,12 @@ from campose_core.capture.frame import Frame
 from campose_core.geometry import Pose
 from campose_core.localization.aligned import aligned_landmarks
 from campose_core.localization.calibration import CovarianceCalibration
-from campose_core.localization.estimator import Kind, PoseEstimate, PosePrior
+from campose_core.localization.estimator import Kind, PoseEstimate, PosePrior, is_sure
 from campose_core.localization.keyframes import Keyframes
 from campose_core.localization.query_camera import RefinedCameras
 from campose_core.localization.relocalizer import Relocalizer
 from campose_core.localization.tracker import Tracker
-from campose_core.mapping.features import SiftExtractor
+from campose_core.mapping.features import ImageFeatures, SiftExtractor
 from campose_core.mapping.landmarks import Landmarks
 from campose_core.mapping.pnp import CameraPose
 from campose_core.scene import Scene
@@ -45,22 +45,32 @@ class StructureEstimator:
 
     def estimate(self, frame: Frame, camera: Camera, prior: PosePrior | None = None) -> list[PoseEstimate]:
         """Near the prior, where there is one and it is right; else wherever the image alone says."""
+        return self.track(frame, camera, prior) or self.find(frame, self.features(frame), camera)
+
+    def track(self, frame: Frame, camera: Camera, prior: PosePrior | None) -> list[PoseEstimate]:
+        """Near the prior or not at all; without one the last images are forgotten."""
         if prior is None:
             self._tracker.reset()
-            return self.look_at(frame, camera)
-        tracked = self._tracker.track(frame, self._refined(camera), prior)
-        if tracked is not None:
-            return [self._answer(frame, tracked, Kind.TRACKED)]
-        return self.look_at(frame, camera)
+            return []
+        return self._sure(frame, [self._tracker.track(frame, self._refined(camera), prior)], Kind.TRACKED)
 
-    def look_at(self, frame: Frame, camera: Camera, hints: Sequence[Pose] = ()) -> list[PoseEstimate]:
+    def features(self, frame: Frame) -> ImageFeatures:
+        return self._extract(frame.image)
+
+    def find(
+        self, frame: Frame, features: ImageFeatures, camera: Camera, hints: Sequence[Pose] = ()
+    ) -> list[PoseEstimate]:
         """From the image alone; `hints` (map_from_cam) are places to look at first."""
-        found = self._relocalize(self._extract(frame.image), self._refined(camera), hints)
-        return [self._answer(frame, pose, Kind.RELOCALIZED) for pose in found]
+        return self._sure(frame, self._relocalize(features, self._refined(camera), hints), Kind.RELOCALIZED)
 
     def refresh(self) -> None:
         self._tracker.refresh()
 
-    def _answer(self, frame: Frame, found: CameraPose, kind: Kind) -> PoseEstimate:
-        covariance = self._calibrate(found.covariance)
-        return PoseEstimate(frame.stamp_ns, found.world_from_cam, covariance, len(found.inliers), kind)
+    def _sure(self, frame: Frame, found: Sequence[CameraPose | None], kind: Kind) -> list[PoseEstimate]:
+        """With calibrated covariances, and without those that may as well be elsewhere."""
+        estimates = [
+            PoseEstimate(frame.stamp_ns, pose.world_from_cam, self._calibrate(pose.covariance), len(pose.inliers), kind)
+            for pose in found
+            if pose is not None
+        ]
+        return [estimate for estimate in estimates if is_sure(estimate.covariance)]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from learnable import QUICK
-from PIL import Image
 
 from campose_core.capture.frame import Frame
 from campose_core.capture.recording import open_recording
@@ -46,13 +46,9 @@ def drive(small_world: Path):
     return list(recording.frames()), recording.camera, truth
 
 
-def smeared(frame: Frame, stamp_ns: int) -> Frame:
-    """A picture that shows no landmark any more, but still what is where."""
-    height, width = frame.image.shape[:2]
-    tiny = Image.fromarray(frame.image).resize((width // 24, height // 24), Image.Resampling.BOX)
-    return frame._replace(
-        stamp_ns=stamp_ns, image=np.asarray(tiny.resize((width, height), Image.Resampling.BICUBIC)), jpeg=None
-    )
+def mirrored(frame: Frame, stamp_ns: int) -> Frame:
+    """A picture full of features that are no landmark's."""
+    return frame._replace(stamp_ns=stamp_ns, image=np.ascontiguousarray(frame.image[:, ::-1]), jpeg=None)
 
 
 def test_geometry_answers_where_it_can(scene, drive):
@@ -66,34 +62,62 @@ def test_geometry_answers_where_it_can(scene, drive):
     assert again.kind is Kind.TRACKED
 
 
-def test_the_network_answers_for_a_while_when_geometry_no_longer_can(scene, drive):
+def known_to_be_off_by(sigma_m: float, scene: Scene, folder: Path) -> Scene:
+    """The scene with a network that erred by so much on its test frames."""
+    shutil.copytree(scene.path, folder)
+    description = folder / "models" / "net" / "model.yaml"
+    fields = yaml.safe_load(description.read_text())
+    fields["covariance"] = np.diag([sigma_m**2] * 3 + [0.1**2] * 3).tolist()
+    description.write_text(yaml.safe_dump(fields))
+    return Scene.open(folder)
+
+
+def test_the_network_answers_for_a_while_when_geometry_no_longer_can(scene, drive, tmp_path):
     frames, camera, _ = drive
+    scene = known_to_be_off_by(0.15, scene, tmp_path / "scene")
     estimator, network = load_estimator(scene, "hybrid"), LearnedEstimator.load(scene, "net")
     [found] = estimator.estimate(frames[0], camera)
     prior = PosePrior(found.map_from_cam, 0.01 * np.eye(6))
-    blurred = smeared(frames[0], found.stamp_ns + SECOND_NS)
-    assert estimator.estimate(blurred, camera) == []  # by itself it founds nothing
-    [learned] = estimator.estimate(blurred, camera, prior)
-    [alone] = network.estimate(blurred, camera)
+    strange = mirrored(frames[0], found.stamp_ns + SECOND_NS)
+    assert estimator.estimate(strange, camera) == []  # by itself it founds nothing
+    [learned] = estimator.estimate(strange, camera, prior)
+    [alone] = network.estimate(strange, camera)
     assert learned.kind is Kind.LEARNED
     np.testing.assert_array_equal(learned.covariance, alone.covariance)
     assert learned.covariance[0, 0] > 100 * found.covariance[0, 0]
-    late = smeared(frames[0], found.stamp_ns + int((HELD_BY_NETWORK_S + 0.1) * SECOND_NS))
+    late = mirrored(frames[0], found.stamp_ns + int((HELD_BY_NETWORK_S + 0.1) * SECOND_NS))
     assert estimator.estimate(late, camera, prior) == []
 
 
-def test_a_localizer_says_which_kind_answered_and_is_lost_when_the_network_is_left_alone(scene, drive):
+def test_a_covered_lens_is_not_the_networks_to_answer(scene, drive):
     frames, camera, _ = drive
+    estimator = load_estimator(scene, "hybrid")
+    [found] = estimator.estimate(frames[0], camera)
+    covered = frames[0]._replace(stamp_ns=found.stamp_ns + SECOND_NS, image=np.zeros_like(frames[0].image))
+    assert estimator.estimate(covered, camera, PosePrior(found.map_from_cam, 0.01 * np.eye(6))) == []
+
+
+def test_a_network_known_to_be_metres_off_only_says_where_to_look(scene, drive, tmp_path):
+    frames, camera, _ = drive
+    estimator = load_estimator(known_to_be_off_by(1.0, scene, tmp_path / "scene"), "hybrid")
+    [found] = estimator.estimate(frames[0], camera)
+    strange = mirrored(frames[0], found.stamp_ns + SECOND_NS)
+    assert estimator.estimate(strange, camera, PosePrior(found.map_from_cam, 0.01 * np.eye(6))) == []
+
+
+def test_a_localizer_says_which_kind_answered_and_is_lost_when_the_network_is_left_alone(scene, drive, tmp_path):
+    frames, camera, _ = drive
+    scene = known_to_be_off_by(0.15, scene, tmp_path / "scene")
     localizer = Localizer(load_estimator(scene, "hybrid"))
     seen = [localizer.localize(frame, camera) for frame in frames[:10]]
     assert {result.kind for result in seen[2:]} <= {Kind.RELOCALIZED, Kind.TRACKED}
     step_ns = frames[1].stamp_ns - frames[0].stamp_ns
-    later = [smeared(frames[9], frames[9].stamp_ns + i * step_ns) for i in range(1, 90)]
-    blurred = [localizer.localize(frame, camera) for frame in later]
-    answered = [result for result in blurred if result.map_from_cam is not None]
+    later = [mirrored(frames[9], frames[9].stamp_ns + i * step_ns) for i in range(1, 90)]
+    strange = [localizer.localize(frame, camera) for frame in later]
+    answered = [result for result in strange if result.map_from_cam is not None]
     assert {result.kind for result in answered} <= {Kind.LEARNED}
-    assert blurred[-1].status is Status.LOST
-    assert blurred[-1].map_from_cam is None
+    assert strange[-1].status is Status.LOST
+    assert strange[-1].map_from_cam is None
 
 
 def test_what_a_scene_lacks_is_left_out_or_named(scene, small_scene, tmp_path, capsys):
