@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.localization.drives import Drive, StressRun, stress_runs
+from benchmarks.localization.picture import draw
 from benchmarks.localization.plain import PlainEstimator
 from benchmarks.localization.scoring import WRONG_M, Judged, RunScore, score
 from benchmarks.localization.worlds import with_twin
@@ -26,7 +27,8 @@ HEADER = ("run", "frames", "published", "wrong & sure", "median", "lost after", 
 
 
 def table(scene: Scene, world: Path, out: Path, names: list[str] | None = None, plain: bool = False) -> str:
-    """All runs (or those whose name contains one of `names`) as text; `out` keeps what was drawn, and stress.json.
+    """All runs (or those whose name contains one of `names`) as text; `out` keeps what was drawn, stress.json and
+    stress.png.
 
     world: what `campose simulate` wrote at size demo, seed 0; scene: built from its mapping drive. plain: the same
     Localizer on top of the plain way beside it.
@@ -54,6 +56,8 @@ def table(scene: Scene, world: Path, out: Path, names: list[str] | None = None, 
             report[way][run.name] = _to_dict(scores[run.name], judged)
         texts.append(f"stress, {way} in the localizer:\n{scores_table(scores)}")
     write_text(out / "stress.json", json.dumps(report, indent=1) + "\n")
+    if not names:
+        draw(out / "stress.json", out / "stress.png")
     return "\n\n".join(texts)
 
 
