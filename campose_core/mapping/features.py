@@ -18,6 +18,7 @@ from campose_core.geometry import Array
 
 Float32 = NDArray[np.float32]
 
+KIND = "RootSIFT of OpenCV, half resolution"  # unfinished work with other features is begun anew
 MAX_FEATURES = 1500
 MAX_SIDE = 640  # pixels, of the halved picture
 LAYERS, CONTRAST, EDGE, SIGMA = 3, 0.01, 10.0, 1.6  # as in Lowe, IJCV 2004, but for fainter features: walls are pale

@@ -19,6 +19,7 @@ from campose_core.errors import MappingError, SceneError
 from campose_core.files import replacing, write_text
 from campose_core.mapping.child import run_stage
 from campose_core.mapping.colmap import load_pycolmap
+from campose_core.mapping.features import KIND
 from campose_core.mapping.held_out import NOTHING
 from campose_core.mapping.landmarks import Landmarks
 from campose_core.mapping.register import register
@@ -89,7 +90,7 @@ def map_scene(scene: Scene, options: MapOptions) -> Scene:
     total = sum(map(len, names.values()))
     say(f"map: {total} keyframes of {len(scene.frames)} frames")
     extracted = {step: record["key"] for step, record in scene.steps.items() if step.startswith("extract")}
-    work = _work_folder(scene.path / ".sfm.work", {"options": chosen, "extracted": extracted})
+    work = _work_folder(scene.path / ".sfm.work", {"options": chosen, "extracted": extracted, "features": KIND})
     given = {source: given_camera(scene, source).to_dict() for source in names}
     stamps_ns = {f.name: f.stamp_ns for f in scene.frames}
     report = _run_stages(work, str(scene.frames_dir), given, names, stamps_ns, options)
