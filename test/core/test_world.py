@@ -30,7 +30,7 @@ def test_every_material_is_reproducible_and_rich(material):
     np.testing.assert_array_equal(picture, paint(material, 1.0, 0.5, seed=5))
     other = paint(material, 1.0, 0.5, seed=6)
     assert np.abs(picture.astype(int) - other).mean() > 3
-    assert picture.std() > 8
+    assert (picture.std() > 8) == (material != "blank")
 
 
 @pytest.mark.parametrize(("size", "seed"), [("small", 0), ("demo", 0), ("demo", 7)])
