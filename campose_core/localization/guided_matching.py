@@ -11,15 +11,13 @@ from campose_core.localization.estimator import PosePrior
 from campose_core.localization.keyframes import Keyframes
 from campose_core.mapping.features import Float32, ImageFeatures, descriptors_to_unit
 from campose_core.mapping.landmarks import Landmarks
-from campose_core.mapping.pnp import ENOUGH, CameraPose, refine_pnp, solve_pnp
+from campose_core.mapping.pnp import ENOUGH, CameraPose, nearest_in, refine_pnp, solve_pnp
 
 NEAR = 12  # keyframes whose landmarks are looked for
 SIGMAS = 3.0  # of the prior
 NARROW, WIDE = 6.0 / 640.0, 96.0 / 640.0  # search radii, of the image width
 RATIO = 0.85  # of the distances to the best and the second best descriptor within the radius
 MIN_SIMILARITY = 0.75  # cosine of two descriptors of one landmark
-
-Matches = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
 class GuidedMatcher:
@@ -38,13 +36,13 @@ class GuidedMatcher:
         xyz = self._landmarks.xyz[expected]
         similarity = features.descriptors @ descriptors_to_unit(self._landmarks.descriptors[expected]).T
         near = _within(_radii(camera, prior, xyz), features, camera, prior.map_from_cam, xyz)
-        seen, shown = _best(np.where(near, similarity, -1.0), RATIO)
+        seen, shown = nearest_in(np.where(near, similarity, -1.0), RATIO, MIN_SIMILARITY)
         some = slice(None, None, 1 + len(seen) // ENOUGH)
         found = solve_pnp(features.pixels[seen[some]], xyz[shown[some]], camera)
         if found is None:
             return None
         near = _within(NARROW * camera.width, features, camera, found.world_from_cam, xyz)
-        seen, shown = _best(np.where(near, similarity, -1.0), 1.0)
+        seen, shown = nearest_in(np.where(near, similarity, -1.0), 1.0, MIN_SIMILARITY)
         found = refine_pnp(features.pixels[seen], xyz[shown], camera, found.world_from_cam)
         if found is None:
             return None
@@ -77,20 +75,3 @@ def _radii(camera: Camera, prior: PosePrior, xyz: Array) -> Float32:
     sigma = max(camera.focal) * np.sqrt(np.maximum(step, 0) / depth**2 + max(turn, 0))
     narrow, wide = NARROW * camera.width, WIDE * camera.width
     return np.minimum(SIGMAS * sigma + narrow, wide).astype(np.float32)
-
-
-def _best(similarity: Float32, ratio: float) -> Matches:
-    """Features and the landmarks most similar to them, where the second is clearly less so; each landmark once."""
-    rows = np.arange(len(similarity))
-    best = np.argmax(similarity, axis=1)
-    nearest = similarity[rows, best]
-    good = nearest > MIN_SIMILARITY
-    if ratio < 1.0:
-        similarity[rows, best] = -1.0
-        # Unit vectors: squared distance = 2 - 2 * similarity.
-        good &= (1.0 - nearest) < ratio**2 * (1.0 - similarity.max(axis=1))
-    chosen = np.flatnonzero(good)
-    order = chosen[np.argsort(-nearest[chosen], kind="stable")]
-    _, first = np.unique(best[order], return_index=True)
-    seen = np.sort(order[first])
-    return seen, best[seen]

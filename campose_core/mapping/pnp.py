@@ -48,18 +48,30 @@ def match_nearest(descriptors: Float32, among: Float32) -> tuple[NDArray[np.intp
     """
     if len(descriptors) == 0 or len(among) < 2:
         return np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.intp)
-    similarity = descriptors @ among.T
+    return nearest_in(descriptors @ among.T, RATIO)
+
+
+def nearest_in(
+    similarity: Float32, ratio: float, at_least: float = -np.inf
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Index pairs (rows, columns) of the most similar, each row and column at most once; `similarity`, cosines of unit
+    descriptors, is used up.
+
+    ratio: of the distances to the nearest and the second nearest; 1 asks no second. at_least: the similarity of a pair.
+    """
     rows = np.arange(len(similarity))
     best = np.argmax(similarity, axis=1)
-    nearest = similarity[rows, best].copy()
-    similarity[rows, best] = -1.0
-    second = similarity.max(axis=1)
-    # Unit vectors: squared distance = 2 - 2 * similarity.
-    distinct = np.flatnonzero((1.0 - nearest) < RATIO**2 * (1.0 - second))
-    order = distinct[np.argsort(-nearest[distinct], kind="stable")]
+    nearest = similarity[rows, best]
+    good = nearest > at_least
+    if ratio < 1.0:
+        similarity[rows, best] = -1.0
+        # Unit vectors: squared distance = 2 - 2 * similarity.
+        good &= (1.0 - nearest) < ratio**2 * (1.0 - similarity.max(axis=1))
+    chosen = np.flatnonzero(good)
+    order = chosen[np.argsort(-nearest[chosen], kind="stable")]
     _, first = np.unique(best[order], return_index=True)
-    chosen = np.sort(order[first])
-    return chosen, best[chosen]
+    seen = np.sort(order[first])
+    return seen, best[seen]
 
 
 def solve_pnp(pixels: Array, xyz: Array, camera: Camera) -> CameraPose | None:
