@@ -170,6 +170,12 @@ def pose_error(estimate: Pose, reference: Pose) -> tuple[float, float]:
     return distance, float(rotation_angle(reference.rotation.inv() * estimate.rotation))
 
 
+def pose_difference(estimate: Pose, reference: Pose) -> Array:
+    """Error (6,) of an estimate: x, y, z and the turn rx, ry, rz, about the fixed axes of the frame of both."""
+    turn = (estimate.rotation * reference.rotation.inv()).as_rotvec()
+    return np.concatenate([estimate.translation - reference.translation, turn])
+
+
 def log_quat(rotation: Rotation) -> Array:
     """Logarithm of the unit quaternion, (..., 3): half the rotation vector.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from campose_core.geometry import Array, Pose
+from campose_core.geometry import Array, Pose, pose_difference
 
 # With fewer residuals only the diagonal is kept. Neighbouring frames err alike: the correlations of 36 and of 54 test
 # frames made a later drive's errors 3.1 and 1.7 times as large, squared and normalised, as they should be; the
@@ -23,10 +23,7 @@ class Residuals:
 
     @classmethod
     def of(cls, estimates: Sequence[Pose], references: Sequence[Pose]) -> Residuals:
-        rows = [
-            np.concatenate([e.translation - r.translation, (e.rotation * r.rotation.inv()).as_rotvec()])
-            for e, r in zip(estimates, references, strict=True)
-        ]
+        rows = [pose_difference(e, r) for e, r in zip(estimates, references, strict=True)]
         return cls(np.array(rows).reshape(-1, 6))
 
     @property

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from campose_core.geometry import Pose
+from campose_core.geometry import Pose, pose_difference
 from campose_core.localization.estimator import Kind
 from campose_core.localization.motion import MotionModel, MotionOptions, UncertainPose, compose, odometry_motion
 from campose_core.localization.pose_graph import PoseGraph
@@ -65,6 +65,5 @@ class Fusion:
         if self._moved is None or self._newest is None:
             return False
         expected = compose(self._newest, self._moved)
-        turn = (seen.pose.rotation * expected.pose.rotation.inv()).as_rotvec()
-        error = np.concatenate([seen.pose.translation - expected.pose.translation, turn])
+        error = pose_difference(seen.pose, expected.pose)
         return bool(error @ np.linalg.solve(expected.covariance + seen.covariance, error) > CONTRADICTION)

@@ -19,7 +19,7 @@ from scipy.sparse.csgraph import connected_components
 
 from campose_core.camera import pixels_from_colmap
 from campose_core.errors import AlignmentError, MappingError
-from campose_core.geometry import Array, Pose, Similarity
+from campose_core.geometry import Array, Pose, Similarity, pose_difference
 from campose_core.mapping.alignment import align_to_poses
 from campose_core.mapping.arrays import read_arrays, write_arrays
 from campose_core.mapping.colmap import from_colmap_camera, load_pycolmap
@@ -211,8 +211,7 @@ def _find_again(
             rows.append((name, np.full(6, np.nan), np.full((6, 6), np.nan), np.nan))
             continue
         pose, truth = whole_from_rest.transform_pose(found.world_from_cam), whole_poses[name]
-        turn = (pose.rotation * truth.rotation.inv()).as_rotvec()
-        error = np.concatenate([pose.translation - truth.translation, turn])
+        error = pose_difference(pose, truth)
         rows.append((name, error, jacobian @ found.covariance @ jacobian.T, _depth(landmarks, shown, found)))
     return rows
 
