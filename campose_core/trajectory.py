@@ -92,6 +92,12 @@ class Trajectory:
             self.stamps_ns[chosen], self.positions[chosen], self.rotations[chosen], self.frame_id, self.child_frame_id
         )
 
+    def moved_by(self, child_from_other: Pose, other_frame_id: str = "camera") -> Trajectory:
+        """The trajectory of another body fixed to this one."""
+        positions = self.rotations.apply(child_from_other.translation.copy()) + self.positions
+        rotations = self.rotations * child_from_other.rotation
+        return Trajectory(self.stamps_ns, positions, rotations, self.frame_id, other_frame_id)
+
     def interval_text(self) -> str:
         """`first .. last` in seconds, for messages."""
         if len(self) == 0:

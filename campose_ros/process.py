@@ -1,7 +1,6 @@
 """How a node's process starts, spins and ends."""
 
 import contextlib
-import ctypes
 import sys
 from collections.abc import Callable
 
@@ -10,19 +9,7 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-
-
-def keep_large_buffers() -> None:
-    """Tell glibc to keep the memory of large messages, see mallopt(3).
-
-    By default each raw image is a fresh mapping whose page faults cost more than the copy; both thresholds are needed.
-    """
-    with contextlib.suppress(OSError, AttributeError):  # another libc
-        libc = ctypes.CDLL(None)
-        libc.mallopt(M_MMAP_THRESHOLD, 256 << 20)
-        libc.mallopt(M_TRIM_THRESHOLD, 1 << 30)
-
+from campose_core.memory import keep_large_buffers
 
 def run(make_node: Callable[[], Node], args: list[str] | None = None) -> int:
     """Spin the node on one thread until SIGINT, SIGTERM or a shutdown; returns the exit code."""

@@ -101,8 +101,7 @@ def drive(world: World, name: str, rate_hz: float = 10.0, limits: Limits | None 
 
 def camera_trajectory(map_from_base: Trajectory, base_from_cam: Pose = BASE_FROM_CAM) -> Trajectory:
     """map_from_cam of a camera fixed to the base."""
-    positions = map_from_base.rotations.apply(np.array(base_from_cam.translation)) + map_from_base.positions
-    return Trajectory(map_from_base.stamps_ns, positions, map_from_base.rotations * base_from_cam.rotation)
+    return map_from_base.moved_by(base_from_cam)
 
 
 def _position(world: World, stop: Stop) -> tuple[float, float]:

@@ -8,11 +8,11 @@ from jsonargparse import ArgumentParser, Namespace
 
 from campose_core.cli.align import add_alignment_arguments, align, check_alignment_arguments
 from campose_core.cli.extract import add_extract_arguments, extract_sources
-from campose_core.cli.train import KINDS, add_train_arguments, kind_by_name, require_training_packages
+from campose_core.cli.train import add_train_arguments, kind_by_name, require_training_packages
 from campose_core.errors import UsageError
 from campose_core.evaluation.benchmark import benchmark_test_split
 from campose_core.evaluation.table import tables
-from campose_core.learning.options import TrainOptions
+from campose_core.learning.options import KINDS, TrainOptions
 from campose_core.mapping.align import frames_with_reference
 from campose_core.mapping.attach_floor import attach_floor
 from campose_core.mapping.colmap import load_pycolmap
@@ -26,7 +26,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_alignment_arguments(parser)
     parser.add_argument("--map", type=Path | None, help="nav2 map yaml of the floor")
     parser.add_argument(
-        "--model", metavar="NAME", help="train a pose network too: posenet, mapnet, or a name that begins so"
+        "--model", metavar="NAME", help="train a pose network too: posenet, linear, mapnet, or a name that begins so"
     )
     parser.add_argument("--json", action="store_true", help="print the alignment and the metrics as JSON")
     add_train_arguments(parser, "train.")
@@ -69,6 +69,6 @@ def _model_kind(name: str | None) -> Any:
         return None
     kind = kind_by_name(name)
     if kind is None:
-        raise UsageError(f"--model {name}: begin the name with {' or '.join(KINDS)}")
+        raise UsageError(f"--model {name}: begin the name with {', '.join(KINDS)}")
     require_training_packages()
     return kind

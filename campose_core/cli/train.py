@@ -10,10 +10,8 @@ from jsonargparse import ActionConfigFile, ArgumentParser, Namespace  # type: ig
 
 from campose_core.errors import UsageError
 from campose_core.extras import load_extra
-from campose_core.learning.options import TrainOptions
+from campose_core.learning.options import KINDS, TrainOptions
 from campose_core.scene import Scene
-
-KINDS = ("posenet", "mapnet")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -38,13 +36,13 @@ def add_train_arguments(parser: ArgumentParser, prefix: str = "") -> None:
 
 
 def kind_by_name(model: str) -> Any:
-    """posenet or mapnet where the model's name begins so, else None."""
+    """The kind that the model's name begins with, else None."""
     return next((kind for kind in KINDS if model.startswith(kind)), None)
 
 
 def require_training_packages() -> None:
     """Raises MissingDependency before any work where one is not installed."""
-    for module in ("torch", "torchvision", "safetensors"):
+    for module in ("torch", "torchvision", "safetensors", "pytorch_lightning"):
         load_extra(module, "train")
 
 

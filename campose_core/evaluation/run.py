@@ -11,7 +11,7 @@ from campose_core.errors import CaptureError
 from campose_core.evaluation.estimates import Estimates, FrameOutcome
 from campose_core.localization.estimator import PoseEstimator
 from campose_core.localization.localizer import Status
-from campose_core.localization.query_camera import camera_of_image, scene_camera
+from campose_core.mapping.query_camera import camera_of_image, scene_camera
 from campose_core.progress import track
 from campose_core.scene import Scene
 

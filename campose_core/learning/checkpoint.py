@@ -1,7 +1,7 @@
 """A trained model as a folder that runs alone.
 
     models/NAME/
-      model.yaml           format, architecture, input camera, covariance, options, metrics, versions, sha256
+      model.yaml           format, architecture, input camera, calibration, options, metrics, versions, sha256
       weights.safetensors  every tensor of the network: backbone, head, and what turns its numbers into poses
       metrics.csv          one row per epoch
 
@@ -18,23 +18,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import yaml
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
+from torch import Tensor
 
 from campose_core.camera import Camera
 from campose_core.capture.frame import Image
 from campose_core.errors import CamposeError, CheckpointError, MissingDependency
 from campose_core.files import replacing, write_bytes, write_text
 from campose_core.geometry import Array, Pose
-from campose_core.learning.model import PoseNet, create_model
+from campose_core.learning.model import PoseNet, create_model, is_finite, to_poses
 from campose_core.learning.options import Architecture
 from campose_core.learning.preprocess import NetworkInput
+from campose_core.learning.validation import Calibration
 
-FORMAT = 1
+FORMAT = 2
 WEIGHTS, DESCRIPTION, METRICS = "weights.safetensors", "model.yaml", "metrics.csv"
 
 
@@ -42,28 +43,34 @@ WEIGHTS, DESCRIPTION, METRICS = "weights.safetensors", "model.yaml", "metrics.cs
 class TrainedModel:
     """A network in evaluation mode and what inference needs beside it.
 
-    covariance: (6, 6) of the residuals on unseen frames, in map axes (see `validation.Residuals` and `train`).
+    calibration: from the network's own expectation to a covariance in map axes, by residuals on unseen frames.
     options, metrics: of the training run, for people and reports.
     """
 
     network: PoseNet
     network_input: NetworkInput
-    covariance: Array
+    calibration: Calibration
     options: Mapping[str, Any]
     metrics: Mapping[str, float]
 
-    def pose(self, image: Image, camera: Camera) -> Pose | None:
-        """map_from_cam of a picture (H, W, 3) uint8 RGB; None when the network yields no finite number.
+    def estimate(self, image: Image, camera: Camera) -> tuple[Pose, Array] | None:
+        """map_from_cam of a picture (H, W, 3) uint8 RGB and its covariance (6, 6); None without a finite number.
 
         Raises:
             LearningError: the picture does not have the camera's size, or shows too little of the trained view.
         """
-        picture = self.network_input.prepare(image, camera)
+        return self._answer(torch.from_numpy(self.network_input.prepare(image, camera).copy())[None])
+
+    def relative(self, first: Image, second: Image) -> tuple[Pose, Array] | None:
+        """first_from_second of two prepared pictures (S, S, 3) by MeNet, and its covariance (6, 6)."""
+        return self._answer(torch.stack([torch.from_numpy(p.copy()) for p in (first, second)])[None])
+
+    def _answer(self, inputs: Tensor) -> tuple[Pose, Array] | None:
         with torch.inference_mode():
-            predicted = self.network(torch.from_numpy(picture.copy())[None])
-        if not (predicted.position.isfinite().all() and predicted.logq.isfinite().all()):
+            predicted = self.network(inputs)
+        if not is_finite(predicted):
             return None
-        return self.network.poses(predicted)[0]
+        return to_poses(predicted)[0], self.calibration.of(predicted.log_spread[0].numpy())
 
 
 def save(folder: Path, model: TrainedModel, metrics_csv: str) -> None:
@@ -73,7 +80,7 @@ def save(folder: Path, model: TrainedModel, metrics_csv: str) -> None:
         "format": FORMAT,
         "architecture": model.network.architecture.to_dict(),
         "input_camera": model.network_input.camera.to_dict(),
-        "covariance": [[float(v) for v in row] for row in model.covariance],
+        "calibration": model.calibration.to_dict(),
         "options": dict(model.options),
         "metrics": {name: float(value) for name, value in model.metrics.items()},
         "versions": {"python": platform.python_version(), **_versions()},
@@ -100,18 +107,20 @@ def load(folder: Path) -> TrainedModel:
         description = yaml.safe_load(description_path.read_text(encoding="utf-8"))
         if not isinstance(description, dict) or description.get("format") != FORMAT:
             raise CheckpointError(
-                f"{description_path}: expected `format: {FORMAT}`: not a model of this version of campose"
+                f"{description_path}: expected `format: {FORMAT}`: not a model of this version of campose: train again"
             )
         architecture = Architecture(**description["architecture"])
         network_input = NetworkInput(Camera.from_dict(description["input_camera"]))
-        covariance = np.array(description["covariance"], dtype=np.float64)
+        calibration = Calibration.from_dict(description["calibration"])
         options, metrics = dict(description["options"]), dict(description["metrics"])
         expected_sha256 = str(description["sha256"])
     except CheckpointError:
         raise
     except (yaml.YAMLError, KeyError, TypeError, ValueError, UnicodeDecodeError, CamposeError) as error:
         raise CheckpointError(f"{description_path} is damaged: {_one_line(error)}") from error
-    _check_numbers(description_path, architecture, network_input, covariance)
+    camera = network_input.camera
+    if (camera.width, camera.height) != (architecture.image_size, architecture.image_size):
+        raise CheckpointError(f"{description_path} is damaged: {camera} does not have the network's image_size")
 
     weights = weights_path.read_bytes()
     found_sha256 = hashlib.sha256(weights).hexdigest()
@@ -130,15 +139,7 @@ def load(folder: Path) -> TrainedModel:
     not_finite = [n for n, t in network.state_dict().items() if t.is_floating_point() and not t.isfinite().all()]
     if not_finite:
         raise CheckpointError(f"{weights_path}: {not_finite[0]} holds numbers that are not finite: train again")
-    return TrainedModel(network.eval(), network_input, covariance, options, metrics)
-
-
-def _check_numbers(path: Path, architecture: Architecture, network_input: NetworkInput, covariance: Array) -> None:
-    camera = network_input.camera
-    if (camera.width, camera.height) != (architecture.image_size, architecture.image_size):
-        raise CheckpointError(f"{path} is damaged: the camera {camera} does not have the network's image_size")
-    if covariance.shape != (6, 6) or not np.isfinite(covariance).all() or np.diag(covariance).min() < 0:
-        raise CheckpointError(f"{path} is damaged: the covariance is not 6x6 numbers with variances of 0 or more")
+    return TrainedModel(network.eval(), network_input, calibration, options, metrics)
 
 
 def _one_line(error: Exception) -> str:

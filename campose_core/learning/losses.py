@@ -1,100 +1,116 @@
 """What a pose network is trained to make small.
 
-Quaternions are xyzw. All functions take any leading shape; their gradients are finite everywhere.
+Errors are taken on SE(3): the difference of positions in metres, and the logarithm of the quaternion of the rotation
+from label to prediction, which is half a rotation vector. Near the label that is what MapNet subtracts, and it has no
+jump anywhere: q and -q are one rotation. Every function takes any leading shape and has finite gradients.
 """
 
 from __future__ import annotations
 
-import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from campose_core.learning.model import PoseNumbers
+from campose_core.learning.rotations import rotation_log
 
 
-def quat_exp(logq: Tensor) -> Tensor:
-    """Unit quaternion [..., 4] (xyzw) of a log quaternion [..., 3]: (v sin|v| / |v|, cos|v|).
+class PoseNumbers(NamedTuple):
+    """Position [..., 3] in metres and rotation [..., 3, 3] of map_from_cam; of predictions also `log_spread` [..., 2],
+    the logarithm of the error that the network expects of the two, in metres and radians."""
 
-    MapNet (Brahmbhatt et al., CVPR 2018), eq. 2, inverted.
-    """
-    # sqrt has no gradient at zero, where sin|v| / |v| is 1.
-    norm = torch.sqrt((logq * logq).sum(-1, keepdim=True) + 1e-12)
-    return torch.cat([logq * torch.sin(norm) / norm, torch.cos(norm)], dim=-1)
+    position: Tensor
+    rotation: Tensor
+    log_spread: Tensor | None = None
 
+    def part(self, index: object) -> PoseNumbers:
+        """Of the leading axes."""
+        spread = None if self.log_spread is None else self.log_spread[index]  # type: ignore[index]
+        return PoseNumbers(self.position[index], self.rotation[index], spread)  # type: ignore[index]
 
-def quat_log(quat_xyzw: Tensor) -> Tensor:
-    """Log quaternion [..., 3], norm at most pi / 2, of unit quaternions [..., 4]; q and -q give the same."""
-    quat_xyzw = torch.where(quat_xyzw[..., 3:] < 0, -quat_xyzw, quat_xyzw)
-    norm = torch.sqrt((quat_xyzw[..., :3] ** 2).sum(-1, keepdim=True) + 1e-12)
-    return quat_xyzw[..., :3] * torch.atan2(norm, quat_xyzw[..., 3:]) / norm
-
-
-def quat_conjugate(quat_xyzw: Tensor) -> Tensor:
-    return torch.cat([-quat_xyzw[..., :3], quat_xyzw[..., 3:]], dim=-1)
-
-
-def quat_multiply(a: Tensor, b: Tensor) -> Tensor:
-    """Hamilton product of [..., 4] (xyzw): the rotation a after b."""
-    av, aw, bv, bw = a[..., :3], a[..., 3:], b[..., :3], b[..., 3:]
-    vector = aw * bv + bw * av + torch.linalg.cross(av, bv)
-    return torch.cat([vector, aw * bw - (av * bv).sum(-1, keepdim=True)], dim=-1)
-
-
-def quat_rotate(quat_xyzw: Tensor, vector: Tensor) -> Tensor:
-    """Vectors [..., 3] turned by unit quaternions [..., 4]."""
-    axis, w = quat_xyzw[..., :3], quat_xyzw[..., 3:]
-    twice = 2.0 * torch.linalg.cross(axis, vector)
-    return vector + w * twice + torch.linalg.cross(axis, twice)
+    def view(self, *leading: int) -> PoseNumbers:
+        """With other leading axes."""
+        spread = None if self.log_spread is None else self.log_spread.reshape(*leading, 2)
+        return PoseNumbers(self.position.reshape(*leading, 3), self.rotation.reshape(*leading, 3, 3), spread)
 
 
 def relative(first: PoseNumbers, second: PoseNumbers) -> PoseNumbers:
-    """`first_from_second` of two poses in the map frame, composed on SE(3)."""
-    first_from_map = quat_conjugate(quat_exp(first.logq))
-    translation = quat_rotate(first_from_map, second.position - first.position)
-    return PoseNumbers(translation, quat_log(quat_multiply(first_from_map, quat_exp(second.logq))))
+    """`first_from_second` of two poses in one frame."""
+    first_from_map = first.rotation.transpose(-1, -2)
+    translation = (first_from_map @ (second.position - first.position).unsqueeze(-1)).squeeze(-1)
+    return PoseNumbers(translation, first_from_map @ second.rotation)
 
 
-def logq_distance(predicted: Tensor, label: Tensor) -> Tensor:
-    """L1 distance [...] between log quaternions [..., 3], to the nearer of the label's two logarithms.
+def pose_errors(predicted: PoseNumbers, label: PoseNumbers) -> tuple[Tensor, Tensor]:
+    """Position error [..., 3] in metres, and rotation error [..., 3] as a log quaternion."""
+    turn = label.rotation.transpose(-1, -2) @ predicted.rotation
+    return predicted.position - label.position, 0.5 * rotation_log(turn)
 
-    A rotation has two unit quaternions, q with log v and -q with log v - pi v / |v|. A prediction that keeps to either
-    is right, so a recording that turns past 180 degrees need not jump.
+
+def penalty_of(errors: Tensor, kind: str) -> Tensor:
+    """Scalar of errors [..., 3]: mse |e|^2 (eq. 9), l1 |e|_1 (eq. 11), smooth_l1 (Huber's, bend at 1), rmse.
+
+    The mean is over the leading axes, the sum over the three components.
     """
-    norm = torch.linalg.vector_norm(label, dim=-1, keepdim=True)
-    other = label - math.pi * label / norm.clamp_min(1e-6)
-    near, far = (predicted - label).abs().sum(-1), (predicted - other).abs().sum(-1)
-    return torch.where((norm[..., 0] > 1e-6) & (far < near), far, near)
+    if kind == "mse":
+        return (errors * errors).sum(-1).mean()
+    if kind == "l1":
+        return errors.abs().sum(-1).mean()
+    if kind == "smooth_l1":
+        return nn.functional.smooth_l1_loss(errors, torch.zeros_like(errors), reduction="none").sum(-1).mean()
+    # sqrt has no gradient at zero.
+    return torch.sqrt((errors * errors).sum(-1).mean() + 1e-12)
 
 
 class PoseLoss(nn.Module):
-    """L1 on position and log quaternion with learned weights, over single frames or tuples of frames.
+    """Position and rotation errors, weighted, over single frames or tuples of frames.
 
-    h = exp(-beta) L_position + beta + exp(-gamma) L_rotation + gamma: Kendall and Cipolla, CVPR 2017, eq. 7, in the
-    form of MapNet, eq. 3. A tuple of more than one frame adds h of the relative poses of its neighbours (MapNet,
-    eq. 4), here composed on SE(3) where the publication subtracts components.
+    h = exp(-beta) P + beta + exp(-gamma) Q + gamma: Kendall and Cipolla, CVPR 2017, eq. 7; MapNet (Brahmbhatt et al.,
+    CVPR 2018), eq. 3; the paper's eq. 11, and with fixed weights its eq. 9. A tuple of more than one frame adds alpha
+    times h of the relative poses of its neighbours (MapNet, eq. 4; eq. 10), here composed on SE(3) where the
+    publications subtract components.
     """
 
-    def __init__(self, beta: float, gamma: float) -> None:
+    def __init__(self, penalty: str, alpha: float, beta: float, gamma: float, learn_weights: bool) -> None:
         super().__init__()
-        self.beta = nn.Parameter(torch.tensor(beta))
-        self.gamma = nn.Parameter(torch.tensor(gamma))
+        self.penalty, self.alpha = penalty, alpha
+        self.beta = nn.Parameter(torch.tensor(float(beta)), requires_grad=learn_weights)
+        self.gamma = nn.Parameter(torch.tensor(float(gamma)), requires_grad=learn_weights)
 
-    def forward(self, predicted: PoseNumbers, label: PoseNumbers) -> Tensor:
-        """position and logq [B, T, 3] each -> scalar. T frames of one recording, in time order."""
-        loss = self._weighted(predicted, label)
-        if label.position.shape[1] > 1:
-            loss = loss + self._weighted(_neighbours(predicted), _neighbours(label))
+    def forward(self, predicted: PoseNumbers, label: PoseNumbers, labelled_b: Tensor | None = None) -> Tensor:
+        """Poses [B, T] -> scalar. T frames of one recording, in time order.
+
+        labelled_b: bool; the poses of other rows are known relative to each other only (MapNet+: eq. 6 and 7 of
+        MapNet), and so only their relative errors count.
+        """
+        absolute = (predicted, label)
+        if labelled_b is not None:
+            absolute = (predicted.part(labelled_b), label.part(labelled_b))
+        loss = self._weighted(*absolute)
+        if label.position.shape[1] > 1 and self.alpha > 0:
+            loss = loss + self.alpha * self._weighted(_neighbours(predicted), _neighbours(label))
         return loss
 
     def _weighted(self, predicted: PoseNumbers, label: PoseNumbers) -> Tensor:
-        position = (predicted.position - label.position).abs().sum(-1).mean()
-        rotation = logq_distance(predicted.logq, label.logq).mean()
+        position_error, rotation_error = pose_errors(predicted, label)
+        position, rotation = penalty_of(position_error, self.penalty), penalty_of(rotation_error, self.penalty)
         return torch.exp(-self.beta) * position + self.beta + torch.exp(-self.gamma) * rotation + self.gamma
 
 
+def spread_loss(predicted: PoseNumbers, label: PoseNumbers) -> Tensor:
+    """Makes `log_spread` tell the size of the errors, and leaves the poses alone.
+
+    Negative logarithm of a Laplace density of three dimensions, |e| / s + 3 log s, of detached errors: the mean of
+    squares would follow the few worst frames.
+    """
+    assert predicted.log_spread is not None
+    position_error, rotation_error = pose_errors(
+        PoseNumbers(predicted.position.detach(), predicted.rotation.detach()), label
+    )
+    sizes = torch.stack([position_error.norm(dim=-1), 2.0 * rotation_error.norm(dim=-1)], dim=-1)
+    return (sizes * torch.exp(-predicted.log_spread) + 3.0 * predicted.log_spread).sum(-1).mean()
+
+
 def _neighbours(poses: PoseNumbers) -> PoseNumbers:
-    """[B, T, 3] each -> relative poses of each frame and the next, [B, T - 1, 3] each."""
-    first = PoseNumbers(poses.position[:, :-1], poses.logq[:, :-1])
-    second = PoseNumbers(poses.position[:, 1:], poses.logq[:, 1:])
-    return relative(first, second)
+    """[B, T] -> relative poses of each frame and the next, [B, T - 1]."""
+    return relative(poses.part((slice(None), slice(None, -1))), poses.part((slice(None), slice(1, None))))

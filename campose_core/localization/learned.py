@@ -7,15 +7,15 @@ from campose_core.capture.frame import Frame
 from campose_core.errors import LocalizationError
 from campose_core.extras import load_extra
 from campose_core.localization.estimator import Kind, PoseEstimate, PosePrior
-from campose_core.localization.query_camera import RefinedCameras
+from campose_core.mapping.query_camera import RefinedCameras
 from campose_core.scene import Scene
 
 
 class LearnedEstimator:
     """Pose from a model of models/NAME. It always answers; how far it is off on average is in its covariance.
 
-    The covariance is the same for every image: that of the residuals on frames that training has not seen (see
-    `learning.train`). Intrinsics that mapping has refined are replaced: the network was trained with the refined ones.
+    The covariance is what the network expects its error to be, calibrated by the residuals on frames that training has
+    not seen (see `learning.validation`). Intrinsics that mapping has refined are replaced: the network was trained with the refined ones.
     """
 
     def __init__(self, scene: Scene, name: str) -> None:
@@ -50,10 +50,8 @@ class LearnedEstimator:
             LearningError: the camera sees too little of the view the network was trained with, or the image does not
                 have the camera's size.
         """
-        map_from_cam = self._model.pose(frame.image, self._refined(camera))
-        if map_from_cam is None:
-            return []
-        return [PoseEstimate(frame.stamp_ns, map_from_cam, self._model.covariance, 1, Kind.LEARNED)]
+        answer = self._model.estimate(frame.image, self._refined(camera))
+        return [] if answer is None else [PoseEstimate(frame.stamp_ns, *answer, 1, Kind.LEARNED)]
 
     def refresh(self) -> None:
         """Nothing: each image is by itself."""

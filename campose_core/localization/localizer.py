@@ -22,7 +22,7 @@ from campose_core.localization.estimator import Kind, PoseEstimate, PoseEstimato
 from campose_core.localization.fusion import Fusion
 from campose_core.localization.hypotheses import Hypotheses
 from campose_core.localization.motion import MotionOptions, UncertainPose, checked_covariance
-from campose_core.localization.query_camera import camera_of_image
+from campose_core.mapping.query_camera import camera_of_image
 from campose_core.walkable import WalkableMap
 
 MISSED_INTERVALS = 2.5  # between images, and the camera is silent

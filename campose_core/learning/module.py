@@ -1,0 +1,120 @@
+"""One training step and one validation, as pytorch-lightning wants them: its Trainer has the loop."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from campose_core.errors import LearningError
+from campose_core.geometry import Pose
+from campose_core.learning.batches import Batch, Draws, loader
+from campose_core.learning.floor_loss import FloorDistance
+from campose_core.learning.losses import PoseLoss, PoseNumbers, spread_loss
+from campose_core.learning.model import PoseNet
+from campose_core.learning.options import TrainOptions
+from campose_core.learning.samples import Samples
+from campose_core.learning.validation import Residuals
+
+VALIDATION_BATCH = 64
+
+
+class PoseTraining(pl.LightningModule):
+    """A network, or with a frozen backbone its head alone, on its way to small errors.
+
+    samples: to train on, with the rows of frames [M, T] that make one, and perhaps rows [U, T] without labels.
+    validation: inputs [V, ...] as the network, or the head, takes them, and their poses. names: of the frames.
+    """
+
+    def __init__(
+        self,
+        network: PoseNet,
+        options: TrainOptions,
+        samples: Samples,
+        rows: tuple[Tensor, Tensor | None],
+        validation: tuple[Tensor, Sequence[Pose]],
+        names: Sequence[str],
+        floor: FloorDistance | None,
+    ) -> None:
+        super().__init__()
+        self.options = options
+        self.trained: nn.Module = network if options.trains_backbone else network.head
+        self.loss = PoseLoss(options.penalty, options.alpha, options.beta, options.gamma, options.learn_weights)
+        self.floor = floor
+        self._samples, self._rows, self._names = samples, rows, names
+        self._validation, self._found = validation, list[PoseNumbers]()
+        self.residuals: Residuals | None = None
+
+    @property
+    def validation_poses(self) -> Sequence[Pose]:
+        return self._validation[1]
+
+    def forward(self, inputs: Tensor) -> PoseNumbers:
+        """Pictures, pairs or principal components -> poses."""
+        poses: PoseNumbers
+        if self.options.trains_backbone:
+            poses = self.trained(inputs)
+        else:
+            poses = self.trained.from_components(inputs)  # type: ignore[operator]
+        return poses
+
+    def training_step(self, batch: Batch, batch_index: int) -> Tensor:
+        # Dropout draws alike in a run that was killed here and one that was not.
+        torch.manual_seed(hash((self.options.seed, self.current_epoch, batch_index, self.global_rank)))
+        predicted = self(batch.inputs).view(*batch.label.position.shape[:-1])
+        with torch.autocast(self.device.type, enabled=False):  # rotations need all their digits
+            loss = self.loss(predicted, batch.label, None if self._rows[1] is None else batch.labelled)
+            if self.floor is not None:
+                loss = loss + self.options.walkable_weight * self.floor(predicted.position).mean()
+            known = (predicted.part(batch.labelled), batch.label.part(batch.labelled))
+            total = loss + spread_loss(*known)
+        if not torch.isfinite(total):
+            names = ", ".join(self._names[i] for i in batch.frames.flatten()[:3].tolist())
+            raise LearningError(
+                f"the loss is {float(total.detach())} in epoch {self.current_epoch + 1}, in the batch with {names}, "
+                f"...: lower the learning_rate ({self.options.learning_rate})"
+            )
+        self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.frames))
+        return total
+
+    def validation_step(self, batch: Tensor, batch_index: int) -> None:
+        self._found.append(self(batch))
+
+    def on_validation_epoch_end(self) -> None:
+        found, self._found = self._found, []
+        position, rotation, spread = (torch.cat(parts) for parts in zip(*found, strict=True))
+        numbers = PoseNumbers(position.float(), rotation.float(), spread.float())
+        self.residuals = Residuals.of(numbers, self._validation[1], f"after epoch {self.current_epoch + 1}")
+        self.log("val_median_m", self.residuals.median_m)
+        self.log("val_median_deg", self.residuals.median_deg)
+        self.log("val_score", self.residuals.score)
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        decayed = [parameter for parameter in self.trained.parameters() if parameter.requires_grad]
+        groups = [
+            {"params": decayed, "weight_decay": self.options.weight_decay},
+            {"params": list(self.loss.parameters()), "weight_decay": 0.0},
+        ]
+        optimizer = torch.optim.Adam(groups, lr=self.options.learning_rate, fused=True)
+        epochs = self.options.epochs
+        falling = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda epoch: 0.5 * (1.0 + math.cos(math.pi * min(epoch, epochs) / epochs))
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": falling, "interval": "epoch"}}
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        options = self.options
+        draws = Draws(*self._rows, options.batch_size, options.seed, self.global_rank, self.trainer.world_size)
+        if len(draws) == 0:
+            raise LearningError(f"{len(self._rows[0])} samples are too few for {self.trainer.world_size} processes")
+        return loader(self._samples, draws, options.workers)
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        # Each process validates on all frames: their figures are the same, and no frame is counted twice.
+        chunks: Any = list(self._validation[0].split(VALIDATION_BATCH))
+        return DataLoader(chunks, batch_size=None)
