@@ -126,6 +126,13 @@ class Trajectory:
         rotations = Slerp(known, self.rotations)(asked) if len(self) > 1 else self.rotations[np.zeros(len(asked), int)]
         return inside, Trajectory(wanted[inside], positions, rotations, self.frame_id, self.child_frame_id)
 
+    def at(self, stamp_ns: int) -> Pose | None:
+        """The pose at another stamp, interpolated between those around it; None where `interpolate` has no answer."""
+        after = int(np.searchsorted(self.stamps_ns, stamp_ns))
+        around = self.select([i for i in (after - 1, after) if 0 <= i < len(self)])
+        answered, poses = around.interpolate([stamp_ns])
+        return poses.pose(0) if answered[0] else None
+
     def associate(self, other: Trajectory, max_difference_ns: int = 20_000_000) -> list[tuple[int, int]]:
         """Index pairs (self, other) of the nearest stamps within the limit, each pose used at most once."""
         if len(self) == 0 or len(other) == 0:

@@ -11,6 +11,7 @@ from rclpy.node import Node
 
 from campose_core.memory import keep_large_buffers
 
+
 def run(make_node: Callable[[], Node], args: list[str] | None = None) -> int:
     """Spin the node on one thread until SIGINT, SIGTERM or a shutdown; returns the exit code."""
     keep_large_buffers()

@@ -28,11 +28,11 @@ from campose_core.localization.aligned import aligned_landmarks
 from campose_core.localization.estimator import PosePrior
 from campose_core.localization.keyframes import Keyframes
 from campose_core.localization.motion import MotionModel
-from campose_core.mapping.query_camera import RefinedCameras
 from campose_core.localization.tracker import Tracker
 from campose_core.mapping.features import ImageFeatures, SiftExtractor
 from campose_core.mapping.landmarks import Landmarks
 from campose_core.mapping.pnp import CameraPose, LandmarkMatcher, solve_pnp
+from campose_core.mapping.query_camera import RefinedCameras
 from campose_core.trajectory import read_tum
 
 BLUR_SHARE = 0.3  # of the time from image to image that the shutter is open

@@ -6,9 +6,12 @@ from pathlib import Path
 from jsonargparse import ArgumentParser, Namespace
 
 from campose_core.cli.query import add_query_arguments, query_camera
+from campose_core.cli.train import require_training_packages
 from campose_core.errors import UsageError
-from campose_core.evaluation.benchmark import benchmark_query, benchmark_test_split
+from campose_core.evaluation.benchmark import benchmark_query, course_of_query, course_of_test_split
 from campose_core.evaluation.table import tables
+from campose_core.learning.options import TrainOptions
+from campose_core.progress import say
 from campose_core.scene import Scene
 
 
@@ -17,6 +20,18 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--query", type=Path | None, help="a recording that the scene was not built from")
     parser.add_argument("--reference", type=Path | None, help="TUM file: map_from_cam of the query")
     add_query_arguments(parser)
+    parser.add_argument(
+        "--tables", action="store_true", help="with --query: train and compare the paper's networks on the query"
+    )
+    parser.add_argument(
+        "--backbones",
+        nargs="+",
+        metavar="NAME",
+        type=str,
+        help="of the networks, instead of all whose weights are here",
+    )
+    parser.add_argument("--weights", metavar="DIR", type=Path | None, help="folder with NAME.pth or NAME.safetensors")
+    parser.add_argument("--epochs", type=int | None, help="of each network, instead of the default of `campose train`")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
 
 
@@ -24,8 +39,30 @@ def run(options: Namespace) -> None:
     scene = Scene.open(options.scene)
     if (options.query is None) != (options.reference is None):
         raise UsageError("--query and --reference go together: the recording, and its truth")
-    if options.query is None:
-        rows = benchmark_test_split(scene)
-    else:
-        rows = benchmark_query(scene, options.query, options.reference, options.topic, query_camera(options))
+    if options.query is None or options.tables:
+        _tables(scene, options)
+        return
+    if options.backbones or options.weights or options.epochs:
+        raise UsageError("--backbones, --weights and --epochs are of networks to train: give --tables with --query")
+    rows = benchmark_query(scene, options.query, options.reference, options.topic, query_camera(options))
     print(json.dumps([row.to_dict() for row in rows]) if options.json else tables(rows))
+
+
+def _tables(scene: Scene, options: Namespace) -> None:
+    """The paper's tables: on the scene's test frames, or on the query."""
+    require_training_packages()
+    from campose_core.evaluation.paper_tables import compare, text_tables
+    from campose_core.evaluation.paper_variants import choose_backbones, plan_tables
+    from campose_core.evaluation.tables_page import write_benchmark
+
+    if options.query is None:
+        course = course_of_test_split(scene)
+    else:
+        course = course_of_query(scene, options.query, options.reference, options.topic, query_camera(options))
+    weights, left_out = choose_backbones(tuple(options.backbones or ()), options.weights)
+    recipe = TrainOptions() if options.epochs is None else TrainOptions(epochs=options.epochs)
+    plan = plan_tables(weights, left_out, recipe)
+    found = compare(scene, course, plan, left_out, with_structure=options.query is not None)
+    page = write_benchmark(scene.reports_dir / "benchmark", found)
+    print(json.dumps(found.to_dict()) if options.json else text_tables(found))
+    say(f"the page: {page}")

@@ -11,13 +11,18 @@ from campose_core.errors import UsageError
 from campose_core.evaluation.estimates import write_estimates
 from campose_core.evaluation.run import localize_recording
 from campose_core.localization.load import load_estimator
+from campose_core.localization.window import PGO, recorded_odometry
 from campose_core.scene import Scene
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("scene", help="scene folder")
     parser.add_argument("source", help="video file, folder of pictures, or bag")
-    parser.add_argument("--estimator", default="structure", help="structure, hybrid, retrieval, or a trained model")
+    parser.add_argument(
+        "--estimator",
+        default="structure",
+        help="structure, hybrid, retrieval, or MODEL or MODEL+pgo of a trained model",
+    )
     parser.add_argument("--out", required=True, type=Path, help="TUM file to write; a summary goes beside it as .json")
     add_query_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
@@ -29,7 +34,8 @@ def run(options: Namespace) -> None:
     scene = Scene.open(options.scene)
     camera = query_camera(options)
     recording = open_recording(options.source, options.topic)
-    estimates = localize_recording(scene, recording, load_estimator(scene, options.estimator), camera)
+    odometry = recorded_odometry(recording) if options.estimator.endswith(PGO) else None
+    estimates = localize_recording(scene, recording, load_estimator(scene, options.estimator, odometry), camera)
     write_estimates(options.out, estimates)
     summary = {name: value for name, value in estimates.summary().items() if name != "per_frame"}
     if options.json:

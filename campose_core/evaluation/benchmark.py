@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +16,58 @@ from campose_core.capture.recording import open_recording
 from campose_core.errors import LocalizationError
 from campose_core.evaluation.estimates import Estimates, write_estimates
 from campose_core.evaluation.metrics import Metrics, evaluate
-from campose_core.evaluation.run import localize_frames, localize_recording
+from campose_core.evaluation.run import frames_with_camera, localize_frames
 from campose_core.files import write_text
+from campose_core.localization.estimator import PoseEstimator
 from campose_core.localization.load import estimator_names, load_estimator
 from campose_core.localization.retrieval import RetrievalEstimator
 from campose_core.progress import say
 from campose_core.scene import Scene, SceneFrame
 from campose_core.trajectory import Trajectory, read_tum
+
+NOT_MODELS = ("structure", "retrieval", "hybrid")
+BETWEEN_RECORDINGS_NS = 10**10
+
+
+@dataclass(frozen=True)
+class Course:
+    """The frames that estimators are compared on, and where the camera was.
+
+    frames: of an estimator's name, which the progress bar shows; can be asked for again and again.
+    """
+
+    description: str
+    truth: Trajectory
+    frames: Callable[[str], Iterator[tuple[Frame, Camera]]]
+
+    def run(self, estimator: PoseEstimator) -> Estimates:
+        return localize_frames(estimator, self.frames(estimator.name))
+
+
+def course_of_query(
+    scene: Scene, query: Path, reference: Path, topic: str | None = None, camera: Camera | None = None
+) -> Course:
+    """A recording that the scene was not built from.
+
+    Raises:
+        CaptureError, TrajectoryError: the recording or the reference cannot be read.
+    """
+    recording, truth = open_recording(query, topic), read_tum(reference)
+    return Course(query.name, truth, lambda name: frames_with_camera(scene, recording, camera, f"localize with {name}"))
+
+
+def course_of_test_split(scene: Scene) -> Course:
+    """The scene's own test frames.
+
+    Raises:
+        LocalizationError: it has none, split it first.
+    """
+    frames = scene.posed_frames("test")
+    if not frames:
+        raise LocalizationError(f"{scene.path} has no test frames: run `campose split {scene.path}`, or give --query")
+    stamps = _one_after_the_other(frames)
+    truth = Trajectory.from_poses(stamps, [frame.map_from_cam for frame in frames if frame.map_from_cam])
+    return Course("the scene's own test frames", truth, lambda _: _read(scene, frames, stamps))
 
 
 def benchmark_query(
@@ -32,9 +78,9 @@ def benchmark_query(
     Raises:
         LocalizationError: the scene offers no estimator. TrajectoryError: the reference is of another recording.
     """
-    recording, truth = open_recording(query, topic), read_tum(reference)
-    runs = [localize_recording(scene, recording, load_estimator(scene, name), camera) for name in _names(scene)]
-    return _score(scene, runs, truth)
+    course = course_of_query(scene, query, reference, topic, camera)
+    runs = [course.run(load_estimator(scene, name)) for name in _names(scene)]
+    return _score(scene, runs, course.truth)
 
 
 def benchmark_test_split(scene: Scene) -> list[Metrics]:
@@ -45,16 +91,11 @@ def benchmark_test_split(scene: Scene) -> list[Metrics]:
     Raises:
         LocalizationError: the scene has no test frames, split it first.
     """
-    frames = scene.posed_frames("test")
-    if not frames:
-        raise LocalizationError(f"{scene.path} has no test frames: run `campose split {scene.path}`, or give --query")
+    course = course_of_test_split(scene)
     say("benchmark: on the scene's own test frames; structure needs --query, its map was made from these frames")
-    stamps = [frame.stamp_ns for frame in frames]
-    truth = Trajectory.from_poses(stamps, [frame.map_from_cam for frame in frames if frame.map_from_cam])
-    names = [name for name in _names(scene) if name not in ("structure", "retrieval", "hybrid")]
+    names = [name for name in _names(scene) if name not in NOT_MODELS]
     estimators = [*(load_estimator(scene, name) for name in names), RetrievalEstimator.load(scene, split="train")]
-    runs = [localize_frames(estimator, _read(scene, frames)) for estimator in estimators]
-    return _score(scene, runs, truth)
+    return _score(scene, [course.run(estimator) for estimator in estimators], course.truth)
 
 
 def _names(scene: Scene) -> list[str]:
@@ -64,11 +105,21 @@ def _names(scene: Scene) -> list[str]:
     return names
 
 
-def _read(scene: Scene, frames: list[SceneFrame]) -> Iterator[tuple[Frame, Camera]]:
-    for row in frames:
+def _one_after_the_other(frames: list[SceneFrame]) -> list[int]:
+    """Stamps of the frames; a recording whose clock began before the end of the one before it is moved behind that."""
+    shifts, end = dict[str, int](), None
+    for source in dict.fromkeys(frame.source for frame in frames):
+        stamps = [frame.stamp_ns for frame in frames if frame.source == source]
+        shifts[source] = 0 if end is None or min(stamps) > end else end + BETWEEN_RECORDINGS_NS - min(stamps)
+        end = max(stamps) + shifts[source]
+    return [frame.stamp_ns + shifts[frame.source] for frame in frames]
+
+
+def _read(scene: Scene, frames: list[SceneFrame], stamps: list[int]) -> Iterator[tuple[Frame, Camera]]:
+    for row, stamp_ns in zip(frames, stamps, strict=True):
         with PilImage.open(scene.frame_path(row)) as file:
             image = np.asarray(file.convert("RGB"))
-        yield Frame(row.stamp_ns, image, row.camera, row.name), scene.cameras[row.camera]
+        yield Frame(stamp_ns, image, row.camera, row.name), scene.cameras[row.camera]
 
 
 def _score(scene: Scene, runs: list[Estimates], truth: Trajectory) -> list[Metrics]:

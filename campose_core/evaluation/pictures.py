@@ -44,11 +44,11 @@ def floor_plan(
 ) -> bytes:
     """The floor from above with the true path, the estimated positions, and these moved to walkable floor."""
     true_xy = errors.reference.positions[:, :2]
-    (left, bottom), (right, top) = _view(true_xy)
-    figure = _figure(WIDTH_INCHES, WIDTH_INCHES * (top - bottom) / (right - left) + 0.9)
+    (left, bottom), (right, top) = corners_to_show(true_xy)
+    figure = new_figure(WIDTH_INCHES, WIDTH_INCHES * (top - bottom) / (right - left) + 0.9)
     axes = figure.add_subplot()
     if floor is not None:
-        _draw_floor(axes, floor)
+        draw_floor(axes, floor)
     axes.plot(*true_xy.T, color=BLACK, linewidth=4.5, alpha=0.25, solid_capstyle="round", label="true path")
     axes.plot(*raw.positions[:, :2].T, "o", color=BLUE, markersize=3.5, markeredgewidth=0, label="estimated", zorder=3)
     if snapped is not None:
@@ -63,12 +63,12 @@ def floor_plan(
         axes.plot([], [], " ", label=f"{outside.sum()} estimates lie outside of this view")
     axes.set(xlim=(left, right), ylim=(bottom, top), aspect="equal", xlabel="x (m)", ylabel="y (m)")
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=5, frameon=False)
-    return _png(figure)
+    return png_of(figure)
 
 
 def error_over_time(errors: Mapping[str, FrameErrors]) -> bytes:
     """Position and rotation error of each frame, and below them the state each estimator said it was in."""
-    figure = _figure(WIDTH_INCHES, 5.2 + 0.3 * len(errors))
+    figure = new_figure(WIDTH_INCHES, 5.2 + 0.3 * len(errors))
     grid = figure.add_gridspec(3, 1, height_ratios=[2.4, 2.4, 0.3 * len(errors) + 0.1], hspace=0.12)
     position, rotation, states = (figure.add_subplot(grid[row]) for row in range(3))
     start = min(int(e.stamps_ns[0]) for e in errors.values())
@@ -82,21 +82,21 @@ def error_over_time(errors: Mapping[str, FrameErrors]) -> bytes:
     for axes, label in ((position, "position error"), (rotation, "rotation error")):
         axes.set(yscale="log", ylabel=label)
         axes.tick_params(labelbottom=False)
-        _grid(axes)
+        light_grid(axes)
     position.axhline(1.0, color=VERMILION, linewidth=0.8, linestyle="--")
     position.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=4, frameon=False, markerscale=2.5)
     position.set_title("ticks at the upper edge: no answer", loc="right", fontsize=9, color=INK)
-    position.yaxis.set_major_formatter(_metres_on_axis)
-    rotation.yaxis.set_major_formatter(_degrees_on_axis)
+    position.yaxis.set_major_formatter(metres_on_axis)
+    rotation.yaxis.set_major_formatter(degrees_on_axis)
     _draw_states(states, errors, start)
     for axes in (position, rotation):
         axes.set_xlim(states.get_xlim())
-    return _png(figure)
+    return png_of(figure)
 
 
 def error_distribution(errors: Mapping[str, FrameErrors]) -> bytes:
     """Which share of all frames has an error below x; a curve ends at the share of answered frames."""
-    figure = _figure(WIDTH_INCHES, 4.2)
+    figure = new_figure(WIDTH_INCHES, 4.2)
     position, rotation = figure.subplots(1, 2, sharey=True)
     for (name, one), colour in zip(errors.items(), _colours(len(errors)), strict=True):
         for axes, values, least in ((position, one.position_m, LEAST_M), (rotation, one.rotation_deg, LEAST_DEG)):
@@ -104,20 +104,20 @@ def error_distribution(errors: Mapping[str, FrameErrors]) -> bytes:
             share = 100 * np.arange(1, len(answered) + 1) / len(values)
             axes.step(np.maximum(answered, least), share, where="post", color=colour, linewidth=2, label=name)
     for thresholds, axes, label, text_of in (
-        ([m for m, _ in RECALL_THRESHOLDS], position, "position error", _metres_on_axis),
-        (sorted({d for _, d in RECALL_THRESHOLDS}), rotation, "rotation error", _degrees_on_axis),
+        ([m for m, _ in RECALL_THRESHOLDS], position, "position error", metres_on_axis),
+        (sorted({d for _, d in RECALL_THRESHOLDS}), rotation, "rotation error", degrees_on_axis),
     ):
         for threshold in thresholds:
             axes.axvline(threshold, color=INK, linewidth=0.7, linestyle=":")
             label_text = text_of(threshold).replace(" ", "")
             axes.text(threshold, 101, label_text, ha="center", va="bottom", fontsize=7.5, color=INK)
         axes.set(xscale="log", xlabel=label, ylim=(0, 100))
-        _grid(axes)
+        light_grid(axes)
     position.set_ylabel("share of all frames (%)")
-    position.xaxis.set_major_formatter(_metres_on_axis)
-    rotation.xaxis.set_major_formatter(_degrees_on_axis)
+    position.xaxis.set_major_formatter(metres_on_axis)
+    rotation.xaxis.set_major_formatter(degrees_on_axis)
     figure.legend(*position.get_legend_handles_labels(), loc="outside upper left", ncols=4, frameon=False)
-    return _png(figure)
+    return png_of(figure)
 
 
 def reliability_curves(errors: Mapping[str, FrameErrors]) -> bytes | None:
@@ -127,7 +127,7 @@ def reliability_curves(errors: Mapping[str, FrameErrors]) -> bytes | None:
     if not known:
         return None
     colours = dict(zip(errors, _colours(len(errors)), strict=True))
-    figure = _figure(WIDTH_INCHES, 4.2)
+    figure = new_figure(WIDTH_INCHES, 4.2)
     for column, (axes, (part, components)) in enumerate(
         zip(figure.subplots(1, 3, sharey=True), PARTS.items(), strict=True)
     ):
@@ -137,11 +137,11 @@ def reliability_curves(errors: Mapping[str, FrameErrors]) -> bytes | None:
             share = 100 * np.r_[np.arange(len(needed) + 1), len(needed)] / len(needed)
             axes.step(np.r_[0, needed, 100], share, where="post", color=colours[name], linewidth=2, label=name)
         axes.set(xlim=(0, 100), ylim=(0, 100), aspect="equal", xlabel="ellipsoid (%)", title=part)
-        _grid(axes)
+        light_grid(axes)
         if column == 0:
             axes.set_ylabel("truth inside (% of frames)")
             figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=4, frameon=False)
-    return _png(figure)
+    return png_of(figure)
 
 
 def example_frames(errors: FrameErrors, image_of: ImageOf) -> bytes | None:
@@ -158,7 +158,7 @@ def example_frames(errors: FrameErrors, image_of: ImageOf) -> bytes | None:
         return None
     height, width = shown[0][2].shape[:2]
     each = WIDTH_INCHES / len(shown)
-    figure = _figure(WIDTH_INCHES, each * height / width + 0.6)
+    figure = new_figure(WIDTH_INCHES, each * height / width + 0.6)
     for axes, (what, row, image) in zip(np.atleast_1d(figure.subplots(1, len(shown))), shown, strict=True):
         axes.imshow(image)
         axes.set(xticks=[], yticks=[])
@@ -167,17 +167,17 @@ def example_frames(errors: FrameErrors, image_of: ImageOf) -> bytes | None:
             f"\n{metres_text(errors.position_m[row])}, {degrees_text(errors.rotation_deg[row])}"
         )  # fmt: skip
         axes.set_title(f"{what}, at {seconds:.1f} s{said}", fontsize=10, loc="left")
-    return _png(figure)
+    return png_of(figure)
 
 
-def _figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> Figure:
     load_extra("matplotlib", "view")
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained", facecolor="white")
 
 
-def _png(figure: Figure) -> bytes:
+def png_of(figure: Figure) -> bytes:
     data = io.BytesIO()
     figure.savefig(data, format="png", dpi=110)
     return data.getvalue()
@@ -187,17 +187,17 @@ def _colours(count: int) -> list[str]:
     return [SERIES[i % len(SERIES)] for i in range(count)]
 
 
-def _grid(axes: Axes) -> None:
+def light_grid(axes: Axes) -> None:
     axes.grid(color=FAINT, linewidth=0.7)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _metres_on_axis(metres: float, _: object = None) -> str:
+def metres_on_axis(metres: float, _: object = None) -> str:
     return f"{metres:g} m" if metres >= 1 else f"{metres * 100:g} cm" if metres >= 0.01 else f"{metres * 1000:g} mm"
 
 
-def _degrees_on_axis(degrees: float, _: object = None) -> str:
+def degrees_on_axis(degrees: float, _: object = None) -> str:
     return f"{degrees:g}\N{DEGREE SIGN}"
 
 
@@ -212,7 +212,7 @@ def _x_data(axes: Axes) -> Any:
     return axes.get_xaxis_transform()
 
 
-def _view(true_xy: Array) -> tuple[Array, Array]:
+def corners_to_show(true_xy: Array) -> tuple[Array, Array]:
     """Corners of the rectangle to show: the true path with some of the floor around it, neither a slit nor a tower."""
     corner, size = true_xy.min(axis=0), np.ptp(true_xy, axis=0)
     margin = max(1.5, 0.15 * float(size.max()))
@@ -221,7 +221,7 @@ def _view(true_xy: Array) -> tuple[Array, Array]:
     return middle - size / 2, middle + size / 2
 
 
-def _draw_floor(axes: Axes, floor: FloorMap) -> None:
+def draw_floor(axes: Axes, floor: FloorMap) -> None:
     from matplotlib.transforms import Affine2D
 
     pixels = np.full((*floor.shape, 3), UNKNOWN, dtype=np.uint8)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from campose_core.camera import Camera
 from campose_core.capture.frame import Recording
 from campose_core.evaluation.estimates import Estimates, FrameOutcome, write_estimates
@@ -30,18 +28,9 @@ def replay(
     """
     frames = frames_with_camera(scene, recording, camera, "replay")
     return [
-        localizer.localize(
-            frame, known, odom_from_base=None if odometry is None else _pose_at(odometry, frame.stamp_ns)
-        )
+        localizer.localize(frame, known, odom_from_base=None if odometry is None else odometry.at(frame.stamp_ns))
         for frame, known in frames
     ]
-
-
-def _pose_at(trajectory: Trajectory, stamp_ns: int) -> Pose | None:
-    after = int(np.searchsorted(trajectory.stamps_ns, stamp_ns))
-    around = trajectory.select([i for i in (after - 1, after) if 0 <= i < len(trajectory)])
-    answered, poses = around.interpolate([stamp_ns])
-    return poses.pose(0) if answered[0] else None
 
 
 def write_replay(folder: Path, results: list[LocalizationResult]) -> Estimates:

@@ -89,25 +89,26 @@ def write_report(
 def _page(title: str, rows: Sequence[Metrics], facts: Mapping[str, str], pictures: Mapping[str, bytes]) -> str:
     reliable = reliability_cells(rows)
     listed = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>\n" for name, value in facts.items())
-    figures = "".join(
-        f'<figure><img alt="{html.escape(CAPTIONS[name], quote=True)}" '
-        f'src="data:image/png;base64,{base64.b64encode(data).decode()}">'
-        f"<figcaption>{html.escape(CAPTIONS[name])}</figcaption></figure>\n"
-        for name, data in pictures.items()
-    )
+    figures = "".join(html_figure(CAPTIONS[name], data) for name, data in pictures.items())
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title><style>{STYLE}</style></head>
 <body><h1>{html.escape(title)}</h1>
 <dl>{listed}</dl>
-{_table(HEADER, [metrics_cells(metrics) for metrics in rows])}
+{html_table(HEADER, [metrics_cells(metrics) for metrics in rows])}
 <p class="note">Every frame counts: one without an answer has an infinite error. Recall is the share of frames within
 both bounds; wrong &amp; sure the share answered, not LOST, and more than 1 m off.</p>
-{_table(RELIABILITY_HEADER, reliable) if reliable else ""}
+{html_table(RELIABILITY_HEADER, reliable) if reliable else ""}
 {figures}</body></html>
 """
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def html_figure(caption: str, png: bytes) -> str:
+    """A picture inside the page, with what it shows."""
+    said, data = html.escape(caption), base64.b64encode(png).decode()
+    return f'<figure><img alt="{said}" src="data:image/png;base64,{data}"><figcaption>{said}</figcaption></figure>\n'
+
+
+def html_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     head = "".join(f"<th>{html.escape(name)}</th>" for name in header)
     body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>\n" for row in rows)
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table></div>'

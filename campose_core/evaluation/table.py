@@ -42,7 +42,7 @@ def metrics_cells(metrics: Metrics) -> list[str]:
 
 def metrics_table(rows: Sequence[Metrics]) -> str:
     """Lines of text with aligned columns, without a newline at the end."""
-    return _aligned([list(HEADER), *(metrics_cells(metrics) for metrics in rows)])
+    return aligned([list(HEADER), *(metrics_cells(metrics) for metrics in rows)])
 
 
 def reliability_cells(rows: Sequence[Metrics]) -> list[list[str]]:
@@ -67,7 +67,7 @@ def reliability_cells(rows: Sequence[Metrics]) -> list[list[str]]:
 def reliability_table(rows: Sequence[Metrics]) -> str:
     """Lines of text; empty where no covariance is known."""
     cells = reliability_cells(rows)
-    return _aligned([list(RELIABILITY_HEADER), *cells]) if cells else ""
+    return aligned([list(RELIABILITY_HEADER), *cells]) if cells else ""
 
 
 def tables(rows: Sequence[Metrics]) -> str:
@@ -76,7 +76,7 @@ def tables(rows: Sequence[Metrics]) -> str:
     return metrics_table(rows) + (f"\n\n{reliable}" if reliable else "")
 
 
-def _aligned(table: list[list[str]]) -> str:
+def aligned(table: list[list[str]]) -> str:
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = [
         "  ".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))])

@@ -59,7 +59,10 @@ class Backbone(nn.Module):
             with torch.no_grad():
                 features_bf = self.eval()(torch.zeros(1, image_size, image_size, 3, dtype=torch.uint8))
         except (RuntimeError, AssertionError) as error:
-            raise LearningError(f"{name} cannot take pictures of {image_size}x{image_size} pixels: {error}") from error
+            cells = f" in {grid}x{grid} cells (grid 1 may do)" if grid > 1 else ""
+            raise LearningError(
+                f"{name} cannot take pictures of {image_size}x{image_size} pixels{cells}: {error}"
+            ) from error
         self.train(training)
         self.size = int(features_bf.shape[1])
 
@@ -137,7 +140,7 @@ def _average_in_cells(network: nn.Module, name: str, grid: int) -> None:
 
 
 class _CellAverages(nn.AdaptiveAvgPool2d):
-    """Laid out by channel, as networks that `view` the averages as one vector want them, also of pictures that are not."""
+    """Laid out by channel: some networks `view` the averages as one vector."""
 
     def forward(self, input: Tensor) -> Tensor:
         return super().forward(input).contiguous()

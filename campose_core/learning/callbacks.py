@@ -34,11 +34,15 @@ class Record(Callback):
         self.best: dict[str, float] = {}
         self.best_weights: dict[str, Tensor] = {}
         self._seconds_before, self._started = 0.0, time.monotonic()
+        self._rate = 0.0
 
     @property
     def seconds(self) -> float:
         """Of all sittings together."""
         return self._seconds_before + time.monotonic() - self._started
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._rate = trainer.optimizers[0].param_groups[0]["lr"]  # at the end of the epoch it is that of the next
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, PoseTraining)
@@ -46,9 +50,8 @@ class Record(Callback):
         assert residuals is not None
         epoch, epochs = trainer.current_epoch + 1, pl_module.options.epochs
         weights = [float(parameter.detach()) for parameter in (pl_module.loss.beta, pl_module.loss.gamma)]
-        rate = trainer.optimizers[0].param_groups[0]["lr"]
         figures = [residuals.median_m, residuals.median_deg]
-        self.rows.append([epoch, loss, *figures, *weights, rate, round(self.seconds, 2)])
+        self.rows.append([epoch, loss, *figures, *weights, self._rate, round(self.seconds, 2)])
         if not self.best or residuals.score < self.best["score"]:
             named = zip(("val_median_m", "val_median_deg"), figures, strict=True)
             self.best = {"epoch": epoch, "score": residuals.score, **dict(named)}
@@ -86,7 +89,9 @@ class SaveState(Checkpoint):
             trainer.save_checkpoint(self._path)
             self._saved_at = time.monotonic()
 
-    def on_save_checkpoint(self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]) -> None:
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
         checkpoint["campose_digest"] = self._digest
 
 

@@ -1,6 +1,7 @@
 """Features of a frozen backbone, computed once: by this run, or by an earlier one that asked for the same.
 
-    SCENE/cache/features-KEY.safetensors    KEY covers pictures, depths, poses, backbone, views and their seed
+    SCENE/cache/features-KEY.safetensors    KEY covers pictures, camera, depths, poses, backbone, views, seed
+    SCENE/cache/seen-KEY.safetensors        of validation and test frames; KEY covers pictures, backbone and components
 
 A cache may be deleted at any time. Backbones cost seconds to minutes, the layers on top of them seconds: whoever
 compares losses or heads pays for the backbone once.
@@ -19,6 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from campose_core.camera import Camera
 from campose_core.files import write_bytes
 from campose_core.learning.frame_cache import Pictures
 from campose_core.learning.losses import PoseNumbers
@@ -54,12 +56,8 @@ def feature_samples(
     """From the folder `cache`, or computed and put there. Also sets the principal components of the network's head,
     unless these came with weights to start from."""
     head = network.head
-    path = cache / f"features-{_key(network, material, options)}.safetensors"
-    try:
-        found = load_file(path) if path.is_file() else None
-    except (OSError, SafetensorError) as error:
-        say(f"{path} is damaged ({error}): the features are computed again")
-        found = None
+    path = cache / f"features-{_key(network, material, pictures.camera, options)}.safetensors"
+    found = _cached(path)
     if found is None:
         found = _computed(network, material, pictures, options)
         write_bytes(path, save(found))
@@ -118,10 +116,24 @@ class _View:
         return picture_bhw3
 
 
-def features_of(network: PoseNet, pictures: Pictures, description: str) -> Tensor:
-    """What the layers of the head see of pictures [N, S, S, 3], with a frozen backbone: [N, K]."""
-    every = torch.arange(len(pictures))
-    return _run(network.backbone, every, _recorded(pictures), description, network.head.components)
+def features_of(cache: Path, network: PoseNet, pictures: Pictures, description: str) -> Tensor:
+    """What the layers of the head see of pictures [N, S, S, 3], with a frozen backbone: [N, K].
+
+    From the folder `cache`, or computed and put there.
+    """
+    components, architecture = network.head.components, network.architecture
+    digest = hashlib.blake2b(np.ascontiguousarray(pictures).data, digest_size=10)
+    digest.update(json.dumps([architecture.backbone, architecture.grid]).encode())
+    _add_tensors(digest, network.backbone)
+    if components is not None:
+        _add_tensors(digest, components)
+    path = cache / f"seen-{digest.hexdigest()}.safetensors"
+    found = _cached(path)
+    if found is None:
+        every = torch.arange(len(pictures))
+        found = {"seen": _run(network.backbone, every, _recorded(pictures), description, components)}
+        write_bytes(path, save(found))
+    return found["seen"]
 
 
 def _recorded(pictures: Pictures) -> Callable[[Tensor], Tensor]:
@@ -150,19 +162,31 @@ def _run(
     return torch.cat(found)
 
 
-def _key(network: PoseNet, material: Material, options: TrainOptions) -> str:
+def _key(network: PoseNet, material: Material, camera: Camera, options: TrainOptions) -> str:
     digest = hashlib.blake2b(digest_size=10)
     for array in (material.pictures, material.inverse_depth):
-        digest.update(np.ascontiguousarray(array))
+        digest.update(np.ascontiguousarray(array).data)
     for pose in material.poses:
-        digest.update(np.concatenate([pose.translation, pose.quat_xyzw]))
-    fixed: list[tuple[str, Tensor]] = list(network.backbone.state_dict().items())
+        digest.update(np.concatenate([pose.translation, pose.quat_xyzw]).data)
+    _add_tensors(digest, network.backbone)
     if options.start_from and network.head.components is not None:
-        fixed += network.head.components.state_dict().items()
-    for name, tensor in fixed:
-        digest.update(name.encode())
-        digest.update(tensor.contiguous().numpy().tobytes())
+        _add_tensors(digest, network.head.components)
     architecture = network.architecture
     told = [architecture.grid, architecture.components, options.views, options.view_shift_m, options.augment]
-    digest.update(json.dumps([*told, options.seed, bool(options.start_from)]).encode())
+    digest.update(json.dumps([*told, camera.to_dict(), options.seed, bool(options.start_from)]).encode())
     return digest.hexdigest()
+
+
+def _add_tensors(digest: hashlib.blake2b, module: nn.Module) -> None:
+    for name, tensor in module.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.contiguous().numpy().tobytes())
+
+
+def _cached(path: Path) -> dict[str, Tensor] | None:
+    """None where it is not there, or damaged."""
+    try:
+        return load_file(path) if path.is_file() else None
+    except (OSError, SafetensorError) as error:
+        say(f"{path} is damaged ({error}): the features are computed again")
+        return None

@@ -29,21 +29,28 @@ def cached_pictures(scene: Scene, frames: Sequence[SceneFrame], network_input: N
     """The pictures [N, S, S, 3] of `frames` as the network sees them, memory-mapped.
 
     Raises:
-        LearningError: a frame's file is missing, damaged, or not of its camera's size.
+        LearningError: a frame's file is missing, damaged, or not of its camera's size. OSError: the disk is full.
     """
     path = scene.path / "cache" / f"frames-{_key(scene, frames, network_input)}.npy"
     if not path.is_file():
-        with replacing(path) as beside:
-            shape = (len(frames), network_input.size, network_input.size, 3)
-            pictures = np.lib.format.open_memmap(beside, mode="w+", dtype=np.uint8, shape=shape)
-            for i, frame in enumerate(track(frames, "preprocessing frames")):
-                pictures[i] = _picture(scene, frame, network_input)
-            pictures.flush()
+        try:
+            _write(path, scene, frames, network_input)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(path)) from error
         for other in path.parent.glob(f"frames-*-{network_input.size}.npy"):
             if other != path:
                 other.unlink(missing_ok=True)
     loaded: Pictures = np.load(path, mmap_mode="r")
     return loaded
+
+
+def _write(path: Path, scene: Scene, frames: Sequence[SceneFrame], network_input: NetworkInput) -> None:
+    """Not through a memory map: where the disk is full, that ends the process without a word."""
+    shape = (len(frames), network_input.size, network_input.size, 3)
+    with replacing(path) as beside, open(beside, "wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+        for frame in track(frames, "preprocessing frames"):
+            file.write(_picture(scene, frame, network_input).tobytes())
 
 
 def _picture(scene: Scene, frame: SceneFrame, network_input: NetworkInput) -> Pictures:

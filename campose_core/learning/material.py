@@ -113,8 +113,9 @@ def tuple_rows(sources: Sequence[str], offsets: Sequence[int]) -> Tensor:
     return torch.tensor(rows)
 
 
-def pair_rows(sources: Sequence[str], most_apart: int) -> Tensor:
-    """All pairs [M, 2] of frames of one recording up to `most_apart` frames apart, both ways round.
+def pair_rows(sources: Sequence[str], most_apart: int, both_ways: bool = True) -> Tensor:
+    """All pairs [M, 2] of frames of one recording up to `most_apart` frames apart: as they were taken, and, with
+    `both_ways`, the other way round as well.
 
     Raises:
         LearningError: a recording has one frame.
@@ -125,7 +126,7 @@ def pair_rows(sources: Sequence[str], most_apart: int) -> Tensor:
             raise LearningError(f"recording {source} has one training frame; menet learns from pairs of frames")
         for apart in range(1, most_apart + 1):
             forward = [[a, b] for a, b in zip(indices, indices[apart:], strict=False)]
-            rows += forward + [[b, a] for a, b in forward]
+            rows += forward + ([[b, a] for a, b in forward] if both_ways else [])
     return torch.tensor(rows)
 
 

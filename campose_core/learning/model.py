@@ -8,6 +8,7 @@ one linear layer on principal components of the features, solved in closed form 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -21,7 +22,7 @@ from campose_core.learning.backbone import Backbone
 from campose_core.learning.losses import PoseNumbers
 from campose_core.learning.menet import MENET, PairEncoder
 from campose_core.learning.options import KINDS, Architecture
-from campose_core.learning.rotations import rotation_from_columns
+from campose_core.learning.rotations import columns_of_rotation, rotation_from_columns
 
 # Two columns of a rotation matrix, see rotations.py.
 ROTATION_NUMBERS = 6
@@ -79,6 +80,14 @@ class PoseHead(nn.Module):
         spread = np.maximum(positions_n3.std(0), MIN_SPREAD_M)
         self.position_std_3 = torch.as_tensor(spread, dtype=torch.float32)
 
+    def set_motions(self, translations_n3: Array) -> None:
+        """Of MeNet's training pairs: they give the unit. Training begins at no motion: turns are small, and a random
+        rotation is far from all of them."""
+        self.set_positions(translations_n3)
+        nn.init.zeros_(self.pose.weight)
+        with torch.no_grad():
+            self.pose.bias.copy_(torch.cat([torch.zeros(3), columns_of_rotation(torch.eye(3))]))
+
 
 class PoseNet(nn.Module):
     """A backbone and a head. MeNet has the same head on an encoder of two images, and its poses are relative."""
@@ -94,7 +103,7 @@ class PoseNet(nn.Module):
         self.head = PoseHead(self.backbone.size, architecture)
 
     def forward(self, image: Tensor) -> PoseNumbers:
-        """uint8 RGB pictures [B, H, W, 3] -> poses map_from_cam [B]; MeNet: pairs [B, 2, H, W, 3] -> first_from_second."""
+        """uint8 RGB pictures [B, H, W, 3] -> map_from_cam [B]; of MeNet pairs [B, 2, H, W, 3] -> first_from_second."""
         poses: PoseNumbers = self.head(self.backbone(image))
         return poses
 
@@ -122,7 +131,7 @@ def to_poses(numbers: PoseNumbers) -> list[Pose]:
     return [Pose(Rotation.from_matrix(r), t) for r, t in zip(rotation, position, strict=True)]
 
 
-def to_numbers(poses: list[Pose]) -> PoseNumbers:
+def to_numbers(poses: Sequence[Pose]) -> PoseNumbers:
     """Poses as tensors [N]."""
     position = np.array([pose.translation for pose in poses]).reshape(-1, 3)
     rotation = np.array([pose.rotation.as_matrix() for pose in poses]).reshape(-1, 3, 3)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -56,11 +57,8 @@ class PoseTraining(pl.LightningModule):
 
     def forward(self, inputs: Tensor) -> PoseNumbers:
         """Pictures, pairs or principal components -> poses."""
-        poses: PoseNumbers
-        if self.options.trains_backbone:
-            poses = self.trained(inputs)
-        else:
-            poses = self.trained.from_components(inputs)  # type: ignore[operator]
+        whole = self.options.trains_backbone
+        poses: PoseNumbers = self.trained(inputs) if whole else self.trained.from_components(inputs)  # type: ignore[operator]
         return poses
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
@@ -94,7 +92,7 @@ class PoseTraining(pl.LightningModule):
         self.log("val_median_deg", self.residuals.median_deg)
         self.log("val_score", self.residuals.score)
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         decayed = [parameter for parameter in self.trained.parameters() if parameter.requires_grad]
         groups = [
             {"params": decayed, "weight_decay": self.options.weight_decay},
@@ -109,9 +107,13 @@ class PoseTraining(pl.LightningModule):
 
     def train_dataloader(self) -> DataLoader[Batch]:
         options = self.options
+        if options.batch_size < self.trainer.world_size:
+            raise LearningError(f"batch_size {options.batch_size} is too small for {self.trainer.world_size} processes")
         draws = Draws(*self._rows, options.batch_size, options.seed, self.global_rank, self.trainer.world_size)
         if len(draws) == 0:
             raise LearningError(f"{len(self._rows[0])} samples are too few for {self.trainer.world_size} processes")
+        # Workers draw ahead as soon as there is a loader: in a run that goes on, before the trainer tells the epoch.
+        draws.set_epoch(self.trainer.fit_loop.epoch_progress.current.ready)
         return loader(self._samples, draws, options.workers)
 
     def val_dataloader(self) -> DataLoader[Any]:

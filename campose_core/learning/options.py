@@ -58,6 +58,7 @@ class TrainOptions:
         walkable_weight: of the metres that a prediction lies off the walkable floor; 0 leaves the floor out
         tuple_length: frames per sample (mapnet)
         tuple_skip: frames from one of a tuple to the next (mapnet), most frames between two of a pair (menet)
+        both_ways: pairs also as if the camera had gone back (menet); with few frames it then learns places by heart
         unlabelled: recordings with odometry but no reference, for the relative poses (mapnet+)
         views: views synthesised of each training frame; 0 trains on the recorded pictures only
         view_shift_m: how far from its frame a view is taken, one standard deviation; needs the scene's landmarks
@@ -94,6 +95,7 @@ class TrainOptions:
     walkable_weight: float = 0.0
     tuple_length: int = 3
     tuple_skip: int = 5
+    both_ways: bool = True
     unlabelled: tuple[str, ...] = ()
     views: int = 8
     view_shift_m: float = 0.25

@@ -11,19 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image as Pillow
-from scipy.spatial.transform import Rotation
 
 from campose_core.camera import Camera
 from campose_core.capture.frame import Image
 from campose_core.errors import LearningError
-from campose_core.geometry import Array, Pose
+from campose_core.geometry import Array
 
 # Below this share of the network's view, what is missing is no longer a border.
 MIN_COVERED = 0.7
-# Standard deviations of a rotated view: about the camera's x (pitch), y (yaw) and z (roll) axis.
-VIEW_DEG = (7.0, 10.0, 6.0)
-VIEW_CONTRAST = 0.15
-VIEW_BRIGHTNESS = 20.0
 
 
 @dataclass(frozen=True)
@@ -78,30 +73,3 @@ class NetworkInput:
         # The same camera gives its own borders up to rounding; a pad for that would be wasted.
         limits = np.array([0, 0, camera.width, camera.height])
         return np.where(np.abs(box - limits) < 1e-6, limits, box)
-
-
-def rotated_view(image: Image, camera: Camera, random: np.random.Generator) -> tuple[Image, Pose]:
-    """What the camera would see if it were turned a little where it stands, and `cam_from_view`.
-
-    A pure rotation moves pixels by the homography K R K^-1 whatever the depth (Hartley and Zisserman, "Multiple View
-    Geometry", section 8.4), so the label stays exact. Brightness and contrast change as well; what the picture did
-    not show gets its mean colour.
-    """
-    rotvec = np.radians(VIEW_DEG) * np.clip(random.standard_normal(3), -2.0, 2.0)
-    cam_from_view = Pose(Rotation.from_rotvec(rotvec), np.zeros(3))
-    k = camera.matrix()
-    homography = k @ cam_from_view.rotation.as_matrix() @ np.linalg.inv(k)
-    # Pillow maps output to input by a homography over pixel corners: shift by half a pixel on both sides.
-    to_centre, to_corner = np.eye(3), np.eye(3)
-    to_centre[:2, 2], to_corner[:2, 2] = -0.5, 0.5
-    homography = to_corner @ homography @ to_centre
-    coefficients = (homography / homography[2, 2]).ravel()[:8]
-    mean = tuple(int(v) for v in image.mean(axis=(0, 1)))
-    size = (camera.width, camera.height)
-    turned = Pillow.fromarray(image).transform(
-        size, Pillow.Transform.PERSPECTIVE, coefficients.tolist(), Pillow.Resampling.BILINEAR, fillcolor=mean
-    )
-    contrast = 1.0 + VIEW_CONTRAST * random.standard_normal()
-    brightness = VIEW_BRIGHTNESS * random.standard_normal()
-    lit = (np.asarray(turned, dtype=np.float32) - 128.0) * contrast + 128.0 + brightness
-    return np.clip(lit, 0, 255).astype(np.uint8), cam_from_view

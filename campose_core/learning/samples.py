@@ -20,7 +20,6 @@ from campose_core.learning.options import TrainOptions
 from campose_core.learning.view_synthesis import ViewOptions, moved, random_views, synthesise
 
 
-
 class Inputs(NamedTuple):
     """inputs: pictures uint8 [B * T, S, S, 3], pairs [B, 2, S, S, 3], or components [B * T, K]; label: [B, T]."""
 
@@ -40,7 +39,7 @@ class PictureSamples:
     """For a network that is trained throughout: pictures, of which a share `views / (1 + views)` is a new view."""
 
     def __init__(self, material: Material, camera: Camera, options: TrainOptions) -> None:
-        self._material, self._camera = material, camera
+        self._material, self.camera = material, camera
         self._label = to_numbers(material.poses)
         self._depth = torch.from_numpy(material.inverse_depth)
         self._share = options.views / (1 + options.views)
@@ -66,7 +65,7 @@ class PictureSamples:
 
     def _view(self, picture_bhw3: Tensor, depth_bhw: Tensor, label: PoseNumbers) -> tuple[Tensor, PoseNumbers]:
         cam_from_view = random_views(depth_bhw, self._views)
-        view_bhw3 = synthesise(picture_bhw3, depth_bhw, self._camera, *cam_from_view)
+        view_bhw3 = synthesise(picture_bhw3, depth_bhw, self.camera, *cam_from_view)
         return augmented(view_bhw3, self._augment), moved(label, *cam_from_view)
 
 

@@ -1,4 +1,4 @@
-"""For TensorBoard: the curves, some training pictures as the network gets them, and the predicted path over the floor."""
+"""For TensorBoard: curves, some training pictures as the network gets them, and the predicted path over the floor."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ class Pictures(Callback):
     def __init__(self, floor: FloorMap | None) -> None:
         self._floor = floor
 
-    def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Batch, batch_idx: int) -> None:
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Batch, batch_idx: int
+    ) -> None:
         if trainer.global_step == 0 and batch.inputs.ndim == 4:
             pictures = batch.inputs[:PICTURES].permute(0, 3, 1, 2)
             _writer(trainer).add_images("training pictures", pictures, 0)

@@ -13,6 +13,7 @@ import hashlib
 import json
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -50,13 +51,15 @@ METRICS_OF_CLOSED_FORM = "epoch,val_median_m,val_median_deg,seconds\n"
 def train(scene: Scene, name: str, options: TrainOptions) -> Scene:
     """Train the model `name` of a scene, unless that is done; returns the scene with the step recorded, saved.
 
+    Of several processes only the first one returns; the others end when their share is done.
+
     Raises:
         LearningError: nothing to train or validate on, a recording shorter than a tuple, a backbone or weights that
             cannot be had, or a loss that is not finite (the frames of the batch are named).
         OSError: the disk is full; an earlier model of that name is still whole.
     """
     step, folder = f"train:{name}", scene.models_dir / name
-    if name in ("structure", "retrieval", "hybrid") or not NAME.fullmatch(name):
+    if name in ("structure", "retrieval", "hybrid") or name.endswith("+pgo") or not NAME.fullmatch(name):
         raise LearningError(f"{name!r} cannot be the name of a model: use letters, digits, '-', '_', '+' and '.'")
     if scene.is_done(step, options.to_dict()) and (folder / DESCRIPTION).is_file():
         say(f"{name}: trained already with these options")
@@ -71,7 +74,7 @@ def train(scene: Scene, name: str, options: TrainOptions) -> Scene:
         else:
             best, metrics_csv, writes = run_.fit(name, state_path, _digest(scene, step, options))
     if not writes:
-        return scene
+        raise SystemExit(0)  # what a caller does next is done once, and with the model, which is not there yet
     model = run_.finished(best)
     save(folder, model, metrics_csv)
     scene = scene.with_step(step, options.to_dict())
@@ -98,14 +101,14 @@ class _Run:
         self._network = self._new_network()
         with_depth = options.views > 0 and options.view_shift_m > 0
         self._material, self._val, self._test = material_of_splits(scene, splits, self._input, with_depth)
-        if not options.start_from and options.kind != "menet":
-            self._network.head.set_positions(np.array([pose.translation for pose in self._material.poses]))
+        if not options.start_from:
+            self._set_unit()
         self._unlabelled_rows: Tensor | None = None
         if options.unlabelled:
             self._take_in_unlabelled()
 
     def fit(self, name: str, state_path: Path, digest: str) -> tuple[dict[str, float], str, bool]:
-        """By gradient descent: the figures of the best epoch, the history, and whether this process writes the model."""
+        """By gradient descent: figures of the best epoch, the history, and whether this process writes the model."""
         options, floor = self._options, None
         if options.walkable_weight > 0:
             walkable = load_walkable(self._scene.floor_yaml.parent)
@@ -139,7 +142,7 @@ class _Run:
 
     def finished(self, best: Mapping[str, float]) -> TrainedModel:
         """The network as it stands, with the covariance that unseen frames show."""
-        judged = self._test if len(self._test) >= 2 else self._val
+        judged = self._test if len(self._judged_rows(self._test)) >= 2 else self._val
         inputs, poses = self._judging(judged, "frames that calibrate the covariance")
         predicted = predictions(self._predictor(), inputs)
         calibration = Residuals.of(predicted, poses, "at the end").calibration()
@@ -167,9 +170,19 @@ class _Run:
 
     def _rows_of(self, sources: Sequence[str]) -> Tensor:
         options = self._options
-        return pair_rows(sources, options.tuple_skip) if options.kind == "menet" else tuple_rows(
-            sources, options.tuple_offsets
+        return (
+            pair_rows(sources, options.tuple_skip, options.both_ways)
+            if options.kind == "menet"
+            else tuple_rows(sources, options.tuple_offsets)
         )
+
+    def _set_unit(self) -> None:
+        poses = self._material.poses
+        if self._options.kind == "menet":
+            pairs = [poses[a].inverse() * poses[b] for a, b in self._rows.tolist()]
+            self._network.head.set_motions(np.array([pair.translation for pair in pairs]))
+        else:
+            self._network.head.set_positions(np.array([pose.translation for pose in poses]))
 
     def _samples(self) -> Samples:
         options = self._options
@@ -184,12 +197,26 @@ class _Run:
     def _judging(self, material: Material, description: str) -> tuple[Tensor, Sequence[Pose]]:
         """Inputs of the network, or of the head where the backbone is frozen, and the poses they should give."""
         if self._options.kind == "menet":
-            rows = pair_rows(material.sources, self._options.tuple_skip)
+            rows = self._judged_rows(material)
+            if len(rows) == 0:
+                raise LearningError(f"{self._scene.path}: menet is judged by pairs: no recording has two {description}")
             pairs = [material.poses[a].inverse() * material.poses[b] for a, b in rows.tolist()]
             return torch.from_numpy(material.pictures[rows.numpy()]), pairs
         if self._options.trains_backbone:
             return torch.from_numpy(np.array(material.pictures)), material.poses
-        return features_of(self._network, material.pictures, description), material.poses
+        cache = self._scene.path / "cache"
+        return features_of(cache, self._network, material.pictures, description), material.poses
+
+    def _judged_rows(self, material: Material) -> Tensor:
+        """Single frames, or for menet the pairs of those recordings that have any."""
+        every, counts = torch.arange(len(material)), Counter(material.sources)
+        if self._options.kind != "menet":
+            return every
+        paired = [index for index, source in enumerate(material.sources) if counts[source] > 1]
+        if not paired:
+            return every[:0]
+        sources, options = [material.sources[index] for index in paired], self._options
+        return every[paired][pair_rows(sources, options.tuple_skip, options.both_ways)]
 
     def _predictor(self) -> Callable[[Tensor], PoseNumbers]:
         return self._network.eval() if self._options.trains_backbone else self._network.eval().head.from_components

@@ -23,9 +23,7 @@ from campose_core.progress import say
 from campose_core.scene import Scene
 
 
-def fit(
-    training: PoseTraining, name: str, state_path: Path, digest: str, scene: Scene
-) -> tuple[Record, bool]:
+def fit(training: PoseTraining, name: str, state_path: Path, digest: str, scene: Scene) -> tuple[Record, bool]:
     """Run all epochs that are left; returns the record, and whether this process is the one that writes the model.
 
     digest: of all that a run must have in common with the one it goes on with. scene: where TensorBoard's files go.

@@ -108,7 +108,9 @@ def _rays(camera: Camera) -> Tensor:
     return torch.stack([(u_hw - cx) / fx, (v_hw - cy) / fy, torch.ones(u_hw.shape)], dim=-1).float()
 
 
-def _grid(inverse_b1hw: Tensor, rays_hw3: Tensor, camera: Camera, rotation_b33: Tensor, translation_b3: Tensor) -> Tensor:
+def _grid(
+    inverse_b1hw: Tensor, rays_hw3: Tensor, camera: Camera, rotation_b33: Tensor, translation_b3: Tensor
+) -> Tensor:
     """Where the new view's pixels lie in the old picture [B, H, W, 2], as grid_sample counts: -1 to 1 between edges."""
     points_b3hw = torch.einsum("bij,hwj->bihw", rotation_b33, rays_hw3) + inverse_b1hw * translation_b3[..., None, None]
     (fx, fy), (cx, cy) = camera.focal, camera.centre

