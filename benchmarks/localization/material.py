@@ -41,10 +41,10 @@ def prepare(data: Path, out: Path) -> Material:
     data: the folder with mapping.mp4, mapping.tum, query.mp4 and query.tum of the kitchen.
     """
     world, kitchen, demo = out / "world", out / "kitchen", out / "demo"
-    _campose("simulate", world, "--size", "demo")
-    _campose("build", data / "mapping.mp4", "--scene", kitchen, "--reference", data / "mapping.tum")
+    campose("simulate", world, "--size", "demo")
+    campose("build", data / "mapping.mp4", "--scene", kitchen, "--reference", data / "mapping.tum")
     floor = ["--map", world / "floor" / "map.yaml", "--reference", world / "mapping.tum"]
-    _campose("build", world / "mapping.bag", "--scene", demo, "--fps", 5, *floor)
+    campose("build", world / "mapping.bag", "--scene", demo, "--fps", 5, *floor)
     return Material(
         Place("kitchen", Scene.open(kitchen), data / "query.mp4", data / "query.tum"),
         Place("demo", Scene.open(demo), world / "later.bag", world / "later.tum"),
@@ -53,7 +53,7 @@ def prepare(data: Path, out: Path) -> Material:
     )
 
 
-def _campose(*arguments: object) -> None:
+def campose(*arguments: object) -> None:
     """The command line; it does again only what is missing."""
     command = [sys.executable, "-m", "campose_core.cli.main", *map(str, arguments)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)

@@ -6,6 +6,7 @@ costs; it is smoothed, and driven at a speed that keeps the turn rate and the ac
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -85,7 +86,21 @@ def drive(world: World, name: str, rate_hz: float = 10.0, limits: Limits | None 
     Raises:
         GeometryError: the way is blocked, or the smooth way would touch something.
     """
-    stops = np.array([_position(world, stop) for stop in TOURS[world.size, name]])
+    try:
+        return drive_by_way_of(world, TOURS[world.size, name], rate_hz, limits)
+    except GeometryError as error:
+        raise GeometryError(f"the drive {name!r}: {error}") from error
+
+
+def drive_by_way_of(
+    world: World, tour: Sequence[Stop], rate_hz: float = 10.0, limits: Limits | None = None
+) -> Trajectory:
+    """map_from_base of a drive by these places.
+
+    Raises:
+        GeometryError: the way is blocked, or the smooth way would touch something.
+    """
+    stops = np.array([_position(world, stop) for stop in tour])
     floor = world.floor_map()
     path = smooth_path(floor, stops)
     cells = floor.cell_of(path)
@@ -93,8 +108,8 @@ def drive(world: World, name: str, rate_hz: float = 10.0, limits: Limits | None 
     nearest = clearance[cells[:, 0], cells[:, 1]].min()
     if nearest < ROBOT_RADIUS:
         raise GeometryError(
-            f"the drive {name!r} of the {world.size} world with seed {world.seed} passes "
-            f"{nearest:.2f} m from an obstacle: take another seed"
+            f"in the {world.size} world with seed {world.seed} it passes {nearest:.2f} m from an obstacle: "
+            "take another seed"
         )
     return time_parameterised(path, rate_hz, limits or Limits())
 

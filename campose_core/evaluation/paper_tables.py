@@ -47,6 +47,11 @@ class Score:
     training_s: float | None = None
     inference_ms: float | None = None
 
+    @property
+    def total(self) -> float:
+        """Metres, where a radian counts as the metre it moves a point ahead, as in choosing the best epoch."""
+        return self.position_m + math.radians(self.rotation_deg)
+
     def to_dict(self) -> dict[str, Any]:
         """For JSON, which has no infinity: an infinite error is None."""
         return {name: None if value == math.inf else value for name, value in asdict(self).items()}

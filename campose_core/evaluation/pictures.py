@@ -212,10 +212,10 @@ def _x_data(axes: Axes) -> Any:
     return axes.get_xaxis_transform()
 
 
-def corners_to_show(true_xy: Array) -> tuple[Array, Array]:
+def corners_to_show(true_xy: Array, least_margin_m: float = 1.5) -> tuple[Array, Array]:
     """Corners of the rectangle to show: the true path with some of the floor around it, neither a slit nor a tower."""
     corner, size = true_xy.min(axis=0), np.ptp(true_xy, axis=0)
-    margin = max(1.5, 0.15 * float(size.max()))
+    margin = max(least_margin_m, 0.15 * float(size.max()))
     size, middle = size + 2 * margin, corner + size / 2
     size = np.maximum(size, (size[1] / 0.9, size[0] * 0.3))
     return middle - size / 2, middle + size / 2

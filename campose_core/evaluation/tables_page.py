@@ -77,7 +77,7 @@ themselves only.</span></p>
 
 def _table(found: PaperBenchmark, table: PaperTable) -> str:
     scores = [found.scores[line.model] for line in table.lines if line.model in found.scores]
-    best = (min((s.position_m for s in scores), default=0.0), min((s.rotation_deg for s in scores), default=0.0))
+    best = (min(s.position_m for s in scores), min(s.rotation_deg for s in scores)) if len(scores) > 1 else None
     with_paper = any(line.published for line in table.lines)
     rows = [_row(found, line, best, with_paper) for line in table.lines]
     if RETRIEVAL in found.scores:
@@ -85,9 +85,9 @@ def _table(found: PaperBenchmark, table: PaperTable) -> str:
     return f"<h2>{html.escape(table.title)}</h2>\n{_whole(table.varied, rows, with_paper)}"
 
 
-def _row(found: PaperBenchmark, line: Line, best: tuple[float, float], with_paper: bool) -> str:
+def _row(found: PaperBenchmark, line: Line, best: tuple[float, float] | None, with_paper: bool) -> str:
     score = found.scores.get(line.model or "")
-    bold = [2 + i for i in (0, 1) if score and (score.position_m, score.rotation_deg)[i] == best[i]]
+    bold = [2 + i for i in (0, 1) if score and best and (score.position_m, score.rotation_deg)[i] == best[i]]
     return _cells([line.label, *cells_of(found, line)], line.published, with_paper, faint=score is None, bold=bold)
 
 
@@ -134,7 +134,7 @@ def _paths(found: PaperBenchmark) -> bytes:
     shown = []
     for kind in KINDS:
         names = [n for n, options in found.plan.models.items() if options.kind == kind and n in found.scores]
-        shown += sorted(names, key=lambda name: found.scores[name].position_m)[:1]
+        shown += sorted(names, key=lambda name: found.scores[name].total)[:1]
     shown += [name for name in (RETRIEVAL, STRUCTURE) if name in found.scores]
     floor = FloorMap.load(found.scene.floor_yaml) if found.scene.floor_yaml.is_file() else None
     return paths(floor, [(name, found.errors[name], found.runs[name].trajectory) for name in shown])

@@ -29,7 +29,6 @@ from campose_core.geometry import Array
 from campose_core.trajectory import Trajectory
 
 STYLES = ("-", "--", ":")  # with the colours: eighteen lines that can be told apart
-COLUMNS = 2
 
 # Of a model: epochs, validation medians in metres and in degrees, (E,) each.
 History = tuple[Array, Array, Array]
@@ -59,8 +58,9 @@ def validation_curves(groups: Mapping[str, Mapping[str, History]]) -> bytes:
 def paths(floor: FloorMap | None, runs: Sequence[tuple[str, FrameErrors, Trajectory]]) -> bytes:
     """From above, a picture for each estimator: the true path, the estimates, and a line from each to its truth."""
     every = np.vstack([errors.reference.positions[:, :2] for _, errors, _ in runs])
-    (left, bottom), (right, top) = corners_to_show(every)
-    columns, rows = min(COLUMNS, len(runs)), math.ceil(len(runs) / COLUMNS)
+    (left, bottom), (right, top) = corners_to_show(every, 1.5 if floor is not None else 0.4)
+    columns = min(3, len(runs)) if len(runs) != 4 else 2
+    rows = math.ceil(len(runs) / columns)
     width = WIDTH_INCHES / columns
     figure = new_figure(WIDTH_INCHES, rows * (width * (top - bottom) / (right - left) + 0.6))
     pictures = np.atleast_1d(figure.subplots(rows, columns, sharex=True, sharey=True)).ravel()

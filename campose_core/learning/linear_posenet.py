@@ -12,8 +12,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from campose_core.learning.head import PoseHead
 from campose_core.learning.losses import PoseNumbers
-from campose_core.learning.model import PoseHead
 from campose_core.learning.rotations import columns_of_rotation
 
 RIDGES = tuple(10.0**exponent for exponent in (-4.0, -3.5, -3.0, -2.5, -2.0, -1.5, -1.0, -0.5, 0.0))

@@ -16,6 +16,7 @@ from campose_core.errors import LearningError
 from campose_core.geometry import Pose
 from campose_core.learning.batches import Batch, Draws, loader
 from campose_core.learning.floor_loss import FloorDistance
+from campose_core.learning.head import Anchored
 from campose_core.learning.losses import PoseLoss, PoseNumbers, spread_loss
 from campose_core.learning.model import PoseNet
 from campose_core.learning.options import TrainOptions
@@ -47,6 +48,8 @@ class PoseTraining(pl.LightningModule):
         self.trained: nn.Module = network if options.trains_backbone else network.head
         self.loss = PoseLoss(options.penalty, options.alpha, options.beta, options.gamma, options.learn_weights)
         self.floor = floor
+        # Behind torch's back: a frozen backbone is no part of what is trained, nor of its saved state.
+        self._whole = (network,)
         self._samples, self._rows, self._names = samples, rows, names
         self._validation, self._found = validation, list[PoseNumbers]()
         self.residuals: Residuals | None = None
@@ -57,20 +60,30 @@ class PoseTraining(pl.LightningModule):
 
     def forward(self, inputs: Tensor) -> PoseNumbers:
         """Pictures, pairs or principal components -> poses."""
+        return self.anchored(inputs).best()
+
+    def anchored(self, inputs: Tensor) -> Anchored:
+        """The same, of each anchor."""
         whole = self.options.trains_backbone
-        poses: PoseNumbers = self.trained(inputs) if whole else self.trained.from_components(inputs)  # type: ignore[operator]
-        return poses
+        return self._whole[0].anchored(inputs) if whole else self._whole[0].head.from_components(inputs)
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         # Dropout draws alike in a run that was killed here and one that was not.
         torch.manual_seed(hash((self.options.seed, self.current_epoch, batch_index, self.global_rank)))
-        predicted = self(batch.inputs).view(*batch.label.position.shape[:-1])
+        anchored, shape = self.anchored(batch.inputs), batch.label.position.shape[:-1]
         with torch.autocast(self.device.type, enabled=False):  # rotations need all their digits
+            # Where the place is known its own anchor learns, whichever would have been chosen.
+            likeliest, right = anchored.logits.argmax(1), self._whole[0].head.nearest_anchor(batch.label.view(-1))
+            known_n = batch.labelled[:, None].expand(shape).flatten()
+            predicted = anchored.at(torch.where(known_n, right, likeliest)).view(*shape)
             loss = self.loss(predicted, batch.label, None if self._rows[1] is None else batch.labelled)
+            if anchored.logits.shape[1] > 1:
+                choosing = nn.functional.cross_entropy(anchored.logits[known_n], right[known_n])
+                loss = loss + torch.exp(-self.loss.beta.detach()) * choosing  # a wrong choice costs about a metre
             if self.floor is not None:
                 loss = loss + self.options.walkable_weight * self.floor(predicted.position).mean()
-            known = (predicted.part(batch.labelled), batch.label.part(batch.labelled))
-            total = loss + spread_loss(*known)
+            answered = anchored.best().view(*shape)
+            total = loss + spread_loss(answered.part(batch.labelled), batch.label.part(batch.labelled))
         if not torch.isfinite(total):
             names = ", ".join(self._names[i] for i in batch.frames.flatten()[:3].tolist())
             raise LearningError(

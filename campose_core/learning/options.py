@@ -24,6 +24,7 @@ class Architecture:
     image_size: int
     linear_layers: int
     hidden: int
+    anchors: int
     dropout: float
 
     def to_dict(self) -> dict[str, Any]:
@@ -44,6 +45,7 @@ class TrainOptions:
         components: principal components of the features that the layers see, with a frozen backbone; 0 for the features
         linear_layers: linear layers between the features and the pose, 1 to 3
         hidden: width of the layers between
+        anchors: parts of the building that the network first chooses among; 1 regresses over all of it at once
         dropout: before each linear layer, while training
         image_size: pictures are squeezed to a square of so many pixels
         epochs: passes over the training frames; the learning rate falls to zero along a cosine
@@ -81,6 +83,7 @@ class TrainOptions:
     components: int = 512
     linear_layers: int = 3
     hidden: int = 1024
+    anchors: int = 24
     dropout: float = 0.0
     image_size: int = 224
     epochs: int = 300
@@ -110,8 +113,8 @@ class TrainOptions:
 
     def __post_init__(self) -> None:
         least = {"epochs": 1, "batch_size": 1, "image_size": 16, "tuple_skip": 1, "views": 0, "weight_decay": 0,
-                 "grid": 1, "components": 0, "alpha": 0, "walkable_weight": 0, "view_shift_m": 0, "patience": 0,
-                 "devices": 1, "workers": 0}  # fmt: skip
+                 "grid": 1, "anchors": 1, "components": 0, "alpha": 0, "walkable_weight": 0, "view_shift_m": 0,
+                 "patience": 0, "devices": 1, "workers": 0}  # fmt: skip
         for name, minimum in least.items():
             if not getattr(self, name) >= minimum:
                 raise LearningError(f"{name} must be at least {minimum}, got {getattr(self, name)}")
@@ -131,12 +134,12 @@ class TrainOptions:
     @property
     def architecture(self) -> Architecture:
         if self.kind == "linear":
-            return Architecture(self.kind, self.backbone, self.grid, self.components, self.image_size, 1, 1, 0.0)
+            return Architecture(self.kind, self.backbone, self.grid, self.components, self.image_size, 1, 1, 1, 0.0)
         if self.kind == "menet":
-            return Architecture(self.kind, "menet", 1, 0, self.image_size, 2, self.hidden, self.dropout)
+            return Architecture(self.kind, "menet", 1, 0, self.image_size, 2, self.hidden, 1, self.dropout)
         return Architecture(
             self.kind, self.backbone, self.grid, 0 if self.trains_backbone else self.components, self.image_size,
-            self.linear_layers, self.hidden, self.dropout,
+            self.linear_layers, self.hidden, self.anchors, self.dropout,
         )  # fmt: skip
 
     @property

@@ -31,7 +31,7 @@ from campose_core.learning.features import FeatureSamples, feature_samples, feat
 from campose_core.learning.floor_loss import FloorDistance
 from campose_core.learning.losses import PoseNumbers
 from campose_core.learning.material import Material, frames_of_split, joined, material_of_splits, pair_rows, tuple_rows
-from campose_core.learning.model import PoseNet, create_model
+from campose_core.learning.model import PoseNet, create_model, to_numbers
 from campose_core.learning.module import VALIDATION_BATCH, PoseTraining
 from campose_core.learning.options import TrainOptions
 from campose_core.learning.preprocess import NetworkInput
@@ -45,6 +45,7 @@ from campose_core.scene import SPLITS, Scene
 from campose_core.walkable import load_walkable
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
+FRAMES_AN_ANCHOR = 10  # fewer tell little of what differs within a part
 METRICS_OF_CLOSED_FORM = "epoch,val_median_m,val_median_deg,seconds\n"
 
 
@@ -98,7 +99,7 @@ class _Run:
         if len(splits[0]) < 2:
             raise LearningError(f"{scene.path}: a network needs at least two frames to learn from, there is one")
         self._rows = self._rows_of([frame.source for frame in splits[0]])
-        self._network = self._new_network()
+        self._network = self._new_network(len(splits[0]))
         with_depth = options.views > 0 and options.view_shift_m > 0
         self._material, self._val, self._test = material_of_splits(scene, splits, self._input, with_depth)
         if not options.start_from:
@@ -132,7 +133,7 @@ class _Run:
 
         def residuals() -> Residuals:
             with torch.no_grad():
-                return Residuals.of(head.from_components(inputs), poses, "of the closed form")
+                return Residuals.of(head.from_components(inputs).best(), poses, "of the closed form")
 
         label = samples.label_vn.view(samples.label_vn.position[..., 0].numel())
         ridge = linear_posenet.fit(head, samples.components_vnk.flatten(0, 1), label, lambda: residuals().score)
@@ -144,7 +145,7 @@ class _Run:
         """The network as it stands, with the covariance that unseen frames show."""
         judged = self._test if len(self._judged_rows(self._test)) >= 2 else self._val
         inputs, poses = self._judging(judged, "frames that calibrate the covariance")
-        predicted = predictions(self._predictor(), inputs)
+        predicted = predictions(self._predict, inputs)
         calibration = Residuals.of(predicted, poses, "at the end").calibration()
         counts = {f"{split}_frames": float(len(self._scene.posed_frames(split))) for split in SPLITS}
         trained = self._network if self._options.trains_backbone else self._network.head
@@ -152,10 +153,10 @@ class _Run:
             "parameters": float(sum(p.numel() for p in self._network.parameters())),
             "trainable_parameters": float(sum(p.numel() for p in trained.parameters() if p.requires_grad)),
         }
-        metrics = {**best, **counts, **sizes}
+        metrics = {**best, "total_seconds": time.monotonic() - self._started, **counts, **sizes}
         return TrainedModel(self._network.eval(), self._input, calibration, self._options.to_dict(), metrics)
 
-    def _new_network(self) -> PoseNet:
+    def _new_network(self, frames: int) -> PoseNet:
         options = self._options
         if options.start_from:
             start = load(self._scene.models_dir / options.start_from)
@@ -163,7 +164,9 @@ class _Run:
                 raise LearningError(f"{options.start_from} was trained on pictures of another camera or size")
             start.network.architecture = replace(start.network.architecture, kind=options.kind)
             return start.network
-        network = create_model(options.architecture)
+        architecture = options.architecture
+        anchors = max(1, min(architecture.anchors, frames // FRAMES_AN_ANCHOR))
+        network = create_model(replace(architecture, anchors=anchors))
         if isinstance(network.backbone, Backbone):
             network.backbone.load_weights(options.weights)
         return network
@@ -182,7 +185,7 @@ class _Run:
             pairs = [poses[a].inverse() * poses[b] for a, b in self._rows.tolist()]
             self._network.head.set_motions(np.array([pair.translation for pair in pairs]))
         else:
-            self._network.head.set_positions(np.array([pose.translation for pose in poses]))
+            self._network.head.set_poses(to_numbers(poses), self._options.seed)
 
     def _samples(self) -> Samples:
         options = self._options
@@ -218,8 +221,9 @@ class _Run:
         sources, options = [material.sources[index] for index in paired], self._options
         return every[paired][pair_rows(sources, options.tuple_skip, options.both_ways)]
 
-    def _predictor(self) -> Callable[[Tensor], PoseNumbers]:
-        return self._network.eval() if self._options.trains_backbone else self._network.eval().head.from_components
+    def _predict(self, inputs: Tensor) -> PoseNumbers:
+        network = self._network.eval()
+        return network(inputs) if self._options.trains_backbone else network.head.from_components(inputs).best()
 
     def _take_in_unlabelled(self) -> None:
         """Recordings without a reference, behind the frames that have labels."""

@@ -1,0 +1,145 @@
+"""From features to a pose: which part of the building it is, and where in it.
+
+One regression over a whole building averages between places that look alike. With anchors (Saha, Varma and Jawahar,
+"Improved visual relocalization by discovering anchor points", BMVC 2018) a head first chooses among parts of the
+training poses, and then tells the offset from that part's centre. One anchor is PoseNet's head.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from scipy.cluster.vq import kmeans2
+from torch import Tensor, nn
+
+from campose_core.geometry import Array
+from campose_core.learning.losses import PoseNumbers
+from campose_core.learning.options import Architecture
+from campose_core.learning.rotations import columns_of_rotation, rotation_from_columns
+
+# Two columns of a rotation matrix, see rotations.py.
+ROTATION_NUMBERS = 6
+# A camera on a robot keeps its height: a spread of zero must not divide.
+MIN_SPREAD_M = 0.01
+# e^-7 m is a millimetre, e^3 m is beyond any building: the exponential of a spread stays a number.
+SPREAD_RANGE = (-7.0, 3.0)
+# Cameras that look a radian apart are in different parts, as are cameras so many metres apart.
+METRES_A_RADIAN = 1.0
+
+
+class Anchored(NamedTuple):
+    """What a head says of each of A anchors: position [B, A, 3] in metres, two columns of the rotation [B, A, 6], and
+    how likely it is [B, A] (logits); log_spread [B, 2] of the pose at the most likely one."""
+
+    position: Tensor
+    columns: Tensor
+    logits: Tensor
+    log_spread: Tensor
+
+    def at(self, anchor_b: Tensor) -> PoseNumbers:
+        """The poses [B] at these anchors."""
+        rows_b = torch.arange(len(anchor_b), device=anchor_b.device)
+        rotation = rotation_from_columns(self.columns[rows_b, anchor_b])
+        return PoseNumbers(self.position[rows_b, anchor_b], rotation, self.log_spread)
+
+    def best(self) -> PoseNumbers:
+        """The poses [B] at the most likely anchor."""
+        return self.at(self.logits.argmax(1))
+
+
+class PoseHead(nn.Module):
+    """Features -> principal components -> dropout and one to three linear layers -> poses.
+
+    Positions are learned in standard deviations of the training positions; these, the anchors and the components are
+    buffers, so that weights run alone. The expected error has a layer of its own on the last features and the choice
+    among anchors, detached: it learns from the errors of the pose and leaves the pose alone.
+    """
+
+    position_mean_3: Tensor
+    position_std_3: Tensor
+    anchor_a3: Tensor
+    anchor_view_a3: Tensor
+    anchor_spread_3: Tensor
+
+    def __init__(self, features: int, architecture: Architecture) -> None:
+        super().__init__()
+        inputs = architecture.components or features
+        self.components: nn.Linear | None = None
+        if architecture.components:
+            self.components = nn.Linear(features, inputs).requires_grad_(False)
+        self.anchors = architecture.anchors
+        sizes = [inputs, *[architecture.hidden] * (architecture.linear_layers - 1)]
+        layers: list[nn.Module] = [nn.Dropout(architecture.dropout)]
+        for size, next_size in pairwise(sizes):
+            layers += [nn.Linear(size, next_size), nn.ReLU(), nn.Dropout(architecture.dropout)]
+        self.layers = nn.Sequential(*layers)
+        self.pose = nn.Linear(sizes[-1], self.anchors * (3 + ROTATION_NUMBERS))
+        self.choice = nn.Linear(sizes[-1], self.anchors) if self.anchors > 1 else None
+        self.spread = nn.Linear(sizes[-1] + self.anchors, 2)
+        nn.init.zeros_(self.spread.weight)
+        nn.init.zeros_(self.spread.bias)
+        self.register_buffer("position_mean_3", torch.zeros(3))
+        self.register_buffer("position_std_3", torch.ones(3))
+        self.register_buffer("anchor_a3", torch.zeros(self.anchors, 3))
+        self.register_buffer("anchor_view_a3", torch.zeros(self.anchors, 3))
+        self.register_buffer("anchor_spread_3", torch.ones(3))
+
+    def forward(self, features_bf: Tensor) -> Anchored:
+        """Features [B, F] of the backbone -> poses [B] at each anchor."""
+        return self.from_components(features_bf if self.components is None else self.components(features_bf))
+
+    def from_components(self, components_bk: Tensor) -> Anchored:
+        """Principal components [B, K], or features where there are none -> poses [B] at each anchor."""
+        last = self.layers(components_bk)
+        out_ba9 = self.pose(last).float().unflatten(1, (self.anchors, -1))
+        logits = torch.zeros(len(last), 1, device=last.device) if self.choice is None else self.choice(last).float()
+        offset_ba3 = out_ba9[..., :3] * self.anchor_spread_3 + self.anchor_a3
+        known = torch.cat([last.float(), torch.softmax(logits, 1)], dim=1).detach()
+        return Anchored(
+            offset_ba3 * self.position_std_3 + self.position_mean_3,
+            out_ba9[..., 3:],
+            logits,
+            self.spread(known).float().clamp(*SPREAD_RANGE),
+        )
+
+    def nearest_anchor(self, label: PoseNumbers) -> Tensor:
+        """The anchor [B] to which each of these poses [B] belongs."""
+        position = (label.position - self.position_mean_3) / self.position_std_3
+        anchors = torch.cat([self.anchor_a3 * self.position_std_3, self.anchor_view_a3], dim=1)
+        poses = torch.cat([position * self.position_std_3, _view(label.rotation)], dim=1)
+        return torch.cdist(poses, anchors).argmin(1)
+
+    def set_positions(self, positions_n3: Array) -> None:
+        """Of the training frames: from now on their mean and spread are the head's unit."""
+        self.position_mean_3 = torch.as_tensor(positions_n3.mean(0), dtype=torch.float32)
+        spread = np.maximum(positions_n3.std(0), MIN_SPREAD_M)
+        self.position_std_3 = torch.as_tensor(spread, dtype=torch.float32)
+
+    def set_poses(self, label: PoseNumbers, seed: int) -> None:
+        """Of the training frames [N]: they give the unit, and the anchors, by k-means over places and views."""
+        self.set_positions(label.position.double().numpy())
+        if self.anchors == 1:
+            return
+        metres_n3 = label.position - self.position_mean_3
+        pose_n6 = torch.cat([metres_n3, _view(label.rotation)], dim=1).double().numpy()
+        centre_a6, member_n = kmeans2(pose_n6, self.anchors, minit="++", seed=seed)
+        within = np.maximum((pose_n6 - centre_a6[member_n])[:, :3].std(0), MIN_SPREAD_M)
+        self.anchor_a3 = torch.from_numpy(centre_a6[:, :3]).float() / self.position_std_3
+        self.anchor_view_a3 = torch.from_numpy(centre_a6[:, 3:]).float()
+        self.anchor_spread_3 = torch.from_numpy(within).float() / self.position_std_3
+
+    def set_motions(self, translations_n3: Array) -> None:
+        """Of MeNet's training pairs: they give the unit. Training begins at no motion: turns are small, and a random
+        rotation is far from all of them."""
+        self.set_positions(translations_n3)
+        nn.init.zeros_(self.pose.weight)
+        with torch.no_grad():
+            self.pose.bias.copy_(torch.cat([torch.zeros(3), columns_of_rotation(torch.eye(3))]))
+
+
+def _view(rotation: Tensor) -> Tensor:
+    """Where cameras look [N, 3], as long as a radian counts."""
+    return rotation[..., 2] * METRES_A_RADIAN
