@@ -14,7 +14,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
     Works for a file and for a folder (which the block creates). After a kill the old content is still in place; what
     the killed process had written is removed the next time. Only a folder that is killed between the two renames of its
-    exchange is absent then, never half there.
+    exchange is absent then, never half there. An OSError from the block that names no file names `path`.
     """
     new_folders = [folder for folder in path.parents if not folder.exists()]
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -25,6 +25,11 @@ def replacing(path: Path) -> Iterator[Path]:
         if beside.is_dir() and path.exists():
             path.rename(aside)
         beside.replace(path)
+    except OSError as error:
+        # A full disk is found by a write, which knows no name. Without an errno a name would hide the message.
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)
+        raise
     finally:
         _remove(beside)
         _remove(aside)

@@ -16,7 +16,9 @@ from campose_core.errors import SceneError
 from campose_core.scene import SPLITS, Scene, SceneFrame
 
 Scheme = Literal["contiguous", "interleaved", "source"]
-# A val and a test stretch per so many frames of a recording, so that both see more than one corner of the place.
+# A val and a test stretch per so many frames of a recording, so that both see more than one corner of the place, and
+# no stretch is longer than what a network can fill in: of 28 frames in a row (a turn and two metres) it knows nothing,
+# and which of two epochs knows less says nothing.
 FRAMES_PER_CUT = 60
 
 
@@ -24,7 +26,7 @@ FRAMES_PER_CUT = 60
 class SplitOptions:
     """How frames with a pose are divided; frames without one belong to no split.
 
-    contiguous: each recording is cut into parts of about 150 frames, and each part into train, val, train, test.
+    contiguous: each recording is cut into parts of about 60 frames, and each part into train, val, train, test.
     interleaved: the frame's index in its recording modulo 3 (train, val, test).
     source: whole recordings: those of val_sources and of test_sources, and train with the rest.
 

@@ -1,3 +1,4 @@
+import errno
 import signal
 import subprocess
 import sys
@@ -33,6 +34,44 @@ def test_a_failed_write_leaves_no_empty_folders(tmp_path):
     with pytest.raises(RuntimeError, match="disk"):
         fail()
     assert list((tmp_path / "there").iterdir()) == []
+
+
+def test_a_full_disk_is_told_with_the_name_of_the_file(tmp_path):
+    """A write knows no name; the limit on the size of a file is as a disk that is full."""
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+    code = (
+        "import pathlib, resource, signal, sys\nfrom campose_core.files import write_bytes\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "try: write_bytes(pathlib.Path(sys.argv[1]), bytes(100_000))\n"
+        "except OSError as error: print(error.errno, error.filename, error, sep='\\n')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
+    number, filename, message = done.stdout.splitlines()
+    assert (int(number), filename) == (errno.EFBIG, str(path))
+    assert str(path) in message
+    assert path.read_text() == "old"
+    assert [left.name for left in tmp_path.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "[Errno 28] No space left on device: 'PATH'"),
+        (OSError(errno.EACCES, "Permission denied", "other"), "[Errno 13] Permission denied: 'other'"),
+        (OSError("encoder error"), "encoder error"),  # so Pillow has them
+    ],
+)
+def test_an_error_keeps_what_it_tells(tmp_path, error, message):
+    def fail() -> None:
+        with replacing(tmp_path / "a.txt"):
+            raise error
+
+    with pytest.raises(OSError, match="") as raised:
+        fail()
+    assert raised.value is error
+    assert str(error) == message.replace("PATH", str(tmp_path / "a.txt"))
 
 
 def test_folders_are_replaced_whole(tmp_path):

@@ -89,7 +89,7 @@ def test_a_network_that_gives_no_number_gives_no_answer(scene):
     """Finite weights may do so."""
     model = load(scene.models_dir / "mapnet")
     with torch.no_grad():
-        model.network.head.pose.bias[0] = 3e38
+        model.network.head.pose.bias[:] = 3e38
         model.network.head.position_std_3.fill_(1e3)
     save(scene.models_dir / "huge", model, "")
     frame = Frame(0, picture(scene.posed_frames("train")[5].map_from_cam), "", "")

@@ -12,11 +12,12 @@ from scipy.spatial.transform import Rotation
 
 from campose_core.errors import LearningError
 from campose_core.geometry import Pose, pose_error
+from campose_core.learning.head import MIN_SPREAD_M, PoseHead
 from campose_core.learning.losses import PoseLoss, PoseNumbers, spread_loss
-from campose_core.learning.model import MIN_SPREAD_M, PoseHead, create_model, is_finite, to_numbers, to_poses
+from campose_core.learning.model import create_model, is_finite, to_numbers, to_poses
 from campose_core.learning.options import KINDS, Architecture, TrainOptions
 
-HEAD = Architecture("mapnet", "resnet18", 1, 0, 32, 3, 32, 0.5)
+HEAD = Architecture("mapnet", "resnet18", 1, 0, 32, 3, 32, 4, 0.5)
 
 
 @given(st.integers(0, 2**16))
@@ -37,6 +38,8 @@ def test_two_evaluations_agree_and_dropout_works_in_training_only():
     assert not torch.equal(network.head(features).position, network.head(features).position)
     network.eval()
     first, second = network(images), network(images)
+    for one, two in zip(first, network.anchored(images).best(), strict=True):
+        assert torch.equal(one, two)
     for one, two in zip(first, second, strict=True):
         assert torch.equal(one, two)
     assert first.position.shape == (2, 3)
@@ -48,26 +51,26 @@ def test_two_evaluations_agree_and_dropout_works_in_training_only():
 
 def test_zero_output_is_the_mean_position_of_the_training_frames():
     positions = np.array([pose.translation for pose in walk(9)])
-    head = PoseHead(16, HEAD).eval()
+    head = PoseHead(16, replace(HEAD, anchors=1)).eval()
     head.set_positions(positions)
     for parameter in head.parameters():
         torch.nn.init.zeros_(parameter)
-    found = head(torch.randn(4, 16))
+    found = head(torch.randn(4, 16)).best()
     np.testing.assert_allclose(found.position.detach().numpy(), np.tile(positions.mean(0), (4, 1)), atol=1e-6)
     with torch.no_grad():
         head.pose.bias[:3] = 1.0
     # One unit is a standard deviation; the height, which does not change, has the least one.
     expected = positions.mean(0) + np.append(positions.std(0)[:2], MIN_SPREAD_M)
-    np.testing.assert_allclose(head(torch.randn(1, 16)).position[0].detach().numpy(), expected, rtol=1e-5)
+    np.testing.assert_allclose(head(torch.randn(1, 16)).best().position[0].detach().numpy(), expected, rtol=1e-5)
     # Weights run alone: the units are stored with them.
     assert torch.equal(head.position_mean_3, head.state_dict()["position_mean_3"])
 
 
 def test_a_network_of_motions_begins_at_none():
     """Whatever it sees: the pose of a robot that stands."""
-    head = PoseHead(16, replace(HEAD, dropout=0.0)).eval()
+    head = PoseHead(16, replace(HEAD, anchors=1, dropout=0.0)).eval()
     head.set_motions(np.array([[0.1, 0.0, 0.0], [-0.1, 0.0, 0.0], [0.0, 0.2, 0.0], [0.0, -0.2, 0.0]]))
-    found = head(torch.randn(4, 16))
+    found = head(torch.randn(4, 16)).best()
     for pose in to_poses(found):
         assert max(pose_error(pose, Pose.identity())) < 1e-5
     PoseLoss("l1", 0.0, 0.0, 0.0, True)(found.view(4, 1), to_numbers(walk(4)).view(4, 1)).backward()
@@ -78,14 +81,14 @@ def test_the_expected_error_learns_without_touching_the_pose():
     torch.manual_seed(0)
     head = PoseHead(16, replace(HEAD, dropout=0.0))
     label = PoseNumbers(torch.randn(4, 3), torch.eye(3).expand(4, 3, 3))
-    spread_loss(head(torch.randn(4, 16)), label).backward()
+    spread_loss(head(torch.randn(4, 16)).best(), label).backward()
     learning = {name for name, parameter in head.named_parameters() if parameter.grad is not None}
     assert learning == {"spread.weight", "spread.bias"}
     assert float(head.spread.bias.grad.abs().min()) > 0
     head.zero_grad(set_to_none=True)
-    PoseLoss("l1", 0.0, 0.0, 0.0, True)(head(torch.randn(4, 16)).view(4, 1), label.view(4, 1)).backward()
+    PoseLoss("l1", 0.0, 0.0, 0.0, True)(head(torch.randn(4, 16)).best().view(4, 1), label.view(4, 1)).backward()
     learning = {name for name, parameter in head.named_parameters() if parameter.grad is not None}
-    assert learning == {name for name, _ in head.named_parameters() if not name.startswith("spread")}
+    assert learning == {name for name, _ in head.named_parameters() if not name.startswith(("spread", "choice"))}
 
 
 def test_principal_components_are_kept_with_the_weights_and_not_trained():
@@ -118,10 +121,11 @@ def test_number_of_linear_layers(layers):
 def test_an_architecture_follows_from_options():
     frozen, trained = replace(QUICK, **SMALL), replace(QUICK, **SMALL, frozen=False)
     assert (frozen.architecture.components, trained.architecture.components) == (32, 0)
+    assert (frozen.architecture.anchors, replace(frozen, anchors=3).architecture.anchors) == (24, 3)
     linear = replace(QUICK, kind="linear").architecture
-    assert (linear.linear_layers, linear.dropout, linear.components) == (1, 0.0, 32)
+    assert (linear.linear_layers, linear.anchors, linear.dropout, linear.components) == (1, 1, 0.0, 32)
     menet = replace(QUICK, kind="menet", image_size=64)
-    assert (menet.architecture.backbone, menet.architecture.components) == ("menet", 0)
+    assert (menet.architecture.backbone, menet.architecture.components, menet.architecture.anchors) == ("menet", 0, 1)
     assert [replace(QUICK, kind=kind, frozen=False, **plus).trains_backbone for kind, plus in (
         ("posenet", {}), ("mapnet", {}), ("linear", {}), ("menet", {}))] == [True, True, False, True]  # fmt: skip
     assert menet.trains_backbone  # frozen or not
@@ -144,7 +148,7 @@ def test_options_that_make_no_network_are_refused():
         {"epochs": 0}, {"batch_size": 0}, {"image_size": 15}, {"tuple_length": 1}, {"tuple_skip": 0}, {"views": -1},
         {"learning_rate": 0.0}, {"learning_rate": float("nan")}, {"max_minutes": -1.0}, {"weight_decay": -0.1},
         {"grid": 0}, {"components": -1}, {"alpha": -1.0}, {"walkable_weight": -1.0}, {"view_shift_m": -0.1},
-        {"patience": -1}, {"devices": 0}, {"workers": -1}, {"alpha": float("nan")},
+        {"patience": -1}, {"devices": 0}, {"workers": -1}, {"alpha": float("nan")}, {"anchors": 0},
     ],
 )  # fmt: skip
 def test_options_that_make_no_sense_are_refused_by_name(wrong):

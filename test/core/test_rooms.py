@@ -13,7 +13,8 @@ ORDER = ["capture", "mapping", "learning", "localization", "evaluation", "visual
 FILES = sorted(path.relative_to(ROOT) for path in CORE.rglob("*.py"))
 # Where each heavy package may be imported.
 HOMES = {
-    "torch": "learning/", "torchvision": "learning/", "safetensors": "learning/",
+    "torch": "learning/", "torchvision": "learning/", "safetensors": "learning/", "pytorch_lightning": "learning/",
+    "tensorboard": "learning/",
     "pycolmap": "mapping/colmap.py",
     "rosbags": "capture/bag", "foxglove": "visualization/", "pyvista": "capture/", "av": "capture/",
 }  # fmt: skip

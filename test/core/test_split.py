@@ -31,7 +31,7 @@ def scene_with(path, sizes, unposed=()):
 def test_contiguous_keeps_the_fractions_and_cuts_seldom(tmp_path_factory, size, val, test):
     scene = split(scene_with(tmp_path_factory.mktemp("scene"), {"a": size}), SplitOptions(val=val, test=test))
     labels = [frame.split for frame in scene.frames]
-    parts = max(1, round(size / 150))
+    parts = max(1, round(size / 60))
     assert abs(labels.count("val") - val * size) <= parts + 1
     assert abs(labels.count("test") - test * size) <= parts + 1
     assert sum(a != b for a, b in pairwise(labels)) <= 4 * parts
