@@ -86,12 +86,13 @@ class Residuals:
 
         The covariance holds spread and bias together, since the user of an estimate suffers both.
         """
-        return max((self._calibrated(exponent) for exponent in EXPONENTS), key=self._likelihood)
+        return max((self.calibrated(exponent) for exponent in EXPONENTS), key=self._likelihood)
 
     def _normalised(self, exponent: float) -> Array:
         return self.vectors / np.repeat(np.exp(exponent * self.log_spread), 3, axis=1)
 
-    def _calibrated(self, exponent: float) -> Calibration:
+    def calibrated(self, exponent: float) -> Calibration:
+        """The covariance that these residuals show, given how much of the spread is believed."""
         normalised = self._normalised(exponent)
         second_moment = normalised.T @ normalised / len(normalised)
         if len(normalised) < FRAMES_FOR_CORRELATIONS:
