@@ -45,7 +45,7 @@ class TrainOptions:
         components: principal components of the features that the layers see, with a frozen backbone; 0 for the features
         linear_layers: linear layers between the features and the pose, 1 to 3
         hidden: width of the layers between
-        anchors: parts of the building that the network first chooses among; 1 regresses over all of it at once
+        anchors: most parts of the building that the network first chooses among; 1 regresses over all of it at once
         dropout: before each linear layer, while training
         image_size: pictures are squeezed to a square of so many pixels
         epochs: passes over the training frames; the learning rate falls to zero along a cosine

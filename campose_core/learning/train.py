@@ -29,6 +29,7 @@ from campose_core.learning.backbone import Backbone
 from campose_core.learning.checkpoint import DESCRIPTION, TrainedModel, load, save
 from campose_core.learning.features import FeatureSamples, feature_samples, features_of
 from campose_core.learning.floor_loss import FloorDistance
+from campose_core.learning.head import count_anchors
 from campose_core.learning.losses import PoseNumbers
 from campose_core.learning.material import Material, frames_of_split, joined, material_of_splits, pair_rows, tuple_rows
 from campose_core.learning.model import PoseNet, create_model, to_numbers
@@ -41,7 +42,7 @@ from campose_core.learning.unlabelled import unlabelled_material
 from campose_core.learning.validation import Residuals
 from campose_core.memory import keep_large_buffers
 from campose_core.progress import say
-from campose_core.scene import SPLITS, Scene
+from campose_core.scene import SPLITS, Scene, SceneFrame
 from campose_core.walkable import load_walkable
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
@@ -99,7 +100,7 @@ class _Run:
         if len(splits[0]) < 2:
             raise LearningError(f"{scene.path}: a network needs at least two frames to learn from, there is one")
         self._rows = self._rows_of([frame.source for frame in splits[0]])
-        self._network = self._new_network(len(splits[0]))
+        self._network = self._new_network(splits[0])
         with_depth = options.views > 0 and options.view_shift_m > 0
         self._material, self._val, self._test = material_of_splits(scene, splits, self._input, with_depth)
         if not options.start_from:
@@ -156,7 +157,7 @@ class _Run:
         metrics = {**best, "total_seconds": time.monotonic() - self._started, **counts, **sizes}
         return TrainedModel(self._network.eval(), self._input, calibration, self._options.to_dict(), metrics)
 
-    def _new_network(self, frames: int) -> PoseNet:
+    def _new_network(self, frames: Sequence[SceneFrame]) -> PoseNet:
         options = self._options
         if options.start_from:
             start = load(self._scene.models_dir / options.start_from)
@@ -165,8 +166,9 @@ class _Run:
             start.network.architecture = replace(start.network.architecture, kind=options.kind)
             return start.network
         architecture = options.architecture
-        anchors = max(1, min(architecture.anchors, frames // FRAMES_AN_ANCHOR))
-        network = create_model(replace(architecture, anchors=anchors))
+        label = to_numbers([frame.map_from_cam for frame in frames if frame.map_from_cam is not None])
+        most = max(1, min(architecture.anchors, len(frames) // FRAMES_AN_ANCHOR))
+        network = create_model(replace(architecture, anchors=count_anchors(label, most, options.seed)))
         if isinstance(network.backbone, Backbone):
             network.backbone.load_weights(options.weights)
         return network

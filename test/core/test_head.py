@@ -30,7 +30,7 @@ def head_of(anchors: int, seed: int = 0, **changes) -> PoseHead:
 def room(random: np.random.Generator, count: int, centre: np.ndarray) -> list[Pose]:
     """Cameras that stand anywhere in four by four metres and look anywhere."""
     places = centre + random.uniform([-2, -2, 1.1], [2, 2, 1.3], size=(count, 3))
-    turns = Rotation.from_euler("z", random.uniform(-np.pi, np.pi, count))
+    turns = Rotation.from_rotvec(random.uniform(-np.pi, np.pi, (count, 1)) * [0.0, 0.0, 1.0])
     level = Rotation.from_matrix([[0, 0, 1], [-1, 0, 0], [0, -1, 0]])
     return [Pose(turn * level, place) for turn, place in zip(turns, places, strict=True)]
 

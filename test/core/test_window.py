@@ -128,7 +128,7 @@ def scene(tmp_path_factory):
     from campose_core.learning.train import train
 
     scene = make_scene(tmp_path_factory.mktemp("scenes") / "scene", {"a": 40})
-    scene = train(scene, "posenet", replace(QUICK, **SMALL, epochs=20))
+    scene = train(scene, "posenet", replace(QUICK, **SMALL, anchors=1, epochs=20))
     return train(scene, "menet", replace(QUICK, kind="menet", image_size=64, epochs=2))
 
 
