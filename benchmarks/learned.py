@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
+from scipy.spatial.transform import Rotation
 
 from benchmarks.localization.material import campose, prepare
 from benchmarks.localization.worlds import drawn
@@ -25,10 +27,15 @@ from campose_core.capture.recording import open_recording
 from campose_core.evaluation.metrics import Metrics, evaluate
 from campose_core.evaluation.run import localize_recording
 from campose_core.evaluation.table import degrees_text, metres_text
+from campose_core.geometry import Pose, pose_error
+from campose_core.learning.checkpoint import load
+from campose_core.learning.material import material_of_splits, pair_rows
+from campose_core.learning.model import to_poses
+from campose_core.learning.visual_odometry import VisualOdometry
 from campose_core.localization.load import load_estimator
 from campose_core.localization.retrieval import RetrievalEstimator
 from campose_core.localization.window import recorded_odometry
-from campose_core.scene import Scene
+from campose_core.scene import Scene, SceneFrame
 from campose_core.trajectory import Trajectory, read_tum, write_tum
 from campose_core.walkable import load_walkable
 
@@ -124,6 +131,40 @@ def second_drive(world_dir: Path, out: Path) -> Path:
     return bag
 
 
+def menet(scene: Scene, query: Path, truth: Path) -> None:
+    """MeNet on pairs of test frames beside no motion and the mean motion, and its drift over the query."""
+    model, frames = load(scene.models_dir / "menet"), scene.posed_frames("test")
+    (test,) = material_of_splits(scene, [frames], model.network_input, with_depth=False)
+    rows = [[a, b] for a, b in pair_rows(test.sources, 1, False).tolist() if follows(frames[a], frames[b])]
+    pairs = [test.poses[a].inverse() * test.poses[b] for a, b in rows]
+    with torch.inference_mode():
+        found = to_poses(model.network(torch.from_numpy(test.pictures[np.array(rows)])))
+    mean = Pose(
+        Rotation.concatenate([pair.rotation for pair in pairs]).mean(), np.mean([p.translation for p in pairs], axis=0)
+    )
+    print(f"\n== menet: {len(pairs)} pairs of test frames")
+    for name, answers in (("no motion", [Pose.identity()] * len(pairs)), ("mean motion", [mean] * len(pairs)),
+                          ("menet", found)):  # fmt: skip
+        errors = np.array([pose_error(a, b) for a, b in zip(answers, pairs, strict=True)])
+        metres, degrees = np.median(errors[:, 0]), np.degrees(np.median(errors[:, 1]))
+        print(f"{name:24} {100 * metres:5.1f} cm / {degrees:5.2f} deg")
+    odometry, reference, at = VisualOdometry.load(scene), read_tum(truth), Pose.identity()
+    recording = open_recording(query)
+    assert recording.camera is not None
+    for frame in recording.frames():
+        moved = odometry.moved(frame.stamp_ns, frame.image, recording.camera)
+        at = at if moved is None else at * moved[0]
+    true = reference.pose(0).inverse() * reference.pose(len(reference) - 1)
+    metres, radians = pose_error(at, true)
+    length = float(np.linalg.norm(np.diff(reference.positions, axis=0), axis=1).sum())
+    print(f"drift over {length:.1f} m: {metres:.2f} m ({100 * metres / length:.0f} %), {np.degrees(radians):.0f} deg")
+
+
+def follows(before: SceneFrame, after: SceneFrame) -> bool:
+    """Whether two frames are neighbours in their recording: between test stretches lie others."""
+    return 0 < after.stamp_ns - before.stamp_ns < 0.3e9
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="the kitchen's mapping and query recordings")
@@ -142,6 +183,8 @@ def main() -> None:
         print(f"\n== {place.name}: {place.query.name}, {len(scene.posed_frames('train'))} training frames")
         score(scene, names, place.query, place.truth)
         if demo:
+            campose("train", place.scene.path, "--model", "menet", "--config", "config/train/menet.yaml")
+            menet(Scene.open(place.scene.path), place.query, place.truth)
             print(f"\n== {place.name}: {BESIDE_M} m beside the mapped path")
             found = score(scene, ["retrieval", "mapnet-no-views", "mapnet-turned-views", "mapnet"], bag, truth)
             without = found["mapnet-turned-views"].position_m.median

@@ -155,7 +155,7 @@ def count_anchors(label: PoseNumbers, most: int, seed: int) -> int:
 
 
 def _parts(label: PoseNumbers, count: int, seed: int) -> tuple[Array, Array]:
-    """Centres [A, 6] of parts of the training poses, places and views, and each pose's difference from its own [N, 6]."""
+    """Centres [A, 6] of parts of the training poses, and how each pose differs from its own [N, 6]."""
     pose_n6 = torch.cat([label.position, _view(label.rotation)], dim=1).double().numpy()
     if count == 1:
         return pose_n6.mean(0, keepdims=True), pose_n6 - pose_n6.mean(0)

@@ -14,9 +14,9 @@ from campose_core.geometry import Pose, pose_error
 from campose_core.localization.aligned import aligned_landmarks
 from campose_core.localization.estimator import PosePrior
 from campose_core.localization.keyframes import Keyframes
-from campose_core.mapping.query_camera import RefinedCameras
 from campose_core.localization.tracker import Tracker
 from campose_core.mapping.landmarks import Landmarks
+from campose_core.mapping.query_camera import RefinedCameras
 from campose_core.scene import Scene
 from campose_core.trajectory import read_tum
 
