@@ -15,7 +15,11 @@ ROS = [
 EXTRAS = {
     # pytorch-lightning 2.6.2 and 2.6.3 were compromised releases (GHSA-w37p-236h-pfx3).
     "train": [
-        "torch>=2.4", "torchvision>=0.19", "safetensors>=0.4", "pytorch-lightning>=2.5,!=2.6.2,!=2.6.3", "tensorboard>=2.16",
+        "torch>=2.4",
+        "torchvision>=0.19",
+        "safetensors>=0.4",
+        "tensorboard>=2.16",
+        "pytorch-lightning>=2.5,!=2.6.2,!=2.6.3",
     ],
     # OpenCV below 5: that needs numpy 2, and the cv_bridge of ROS 2 Jazzy is built for numpy 1.
     "map": ["pycolmap>=4.2", "av>=14.1", "opencv-python-headless>=4.10,<5"],

@@ -7,6 +7,7 @@ training poses, and then tells the offset from that part's centre. One anchor is
 
 from __future__ import annotations
 
+import warnings
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -159,7 +160,9 @@ def _parts(label: PoseNumbers, count: int, seed: int) -> tuple[Array, Array]:
     pose_n6 = torch.cat([label.position, _view(label.rotation)], dim=1).double().numpy()
     if count == 1:
         return pose_n6.mean(0, keepdims=True), pose_n6 - pose_n6.mean(0)
-    centre_a6, member_n = kmeans2(pose_n6, count, minit="++", seed=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a robot that stands still has fewer poses than anchors
+        centre_a6, member_n = kmeans2(pose_n6, count, minit="++", seed=seed)
     return centre_a6, pose_n6 - centre_a6[member_n]
 
 
