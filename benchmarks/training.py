@@ -24,7 +24,7 @@ import numpy as np
 from campose_core.scene import Scene
 
 SIZE, BATCH = 224, 16
-ROUNDS, EPOCHS = 3, 3
+EPOCHS = 3
 FROZEN_EPOCHS = 300
 
 
@@ -97,13 +97,14 @@ def campose_train(scene_path: Path, frozen: bool) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scene", type=Path, required=True, help="a scene with a train split")
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", choices=["plain"], help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.only == "plain":
         print(plain_loop(options.scene))
         return
     rows: dict[str, list[float]] = {"plain loop, ResNet-18": [], "campose, fine-tuned": [], "campose, frozen": []}
-    for _ in range(ROUNDS):
+    for _ in range(options.rounds):
         own = [sys.executable, "-m", "benchmarks.training", "--scene", str(options.scene), "--only", "plain"]
         printed = subprocess.run(own, check=True, capture_output=True, text=True).stdout
         rows["plain loop, ResNet-18"].append(float(printed.split()[-1]))
