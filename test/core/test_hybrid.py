@@ -67,7 +67,8 @@ def known_to_be_off_by(sigma_m: float, scene: Scene, folder: Path) -> Scene:
     shutil.copytree(scene.path, folder)
     description = folder / "models" / "net" / "model.yaml"
     fields = yaml.safe_load(description.read_text())
-    fields["covariance"] = np.diag([sigma_m**2] * 3 + [0.1**2] * 3).tolist()
+    covariance = np.diag([sigma_m**2] * 3 + [0.1**2] * 3).tolist()
+    fields["calibration"] = {"covariance": covariance, "exponent": 0.0}
     description.write_text(yaml.safe_dump(fields))
     return Scene.open(folder)
 
