@@ -287,7 +287,8 @@ def test_patience_ends_training_where_nothing_gets_better(scene):
     scene = train(scene, "posenet", replace(FAST, epochs=300, patience=3, learning_rate=1e-9))
     rows = history(scene)
     assert 4 <= len(rows) < 100
-    assert len(rows) >= load(scene.models_dir / "posenet").metrics["epoch"] + 3
+    scores = [float(row["val_median_m"]) + np.radians(float(row["val_median_deg"])) for row in rows]
+    assert min(scores[-3:]) > min(scores[:-3]) - 1e-5  # three epochs that are no better, but for rounding
 
 
 def test_the_walkable_loss_draws_predictions_onto_the_floor(scene):
