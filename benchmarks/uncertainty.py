@@ -39,7 +39,7 @@ def once(model: TrainedModel, pictures: torch.Tensor) -> Answers:
     start = time.perf_counter()
     with torch.inference_mode():
         found = [model.network(picture[None]) for picture in pictures]
-    return _joined(found), 1e3 * (time.perf_counter() - start) / len(pictures)
+    return PoseNumbers.joined(found), 1e3 * (time.perf_counter() - start) / len(pictures)
 
 
 def by_dropout(model: TrainedModel, pictures: torch.Tensor) -> Answers:
@@ -52,7 +52,7 @@ def by_dropout(model: TrainedModel, pictures: torch.Tensor) -> Answers:
             drawn = head(features.expand(PASSES, -1)).best()
             head.layers.eval()
             found.append(_with_spread_of(sure, drawn))
-    return _joined(found), 1e3 * (time.perf_counter() - start) / len(pictures)
+    return PoseNumbers.joined(found), 1e3 * (time.perf_counter() - start) / len(pictures)
 
 
 def by_ensemble(models: list[TrainedModel], pictures: torch.Tensor) -> Answers:
@@ -60,9 +60,9 @@ def by_ensemble(models: list[TrainedModel], pictures: torch.Tensor) -> Answers:
     first = each[0][0]
     spreads = []
     for i in range(len(pictures)):
-        drawn = _joined([answers.part(slice(i, i + 1)) for answers, _ in each])
+        drawn = PoseNumbers.joined([answers.part(slice(i, i + 1)) for answers, _ in each])
         spreads.append(_with_spread_of(first.part(slice(i, i + 1)), drawn))
-    return _joined(spreads), sum(ms for _, ms in each)
+    return PoseNumbers.joined(spreads), sum(ms for _, ms in each)
 
 
 def _with_spread_of(answer: PoseNumbers, drawn: PoseNumbers) -> PoseNumbers:
@@ -71,10 +71,6 @@ def _with_spread_of(answer: PoseNumbers, drawn: PoseNumbers) -> PoseNumbers:
     cosine = ((drawn.rotation.transpose(-1, -2) @ answer.rotation).diagonal(dim1=-2, dim2=-1).sum(-1) - 1.0) / 2.0
     radians = torch.arccos(cosine.clamp(-1.0, 1.0)).square().mean().sqrt()
     return PoseNumbers(answer.position, answer.rotation, torch.stack([metres, radians]).clamp_min(1e-3).log()[None])
-
-
-def _joined(found: list[PoseNumbers]) -> PoseNumbers:
-    return PoseNumbers(*(torch.cat(parts) for parts in zip(*found, strict=True)))
 
 
 def judged(residuals: Residuals, calibration: Calibration) -> tuple[float, float]:

@@ -7,6 +7,7 @@ jump anywhere: q and -q are one rotation. Every function takes any leading shape
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -22,6 +23,11 @@ class PoseNumbers(NamedTuple):
     position: Tensor
     rotation: Tensor
     log_spread: Tensor | None = None
+
+    @classmethod
+    def joined(cls, parts: Sequence[PoseNumbers]) -> PoseNumbers:
+        """One after the other, of predictions [N] with their spread."""
+        return cls(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
 
     def part(self, index: object) -> PoseNumbers:
         """Of the leading axes."""

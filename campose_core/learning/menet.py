@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from campose_core.errors import LearningError
 
-MENET = "menet"
 # Channels, kernel, stride of the nine.
 CONVOLUTIONS = (
     (16, 7, 2), (32, 5, 2), (64, 3, 2), (64, 3, 1), (128, 3, 2), (128, 3, 1), (256, 3, 2), (256, 3, 1), (512, 3, 2),

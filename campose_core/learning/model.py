@@ -20,8 +20,8 @@ from campose_core.geometry import Pose
 from campose_core.learning.backbone import Backbone
 from campose_core.learning.head import Anchored, PoseHead
 from campose_core.learning.losses import PoseNumbers
-from campose_core.learning.menet import MENET, PairEncoder
-from campose_core.learning.options import KINDS, Architecture
+from campose_core.learning.menet import PairEncoder
+from campose_core.learning.options import KINDS, MENET, Architecture
 
 
 class PoseNet(nn.Module):

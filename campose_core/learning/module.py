@@ -98,8 +98,7 @@ class PoseTraining(pl.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         found, self._found = self._found, []
-        position, rotation, spread = (torch.cat(parts) for parts in zip(*found, strict=True))
-        numbers = PoseNumbers(position.float(), rotation.float(), spread.float())
+        numbers = PoseNumbers.joined(found)  # in single precision, whatever the layers before the head run in
         self.residuals = Residuals.of(numbers, self._validation[1], f"after epoch {self.current_epoch + 1}")
         self.log("val_median_m", self.residuals.median_m)
         self.log("val_median_deg", self.residuals.median_deg)

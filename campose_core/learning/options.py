@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from campose_core.errors import LearningError
 
+MENET = "menet"  # the kind, and the name under which a scene keeps its own
 Kind = Literal["posenet", "linear", "mapnet", "mapnet+", "menet"]
 # Longest first: the kind of a model is told by how its name begins, and `mapnet+` begins with `mapnet`.
 KINDS: tuple[Kind, ...] = ("mapnet+", "posenet", "mapnet", "linear", "menet")

@@ -239,8 +239,7 @@ class _Run:
 def predictions(predict: Callable[[Tensor], PoseNumbers], inputs: Tensor) -> PoseNumbers:
     """Of many inputs, some at a time."""
     with torch.no_grad():
-        found = [predict(chunk) for chunk in inputs.split(VALIDATION_BATCH)]
-    return PoseNumbers(*(torch.cat(parts) for parts in zip(*found, strict=True)))
+        return PoseNumbers.joined([predict(chunk) for chunk in inputs.split(VALIDATION_BATCH)])
 
 
 def _digest(scene: Scene, step: str, options: TrainOptions) -> str:

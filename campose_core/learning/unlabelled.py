@@ -12,7 +12,7 @@ from campose_core.capture.recording import open_recording
 from campose_core.errors import LearningError
 from campose_core.geometry import Pose
 from campose_core.learning.material import Material
-from campose_core.learning.menet import MENET
+from campose_core.learning.options import MENET
 from campose_core.learning.preprocess import NetworkInput
 from campose_core.learning.visual_odometry import VisualOdometry
 from campose_core.mapping.query_camera import RefinedCameras, camera_of_image, scene_camera

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from campose_core.errors import LocalizationError
+from campose_core.learning.options import MENET
 from campose_core.localization.estimator import PoseEstimator
 from campose_core.localization.window import PGO, MeNetMotions, OdometryMotions, WindowEstimator
 from campose_core.progress import say
@@ -16,9 +17,6 @@ from campose_core.trajectory import Trajectory
 
 if TYPE_CHECKING:
     from campose_core.localization.learned import LearnedEstimator
-
-
-MENET = "menet"  # the kind of model, and its name; learning.menet would import torch
 
 
 def estimator_names(scene: Scene, odometry: Trajectory | None = None) -> list[str]:
