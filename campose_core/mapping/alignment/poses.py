@@ -1,7 +1,4 @@
-"""Where the reconstruction lies in the metric map frame: estimators of `map_from_sfm`.
-
-Three sources of truth: a reference trajectory of the camera, point pairs, or one known distance with levelling.
-"""
+"""`map_from_sfm` from the same cameras' poses in both frames: a reference trajectory, a pose topic, TF."""
 
 from __future__ import annotations
 
@@ -9,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from campose_core.errors import AlignmentError, GeometryError
-from campose_core.geometry import Array, Pose, Similarity, rotation_angle, umeyama
+from campose_core.errors import AlignmentError
+from campose_core.geometry import Array, Pose, Similarity, rotation_angle
+from campose_core.mapping.alignment.points import RANSAC_TRIALS, robust_umeyama
 from campose_core.scene import Alignment
 
 MIN_PAIRS = 3
-RANSAC_TRIALS = 500
 AGREEING_DEG = 10.0  # orientations of the reference that differ by more are not the camera's
 
 
@@ -54,69 +51,6 @@ def align_to_poses(sfm_from_cams: list[Pose], map_from_cams: list[Pose]) -> Alig
             "median_deg": float(np.median(angles)),
         },
     )
-
-
-def align_to_points(points_sfm: Array, points_map: Array) -> Alignment:
-    """`map_from_sfm` from three or more point pairs (N, 3): Umeyama's SVD on all of them, as a person chose them.
-
-    Raises:
-        AlignmentError: fewer than three pairs, or all on one line.
-    """
-    similarity = _umeyama_or_advice(points_sfm, points_map)
-    residual = np.linalg.norm(similarity.transform(points_sfm) - points_map, axis=1)
-    return Alignment(
-        similarity,
-        "point pairs",
-        {"pairs": float(len(residual)), "median_m": float(np.median(residual)), "max_m": float(residual.max())},
-    )
-
-
-def align_by_distance(
-    sfm_from_cams: list[Pose], first: int, second: int, distance_m: float, height_m: float
-) -> Alignment:
-    """`map_from_sfm` from the distance between two camera positions, levelled by the cameras' own upright posture.
-
-    z is up, the floor lies `height_m` below the median camera, and the first camera is at x = y = 0, looking along x.
-
-    Raises:
-        AlignmentError: the two positions coincide, or the cameras all look the same way, so that up is not determined.
-    """
-    positions = np.array([pose.translation for pose in sfm_from_cams])
-    apart = float(np.linalg.norm(positions[first] - positions[second]))
-    if apart < 1e-3 * max(float(np.linalg.norm(np.ptp(positions, axis=0))), 1e-12) or distance_m <= 0:
-        raise AlignmentError(
-            "the two frames of a known distance must be at different places, a positive distance apart"
-        )
-    up, spread_deg = upright_direction([pose.rotation for pose in sfm_from_cams])
-    forward = sfm_from_cams[0].rotation.apply([0.0, 0.0, 1.0])
-    forward = forward - up * (forward @ up)
-    if np.linalg.norm(forward) < 1e-3:
-        raise AlignmentError("the first frame looks straight up or down: start the recording looking ahead")
-    forward /= np.linalg.norm(forward)
-    rotation = Rotation.from_matrix(np.stack([forward, np.cross(up, forward), up]))
-    scale = distance_m / apart
-    level = Similarity(scale, rotation, np.zeros(3)).transform(positions)
-    origin = np.array([level[0, 0], level[0, 1], np.median(level[:, 2]) - height_m])
-    return Alignment(Similarity(scale, rotation, -origin), "known distance", {"tilt_spread_deg": spread_deg})
-
-
-def upright_direction(sfm_from_cam_rotations: list[Rotation]) -> tuple[Array, float]:
-    """The up direction of hand-held or robot-mounted cameras, and how far their x axes stray from level, in degrees.
-
-    People and robots keep a camera's x axis level: up is the direction most nearly orthogonal to all of them (Brown and
-    Lowe, "Automatic panoramic image stitching", IJCV 2007, section 5). Its sign follows the images' own up.
-
-    Raises:
-        AlignmentError: the x axes all point the same way: turn while recording.
-    """
-    right = np.array([rotation.apply([1.0, 0.0, 0.0]) for rotation in sfm_from_cam_rotations])
-    values, vectors = np.linalg.eigh(right.T @ right / len(right))
-    if values[1] < 0.02:
-        raise AlignmentError("all frames look the same way, so that up is not determined: turn while recording")
-    up = vectors[:, 0]
-    image_up = np.mean([rotation.apply([0.0, -1.0, 0.0]) for rotation in sfm_from_cam_rotations], axis=0)
-    spread = float(np.degrees(np.arcsin(np.median(np.abs(right @ up)))))
-    return np.asarray(up if up @ image_up > 0 else -up), spread
 
 
 def _robust_oriented(source: Array, target: Array, per_frame: Rotation, lever: float) -> Similarity:
@@ -159,39 +93,6 @@ def _fit_oriented(source: Array, target: Array, rotation_sum: Array, scale: floa
         rotation = u @ np.diag([1.0, 1.0, np.sign(np.linalg.det(u @ vt))]) @ vt
         scale = float(np.sum(q * (p @ rotation.T)) / np.sum(p * p))
     return Similarity(scale, Rotation.from_matrix(rotation), target_mean - scale * rotation @ source_mean)
-
-
-def robust_umeyama(source: Array, target: Array) -> Similarity:
-    """Umeyama on the pairs that agree: RANSAC over triples by median residual, then trimmed refits.
-
-    Raises:
-        AlignmentError: the points lie on one line.
-    """
-    generator = np.random.default_rng(0)
-    best, best_median = None, np.inf
-    for _ in range(min(RANSAC_TRIALS, 20 * len(source))):
-        triple = generator.choice(len(source), 3, replace=False)
-        try:
-            candidate = umeyama(source[triple], target[triple])
-        except GeometryError:
-            continue
-        median = float(np.median(np.linalg.norm(candidate.transform(source) - target, axis=1)))
-        if median < best_median:
-            best, best_median = candidate, median
-    if best is None:
-        return _umeyama_or_advice(source, target)
-    for _ in range(10):
-        residual = np.linalg.norm(best.transform(source) - target, axis=1)
-        agreeing = residual <= max(3.0 * float(np.median(residual)), 1e-9)
-        best = _umeyama_or_advice(source[agreeing], target[agreeing])
-    return best
-
-
-def _umeyama_or_advice(source: Array, target: Array) -> Similarity:
-    try:
-        return umeyama(source, target)
-    except GeometryError as error:
-        raise AlignmentError(f"{error} (a turn in the path, or a point pair off the line)") from error
 
 
 def _median_rotation(rotations: Rotation) -> Rotation:
