@@ -1,0 +1,132 @@
+"""What one source of truth says about the metric frame, how sure it is, and whether two of them can both be right."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from campose_core.geometry import Array, Similarity, rotation_angle
+from campose_core.scene import Alignment
+
+SIGMAS = 3.0  # two sources disagree when they differ by more standard deviations than this
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """One source's word, as far as it goes: all of map_from_sfm, or only scale or up.
+
+    name: as people read it. frame: which frame `alignment` leads to; those of two sources can be compared whole where
+    that is the same frame, otherwise only by scale and level. scale: metres per unit of sfm; up: unit vector (3,) in
+    sfm. The others are standard deviations: scale_sigma relative, up_deg and turn_deg in degrees, place_m in metres.
+    """
+
+    name: str
+    alignment: Alignment | None = None
+    frame: str = ""
+    scale: float | None = None
+    scale_sigma: float = np.inf
+    up: Array | None = None
+    up_deg: float = np.inf
+    place_m: float = np.inf
+    turn_deg: float = np.inf
+
+
+@dataclass(frozen=True)
+class Check:
+    """How a source that was not applied differs from the one that was; None where one of them does not say.
+
+    translation_m: median over the camera path. agree: within SIGMAS of what both claim to know.
+    """
+
+    method: str
+    scale_ratio: float | None
+    tilt_deg: float | None
+    rotation_deg: float | None
+    translation_m: float | None
+    agree: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        return dict(self.__dict__)
+
+    def difference(self) -> str:
+        """For people."""
+        parts = [
+            f"scale by {100 * (self.scale_ratio - 1):+.1f} %" if self.scale_ratio is not None else "",
+            f"level by {self.tilt_deg:.2g} deg" if self.tilt_deg is not None else "",
+            f"rotation by {self.rotation_deg:.2g} deg" if self.rotation_deg is not None else "",
+            f"place by {self.translation_m:.2g} m" if self.translation_m is not None else "",
+        ]
+        return ", ".join(part for part in parts if part) or "nothing in common"
+
+
+def evidence_of_poses(name: str, alignment: Alignment, path_sfm: Array, frame: str = "map") -> Evidence:
+    """Of an alignment to positions in a fixed frame: as sure as its median residual over the width of the path.
+
+    path_sfm (N, 3): the camera's. The residual does not shrink with the number of poses: neighbours err alike.
+    """
+    similarity = alignment.map_from_sfm
+    off_m = max(alignment.residual["median_m"], 0.005)
+    across = width(similarity.scale * path_sfm)
+    turn_deg = float(np.degrees(np.arctan2(off_m, across)))
+    return Evidence(
+        name, alignment, frame, similarity.scale, max(off_m / across, 0.002), up_of(similarity), max(turn_deg, 0.2),
+        off_m, max(turn_deg, 0.2),
+    )  # fmt: skip
+
+
+def width(positions: Array) -> float:
+    """Root mean square distance of positions (N, D) from their middle, but never zero."""
+    from_middle = positions - np.median(positions, axis=0)
+    return max(float(np.sqrt(np.mean(np.sum(from_middle**2, axis=1)))), 1e-9)
+
+
+def up_of(map_from_sfm: Similarity) -> Array:
+    """The map's z axis in the sfm frame."""
+    return np.asarray(map_from_sfm.rotation.inv().apply([0.0, 0.0, 1.0]))
+
+
+def compare(applied: Evidence, other: Evidence, path_sfm: Array) -> Check:
+    """The difference of two sources over the camera's positions `path_sfm` (N, 3)."""
+    within = []
+    ratio = tilt = turn = apart = None
+    if applied.scale is not None and other.scale is not None:
+        ratio = other.scale / applied.scale
+        within.append(abs(np.log(ratio)) <= SIGMAS * np.hypot(applied.scale_sigma, other.scale_sigma))
+    if applied.up is not None and other.up is not None:
+        tilt = angle_deg(applied.up, other.up)
+        within.append(tilt <= SIGMAS * np.hypot(applied.up_deg, other.up_deg))
+    if applied.alignment and other.alignment and applied.frame == other.frame:
+        a, b = applied.alignment.map_from_sfm, other.alignment.map_from_sfm
+        turn = float(np.degrees(rotation_angle(a.rotation.inv() * b.rotation)))
+        apart = float(np.median(np.linalg.norm(a.transform(path_sfm) - b.transform(path_sfm), axis=1)))
+        within.append(turn <= SIGMAS * np.hypot(applied.turn_deg, other.turn_deg))
+        within.append(apart <= SIGMAS * np.hypot(applied.place_m, other.place_m))
+    return Check(other.name, ratio, tilt, turn, apart, bool(np.all(within)))
+
+
+def angle_deg(a: Array, b: Array) -> float:
+    """Between two unit vectors."""
+    return float(np.degrees(np.arctan2(np.linalg.norm(np.cross(a, b)), a @ b)))
+
+
+def table(applied: Evidence, checks: Sequence[Check]) -> str:
+    """The sources side by side, for people."""
+    rows = [("source", "scale", "level", "rotation", "place", "")]
+    rows.append((applied.name, "applied", "", "", "", ""))
+    for check in checks:
+        ratio, tilt, turn, apart = check.scale_ratio, check.tilt_deg, check.rotation_deg, check.translation_m
+        rows.append(
+            (
+                check.method,
+                "-" if ratio is None else f"{100 * (ratio - 1):+.2f} %",
+                "-" if tilt is None else f"{tilt:.2f} deg",
+                "-" if turn is None else f"{turn:.2f} deg",
+                "-" if apart is None else f"{apart:.3f} m",
+                "agrees" if check.agree else "DISAGREES",
+            )
+        )
+    wide = [max(len(row[column]) for row in rows) for column in range(6)]
+    return "\n".join("  ".join(cell.ljust(size) for cell, size in zip(row, wide, strict=True)).rstrip() for row in rows)
