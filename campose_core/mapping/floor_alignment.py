@@ -1,0 +1,197 @@
+"""Where a reconstruction lies on a floor map, from the map alone: walls to walls, the path and the lines of sight on
+free floor. Scale, heading and place are searched; a fit that another place explains as well is no answer.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt, gaussian_filter, gaussian_filter1d, map_coordinates
+from scipy.optimize import least_squares
+from scipy.spatial.transform import Rotation
+
+from campose_core.errors import AlignmentError
+from campose_core.floor import FloorMap
+from campose_core.geometry import Array, Similarity
+from campose_core.mapping.floor_search import Candidate, search
+from campose_core.mapping.landmarks import Landmarks
+from campose_core.mapping.levelling import Level, level
+from campose_core.mapping.scene_outline import Outline, outline
+from campose_core.mapping.surfaces_seen import surface_points
+
+NEAR_M = 0.1  # a wall of a map and a landmark on it differ by so much (cells, plaster, pictures)
+FAR_M = 1.0  # farther is no worse
+KNOWN_SCALE = 0.1  # how far a scale that is known may be off
+CAMERA_HEIGHTS_M = (0.1, 2.2)  # of any camera that is carried or driven
+# Measured on the rendered floors and on maps of other floors: a true fit has a median of 1 to 4 cm, 80 to 95 % of the
+# walls near, and 97 to 100 % of what was seen through on free floor.
+MOST_MEDIAN_M, LEAST_NEAR, LEAST_FREE = 0.08, 0.6, 0.9
+AMBIGUOUS = 0.95  # of the best score: a second fit this good is as likely
+DISTINCT_M = 0.4  # fits that move no part of the scene by more are one
+
+
+class Fit(NamedTuple):
+    """A refined place on the map, and how well it fits; near and free are shares of the walls and of the seen floor."""
+
+    candidate: Candidate
+    median_m: float
+    near: float
+    free: float
+
+    @property
+    def score(self) -> float:
+        return self.near * self.free**2
+
+
+def align_to_floor(
+    landmarks: Landmarks, floor: FloorMap, scale: float | None = None, camera_height_m: float | None = None
+) -> tuple[Similarity, dict[str, float]]:
+    """`map_from_sfm` and its residual, from the walls of a floor map.
+
+    scale: metres per unit of the landmarks, where it is known (from odometry). camera_height_m: of the cameras above
+    the floor; needed where the recording did not see the floor, and narrows the search where it did.
+    residual: median_m (walls to the nearest wall of the map), near and free (shares, see Fit), second (the score of
+    the next best fit at another place, as a share of the best one), and those of `level`.
+
+    Raises:
+        AlignmentError: no walls in the map or in the recording, no fit, or two fits that are equally good (both are
+            named).
+    """
+    if not floor.occupied.any() or not floor.free.any():
+        kind = "occupied" if floor.free.any() else "free"
+        raise AlignmentError(f"the floor map has no {kind} cells: nothing to align to")
+    levelled = level(landmarks)
+    level_from_sfm = Similarity(1.0, _upright(levelled.up), np.zeros(3))
+    seen = outline(landmarks.transformed(level_from_sfm), levelled.floor)
+    scales = _scales(seen, floor, scale, camera_height_m)
+    field = _DistanceField.of(floor)
+    found = search(seen, floor, scales)
+    fits = _distinct([_refined(seen, field, candidate, scale) for candidate in found], seen)
+    best = fits[0]
+    second = fits[1].score / best.score if len(fits) > 1 and best.score > 0 else 0.0
+    if best.median_m > max(MOST_MEDIAN_M, 1.5 * floor.resolution) or best.near < LEAST_NEAR or best.free < LEAST_FREE:
+        raise AlignmentError(
+            f"the recording does not fit the floor map: at best the walls are {best.median_m:.2f} m apart, "
+            f"{100 * best.near:.0f} % of them near one of the map, and {100 * best.free:.0f} % of what was seen through "
+            "is free. Is it the map of this floor, and of the part that was recorded?"
+        )
+    if second > AMBIGUOUS:
+        raise AlignmentError(
+            f"the place on the floor map is ambiguous: the first camera may have stood {_named(best, seen)} or "
+            f"{_named(fits[1], seen)} (score ratio {second:.2f}). Give one point pair, or record a part that is not "
+            "symmetric"
+        )
+    place = best.candidate
+    height = _floor_z(seen, place.scale, camera_height_m)
+    turn = Rotation.from_rotvec([0.0, 0.0, place.yaw])
+    map_from_level = Similarity(place.scale, turn, np.array([place.x, place.y, height]))
+    residual = {"median_m": best.median_m, "near": best.near, "free": best.free, "second": second, **levelled.residual}
+    return map_from_level * level_from_sfm, residual
+
+
+def _upright(up: Array) -> Rotation:
+    """Turns `up` into z, by the shortest way."""
+    return Rotation.align_vectors([[0.0, 0.0, 1.0]], [up])[0]
+
+
+def _scales(seen: Outline, floor: FloorMap, scale: float | None, camera_height_m: float | None) -> Array:
+    """The scales to try: near the known one, or all that put the camera at a height a camera has."""
+    path = float(np.linalg.norm(np.ptp(seen.path, axis=0)))
+    rows, columns = floor.shape
+    widest = math.hypot(rows, columns) * floor.resolution / max(path, 1e-12)
+    if scale is not None:
+        low, high = scale * (1 - KNOWN_SCALE), scale * (1 + KNOWN_SCALE)
+    elif seen.floor is not None:
+        unit = seen.camera_height - seen.floor
+        heights = CAMERA_HEIGHTS_M if camera_height_m is None else (0.85 * camera_height_m, 1.15 * camera_height_m)
+        low, high = heights[0] / unit, min(heights[1] / unit, widest)
+    else:
+        # Nothing tells: a view reaches 0.5 to 15 m in a building.
+        low, high = 0.5 / seen.depth, min(15.0 / seen.depth, widest)
+    if low >= high:
+        raise AlignmentError("the recorded path is larger than the floor map: is it the map of this floor?")
+    return np.asarray(np.geomspace(low, high, math.ceil(math.log(high / low) / math.log(1.03)) + 1))
+
+
+def _floor_z(seen: Outline, scale: float, camera_height_m: float | None) -> float:
+    if seen.floor is not None:
+        return -scale * seen.floor
+    if camera_height_m is None:
+        raise AlignmentError("no floor was seen: give the camera's height above it with --camera-height")
+    return camera_height_m - scale * seen.camera_height
+
+
+@dataclass(frozen=True, eq=False)
+class _DistanceField:
+    """Metres from each cell centre to the nearest edge of a wall, and which cells are not free.
+
+    The edge towards free floor, not the middle: landmarks lie on what is seen of a wall. The distance is negative on
+    the far side of the edge, so that it can be interpolated.
+    """
+
+    floor: FloorMap
+    distance: Array
+    blocked: Array
+
+    @classmethod
+    def of(cls, floor: FloorMap) -> _DistanceField:
+        to_wall, to_free = distance_transform_edt(~floor.occupied), distance_transform_edt(~floor.free)
+        # From centre to centre; the edge lies half a cell before the centre on the other side.
+        distance = np.where(floor.free, to_wall - 0.5, 0.5 - to_free)
+        distance = np.where(floor.free | floor.occupied, distance, 0.5 - np.maximum(to_wall, to_free))
+        blocked = np.where(floor.free, 0.0, np.where(floor.occupied, 1.0, 0.5))
+        return cls(floor, distance * floor.resolution, blocked)
+
+    def at(self, xy: Array, what: Array, outside: float) -> Array:
+        grid = self.floor.grid_of(xy) - 0.5
+        return np.asarray(map_coordinates(what, [grid[:, 1], grid[:, 0]], order=1, mode="constant", cval=outside))
+
+
+def _refined(seen: Outline, field: _DistanceField, start: Candidate, known_scale: float | None) -> Fit:
+    """Least squares on the distance field, with a narrowing robust loss."""
+    weight = np.sqrt(seen.wall_weights / seen.wall_weights.sum())
+
+    def misfit(parameters: Array) -> Array:
+        place = Candidate.from_vector(parameters)
+        return np.minimum(np.abs(field.at(place.transform(seen.walls), field.distance, FAR_M)), FAR_M)
+
+    parameters = start.vector()
+    for width in (3 * NEAR_M, NEAR_M, 0.4 * NEAR_M):
+
+        def softened(p: Array, width: float = width) -> Array:
+            d = misfit(p) / width
+            return np.asarray(weight * np.sqrt(np.log1p(d * d)))
+
+        parameters = least_squares(softened, parameters, x_scale=[0.02, 0.02, 0.1, 0.1], diff_step=1e-4).x
+    place = Candidate.from_vector(parameters)
+    distance = misfit(parameters)
+    near = float(np.sum(weight**2 * np.exp(-0.5 * (distance / NEAR_M) ** 2)))
+    blocked = field.at(place.transform(seen.free), field.blocked, 0.5)
+    walked = field.at(place.transform(seen.path), field.blocked, 0.5)
+    free = 1.0 - 0.5 * float(blocked.mean() + walked.mean())
+    return Fit(place, _weighted_median(distance, weight**2), near, free)
+
+
+def _weighted_median(values: Array, weights: Array) -> float:
+    order = np.argsort(values)
+    total = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(total, 0.5 * total[-1])])
+
+
+def _distinct(fits: list[Fit], seen: Outline) -> list[Fit]:
+    """The best fit first; of fits that put the scene at the same place only the best."""
+    kept: list[Fit] = []
+    for fit in sorted(fits, key=lambda fit: -fit.score):
+        if all(fit.candidate.apart(other.candidate, seen.walls) > DISTINCT_M for other in kept):
+            kept.append(fit)
+    return kept
+
+
+def _named(fit: Fit, seen: Outline) -> str:
+    x, y = fit.candidate.transform(seen.path[:1])[0]
+    heading = math.degrees(fit.candidate.yaw + seen.first_heading)
+    return f"at ({x:.2f}, {y:.2f}) m looking to {(heading + 180) % 360 - 180:.0f} degrees"
