@@ -17,7 +17,7 @@ def align_to_points(points_sfm: Array, points_map: Array) -> Alignment:
     Raises:
         AlignmentError: fewer than three pairs, or all on one line.
     """
-    similarity = _umeyama_or_advice(points_sfm, points_map)
+    similarity = umeyama_or_advice(points_sfm, points_map)
     residual = np.linalg.norm(similarity.transform(points_sfm) - points_map, axis=1)
     return Alignment(
         similarity,
@@ -44,15 +44,15 @@ def robust_umeyama(source: Array, target: Array) -> Similarity:
         if median < best_median:
             best, best_median = candidate, median
     if best is None:
-        return _umeyama_or_advice(source, target)
+        return umeyama_or_advice(source, target)
     for _ in range(10):
         residual = np.linalg.norm(best.transform(source) - target, axis=1)
         agreeing = residual <= max(3.0 * float(np.median(residual)), 1e-9)
-        best = _umeyama_or_advice(source[agreeing], target[agreeing])
+        best = umeyama_or_advice(source[agreeing], target[agreeing])
     return best
 
 
-def _umeyama_or_advice(source: Array, target: Array) -> Similarity:
+def umeyama_or_advice(source: Array, target: Array) -> Similarity:
     try:
         return umeyama(source, target)
     except GeometryError as error:

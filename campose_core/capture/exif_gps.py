@@ -1,0 +1,50 @@
+"""GPS positions that phones and cameras write into their pictures (EXIF 2.3, section 4.6.6)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image as PillowImage
+
+from campose_core.capture.gps import GpsFixes
+from campose_core.capture.image_codec import PILLOW_ERRORS
+from campose_core.capture.images import FRAME_PERIOD_NS, image_files
+
+GPS_IFD = 0x8825
+LATITUDE_REF, LATITUDE, LONGITUDE_REF, LONGITUDE, ALTITUDE_REF, ALTITUDE, ERROR_M = 1, 2, 3, 4, 5, 6, 0x1F
+
+
+def read_exif_gps(folder: Path) -> GpsFixes:
+    """The fixes of a folder's pictures, at the stamps that `ImageFolder` gives them; those without one are left out."""
+    rows, stamps = [], []
+    for number, file in enumerate(image_files(folder)):
+        fix = _fix(file)
+        if fix is not None:
+            stamps.append(number * FRAME_PERIOD_NS)
+            rows.append(fix)
+    return GpsFixes(np.array(stamps, dtype=np.int64), *np.array(rows).reshape(-1, 4).T)
+
+
+def _fix(file: Path) -> tuple[float, float, float, float] | None:
+    """Latitude and longitude in degrees, altitude and horizontal error in metres; NaN for what is not said."""
+    try:
+        with PillowImage.open(file) as picture:
+            tags = picture.getexif().get_ifd(GPS_IFD)
+        latitude = _degrees(tags[LATITUDE], str(tags.get(LATITUDE_REF, "N")))
+        longitude = _degrees(tags[LONGITUDE], str(tags.get(LONGITUDE_REF, "E")))
+        altitude = float(tags[ALTITUDE]) if ALTITUDE in tags else np.nan
+        if tags.get(ALTITUDE_REF) in (1, b"\x01"):  # below the sea
+            altitude = -altitude
+        error = float(tags[ERROR_M]) if ERROR_M in tags else np.nan
+    except (*PILLOW_ERRORS, KeyError, TypeError, ZeroDivisionError):
+        return None
+    on_earth = abs(latitude) <= 90 and abs(longitude) <= 180
+    return (latitude, longitude, altitude, error if error > 0 else np.nan) if on_earth else None
+
+
+def _degrees(parts: Any, reference: str) -> float:
+    degrees, minutes, seconds = (float(part) for part in parts)
+    value = degrees + minutes / 60 + seconds / 3600
+    return -value if reference.strip().upper() in ("S", "W") else value

@@ -1,0 +1,85 @@
+"""The recordings that a scene was mapped from, opened again for what they hold beside the pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from campose_core.capture.bag import BagRecording
+from campose_core.capture.bag_file import Topic, is_bag, open_bag
+from campose_core.capture.bag_tf import TfTree, read_tf
+from campose_core.errors import AlignmentError
+from campose_core.geometry import Pose
+from campose_core.scene import Scene
+from campose_core.trajectory import Trajectory
+
+MAX_GAP_NS = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class MappedRecording:
+    """One source of a scene. walked: sfm_from_cam of its registered frames."""
+
+    source: str
+    path: Path
+    image_topic: str | None
+    walked: Trajectory
+
+    @property
+    def is_bag(self) -> bool:
+        return is_bag(self.path)
+
+    @cached_property
+    def topics(self) -> list[Topic]:
+        """Those of the bag that hold messages."""
+        with open_bag(self.path) as bag:
+            return [topic for topic in bag.topics if topic.messages]
+
+    @cached_property
+    def tf(self) -> TfTree:
+        return read_tf(self.path)
+
+    @cached_property
+    def camera_frame(self) -> str:
+        """As the pictures of the bag name it; empty where they do not."""
+        first = next(iter(BagRecording(self.path, self.image_topic).frames()))
+        return first.camera_frame.lstrip("/")
+
+    def pairs(self, frame_from_cam: Trajectory, what: str) -> tuple[list[Pose], list[Pose]]:
+        """The camera in sfm and in another frame, at the same times: at the stamps of whichever knows fewer.
+
+        Stamps that one of them does not cover (before it begins, in a gap) are left out.
+
+        Raises:
+            AlignmentError: they have no time in common; both intervals are named.
+        """
+        sparse = len(frame_from_cam) < len(self.walked)
+        few, many = (frame_from_cam, self.walked) if sparse else (self.walked, frame_from_cam)
+        answered, at = many.interpolate(few.stamps_ns, MAX_GAP_NS)
+        if not answered.any():
+            raise AlignmentError(
+                f"{self.path}: {what} covers {frame_from_cam.interval_text()}, the frames "
+                f"{self.walked.interval_text()}: no time in common, are they stamped by the same clock?"
+            )
+        kept = few.select(answered)
+        one, other = ([t.pose(i) for i in range(len(t))] for t in (kept, at))
+        return (other, one) if sparse else (one, other)
+
+
+def mapped_recordings(scene: Scene, sfm_from_cam: dict[str, Pose]) -> list[MappedRecording]:
+    """The sources with registered frames whose recording is still where it was, in the order they were extracted."""
+    found = []
+    for source, description in scene.sources.items():
+        path = Path(str(description.get("path", "")))
+        frames = sorted(
+            (f for f in scene.frames if f.source == source and f.name in sfm_from_cam), key=lambda f: f.stamp_ns
+        )
+        if frames and description.get("path") and path.exists():
+            walked = Trajectory.from_poses(
+                np.array([f.stamp_ns for f in frames]), [sfm_from_cam[f.name] for f in frames], "sfm"
+            )
+            found.append(MappedRecording(source, path, description.get("topic"), walked))
+    return found
