@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt, gaussian_filter, gaussian_filter1d, map_coordinates
+from scipy.ndimage import distance_transform_edt, map_coordinates
 from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 
@@ -19,18 +18,22 @@ from campose_core.floor import FloorMap
 from campose_core.geometry import Array, Similarity
 from campose_core.mapping.floor_search import Candidate, search
 from campose_core.mapping.landmarks import Landmarks
-from campose_core.mapping.levelling import Level, level
+from campose_core.mapping.levelling import level
 from campose_core.mapping.scene_outline import Outline, outline
-from campose_core.mapping.surfaces_seen import surface_points
 
-NEAR_M = 0.1  # a wall of a map and a landmark on it differ by so much (cells, plaster, pictures)
+# By how much a wall of a map and a landmark on it may differ (plaster, pictures, cells): in metres, and of the radius of
+# the recorded part, or a shrunken scene would fit into any corner.
+NEAR_M, NEAR_SHARE = 0.1, 0.025
+ROUGHLY, FINELY = (3.0,), (1.0, 0.4)
+ROUGH_POINTS = 400
+REFINED = 12  # of the candidates, those that fit best once they are roughly in place
 FAR_M = 1.0  # farther is no worse
 KNOWN_SCALE = 0.1  # how far a scale that is known may be off
 CAMERA_HEIGHTS_M = (0.1, 2.2)  # of any camera that is carried or driven
 # Measured on the rendered floors and on maps of other floors: a true fit has a median of 1 to 4 cm, 80 to 95 % of the
 # walls near, and 97 to 100 % of what was seen through on free floor.
 MOST_MEDIAN_M, LEAST_NEAR, LEAST_FREE = 0.08, 0.6, 0.9
-AMBIGUOUS = 0.95  # of the best score: a second fit this good is as likely
+AMBIGUOUS = 0.9  # of the best score: a second fit this good is as likely (true fits of one place: 0.45 to 0.7)
 DISTINCT_M = 0.4  # fits that move no part of the scene by more are one
 
 
@@ -70,7 +73,8 @@ def align_to_floor(
     scales = _scales(seen, floor, scale, camera_height_m)
     field = _DistanceField.of(floor)
     found = search(seen, floor, scales)
-    fits = _distinct([_refined(seen, field, candidate, scale) for candidate in found], seen)
+    rough = sorted((_refined(seen, field, place, ROUGHLY) for place in found), key=lambda fit: -fit.score)
+    fits = _distinct([_refined(seen, field, fit.candidate, FINELY) for fit in rough[:REFINED]], seen)
     best = fits[0]
     second = fits[1].score / best.score if len(fits) > 1 and best.score > 0 else 0.0
     if best.median_m > max(MOST_MEDIAN_M, 1.5 * floor.resolution) or best.near < LEAST_NEAR or best.free < LEAST_FREE:
@@ -151,25 +155,29 @@ class _DistanceField:
         return np.asarray(map_coordinates(what, [grid[:, 1], grid[:, 0]], order=1, mode="constant", cval=outside))
 
 
-def _refined(seen: Outline, field: _DistanceField, start: Candidate, known_scale: float | None) -> Fit:
-    """Least squares on the distance field, with a narrowing robust loss."""
-    weight = np.sqrt(seen.wall_weights / seen.wall_weights.sum())
+def _refined(seen: Outline, field: _DistanceField, start: Candidate, widths: tuple[float, ...]) -> Fit:
+    """Least squares on the distance field, with a robust loss of these widths, in tolerances, one after the other."""
+    chosen = slice(None, None, max(1, len(seen.walls) // ROUGH_POINTS) if widths == ROUGHLY else 1)
+    walls = seen.walls[chosen]
+    weight = np.sqrt(seen.wall_weights[chosen] / seen.wall_weights[chosen].sum())
+    radius = start.scale * float(np.sqrt(np.sum(np.var(seen.walls, axis=0))))
+    tolerance = float(np.clip(NEAR_SHARE * radius, 0.5 * field.floor.resolution, NEAR_M))
 
     def misfit(parameters: Array) -> Array:
         place = Candidate.from_vector(parameters)
-        return np.minimum(np.abs(field.at(place.transform(seen.walls), field.distance, FAR_M)), FAR_M)
+        return np.minimum(np.abs(field.at(place.transform(walls), field.distance, FAR_M)), FAR_M)
 
     parameters = start.vector()
-    for width in (3 * NEAR_M, NEAR_M, 0.4 * NEAR_M):
+    for width in widths:
 
-        def softened(p: Array, width: float = width) -> Array:
+        def softened(p: Array, width: float = width * tolerance) -> Array:
             d = misfit(p) / width
             return np.asarray(weight * np.sqrt(np.log1p(d * d)))
 
         parameters = least_squares(softened, parameters, x_scale=[0.02, 0.02, 0.1, 0.1], diff_step=1e-4).x
     place = Candidate.from_vector(parameters)
     distance = misfit(parameters)
-    near = float(np.sum(weight**2 * np.exp(-0.5 * (distance / NEAR_M) ** 2)))
+    near = float(np.sum(weight**2 * np.exp(-0.5 * (distance / tolerance) ** 2)))
     blocked = field.at(place.transform(seen.free), field.blocked, 0.5)
     walked = field.at(place.transform(seen.path), field.blocked, 0.5)
     free = 1.0 - 0.5 * float(blocked.mean() + walked.mean())

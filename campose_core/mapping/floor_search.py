@@ -16,7 +16,7 @@ from campose_core.mapping.scene_outline import Outline
 
 CELLS_A_SIDE = 160  # of the coarse map, unless its own cells are larger
 COARSEST_FIRST_M = 0.1
-KEPT = 16  # candidates to refine
+BAND, KEPT_IN_BAND = 1.6, 5  # of the scales within such a factor so many places are kept
 PER_PICTURE = 3
 EVERY_DEG = 5.0  # headings to try where neither the scene nor the map has straight walls
 FREE_WEIGHT, PATH_WEIGHT = 0.6, 0.6  # beside 1 for the walls
@@ -84,11 +84,12 @@ def search(seen: Outline, floor: FloorMap, scales: Array) -> list[Candidate]:
                 found.append((float(score[row, column]), Candidate(float(scale), yaw, float(x), float(y))))
     found.sort(key=lambda one: -one[0])
     kept: list[Candidate] = []
+    room = np.full(round(math.log(scales[-1] / scales[0]) / math.log(BAND)) + 1, KEPT_IN_BAND)
     for _, candidate in found:
-        if all(candidate.apart(other, seen.walls) > 4 * cell for other in kept):
+        band = int(math.log(candidate.scale / scales[0]) / math.log(BAND) + 0.5)
+        if room[band] > 0 and all(candidate.apart(other, seen.walls) > 4 * cell for other in kept):
             kept.append(candidate)
-        if len(kept) == KEPT:
-            break
+            room[band] -= 1
     return kept
 
 

@@ -66,9 +66,8 @@ def outline(levelled: Landmarks, floor: float | None) -> Outline:
 def _merged(xy: Array, headings: Array, cell: float) -> tuple[Array, Array, Array]:
     """One point for the landmarks in a square that face the same way, so that texture does not outvote length."""
     facing = np.floor(headings / (np.pi / 4) + 0.5).astype(np.int64) % 8
-    keys = np.column_stack([np.floor(xy / cell).astype(np.int64), facing])
-    _, index, count = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
-    index = index.ravel()
+    keys = _numbered(np.floor(xy / cell).astype(np.int64)) * 8 + facing
+    _, index, count = np.unique(keys, return_inverse=True, return_counts=True)
 
     def mean(values: Array) -> Array:
         return np.asarray(np.bincount(index, values) / count)
@@ -89,9 +88,16 @@ def _seen_through(levelled: Landmarks, walls: Array, depth: float) -> Array:
     keys = []
     for share in np.linspace(0.05, 0.9, 60):
         keys.append(np.floor((start + share * way) / cell).astype(np.int64))
-    cells, count = np.unique(np.concatenate(keys), axis=0, return_counts=True)
-    centres = (cells[count >= 3] + 0.5) * cell
+    crossed = np.concatenate(keys)
+    _, first, count = np.unique(_numbered(crossed), return_index=True, return_counts=True)
+    centres = (crossed[first[count >= 3]] + 0.5) * cell
     if len(centres) == 0:
         return levelled.frame_positions[:, :2]
     apart, _ = cKDTree(walls).query(centres)
     return np.asarray(centres[apart > 1.5 * cell])
+
+
+def _numbered(cells: NDArray[np.int64]) -> NDArray[np.int64]:
+    """One number for each cell (N, 2): sorting numbers is many times faster than sorting rows."""
+    low, high = cells.min(axis=0), cells.max(axis=0)
+    return np.asarray((cells[:, 0] - low[0]) * (high[1] - low[1] + 1) + cells[:, 1] - low[1])
