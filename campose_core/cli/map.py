@@ -1,10 +1,13 @@
 """`campose map SCENE`"""
 
 import json
+from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import PositiveFloat, PositiveInt
 
+from campose_core.errors import UsageError
+from campose_core.mapping.given_poses import GivenPoses
 from campose_core.mapping.reconstruct import MAPPERS, MapOptions, map_scene
 from campose_core.scene import Scene
 
@@ -20,11 +23,56 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--max-keyframes", type=PositiveInt, default=MapOptions.max_keyframes, help="bound where no rate is given"
     )
+    add_pose_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print what was reconstructed as JSON")
 
 
+def add_pose_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--poses", type=Path | None, help="known poses: a TUM file, a CSV table or a bag; landmarks are triangulated"
+    )
+    parser.add_argument("--poses-topic", type=str | None, help="pose topic of that bag (default: the only one)")
+    parser.add_argument("--poses-frame", type=str | None, help="frame from which that bag's TF leads to the camera")
+    parser.add_argument(
+        "--poses-source", type=str | None, help="the source they are of, where the stamps of several fit"
+    )
+    parser.add_argument(
+        "--mounting",
+        type=list[float] | None,
+        nargs=7,
+        metavar=("X", "Y", "Z", "QX", "QY", "QZ", "QW"),
+        help="the camera's pose on the body that the known poses are of (default: they are the camera's)",
+    )
+
+
+def given_poses(options: Namespace) -> GivenPoses | None:
+    """What the pose arguments ask for.
+
+    Raises:
+        UsageError: one of them without --poses.
+    """
+    named = {name: options[name] for name in ("poses_topic", "poses_frame", "poses_source", "mounting")}
+    if options.poses is None:
+        stray = next((name for name, value in named.items() if value is not None), None)
+        if stray is not None:
+            raise UsageError(f"--{stray.replace('_', '-')} tells about --poses: leave it out, or give the poses")
+        return None
+    return GivenPoses(
+        path=str(options.poses),
+        topic=options.poses_topic,
+        frame=options.poses_frame,
+        source=options.poses_source,
+        mounting=None if options.mounting is None else tuple(options.mounting),
+    )
+
+
 def run(options: Namespace) -> None:
-    chosen = MapOptions(mapper=options.mapper, keyframe_fps=options.keyframe_fps, max_keyframes=options.max_keyframes)
+    chosen = MapOptions(
+        mapper=options.mapper,
+        keyframe_fps=options.keyframe_fps,
+        max_keyframes=options.max_keyframes,
+        poses=given_poses(options),
+    )
     scene = map_scene(Scene.open(options.scene), chosen)
     if options.json:
         report = json.loads((scene.sfm_dir / "report.json").read_text(encoding="utf-8"))

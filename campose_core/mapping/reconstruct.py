@@ -17,9 +17,11 @@ import numpy as np
 from campose_core.camera import Camera
 from campose_core.errors import MappingError, SceneError
 from campose_core.files import replacing, write_text
+from campose_core.geometry import Pose
 from campose_core.mapping.child import run_stage
 from campose_core.mapping.colmap import load_pycolmap
 from campose_core.mapping.features import KIND
+from campose_core.mapping.given_poses import GivenPoses, adjustment_text, in_map_frame, keyframe_poses
 from campose_core.mapping.held_out import NOTHING
 from campose_core.mapping.landmarks import Landmarks
 from campose_core.mapping.register import register
@@ -32,12 +34,16 @@ RESULTS = ("landmarks.npz", "poses.npz", "held_out.npz", "report.json")  # besid
 
 @dataclass(frozen=True, kw_only=True)
 class MapOptions:
-    """keyframe_fps: keyframes per second of recording, or None for as many as `max_keyframes` allows."""
+    """keyframe_fps: keyframes per second of recording, or None for as many as `max_keyframes` allows.
+
+    poses: known from outside; landmarks are then triangulated from them, whatever the mapper.
+    """
 
     mapper: str = "global"
     keyframe_fps: float | None = None
     max_keyframes: int = 400
     stage_timeout_s: float = 3600.0
+    poses: GivenPoses | None = None
 
 
 def choose_keyframes(frames: tuple[SceneFrame, ...], options: MapOptions) -> dict[str, list[str]]:
@@ -79,13 +85,15 @@ def map_scene(scene: Scene, options: MapOptions) -> Scene:
     Raises:
         MappingError: a stage failed; the message names it and what to record instead.
     """
-    chosen = {k: v for k, v in asdict(options).items() if k != "stage_timeout_s"}
+    chosen = {k: v for k, v in asdict(options).items() if k not in ("stage_timeout_s", "poses")}
+    chosen |= {} if options.poses is None else {"poses": options.poses.inputs()}
     if scene.is_done("map", chosen) and all((scene.sfm_dir / name).is_file() for name in RESULTS):
         say("map: done already")
         return scene
     if len(scene.frames) < 3:
         raise MappingError(f"{scene.path} holds {len(scene.frames)} frames: extract a recording first, three or more")
     load_pycolmap()  # a missing package is better said here than by a child
+    posed = None if options.poses is None else options.poses.read(scene)
     names = choose_keyframes(scene.frames, options)
     total = sum(map(len, names.values()))
     say(f"map: {total} keyframes of {len(scene.frames)} frames")
@@ -93,9 +101,10 @@ def map_scene(scene: Scene, options: MapOptions) -> Scene:
     work = _work_folder(scene.path / ".sfm.work", {"options": chosen, "extracted": extracted, "features": KIND})
     given = {source: given_camera(scene, source).to_dict() for source in names}
     stamps_ns = {f.name: f.stamp_ns for f in scene.frames}
-    report = _run_stages(work, str(scene.frames_dir), given, names, stamps_ns, options)
+    report = _run_stages(work, str(scene.frames_dir), given, names, stamps_ns, options, posed)
     refined = {source: Camera.from_dict(fields) for source, fields in report["cameras"].items()}
-    poses = register(Landmarks.load(work / "landmarks.npz"), scene, refined)
+    exact = posed if posed and not report["given_poses"]["adjusted"] else {}
+    poses = register(Landmarks.load(work / "landmarks.npz"), scene, refined, exact)
     say(f"map: {len(poses.names)} of {len(scene.frames)} frames have a pose")
 
     with replacing(scene.sfm_dir) as sfm:
@@ -117,6 +126,7 @@ def map_scene(scene: Scene, options: MapOptions) -> Scene:
         cameras={**scene.cameras, **refined},
         sources={name: {**fields, "given_camera": given[name]} for name, fields in scene.sources.items()},
     )
+    done = done if posed is None else in_map_frame(done, poses, report)
     done.save()
     shutil.rmtree(work)
     return done
@@ -138,6 +148,7 @@ def _run_stages(
     names: dict[str, list[str]],
     stamps_ns: dict[str, int],
     options: MapOptions,
+    posed: dict[str, Pose] | None,
 ) -> dict[str, Any]:
     """Run the stages that have left no report yet; the reports of all of them, in one."""
     total = sum(map(len, names.values()))
@@ -161,9 +172,12 @@ def _run_stages(
     say(f"map: {found['median_features']:.0f} features in the median keyframe")
     matched = stage("matches", database, features=str(features), database=str(database), names=names)
     say(f"map: {matched['verified']} of {matched['pairs']} pairs match, {matched['verified_loops']} close a loop")
-    made = stage(
-        "reconstruction", model, images=images, database=str(database), model=str(model), mapper=options.mapper
-    )
+    where = {"images": images, "database": str(database), "model": str(model)}
+    if posed is None:
+        made = stage("reconstruction", model, **where, mapper=options.mapper)
+    else:
+        made = stage("triangulation", model, **where, poses=keyframe_poses(posed, names))
+        say(f"map: {adjustment_text(made['given_poses'])}")
     others = f"; left out: models of {made['other_models']} keyframes" if made["other_models"] else ""
     say(f"map: {made['registered']} of {total} keyframes in the largest model, {made['landmarks']} landmarks{others}")
     stage(

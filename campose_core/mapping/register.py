@@ -57,9 +57,14 @@ class SfmPoses:
             ) from error
 
 
-def register(landmarks: Landmarks, scene: Scene, cameras: dict[str, Camera]) -> SfmPoses:
-    """Poses of the keyframes and of every other frame that the landmarks can place; `cameras` by source."""
-    poses = {str(name): landmarks.world_from_cam(i) for i, name in enumerate(landmarks.frame_names)}
+def register(
+    landmarks: Landmarks, scene: Scene, cameras: dict[str, Camera], given: dict[str, Pose] | None = None
+) -> SfmPoses:
+    """Poses of the keyframes and of every other frame that the landmarks can place; `cameras` by source.
+
+    given: poses that are known already, in the frame of the landmarks.
+    """
+    poses = (given or {}) | {str(name): landmarks.world_from_cam(i) for i, name in enumerate(landmarks.frame_names)}
     others = [f for f in scene.frames if f.name not in poses and f.source in cameras]
     if others:
         extract, match = SiftExtractor(), LandmarkMatcher(landmarks)

@@ -25,6 +25,7 @@ from campose_core.mapping.colmap import from_colmap_camera, load_pycolmap
 from campose_core.mapping.features import SiftExtractor, descriptors_to_bytes, descriptors_to_unit
 from campose_core.mapping.held_out import hold_out
 from campose_core.mapping.landmarks import landmarks_from_model
+from campose_core.mapping.triangulation import triangulation
 from campose_core.mapping.vlad import Vlad
 
 SEED = 0
@@ -219,12 +220,21 @@ def _explain_failure(database: str, ranked: list[Any]) -> None:
     )
 
 
+def grow(**arguments: Any) -> dict[str, Any]:
+    """See `campose_core.mapping.map_growth.grow`."""
+    from campose_core.mapping import map_growth
+
+    return map_growth.grow(**arguments)
+
+
 STAGES: dict[str, Callable[..., dict[str, Any]]] = {
     "features": features,
     "matches": matches,
     "reconstruction": reconstruction,
+    "triangulation": triangulation,
     "landmarks": landmarks,
     "held_out": held_out,
+    "grow": grow,
 }
 
 
