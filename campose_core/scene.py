@@ -30,6 +30,7 @@ import yaml
 
 from campose_core.camera import Camera
 from campose_core.errors import CamposeError, SceneError
+from campose_core.exchange import finish
 from campose_core.files import write_text
 from campose_core.geometry import Pose, Similarity, rotation_from_quat_xyzw
 from campose_core.trajectory import Trajectory
@@ -58,11 +59,15 @@ class Alignment:
     """Where the reconstruction lies in the map frame, how that was found, and how well it fits.
 
     `residual` holds what the method can say, in metres and degrees, by name (`median_m`, `max_m`, ...).
+    checks: what other sources say, each by how much it differs (see `mapping/alignment/evidence.py`).
+    origin: where on the earth the map's origin lies (latitude_deg, longitude_deg, altitude_m), when that is known.
     """
 
     map_from_sfm: Similarity
     method: str
     residual: dict[str, float] = field(default_factory=dict)
+    checks: list[dict[str, Any]] = field(default_factory=list)
+    origin: dict[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         similarity = self.map_from_sfm
@@ -72,13 +77,17 @@ class Alignment:
             "quat_xyzw": [float(v) for v in similarity.rotation.as_quat(canonical=True)],
             "translation": [float(v) for v in similarity.translation],
             "residual": self.residual,
+            "checks": self.checks,
+            **({"origin": self.origin} if self.origin else {}),
         }
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Alignment:
         rotation = rotation_from_quat_xyzw(fields["quat_xyzw"])
         similarity = Similarity(float(fields["scale"]), rotation, fields["translation"])
-        return cls(similarity, str(fields["method"]), dict(fields.get("residual", {})))
+        checks = [dict(check) for check in fields.get("checks", [])]
+        residual, origin = dict(fields.get("residual", {})), dict(fields.get("origin", {}))
+        return cls(similarity, str(fields["method"]), residual, checks, origin)
 
 
 @dataclass(frozen=True)
@@ -126,6 +135,7 @@ class Scene:
             SceneError: not a scene folder, or scene.yaml or frames.csv is damaged (the place is named).
         """
         path = Path(path)
+        finish(path)  # an update that was killed while it took its place
         header_path = path / "scene.yaml"
         if not header_path.is_file():
             raise SceneError(
@@ -160,6 +170,7 @@ class Scene:
             SceneError: the folder holds other things and no scene.yaml.
         """
         path = Path(path)
+        finish(path)
         if (path / "scene.yaml").exists():
             return cls.open(path)
         left_by_a_killed_extraction = {"frames", "frames.csv"}

@@ -1,0 +1,116 @@
+"""Several files and folders of a folder that change together: all of them, or none.
+
+What is new is prepared in FOLDER/.update.part. Renaming that to FOLDER/.update is the moment from which the new holds:
+whoever opens the folder next finishes the exchange, path by path, if the process that began it was killed. The old
+files are kept in FOLDER/.previous, from where `undo` brings them back, by the same means.
+
+    .update/paths.json   what is exchanged
+    .update/new/         what takes its place, moved out one by one
+    .update/old/         what was there
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from campose_core.files import write_text
+
+PART, FORWARD, PREVIOUS, BACKWARD = ".update.part", ".update", ".previous", ".undo"
+PATHS = "paths.json"
+
+
+def prepare(folder: Path) -> Path:
+    """An empty place, .update.part/new, for what is to come; what a killed process left there is removed."""
+    shutil.rmtree(folder / PART, ignore_errors=True)
+    new = folder / PART / "new"
+    new.mkdir(parents=True)
+    return new
+
+
+def discard(folder: Path) -> None:
+    """Give up what was prepared."""
+    shutil.rmtree(folder / PART, ignore_errors=True)
+
+
+def commit(folder: Path, paths: Sequence[str]) -> None:
+    """Let `paths` below .update.part/new take their places in the folder; the earlier .previous is given up."""
+    write_text(folder / PART / PATHS, json.dumps(list(paths)))
+    _sync(folder / PART / "new")
+    (folder / PART).rename(folder / FORWARD)
+    finish(folder)
+
+
+def has_previous(folder: Path) -> bool:
+    """Whether there is something to go back to."""
+    return (folder / PREVIOUS / PATHS).is_file()
+
+
+def undo(folder: Path) -> None:
+    """Put back what the last `commit` replaced, and take away what it added."""
+    (folder / PREVIOUS).rename(folder / BACKWARD)
+    finish(folder)
+
+
+def finish(folder: Path) -> None:
+    """Finish an exchange that was begun and not ended; nothing where there is none.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    for journal in (folder / FORWARD, folder / BACKWARD):
+        if journal.is_dir():
+            with _locked(journal) as still_there:
+                if still_there:
+                    _exchange(folder, journal)
+
+
+def _exchange(folder: Path, journal: Path) -> None:
+    take, keep = ("new", "old") if journal.name == FORWARD else ("old", "new")
+    for path in json.loads((journal / PATHS).read_text(encoding="utf-8")):
+        here, fresh, kept = folder / path, journal / take / path, journal / keep / path
+        if fresh.exists():
+            here.parent.mkdir(parents=True, exist_ok=True)
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            if here.is_dir():
+                here.rename(kept)
+            elif here.exists() and not kept.exists():
+                os.link(here, kept)  # a file is replaced in one step, so that it is never absent
+            fresh.replace(here)
+        elif journal.name == BACKWARD and here.exists() and not kept.exists():
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            here.rename(kept)
+    if journal.name == FORWARD:
+        shutil.rmtree(folder / PREVIOUS, ignore_errors=True)
+        journal.rename(folder / PREVIOUS)
+    else:
+        gone = folder / PART
+        shutil.rmtree(gone, ignore_errors=True)
+        journal.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
+
+
+@contextmanager
+def _locked(journal: Path) -> Iterator[bool]:
+    """Holds others off; False where another process has finished meanwhile."""
+    try:
+        file = open(journal / PATHS, encoding="utf-8")
+    except FileNotFoundError:
+        yield False
+        return
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield journal.is_dir()
+
+
+def _sync(folder: Path) -> None:
+    """On disk before the exchange begins: a power cut must not leave renamed files without their content."""
+    for path in folder.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            with open(path, "rb") as file:
+                os.fsync(file.fileno())
