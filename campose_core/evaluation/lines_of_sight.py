@@ -1,0 +1,89 @@
+"""What stands in the way of a look, told from the floor map and from what the keyframes have seen.
+
+An occupied cell may be a wall or a table: the floor map does not say. A cell that keyframes have looked across is none
+that hides anything.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from campose_core.floor import FloorMap
+from campose_core.geometry import Array
+from campose_core.mapping.landmarks import Landmarks
+from campose_core.snap_targets import Mask
+
+RAYS = 360  # bearings around a place
+SURFACE_M = 0.3  # landmarks lie on what hides others, and errors of map and plan add to that
+LOOKED_ACROSS = 5  # times, by keyframes: a wrong landmark behind a wall makes no window
+SAMPLED_LOOKS = 60_000
+
+
+class LinesOfSight:
+    """Which points a camera at some place can see, in plan.
+
+    floor: in the map frame, as the landmarks whose observations show what can be looked across.
+    """
+
+    def __init__(self, floor: FloorMap, landmarks: Landmarks) -> None:
+        self._floor = floor
+        self.walls: Mask = floor.occupied & (looked_across(floor, landmarks) < LOOKED_ACROSS)
+        reach = np.linalg.norm(np.ptp(np.vstack([landmarks.xyz[:, :2], landmarks.frame_positions[:, :2]]), axis=0))
+        self._samples = int(min(np.hypot(*floor.shape), 1 + reach / floor.resolution))
+
+    def reaches(self, position: Array, points: Array) -> Mask:
+        """Whether no wall stands between `position` (2 or 3,) and each of the points (N, 2 or 3)."""
+        offset = points[:, :2] - position[:2]
+        bearing = np.arctan2(offset[:, 1], offset[:, 0])
+        free = self.free_distance(position)
+        at = np.round(bearing / (2 * np.pi) * RAYS).astype(int) % RAYS
+        # The farthest of three neighbouring rays: the edge of a doorway must not hide what is beside it.
+        farthest = np.maximum(np.maximum(free[at], free[(at + 1) % RAYS]), free[at - 1])
+        return np.asarray(np.hypot(*offset.T) <= farthest + SURFACE_M)
+
+    def free_towards(self, position: Array, bearings: Array) -> Array:
+        """Metres (B,) to the nearest wall at the bearings (B,), radians about the z axis."""
+        return self.free_distance(position)[np.round(bearings / (2 * np.pi) * RAYS).astype(int) % RAYS]
+
+    def between(self, first: Array, second: Array) -> bool:
+        """Whether a wall stands between two places (2 or 3,)."""
+        offset = second[:2] - first[:2]
+        return bool(self.free_towards(first, np.arctan2(offset[1], offset[0])) < np.hypot(*offset))
+
+    def free_distance(self, position: Array) -> Array:
+        """Metres (RAYS,) to the nearest wall at the bearings 2 pi i / RAYS about z; inf where there is none."""
+        return first_hit(self.walls, self._floor, position, self._samples)
+
+
+def first_hit(blocked: Mask, floor: FloorMap, position: Array, samples: int) -> Array:
+    """Metres (RAYS,) to the nearest blocked cell; inf where the map ends before."""
+    bearings = 2 * np.pi * np.arange(RAYS) / RAYS
+    steps = (np.arange(samples) + 0.5) * floor.resolution
+    points = position[:2] + steps[:, None, None] * np.stack([np.cos(bearings), np.sin(bearings)], axis=-1)
+    hit = _at(blocked, floor, points.reshape(-1, 2)).reshape(samples, RAYS)
+    return np.where(hit.any(axis=0), steps[hit.argmax(axis=0)], np.inf)
+
+
+def looked_across(floor: FloorMap, landmarks: Landmarks) -> np.ndarray:
+    """How often (rows, cols) keyframes saw a landmark across each cell, from the cell's outside to beyond it."""
+    pick = np.linspace(0, len(landmarks.observed) - 1, min(SAMPLED_LOOKS, len(landmarks.observed))).astype(int)
+    start = landmarks.frame_positions[landmarks.observed_by[pick], :2]
+    offset = landmarks.xyz[landmarks.observed[pick], :2] - start
+    length = np.maximum(np.hypot(*offset.T), 1e-9)
+    ends = np.maximum(length - SURFACE_M, 0)
+    counts = np.zeros(floor.occupancy.size, dtype=np.int64)
+    columns = floor.shape[1]
+    for step in np.arange(0.5 * floor.resolution, float(ends.max(initial=0)), floor.resolution):
+        going = step < ends
+        cells = floor.cell_of(start[going] + offset[going] * (step / length[going])[:, None])
+        cells = cells[floor.contains(cells)]
+        counts += np.bincount(cells[:, 0] * columns + cells[:, 1], minlength=counts.size)
+    return counts.reshape(floor.shape)
+
+
+def _at(mask: Mask, floor: FloorMap, points: Array) -> Mask:
+    cells = floor.cell_of(points)
+    inside = floor.contains(cells)
+    hit = np.zeros(len(points), dtype=bool)
+    hit[inside] = mask[cells[inside, 0], cells[inside, 1]]
+    return hit
