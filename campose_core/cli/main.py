@@ -19,7 +19,7 @@ VERBS = {
     "extract": "frames out of a video, an image folder or a bag",
     "map": "structure from motion over the extracted frames",
     "align": "put the reconstruction into the metric map frame",
-    "floor": "attach a nav2 map, or make one out of a plan drawing",
+    "floor": "the floor map: a nav2 map, a plan drawing, or made from the recording itself",
     "split": "divide the frames into train, val and test",
     "train": "train a pose network",
     "localize": "a pose for each frame of a recording",

@@ -1,4 +1,4 @@
-"""The step `floor`: a floor map, from a nav2 map or from a painted plan, becomes part of a scene."""
+"""The step `floor`: a floor map, from a nav2 map, a plan drawing or the recording itself, becomes part of a scene."""
 
 import hashlib
 from pathlib import Path
@@ -7,7 +7,9 @@ from typing import Any
 from campose_core.errors import FloorError
 from campose_core.files import replacing
 from campose_core.floor import FloorMap
-from campose_core.mapping.plan import floor_from_plan
+from campose_core.mapping.drawing import DrawingKind, floor_from_drawing
+from campose_core.mapping.floor_from_landmarks import floor_from_landmarks
+from campose_core.mapping.landmarks import Landmarks
 from campose_core.progress import say
 from campose_core.scene import Scene
 from campose_core.walkable import DEFAULT_MAX_SNAP_M, DEFAULT_RADIUS_M, WalkableMap, save_walkable
@@ -39,10 +41,33 @@ def attach_plan(
     keepout_yaml: Path | str | None = None,
     radius_m: float = DEFAULT_RADIUS_M,
     max_snap_m: float = DEFAULT_MAX_SNAP_M,
+    kind: DrawingKind | None = None,
 ) -> Scene:
-    """The same from a drawing whose blocked zones are painted, see `floor_from_plan`."""
-    floor = floor_from_plan(plan_image, resolution, origin, colour)
-    return _attach(scene, floor, {"plan": str(plan_image), "colour": colour}, keepout_yaml, radius_m, max_snap_m)
+    """The same from a drawing whose blocked zones are painted, or whose walls are in ink; see `floor_from_drawing`."""
+    floor, kind = floor_from_drawing(plan_image, resolution, origin, colour, kind)
+    source = {"plan": str(plan_image), **({"colour": colour} if kind == "paint" else {"walls": "ink"})}
+    say(f"floor: {plan_image} is read by its {'painted zones' if kind == 'paint' else 'walls in ink'}")
+    return _attach(scene, floor, source, keepout_yaml, radius_m, max_snap_m)
+
+
+def attach_floor_from_landmarks(
+    scene: Scene,
+    keepout_yaml: Path | str | None = None,
+    radius_m: float = DEFAULT_RADIUS_M,
+    max_snap_m: float = DEFAULT_MAX_SNAP_M,
+) -> Scene:
+    """The same from the scene's own landmarks and walked path, see `floor_from_landmarks`.
+
+    Raises:
+        FloorError: the scene is not aligned. MappingError: it is not mapped.
+    """
+    landmarks = Landmarks.load(scene.sfm_dir / "landmarks.npz")
+    if scene.alignment is None or not scene.is_current("align"):
+        raise FloorError(f"{scene.path} has no place in a metric map frame yet: run `campose align {scene.path}`")
+    recorded = sorted({frame.source for frame in scene.posed_frames()})
+    paths = [scene.trajectory(source).positions[:, :2] for source in recorded]
+    floor = floor_from_landmarks(landmarks.transformed(scene.alignment.map_from_sfm), paths, radius_m)
+    return _attach(scene, floor, {"landmarks": str(scene.path)}, keepout_yaml, radius_m, max_snap_m)
 
 
 def _attach(
@@ -67,7 +92,7 @@ def _attach(
     try:
         WalkableMap.from_floor(floor, keepout, radius_m, max_snap_m)
     except FloorError as error:
-        raise FloorError(f"{source.get('map', source.get('plan'))}: {error}") from error
+        raise FloorError(f"{next(iter(source.values()))}: {error}") from error
     with replacing(scene.floor_yaml.parent) as folder:
         save_walkable(folder, floor, keepout, radius_m, max_snap_m)
         scene.without_step("floor").save()

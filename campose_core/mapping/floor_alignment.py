@@ -21,12 +21,13 @@ from campose_core.mapping.landmarks import Landmarks
 from campose_core.mapping.levelling import level
 from campose_core.mapping.scene_outline import Outline, outline
 
-# By how much a wall of a map and a landmark on it may differ (plaster, pictures, cells): in metres, and of the radius of
-# the recorded part, or a shrunken scene would fit into any corner.
+# By how much a wall of a map and a landmark on it may differ (plaster, pictures, cells): in metres, and as a share of
+# the recorded part's radius, or a shrunken scene would fit into any corner.
 NEAR_M, NEAR_SHARE = 0.1, 0.025
 ROUGHLY, FINELY = (3.0,), (1.0, 0.4)
 ROUGH_POINTS = 400
 REFINED = 12  # of the candidates, those that fit best once they are roughly in place
+STEP = np.full(4, 1e-4)  # relative, of the numeric derivatives: the field bends from cell to cell
 FAR_M = 1.0  # farther is no worse
 KNOWN_SCALE = 0.1  # how far a scale that is known may be off
 CAMERA_HEIGHTS_M = (0.1, 2.2)  # of any camera that is carried or driven
@@ -80,8 +81,8 @@ def align_to_floor(
     if best.median_m > max(MOST_MEDIAN_M, 1.5 * floor.resolution) or best.near < LEAST_NEAR or best.free < LEAST_FREE:
         raise AlignmentError(
             f"the recording does not fit the floor map: at best the walls are {best.median_m:.2f} m apart, "
-            f"{100 * best.near:.0f} % of them near one of the map, and {100 * best.free:.0f} % of what was seen through "
-            "is free. Is it the map of this floor, and of the part that was recorded?"
+            f"{100 * best.near:.0f} % of them near one of the map, and {100 * best.free:.0f} % of what was seen "
+            "through is free. Is it the map of this floor, and of the part that was recorded?"
         )
     if second > AMBIGUOUS:
         raise AlignmentError(
@@ -174,7 +175,7 @@ def _refined(seen: Outline, field: _DistanceField, start: Candidate, widths: tup
             d = misfit(p) / width
             return np.asarray(weight * np.sqrt(np.log1p(d * d)))
 
-        parameters = least_squares(softened, parameters, x_scale=[0.02, 0.02, 0.1, 0.1], diff_step=1e-4).x
+        parameters = least_squares(softened, parameters, x_scale=[0.02, 0.02, 0.1, 0.1], diff_step=STEP).x
     place = Candidate.from_vector(parameters)
     distance = misfit(parameters)
     near = float(np.sum(weight**2 * np.exp(-0.5 * (distance / tolerance) ** 2)))

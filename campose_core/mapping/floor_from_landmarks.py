@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,7 +99,8 @@ def _floor_height(landmarks: Landmarks) -> float:
     above = float(np.median(landmarks.frame_positions[:, 2])) - floor_z
     if not CAMERA_HEIGHTS_M[0] <= above <= CAMERA_HEIGHTS_M[1]:
         raise FloorError(
-            f"the cameras would be {above:.2f} m above the floor: is the scene aligned in metres, with z = 0 on the floor?"
+            f"the cameras would be {above:.2f} m above the floor: is the scene aligned in metres, with "
+            "z = 0 on the floor?"
         )
     return floor_z
 
@@ -106,7 +108,7 @@ def _floor_height(landmarks: Landmarks) -> float:
 def _filled_in(path: Array) -> Array:
     """Points of a path at most half a cell apart; where it jumps, nothing is filled in."""
     parts = [path[:1]]
-    for start, end in zip(path[:-1], path[1:], strict=True):
+    for start, end in pairwise(path):
         length = float(np.linalg.norm(end - start))
         steps = 1 if length > JUMP_M else max(1, round(2 * length / RESOLUTION))
         parts.append(start + np.linspace(0, 1, steps + 1)[1:, None] * (end - start))

@@ -36,18 +36,20 @@ def floor_from_plan(
     Raises:
         FloorError: the drawing cannot be read, nothing or everything is painted, or the colour is a shade of gray.
     """
-    path = Path(image_path)
-    hue = _hue_of(colour)
-    try:
-        with Image.open(path) as image:
-            rgba = ImageOps.exif_transpose(image).convert("RGBA")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise FloorError(f"{path}: the plan cannot be read: {error}") from error
-    h, s, v = (np.asarray(band, dtype=np.float32) / 255 for band in rgba.convert("RGB").convert("HSV").split())
-    away = np.abs(h - hue)
-    painted = (np.minimum(away, 1 - away) <= HUE_TOLERANCE) & (s >= MIN_SATURATION) & (v >= MIN_VALUE)
-    painted = _without_speckle(painted)
-    opaque = np.asarray(rgba.getchannel("A")) == 255
+    drawing = read_drawing(Path(image_path))
+    return floor_of_paint(drawing, painted_pixels(drawing, colour), Path(image_path), resolution, origin, colour)
+
+
+def floor_of_paint(
+    drawing: Image.Image,
+    painted: NDArray[np.bool_],
+    path: Path,
+    resolution: float,
+    origin: tuple[float, float, float],
+    colour: str,
+) -> FloorMap:
+    """`floor_from_plan` of a drawing that is read, and whose painted pixels are found, already."""
+    opaque = np.asarray(drawing.getchannel("A")) == 255
     if not (painted & opaque).any():
         raise FloorError(f"{path}: nothing is painted {colour}: paint what cannot be walked on, or name its colour")
     if not (~painted & opaque).any():
@@ -55,6 +57,32 @@ def floor_from_plan(
     cells = np.where(painted, OCCUPIED, FREE)
     cells[~opaque] = UNKNOWN
     return FloorMap(np.flipud(cells).astype(np.int8), resolution, origin)
+
+
+def read_drawing(path: Path) -> Image.Image:
+    """The drawing as RGBA, upright.
+
+    Raises:
+        FloorError: it cannot be read.
+    """
+    try:
+        with Image.open(path) as image:
+            return ImageOps.exif_transpose(image).convert("RGBA")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise FloorError(f"{path}: the plan cannot be read: {error}") from error
+
+
+def painted_pixels(drawing: Image.Image, colour: str) -> NDArray[np.bool_]:
+    """Which pixels (H, W), first row as in the drawing, are of this colour, without speckle.
+
+    Raises:
+        FloorError: the colour is unknown, or a shade of gray.
+    """
+    hue = _hue_of(colour)
+    h, s, v = (np.asarray(band, dtype=np.float32) / 255 for band in drawing.convert("RGB").convert("HSV").split())
+    away = np.abs(h - hue)
+    painted = (np.minimum(away, 1 - away) <= HUE_TOLERANCE) & (s >= MIN_SATURATION) & (v >= MIN_VALUE)
+    return _without_speckle(painted)
 
 
 def resolution_from_points(first: tuple[float, float], second: tuple[float, float], distance_m: float) -> float:

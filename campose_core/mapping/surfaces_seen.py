@@ -66,7 +66,7 @@ def surface_points(landmarks: Landmarks, flat: float = FLAT) -> SurfacePoints:
     xyz = landmarks.xyz[kept]
     if len(kept) <= NEIGHBOURS:
         return SurfacePoints(kept[:0], xyz[:0], xyz[:0], depth)
-    apart, near = cKDTree(xyz).query(xyz, NEIGHBOURS)
+    apart, near = (np.asarray(found) for found in cKDTree(xyz).query(xyz, NEIGHBOURS))
     offsets = xyz[near] - xyz[near].mean(axis=1, keepdims=True)
     values, vectors = np.linalg.eigh(np.einsum("nki,nkj->nij", offsets, offsets) / NEIGHBOURS)
     on_surface = (values[:, 0] < flat**2 * values[:, 1]) & (apart[:, -1] < 0.3 * depth)

@@ -1,0 +1,107 @@
+"""Where a plan drawing lies in the map frame, from points that are known on both."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from campose_core.errors import FloorError
+from campose_core.geometry import Array
+
+COLUMNS = ("px", "py", "x", "y")
+# What hands do: a click is a pixel or two off, a tape measure a few centimetres; in metres and of the points' spread.
+MOST_OFF_M, MOST_OFF_SHARE = 0.15, 0.02
+
+
+@dataclass(frozen=True)
+class PlanPlace:
+    """resolution in metres per pixel; origin (x, y, yaw) of the drawing's lower left corner in the map frame.
+
+    residual_m: by how much each pair is off, (N,); of two pairs it is zero and says nothing.
+    """
+
+    resolution: float
+    origin: tuple[float, float, float]
+    residual_m: Array
+
+
+def register_plan(plan: Path | str, pairs: Path | str) -> PlanPlace:
+    """From a CSV of two or more pairs `px,py,x,y`: the pixel (first column and row are 0, as in every picture editor)
+    lies at (x, y) metres in the map.
+
+    Raises:
+        FloorError: the plan or the table cannot be read, the pairs do not determine a place, or contradict each other
+            (the worst one is named).
+    """
+    try:
+        with Image.open(plan) as image:
+            height = ImageOps.exif_transpose(image).height
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise FloorError(f"{plan}: the plan cannot be read: {error}") from error
+    pixels, xy = _read_pairs(Path(pairs))
+    grid = np.column_stack([pixels[:, 0] + 0.5, height - (pixels[:, 1] + 0.5)])
+    if len(grid) < 2 or np.ptp(grid, axis=0).max() < 1 or np.ptp(xy, axis=0).max() < 1e-3:
+        raise FloorError(f"{pairs}: two or more pairs at different places are needed, got {len(grid)}")
+    place = _fitted(grid, xy)
+    spread = float(np.linalg.norm(np.ptp(xy, axis=0)))
+    if place.residual_m.max() > max(MOST_OFF_M, MOST_OFF_SHARE * spread):
+        worst, off = _odd_one_out(grid, xy)
+        raise FloorError(
+            f"{pairs}: the point pairs contradict each other by up to {place.residual_m.max():.2f} m; pair {worst + 1} "
+            f"(pixel {pixels[worst, 0]:g}, {pixels[worst, 1]:g}) is {off:.2f} m from where the others put it"
+        )
+    return place
+
+
+def _fitted(grid: Array, xy: Array) -> PlanPlace:
+    """Least squares: with points of the plane as complex numbers a similarity is z -> a z + b."""
+    z, target = grid @ [1, 1j], xy @ [1, 1j]
+    centred = z - z.mean()
+    a = complex(np.vdot(centred, target - target.mean()) / np.vdot(centred, centred))
+    b = complex(target.mean() - a * z.mean())
+    return PlanPlace(abs(a), (b.real, b.imag, float(np.angle(a))), np.abs(a * z + b - target))
+
+
+def _odd_one_out(grid: Array, xy: Array) -> tuple[int, float]:
+    """The pair without which the others agree best, and how far they put it from where it says."""
+    kept = [np.delete(np.arange(len(grid)), i) for i in range(len(grid))]
+    fits = [_fitted(grid[rows], xy[rows]) for rows in kept]
+    # Of three pairs any two agree: then the one that is farthest off is the odd one.
+    off = [float(abs(_placed(fit, grid[i]) - xy[i] @ [1, 1j])) for i, fit in enumerate(fits)]
+    score = [float(fit.residual_m.max()) for fit in fits] if len(grid) > 3 else [-value for value in off]
+    worst = int(np.argmin(score))
+    return worst, off[worst]
+
+
+def _placed(fit: PlanPlace, grid: Array) -> complex:
+    x, y, yaw = fit.origin
+    return complex(fit.resolution * np.exp(1j * yaw) * (grid @ [1, 1j]) + complex(x, y))
+
+
+def _read_pairs(path: Path) -> tuple[Array, Array]:
+    """Pixels (N, 2) and map points (N, 2)."""
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            if tuple(reader.fieldnames or ()) != COLUMNS:
+                raise FloorError(
+                    f"{path}: the columns must be `{','.join(COLUMNS)}` (a pixel, and its place in the map); "
+                    f"got `{','.join(reader.fieldnames or ())}`"
+                )
+            rows = []
+            for number, row in enumerate(reader, start=2):
+                try:
+                    values = [float(row[name]) for name in COLUMNS]
+                except (TypeError, ValueError):
+                    values = [np.nan]
+                if not np.isfinite(values).all():
+                    raise FloorError(f"{path}:{number}: not a row of four finite numbers: {list(row.values())}")
+                rows.append(values)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise FloorError(f"{path}: cannot be read: {error}") from error
+    table = np.array(rows, dtype=np.float64).reshape(-1, 4)
+    return table[:, :2], table[:, 2:]
