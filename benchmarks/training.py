@@ -4,7 +4,8 @@
 
 The plain loop opens each JPEG of the train split with Pillow, resizes it to 224, and trains a torchvision ResNet-18
 with L1 on position and quaternion, Adam and default everything. campose fine-tunes the same network on the same frames
-(`--frozen false --views 0`), and trains its default head on the frozen network. Random weights: they cost the same.
+(`--frozen false --views 0`): all of it as the plain loop does, and as it would by itself, the early layers kept. And it
+trains its default head on the frozen network. The weights are random, from a file: they cost the same.
 Frames a second, medians of alternating rounds; those of the frozen network include computing the features.
 """
 
@@ -20,6 +21,8 @@ import time
 from pathlib import Path
 
 import numpy as np
+import torch
+import torchvision
 
 from campose_core.scene import Scene
 
@@ -30,8 +33,6 @@ FROZEN_EPOCHS = 300
 
 def plain_loop(scene_path: Path) -> float:
     """Frames a second of the plain loop, the first epoch left out."""
-    import torch
-    import torchvision
     from PIL import Image
     from torch.utils.data import DataLoader, Dataset
     from torchvision import transforms
@@ -72,15 +73,17 @@ def plain_loop(scene_path: Path) -> float:
     return (EPOCHS - 1) * len(frames) / (time.perf_counter() - started)
 
 
-def campose_train(scene_path: Path, frozen: bool) -> float:
+def campose_train(scene_path: Path, weights: Path, *told: object) -> float:
     """Frames a second of `campose train`: of the epochs after the first; of a frozen network all, features included."""
+    frozen = not told
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "scene"
         shutil.copytree(scene_path, copy, ignore=shutil.ignore_patterns("models", "cache", "reports"))
         command = [sys.executable, "-m", "campose_core.cli.main", "train", str(copy), "--model", "posenet",
-                   "--backbone", "resnet18", "--weights", "random", "--batch-size", str(BATCH)]  # fmt: skip
+                   "--backbone", "resnet18", "--weights", str(weights), "--batch-size", str(BATCH)]  # fmt: skip
         command += ["--epochs", str(FROZEN_EPOCHS)] if frozen else [
             "--epochs", str(EPOCHS), "--frozen", "false", "--views", "0", "--linear-layers", "1", "--anchors", "1",
+            *map(str, told),
         ]  # fmt: skip
         subprocess.run(command, check=True, capture_output=True)
         frames = len(Scene.open(copy).posed_frames("train"))
@@ -94,6 +97,12 @@ def campose_train(scene_path: Path, frozen: bool) -> float:
     return (EPOCHS - 1) * frames / (seconds[-1] - seconds[0])
 
 
+def plain_process(scene_path: Path) -> float:
+    """The plain loop in a process of its own."""
+    own = [sys.executable, "-m", "benchmarks.training", "--scene", str(scene_path), "--only", "plain"]
+    return float(subprocess.run(own, check=True, capture_output=True, text=True).stdout.split()[-1])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scene", type=Path, required=True, help="a scene with a train split")
@@ -103,13 +112,20 @@ def main() -> None:
     if options.only == "plain":
         print(plain_loop(options.scene))
         return
-    rows: dict[str, list[float]] = {"plain loop, ResNet-18": [], "campose, fine-tuned": [], "campose, frozen": []}
-    for _ in range(options.rounds):
-        own = [sys.executable, "-m", "benchmarks.training", "--scene", str(options.scene), "--only", "plain"]
-        printed = subprocess.run(own, check=True, capture_output=True, text=True).stdout
-        rows["plain loop, ResNet-18"].append(float(printed.split()[-1]))
-        rows["campose, fine-tuned"].append(campose_train(options.scene, frozen=False))
-        rows["campose, frozen"].append(campose_train(options.scene, frozen=True))
+    names = ["plain loop, ResNet-18", "campose, all trained", "campose, fine-tuned", "campose, frozen"]
+    rows: dict[str, list[float]] = {name: [] for name in names}
+    with tempfile.TemporaryDirectory() as folder:
+        weights = Path(folder) / "resnet18.pt"
+        torch.save(torchvision.models.resnet18(weights=None).state_dict(), weights)
+        for _ in range(options.rounds):
+            measured = [
+                plain_process(options.scene),
+                campose_train(options.scene, weights, "--kept-stride", 0),
+                campose_train(options.scene, weights, "--kept-stride", 4),
+                campose_train(options.scene, weights),
+            ]
+            for name, rate in zip(names, measured, strict=True):
+                rows[name].append(rate)
     plain = float(np.median(rows["plain loop, ResNet-18"]))
     for name, rates in rows.items():
         print(f"{name:24} {np.median(rates):8.1f} frames/s   {np.median(rates) / plain:6.2f} x")

@@ -42,6 +42,8 @@ class TrainOptions:
         weights: pretrained (ImageNet), random, or a file with torchvision's keys
         start_from: a trained model of the scene whose weights to begin with; mapnet+ needs one
         frozen: keep the backbone as it is; its features are then computed once, and an epoch takes a second
+        kept_stride: of a trained backbone, layers with cells of at most so many pixels, and the statistics of
+            normalisation, stay as they are; with 0, or from random weights, all is trained
         grid: features are averaged in so many cells a side; 1 averages over the whole picture, as the backbones do
         components: principal components of the features that the layers see, with a frozen backbone; 0 for the features
         linear_layers: linear layers between the features and the pose, 1 to 3
@@ -80,6 +82,7 @@ class TrainOptions:
     weights: str = "pretrained"
     start_from: str | None = None
     frozen: bool = True
+    kept_stride: int = 4
     grid: int = 4
     components: int = 512
     linear_layers: int = 3
@@ -114,8 +117,8 @@ class TrainOptions:
 
     def __post_init__(self) -> None:
         least = {"epochs": 1, "batch_size": 1, "image_size": 16, "tuple_skip": 1, "views": 0, "weight_decay": 0,
-                 "grid": 1, "anchors": 1, "components": 0, "alpha": 0, "walkable_weight": 0, "view_shift_m": 0,
-                 "patience": 0, "devices": 1, "workers": 0}  # fmt: skip
+                 "grid": 1, "kept_stride": 0, "anchors": 1, "components": 0, "alpha": 0, "walkable_weight": 0,
+                 "view_shift_m": 0, "patience": 0, "devices": 1, "workers": 0}  # fmt: skip
         for name, minimum in least.items():
             if not getattr(self, name) >= minimum:
                 raise LearningError(f"{name} must be at least {minimum}, got {getattr(self, name)}")
@@ -151,6 +154,11 @@ class TrainOptions:
     def trains_backbone(self) -> bool:
         """MeNet has no weights to keep; Linear-PoseNet has nothing but them."""
         return self.kind == "menet" or (not self.frozen and self.kind != "linear")
+
+    @property
+    def keeps_early_layers(self) -> bool:
+        """Random layers hold nothing worth keeping."""
+        return self.kept_stride > 0 and (self.weights != "random" or self.start_from is not None)
 
     @property
     def tuple_offsets(self) -> tuple[int, ...]:

@@ -195,6 +195,8 @@ class _Run:
         if options.kind == "menet":
             return PairSamples(pictures)
         if options.trains_backbone:
+            if isinstance(self._network.backbone, Backbone) and options.keeps_early_layers:
+                self._network.backbone.keep_early(options.kept_stride)
             return pictures
         self._network.backbone.requires_grad_(False)
         return feature_samples(self._scene.path / "cache", self._network, self._material, pictures, options)

@@ -102,3 +102,25 @@ def test_a_grid_averages_in_cells_of_the_picture(name):
 def test_networks_that_cannot_have_a_grid_say_so(name, reason):
     with pytest.raises(LearningError, match=f"{name} .*{reason}"):
         Backbone(name, 128, grid=4)
+
+
+def test_early_layers_and_statistics_stay_while_the_rest_learns():
+    torch.manual_seed(0)
+    backbone = Backbone("resnet18", 64)
+    backbone.keep_early(4)
+    before = {name: tensor.clone() for name, tensor in backbone.state_dict().items()}
+    optimizer = torch.optim.SGD([p for p in backbone.parameters() if p.requires_grad], lr=0.1)
+    backbone.train()(torch.randint(0, 256, (2, 64, 64, 3), dtype=torch.uint8)).pow(2).mean().backward()
+    optimizer.step()
+    changed = {name for name, tensor in backbone.state_dict().items() if not torch.equal(tensor, before[name])}
+    weights = {name for name, _ in backbone.named_parameters()}
+    early = {name for name in weights if name.startswith(("network.conv1", "network.bn1", "network.layer1"))}
+    assert changed == weights - early
+
+
+def test_without_keeping_all_layers_learn():
+    backbone = Backbone("resnet18", 64)
+    backbone.keep_early(0)
+    backbone(torch.randint(0, 256, (2, 64, 64, 3), dtype=torch.uint8)).sum().backward()
+    assert all(p.grad is not None for p in backbone.parameters())
+    assert int(backbone.network.bn1.num_batches_tracked) == 1
