@@ -33,6 +33,7 @@ from campose_core.errors import CamposeError, SceneError
 from campose_core.exchange import finish
 from campose_core.files import write_text
 from campose_core.geometry import Pose, Similarity, rotation_from_quat_xyzw
+from campose_core.rig import Rig
 from campose_core.trajectory import Trajectory
 
 FORMAT = 1
@@ -96,6 +97,7 @@ class Scene:
 
     sources: SOURCE -> what it was extracted from. cameras: name -> Camera; a source's camera has the source's name.
     Mapping refines the cameras; `given_camera` of a source is then what it had before.
+    rigs: by the source of their first camera; the cameras of a rig are sources.
     steps: step -> {options, key}, see `is_done`.
     """
 
@@ -106,6 +108,7 @@ class Scene:
     alignment: Alignment | None = None
     steps: dict[str, dict[str, Any]] = field(default_factory=dict)
     frames: tuple[SceneFrame, ...] = ()
+    rigs: dict[str, Rig] = field(default_factory=dict)
 
     @property
     def frames_dir(self) -> Path:
@@ -154,6 +157,7 @@ class Scene:
                 alignment=Alignment.from_dict(alignment) if alignment else None,
                 steps={n: {"options": dict(r["options"]), "key": str(r["key"])} for n, r in header["steps"].items()},
                 frames=tuple(_read_frames(path / "frames.csv")),
+                rigs={name: Rig.from_dict(fields) for name, fields in header.get("rigs", {}).items()},
             )
         except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError, OSError) as error:
             raise SceneError(f"{header_path} is damaged: {error!r}") from error
@@ -191,6 +195,7 @@ class Scene:
             "sources": self.sources,
             "alignment": self.alignment.to_dict() if self.alignment else None,
             "steps": self.steps,
+            **({"rigs": {name: rig.to_dict() for name, rig in self.rigs.items()}} if self.rigs else {}),
             "versions": _versions(),
         }
         write_text(self.path / "scene.yaml", yaml.safe_dump(header, sort_keys=False, allow_unicode=True))

@@ -56,5 +56,5 @@ def read_gps(path: Path | str, topic: str) -> GpsFixes:
         raise CaptureError(f"{path}: no usable fix on {topic} ({without} messages without one)")
     if without:
         say(f"{path}: {without} messages on {topic} left out: no fix, or a stamp that does not increase")
-    table = np.array(rows)
-    return GpsFixes(np.array(stamps), *table.T, frame_id)
+    latitude, longitude, altitude, sigma_m = np.array(rows).T
+    return GpsFixes(np.array(stamps), latitude, longitude, altitude, sigma_m, frame_id)

@@ -1,4 +1,4 @@
-"""`campose align SCENE --reference REF.tum | --points PAIRS.csv | --distance FRAME FRAME METRES`"""
+"""`campose align SCENE`: by what the recordings hold, or by what is given."""
 
 import json
 import math
@@ -7,7 +7,8 @@ from pathlib import Path
 from jsonargparse import ArgumentParser, Namespace
 
 from campose_core.errors import AlignmentError, UsageError
-from campose_core.mapping.align import align_scene_by_distance, align_scene_to_points, align_scene_to_reference
+from campose_core.mapping.align import AlignRequest, align_scene
+from campose_core.mapping.gathered import KINDS, named
 from campose_core.scene import Scene
 
 
@@ -18,7 +19,13 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def add_alignment_arguments(parser: ArgumentParser) -> None:
-    """The ways to align; `campose build` has the same."""
+    """The ways to align; `campose build` has the same. Several are compared; none means what the recordings hold."""
+    parser.add_argument(
+        "--from",
+        nargs="+",
+        metavar="KIND[:TOPIC]",
+        help="align by this out of the recordings: " + "; ".join(f"{kind} ({what})" for kind, what in KINDS.items()),
+    )
     parser.add_argument(
         "--reference", type=Path | None, help="TUM file: the camera's pose in the map at the frames' stamps"
     )
@@ -29,37 +36,51 @@ def add_alignment_arguments(parser: ArgumentParser) -> None:
         "--points", type=Path | None, help="CSV of three or more point pairs: name,x,y,z or sfm_x,...,x,y,z"
     )
     parser.add_argument(
+        "--markers", type=Path | None, help="YAML of AprilTag or ArUco markers: dictionary, size_m, places"
+    )
+    parser.add_argument(
         "--distance", nargs=3, metavar=("FRAME", "FRAME", "METRES"), help="a known distance between two frames' cameras"
     )
-    parser.add_argument("--camera-height", type=float, default=0.0, help="above the floor, for --distance, in metres")
+    parser.add_argument(
+        "--camera-height",
+        type=float | None,
+        help="metres above the floor, for --distance and markers without places; by default of the floor that was seen",
+    )
 
 
-def check_alignment_arguments(options: Namespace) -> None:
-    """Refuse before any work what `align` would refuse after it.
+def alignment_request(options: Namespace) -> AlignRequest:
+    """What the options ask for; refuses before any work what `align` would refuse after it.
 
     Raises:
-        UsageError: none or several ways were given, or the distance is not a number. AlignmentError: a file is missing.
+        UsageError: an option without the one it belongs to, an unknown kind, a distance that is no number.
+        AlignmentError: a file is missing.
     """
-    given = [name for name in ("reference", "points", "distance") if options[name] is not None]
-    if len(given) != 1:
-        raise UsageError("give one of --reference REF.tum, --points PAIRS.csv, --distance FRAME FRAME METRES")
     if options.source is not None and options.reference is None:
         raise UsageError("--source tells of which source --reference is: leave it out, or give the reference")
-    for path in (options.reference, options.points):
+    kinds = tuple(options["from"] or ())
+    for name in kinds:
+        if named(name)[0] not in KINDS:
+            raise UsageError(
+                f"--from {name}: choose of {', '.join(KINDS)}, with :TOPIC behind it where there are several"
+            )
+    for path in (options.reference, options.points, options.markers):
         if path is not None and not path.is_file():
             raise AlignmentError(f"{path}: no such file")
+    distance = None
     if options.distance is not None:
-        _metres(options.distance[2])
-
-
-def align(scene: Scene, options: Namespace) -> Scene:
-    """Align by the one way that was given; see `check_alignment_arguments`."""
-    if options.reference is not None:
-        return align_scene_to_reference(scene, options.reference, options.source)
-    if options.points is not None:
-        return align_scene_to_points(scene, options.points)
-    first, second, metres = options.distance
-    return align_scene_by_distance(scene, first, second, _metres(metres), options.camera_height)
+        first, second, text = options.distance
+        distance = (first, second, _metres(text))
+    if options.camera_height is not None and not math.isfinite(options.camera_height):
+        raise UsageError(f"--camera-height must be a number of metres, got {options.camera_height}")
+    return AlignRequest(
+        reference=options.reference,
+        source=options.source,
+        points=options.points,
+        distance=distance,
+        camera_height_m=options.camera_height,
+        markers=options.markers,
+        recorded=kinds,
+    )
 
 
 def _metres(text: str) -> float:
@@ -74,7 +95,6 @@ def _metres(text: str) -> float:
 
 def run(options: Namespace) -> None:
     scene = Scene.open(options.scene)
-    check_alignment_arguments(options)
-    scene = align(scene, options)
+    scene = align_scene(scene, alignment_request(options))
     if options.json and scene.alignment is not None:
         print(json.dumps({"scene": str(scene.path), **scene.alignment.to_dict()}))

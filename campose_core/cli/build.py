@@ -6,19 +6,26 @@ from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 
-from campose_core.cli.align import add_alignment_arguments, align, check_alignment_arguments
+from campose_core.capture.bag_file import is_bag
+from campose_core.cli.align import add_alignment_arguments, alignment_request
 from campose_core.cli.extract import add_extract_arguments, extract_sources
 from campose_core.cli.train import add_train_arguments, kind_by_name, require_training_packages
-from campose_core.errors import UsageError
+from campose_core.errors import AlignmentError, UsageError
 from campose_core.evaluation.benchmark import benchmark_test_split
 from campose_core.evaluation.table import tables
 from campose_core.learning.options import KINDS, TrainOptions
-from campose_core.mapping.align import frames_with_reference
+from campose_core.mapping.align import AlignRequest, align_scene, frames_with_reference
 from campose_core.mapping.attach_floor import attach_floor
 from campose_core.mapping.colmap import load_pycolmap
+from campose_core.mapping.gathered import holds_scale
 from campose_core.mapping.reconstruct import MapOptions, map_scene
 from campose_core.mapping.split import split
 from campose_core.progress import say
+
+NO_SCALE = (
+    "holds nothing that gives the scale: give one of --reference REF.tum, --points PAIRS.csv, --markers MARKERS.yaml, "
+    "--distance FRAME FRAME METRES, --map map.yaml"
+)
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -35,7 +42,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> None:
     # What can be wrong with the options shows before structure from motion, which takes minutes.
     kind = _model_kind(options.model)
-    check_alignment_arguments(options)
+    request = alignment_request(options)
+    if request == AlignRequest() and options.map is None:
+        _require_more_than_video(options.sources)
     load_pycolmap()
     scene = extract_sources(options)
     if options.reference is not None:
@@ -44,8 +53,10 @@ def run(options: Namespace) -> None:
         scene = attach_floor(scene, options.map)
     elif not scene.floor_yaml.is_file():
         say("floor: no --map was given, so poses are not snapped to walkable floor")
+    if request == AlignRequest() and not holds_scale(scene):
+        raise AlignmentError(f"{', '.join(options.sources)}: the recording {NO_SCALE}")
     scene = map_scene(scene, MapOptions())
-    scene = align(scene, options)
+    scene = align_scene(scene, request)
     scene = split(scene)
     rows = []
     if kind:
@@ -61,6 +72,11 @@ def run(options: Namespace) -> None:
     if rows:
         print(tables(rows))
     print(f"{scene.path} is ready: campose localize {scene.path} RECORDING --out EST.tum")
+
+
+def _require_more_than_video(sources: list[str]) -> None:
+    if not any(is_bag(Path(source)) or Path(source).is_dir() for source in sources):
+        raise UsageError(f"{', '.join(sources)}: a video {NO_SCALE}")
 
 
 def _model_kind(name: str | None) -> Any:

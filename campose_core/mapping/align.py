@@ -2,155 +2,183 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
-from dataclasses import replace
-from itertools import groupby
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from campose_core.errors import AlignmentError
-from campose_core.geometry import Array, Pose
-from campose_core.mapping.alignment import align_by_distance, align_to_points, align_to_poses
+from campose_core.geometry import Pose
+from campose_core.mapping.align_files import frames_with_reference, read_pairs
+from campose_core.mapping.alignment.distance import scale_of_distance
+from campose_core.mapping.alignment.evidence import Evidence, compare, evidence_of_poses, table
+from campose_core.mapping.alignment.level import standing_at_origin
+from campose_core.mapping.alignment.points import align_to_points
+from campose_core.mapping.alignment.poses import align_to_poses
+from campose_core.mapping.gathered import Level, gather, names_of
 from campose_core.mapping.held_out import HeldOut
+from campose_core.mapping.markers_seen import marker_evidence, read_markers
 from campose_core.mapping.register import SfmPoses
 from campose_core.progress import say
-from campose_core.scene import Alignment, Scene, SceneFrame
-from campose_core.trajectory import read_tum
+from campose_core.scene import Alignment, Scene
 
-PAIR_COLUMNS = {
-    ("name", "x", "y", "z"): "the camera of frame NAME stood at x, y, z in the map",
-    ("sfm_x", "sfm_y", "sfm_z", "x", "y", "z"): "the point of the reconstruction lies at x, y, z in the map",
-}
+MEASURED = 0.01  # relative error of a distance between two cameras that was measured with a tape
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlignRequest:
+    """What to align by; nothing given means by what the recordings hold.
+
+    reference: TUM file of map_from_cam, of the recording `source` where the stamps do not tell. points: CSV of point
+    pairs. distance: two frames and the metres between their cameras. camera_height_m: above the floor, None for that of
+    the floor that was seen. markers: markers.yaml. recorded: kinds out of the recordings (`gathered.KINDS`), each with
+    `:TOPIC` behind it where only one topic is meant.
+    """
+
+    reference: Path | None = None
+    source: str | None = None
+    points: Path | None = None
+    distance: tuple[str, str, float] | None = None
+    camera_height_m: float | None = None
+    markers: Path | None = None
+    recorded: tuple[str, ...] = ()
+
+    def options(self) -> dict[str, Any]:
+        """For `scene.yaml`: changes with the files and with what was asked.
+
+        Raises:
+            AlignmentError: a file cannot be read.
+        """
+        options: dict[str, Any] = {}
+        for name, path in (("reference", self.reference), ("points", self.points), ("markers", self.markers)):
+            if path is not None:
+                modified = "modified_ns" if not options else f"{name}_modified_ns"
+                options |= {name: str(path.resolve()), modified: _modified_ns(path)}
+        options |= {} if self.source is None else {"source": self.source}
+        if self.distance is not None:
+            options |= {"distance": list(self.distance), "height_m": self.camera_height_m}
+        return options | ({} if options and not self.recorded else {"from": list(self.recorded)})
 
 
 def align_scene_to_reference(scene: Scene, reference: Path, source: str | None = None) -> Scene:
-    """With a TUM file of map_from_cam at (some of) the frames' stamps; frames between two poses are interpolated.
-
-    source: the recording that the reference is of, where the stamps do not tell (every video begins at zero).
-
-    Raises:
-        AlignmentError: the stamps do not overlap (both intervals are named), or fit several recordings, or the poses
-            do not determine a map frame.
-    """
-    options: dict[str, Any] = {"reference": str(reference.resolve()), "modified_ns": _modified_ns(reference)}
-    options |= {} if source is None else {"source": source}
-    if _already(scene, options):
-        return scene
-    poses = SfmPoses.load(scene).poses()
-    known = frames_with_reference([f for f in scene.frames if f.name in poses], reference, source)
-    found = align_to_poses([poses[frame.name] for frame, _ in known], [map_from_cam for _, map_from_cam in known])
-    return _apply(scene, poses, found, options)
-
-
-def frames_with_reference(
-    frames: Sequence[SceneFrame], reference: Path, source: str | None = None
-) -> list[tuple[SceneFrame, Pose]]:
-    """The frames (of one source, or of all) whose stamp the TUM file covers, with the map_from_cam that it gives them.
-
-    Raises:
-        AlignmentError: fewer than three (both intervals are named), no such source, or frames of several sources at the
-            same time, so that the stamps do not tell whose poses these are.
-    """
-    trajectory = read_tum(reference)
-    sources = sorted({frame.source for frame in frames})
-    if source not in (None, *sources):
-        raise AlignmentError(f"no frame comes from the source {source!r}; there are {', '.join(sources) or 'none'}")
-    asked = sorted((f for f in frames if source in (None, f.source)), key=lambda f: f.stamp_ns)
-    stamps = np.unique(np.array([f.stamp_ns for f in asked], dtype=np.int64))
-    _, at_stamps = trajectory.interpolate(stamps)
-    map_from_cam = dict(at_stamps)
-    known = [(f, map_from_cam[f.stamp_ns]) for f in asked if f.stamp_ns in map_from_cam]
-    if len(known) < 3:
-        span = f"{stamps[0] / 1e9:.3f} .. {stamps[-1] / 1e9:.3f} s" if len(stamps) else "no time at all"
-        raise AlignmentError(
-            f"{reference}: {len(known)} of {len(asked)} frames have a pose in it. The frames cover "
-            f"{span}, the reference {trajectory.interval_text()}: both must use the same clock"
-        )
-    taking_turns = [name for name, _ in groupby(frame.source for frame, _ in known)]
-    if len(taking_turns) > len(set(taking_turns)):
-        raise AlignmentError(
-            f"{reference}: it covers frames of {' and '.join(sorted(set(taking_turns)))} at the same time: name the "
-            "recording that it is of with --source"
-        )
-    return known
+    """With a TUM file of map_from_cam at (some of) the frames' stamps; see `align_scene`."""
+    return align_scene(scene, AlignRequest(reference=reference, source=source))
 
 
 def align_scene_to_points(scene: Scene, pairs: Path) -> Scene:
-    """With a CSV of three or more point pairs; see PAIR_COLUMNS for the two kinds of header.
+    """With a CSV of three or more point pairs; see `align_scene`."""
+    return align_scene(scene, AlignRequest(points=pairs))
+
+
+def align_scene_by_distance(scene: Scene, first: str, second: str, distance_m: float, height_m: float | None) -> Scene:
+    """With the distance between the cameras of two frames, and the cameras' height above the floor."""
+    return align_scene(scene, AlignRequest(distance=(first, second, distance_m), camera_height_m=height_m))
+
+
+def align_scene(scene: Scene, request: AlignRequest) -> Scene:
+    """Find map_from_sfm by what was asked for, or by what the recordings hold; returns the scene as saved.
+
+    What comes first in the order of trust is applied: reference, points, then those of `gathered.KINDS`, markers among
+    them, then a scale alone (a distance, the size of markers) with the level that is known best. The others are
+    compared with it; the differences are printed and stored with the alignment.
 
     Raises:
-        AlignmentError: the file is not such a table (the line is named), or its points lie on one line.
+        AlignmentError: a file or a source that was asked for cannot be used; two that were asked for contradict each
+            other; or nothing gives the scale.
     """
-    options = {"points": str(pairs.resolve()), "modified_ns": _modified_ns(pairs)}
-    if _already(scene, options):
+    options = request.options()
+    if scene.alignment is not None and scene.is_done("align", options):
+        say("align: done already")
         return scene
     poses = SfmPoses.load(scene).poses()
-    source, target = read_pairs(pairs, poses)
-    try:
-        found = align_to_points(source, target)
-    except AlignmentError as error:
-        raise AlignmentError(f"{pairs}: {error}") from error
-    return _apply(scene, poses, found, options)
+    path_sfm = np.array([pose.translation for pose in poses.values()])
+    asked = _by_hand(scene, poses, request)
+    found = gather(scene, poses, request.recorded)
+    asked_names = {evidence.name for evidence in asked} | names_of(found.evidence, request.recorded)
+    everything = [*asked, *found.evidence]
+    trusted = [evidence for evidence in everything if evidence.name in asked_names and evidence.scale] or everything
+    applied = _first_whole(trusted, found.level, poses, request.camera_height_m)
+    if applied is None:
+        raise AlignmentError(_advice(scene, found.refusals))
+    for refusal in found.refusals if not asked else ():
+        say(f"align: not used: {refusal}")
+    checks = [compare(applied, other, path_sfm) for other in everything if other.name != applied.name]
+    for check in checks:
+        if not check.agree and check.method in asked_names and applied.name in asked_names:
+            raise AlignmentError(
+                f"{applied.name} and {check.method} were both asked for, and contradict each other: "
+                f"{check.difference()}. Leave out the one that is wrong"
+            )
+    if checks:
+        say(table(applied, checks))
+    for check in checks:
+        if not check.agree:
+            say(f"align: WARNING: {applied.name} and {check.method} disagree: {check.difference()}")
+    assert applied.alignment is not None
+    return _apply(scene, poses, replace(applied.alignment, checks=[check.to_dict() for check in checks]), options)
 
 
-def align_scene_by_distance(scene: Scene, first: str, second: str, distance_m: float, height_m: float) -> Scene:
-    """With the distance between the cameras of two frames, and the cameras' height above the floor.
+def _by_hand(scene: Scene, poses: dict[str, Pose], request: AlignRequest) -> list[Evidence]:
+    """The evidence of files and numbers that a person gave, in the order of trust."""
+    evidence = []
+    if request.reference is not None:
+        frames = [frame for frame in scene.frames if frame.name in poses]
+        known = frames_with_reference(frames, request.reference, request.source)
+        path_sfm = np.array([poses[frame.name].translation for frame, _ in known])
+        alignment = align_to_poses([poses[frame.name] for frame, _ in known], [pose for _, pose in known])
+        evidence.append(evidence_of_poses(f"reference {request.reference.name}", alignment, path_sfm))
+    if request.points is not None:
+        source, target = read_pairs(request.points, poses)
+        try:
+            alignment = align_to_points(source, target)
+        except AlignmentError as error:
+            raise AlignmentError(f"{request.points}: {error}") from error
+        evidence.append(evidence_of_poses(f"points {request.points.name}", alignment, source))
+    if request.markers is not None:
+        evidence.append(marker_evidence(scene, poses, read_markers(request.markers)))
+    if request.distance is not None:
+        first, second, metres = request.distance
+        for name in (first, second):
+            if name not in poses:
+                raise AlignmentError(
+                    f"frame {name!r} is not in the reconstruction; frames are named like {min(poses)!r}"
+                )
+        path = np.array([pose.translation for pose in poses.values()])
+        scale = scale_of_distance(poses[first].translation, poses[second].translation, path, metres)
+        evidence.append(Evidence("known distance", scale=scale, scale_sigma=MEASURED))
+    return evidence
 
-    Raises:
-        AlignmentError: a frame is unknown or not registered, or up is not determined.
-    """
-    options = {"distance": [first, second, distance_m], "height_m": height_m}
-    if _already(scene, options):
-        return scene
-    poses = SfmPoses.load(scene).poses()
-    names = sorted(poses)
-    for name in (first, second):
-        if name not in poses:
-            raise AlignmentError(f"frame {name!r} is not in the reconstruction; frames are named like {names[0]!r}")
-    ordered = [poses[name] for name in names]
-    found = align_by_distance(ordered, names.index(first), names.index(second), distance_m, height_m)
-    return _apply(scene, poses, found, options)
+
+def _first_whole(
+    trusted: Sequence[Evidence], level: Level | None, poses: dict[str, Pose], camera_height_m: float | None
+) -> Evidence | None:
+    """The first that gives a map frame; else the first that gives a scale, standing at its first camera."""
+    whole = next((evidence for evidence in trusted if evidence.alignment is not None), None)
+    metric = next((evidence for evidence in trusted if evidence.scale is not None), None)
+    if whole is not None or metric is None or metric.scale is None:
+        return whole
+    if level is None:
+        raise AlignmentError(f"{metric.name} gives the scale, and nothing tells which way is up: turn while recording")
+    ordered = [poses[name] for name in sorted(poses)]
+    height_m = camera_height_m
+    if height_m is None:
+        heights = np.array([pose.translation for pose in ordered]) @ level.up
+        height_m = 0.0 if level.floor is None else metric.scale * (float(np.median(heights)) - level.floor)
+    similarity = standing_at_origin(ordered, metric.scale, level.up, height_m)
+    residual = {"scale_percent": 100 * metric.scale_sigma, "tilt_deg": level.up_deg}
+    alignment = Alignment(similarity, f"{metric.name}, level by {level.method}", residual)
+    return replace(metric, alignment=alignment, frame="the first camera", up=level.up, up_deg=level.up_deg)
 
 
-def read_pairs(path: Path, poses: dict[str, Pose]) -> tuple[Array, Array]:
-    """Points (N, 3) in the sfm frame and in the map frame out of a CSV of point pairs.
-
-    Raises:
-        AlignmentError: unknown columns, a number that is none, or a frame that is not registered.
-    """
-    try:
-        with open(path, newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            columns = tuple(reader.fieldnames or ())
-            if columns not in PAIR_COLUMNS:
-                known = "; or ".join(f"`{','.join(names)}` ({meaning})" for names, meaning in PAIR_COLUMNS.items())
-                raise AlignmentError(f"{path}: the columns must be {known}; got `{','.join(columns)}`")
-            source, target = [], []
-            for number, row in enumerate(reader, start=2):
-                try:
-                    if columns[0] == "name":
-                        source.append(poses[row["name"]].translation)
-                    else:
-                        source.append(np.array([float(row[c]) for c in columns[:3]]))
-                    target.append([float(row[c]) for c in ("x", "y", "z")])
-                    if not np.isfinite([*source[-1], *target[-1]]).all():
-                        raise ValueError
-                except KeyError:
-                    raise AlignmentError(
-                        f"{path}:{number}: frame {row['name']!r} is not in the reconstruction"
-                    ) from None
-                except (TypeError, ValueError):
-                    raise AlignmentError(
-                        f"{path}:{number}: not a row of finite numbers: {list(row.values())}"
-                    ) from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise AlignmentError(f"{path}: cannot be read: {error}") from error
-    if len(source) < 3:
-        raise AlignmentError(f"{path}: holds {len(source)} point pairs, three or more are needed")
-    return np.array(source), np.array(target)
+def _advice(scene: Scene, refusals: Sequence[str]) -> str:
+    tried = f" (not used: {'; '.join(refusals)})" if refusals else ""
+    return (
+        f"nothing in the recordings of {scene.path} gives the scale{tried}: give --reference REF.tum, "
+        "--points PAIRS.csv, --markers MARKERS.yaml or --distance FRAME FRAME METRES, or record /odom with /tf_static, "
+        "a pose topic or GPS"
+    )
 
 
 def _modified_ns(path: Path) -> int:
@@ -158,13 +186,6 @@ def _modified_ns(path: Path) -> int:
         return path.stat().st_mtime_ns
     except OSError as error:
         raise AlignmentError(f"{path}: cannot be read: {error}") from error
-
-
-def _already(scene: Scene, options: dict[str, Any]) -> bool:
-    done = scene.alignment is not None and scene.is_done("align", options)
-    if done:
-        say("align: done already")
-    return done
 
 
 def _apply(scene: Scene, poses: dict[str, Pose], found: Alignment, options: dict[str, Any]) -> Scene:

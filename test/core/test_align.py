@@ -53,8 +53,9 @@ def test_a_reference_of_another_time_or_no_frames_at_all(reference):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        ([], 2, "give one of --reference"),
-        (["--reference", "REF", "--points", "p.csv"], 2, "give one of --reference"),
+        ([], 2, "walk.mp4: a video holds nothing that gives the scale: give one of --reference"),
+        (["--from", "stars"], 2, "--from stars: choose of poses, tf, floor, gps, odometry, gravity"),
+        (["--markers", "nowhere.yaml"], 1, "nowhere.yaml: no such file"),
         (["--distance", "a", "b", "far"], 2, "a positive number of metres, got 'far'"),
         (["--distance", "a", "b", "1", "--source", "a"], 2, "--source"),
         (["--points", "nowhere.csv"], 1, "nowhere.csv: no such file"),

@@ -7,7 +7,10 @@ from strategies import similarities
 
 from campose_core.errors import AlignmentError
 from campose_core.geometry import Pose, Similarity, pose_error
-from campose_core.mapping.alignment import align_by_distance, align_to_points, align_to_poses, upright_direction
+from campose_core.mapping.alignment import align_to_poses
+from campose_core.mapping.alignment.distance import scale_of_distance
+from campose_core.mapping.alignment.level import standing_at_origin
+from campose_core.mapping.alignment.points import align_to_points
 
 CAM_LEVEL = Rotation.from_matrix([[0, 0, 1], [-1, 0, 0], [0, -1, 0]])  # base (x forward) from camera (z forward)
 
@@ -87,19 +90,32 @@ def test_collinear_point_pairs_are_refused_with_advice():
 
 @settings(max_examples=15, deadline=None)
 @given(similarities, st.floats(-30, 30), st.integers(0, 50))
-def test_a_known_distance_gives_scale_and_level(map_from_sfm, pitch_deg, seed):
+def test_a_known_distance_and_up_give_a_frame_at_the_first_camera(map_from_sfm, pitch_deg, seed):
     """Up to where the origin is and where x points, which one distance cannot tell."""
     truth = walk(pitch_deg=pitch_deg, seed=seed)
     poses_sfm = [map_from_sfm.inverse().transform_pose(pose) for pose in truth]
     metres = float(np.linalg.norm(truth[0].translation - truth[20].translation))
-    found = align_by_distance(poses_sfm, 0, 20, metres, height_m=1.2).map_from_sfm
-    assert found.scale == pytest.approx(map_from_sfm.scale, rel=1e-6)
+    path = np.array([pose.translation for pose in poses_sfm])
+    scale = scale_of_distance(path[0], path[20], path, metres)
+    assert scale == pytest.approx(map_from_sfm.scale, rel=1e-6)
+    up = map_from_sfm.rotation.inv().apply([0.0, 0.0, 1.0])
+    found = standing_at_origin(poses_sfm, scale, up, height_m=1.2)
     mapped = [found.transform_pose(pose) for pose in poses_sfm]
     np.testing.assert_allclose([pose.translation[2] for pose in mapped], 1.2, atol=1e-6)
     np.testing.assert_allclose(mapped[0].translation[:2], 0, atol=1e-6)
     assert mapped[0].rotation.apply([0, -1, 0])[2] > 0.5  # the image's up is up
 
 
-def test_up_needs_a_turn():
-    with pytest.raises(AlignmentError, match="turn while recording"):
-        upright_direction([CAM_LEVEL] * 10)
+def test_a_first_camera_that_looks_down_gives_no_heading_and_the_next_one_does():
+    down = Pose(Rotation.from_euler("Y", np.pi / 2) * CAM_LEVEL, np.array([3.0, 0.0, 1.0]))
+    ahead = walk(5)
+    found = standing_at_origin([down, *ahead], 1.0, np.array([0.0, 0.0, 1.0]), 0.0)
+    np.testing.assert_allclose(found.transform(ahead[0].translation)[:2], 0, atol=1e-9)
+    with pytest.raises(AlignmentError, match="straight up or down"):
+        standing_at_origin([down, down], 1.0, np.array([0.0, 0.0, 1.0]), 0.0)
+
+
+def test_two_frames_at_one_place_have_no_distance():
+    path = np.array([[0.0, 0, 0], [1.0, 0, 0], [1.0, 0, 0]])
+    with pytest.raises(AlignmentError, match="at different places"):
+        scale_of_distance(path[1], path[2], path, 2.0)

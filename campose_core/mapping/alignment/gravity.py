@@ -37,7 +37,7 @@ def up_by_gravity(stamps_ns: NDArray[np.int64], sfm_from_imu: Rotation, accel_m_
     are its change of velocity divided by the duration.
 
     Raises:
-        AlignmentError: less than LEAST_WINDOWS seconds of samples, or no gravity in them (another unit, gravity removed,
+        AlignmentError: too few seconds of samples, or no gravity in them (another unit, gravity removed,
             wrong mounting).
     """
     force = sfm_from_imu.apply(accel_m_s2) if len(accel_m_s2) else np.zeros((0, 3))

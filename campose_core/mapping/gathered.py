@@ -1,0 +1,147 @@
+"""All that a scene holds about its metric frame without a person's help, in the order in which it is trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from campose_core.capture.bag_gps import NAV_SAT_FIX
+from campose_core.capture.bag_poses import POSE_FIELDS
+from campose_core.capture.exif_gps import read_exif_gps
+from campose_core.errors import AlignmentError, CamposeError
+from campose_core.floor import FloorMap
+from campose_core.geometry import Array, Pose
+from campose_core.mapping.alignment.evidence import Evidence, angle_deg, evidence_of_poses
+from campose_core.mapping.floor_alignment import align_to_floor
+from campose_core.mapping.landmarks import Landmarks
+from campose_core.mapping.levelling import level
+from campose_core.mapping.recorded_evidence import by_gps, by_gravity, by_odometry, by_pose_topics, by_tf
+from campose_core.mapping.recordings import MappedRecording, mapped_recordings
+from campose_core.scene import Alignment, Scene
+
+KINDS = {
+    "poses": "PoseStamped or PoseWithCovarianceStamped, such as /amcl_pose",
+    "tf": "/tf with a frame above odometry's, such as map",
+    "floor": "the floor map of the scene",
+    "gps": "NavSatFix, or EXIF of photos",
+    "odometry": "nav_msgs/Odometry, or odom -> base of /tf",
+    "gravity": "up alone, by sensor_msgs/Imu",
+}
+PLANES_DEG, POSTURE_DEG = 0.5, 2.0  # how well walls and floors, and the posture of cameras, tell up
+SAME_DEG = 5.0  # two ups that differ by less see the same floor
+
+
+@dataclass(frozen=True, eq=False)
+class Level:
+    """The best known up (3,), unit, in sfm. floor: its height along up in sfm, None where it was not seen."""
+
+    method: str
+    up: Array
+    up_deg: float
+    floor: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Gathered:
+    """evidence: in the order of trust. level: None where nothing tells which way is up.
+
+    refusals: one line for each source that is there and cannot be used.
+    """
+
+    evidence: list[Evidence]
+    level: Level | None
+    refusals: list[str]
+
+
+def gather(scene: Scene, poses: dict[str, Pose], asked: Sequence[str]) -> Gathered:
+    """Ask every source of the scene; `asked` are kinds, or KIND:TOPIC, that must answer.
+
+    Raises:
+        AlignmentError: one of `asked` is not there or cannot be used.
+    """
+    topics = dict(named(name) for name in asked)
+    recordings = mapped_recordings(scene, poses)
+    refusals = [
+        f"{source['path']} of {name} is not there any more"
+        for name, source in scene.sources.items()
+        if source.get("path") and name not in {recording.source for recording in recordings}
+    ]
+    found: dict[str, list[Evidence]] = {}
+
+    def ask(kind: str, method: Callable[[], list[Evidence]]) -> None:
+        try:
+            found[kind] = method()
+        except CamposeError as error:
+            if kind in topics:
+                raise AlignmentError(f"{kind}: {error}") from error
+            refusals.append(f"{kind}: {error}")
+        if kind in topics and not found.get(kind):
+            topic = f" {topics[kind]}" if topics[kind] else ""
+            raise AlignmentError(f"the recordings of {scene.path} hold no {kind}{topic} ({KINDS[kind]})")
+
+    ask("gravity", lambda: by_gravity(recordings, topics.get("gravity")))
+    ask("odometry", lambda: by_odometry(recordings, topics.get("odometry")))
+    ask("poses", lambda: by_pose_topics(recordings, topics.get("poses")))
+    ask("tf", lambda: by_tf(recordings, topics.get("tf")))
+    best_level = _level(scene, [*found.get("gravity", []), *found.get("odometry", [])], refusals)
+    ask("gps", lambda: by_gps(recordings, best_level.up if best_level else None, topics.get("gps")))
+    scale = next((e.scale for kind in ("odometry", "gps") for e in found.get(kind, [])), None)
+    ask("floor", lambda: _by_floor(scene, scale))
+    return Gathered([evidence for kind in KINDS for evidence in found.get(kind, [])], best_level, refusals)
+
+
+def named(name: str) -> tuple[str, str | None]:
+    """Kind and topic of `KIND` or `KIND:TOPIC`."""
+    kind, _, topic = name.partition(":")
+    return kind, topic or None
+
+
+def names_of(evidence: Sequence[Evidence], asked: Sequence[str]) -> set[str]:
+    """Which of the evidence is of the kinds (and topics) asked for."""
+    kinds = {named(name)[0] for name in asked}
+    return {one.name for one in evidence if one.name.split()[0] in kinds}
+
+
+def holds_scale(scene: Scene) -> bool:
+    """Whether some recording has, by its topics, or some floor map, what may give the scale: asked before mapping."""
+    if scene.floor_yaml.is_file():
+        return True
+    everywhere = {frame.name: Pose.identity() for frame in scene.frames}
+    return any(_may_give_scale(recording) for recording in mapped_recordings(scene, everywhere))
+
+
+def _may_give_scale(recording: MappedRecording) -> bool:
+    if recording.is_bag:
+        types = {topic.msgtype for topic in recording.topics}
+        return bool(types & {*POSE_FIELDS, NAV_SAT_FIX}) or "/tf" in {topic.name for topic in recording.topics}
+    return recording.path.is_dir() and len(read_exif_gps(recording.path)) > 0
+
+
+def _level(scene: Scene, sensed: Sequence[Evidence], refusals: list[str]) -> Level | None:
+    """By a sensor; else by walls and floors; else by how the cameras were held."""
+    by_sensor = next((one for one in sensed if one.up is not None), None)
+    landmarks_file = scene.sfm_dir / "landmarks.npz"
+    seen = None
+    if landmarks_file.is_file():
+        try:
+            seen = level(Landmarks.load(landmarks_file))
+        except AlignmentError as error:
+            refusals.append(f"level: {error}")
+    if by_sensor is not None and by_sensor.up is not None:
+        same = seen is not None and angle_deg(by_sensor.up, seen.up) < SAME_DEG
+        return Level(by_sensor.name, by_sensor.up, by_sensor.up_deg, seen.floor if seen and same else None)
+    if seen is None:
+        return None
+    planes = seen.residual["level_planes"] + seen.residual["upright_planes"]
+    method, sigma_deg = ("walls and floors", PLANES_DEG) if planes else ("the cameras' posture", POSTURE_DEG)
+    return Level(method, seen.up, sigma_deg, seen.floor)
+
+
+def _by_floor(scene: Scene, scale: float | None) -> list[Evidence]:
+    landmarks_file = scene.sfm_dir / "landmarks.npz"
+    if not scene.floor_yaml.is_file() or not landmarks_file.is_file():
+        return []
+    landmarks = Landmarks.load(landmarks_file)
+    similarity, residual = align_to_floor(landmarks, FloorMap.load(scene.floor_yaml), scale)
+    alignment = Alignment(similarity, "floor plan", residual)
+    return [evidence_of_poses("floor plan", alignment, landmarks.frame_positions)]
