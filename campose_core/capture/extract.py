@@ -11,9 +11,11 @@ from campose_core.camera import Camera
 from campose_core.capture.frame import Recording
 from campose_core.capture.image_codec import encode_jpeg
 from campose_core.capture.recording import open_recording
+from campose_core.capture.rig import camera_names, open_rig
 from campose_core.errors import CaptureError, GeometryError, UsageError
 from campose_core.files import replacing
 from campose_core.progress import say, track
+from campose_core.rig import Rig
 from campose_core.scene import Scene, SceneFrame
 
 JPEG_QUALITY = 95
@@ -24,7 +26,7 @@ def extract(
     scene: Scene,
     sources: Sequence[Path | str],
     *,
-    topic: str | None = None,
+    topic: str | Sequence[str] | None = None,
     fps: float | None = None,
     camera: Camera | None = None,
 ) -> Scene:
@@ -34,16 +36,18 @@ def extract(
     a changed file, its old frames make way for the new ones. A picture whose recording holds it as a JPEG file keeps
     that file; others are written as JPEG of quality 95.
 
-    topic: the image topic, where a bag has several. fps: at most this rate, None for all frames.
+    topic: the image topic, where a bag has several. Several topics are the cameras of one rig: each is a source named
+        after the bag and the topic, see `campose_core.capture.rig`. fps: at most this rate, None for all frames.
     camera: the intrinsics of the picture as displayed, for all `sources`; None takes those of the recording, and where
         it has none a 60 degree field of view as a start, marked `calibrated: false` in `scene.sources`.
 
     Returns the scene as saved.
 
     Raises:
-        CaptureError: a recording that cannot be read, has no frames, or whose pictures change their size.
+        CaptureError: a recording that cannot be read, has no frames, or whose pictures change their size; a camera of a
+            rig without intrinsics.
         GeometryError: a camera of another shape than the pictures.
-        UsageError: fps is not positive, or the same source twice.
+        UsageError: fps is not positive, or the same source or topic twice.
     """
     if fps is not None and not 0 < fps < float("inf"):
         raise UsageError(f"--fps must be positive, got {fps}")
@@ -52,8 +56,14 @@ def extract(
     for path in paths:
         if [other.resolve() for other in paths].count(path.resolve()) > 1:
             raise UsageError(f"{path} is named twice")
-    for name, path in zip(_source_names(scene, paths), paths, strict=True):
-        recording = open_recording(path, topic, name)
+    topics = [topic] if isinstance(topic, str) else list(topic or [])
+    if len(topics) > 1:
+        for path in paths:
+            scene = _extract_rig(scene, path, topics, fps, camera)
+        return scene
+    only = topics[0] if topics else None
+    for name, path in zip(_source_names(scene, paths, only), paths, strict=True):
+        recording = open_recording(path, only, name)
         options = {
             "path": str(path.resolve()),
             "content": _fingerprint(path),
@@ -68,9 +78,54 @@ def extract(
     return scene
 
 
+def _extract_rig(scene: Scene, path: Path, topics: list[str], fps: float | None, camera: Camera | None) -> Scene:
+    """The topics of one bag, one source each, and the rig that they form."""
+    if len(set(topics)) < len(topics):
+        raise UsageError(f"--topic names {next(t for t in topics if topics.count(t) > 1)} twice")
+    open_recording(path, topics[0])  # refuses what is no bag
+    names = _camera_sources(scene, path, topics)
+    found = open_rig(path, topics, names, fps)
+    for recording in found.cameras:
+        if recording.camera is None and camera is None:
+            raise CaptureError(
+                f"{path}: {recording.topic} has no camera_info that can be used beside it, and a rig needs the "
+                "intrinsics of every camera: record it, or give them with --camera FILE"
+            )
+    for recording in found.cameras:
+        options = {
+            "path": str(path.resolve()),
+            "content": _fingerprint(path),
+            "topic": recording.topic,
+            "fps": fps,
+            "camera": camera.to_dict() if camera else None,
+            "rig": found.rig.to_dict() if found.rig else sorted(names),
+        }
+        if scene.is_done(f"extract:{recording.name}", options) and (scene.frames_dir / recording.name).is_dir():
+            say(f"{recording.name}: already extracted, {scene.sources[recording.name]['frames']} frames")
+            continue
+        scene = _extract_source(scene, recording, options, fps, camera, {names[0]: found.rig} if found.rig else {})
+    return scene
+
+
+def _camera_sources(scene: Scene, path: Path, topics: list[str]) -> list[str]:
+    """A source name for each topic of a bag: the one it has in the scene, or the bag's and the camera's."""
+    known = {(source.get("path"), source.get("topic")): name for name, source in scene.sources.items()}
+    names: list[str] = []
+    for topic, camera in zip(topics, camera_names(topics), strict=True):
+        before = known.get((str(path.resolve()), topic))
+        names.append(before or _free_name(f"{_stem(path)}_{_plain(camera)}", {*scene.sources, *names}))
+    return names
+
+
 def _extract_source(
-    scene: Scene, recording: Recording, options: dict[str, Any], fps: float | None, camera: Camera | None
+    scene: Scene,
+    recording: Recording,
+    options: dict[str, Any],
+    fps: float | None,
+    camera: Camera | None,
+    rigs: dict[str, Rig] | None = None,
 ) -> Scene:
+    """rigs: the one that the source belongs to; another that it belonged to is no more."""
     name = recording.name
     folder = scene.frames_dir / name
     others = tuple(frame for frame in scene.frames if frame.source != name)
@@ -113,6 +168,7 @@ def _extract_source(
         frames=(*others, *rows),
         cameras={**scene.cameras, name: source_camera},
         sources={**scene.sources, name: source},
+        rigs={**_rigs_without(scene, name), **(rigs or {})},
     )
     scene.save()
     lost = "".join(f", {count} x {reason}" for reason, count in recording.dropped.items())
@@ -126,7 +182,12 @@ def _without_source(scene: Scene, name: str) -> Scene:
         frames=tuple(frame for frame in scene.frames if frame.source != name),
         cameras={key: value for key, value in scene.cameras.items() if key != name},
         sources={key: value for key, value in scene.sources.items() if key != name},
+        rigs=_rigs_without(scene, name),
     )
+
+
+def _rigs_without(scene: Scene, name: str) -> dict[str, Rig]:
+    return {key: rig for key, rig in scene.rigs.items() if name not in rig.rig_from_cam}
 
 
 def _fitted_camera(recording: Recording, given: Camera | None, width: int, height: int) -> Camera:
@@ -147,22 +208,32 @@ def _fitted_camera(recording: Recording, given: Camera | None, width: int, heigh
     return known.resized(width, height)
 
 
-def _source_names(scene: Scene, paths: Iterable[Path]) -> list[str]:
-    """A name for each path: the one it has in the scene, or its stem, numbered where that is taken."""
-    known = {source.get("path"): name for name, source in scene.sources.items()}
+def _source_names(scene: Scene, paths: Iterable[Path], topic: str | None) -> list[str]:
+    """A name for each path: the one it has in the scene, or its stem, numbered where that is taken.
+
+    Where several topics of a bag are sources, `topic` tells which of them is meant.
+    """
     names: list[str] = []
     for path in paths:
-        resolved = path.resolve()
-        name = known.get(str(resolved))
-        if name is None:
-            stem = re.sub(
-                r"[^\w.-]", "_", resolved.name if resolved.is_dir() and not resolved.suffix else resolved.stem
-            )
-            stem = stem.lstrip(".") or "source"
-            taken = {*scene.sources, *names}
-            name = next(n for n in (stem, *(f"{stem}_{i}" for i in range(2, len(taken) + 3))) if n not in taken)
-        names.append(name)
+        known = {name: s.get("topic") for name, s in scene.sources.items() if s.get("path") == str(path.resolve())}
+        if len(known) > 1:
+            known = {name: its_topic for name, its_topic in known.items() if its_topic == topic}
+        names.append(next(iter(known), None) or _free_name(_stem(path), {*scene.sources, *names}))
     return names
+
+
+def _stem(path: Path) -> str:
+    resolved = path.resolve()
+    stem = _plain(resolved.name if resolved.is_dir() and not resolved.suffix else resolved.stem)
+    return stem.lstrip(".") or "source"
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^\w.-]", "_", name)
+
+
+def _free_name(stem: str, taken: set[str]) -> str:
+    return next(n for n in (stem, *(f"{stem}_{i}" for i in range(2, len(taken) + 3))) if n not in taken)
 
 
 def _fingerprint(path: Path) -> str:

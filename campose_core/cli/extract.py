@@ -22,7 +22,9 @@ def add_extract_arguments(parser: ArgumentParser) -> None:
     """The sources and how to read them; `campose build` has the same."""
     parser.add_argument("sources", nargs="+", metavar="SOURCE", help="video file, folder of pictures, or bag")
     parser.add_argument("--scene", required=True, metavar="SCENE", help="scene folder; made when it does not exist")
-    parser.add_argument("--topic", type=str | None, help="image topic, for bags with several")
+    parser.add_argument(
+        "--topic", action="append", help="image topic, for bags with several; again for each camera of a rig"
+    )
     parser.add_argument("--fps", type=FrameRate, default=10.0, help="keep at most this many frames a second")
     parser.add_argument(
         "--camera", metavar="FILE", type=str | None,
