@@ -16,13 +16,14 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from campose_core.files import write_text
 
 PART, FORWARD, PREVIOUS, BACKWARD = ".update.part", ".update", ".previous", ".undo"
-PATHS = "paths.json"
+PATHS, NOTE = "paths.json", "note.json"
 
 
 def prepare(folder: Path) -> Path:
@@ -38,17 +39,22 @@ def discard(folder: Path) -> None:
     shutil.rmtree(folder / PART, ignore_errors=True)
 
 
-def commit(folder: Path, paths: Sequence[str]) -> None:
-    """Let `paths` below .update.part/new take their places in the folder; the earlier .previous is given up."""
+def commit(folder: Path, paths: Sequence[str], note: dict[str, Any]) -> None:
+    """Let `paths` below .update.part/new take their places in the folder; the earlier .previous is given up.
+
+    note: what `previous_note` will say.
+    """
+    write_text(folder / PART / NOTE, json.dumps(note))
     write_text(folder / PART / PATHS, json.dumps(list(paths)))
     _sync(folder / PART / "new")
     (folder / PART).rename(folder / FORWARD)
     finish(folder)
 
 
-def has_previous(folder: Path) -> bool:
-    """Whether there is something to go back to."""
-    return (folder / PREVIOUS / PATHS).is_file()
+def previous_note(folder: Path) -> dict[str, Any] | None:
+    """What the last `commit` noted; None where there is nothing to go back to."""
+    note = folder / PREVIOUS / NOTE
+    return dict(json.loads(note.read_text(encoding="utf-8"))) if note.is_file() else None
 
 
 def undo(folder: Path) -> None:
@@ -98,12 +104,12 @@ def _exchange(folder: Path, journal: Path) -> None:
 @contextmanager
 def _locked(journal: Path) -> Iterator[bool]:
     """Holds others off; False where another process has finished meanwhile."""
-    try:
-        file = open(journal / PATHS, encoding="utf-8")
-    except FileNotFoundError:
-        yield False
-        return
-    with file:
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(open(journal / PATHS, encoding="utf-8"))
+        except FileNotFoundError:
+            yield False
+            return
         fcntl.flock(file, fcntl.LOCK_EX)
         yield journal.is_dir()
 

@@ -18,6 +18,7 @@ VERBS = {
     "build": "recording -> localizer in one command: extract, map, align, floor, split, train, benchmark",
     "extract": "frames out of a video, an image folder or a bag",
     "map": "structure from motion over the extracted frames",
+    "update": "a new recording of the place becomes part of its map, or goes out of it again",
     "align": "put the reconstruction into the metric map frame",
     "floor": "the floor map: a nav2 map, a plan drawing, or made from the recording itself",
     "split": "divide the frames into train, val and test",

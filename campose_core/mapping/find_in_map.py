@@ -14,7 +14,13 @@ from PIL import Image as PilImage
 
 from campose_core.camera import Camera
 from campose_core.geometry import Array, Pose
-from campose_core.mapping.features import ImageFeatures, SiftExtractor, descriptors_to_bytes, descriptors_to_unit
+from campose_core.mapping.features import (
+    Float32,
+    ImageFeatures,
+    SiftExtractor,
+    descriptors_to_bytes,
+    descriptors_to_unit,
+)
 from campose_core.mapping.landmarks import Landmarks
 from campose_core.mapping.pnp import match_nearest, solve_pnp
 from campose_core.mapping.vlad import Vlad
@@ -73,8 +79,11 @@ class MapFinder:
 
     def similar(self, frame: NewFrame, count: int) -> NDArray[np.intp]:
         """The rows of the keyframes that look most like it, the most similar first."""
-        likeness = self._globals @ self._vlad.describe(frame.features.descriptors)
-        return np.argsort(-likeness, kind="stable")[:count]
+        return np.argsort(-(self._globals @ self.describe(frame)), kind="stable")[:count]
+
+    def describe(self, frame: NewFrame) -> Float32:
+        """Its global descriptor, in the map's vocabulary."""
+        return self._vlad.describe(frame.features.descriptors)
 
     def find(self, frame: NewFrame, camera: Camera, near: Pose | None = None) -> FoundFrame | None:
         """The frame, looked for among the landmarks of similar keyframes and of those about `near`."""
@@ -103,7 +112,7 @@ class MapFinder:
         found: dict[str, FoundFrame] = {}
         for direction in (1, -1):
             found |= self._pass(frames[::direction], camera, found, known or {})
-        return found
+        return self._believable(frames, found)
 
     def _pass(
         self, frames: Iterable[NewFrame], camera: Camera, before: Mapping[str, FoundFrame], known: Mapping[str, Pose]
@@ -124,3 +133,18 @@ class MapFinder:
             elif frame.name in known:
                 last = frame.stamp_ns, known[frame.name]
         return found
+
+    def _believable(self, frames: Sequence[NewFrame], found: dict[str, FoundFrame]) -> dict[str, FoundFrame]:
+        """Without those that lie farther from all neighbours in time than from what they see: two places look alike."""
+        ordered = [frame for frame in frames if frame.name in found]
+        stamps = np.array([frame.stamp_ns for frame in ordered])
+        places = np.array([found[frame.name].world_from_cam.translation for frame in ordered]).reshape(-1, 3)
+        believed = {}
+        for row, frame in enumerate(ordered):
+            near = np.abs(stamps - frame.stamp_ns) <= NEIGHBOUR_NS
+            near[row] = False
+            seen = self._landmarks.xyz[found[frame.name].shown]
+            depth = np.median(np.linalg.norm(seen - places[row], axis=1))
+            if not near.any() or np.linalg.norm(places[near] - places[row], axis=1).min() < depth:
+                believed[frame.name] = found[frame.name]
+        return believed

@@ -70,6 +70,19 @@ class Landmarks:
             frame_quats_xyzw=rotations.as_quat(),
         )
 
+    def without(self, removed: NDArray[np.bool_]) -> Landmarks:
+        """The map without the landmarks that the mask (N,) names; the keyframes all stay."""
+        row_of = np.cumsum(~removed) - 1
+        stay = ~removed[self.observed]
+        return replace(
+            self,
+            xyz=self.xyz[~removed],
+            rgb=self.rgb[~removed],
+            descriptors=self.descriptors[~removed],
+            observed_by=self.observed_by[stay],
+            observed=row_of[self.observed[stay]].astype(np.int32),
+        )
+
     def save(self, path: Path) -> None:
         """Write the file, whole or not at all."""
         write_arrays(path, {field.name: getattr(self, field.name) for field in fields(self)})
@@ -92,8 +105,11 @@ class Landmarks:
             raise MappingError(f"{path} is damaged ({error}): remove it and run `campose map` again") from error
 
 
-def landmarks_from_model(model: Any, database: Any) -> Landmarks:
-    """Collect landmarks out of a pycolmap Reconstruction and the Database it was made from."""
+def landmarks_from_model(model: Any, database: Any, vlad: Vlad | None = None) -> Landmarks:
+    """Collect landmarks out of a pycolmap Reconstruction and the Database it was made from, by ascending point id.
+
+    vlad: the vocabulary of the global descriptors; None makes one of these images.
+    """
     point_ids = sorted(model.points3D)
     row_of = {point_id: row for row, point_id in enumerate(point_ids)}
     images = sorted((model.image(i) for i in model.reg_image_ids()), key=lambda image: image.name)
@@ -107,7 +123,7 @@ def landmarks_from_model(model: Any, database: Any) -> Landmarks:
         np.add.at(sums, landmark_rows, unit[feature_rows])
         observed.append(landmark_rows)
         observed_by.append(np.full(len(landmark_rows), index, dtype=np.int32))
-    vlad = Vlad.fit(local, seed=0)
+    vlad = vlad or Vlad.fit(local, seed=0)
     mean = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-6)
     sfm_from_cams = [image.cam_from_world().inverse() for image in images]
     return Landmarks(

@@ -1,0 +1,336 @@
+"""`campose update`: a new recording of a mapped place becomes part of its map, whose frame and poses stay as they are.
+
+All of it happens in a copy beside the scene (`campose_core.exchange`), which takes the scene's place in the end, or is
+given up. Half of the recording, every second stretch of it, joins first; on the other half is then measured whether the
+map has become better, and only if it has not become worse the other half joins too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from campose_core.camera import Camera
+from campose_core.capture.extract import extract
+from campose_core.errors import AlignmentError, MappingError
+from campose_core.exchange import commit, discard, prepare, previous_note
+from campose_core.exchange import undo as put_back
+from campose_core.files import write_bytes, write_text
+from campose_core.geometry import Pose
+from campose_core.mapping.align_files import frames_with_reference
+from campose_core.mapping.find_in_map import FoundFrame, MapFinder, NewFrame, frames_with_features
+from campose_core.mapping.growing_map import GrowingMap
+from campose_core.mapping.landmarks import Landmarks
+from campose_core.mapping.query_camera import RefinedCameras
+from campose_core.mapping.register import SfmPoses
+from campose_core.mapping.split import SplitOptions, split
+from campose_core.mapping.update_report import draw_update, held_out_figures
+from campose_core.progress import say
+from campose_core.scene import Scene, SceneFrame
+
+LEAST_FRAMES, LEAST_SHARE = 5, 0.05  # of the recording, that must be found in the map
+STRETCH_NS = 4 * 10**9
+LEAST_STRETCHES = 6
+MOST_ROUNDS = 10  # of growing into what the map does not know
+GUESSED_FIELDS_OF_VIEW_DEG = (45.0, 52.0, 60.0, 68.0, 76.0, 85.0, 95.0)
+SAMPLE = 12  # frames that choose among guessed cameras
+WORK = "work"
+MAPPED_FILES = ("scene.yaml", "frames.csv")
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpdateOptions:
+    """reference: TUM file of map_from_cam, for the errors in the report; it moves nothing.
+
+    topic, fps, camera: as for `campose_core.capture.extract.extract`.
+    """
+
+    reference: Path | None = None
+    topic: str | None = None
+    fps: float | None = 10.0
+    camera: Camera | None = None
+
+
+def update_scene(scene: Scene, recording: Path, options: UpdateOptions) -> tuple[Scene, dict[str, Any]]:
+    """The scene with one more recording in its map, saved, and the report that lies in reports/update-NAME.json.
+
+    Raises:
+        MappingError: the scene is not mapped and aligned, the recording is in it already or shows another place, or the
+            map would find fewer frames with it than without it.
+        CaptureError: the recording cannot be read. AlignmentError: the reference is of another recording.
+    """
+    if scene.alignment is None:
+        raise AlignmentError(
+            f"{scene.path} is not in a metric frame: run `campose align {scene.path}` before an update"
+        )
+    poses = SfmPoses.load(scene)
+    known = {source.get("path"): name for name, source in scene.sources.items()}
+    if str(recording.resolve()) in known:
+        raise MappingError(f"{recording} is part of {scene.path} already, as {known[str(recording.resolve())]}")
+    new = prepare(scene.path)
+    try:
+        _copy(scene, new)
+        updated, report = _updated(Scene.open(new), poses, recording, options)
+        name = report["source"]
+        paths = ["sfm", f"frames/{name}", f"reports/update-{name}.json", f"reports/update-{name}.png"]
+        paths += [folder for folder in ("models", "floor") if (new / folder).is_dir()]
+        shutil.rmtree(new.parent / WORK)
+        commit(scene.path, [*paths, *MAPPED_FILES], {"name": name, "steps": _mapping_steps(updated)})
+    except BaseException:
+        discard(scene.path)
+        raise
+    say(f"update: {name} is part of the map; `campose update {scene.path} --undo` takes it out again")
+    return Scene.open(scene.path), report
+
+
+def undo_update(scene: Scene) -> Scene:
+    """The scene as it was before its last update, file by file.
+
+    Raises:
+        MappingError: there was none, or the map was changed since, so that going back would lose that.
+    """
+    note = previous_note(scene.path)
+    if note is None:
+        raise MappingError(f"{scene.path} has no update to undo (only the last one can be undone, once)")
+    if _mapping_steps(scene) != note["steps"]:
+        raise MappingError(f"{scene.path} was extracted, mapped, aligned or split anew since the update: no way back")
+    put_back(scene.path)
+    say(f"update: {note['name']} is out of the map again")
+    return Scene.open(scene.path)
+
+
+def _mapping_steps(scene: Scene) -> dict[str, str]:
+    return {step: record["key"] for step, record in scene.steps.items() if not step.startswith("train:")}
+
+
+def _copy(scene: Scene, new: Path) -> None:
+    """The scene in the folder `new`: the map copied, models and floor linked, pictures by reference."""
+    for name in MAPPED_FILES:
+        shutil.copyfile(scene.path / name, new / name)
+    shutil.copytree(scene.sfm_dir, new / "sfm")
+    for folder in ("models", "floor"):  # written anew and renamed, never changed in place
+        if (scene.path / folder).is_dir():
+            shutil.copytree(scene.path / folder, new / folder, copy_function=os.link)
+    (new / "frames").mkdir()
+    for source in scene.frames_dir.iterdir():
+        (new / "frames" / source.name).symlink_to(source.resolve())
+
+
+def _updated(
+    scene: Scene, old_poses: SfmPoses, recording: Path, options: UpdateOptions
+) -> tuple[Scene, dict[str, Any]]:
+    """The copy of the scene with the recording in it, and the report."""
+    old_sources, refined = set(scene.sources), RefinedCameras(scene)
+    old_cameras = dict(scene.cameras)
+    scene = extract(scene, [recording], topic=options.topic, fps=options.fps, camera=options.camera)
+    (name,) = set(scene.sources) - old_sources
+    rows = [frame for frame in scene.frames if frame.source == name]
+    truth = _truth(rows, options.reference)
+    frames = frames_with_features(scene, rows)
+    landmarks = Landmarks.load(scene.sfm_dir / "landmarks.npz")
+    camera, trusted = _camera(scene, name, frames, MapFinder(landmarks), refined(scene.cameras[name]), old_cameras)
+    found = MapFinder(landmarks).find_all(frames, camera)
+    say(f"update: {len(found)} of {len(frames)} frames of {name} are found in the map")
+    if len(found) < max(LEAST_FRAMES, LEAST_SHARE * len(frames)):
+        raise MappingError(
+            f"{recording}: only {len(found)} of {len(frames)} frames ({len(found) / len(frames):.0%}) are found in the "
+            "map: it shows another place, or its camera is not known (give it with --camera). Nothing is changed"
+        )
+
+    learning, judging = _halves(frames)
+    growing = GrowingMap.load(scene.sfm_dir, scene.path.parent / WORK, camera, refine=not trusted)
+    before = held_out_figures(judging, found, truth, scene)
+    half, removed_xyz = _grown_and_faded(growing, learning, found, scene)
+    again = MapFinder(half.landmarks).find_all(judging, half.camera)
+    after = held_out_figures(judging, again, truth, scene)
+    say(f"update: of {len(judging)} frames left out, before: {before.text()}; after: {after.text()}")
+    if after.right < before.right:
+        raise MappingError(
+            f"{recording}: the update is refused: of {len(judging)} frames that were left out of it the map places "
+            f"{before.right} without the recording and {after.right} with it. Nothing is changed"
+        )
+    full, more_removed = _grown_and_faded(half, frames, found | again, scene)
+    say(f"update: {len(full.joined)} keyframes of {name} joined the map")
+
+    everything = MapFinder(full.landmarks).find_all(frames, full.camera, full.keyframe_poses())
+    poses = _poses_of_all(scene, rows, frames, full, everything)
+    unplaced = [row.name for row in sorted(rows, key=lambda r: r.stamp_ns) if row.name not in poses]
+    if unplaced:
+        shown = ", ".join(_stretches(unplaced, rows))
+        say(f"update: {len(unplaced)} of {len(rows)} frames of {name} do not connect: {shown}")
+    report = {
+        "source": name,
+        "frames": len(rows),
+        "found_before": len(found),
+        "posed": len(poses),
+        "not_connected": unplaced,
+        "keyframes_added": list(full.joined),
+        "keyframes_not_joined": list(full.failed),
+        "held_out": {"frames": len(judging), "before": before.to_dict(), "after": after.to_dict()},
+        "landmarks": _landmark_counts(growing, full, len(removed_xyz) + len(more_removed)),
+    }
+    report["landmarks"]["refreshed"] = _refreshed(growing, full)
+    gone_xyz = np.concatenate([removed_xyz, more_removed])
+    scene = _saved(scene, name, full, old_poses, poses)
+    write_text(scene.reports_dir / f"update-{name}.json", json.dumps(report, indent=1))
+    picture = draw_update(scene, name, growing, full, gone_xyz)
+    write_bytes(scene.reports_dir / f"update-{name}.png", picture)
+    return scene, report
+
+
+def _truth(rows: Sequence[SceneFrame], reference: Path | None) -> dict[str, Pose]:
+    if reference is None:
+        return {}
+    return {frame.name: pose for frame, pose in frames_with_reference(rows, reference)}
+
+
+def _camera(
+    scene: Scene, name: str, frames: Sequence[NewFrame], finder: MapFinder, camera: Camera, mapped: dict[str, Camera]
+) -> tuple[Camera, bool]:
+    """The camera of the recording, and whether mapping has refined it already.
+
+    One that is only guessed is chosen among the mapped cameras of its shape and several fields of view: the one by
+    which the most landmarks agree in a sample of the frames.
+    """
+    if camera in mapped.values():
+        return camera, True
+    if scene.sources[name]["calibrated"]:
+        return camera, False
+    width, height = camera.width, camera.height
+    alike = [m.resized(width, height) for m in mapped.values() if abs(m.width * height - m.height * width) < width]
+    guesses = [Camera.from_field_of_view(width, height, degrees) for degrees in GUESSED_FIELDS_OF_VIEW_DEG]
+    sample = [frames[row] for row in np.unique(np.linspace(0, len(frames) - 1, SAMPLE).astype(int))]
+
+    def agreeing(candidate: Camera) -> int:
+        return sum(len(f.shown) for f in (finder.find(frame, candidate) for frame in sample) if f is not None)
+
+    best = max([*alike, *guesses], key=agreeing)
+    say(f"update: {name} has no intrinsics, begins with a focal length of {best.focal[0]:.0f} pixels")
+    return best, False
+
+
+def _halves(frames: Sequence[NewFrame]) -> tuple[list[NewFrame], list[NewFrame]]:
+    """Every second stretch of the recording, and the others."""
+    first, last = frames[0].stamp_ns, frames[-1].stamp_ns
+    length = max(1, min(STRETCH_NS, (last - first) // LEAST_STRETCHES + 1))
+    odd = [(frame.stamp_ns - first) // length % 2 == 1 for frame in frames]
+    return [f for f, o in zip(frames, odd, strict=True) if not o], [f for f, o in zip(frames, odd, strict=True) if o]
+
+
+def _grown_and_faded(
+    growing: GrowingMap, frames: Sequence[NewFrame], found: dict[str, FoundFrame], scene: Scene
+) -> tuple[GrowingMap, np.ndarray]:
+    """Grown by these frames, further and further where the map ends; and what of it is gone (M, 3), sfm frame."""
+    placed = dict(found)
+    for _ in range(MOST_ROUNDS):
+        grown = growing.grown(frames, placed, scene.frames_dir)
+        missing = [frame for frame in frames if frame.name not in placed]
+        joined = len(grown.joined) > len(growing.joined)
+        growing = grown
+        if not (joined and missing):
+            break
+        more = MapFinder(growing.landmarks).find_all(frames, growing.camera, growing.keyframe_poses())
+        if not set(more) - set(placed):
+            break
+        placed |= more
+    poses = {name: place.world_from_cam for name, place in placed.items()} | growing.keyframe_poses()
+    xyz = growing.landmarks.xyz
+    slimmer, removed = growing.faded(frames, poses)
+    return slimmer, xyz[removed]
+
+
+def _poses_of_all(
+    scene: Scene,
+    rows: Sequence[SceneFrame],
+    frames: Sequence[NewFrame],
+    full: GrowingMap,
+    everything: dict[str, FoundFrame],
+) -> dict[str, Pose]:
+    """sfm_from_cam of the recording's frames that have a place, those included that were not looked at yet."""
+    poses = {name: place.world_from_cam for name, place in everything.items()} | full.keyframe_poses()
+    looked_at = {frame.name for frame in frames}
+    rest = [row for row in rows if row.name not in looked_at]
+    if rest:
+        finder = MapFinder(full.landmarks)
+        found = finder.find_all(frames_with_features(scene, rest), full.camera)
+        poses |= {name: place.world_from_cam for name, place in found.items()}
+    return poses
+
+
+def _landmark_counts(old: GrowingMap, full: GrowingMap, removed: int) -> dict[str, int]:
+    added = len(np.setdiff1d(full.ids, old.ids))
+    return {"before": len(old.ids), "added": added, "removed": removed, "after": len(full.ids)}
+
+
+def _refreshed(old: GrowingMap, full: GrowingMap) -> int:
+    """Landmarks of the old map that new keyframes see, so that position and descriptor are theirs too."""
+    new_rows = np.isin(full.landmarks.frame_names, full.joined)
+    seen = np.unique(full.landmarks.observed[new_rows[full.landmarks.observed_by]])
+    return int(np.isin(full.ids[seen], old.ids).sum())
+
+
+def _saved(scene: Scene, name: str, full: GrowingMap, old: SfmPoses, poses: dict[str, Pose]) -> Scene:
+    """The copy of the scene, complete: old frames keep their poses, and the finished steps stand for the new map."""
+    full.save()
+    assert scene.alignment is not None
+    names = sorted(poses)
+    SfmPoses(
+        np.concatenate([old.names, names]),
+        np.concatenate([old.positions, [poses[n].translation for n in names]]),
+        np.concatenate([old.quats_xyzw, [poses[n].quat_xyzw for n in names]]),
+    ).save(scene.sfm_dir / "poses.npz")
+    map_from_sfm = scene.alignment.map_from_sfm
+    frames = tuple(
+        replace(frame, map_from_cam=map_from_sfm.transform_pose(poses[frame.name])) if frame.name in poses else frame
+        for frame in scene.frames
+    )
+    source = {**scene.sources[name], "given_camera": scene.cameras[name].to_dict()}
+    scene = scene.with_step("map", scene.steps["map"]["options"], frames=frames)
+    scene = scene.with_step(
+        "align",
+        scene.steps["align"]["options"],
+        cameras={**scene.cameras, name: full.camera},
+        sources={**scene.sources, name: source},
+    )
+    _count(scene, full)
+    if "split" not in scene.steps:
+        scene.save()
+        return scene
+    record = scene.steps["split"]["options"]
+    lists = {key: tuple(value) if isinstance(value, list) else value for key, value in record.items()}
+    return split(scene, SplitOptions(**lists))
+
+
+def _count(scene: Scene, full: GrowingMap) -> None:
+    """The numbers of sfm/report.json that an update changes."""
+    path = scene.sfm_dir / "report.json"
+    report = json.loads(path.read_text(encoding="utf-8"))
+    unposed = sorted(frame.name for frame in scene.frames if frame.map_from_cam is None)
+    report |= {
+        "keyframes": report.get("keyframes", 0) + len(full.joined) + len(full.failed),
+        "registered": len(full.landmarks.frame_names),
+        "landmarks": len(full.ids),
+        "frames": len(scene.frames),
+        "posed": len(scene.frames) - len(unposed),
+        "without_pose": unposed,
+    }
+    write_text(path, json.dumps(report, indent=1))
+
+
+def _stretches(names: Sequence[str], rows: Sequence[SceneFrame]) -> list[str]:
+    """Frames that follow each other, as FIRST .. LAST."""
+    order = {row.name: i for i, row in enumerate(sorted(rows, key=lambda row: row.stamp_ns))}
+    runs: list[list[str]] = []
+    for name in names:
+        if runs and order[name] == order[runs[-1][-1]] + 1:
+            runs[-1].append(name)
+        else:
+            runs.append([name])
+    return [run[0] if len(run) == 1 else f"{run[0]} .. {run[-1]}" for run in runs]
