@@ -10,6 +10,7 @@ from jsonargparse import ArgumentParser, Namespace
 from campose_core.errors import UsageError
 from campose_core.floor import FloorMap
 from campose_core.mapping.attach_floor import attach_floor, attach_floor_from_landmarks, attach_plan
+from campose_core.mapping.drawing import DrawingKind
 from campose_core.mapping.plan import resolution_from_points
 from campose_core.mapping.plan_registration import PlanPlace, register_plan
 from campose_core.progress import say
@@ -63,7 +64,7 @@ def run(options: Namespace) -> None:
         if len(place.residual_m) > 2:
             residual = {"points_max_m": float(place.residual_m.max())}
             say(f"floor: the {len(place.residual_m)} point pairs agree within {residual['points_max_m']:.3f} m")
-        kind = "walls" if options.walls else None
+        kind: DrawingKind | None = "walls" if options.walls else None
         scene = attach_plan(scene, options.plan, place.resolution, place.origin, options.colour, kind=kind, **common)
         made_from = "walls in ink" if "walls" in scene.steps["floor"]["options"] else "painted zones"
     else:

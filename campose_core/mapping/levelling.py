@@ -24,8 +24,8 @@ class Level:
     """Where up is in the frame of the landmarks.
 
     up: unit vector (3,). floor: height x @ up of the lowest large level plane that faces up, None when none was seen.
-    residual: level_deg (median angle by which the planes miss being level or upright), level_planes, upright_planes,
-    posture_deg (how far the cameras' own posture is from it).
+    residual: level_deg (median angle by which the planes miss being level or upright; absent without planes),
+    level_planes, upright_planes, and posture_deg (how far the cameras' own posture is from it).
     """
 
     up: Array
@@ -45,7 +45,7 @@ def level(landmarks: Landmarks, points: SurfacePoints | None = None) -> Level:
         AlignmentError: neither posture nor path says which way is up.
     """
     points = surface_points(landmarks) if points is None else points
-    first, posture = _first_guess(landmarks)
+    first = _first_guess(landmarks)
     planes = planes_of(points)
     up = first
     for reach in (REACH_DEG, REACH_DEG, REACH_DEG, 5.0, 5.0, 2.0, 2.0):
@@ -53,16 +53,16 @@ def level(landmarks: Landmarks, points: SurfacePoints | None = None) -> Level:
     level_planes, upright = _sorted_by_kind(up, planes, 2.0)
     off = [_degrees_off(up, plane) for plane in (*level_planes, *upright)]
     residual = {
-        "level_deg": float(np.median(off)) if off else float("nan"),
         "level_planes": float(len(level_planes)),
         "upright_planes": float(len(upright)),
-        "posture_deg": float(np.degrees(np.arccos(np.clip(up @ posture, -1, 1)))),
+        "posture_deg": float(np.degrees(np.arccos(np.clip(up @ first, -1, 1)))),
     }
+    residual |= {"level_deg": float(np.median(off))} if off else {}
     return Level(up, _floor_height(up, level_planes, landmarks), residual)
 
 
-def _first_guess(landmarks: Landmarks) -> tuple[Array, Array]:
-    """Up to begin with, and the mean up of the pictures.
+def _first_guess(landmarks: Landmarks) -> Array:
+    """Up by the posture of the cameras.
 
     People and robots keep a camera's x axis level: up is the direction most nearly orthogonal to all of them (Brown and
     Lowe, "Automatic panoramic image stitching", IJCV 2007, section 5); where the cameras do not turn, the direction in
@@ -78,15 +78,14 @@ def _first_guess(landmarks: Landmarks) -> tuple[Array, Array]:
             up = np.median(image_up, axis=0)
             if np.linalg.norm(up) < 0.5:
                 raise AlignmentError("which way is up is not determined: turn while recording, camera upright")
-            return up / np.linalg.norm(up), up / np.linalg.norm(up)
+            return np.asarray(up / np.linalg.norm(up))
         up = axes[:, 0]
     else:
         up = vectors[:, 0]
     agreeing = float(np.mean(np.sign(image_up @ up)))
     if abs(agreeing) < 0.1:
         raise AlignmentError("half of the frames are upside down: which way is up is not determined")
-    up = up * np.sign(agreeing)
-    return up, up
+    return np.asarray(up * np.sign(agreeing))
 
 
 def _refit(up: Array, first: Array, planes: Sequence[Plane], reach_deg: float) -> Array:

@@ -99,5 +99,7 @@ def _seen_through(levelled: Landmarks, walls: Array, depth: float) -> Array:
 
 def _numbered(cells: NDArray[np.int64]) -> NDArray[np.int64]:
     """One number for each cell (N, 2): sorting numbers is many times faster than sorting rows."""
+    if len(cells) == 0:
+        return np.zeros(0, dtype=np.int64)
     low, high = cells.min(axis=0), cells.max(axis=0)
     return np.asarray((cells[:, 0] - low[0]) * (high[1] - low[1] + 1) + cells[:, 1] - low[1])
