@@ -26,6 +26,7 @@ from campose_core.mapping.colmap import from_colmap_camera, load_pycolmap
 from campose_core.mapping.features import ImageFeatures, descriptors_to_unit
 from campose_core.mapping.landmarks import Landmarks, landmarks_from_model
 from campose_core.mapping.pnp import LandmarkMatcher, solve_pnp
+from campose_core.mapping.rig import with_partners
 
 FOLDS = 2  # so many reduced maps, each without other keyframes
 SHARE = 0.2  # of the keyframes of each source, left out of each
@@ -133,7 +134,7 @@ def hold_out(model: Path, database: Any, stamps_ns: dict[str, dict[str, int]]) -
     results = []
     for fold in range(FOLDS):
         blocks = [block for sequence in sequences for block in gaps(sequence, seconds, fold)]
-        left_out = removable(blocks, names, shared)
+        left_out = removable(with_partners(blocks, whole), names, shared)
         if left_out:
             results.append(_find_again(left_out, pycolmap.Reconstruction(model), database, whole_poses))
     rows = [row for result in results for row in result]
@@ -166,7 +167,8 @@ def _shared_landmarks(model: Any) -> tuple[list[str], Any]:
     seen = [[point.point3D_id for point in image.points2D if point.has_point3D()] for image in images]
     columns = np.unique(np.concatenate([np.array(ids, dtype=np.int64) for ids in seen]), return_inverse=True)[1]
     rows = np.repeat(np.arange(len(images)), [len(ids) for ids in seen])
-    shows = coo_matrix((np.ones(len(rows), dtype=np.int32), (rows, columns.reshape(-1)))).tocsr()
+    shape = len(images), int(columns.max(initial=-1)) + 1  # an image may show none
+    shows = coo_matrix((np.ones(len(rows), dtype=np.int32), (rows, columns.reshape(-1))), shape).tocsr()
     return [image.name for image in images], shows @ shows.T
 
 
@@ -218,12 +220,12 @@ def _find_again(
 
 def leave_out(model: Any, names: set[str]) -> None:
     """Take images out of a COLMAP model, with landmarks that fewer than two others see, and adjust the rest."""
-    for image_id in list(model.reg_image_ids()):
-        if model.image(image_id).name in names:
-            model.deregister_frame(model.image(image_id).frame_id)
+    for frame_id in {model.image(i).frame_id for i in model.reg_image_ids() if model.image(i).name in names}:
+        model.deregister_frame(frame_id)
     pycolmap = load_pycolmap()
     options = pycolmap.BundleAdjustmentOptions()
     options.print_summary = False
+    options.refine_sensor_from_rig = False  # how cameras sit to each other is the whole map's
     options.ceres.loss_function_type = pycolmap.LossFunctionType.SOFT_L1
     options.ceres.solver_options.function_tolerance = 1e-4  # COLMAP's zero goes on for ten times as long
     options.ceres.solver_options.num_threads = 1  # several add up in the order in which they happen to finish

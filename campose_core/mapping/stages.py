@@ -25,6 +25,7 @@ from campose_core.mapping.colmap import from_colmap_camera, load_pycolmap
 from campose_core.mapping.features import SiftExtractor, descriptors_to_bytes, descriptors_to_unit
 from campose_core.mapping.held_out import hold_out
 from campose_core.mapping.landmarks import landmarks_from_model
+from campose_core.mapping.rig import hold_rigs, write_rigs
 from campose_core.mapping.triangulation import triangulation
 from campose_core.mapping.vlad import Vlad
 
@@ -106,13 +107,16 @@ def matches(*, features: str, database: str, names: dict[str, list[str]]) -> dic
     }
 
 
-def reconstruction(*, images: str, database: str, model: str, mapper: str) -> dict[str, Any]:
-    """Run the mapper and keep the largest model; says what the others held."""
+def reconstruction(
+    *, images: str, database: str, model: str, mapper: str, rigs: list[dict[str, Any]] | None = None
+) -> dict[str, Any]:
+    """Run the mapper and keep the largest model; says what the others held. `rigs`: see `rigs_of_keyframes`."""
     pycolmap = load_pycolmap()
     pycolmap.logging.minloglevel = 0
     pycolmap.set_random_seed(SEED)
     work = Path(model).with_suffix(".models")
     work.mkdir(parents=True, exist_ok=True)
+    held = write_rigs(database, rigs, mapper) if rigs else []
     if mapper == "global":
         options = pycolmap.GlobalPipelineOptions()
         options.random_seed = SEED
@@ -123,11 +127,13 @@ def reconstruction(*, images: str, database: str, model: str, mapper: str) -> di
     else:
         options = pycolmap.IncrementalPipelineOptions()
         options.random_seed = SEED
+        options.ba_refine_sensor_from_rig = False
         models = pycolmap.incremental_mapping(database, images, str(work), options)
     ranked = sorted(models.values(), key=lambda m: m.num_reg_images(), reverse=True)
     shutil.rmtree(work)
     if not ranked or ranked[0].num_points3D() < 50:
         _explain_failure(database, ranked)
+    rig_reports = hold_rigs(ranked[0], held, mapper)
     Path(model).mkdir(parents=True)
     ranked[0].write(model)
     return {
@@ -135,6 +141,7 @@ def reconstruction(*, images: str, database: str, model: str, mapper: str) -> di
         "landmarks": ranked[0].num_points3D(),
         "reprojection_px": ranked[0].compute_mean_reprojection_error(),
         "other_models": [m.num_reg_images() for m in ranked[1:]],
+        "rigs": rig_reports,
         "cameras": {
             ranked[0].image(i).name.split("/")[0]: from_colmap_camera(ranked[0].image(i).camera).to_dict()
             for i in ranked[0].reg_image_ids()

@@ -1,0 +1,324 @@
+"""Rigs in structure from motion: the pictures of one moment stay together, and known places give the scale in metres.
+
+COLMAP's global mapper finds the scene at a scale of its own and cannot move a rig of fixed size to that scale. The
+places of the cameras are therefore first estimated from the pictures, whether they are known or not. Known ones are
+then compared with that (a wrong /tf_static shows here), the model takes their scale, and a last bundle adjustment holds
+them fixed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial.transform import Rotation
+
+from campose_core.errors import MappingError
+from campose_core.geometry import Pose, rotation_angle
+from campose_core.mapping.colmap import load_pycolmap
+from campose_core.rig import Rig, moments
+from campose_core.scene import Scene
+
+RIG_USES = ("known", "estimated", "none")
+LINKING_PAIRS = 10  # verified pairs between two cameras, at different moments, that tell how they sit to each other
+MAX_OFF_DEG = 3.0  # of a camera's known place from the estimated one: more is another mounting
+MAX_OFF_M = 0.1
+LEAST_MOMENTS = 3  # with a pose of both cameras, to compare them
+
+
+def keep_moments_together(chosen: dict[str, list[str]], scene: Scene) -> dict[str, list[str]]:
+    """Keyframe names by source, with those of a rig made whole.
+
+    The reference camera decides: of the moments it has a picture of, the chosen ones bring the pictures of the other
+    cameras. What another camera took while the reference camera took nothing is chosen as before.
+    """
+    together = dict(chosen)
+    for rig in scene.rigs.values():
+        joined = [moment.pictures for moment in moments(_stamped(scene, rig), rig.tolerance_ns)]
+        wanted = set(chosen.get(rig.reference, ()))
+        for camera in rig.cameras[1:]:
+            own = set(chosen.get(camera, ()))
+            names = [
+                pictures[camera]
+                for pictures in joined
+                if camera in pictures
+                and (pictures[rig.reference] in wanted if rig.reference in pictures else pictures[camera] in own)
+            ]
+            if camera in together:
+                together[camera] = names
+    return together
+
+
+def rigs_of_keyframes(scene: Scene, keyframes: Mapping[str, list[str]], use: str) -> list[dict[str, Any]]:
+    """What the stage `reconstruction` needs of the scene's rigs: {rig, moments}, moments as lists of image names.
+
+    use: `known` takes the cameras' places as they are known, `estimated` forgets them, `none` has no rigs.
+    """
+    if use == "none":
+        return []
+    chosen = {name for names in keyframes.values() for name in names}
+    found = []
+    for rig in scene.rigs.values():
+        stamped = {
+            camera: [(stamp, name) for stamp, name in frames if name in chosen]
+            for camera, frames in _stamped(scene, rig).items()
+        }
+        joined = [list(moment.pictures.values()) for moment in moments(stamped, rig.tolerance_ns)]
+        if any(len(names) > 1 for names in joined):
+            places = rig.rig_from_cam if use == "known" else dict.fromkeys(rig.cameras)
+            found.append({"rig": replace(rig, rig_from_cam=places).to_dict(), "moments": joined})
+    return found
+
+
+def _stamped(scene: Scene, rig: Rig) -> dict[str, list[tuple[int, str]]]:
+    return {c: [(f.stamp_ns, f.name) for f in scene.frames if f.source == c] for c in rig.cameras}
+
+
+def write_rigs(database: str, rigs: list[dict[str, Any]], mapper: str) -> list[Rig]:
+    """Tell COLMAP's database which cameras are one rig, and which images one moment; returns the rigs as written.
+
+    A camera takes part whose pictures match another one's often enough to tell how they sit to each other; the others
+    stay on their own. Global mapper: the places are left open. Incremental mapper: they must be known, and are fixed;
+    where they are not, nothing is written.
+    """
+    pycolmap = load_pycolmap()
+    written = []
+    with pycolmap.Database.open(database) as db:
+        images = {image.name: image for image in db.read_all_images()}
+        cameras = {name.split("/")[0]: image.camera_id for name, image in images.items()}
+        linked = _linked_cameras(db)
+        entries = []
+        for entry in rigs:
+            rig = Rig.from_dict(entry["rig"])
+            members = {c: pose for c, pose in rig.rig_from_cam.items() if linked.get(c) == linked.get(rig.reference)}
+            if len(members) < 2 or (mapper != "global" and any(pose is None for pose in members.values())):
+                continue
+            written.append(Rig(rig.frame, members, rig.tolerance_ns))
+            entries.append([[n for n in names if n.split("/")[0] in members] for names in entry["moments"]])
+        if not written:
+            return []
+        db.clear_frames()
+        db.clear_rigs()
+        alone = dict(images)
+        for rig, joined in zip(written, entries, strict=True):
+            places = {c: None if mapper == "global" else rig.reference_from_cam(c) for c in rig.cameras}
+            rig_id = _write_rig(db, [cameras[camera] for camera in rig.cameras], list(places.values()))
+            for names in joined:
+                if names:
+                    _write_frame(db, rig_id, [alone.pop(name) for name in names])
+        rig_ids = {}
+        for name in sorted(alone):
+            camera_id = alone[name].camera_id
+            if camera_id not in rig_ids:
+                rig_ids[camera_id] = _write_rig(db, [camera_id], [None])
+            _write_frame(db, rig_ids[camera_id], [alone[name]])
+    return written
+
+
+def _write_rig(db: Any, camera_ids: list[int], reference_from_cams: list[Pose | None]) -> int:
+    """The first camera is the reference: the rig's frame is its own."""
+    pycolmap = load_pycolmap()
+    rig = pycolmap.Rig()
+    rig.add_ref_sensor(_sensor(camera_ids[0]))
+    for camera_id, pose in zip(camera_ids[1:], reference_from_cams[1:], strict=True):
+        rig.add_sensor(_sensor(camera_id), None if pose is None else _rigid(pose.inverse()))
+    return int(db.write_rig(rig))
+
+
+def _write_frame(db: Any, rig_id: int, images: list[Any]) -> None:
+    frame = load_pycolmap().Frame()
+    frame.rig_id = rig_id
+    for image in images:
+        frame.add_data_id(image.data_id)
+    db.write_frame(frame)
+
+
+def _linked_cameras(db: Any) -> dict[str, int]:
+    """Groups of sources whose pictures match each other's, as numbers."""
+    pycolmap = load_pycolmap()
+    source = {image.image_id: image.name.split("/")[0] for image in db.read_all_images()}
+    names = sorted(set(source.values()))
+    ids, geometries = db.read_two_view_geometries()
+    counts = np.zeros((len(names), len(names)))
+    for pair_id, geometry in zip(ids, geometries, strict=True):
+        if len(geometry.inlier_matches) >= pycolmap.IncrementalPipelineOptions().min_num_matches:
+            a, b = (names.index(source[i]) for i in pycolmap.pair_id_to_image_pair(pair_id))
+            counts[a, b] += 1
+            counts[b, a] += 1
+    return dict(zip(names, connected_components(coo_matrix(counts >= LINKING_PAIRS), directed=False)[1], strict=True))
+
+
+@dataclass(frozen=True)
+class RigScale:
+    """How a reconstruction's cameras sit to each other, against where they are known to sit.
+
+    scale: metres per unit of the reconstruction. relative_error: of the scale, one standard deviation, by the spread
+    over the moments; zero where the rig was held fixed, which leaves no spread. off_m, off_deg: by camera, the known
+    place less the median estimated one.
+    """
+
+    moments: int
+    scale: float
+    relative_error: float
+    off_m: dict[str, float]
+    off_deg: dict[str, float]
+
+
+def scale_from_rig(sfm_from_cams: Mapping[str, Pose], rig: Rig, joined: Iterable[Iterable[str]]) -> RigScale | None:
+    """The scale that the known distances between cameras give to a reconstruction, with or without rig constraints.
+
+    sfm_from_cams: by image name, SOURCE/FILE; joined: image names moment by moment. The relative place of two cameras
+    is the median over the moments (of rotations, the chordal mean); the scale is the least-squares one of all places.
+    None where no place is known, none is away from the reference camera, or too few moments show two cameras.
+    """
+    places: dict[str, list[Pose]] = {}
+    for names in joined:
+        here = {name.split("/")[0]: sfm_from_cams[name] for name in names if name in sfm_from_cams}
+        if rig.reference in here:
+            cam_from_sfm = here[rig.reference].inverse()
+            for camera in here.keys() - {rig.reference}:
+                places.setdefault(camera, []).append(cam_from_sfm * here[camera])
+    known = {c: rig.reference_from_cam(c) for c, poses in places.items() if len(poses) >= LEAST_MOMENTS}
+    pairs = {c: (pose, places[c]) for c, pose in sorted(known.items()) if pose is not None}
+    if not pairs:
+        return None
+    truth = np.array([pose.translation for pose, _ in pairs.values()])
+    each = [np.array([pose.translation for pose in poses]) for _, poses in pairs.values()]
+    measured = np.array([np.median(one, axis=0) for one in each])
+    fit = float(np.sum(truth * measured))
+    if np.linalg.norm(truth) < 1e-3 or fit <= 0:
+        return None
+    scale = float(np.sum(truth * truth)) / fit
+    along = [one @ t / (t @ t) for one, t in zip(each, truth, strict=True) if t @ t > 0]
+    spread = [1.4826 * np.median(np.abs(a - np.median(a))) / max(np.median(a), 1e-12) / np.sqrt(len(a)) for a in along]
+    off_m = np.linalg.norm(scale * measured - truth, axis=1)
+    turns = {
+        c: pose.rotation.inv() * Rotation.from_quat([p.quat_xyzw for p in poses]).mean()
+        for c, (pose, poses) in pairs.items()
+    }
+    return RigScale(
+        max(len(poses) for _, poses in pairs.values()),
+        scale,
+        float(np.min(spread)),
+        dict(zip(pairs, map(float, off_m), strict=True)),
+        {c: float(np.degrees(rotation_angle(turn))) for c, turn in turns.items()},
+    )
+
+
+def hold_rigs(model: Any, rigs: list[Rig], mapper: str) -> list[dict[str, Any]]:
+    """Check the rigs of a COLMAP model against their known places, fix them there, and adjust the rest, in metres.
+
+    A rig with an unknown place keeps what was estimated. Returns, for the report, how each rig fits.
+
+    Raises:
+        MappingError: the pictures contradict a known place.
+    """
+    if not rigs:
+        return []
+    if mapper != "global":  # it held them fixed: let go, to see whether the pictures agree
+        _adjust(model, free=True)
+    poses = {model.image(i).name: _pose(model.image(i).cam_from_world().inverse()) for i in model.reg_image_ids()}
+    joined = [[model.image(data.id).name for data in frame.image_ids] for frame in model.frames.values()]
+    fits = [(rig, scale_from_rig(poses, rig, joined)) for rig in rigs]
+    known = [(rig, fit) for rig, fit in fits if fit is not None]
+    for rig, fit in known:
+        _refuse_contradiction(rig, fit)
+    if known:
+        pycolmap = load_pycolmap()
+        scale = float(np.median([fit.scale for _, fit in known]))
+        model.transform(pycolmap.Sim3d(scale, pycolmap.Rotation3d(), np.zeros(3)))
+        for rig, _ in known:
+            _fix(model, rig)
+        _adjust(model, free=False)
+    return [{"cameras": rig.cameras, "held": bool(fit), **(asdict(fit) if fit else {})} for rig, fit in fits]
+
+
+def _refuse_contradiction(rig: Rig, found: RigScale) -> None:
+    for camera in found.off_m:
+        if found.off_deg[camera] > MAX_OFF_DEG or found.off_m[camera] > MAX_OFF_M:
+            raise MappingError(
+                f"rig: by their pictures {camera} sits {found.off_deg[camera]:.1f} deg and {found.off_m[camera]:.2f} m "
+                f"from where /tf_static puts it next to {rig.reference}: correct the transform (and see that the "
+                "pictures' frame_id is the optical frame), or map with --rig estimated"
+            )
+
+
+def _fix(model: Any, rig: Rig) -> None:
+    """Put the known places into the model."""
+    camera_ids = {model.image(i).name.split("/")[0]: model.image(i).camera_id for i in model.reg_image_ids()}
+    for colmap_rig in model.rigs.values():
+        if colmap_rig.is_ref_sensor(_sensor(camera_ids.get(rig.reference, 0))):
+            for camera in rig.cameras[1:]:
+                place = rig.reference_from_cam(camera)
+                if place is not None and camera in camera_ids:
+                    colmap_rig.set_sensor_from_rig(_sensor(camera_ids[camera]), _rigid(place.inverse()))
+
+
+def _adjust(model: Any, free: bool) -> None:
+    pycolmap = load_pycolmap()
+    options = pycolmap.BundleAdjustmentOptions()
+    options.print_summary = False
+    options.refine_sensor_from_rig = free
+    options.ceres.loss_function_type = pycolmap.LossFunctionType.SOFT_L1
+    options.ceres.solver_options.function_tolerance = 1e-6
+    options.ceres.solver_options.num_threads = 1  # several add up in the order in which they happen to finish
+    pycolmap.bundle_adjustment(model, options)
+    model.update_point_3d_errors()
+
+
+def rig_text(rigs: list[dict[str, Any]], reports: list[dict[str, Any]]) -> str:
+    """For people: how the rigs given to the stage came out."""
+    lines = []
+    for entry in rigs:
+        cameras = list(entry["rig"]["rig_from_cam"])
+        report = next((r for r in reports if r["cameras"][0] == cameras[0]), None)
+        apart = [c for c in cameras if report is None or c not in report["cameras"]]
+        if report is None:
+            lines.append(f"rig: {', '.join(apart)} are mapped each on its own: too few of their pictures match")
+            continue
+        if apart:
+            lines.append(f"rig: {', '.join(apart)} mapped without the rig: too few pictures match the others'")
+        if report["held"]:
+            off = ", ".join(
+                f"{camera} {report['off_deg'][camera]:.2f} deg and {100 * report['off_m'][camera]:.1f} cm"
+                for camera in report["off_m"]
+            )
+            lines.append(f"rig: held as /tf_static has it; the pictures alone put {off} off; the map is in metres")
+        else:
+            lines.append(f"rig: the places of {', '.join(report['cameras'])} were estimated; the scale is not metric")
+    return "; ".join(lines)
+
+
+def with_partners(blocks: list[list[str]], model: Any) -> list[list[str]]:
+    """Blocks of image names, each with all pictures of its moments; no picture is in two of them."""
+    of_frame: dict[int, list[str]] = {}
+    frame_of = {}
+    for i in model.reg_image_ids():
+        image = model.image(i)
+        of_frame.setdefault(image.frame_id, []).append(image.name)
+        frame_of[image.name] = image.frame_id
+    taken: set[int] = set()
+    whole = []
+    for block in blocks:
+        frames = [f for f in dict.fromkeys(frame_of[name] for name in block) if f not in taken]
+        taken.update(frames)
+        whole.append([name for frame in frames for name in of_frame[frame]])
+    return [block for block in whole if block]
+
+
+def _sensor(camera_id: int) -> Any:
+    pycolmap = load_pycolmap()
+    return pycolmap.sensor_t(pycolmap.SensorType.CAMERA, camera_id)
+
+
+def _rigid(pose: Pose) -> Any:
+    pycolmap = load_pycolmap()
+    return pycolmap.Rigid3d(pycolmap.Rotation3d(pose.quat_xyzw), pose.translation)
+
+
+def _pose(rigid: Any) -> Pose:
+    return Pose(Rotation.from_quat(rigid.rotation.quat), rigid.translation)
