@@ -60,7 +60,7 @@ def first_hit(blocked: Mask, floor: FloorMap, position: Array, samples: int) -> 
     bearings = 2 * np.pi * np.arange(RAYS) / RAYS
     steps = (np.arange(samples) + 0.5) * floor.resolution
     points = position[:2] + steps[:, None, None] * np.stack([np.cos(bearings), np.sin(bearings)], axis=-1)
-    hit = _at(blocked, floor, points.reshape(-1, 2)).reshape(samples, RAYS)
+    hit = cells_hit(blocked, floor, points.reshape(-1, 2)).reshape(samples, RAYS)
     return np.where(hit.any(axis=0), steps[hit.argmax(axis=0)], np.inf)
 
 
@@ -81,7 +81,8 @@ def looked_across(floor: FloorMap, landmarks: Landmarks) -> np.ndarray:
     return counts.reshape(floor.shape)
 
 
-def _at(mask: Mask, floor: FloorMap, points: Array) -> Mask:
+def cells_hit(mask: Mask, floor: FloorMap, points: Array) -> Mask:
+    """Whether each of the points (N, 2) lies in a cell of `mask`; False beyond the map."""
     cells = floor.cell_of(points)
     inside = floor.contains(cells)
     hit = np.zeros(len(points), dtype=bool)

@@ -89,9 +89,10 @@ def open_loops(landmarks: Landmarks, seconds: Seconds, separated: Callable[[Arra
 
     separated: whether something stands between two positions (3,), so that the views are of two places.
     """
-    depth = _median_depth(landmarks)
+    depth = median_depth(landmarks)
     ahead = Rotation.from_quat(landmarks.frame_quats_xyzw).apply([0.0, 0.0, 1.0])
-    near = cKDTree(np.hstack([landmarks.frame_positions, depth * ahead])).query_pairs(SAME_VIEW * depth, output_type="ndarray")
+    views = cKDTree(np.hstack([landmarks.frame_positions, depth * ahead]))
+    near = views.query_pairs(SAME_VIEW * depth, output_type="ndarray")
     names = [seconds[str(name)] for name in landmarks.frame_names]
     sees = _sees(landmarks).T.tocsr()
     best: dict[int, int] = {}
@@ -185,6 +186,6 @@ def _link(sees: Any, part: NDArray[np.intp]) -> WeakLink:
     return WeakLink(landmarks, tuple(gone) if len(gone) <= WEAK_KEYFRAMES else (), border, part)
 
 
-def _median_depth(landmarks: Landmarks) -> float:
+def median_depth(landmarks: Landmarks) -> float:
     sight = landmarks.xyz[landmarks.observed] - landmarks.frame_positions[landmarks.observed_by]
     return float(np.median(np.linalg.norm(sight, axis=1))) if len(sight) else 1.0

@@ -1,0 +1,30 @@
+"""`campose doctor SCENE`"""
+
+import json
+from pathlib import Path
+
+from jsonargparse import ArgumentParser, Namespace
+
+from campose_core.evaluation.diagnosis import diagnose
+from campose_core.evaluation.diagnosis_picture import picture_of
+from campose_core.evaluation.diagnosis_text import text_of
+from campose_core.files import write_bytes, write_text
+from campose_core.progress import say
+from campose_core.scene import Scene
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("scene", type=Path, help="scene folder, in whatever state; only its reports/ are written")
+    parser.add_argument("--json", action="store_true", help="print all that was found as one JSON object")
+
+
+def run(options: Namespace) -> None:
+    scene = Scene.open(options.scene)
+    found = diagnose(scene)
+    facts = json.dumps(found.to_dict())
+    write_text(scene.reports_dir / "doctor.json", facts + "\n")
+    print(facts if options.json else text_of(found))
+    picture = picture_of(found)
+    if picture is not None:
+        write_bytes(scene.reports_dir / "doctor.png", picture)
+        say(f"the picture: {scene.reports_dir / 'doctor.png'}")
