@@ -9,6 +9,7 @@ from jsonargparse import ArgumentParser, Namespace
 from campose_core.errors import AlignmentError, UsageError
 from campose_core.mapping.align import AlignRequest, align_scene
 from campose_core.mapping.gathered import KINDS, named
+from campose_core.mapping.tracker_evidence import TrackerSource
 from campose_core.scene import Scene
 
 
@@ -30,7 +31,20 @@ def add_alignment_arguments(parser: ArgumentParser) -> None:
         "--reference", type=Path | None, help="TUM file: the camera's pose in the map at the frames' stamps"
     )
     parser.add_argument(
-        "--source", type=str | None, help="the source that --reference is of, where the stamps of several fit"
+        "--source", type=str | None, help="the source that --reference or --tracker is of, where there are several"
+    )
+    parser.add_argument(
+        "--tracker",
+        type=Path | None,
+        help="TUM file, CSV table or bag: poses of a body that carries the camera; clock and mounting are estimated",
+    )
+    parser.add_argument("--tracker-topic", type=str | None, help="pose topic of that bag (default: the only one)")
+    parser.add_argument(
+        "--mounting",
+        type=list[float] | None,
+        nargs=7,
+        metavar=("X", "Y", "Z", "QX", "QY", "QZ", "QW"),
+        help="about where the camera sits on the tracked body: counts where the motion does not show it",
     )
     parser.add_argument(
         "--points", type=Path | None, help="CSV of three or more point pairs: name,x,y,z or sfm_x,...,x,y,z"
@@ -55,8 +69,11 @@ def alignment_request(options: Namespace) -> AlignRequest:
         UsageError: an option without the one it belongs to, an unknown kind, a distance that is no number.
         AlignmentError: a file is missing.
     """
-    if options.source is not None and options.reference is None:
+    if options.source is not None and options.reference is None and options.tracker is None:
         raise UsageError("--source tells of which source --reference is: leave it out, or give the reference")
+    for name in ("tracker_topic", "mounting"):
+        if options[name] is not None and options.tracker is None:
+            raise UsageError(f"--{name.replace('_', '-')} tells about --tracker: leave it out, or give the tracker")
     kinds = tuple(options["from"] or ())
     for name in kinds:
         if named(name)[0] not in KINDS:
@@ -66,6 +83,12 @@ def alignment_request(options: Namespace) -> AlignRequest:
     for path in (options.reference, options.points, options.markers):
         if path is not None and not path.is_file():
             raise AlignmentError(f"{path}: no such file")
+    tracker = None
+    if options.tracker is not None:
+        if not options.tracker.exists():
+            raise AlignmentError(f"{options.tracker}: no such file or folder")
+        mounting = None if options.mounting is None else tuple(options.mounting)
+        tracker = TrackerSource(path=options.tracker, topic=options.tracker_topic, mounting=mounting)
     distance = None
     if options.distance is not None:
         first, second, text = options.distance
@@ -75,6 +98,7 @@ def alignment_request(options: Namespace) -> AlignRequest:
     return AlignRequest(
         reference=options.reference,
         source=options.source,
+        tracker=tracker,
         points=options.points,
         distance=distance,
         camera_height_m=options.camera_height,

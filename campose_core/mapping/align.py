@@ -21,6 +21,7 @@ from campose_core.mapping.gathered import Level, gather, names_of
 from campose_core.mapping.held_out import HeldOut
 from campose_core.mapping.markers_seen import marker_evidence, read_markers
 from campose_core.mapping.register import SfmPoses
+from campose_core.mapping.tracker_evidence import TrackerSource, tracker_evidence
 from campose_core.progress import say
 from campose_core.scene import Alignment, Scene
 
@@ -31,14 +32,15 @@ MEASURED = 0.01  # relative error of a distance between two cameras that was mea
 class AlignRequest:
     """What to align by; nothing given means by what the recordings hold.
 
-    reference: TUM file of map_from_cam, of the recording `source` where the stamps do not tell. points: CSV of point
-    pairs. distance: two frames and the metres between their cameras. camera_height_m: above the floor, None for that of
-    the floor that was seen. markers: markers.yaml. recorded: kinds out of the recordings (`gathered.KINDS`), each with
-    `:TOPIC` behind it where only one topic is meant.
+    reference: TUM file of map_from_cam, of the recording `source` where the stamps do not tell. tracker: of a body that
+    the camera of `source` sits on. points: CSV of point pairs. distance: two frames and the metres between their
+    cameras. camera_height_m: above the floor, None for that of the floor that was seen. markers: markers.yaml.
+    recorded: kinds out of the recordings (`gathered.KINDS`), each with `:TOPIC` behind it where only one topic is meant.
     """
 
     reference: Path | None = None
     source: str | None = None
+    tracker: TrackerSource | None = None
     points: Path | None = None
     distance: tuple[str, str, float] | None = None
     camera_height_m: float | None = None
@@ -56,6 +58,8 @@ class AlignRequest:
             if path is not None:
                 modified = "modified_ns" if not options else f"{name}_modified_ns"
                 options |= {name: str(path.resolve()), modified: _modified_ns(path)}
+        if self.tracker is not None:
+            options |= {**self.tracker.options(), "tracker_modified_ns": _modified_ns(self.tracker.path)}
         options |= {} if self.source is None else {"source": self.source}
         if self.distance is not None:
             options |= {"distance": list(self.distance), "height_m": self.camera_height_m}
@@ -80,9 +84,9 @@ def align_scene_by_distance(scene: Scene, first: str, second: str, distance_m: f
 def align_scene(scene: Scene, request: AlignRequest) -> Scene:
     """Find map_from_sfm by what was asked for, or by what the recordings hold; returns the scene as saved.
 
-    What comes first in the order of trust is applied: reference, points, then those of `gathered.KINDS`, markers among
-    them, then a scale alone (a distance, the size of markers) with the level that is known best. The others are
-    compared with it; the differences are printed and stored with the alignment.
+    What comes first in the order of trust is applied: reference, tracker, points, then those of `gathered.KINDS`,
+    markers among them, then a scale alone (a distance, the size of markers) with the level that is known best. The
+    others are compared with it; the differences are printed and stored with the alignment.
 
     Raises:
         AlignmentError: a file or a source that was asked for cannot be used; two that were asked for contradict each
@@ -129,6 +133,8 @@ def _by_hand(scene: Scene, poses: dict[str, Pose], request: AlignRequest) -> lis
         path_sfm = np.array([poses[frame.name].translation for frame, _ in known])
         alignment = align_to_poses([poses[frame.name] for frame, _ in known], [pose for _, pose in known])
         evidence.append(evidence_of_poses(f"reference {request.reference.name}", alignment, path_sfm))
+    if request.tracker is not None:
+        evidence.append(tracker_evidence(scene, poses, request.tracker, request.source))
     if request.points is not None:
         source, target = read_pairs(request.points, poses)
         try:

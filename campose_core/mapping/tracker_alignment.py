@@ -187,7 +187,7 @@ class _Fit:
             )
             turn = Rotation.from_rotvec(x[4:7])
             middle = start.transform(self._positions.mean(0))
-            scale = start.scale * np.exp(x[7])
+            scale = float(start.scale * np.exp(x[7]))
             rotation = turn * start.rotation
             translation = middle + x[1:4] - scale * rotation.apply(self._positions.mean(0))
             return float(x[0]), mounting, Similarity(scale, rotation, translation)
