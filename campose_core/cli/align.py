@@ -41,7 +41,7 @@ def add_alignment_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--tracker-topic", type=str | None, help="pose topic of that bag (default: the only one)")
     parser.add_argument(
         "--mounting",
-        type=list[float] | None,
+        type=float,
         nargs=7,
         metavar=("X", "Y", "Z", "QX", "QY", "QZ", "QW"),
         help="about where the camera sits on the tracked body: counts where the motion does not show it",

@@ -4,11 +4,12 @@ import json
 from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
-from jsonargparse.typing import PositiveFloat, PositiveInt
+from jsonargparse.typing import PositiveInt
 
 from campose_core.errors import UsageError
 from campose_core.mapping.given_poses import GivenPoses
 from campose_core.mapping.reconstruct import MAPPERS, MapOptions, map_scene
+from campose_core.mapping.rig import RIG_USES
 from campose_core.scene import Scene
 
 
@@ -18,10 +19,16 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--mapper", choices=MAPPERS, default=MapOptions.mapper, help="COLMAP's global or incremental mapper"
     )
     parser.add_argument(
-        "--keyframe-fps", type=PositiveFloat | None, help="keyframes per second (default: as many as allowed)"
+        "--max-keyframes",
+        type=PositiveInt,
+        default=MapOptions.max_keyframes,
+        help="where there would be more, they lie further apart",
     )
     parser.add_argument(
-        "--max-keyframes", type=PositiveInt, default=MapOptions.max_keyframes, help="bound where no rate is given"
+        "--rig",
+        choices=RIG_USES,
+        default=MapOptions.rig,
+        help="cameras of one robot: fixed where /tf_static has them, where the pictures put them, or not to each other",
     )
     add_pose_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print what was reconstructed as JSON")
@@ -38,7 +45,7 @@ def add_pose_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--mounting",
-        type=list[float] | None,
+        type=float,
         nargs=7,
         metavar=("X", "Y", "Z", "QX", "QY", "QZ", "QW"),
         help="the camera's pose on the body that the known poses are of (default: they are the camera's)",
@@ -69,9 +76,9 @@ def given_poses(options: Namespace) -> GivenPoses | None:
 def run(options: Namespace) -> None:
     chosen = MapOptions(
         mapper=options.mapper,
-        keyframe_fps=options.keyframe_fps,
         max_keyframes=options.max_keyframes,
         poses=given_poses(options),
+        rig=options.rig,
     )
     scene = map_scene(Scene.open(options.scene), chosen)
     if options.json:

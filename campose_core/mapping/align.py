@@ -35,7 +35,7 @@ class AlignRequest:
     reference: TUM file of map_from_cam, of the recording `source` where the stamps do not tell. tracker: of a body that
     the camera of `source` sits on. points: CSV of point pairs. distance: two frames and the metres between their
     cameras. camera_height_m: above the floor, None for that of the floor that was seen. markers: markers.yaml.
-    recorded: kinds out of the recordings (`gathered.KINDS`), each with `:TOPIC` behind it where only one topic is meant.
+    recorded: kinds out of the recordings (`gathered.KINDS`), each with `:TOPIC` behind it where only one is meant.
     """
 
     reference: Path | None = None
