@@ -12,8 +12,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from campose_core.camera import Camera
 from campose_core.errors import MappingError, SceneError
 from campose_core.files import replacing, write_text
@@ -23,8 +21,10 @@ from campose_core.mapping.colmap import load_pycolmap
 from campose_core.mapping.features import KIND
 from campose_core.mapping.given_poses import GivenPoses, adjustment_text, in_map_frame, keyframe_poses
 from campose_core.mapping.held_out import NOTHING
+from campose_core.mapping.keyframes import choose_at_most, measure_motion
 from campose_core.mapping.landmarks import Landmarks
 from campose_core.mapping.register import register
+from campose_core.mapping.rig import keep_moments_together, rig_text, rigs_of_keyframes
 from campose_core.progress import say
 from campose_core.scene import Scene, SceneFrame
 
@@ -34,35 +34,43 @@ RESULTS = ("landmarks.npz", "poses.npz", "held_out.npz", "report.json")  # besid
 
 @dataclass(frozen=True, kw_only=True)
 class MapOptions:
-    """keyframe_fps: keyframes per second of recording, or None for as many as `max_keyframes` allows.
+    """max_keyframes: a bound; where a recording would make more, they lie further apart.
 
     poses: known from outside; landmarks are then triangulated from them, whatever the mapper.
+    rig: how the cameras of a rig are used, see `campose_core.mapping.rig.rigs_of_keyframes`.
     """
 
     mapper: str = "global"
-    keyframe_fps: float | None = None
     max_keyframes: int = 400
     stage_timeout_s: float = 3600.0
     poses: GivenPoses | None = None
+    rig: str = "known"
 
 
-def choose_keyframes(frames: tuple[SceneFrame, ...], options: MapOptions) -> dict[str, list[str]]:
-    """Frame names per source, in time order: all of them, or evenly in time at the rate that the options allow."""
+def choose_keyframes(scene: Scene, most: int) -> tuple[dict[str, list[str]], dict[str, int]]:
+    """Frame names per source, in time order, and how many were left out, by reason.
+
+    Raises:
+        MappingError: fewer than three are left.
+    """
     by_source: dict[str, list[SceneFrame]] = {}
-    for frame in sorted(frames, key=lambda f: f.stamp_ns):
+    for frame in sorted(scene.frames, key=lambda f: f.stamp_ns):
         by_source.setdefault(frame.source, []).append(frame)
-    rate = options.keyframe_fps
-    if rate is None and len(frames) > options.max_keyframes:
-        seconds = sum((group[-1].stamp_ns - group[0].stamp_ns) / 1e9 for group in by_source.values())
-        rate = max(options.max_keyframes - len(by_source), 1) / max(seconds, 1e-9)  # each source's first comes on top
-    return {source: [f.name for f in _at_rate(group, rate)] for source, group in by_source.items()}
-
-
-def _at_rate(frames: list[SceneFrame], rate: float | None) -> list[SceneFrame]:
-    if rate is None:
-        return frames
-    slots = np.array([(f.stamp_ns - frames[0].stamp_ns) / 1e9 * rate + 1e-6 for f in frames]).astype(int)
-    return [frame for frame, new in zip(frames, np.diff(slots, prepend=-1) > 0, strict=True) if new]
+    motion = {
+        source: measure_motion([scene.frame_path(frame) for frame in group], f"keyframes {source}")
+        for source, group in by_source.items()
+    }
+    chosen = choose_at_most(motion, most)
+    names = {source: [by_source[source][row].name for row in found.rows] for source, found in chosen.items()}
+    left_out = {why: sum(getattr(k, why) for k in chosen.values()) for why in ("static", "blurred", "dark")}
+    total = sum(map(len, names.values()))
+    if total < 3:
+        raise MappingError(
+            f"{scene.path}: {len(scene.frames)} frames make {total} keyframes: the camera hardly moved in "
+            f"{left_out['static']}, {left_out['dark']} are dark, {left_out['blurred']} blurred. Record while walking, "
+            "with the light on"
+        )
+    return names, left_out
 
 
 def given_camera(scene: Scene, source: str) -> Camera:
@@ -85,7 +93,8 @@ def map_scene(scene: Scene, options: MapOptions) -> Scene:
     Raises:
         MappingError: a stage failed; the message names it and what to record instead.
     """
-    chosen = {k: v for k, v in asdict(options).items() if k not in ("stage_timeout_s", "poses")}
+    chosen = {k: v for k, v in asdict(options).items() if k not in ("stage_timeout_s", "poses", "rig")}
+    chosen |= {"rig": options.rig} if scene.rigs else {}
     chosen |= {} if options.poses is None else {"poses": options.poses.inputs()}
     if scene.is_done("map", chosen) and all((scene.sfm_dir / name).is_file() for name in RESULTS):
         say("map: done already")
@@ -94,14 +103,17 @@ def map_scene(scene: Scene, options: MapOptions) -> Scene:
         raise MappingError(f"{scene.path} holds {len(scene.frames)} frames: extract a recording first, three or more")
     load_pycolmap()  # a missing package is better said here than by a child
     posed = None if options.poses is None else options.poses.read(scene)
-    names = choose_keyframes(scene.frames, options)
+    names, left_out = choose_keyframes(scene, options.max_keyframes)
+    names = keep_moments_together(names, scene)
+    rigs = rigs_of_keyframes(scene, names, options.rig)
     total = sum(map(len, names.values()))
-    say(f"map: {total} keyframes of {len(scene.frames)} frames")
+    reasons = "".join(f", {count} {why}" for why, count in left_out.items() if count)
+    say(f"map: {total} keyframes of {len(scene.frames)} frames{reasons}")
     extracted = {step: record["key"] for step, record in scene.steps.items() if step.startswith("extract")}
     work = _work_folder(scene.path / ".sfm.work", {"options": chosen, "extracted": extracted, "features": KIND})
     given = {source: given_camera(scene, source).to_dict() for source in names}
     stamps_ns = {f.name: f.stamp_ns for f in scene.frames}
-    report = _run_stages(work, str(scene.frames_dir), given, names, stamps_ns, options, posed)
+    report = _run_stages(work, str(scene.frames_dir), given, names, stamps_ns, options, posed, rigs)
     refined = {source: Camera.from_dict(fields) for source, fields in report["cameras"].items()}
     exact = posed if posed and not report["given_poses"]["adjusted"] else {}
     poses = register(Landmarks.load(work / "landmarks.npz"), scene, refined, exact)
@@ -114,7 +126,13 @@ def map_scene(scene: Scene, options: MapOptions) -> Scene:
             shutil.copyfile(work / file, sfm / file)
         poses.save(sfm / "poses.npz")
         missing = sorted({frame.name for frame in scene.frames} - set(poses.names))
-        report |= {"keyframes": total, "frames": len(scene.frames), "posed": len(poses.names), "without_pose": missing}
+        report |= {
+            "keyframes": total,
+            "keyframes_left_out": left_out,
+            "frames": len(scene.frames),
+            "posed": len(poses.names),
+            "without_pose": missing,
+        }
         write_text(sfm / "report.json", json.dumps(report, indent=1))
         # Between here and the last save a kill must not leave the old alignment to the new reconstruction.
         unposed = tuple(replace(frame, map_from_cam=None) for frame in scene.frames)
@@ -149,6 +167,7 @@ def _run_stages(
     stamps_ns: dict[str, int],
     options: MapOptions,
     posed: dict[str, Pose] | None,
+    rigs: list[dict[str, Any]],
 ) -> dict[str, Any]:
     """Run the stages that have left no report yet; the reports of all of them, in one."""
     total = sum(map(len, names.values()))
@@ -174,7 +193,9 @@ def _run_stages(
     say(f"map: {matched['verified']} of {matched['pairs']} pairs match, {matched['verified_loops']} close a loop")
     where = {"images": images, "database": str(database), "model": str(model)}
     if posed is None:
-        made = stage("reconstruction", model, **where, mapper=options.mapper)
+        made = stage("reconstruction", model, **where, mapper=options.mapper, rigs=rigs)
+        if rigs:
+            say(rig_text(rigs, made["rigs"]))
     else:
         made = stage("triangulation", model, **where, poses=keyframe_poses(posed, names))
         say(f"map: {adjustment_text(made['given_poses'])}")

@@ -21,9 +21,9 @@ from campose_core.geometry import Pose, pose_error
 from campose_core.mapping.align import align_scene_by_distance, align_scene_to_points, align_scene_to_reference
 from campose_core.mapping.child import run_stage
 from campose_core.mapping.landmarks import Landmarks
-from campose_core.mapping.reconstruct import MapOptions, choose_keyframes, map_scene
+from campose_core.mapping.reconstruct import MapOptions, map_scene
 from campose_core.mapping.register import SfmPoses
-from campose_core.scene import Scene, SceneFrame
+from campose_core.scene import Scene
 from campose_core.trajectory import read_tum
 
 pytestmark = pytest.mark.slow
@@ -206,14 +206,6 @@ def test_rows_of_an_extraction_that_was_killed_before_it_was_recorded_are_not_ma
         file.write("walk/1.jpg,walk,7,walk,,,,,,,,\n")
     with pytest.raises(SceneError, match="the extraction of 'walk' was cut short"):
         map_scene(Scene.open(scene.path), MapOptions(max_keyframes=20))
-
-
-def test_keyframes_are_even_in_time():
-    frames = tuple(SceneFrame(f"a/{i}.jpg", "a", i * 100_000_000, "a") for i in range(100))
-    chosen = choose_keyframes(frames, MapOptions(keyframe_fps=2))["a"]
-    assert chosen == [f"a/{i}.jpg" for i in range(0, 100, 5)]
-    assert len(choose_keyframes(frames, MapOptions())["a"]) == 100
-    assert 30 <= len(choose_keyframes(frames, MapOptions(max_keyframes=33))["a"]) <= 34
 
 
 def test_alignment_by_points_and_by_distance_agree_with_the_reference(small_scene, tmp_path):
