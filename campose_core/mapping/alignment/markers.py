@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from campose_core.errors import AlignmentError
 from campose_core.geometry import Array, Pose
@@ -17,6 +19,8 @@ from campose_core.mapping.alignment.points import umeyama_or_advice
 from campose_core.scene import Alignment
 
 MIN_VIEWS = 2
+PAIRS = 100
+NOISE_RAD = 0.005  # a pixel or two: views that miss by less agree
 MIN_PARALLAX_DEG = 2.0  # between the views of a marker: below, its depth is a guess
 SQUARE = 0.1  # edges of one marker may differ by this share, or its corners were triangulated wrongly
 # Corners in units of the size, x to the right and y up on the printed side: the order in which cv2.aruco finds them.
@@ -35,8 +39,8 @@ class MarkerScale:
 def triangulate_corners(sfm_from_cams: list[Pose], rays: Array) -> Array | None:
     """The four corners (4, 3) in sfm from V views: rays (V, 4, 2) are undistorted (x / z, y / z). None: not certain.
 
-    Each corner is the point nearest to its rays, weighted anew by the angle at which it misses them (Cauchy), so that
-    a wrong detection among several moves nothing.
+    Pairs of views propose the place, the median angle by which all views miss it judges, and the views that agree are
+    intersected: a wrong detection among several moves nothing.
     """
     if len(rays) < MIN_VIEWS:
         return None
@@ -44,6 +48,10 @@ def triangulate_corners(sfm_from_cams: list[Pose], rays: Array) -> Array | None:
     directions = np.dstack([rays, np.ones(rays.shape[:2])])
     directions = np.array([pose.rotation.apply(d) for pose, d in zip(sfm_from_cams, directions, strict=True)])
     directions /= np.linalg.norm(directions, axis=2, keepdims=True)
+    agreeing = _agreeing_views(origins, directions)
+    if agreeing.sum() < MIN_VIEWS:
+        return None
+    origins, directions = origins[agreeing], directions[agreeing]
     corners = np.array([_nearest_point(origins, directions[:, corner]) for corner in range(4)])
     middle = corners.mean(axis=0)
     seen_from = middle - origins
@@ -54,17 +62,39 @@ def triangulate_corners(sfm_from_cams: list[Pose], rays: Array) -> Array | None:
     return corners if certain else None
 
 
+def _agreeing_views(origins: Array, directions: Array) -> NDArray[np.bool_]:
+    """Which of V views (V, 3), (V, 4, 3) see the marker at the place on which most of them agree."""
+    generator = np.random.default_rng(0)
+    views = len(origins)
+    pairs = list(combinations(range(views), 2))
+    if len(pairs) > PAIRS:
+        pairs = [tuple(generator.choice(views, 2, replace=False)) for _ in range(PAIRS)]
+    best, best_median = np.zeros(views), np.inf
+    for pair in pairs:
+        chosen = list(pair)
+        corners = np.array([_nearest_point(origins[chosen], directions[chosen, i]) for i in range(4)])
+        misses = np.stack([_misses(corners[i], origins, directions[:, i]) for i in range(4)]).max(axis=0)
+        if np.median(misses) < best_median:
+            best, best_median = misses, float(np.median(misses))
+    return np.asarray(best <= max(3 * best_median, NOISE_RAD))
+
+
+def _misses(point: Array, origins: Array, directions: Array) -> Array:
+    """Angles (V,) between rays and the direction in which a point (3,) lies; behind counts as a half turn."""
+    towards = point - origins
+    return np.asarray(
+        np.arctan2(np.linalg.norm(np.cross(directions, towards), axis=1), np.sum(directions * towards, axis=1))
+    )
+
+
 def _nearest_point(origins: Array, directions: Array) -> Array:
-    """argmin over x of the sum of w |(I - d d') (x - o)|^2, w from the angle that a ray misses x by."""
+    """argmin over x of the sum of |(I - d d') (x - o)|^2 / |x - o|^2: the point that rays (V, 3) miss least."""
     across = np.eye(3) - directions[:, :, None] * directions[:, None, :]
     weights = np.ones(len(origins))
-    for _ in range(10):
-        normal = np.einsum("v,vij->ij", weights, across) + 1e-12 * np.eye(3)
+    for _ in range(3):
+        normal = np.einsum("v,vij->ij", weights, across) + 1e-12 * weights.sum() * np.eye(3)
         point = np.linalg.solve(normal, np.einsum("v,vij,vj->i", weights, across, origins))
-        distance = np.maximum(np.linalg.norm(point - origins, axis=1), 1e-9)
-        misses = np.linalg.norm(np.einsum("vij,vj->vi", across, point - origins), axis=1) / distance
-        spread = max(1.5 * float(np.median(misses)), 1e-6)
-        weights = 1.0 / ((1.0 + (misses / spread) ** 2) * distance**2)
+        weights = 1.0 / np.maximum(np.sum((point - origins) ** 2, axis=1), 1e-18)
     return np.asarray(point)
 
 

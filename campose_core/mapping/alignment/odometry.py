@@ -31,6 +31,8 @@ LEAST_SEGMENTS = 4
 UP = np.array([0.0, 0.0, 1.0])
 MAD = 1.4826  # standard deviation of a normal distribution / median absolute deviation
 TUKEY = 4.685  # 95 % as good as least squares where all is normal (Holland and Welsch 1977)
+JUMP = 5.0  # typical steps: what is more is no step of a random walk
+WALK_TO_NOISE = np.geomspace(1e-5, 1e3, 17)  # variance of a step / variance of the noise
 LEVEL_DEG, HEIGHT_GAIN = 1.0, 0.02  # what a base rocks by, and climbs unseen, as standard deviations
 
 
@@ -197,25 +199,28 @@ def _at_start(path: _Stacked, scale: float, level_from_sfm: Rotation) -> Similar
 
 
 def at_start(values: Array) -> float:
-    """The first value of a random walk that is observed with noise (N,): its best linear estimate.
+    """The first value of a random walk that is observed with noise (N,): a Kalman filter from the last to the first.
 
-    The two variances come from how much values differ that are one step, and several steps, apart (a variogram: noise
-    is its nugget, the walk its slope). Jumps are steps of their own size. Then a Kalman filter runs from the last
-    value to the first.
+    Of the ratios walk / noise the likeliest is believed (prediction error decomposition: Harvey, "Forecasting,
+    structural time series models and the Kalman filter", 1989, section 3.4). A value off its neighbours is taken for
+    theirs, and what comes after a jump tells nothing of the start.
     """
-    steps = np.diff(values)
-    if not len(steps):
+    if len(values) < 3:
         return float(values[0])
-    lag = min(8, len(steps))
-    one = (MAD * float(np.median(np.abs(steps)))) ** 2
-    several = (MAD * float(np.median(np.abs(values[lag:] - values[:-lag])))) ** 2
-    walk = max((several - one) / (lag - 1), 0.0) if lag > 1 else one
-    noise = max((one - walk) / 2, 1e-3 * one, 1e-18)
-    walks = np.where(np.abs(steps) > 5 * np.sqrt(one), steps**2, walk)
-    value, variance = float(values[-1]), noise
-    for observed, step in zip(values[-2::-1], walks[::-1], strict=True):
-        variance += step
-        gain = variance / (variance + noise)
-        value += gain * (float(observed) - value)
-        variance *= 1 - gain
-    return value
+    far = JUMP * max(MAD * float(np.median(np.abs(np.diff(values)))), 1e-9)
+    neighbours = np.median([values[:-2], values[1:-1], values[2:]], axis=0)
+    smooth = np.concatenate([neighbours[:1], neighbours, neighbours[-1:]])
+    calm = np.where(np.abs(values - smooth) > far, smooth, values)
+    jumps = np.flatnonzero(np.abs(np.diff(calm)) > far)
+    calm = calm[: jumps[0] + 1] if len(jumps) else calm
+    value, variance = np.full(len(WALK_TO_NOISE), calm[-1]), np.ones(len(WALK_TO_NOISE))
+    squares, logarithms = np.zeros(len(WALK_TO_NOISE)), np.zeros(len(WALK_TO_NOISE))
+    for observed in calm[-2::-1]:
+        predicted = variance + WALK_TO_NOISE + 1
+        innovation = observed - value
+        squares += innovation**2 / predicted
+        logarithms += np.log(predicted)
+        value = value + (1 - 1 / predicted) * innovation
+        variance = 1 - 1 / predicted
+    likelihood = -(len(calm) - 1) * np.log(np.maximum(squares, 1e-30)) - logarithms
+    return float(value[int(np.argmax(likelihood))])
