@@ -17,8 +17,11 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
+from scipy.spatial.transform import Rotation
+
 from campose_core.camera import Camera
 from campose_core.extras import load_extra
+from campose_core.geometry import Pose
 
 
 @cache
@@ -53,3 +56,14 @@ def to_colmap_camera(camera: Camera) -> Any:
 def from_colmap_camera(camera: Any) -> Camera:
     """The Camera of a pycolmap camera, with pixel centres at integers."""
     return Camera.from_colmap(camera.model_name, camera.width, camera.height, list(camera.params))
+
+
+def to_colmap_pose(pose: Pose) -> Any:
+    """The pycolmap Rigid3d of a pose; both map points alike."""
+    pycolmap = load_pycolmap()
+    return pycolmap.Rigid3d(pycolmap.Rotation3d(pose.quat_xyzw), pose.translation)
+
+
+def from_colmap_pose(rigid: Any) -> Pose:
+    """The Pose of a pycolmap Rigid3d."""
+    return Pose(Rotation.from_quat(rigid.rotation.quat), rigid.translation)

@@ -82,7 +82,7 @@ def solve_pnp(pixels: Array, xyz: Array, camera: Camera) -> CameraPose | None:
     """
     if len(pixels) < MIN_INLIERS:
         return None
-    origin = _origin_near(xyz)
+    origin = origin_near(xyz)
     xyz = xyz - origin
     pycolmap = load_pycolmap()
     estimation = pycolmap.AbsolutePoseEstimationOptions()
@@ -90,7 +90,7 @@ def solve_pnp(pixels: Array, xyz: Array, camera: Camera) -> CameraPose | None:
     estimation.ransac.min_inlier_ratio = MIN_INLIER_RATIO  # bounds the trials on matches that are all wrong
     estimation.ransac.random_seed = 0
     found = pycolmap.estimate_and_refine_absolute_pose(
-        pixels_to_colmap(pixels), xyz, to_colmap_camera(camera), estimation, _refinement(), return_covariance=True
+        pixels_to_colmap(pixels), xyz, to_colmap_camera(camera), estimation, refinement(), return_covariance=True
     )
     if found is None:
         return None
@@ -104,7 +104,7 @@ def refine_pnp(pixels: Array, xyz: Array, camera: Camera, world_from_cam: Pose) 
     """
     if len(pixels) < MIN_INLIERS:
         return None
-    origin = _origin_near(xyz)
+    origin = origin_near(xyz)
     xyz = xyz - origin
     cam_from_world = Pose(world_from_cam.rotation, world_from_cam.translation - origin).inverse()
     in_front = np.flatnonzero(cam_from_world.transform(xyz)[:, 2] > 0)
@@ -118,7 +118,7 @@ def refine_pnp(pixels: Array, xyz: Array, camera: Camera, world_from_cam: Pose) 
     return None if found is None else _supported(found, agreeing, pixels, xyz, camera, origin)
 
 
-def _origin_near(xyz: Array) -> Array:
+def origin_near(xyz: Array) -> Array:
     """The whole kilometre nearest to the landmarks: COLMAP loses the millimetres of coordinates such as UTM's."""
     return np.asarray(np.round(xyz.mean(axis=0), -3))
 
@@ -132,12 +132,12 @@ def _refine(
     start = pycolmap.Rigid3d(pycolmap.Rotation3d(cam_from_world.quat_xyzw), cam_from_world.translation)
     seen, mask = pixels_to_colmap(pixels[chosen]), np.ones(len(chosen), dtype=bool)
     found: dict[str, Any] | None = pycolmap.refine_absolute_pose(
-        start, seen, xyz[chosen], mask, to_colmap_camera(camera), _refinement(), return_covariance=True
+        start, seen, xyz[chosen], mask, to_colmap_camera(camera), refinement(), return_covariance=True
     )
     return found
 
 
-def _refinement() -> Any:
+def refinement() -> Any:
     options = load_pycolmap().AbsolutePoseRefinementOptions()
     options.gradient_tolerance = 1e-3
     return options
@@ -160,14 +160,14 @@ def _supported(
         return None
     cam_from_world = _pose(found["cam_from_world"])
     residuals = camera.project(cam_from_world.transform(xyz[inliers])) - pixels[inliers]
-    covariance = _covariance_in_world(found["covariance"], cam_from_world, residuals)
+    covariance = covariance_in_world(found["covariance"], cam_from_world, residuals)
     if not np.isfinite(covariance).all():
         return None
     from_origin = cam_from_world.inverse()
     return CameraPose(Pose(from_origin.rotation, from_origin.translation + origin), covariance, inliers)
 
 
-def _covariance_in_world(unit_covariance: Array, cam_from_world: Pose, residuals: Array) -> Array:
+def covariance_in_world(unit_covariance: Array, cam_from_world: Pose, residuals: Array) -> Array:
     """Covariance of the camera's position and orientation in the world from COLMAP's of cam_from_world.
 
     COLMAP's holds [rotation, translation] for unit pixel noise, the rotation in half angles (quaternion tangent): its

@@ -16,6 +16,7 @@ from campose_core.mapping.arrays import read_arrays, write_arrays
 from campose_core.mapping.features import SiftExtractor
 from campose_core.mapping.landmarks import Landmarks
 from campose_core.mapping.pnp import LandmarkMatcher, solve_pnp
+from campose_core.mapping.rig_places import poses_by_partners
 from campose_core.progress import track
 from campose_core.scene import Scene
 
@@ -62,6 +63,8 @@ def register(
 ) -> SfmPoses:
     """Poses of the keyframes and of every other frame that the landmarks can place; `cameras` by source.
 
+    A picture of a rig that they cannot place follows from another camera's picture of the same moment.
+
     given: poses that are known already, in the frame of the landmarks.
     """
     poses = (given or {}) | {str(name): landmarks.world_from_cam(i) for i, name in enumerate(landmarks.frame_names)}
@@ -75,6 +78,7 @@ def register(
             found = solve_pnp(features.pixels[seen], landmarks.xyz[shown], cameras[frame.source])
             if found is not None:
                 poses[frame.name] = found.world_from_cam
+    poses |= poses_by_partners(poses, scene)
     names = sorted(poses)
     return SfmPoses(
         np.array(names),

@@ -8,18 +8,18 @@ them fixed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
-from scipy.spatial.transform import Rotation
 
 from campose_core.errors import MappingError
-from campose_core.geometry import Pose, rotation_angle
-from campose_core.mapping.colmap import load_pycolmap
+from campose_core.geometry import Pose
+from campose_core.mapping.colmap import from_colmap_pose, load_pycolmap, to_colmap_pose
+from campose_core.mapping.rig_places import RigScale, scale_from_rig, stamped_names
 from campose_core.rig import Rig, moments
 from campose_core.scene import Scene
 
@@ -27,7 +27,6 @@ RIG_USES = ("known", "estimated", "none")
 LINKING_PAIRS = 10  # verified pairs between two cameras, at different moments, that tell how they sit to each other
 MAX_OFF_DEG = 3.0  # of a camera's known place from the estimated one: more is another mounting
 MAX_OFF_M = 0.1
-LEAST_MOMENTS = 3  # with a pose of both cameras, to compare them
 
 
 def keep_moments_together(chosen: dict[str, list[str]], scene: Scene) -> dict[str, list[str]]:
@@ -38,7 +37,7 @@ def keep_moments_together(chosen: dict[str, list[str]], scene: Scene) -> dict[st
     """
     together = dict(chosen)
     for rig in scene.rigs.values():
-        joined = [moment.pictures for moment in moments(_stamped(scene, rig), rig.tolerance_ns)]
+        joined = [moment.pictures for moment in moments(stamped_names(scene, rig), rig.tolerance_ns)]
         wanted = set(chosen.get(rig.reference, ()))
         for camera in rig.cameras[1:]:
             own = set(chosen.get(camera, ()))
@@ -65,17 +64,13 @@ def rigs_of_keyframes(scene: Scene, keyframes: Mapping[str, list[str]], use: str
     for rig in scene.rigs.values():
         stamped = {
             camera: [(stamp, name) for stamp, name in frames if name in chosen]
-            for camera, frames in _stamped(scene, rig).items()
+            for camera, frames in stamped_names(scene, rig).items()
         }
         joined = [list(moment.pictures.values()) for moment in moments(stamped, rig.tolerance_ns)]
         if any(len(names) > 1 for names in joined):
             places = rig.rig_from_cam if use == "known" else dict.fromkeys(rig.cameras)
             found.append({"rig": replace(rig, rig_from_cam=places).to_dict(), "moments": joined})
     return found
-
-
-def _stamped(scene: Scene, rig: Rig) -> dict[str, list[tuple[int, str]]]:
-    return {c: [(f.stamp_ns, f.name) for f in scene.frames if f.source == c] for c in rig.cameras}
 
 
 def write_rigs(database: str, rigs: list[dict[str, Any]], mapper: str) -> list[Rig]:
@@ -125,7 +120,7 @@ def _write_rig(db: Any, camera_ids: list[int], reference_from_cams: list[Pose | 
     rig = pycolmap.Rig()
     rig.add_ref_sensor(_sensor(camera_ids[0]))
     for camera_id, pose in zip(camera_ids[1:], reference_from_cams[1:], strict=True):
-        rig.add_sensor(_sensor(camera_id), None if pose is None else _rigid(pose.inverse()))
+        rig.add_sensor(_sensor(camera_id), None if pose is None else to_colmap_pose(pose.inverse()))
     return int(db.write_rig(rig))
 
 
@@ -152,63 +147,6 @@ def _linked_cameras(db: Any) -> dict[str, int]:
     return dict(zip(names, connected_components(coo_matrix(counts >= LINKING_PAIRS), directed=False)[1], strict=True))
 
 
-@dataclass(frozen=True)
-class RigScale:
-    """How a reconstruction's cameras sit to each other, against where they are known to sit.
-
-    scale: metres per unit of the reconstruction. relative_error: of the scale, one standard deviation, by the spread
-    over the moments; zero where the rig was held fixed, which leaves no spread. off_m, off_deg: by camera, the known
-    place less the median estimated one.
-    """
-
-    moments: int
-    scale: float
-    relative_error: float
-    off_m: dict[str, float]
-    off_deg: dict[str, float]
-
-
-def scale_from_rig(sfm_from_cams: Mapping[str, Pose], rig: Rig, joined: Iterable[Iterable[str]]) -> RigScale | None:
-    """The scale that the known distances between cameras give to a reconstruction, with or without rig constraints.
-
-    sfm_from_cams: by image name, SOURCE/FILE; joined: image names moment by moment. The relative place of two cameras
-    is the median over the moments (of rotations, the chordal mean); the scale is the least-squares one of all places.
-    None where no place is known, none is away from the reference camera, or too few moments show two cameras.
-    """
-    places: dict[str, list[Pose]] = {}
-    for names in joined:
-        here = {name.split("/")[0]: sfm_from_cams[name] for name in names if name in sfm_from_cams}
-        if rig.reference in here:
-            cam_from_sfm = here[rig.reference].inverse()
-            for camera in here.keys() - {rig.reference}:
-                places.setdefault(camera, []).append(cam_from_sfm * here[camera])
-    known = {c: rig.reference_from_cam(c) for c, poses in places.items() if len(poses) >= LEAST_MOMENTS}
-    pairs = {c: (pose, places[c]) for c, pose in sorted(known.items()) if pose is not None}
-    if not pairs:
-        return None
-    truth = np.array([pose.translation for pose, _ in pairs.values()])
-    each = [np.array([pose.translation for pose in poses]) for _, poses in pairs.values()]
-    measured = np.array([np.median(one, axis=0) for one in each])
-    fit = float(np.sum(truth * measured))
-    if np.linalg.norm(truth) < 1e-3 or fit <= 0:
-        return None
-    scale = float(np.sum(truth * truth)) / fit
-    along = [one @ t / (t @ t) for one, t in zip(each, truth, strict=True) if t @ t > 0]
-    spread = [1.4826 * np.median(np.abs(a - np.median(a))) / max(np.median(a), 1e-12) / np.sqrt(len(a)) for a in along]
-    off_m = np.linalg.norm(scale * measured - truth, axis=1)
-    turns = {
-        c: pose.rotation.inv() * Rotation.from_quat([p.quat_xyzw for p in poses]).mean()
-        for c, (pose, poses) in pairs.items()
-    }
-    return RigScale(
-        max(len(poses) for _, poses in pairs.values()),
-        scale,
-        float(np.min(spread)),
-        dict(zip(pairs, map(float, off_m), strict=True)),
-        {c: float(np.degrees(rotation_angle(turn))) for c, turn in turns.items()},
-    )
-
-
 def hold_rigs(model: Any, rigs: list[Rig], mapper: str) -> list[dict[str, Any]]:
     """Check the rigs of a COLMAP model against their known places, fix them there, and adjust the rest, in metres.
 
@@ -221,7 +159,9 @@ def hold_rigs(model: Any, rigs: list[Rig], mapper: str) -> list[dict[str, Any]]:
         return []
     if mapper != "global":  # it held them fixed: let go, to see whether the pictures agree
         _adjust(model, free=True)
-    poses = {model.image(i).name: _pose(model.image(i).cam_from_world().inverse()) for i in model.reg_image_ids()}
+    poses = {
+        model.image(i).name: from_colmap_pose(model.image(i).cam_from_world().inverse()) for i in model.reg_image_ids()
+    }
     joined = [[model.image(data.id).name for data in frame.image_ids] for frame in model.frames.values()]
     fits = [(rig, scale_from_rig(poses, rig, joined)) for rig in rigs]
     known = [(rig, fit) for rig, fit in fits if fit is not None]
@@ -255,7 +195,7 @@ def _fix(model: Any, rig: Rig) -> None:
             for camera in rig.cameras[1:]:
                 place = rig.reference_from_cam(camera)
                 if place is not None and camera in camera_ids:
-                    colmap_rig.set_sensor_from_rig(_sensor(camera_ids[camera]), _rigid(place.inverse()))
+                    colmap_rig.set_sensor_from_rig(_sensor(camera_ids[camera]), to_colmap_pose(place.inverse()))
 
 
 def _adjust(model: Any, free: bool) -> None:
@@ -313,12 +253,3 @@ def with_partners(blocks: list[list[str]], model: Any) -> list[list[str]]:
 def _sensor(camera_id: int) -> Any:
     pycolmap = load_pycolmap()
     return pycolmap.sensor_t(pycolmap.SensorType.CAMERA, camera_id)
-
-
-def _rigid(pose: Pose) -> Any:
-    pycolmap = load_pycolmap()
-    return pycolmap.Rigid3d(pycolmap.Rotation3d(pose.quat_xyzw), pose.translation)
-
-
-def _pose(rigid: Any) -> Pose:
-    return Pose(Rotation.from_quat(rigid.rotation.quat), rigid.translation)

@@ -35,11 +35,6 @@ def drawn_drive() -> tuple[Trajectory, dict[str, list[np.ndarray]]]:
         }
 
 
-def stamp(camera: str, moment_ns: int) -> int:
-    """When a camera took its picture of a moment."""
-    return int(moment_ns) + (LATE_NS if camera == "left" else 0)
-
-
 def rig_bag(
     path: Path,
     moments_ns: np.ndarray,
@@ -48,6 +43,7 @@ def rig_bag(
     camera: Camera = CAMERA,
     without_info: tuple[str, ...] = (),
     dropped: tuple[tuple[str, int], ...] = (),
+    late_ns: int = LATE_NS,
 ) -> Path:
     """A bag with an image and a camera_info topic for each camera, and /tf_static with `mountings` (base_from_cam).
 
@@ -65,7 +61,7 @@ def rig_bag(
         for i, (moment_ns, image) in enumerate(zip(moments_ns, images, strict=True)):
             if (name, i) in dropped:
                 continue
-            at = stamp(name, moment_ns)
+            at = int(moment_ns) + (late_ns if name == "left" else 0)
             message = make.compressed(at, jpeg(image))
             message.header.frame_id = f"{name}_optical"
             info = make.camera_info(at, camera.width, camera.height, k=k, d=np.zeros(5))
