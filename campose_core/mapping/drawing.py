@@ -119,11 +119,16 @@ def _long_strokes(ink: NDArray[np.bool_], least: float) -> NDArray[np.bool_]:
 
 
 def _outside(walls: NDArray[np.bool_], half_door: float) -> NDArray[np.bool_]:
-    """What is reached from the rim of the drawing without passing a gap narrower than two times `half_door` pixels."""
+    """What is reached from the rim of the drawing without passing a gap narrower than two times `half_door` pixels, and
+    what is left of it in corners, where nothing of that width fits."""
     margin = math.ceil(half_door) + 2
     open_floor = np.pad(~walls, margin, constant_values=True)
     roomy = ndimage.distance_transform_edt(open_floor) > half_door
     parts, _ = ndimage.label(roomy)
     flooded = parts == parts[0, 0]
-    reached = ndimage.distance_transform_edt(~flooded) <= half_door
-    return np.asarray((reached & open_floor)[margin:-margin, margin:-margin])
+    inside = open_floor & (ndimage.distance_transform_edt(~flooded) > half_door)
+    rooms, count = ndimage.label(inside)
+    is_room = np.zeros(count + 1, dtype=bool)
+    is_room[np.unique(rooms[roomy & inside])] = True
+    is_room[0] = False
+    return np.asarray((open_floor & ~is_room[rooms])[margin:-margin, margin:-margin])

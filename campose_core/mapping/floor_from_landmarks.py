@@ -30,7 +30,7 @@ MARGIN_M = 0.5
 FARTHEST = 3.0  # in median viewing distances: landmarks that were only seen from farther away are too uncertain
 MOST_SIGHTS = 300_000
 LEAST_SIGHTS, LEAST_STANDING = 2.0, 2.0  # sight lines through, and landmarks in, a cell and half of those beside it
-OUTVOTED = 8.0  # sight lines per landmark of a cell: so many go through no wall
+OUTVOTED = 1.0  # sight lines that pass a cell, for each that ends there: so many go through no wall
 GAP_M = 0.15  # of the free floor between sight lines, closed
 JUMP_M = 1.0  # two frames farther apart were not walked between
 
@@ -42,13 +42,20 @@ class _Canvas:
     corner: Array
     shape: tuple[int, int]
 
-    def count(self, xy: Array, weights: Array | None = None) -> Grid:
+    def count(self, xy: Array) -> Grid:
         """How many points (N, 2) lie in each cell."""
         column, row = np.floor((xy - self.corner) / RESOLUTION).astype(np.int64).T
         inside = (row >= 0) & (row < self.shape[0]) & (column >= 0) & (column < self.shape[1])
         flat = row[inside] * self.shape[1] + column[inside]
-        weights = None if weights is None else weights[inside]
-        return np.bincount(flat, weights, self.shape[0] * self.shape[1]).reshape(self.shape).astype(np.float64)
+        return np.bincount(flat, minlength=self.shape[0] * self.shape[1]).reshape(self.shape).astype(np.float64)
+
+    def look_up(self, cells: NDArray[np.bool_], xy: Array) -> NDArray[np.bool_]:
+        """The cell of each point (N, 2); False beyond the map."""
+        column, row = np.floor((xy - self.corner) / RESOLUTION).astype(np.int64).T
+        inside = (row >= 0) & (row < self.shape[0]) & (column >= 0) & (column < self.shape[1])
+        found = np.zeros(len(xy), dtype=bool)
+        found[inside] = cells[row[inside], column[inside]]
+        return found
 
 
 def floor_from_landmarks(landmarks: Landmarks, paths: Sequence[Array], radius_m: float) -> FloorMap:
@@ -79,7 +86,11 @@ def floor_from_landmarks(landmarks: Landmarks, paths: Sequence[Array], radius_m:
     ground = canvas.count(landmarks.xyz[trusted & (np.abs(height) <= GROUND_M), :2])
     in_the_way = canvas.count(landmarks.xyz[standing, :2])
     support = in_the_way + 0.5 * (ndimage.uniform_filter(in_the_way, 3, mode="constant") * 9 - in_the_way)
-    occupied = (in_the_way > 0) & (support >= LEAST_STANDING) & (sights < OUTVOTED * in_the_way)
+    ending = canvas.count(seen[standing[landmarks.observed], :2])
+    occupied = (in_the_way > 0) & (support >= LEAST_STANDING) & (sights < OUTVOTED * ending)
+    # What lies behind something is seen over it or in a mirror.
+    barrier = occupied | ndimage.binary_closing(occupied, np.ones((3, 3), dtype=bool))
+    sights = _low_sights(canvas, cameras[low], seen[low], floor_z, barrier)
     walked = ndimage.distance_transform_edt(canvas.count(walked_points) == 0) * RESOLUTION <= radius_m + RESOLUTION
     free = walked | ((sights + LEAST_SIGHTS * (ground > 0) >= LEAST_SIGHTS) & ~occupied)
     free = _without_gaps(free, occupied & ~walked)
@@ -122,8 +133,11 @@ def _canvas_around(xy: Array) -> _Canvas:
     return _Canvas(corner, (int(rows), int(columns)))
 
 
-def _low_sights(canvas: _Canvas, cameras: Array, seen: Array, floor_z: float) -> Grid:
-    """How many lines of sight cross each cell below knee height, up to a cell before the landmark they end at."""
+def _low_sights(
+    canvas: _Canvas, cameras: Array, seen: Array, floor_z: float, occupied: NDArray[np.bool_] | None = None
+) -> Grid:
+    """How many lines of sight cross each cell below knee height, up to a cell before the landmark they end at, or up to
+    the first occupied cell."""
     if len(seen) > MOST_SIGHTS:
         chosen = np.random.default_rng(0).choice(len(seen), MOST_SIGHTS, replace=False)
         cameras, seen = cameras[chosen], seen[chosen]
@@ -135,8 +149,13 @@ def _low_sights(canvas: _Canvas, cameras: Array, seen: Array, floor_z: float) ->
     longest = int(np.ceil(np.max((end - start) * length, initial=0.0) / RESOLUTION))
     for step in range(longest):
         share = start + step * RESOLUTION / np.maximum(length, 1e-9)
-        there = share <= end
-        total += canvas.count(cameras[there, :2] + share[there, None] * (seen - cameras)[there, :2])
+        there = np.flatnonzero(share <= end)
+        points = cameras[there, :2] + share[there, None] * (seen - cameras)[there, :2]
+        if occupied is not None:
+            stopped = canvas.look_up(occupied, points)
+            end[there[stopped]] = -1.0
+            points = points[~stopped]
+        total += canvas.count(points)
     return total
 
 

@@ -162,7 +162,7 @@ def test_a_floor_that_cannot_be_used_leaves_the_old_one(tmp_path, scene):
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        ([], 2, "give either --map MAP.yaml or --plan PLAN.png"),
+        ([], 1, "the scene has no landmarks yet, run `campose map"),
         (["--map", "a.yaml", "--plan", "b.png"], 2, "give either"),
         (["--plan", "b.png"], 2, "a plan has no scale"),
         (["--plan", "b.png", "--points", "1", "2", "3", "4"], 2, "a plan has no scale"),
