@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
-from scipy.special import betaln
+from scipy.special import betaln, expit, logit
 
 from campose_core.camera import Camera
 from campose_core.geometry import Array, Pose
@@ -39,7 +39,9 @@ STILL_THERE = 0.9  # before anything is known: nine of ten landmarks outlast a v
 FALSE_ALARM = 0.05
 KNOWN = 2.0  # looks that the map's usual rate of detection is worth
 GONE = 0.1  # less probable than this, a landmark is removed
-LEAST_LOOKS = 3  # that a removal rests on
+LEAST_LOOKS = 2  # at the landmark itself, for a removal
+PIECE = 0.1  # of the map's median depth: landmarks so near to each other are moved together
+COUPLING, BOUND = 2.0, 3.0  # weight of their mean log-likelihood ratio, and its bound
 
 
 class View(NamedTuple):
@@ -60,26 +62,53 @@ class Looks:
     def __add__(self, other: Looks) -> Looks:
         return Looks(self.hits + other.hits, self.looks + other.looks)
 
+    def of(self, rows: NDArray[np.bool_]) -> Looks:
+        """At some of the landmarks."""
+        return Looks(self.hits[rows], self.looks[rows])
+
     @property
     def rate(self) -> float:
         """Share of all looks that hit; a half where there are none."""
         return float(self.hits.sum() / self.looks.sum()) if self.looks.any() else 0.5
 
 
-def probability_there(mapped: Looks, later: Looks) -> Array:
-    """Of each landmark (N,): that it is still there, after the looks of mapping and the later ones."""
+def probability_there(landmarks: Landmarks, mapped: Looks, later: Looks) -> Array:
+    """Of each landmark (N,): that it is still there, after the looks of mapping and the later ones.
+
+    Things are moved as a piece: the mean evidence of the landmarks within PIECE, bounded, is added COUPLING times.
+    """
+    evidence = log_likelihood_ratio(mapped, later)
+    looked_at = np.flatnonzero(later.looks > 0)
+    pooled = evidence.copy()
+    if len(looked_at) > 1:
+        tree = cKDTree(landmarks.xyz[looked_at])
+        pairs = tree.query_pairs(PIECE * median_depth(landmarks), output_type="ndarray")
+        first, second = looked_at[np.concatenate([pairs, pairs[:, ::-1]]).T]
+        count = np.bincount(first, minlength=len(evidence))
+        mean = np.bincount(first, weights=evidence[second], minlength=len(evidence)) / np.maximum(count, 1)
+        pooled += np.where(count >= LEAST_BESIDE, COUPLING * np.clip(mean, -BOUND, BOUND), 0.0)
+    return np.asarray(expit(pooled + logit(STILL_THERE)))
+
+
+def log_likelihood_ratio(mapped: Looks, later: Looks) -> Array:
+    """Of what the later looks saw, there over gone (N,), from each landmark's own looks."""
     usual = np.clip(mapped.rate, 0.05, 0.95)
     alpha = KNOWN * usual + mapped.hits
     beta = KNOWN * (1.0 - usual) + np.maximum(mapped.looks - mapped.hits, 0.0)
     hits, misses = later.hits, np.maximum(later.looks - later.hits, 0.0)
-    there = betaln(alpha + hits, beta + misses) - betaln(alpha, beta) + np.log(STILL_THERE)
-    gone = hits * np.log(FALSE_ALARM) + misses * np.log1p(-FALSE_ALARM) + np.log1p(-STILL_THERE)
-    return np.asarray(1.0 / (1.0 + np.exp(np.clip(gone - there, -700, 700))))
+    there = betaln(alpha + hits, beta + misses) - betaln(alpha, beta)
+    return np.asarray(there - hits * np.log(FALSE_ALARM) - misses * np.log1p(-FALSE_ALARM))
 
 
-def gone(mapped: Looks, later: Looks) -> NDArray[np.bool_]:
+def gone(landmarks: Landmarks, mapped: Looks, later: Looks) -> NDArray[np.bool_]:
     """Which landmarks (N,) are to be removed."""
-    return np.asarray((probability_there(mapped, later) < GONE) & (later.looks >= LEAST_LOOKS))
+    return np.asarray((probability_there(landmarks, mapped, later) < GONE) & (later.looks >= LEAST_LOOKS))
+
+
+def median_depth(landmarks: Landmarks) -> float:
+    """Of all observations: the distance from the camera."""
+    offsets = landmarks.xyz[landmarks.observed] - landmarks.frame_positions[landmarks.observed_by]
+    return float(np.median(np.linalg.norm(offsets, axis=1)))
 
 
 class Observer:

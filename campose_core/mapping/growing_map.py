@@ -41,7 +41,8 @@ class GrowingMap:
     camera: Camera
     refine: bool
     mapped: Looks
-    later: Looks
+    earlier: Looks
+    now: Looks
     joined: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
 
@@ -52,14 +53,14 @@ class GrowingMap:
         model = load_pycolmap().Reconstruction(folder / "model")
         ids = np.array(sorted(model.points3D), dtype=np.int64)
         mapped = Observer(landmarks).looks(_keyframe_views(folder / "database.db", model, landmarks))
-        later = _nothing(len(ids))
+        earlier = _nothing(len(ids))
         if (folder / LOOKS).is_file():
             kept = read_arrays(folder / LOOKS)
             rows, columns = _common(ids, kept["ids"])
-            for looks, name in ((mapped, "mapped"), (later, "later")):
+            for looks, name in ((mapped, "mapped"), (earlier, "later")):
                 looks.hits[rows] = kept[f"{name}_hits"][columns]
                 looks.looks[rows] = kept[f"{name}_looks"][columns]
-        return cls(folder, work, folder / "model", landmarks, ids, camera, refine, mapped, later)
+        return cls(folder, work, folder / "model", landmarks, ids, camera, refine, mapped, earlier, _nothing(len(ids)))
 
     def grown(self, frames: Sequence[NewFrame], found: Mapping[str, FoundFrame], scene_frames: Path) -> GrowingMap:
         """With the keyframes among these frames, of the new recording in time order, that the map has use for.
@@ -98,16 +99,20 @@ class GrowingMap:
             ids=ids,
             camera=Camera.from_dict(report["camera"]),
             mapped=_carried(self.mapped, len(ids), rows, columns),
-            later=_carried(self.later, len(ids), rows, columns),
+            earlier=_carried(self.earlier, len(ids), rows, columns),
+            now=_nothing(len(ids)),
             joined=joined,
             failed=tuple(sorted({*self.failed, *names} - set(joined))),
         )
 
     def faded(self, frames: Sequence[NewFrame], poses: Mapping[str, Pose]) -> tuple[GrowingMap, NDArray[np.bool_]]:
-        """Without the landmarks that are gone, as far as these localized frames show; and which (N,) those were."""
+        """Without the landmarks that are gone, as far as all frames of the update that are localized by now show.
+
+        Also which (N,) of the landmarks those were.
+        """
         views = [View(f.features, self.camera, poses[f.name]) for f in frames if f.name in poses]
-        later = self.later + Observer(self.landmarks).looks(views, self.mapped.rate)
-        removed = gone(self.mapped, later)
+        now = Observer(self.landmarks).looks(views, self.mapped.rate)
+        removed = gone(self.landmarks, self.mapped, self.earlier + now)
         model = load_pycolmap().Reconstruction(self.model)
         for point_id in self.ids[removed]:
             model.delete_point3D(int(point_id))
@@ -121,8 +126,9 @@ class GrowingMap:
             model=out,
             landmarks=self.landmarks.without(removed),
             ids=self.ids[stays],
-            mapped=Looks(self.mapped.hits[stays], self.mapped.looks[stays]),
-            later=Looks(later.hits[stays], later.looks[stays]),
+            mapped=self.mapped.of(stays),
+            earlier=self.earlier.of(stays),
+            now=now.of(stays),
         )
         return slimmer, removed
 
@@ -136,7 +142,7 @@ class GrowingMap:
         for file in self.model.iterdir():
             file.replace(self.folder / "model" / file.name)
         self.landmarks.save(self.folder / "landmarks.npz")
-        looks = {"mapped": self.mapped, "later": self.later}
+        looks = {"mapped": self.mapped, "later": self.earlier + self.now}
         hits = {f"{name}_hits": one.hits for name, one in looks.items()}
         counts = {f"{name}_looks": one.looks for name, one in looks.items()}
         write_arrays(self.folder / LOOKS, {"ids": self.ids, **hits, **counts})

@@ -47,25 +47,25 @@ def grow(
     _write_images(database, images, camera, names, read_arrays(Path(features)))
     _match(database, Path(out).with_suffix(".pairs.txt"), pairs)
     before = pycolmap.Reconstruction(model)
-    mapped = {before.image(i).name: before.image(i).cam_from_world() for i in before.reg_image_ids()}
+    mapped = {before.image(i).name for i in before.reg_image_ids()}
     constant = {before.image(i).camera_id for i in before.reg_image_ids()}
     with pycolmap.Database.open(database) as db:
         new_camera = db.read_image_with_name(names[0]).camera_id
     constant = constant - {new_camera} if refine else constant | {new_camera}
     work = Path(out).with_suffix(".models")
     work.mkdir(parents=True, exist_ok=True)
-    options = _options(constant, [*mapped, *names])
+    options = _options(constant, set(before.rigs), [*mapped, *names])
     models = pycolmap.incremental_mapping(database, images, str(work), options, input_path=model)
     shutil.rmtree(work)
     if not models:
         raise MappingError("growth: COLMAP gave no model back")
     grown = models[0]
-    _hold(grown, mapped)
+    _hold(grown, before)
     Path(out).mkdir(parents=True)
     grown.write(out)
     registered = {grown.image(i).name for i in grown.reg_image_ids()}
     return {
-        "registered": sorted(registered - mapped.keys()),
+        "registered": sorted(registered - mapped),
         "camera": from_colmap_camera(grown.camera(new_camera)).to_dict() if new_camera in grown.cameras else camera,
         "landmarks": grown.num_points3D(),
     }
@@ -106,12 +106,13 @@ def _match(database: str, pair_file: Path, pairs: Sequence[tuple[str, str]]) -> 
     pycolmap.match_image_pairs(database, pairing_options=pairing, verification_options=verification)
 
 
-def _options(constant_cameras: set[int], image_names: list[str]) -> Any:
+def _options(constant_cameras: set[int], constant_rigs: set[int], image_names: list[str]) -> Any:
     options = load_pycolmap().IncrementalPipelineOptions()
     options.random_seed = SEED
     options.multiple_models = False
     options.fix_existing_frames = True
     options.constant_cameras = constant_cameras
+    options.constant_rigs = constant_rigs
     options.image_names = image_names
     # One thread: several add up in the order in which they happen to finish.
     options.num_threads = 1
@@ -122,9 +123,7 @@ def _options(constant_cameras: set[int], image_names: list[str]) -> Any:
     return options
 
 
-def _hold(model: Any, mapped: dict[str, Any]) -> None:
+def _hold(model: Any, before: Any) -> None:
     """Put the mapped poses back to the last bit: robots' waypoints and trained models rest on them."""
-    for image_id in model.reg_image_ids():
-        image = model.image(image_id)
-        if image.name in mapped:
-            model.frame(image.frame_id).set_cam_from_world(image.camera_id, mapped[image.name])
+    for frame_id in before.reg_frame_ids():
+        model.frame(frame_id).rig_from_world = before.frame(frame_id).rig_from_world

@@ -8,12 +8,13 @@ import numpy as np
 
 from campose_core.camera import Camera
 from campose_core.geometry import pose_error
+from campose_core.mapping.fading import median_depth
 from campose_core.mapping.find_in_map import FoundFrame, MapFinder, NewFrame
 from campose_core.mapping.landmarks import Landmarks
 
 CELLS = (8, 6)  # of the picture, across and down
 FEATURES_A_CELL = 3  # fewer tell nothing
-EXPLAINED = 0.7  # of the cells with features: less, and the map lacks what the frame shows
+EXPLAINED = 0.8  # of the cells with features: less, and the map lacks what the frame shows
 NEW_VIEW = 0.3  # of the scene's depth, from the nearest mapped view: a step aside, or a turn of 17 degrees
 SPACING = 0.05  # of the depth, or 3 degrees: nearer to the last keyframe a view adds no parallax
 PAUSE_NS = 300_000_000  # between keyframes that have no pose yet
@@ -26,7 +27,7 @@ def choose_keyframes(
     frames: Sequence[NewFrame], found: Mapping[str, FoundFrame], landmarks: Landmarks, camera: Camera
 ) -> list[str]:
     """Frames, in time order, that the map explains poorly, sees from elsewhere, or does not know."""
-    depth = _depth(landmarks)
+    depth = median_depth(landmarks)
     chosen: list[str] = []
     last: NewFrame | None = None
     for frame in frames:
@@ -91,11 +92,6 @@ def _own_loops(names: Sequence[str], frames: Mapping[str, NewFrame], finder: Map
 
 def _near_in_time(name: str, other: str, own: list[str], source: str) -> bool:
     return other.split("/")[0] == source and abs(own.index(name) - own.index(other)) <= NEIGHBOURS
-
-
-def _depth(landmarks: Landmarks) -> float:
-    offsets = landmarks.xyz[landmarks.observed] - landmarks.frame_positions[landmarks.observed_by]
-    return float(np.median(np.linalg.norm(offsets, axis=1)))
 
 
 def _hardly_moved(frame: NewFrame, last: NewFrame, found: Mapping[str, FoundFrame], depth: float) -> bool:

@@ -168,7 +168,8 @@ def held_out(*, database: str, model: str, stamps_ns: dict[str, dict[str, int]],
 
 
 def _loop_pairs(database: str, names: dict[str, list[str]]) -> list[tuple[str, str]]:
-    """For each frame the most similar ones that are not its neighbours in time (global descriptor, no vocabulary)."""
+    """For each frame the most similar ones that are not its neighbours in time, and of other recordings (global
+    descriptor, no vocabulary)."""
     pycolmap = load_pycolmap()
     with pycolmap.Database.open(database) as db:
         ids = {image.name: image.image_id for image in db.read_all_images()}
@@ -181,14 +182,17 @@ def _loop_pairs(database: str, names: dict[str, list[str]]) -> list[tuple[str, s
     pairs = []
     for row, name in enumerate(ordered):
         source, index = position[name]
-        found = 0
+        # As many of other recordings too: what was recorded the same day looks more alike than the same place later.
+        wanted = {"all": LOOP_NEIGHBOURS, "others": LOOP_NEIGHBOURS if len(names) > 1 else 0}
         for other in np.argsort(-similarity[row]):
             other_source, other_index = position[ordered[other]]
             if other_source == source and abs(other_index - index) <= 2 * SEQUENTIAL_OVERLAP:
                 continue
-            pairs.append((name, ordered[other]))
-            found += 1
-            if found == LOOP_NEIGHBOURS:
+            if wanted["all"] > 0 or (wanted["others"] > 0 and other_source != source):
+                pairs.append((name, ordered[other]))
+                wanted["all"] -= 1
+                wanted["others"] -= other_source != source
+            if max(wanted.values()) <= 0:
                 break
     return sorted({tuple(sorted(pair)) for pair in pairs})
 

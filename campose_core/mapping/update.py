@@ -25,6 +25,7 @@ from campose_core.exchange import undo as put_back
 from campose_core.files import write_bytes, write_text
 from campose_core.geometry import Pose
 from campose_core.mapping.align_files import frames_with_reference
+from campose_core.mapping.connected import unplaced_text
 from campose_core.mapping.find_in_map import FoundFrame, MapFinder, NewFrame, frames_with_features
 from campose_core.mapping.growing_map import GrowingMap
 from campose_core.mapping.landmarks import Landmarks
@@ -130,7 +131,10 @@ def _updated(
     old_sources, refined = set(scene.sources), RefinedCameras(scene)
     old_cameras = dict(scene.cameras)
     scene = extract(scene, [recording], topic=options.topic, fps=options.fps, camera=options.camera)
-    (name,) = set(scene.sources) - old_sources
+    names = sorted(set(scene.sources) - old_sources)
+    if len(names) > 1:
+        raise MappingError(f"{recording}: it holds several cameras ({', '.join(names)}): choose one with --topic")
+    name = names[0]
     rows = [frame for frame in scene.frames if frame.source == name]
     truth = _truth(rows, options.reference)
     frames = frames_with_features(scene, rows)
@@ -162,9 +166,9 @@ def _updated(
     everything = MapFinder(full.landmarks).find_all(frames, full.camera, full.keyframe_poses())
     poses = _poses_of_all(scene, rows, frames, full, everything)
     unplaced = [row.name for row in sorted(rows, key=lambda r: r.stamp_ns) if row.name not in poses]
-    if unplaced:
-        shown = ", ".join(_stretches(unplaced, rows))
-        say(f"update: {len(unplaced)} of {len(rows)} frames of {name} do not connect: {shown}")
+    missing = unplaced_text(rows, poses, name)
+    if missing:
+        say(f"update: {missing}")
     report = {
         "source": name,
         "frames": len(rows),
@@ -225,7 +229,10 @@ def _halves(frames: Sequence[NewFrame]) -> tuple[list[NewFrame], list[NewFrame]]
 
 
 def _grown_and_faded(
-    growing: GrowingMap, frames: Sequence[NewFrame], found: dict[str, FoundFrame], scene: Scene
+    growing: GrowingMap,
+    frames: Sequence[NewFrame],
+    found: dict[str, FoundFrame],
+    scene: Scene,
 ) -> tuple[GrowingMap, np.ndarray]:
     """Grown by these frames, further and further where the map ends; and what of it is gone (M, 3), sfm frame."""
     placed = dict(found)
@@ -323,14 +330,3 @@ def _count(scene: Scene, full: GrowingMap) -> None:
     }
     write_text(path, json.dumps(report, indent=1))
 
-
-def _stretches(names: Sequence[str], rows: Sequence[SceneFrame]) -> list[str]:
-    """Frames that follow each other, as FIRST .. LAST."""
-    order = {row.name: i for i, row in enumerate(sorted(rows, key=lambda row: row.stamp_ns))}
-    runs: list[list[str]] = []
-    for name in names:
-        if runs and order[name] == order[runs[-1][-1]] + 1:
-            runs[-1].append(name)
-        else:
-            runs.append([name])
-    return [run[0] if len(run) == 1 else f"{run[0]} .. {run[-1]}" for run in runs]
