@@ -7,19 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from campose_core.capture.bag import header_stamp_ns
-from campose_core.capture.bag_file import Topic, open_bag
+from campose_core.capture.bag_file import open_bag
 from campose_core.capture.gps import GpsFixes
 from campose_core.errors import CaptureError
 from campose_core.progress import say
 
 NAV_SAT_FIX = "sensor_msgs/msg/NavSatFix"
 NO_FIX, COVARIANCE_UNKNOWN = -1, 0  # sensor_msgs/NavSatStatus, sensor_msgs/NavSatFix
-
-
-def gps_topics(path: Path | str) -> list[Topic]:
-    """The NavSatFix topics of a bag that hold messages."""
-    with open_bag(Path(path)) as bag:
-        return [topic for topic in bag.topics if topic.msgtype == NAV_SAT_FIX and topic.messages]
 
 
 def read_gps(path: Path | str, topic: str) -> GpsFixes:

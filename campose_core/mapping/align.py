@@ -108,6 +108,8 @@ def align_scene(scene: Scene, request: AlignRequest) -> Scene:
         raise AlignmentError(_advice(scene, found.refusals))
     for refusal in found.refusals if not asked else ():
         say(f"align: not used: {refusal}")
+    for note in (note for evidence in everything for note in evidence.notes):
+        say(f"align: {note}")
     checks = [compare(applied, other, path_sfm) for other in everything if other.name != applied.name]
     for check in checks:
         if not check.agree and check.method in asked_names and applied.name in asked_names:

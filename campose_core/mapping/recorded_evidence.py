@@ -26,10 +26,10 @@ from campose_core.mapping.alignment.gravity import up_by_gravity
 from campose_core.mapping.alignment.odometry import MovedCamera, align_to_odometry
 from campose_core.mapping.alignment.poses import align_to_poses
 from campose_core.mapping.recordings import MAX_GAP_NS, MappedRecording
-from campose_core.progress import say
 from campose_core.trajectory import Trajectory
 
 Recordings = Sequence[MappedRecording]
+Pairs = tuple[list[Pose], list[Pose]]  # the camera in sfm, and in another frame
 # Poses that someone wished for, not where anything was.
 WISHES = ("goal", "initialpose", "waypoint")
 WHEEL_SIZE = 0.02  # relative error of odometry's scale that no stretch shows: worn, soft or wrongly measured wheels
@@ -42,7 +42,7 @@ def by_pose_topics(recordings: Recordings, topic: str | None = None) -> list[Evi
     for name in _topics(recordings, topic, [t for t in POSE_FIELDS if t != ODOMETRY]):
         if topic is None and any(wish in name for wish in WISHES):
             continue
-        pairs = []
+        pairs: list[Pairs] = []
         for recording in _having(recordings, name):
             map_from_body = read_poses(recording.path, name)
             if topic is None and (_is_odom(map_from_body.frame_id) or len(map_from_body) < 3):
@@ -55,40 +55,43 @@ def by_pose_topics(recordings: Recordings, topic: str | None = None) -> list[Evi
 
 def by_tf(recordings: Recordings, topic: str | None = None) -> list[Evidence]:
     """The camera's pose in the root of the TF tree, where that is not odometry's frame (`topic`: the root to take)."""
-    pairs: dict[str, list[tuple[list[Pose], list[Pose]]]] = {}
+    pairs: dict[str, list[Pairs]] = {}
+    notes: list[str] = []
     for recording in _bags(recordings):
         frames = recording.tf.chain(recording.camera_frame)
         root = frames[-1] if topic is None else topic
         moved = root in frames and not all(recording.tf.is_static(f) for f in frames[: frames.index(root)])
         if not moved or (topic is None and _is_odom(root)):
             continue
-        pairs.setdefault(root, []).append(_tf_pairs(recording, root))
-    return [_of_pairs(f"tf {root}", listed) for root, listed in pairs.items()]
+        pairs.setdefault(root, []).append(_tf_pairs(recording, root, notes))
+    return [_of_pairs(f"tf {root}", listed, notes) for root, listed in pairs.items()]
 
 
 def by_odometry(recordings: Recordings, topic: str | None = None) -> list[Evidence]:
     """nav_msgs/Odometry; where a scene has none, the link odom -> base of TF."""
     moved: dict[str, list[tuple[str, MovedCamera]]] = {}
+    notes: list[str] = []
     for name in _topics(recordings, topic, [ODOMETRY]):
         for recording in _having(recordings, name):
             odometry = read_poses(recording.path, name)
             camera = _of_camera(recording, odometry, name, named=True)
-            _say_gaps(odometry, name)
+            notes += _gaps(odometry, name)
             moved.setdefault(name, []).append((recording.source, MovedCamera(*recording.pairs(camera, name))))
     if not moved:
         for recording in _bags(recordings):
             root = next((f for f in recording.tf.chain(recording.camera_frame)[1:] if _is_odom(f)), None)
             if root is not None and topic in (None, root) and not recording.tf.is_static(_child_of(recording, root)):
-                pairs = _tf_pairs(recording, root)
+                pairs = _tf_pairs(recording, root, notes)
                 moved.setdefault(f"tf {root}", []).append((recording.source, MovedCamera(*pairs)))
     found = []
     for name, listed in moved.items():
         alignment = align_to_odometry([camera for _, camera in listed])
         residual = alignment.residual
+        of_this = [note for note in notes if name in note]
         if residual["slipped"]:
-            say(
-                f"align: odometry {name}: {residual['slipped']:.0f} of {residual['segments']:.0f} stretches disagree "
-                "with the pictures (slip?) and do not count"
+            of_this.append(
+                f"odometry {name}: {residual['slipped']:.0f} of {residual['segments']:.0f} stretches disagree with the "
+                "pictures (slip?) and do not count"
             )
         found.append(
             Evidence(
@@ -99,6 +102,7 @@ def by_odometry(recordings: Recordings, topic: str | None = None) -> list[Eviden
                 float(np.hypot(WHEEL_SIZE, residual["scale_percent"] / 100)),
                 up_of(alignment.map_from_sfm),
                 float(np.hypot(MOUNTED_DEG, residual["tilt_deg"])),
+                notes=tuple(of_this),
             )
         )
     return sorted(found, key=lambda evidence: evidence.scale_sigma)
@@ -126,8 +130,8 @@ def by_gravity(recordings: Recordings, topic: str | None = None) -> list[Evidenc
             sigma.append(float(np.hypot(MOUNTED_DEG, gravity.median_deg / np.sqrt(gravity.windows))))
         if ups:
             up = np.sum(ups, axis=0)
-            say(f"align: gravity {name}: a second's acceleration differs from up by {max(off_deg):.2g} deg (median)")
-            found.append(Evidence(f"gravity {name}", up=up / np.linalg.norm(up), up_deg=max(sigma)))
+            note = f"gravity {name}: a second's acceleration differs from up by {max(off_deg):.2g} deg (median)"
+            found.append(Evidence(f"gravity {name}", up=up / np.linalg.norm(up), up_deg=max(sigma), notes=(note,)))
     return found
 
 
@@ -159,7 +163,7 @@ def _of_fixes(name: str, listed: list[tuple[MappedRecording, GpsFixes]], up: Arr
         # Without a mounting the antenna is taken to be at the camera: GPS errs by more than robots are long.
         known = recording.tf.mounting(recording.camera_frame, fixes.frame_id) if recording.is_bag else None
         camera.append(walked.positions)
-        arm = known.translation if known else np.zeros(3)
+        arm = np.array(known.translation) if known else np.zeros(3)
         lever.append(walked.rotations.apply(arm) if len(walked) else np.zeros((0, 3)))
         target.append(enu(fixes, origin)[answered])
         sigma.append(fixes.sigma_m[answered])
@@ -174,13 +178,14 @@ def _of_fixes(name: str, listed: list[tuple[MappedRecording, GpsFixes]], up: Arr
     return Evidence(name, alignment, "east, north, up", scale, off_m / across)
 
 
-def _of_pairs(name: str, pairs: list[tuple[list[Pose], list[Pose]]]) -> Evidence:
+def _of_pairs(name: str, pairs: list[Pairs], notes: Sequence[str] = ()) -> Evidence:
     sfm = list(chain.from_iterable(one for one, _ in pairs))
     alignment = align_to_poses(sfm, list(chain.from_iterable(other for _, other in pairs)))
-    return evidence_of_poses(name, alignment, np.array([pose.translation for pose in sfm]))
+    evidence = evidence_of_poses(name, alignment, np.array([pose.translation for pose in sfm]))
+    return replace(evidence, notes=tuple(note for note in notes if name in note))
 
 
-def _tf_pairs(recording: MappedRecording, root: str) -> tuple[list[Pose], list[Pose]]:
+def _tf_pairs(recording: MappedRecording, root: str, notes: list[str]) -> Pairs:
     answered, root_from_cam = recording.tf.between(root, recording.camera_frame, recording.walked.stamps_ns)
     missing = int((~answered).sum())
     if missing == len(answered):
@@ -189,7 +194,7 @@ def _tf_pairs(recording: MappedRecording, root: str) -> tuple[list[Pose], list[P
             f"({recording.walked.interval_text()}): are they stamped by the same clock?"
         )
     if missing:
-        say(f"align: tf {root}: {missing} of {len(answered)} frames lie in a gap of /tf and have no reference")
+        notes.append(f"tf {root}: {missing} of {len(answered)} frames lie in a gap of /tf and have no reference")
     walked = recording.walked.select(answered)
     return [walked.pose(i) for i in range(len(walked))], [root_from_cam.pose(i) for i in range(len(walked))]
 
@@ -209,11 +214,14 @@ def _mounting(recording: MappedRecording, frame: str, other: str, topic: str) ->
     return found
 
 
-def _say_gaps(odometry: Trajectory, name: str) -> None:
-    gaps = np.diff(odometry.stamps_ns) / 1e9
-    for i in np.flatnonzero(gaps > MAX_GAP_NS / 1e9):
-        since = (odometry.stamps_ns[i] - odometry.stamps_ns[0]) / 1e9
-        say(f"align: odometry {name}: a gap of {gaps[i]:.1f} s, {since:.1f} s after its beginning")
+def _gaps(odometry: Trajectory, name: str) -> list[str]:
+    """A line for each gap in which frames have no odometry."""
+    seconds = (odometry.stamps_ns - odometry.stamps_ns[0]) / 1e9
+    wide = np.flatnonzero(np.diff(odometry.stamps_ns) > MAX_GAP_NS)
+    return [
+        f"odometry {name}: a gap of {seconds[i + 1] - seconds[i]:.1f} s, {seconds[i]:.1f} s after its beginning"
+        for i in wide
+    ]
 
 
 def _bags(recordings: Recordings) -> list[MappedRecording]:

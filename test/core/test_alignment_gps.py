@@ -40,7 +40,9 @@ def test_jumping_gps_gives_scale_heading_and_place(seed):
 def test_a_path_shorter_than_the_noise_is_refused_with_how_far_to_walk():
     sfm, fixes, map_from_sfm, _ = outdoors(1, 1.5, speed=0.5)
     up = map_from_sfm.rotation.inv().apply(UP)
-    with pytest.raises(AlignmentError, match=r"path is \d\.\d m wide, and GPS here is good to \d\.\d m: .* times as far"):
+    with pytest.raises(
+        AlignmentError, match=r"path is \d\.\d m wide, and GPS here is good to \d\.\d m: .* times as far"
+    ):
         align_to_gps(sfm, fixes, np.full(len(sfm), 1.5), up)
     # Neighbouring fixes err alike: how well they fit a short path says nothing, what they claim counts.
     smooth = map_from_sfm.transform(sfm)

@@ -21,6 +21,7 @@ class Evidence:
     name: as people read it. frame: which frame `alignment` leads to; those of two sources can be compared whole where
     that is the same frame, otherwise only by scale and level. scale: metres per unit of sfm; up: unit vector (3,) in
     sfm. The others are standard deviations: scale_sigma relative, up_deg and turn_deg in degrees, place_m in metres.
+    notes: what a person should know of it, a line each.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Evidence:
     up_deg: float = np.inf
     place_m: float = np.inf
     turn_deg: float = np.inf
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from campose_core.mapping.alignment.level import mean_direction
 
 WINDOW_NS = 1_000_000_000
 LEAST_WINDOWS = 3
+WORST_DEG = 10.0  # that a second's mean may differ from up (median): a person who runs, or a wrong mounting
 STANDARD_GRAVITY = 9.80665  # m/s^2 (CGPM 1901)
 
 
@@ -37,8 +38,8 @@ def up_by_gravity(stamps_ns: NDArray[np.int64], sfm_from_imu: Rotation, accel_m_
     are its change of velocity divided by the duration.
 
     Raises:
-        AlignmentError: too few seconds of samples, or no gravity in them (another unit, gravity removed,
-            wrong mounting).
+        AlignmentError: too few seconds of samples, or no gravity in them (another unit, gravity removed), or
+            directions that turn with the body (a wrong mounting).
     """
     force = sfm_from_imu.apply(accel_m_s2) if len(accel_m_s2) else np.zeros((0, 3))
     window = (stamps_ns - stamps_ns[0]) // WINDOW_NS if len(stamps_ns) else stamps_ns
@@ -54,4 +55,9 @@ def up_by_gravity(stamps_ns: NDArray[np.int64], sfm_from_imu: Rotation, accel_m_
     directions = means / np.linalg.norm(means, axis=1, keepdims=True)
     up = mean_direction(directions)
     off_deg = np.degrees(np.arccos(np.clip(directions @ up, -1, 1)))
+    if np.median(off_deg) > WORST_DEG:
+        raise AlignmentError(
+            f"the IMU's acceleration over a second differs from up by {np.median(off_deg):.0f} deg in the median: is "
+            "/tf_static the camera's and the IMU's mounting, and is the clock the same?"
+        )
     return Gravity(up, len(means), float(np.median(off_deg)), strength)

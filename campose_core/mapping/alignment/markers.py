@@ -22,6 +22,7 @@ MIN_VIEWS = 2
 PAIRS = 100
 NOISE_RAD = 0.005  # a pixel or two: views that miss by less agree
 MIN_PARALLAX_DEG = 2.0  # between the views of a marker: below, its depth is a guess
+EDGE = 0.01  # corners are found a quarter of a pixel inside: of a small marker this is a percent
 SQUARE = 0.1  # edges of one marker may differ by this share, or its corners were triangulated wrongly
 # Corners in units of the size, x to the right and y up on the printed side: the order in which cv2.aruco finds them.
 CORNERS = np.array([[-0.5, 0.5, 0.0], [0.5, 0.5, 0.0], [0.5, -0.5, 0.0], [-0.5, -0.5, 0.0]])
@@ -113,7 +114,7 @@ def scale_of_markers(corners: Mapping[int, Array], sizes_m: Mapping[int, float])
         spreads.append(float(np.std(edges, ddof=1) / edges.mean()) / 2)
     scale = float(np.median(scales))
     between = float(np.median(np.abs(np.array(scales) / scale - 1)))
-    return MarkerScale(scale, max(between, float(np.median(spreads)), 0.002), len(scales))
+    return MarkerScale(scale, max(between, float(np.median(spreads)), EDGE), len(scales))
 
 
 def align_to_markers(
