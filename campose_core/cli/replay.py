@@ -10,6 +10,7 @@ from campose_core.capture.recording import open_recording
 from campose_core.cli.query import add_query_arguments, query_camera
 from campose_core.evaluation.replay import replay, write_replay
 from campose_core.geometry import Pose
+from campose_core.localization.imu_motion import imu_motion
 from campose_core.localization.load import load_estimator
 from campose_core.localization.localizer import Localizer
 from campose_core.scene import Scene
@@ -22,6 +23,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--out", required=True, type=Path, help="folder for pose.tum, pose_raw.tum and their summaries")
     parser.add_argument("--estimator", default="structure", help="structure, hybrid, retrieval, or a trained model")
     add_query_arguments(parser)
+    parser.add_argument(
+        "--imu",
+        metavar="TOPIC",
+        type=str | None,
+        help="predict by the IMU on this topic of the bag (/tf_static has its place)",
+    )
     parser.add_argument("--odom", metavar="TOPIC", type=str | None, help="use the odometry on this topic of the bag")
     parser.add_argument(
         "--base-from-camera", type=float, nargs=7, metavar=("X", "Y", "Z", "QX", "QY", "QZ", "QW"),
@@ -34,8 +41,9 @@ def run(options: Namespace) -> None:
     scene = Scene.open(options.scene)
     mounting = Pose.from_quat_xyzw(options.base_from_camera[3:], options.base_from_camera[:3])
     walkable = load_walkable(scene.floor_yaml.parent)
-    localizer = Localizer(load_estimator(scene, options.estimator), mounting, walkable)
     recording = open_recording(options.recording, options.topic)
+    motion = imu_motion(recording, options.imu, mounting) if options.imu else None
+    localizer = Localizer(load_estimator(scene, options.estimator), mounting, walkable, motion=motion)
     odometry = read_poses(options.recording, options.odom) if options.odom else None
     raw = write_replay(options.out, replay(scene, recording, localizer, query_camera(options), odometry))
     summary = {name: value for name, value in raw.summary().items() if name != "per_frame"}

@@ -21,11 +21,11 @@ CONTRADICTION = 22.5  # squared, in standard deviations: the 99.9 % quantile of 
 
 
 class Fusion:
-    """Of one body: for each image `step`, then `seen` or `unseen`."""
+    """Of one body: for each image `step`, then `seen` or `unseen`. motion: what predicts, a MotionModel by default."""
 
-    def __init__(self, options: MotionOptions) -> None:
+    def __init__(self, options: MotionOptions, motion: MotionModel | None = None) -> None:
         self._options = options
-        self._motion = MotionModel(options)
+        self._motion = motion or MotionModel(options)
         self._graph = PoseGraph()
         self._odometry: tuple[int, Pose] | None = None
         self._moved: UncertainPose | None = None

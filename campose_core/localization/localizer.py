@@ -21,7 +21,7 @@ from campose_core.geometry import Array, Pose, covariance_at_lever, pose_error
 from campose_core.localization.estimator import Kind, PoseEstimate, PoseEstimator, PosePrior
 from campose_core.localization.fusion import Fusion
 from campose_core.localization.hypotheses import Hypotheses
-from campose_core.localization.motion import MotionOptions, UncertainPose, checked_covariance
+from campose_core.localization.motion import MotionModel, MotionOptions, UncertainPose, checked_covariance
 from campose_core.mapping.query_camera import camera_of_image
 from campose_core.walkable import WalkableMap
 
@@ -91,7 +91,10 @@ class LocalizationResult(NamedTuple):
 
 
 class Localizer:
-    """Estimator, place of the camera on the body, walkable floor, and the memory that the decisions need."""
+    """Estimator, place of the camera on the body, walkable floor, and the memory that the decisions need.
+
+    motion: what predicts the next pose (`ImuMotion` where there is an IMU); by default the last velocity and odometry.
+    """
 
     def __init__(
         self,
@@ -99,12 +102,13 @@ class Localizer:
         base_from_cam: Pose | None = None,
         walkable: WalkableMap | None = None,
         options: LocalizerOptions | None = None,
+        motion: MotionModel | None = None,
     ) -> None:
         self.estimator = estimator
         self.walkable = walkable
         self.options = options or LocalizerOptions()
         self._base_from_cam = base_from_cam or Pose.identity()
-        self._fusion = Fusion(MotionOptions(self.options.max_speed_mps, self.options.max_turn_rate_radps))
+        self._fusion = Fusion(MotionOptions(self.options.max_speed_mps, self.options.max_turn_rate_radps), motion)
         self._hypotheses = Hypotheses(self._reachable, self.options.confirmations)
         self.reset()
 

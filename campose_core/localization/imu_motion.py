@@ -1,0 +1,103 @@
+"""The motion of a body by its IMU: where it should be when the next image is taken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from campose_core.capture.bag_imu import ImuSamples
+from campose_core.capture.frame import Recording
+from campose_core.capture.imu_filter import ImuNoise, ImuState, advance, corrected, start_at
+from campose_core.capture.mounted_imu import mounted_imu
+from campose_core.geometry import Array, Pose, covariance_at_lever
+from campose_core.localization.motion import MotionModel, MotionOptions, UncertainPose, checked_covariance
+
+CONTRADICTION = 30.0  # squared Mahalanobis distance of a pose: the filter, not the image, is taken to be wrong
+LONGEST_BLIND_S = 10.0
+
+
+class ImuMotion(MotionModel):
+    """As MotionModel, with the IMU's word where there are samples up to the stamp, and a believed pose before.
+
+    The map must be level (z up). base_from_imu: where the IMU sits.
+    """
+
+    def __init__(
+        self,
+        samples: ImuSamples,
+        base_from_imu: Pose,
+        noise: ImuNoise | None = None,
+        options: MotionOptions | None = None,
+    ) -> None:
+        super().__init__(options)
+        self._samples, self._base_from_imu, self._noise = samples, base_from_imu, noise or ImuNoise()
+
+    def add(self, samples: ImuSamples) -> None:
+        """What the IMU measured since; what is older than needed is forgotten.
+
+        Raises:
+            CaptureError: samples that are not later than those before.
+        """
+        first_ns = -(2**62) if self._state is None else self._state.stamp_ns - 1_000_000_000
+        kept = self._samples.between(first_ns, 2**62)
+        self._samples = ImuSamples(
+            np.concatenate([kept.stamps_ns, samples.stamps_ns]),
+            np.concatenate([kept.gyro_rad_s, samples.gyro_rad_s]),
+            np.concatenate([kept.accel_m_s2, samples.accel_m_s2]),
+            samples.frame_id,
+        )
+
+    def reset(self) -> None:
+        super().reset()
+        self._state: ImuState | None = None
+        self._fixed_ns = 0
+
+    def predict(self, stamp_ns: int, odom_from_base: Pose | None = None) -> UncertainPose | None:
+        """`map_from_base` at the stamp, by the IMU where it can, otherwise as MotionModel does."""
+        without = super().predict(stamp_ns, odom_from_base)
+        state = self._moved_to(stamp_ns)
+        return without if state is None else self._at_base(state)
+
+    def believe(self, stamp_ns: int, map_from_base: Pose, covariance: Array) -> None:
+        state = self._moved_to(stamp_ns)
+        super().believe(stamp_ns, map_from_base, covariance)
+        seen = self._at_imu(UncertainPose(map_from_base, checked_covariance(covariance)))
+        if state is not None:
+            self._state, distance = corrected(state, *seen)
+            if distance > CONTRADICTION:
+                state = None
+        if state is None:
+            speed = self.options.max_speed_mps / 3.0
+            self._state = start_at(stamp_ns, seen.pose, seen.covariance, np.zeros(3), speed, self._noise)
+        self._fixed_ns = stamp_ns
+
+    def _moved_to(self, stamp_ns: int) -> ImuState | None:
+        """The filter's state at the stamp, which it keeps; None where nothing is known of it."""
+        if self._state is not None:
+            moved = None
+            if self._state.stamp_ns <= stamp_ns <= self._fixed_ns + LONGEST_BLIND_S * 1e9:
+                moved = advance(self._state, self._samples, stamp_ns, self._noise)
+            self._state = None if moved is None else moved[0]
+        return self._state
+
+    def _at_base(self, state: ImuState) -> UncertainPose:
+        map_from_base = state.pose * self._base_from_imu.inverse()
+        lever_in_map = map_from_base.translation - state.position
+        return UncertainPose(map_from_base, covariance_at_lever(state.pose_covariance, lever_in_map))
+
+    def _at_imu(self, base: UncertainPose) -> UncertainPose:
+        map_from_imu = base.pose * self._base_from_imu
+        lever_in_map = map_from_imu.translation - base.pose.translation
+        return UncertainPose(map_from_imu, covariance_at_lever(base.covariance, lever_in_map))
+
+
+def imu_motion(recording: Recording, topic: str, base_from_cam: Pose) -> ImuMotion:
+    """By the IMU on a topic of the bag that the recording is of, whose TF says where it sits beside the camera.
+
+    Raises:
+        CaptureError: no such topic, samples in another unit, or no static transforms from the camera to the IMU.
+    """
+    path = Path(recording.describe()["path"])
+    samples, cam_from_imu = mounted_imu(path, topic, next(recording.frames()).camera_frame)
+    return ImuMotion(samples, base_from_cam * cam_from_imu)
