@@ -18,6 +18,7 @@ from campose_core.files import replacing, write_text
 from campose_core.geometry import Pose
 from campose_core.mapping.child import run_stage
 from campose_core.mapping.colmap import load_pycolmap
+from campose_core.mapping.connected import unplaced_text
 from campose_core.mapping.features import KIND
 from campose_core.mapping.given_poses import GivenPoses, adjustment_text, in_map_frame, keyframe_poses
 from campose_core.mapping.held_out import NOTHING
@@ -118,6 +119,9 @@ def map_scene(scene: Scene, options: MapOptions) -> Scene:
     exact = posed if posed and not report["given_poses"]["adjusted"] else {}
     poses = register(Landmarks.load(work / "landmarks.npz"), scene, refined, exact)
     say(f"map: {len(poses.names)} of {len(scene.frames)} frames have a pose")
+    for source in scene.sources:
+        if missing_here := unplaced_text(scene.frames, {str(name) for name in poses.names}, source):
+            say(f"map: {missing_here}")
 
     with replacing(scene.sfm_dir) as sfm:
         sfm.mkdir()
@@ -189,7 +193,7 @@ def _run_stages(
     features, database, model = work / "features.db", work / "database.db", work / "model"
     found = stage("features", features, images=images, database=str(features), cameras=cameras, names=names)
     say(f"map: {found['median_features']:.0f} features in the median keyframe")
-    matched = stage("matches", database, features=str(features), database=str(database), names=names)
+    matched = stage("matches", database, features=str(features), database=str(database), names=names, rigs=rigs)
     say(f"map: {matched['verified']} of {matched['pairs']} pairs match, {matched['verified_loops']} close a loop")
     where = {"images": images, "database": str(database), "model": str(model)}
     if posed is None:
