@@ -47,6 +47,14 @@ def add_alignment_arguments(parser: ArgumentParser) -> None:
         help="about where the camera sits on the tracked body: counts where the motion does not show it",
     )
     parser.add_argument(
+        "--imu",
+        metavar="TOPIC",
+        nargs="?",
+        const="",
+        type=str | None,
+        help="frames that the map could not place, between others: place them by the IMU of their bag",
+    )
+    parser.add_argument(
         "--points", type=Path | None, help="CSV of three or more point pairs: name,x,y,z or sfm_x,...,x,y,z"
     )
     parser.add_argument(
@@ -104,6 +112,7 @@ def alignment_request(options: Namespace) -> AlignRequest:
         camera_height_m=options.camera_height,
         markers=options.markers,
         recorded=kinds,
+        imu=options.imu,
     )
 
 

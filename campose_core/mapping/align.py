@@ -19,6 +19,7 @@ from campose_core.mapping.alignment.points import align_to_points
 from campose_core.mapping.alignment.poses import align_to_poses
 from campose_core.mapping.gathered import Level, gather, names_of
 from campose_core.mapping.held_out import HeldOut
+from campose_core.mapping.imu_labels import label_by_imu
 from campose_core.mapping.markers_seen import marker_evidence, read_markers
 from campose_core.mapping.register import SfmPoses
 from campose_core.mapping.tracker_evidence import TrackerSource, tracker_evidence
@@ -35,7 +36,8 @@ class AlignRequest:
     reference: TUM file of map_from_cam, of the recording `source` where the stamps do not tell. tracker: of a body that
     the camera of `source` sits on. points: CSV of point pairs. distance: two frames and the metres between their
     cameras. camera_height_m: above the floor, None for that of the floor that was seen. markers: markers.yaml.
-    recorded: kinds out of the recordings (`gathered.KINDS`), each with `:TOPIC` behind it where only one is meant.
+    recorded: kinds out of the recordings (`gathered.KINDS`), each with `:TOPIC` behind it where only one is meant. imu:
+    topic of an IMU that tells where frames between others were taken, "" for the only one of each bag.
     """
 
     reference: Path | None = None
@@ -46,6 +48,7 @@ class AlignRequest:
     camera_height_m: float | None = None
     markers: Path | None = None
     recorded: tuple[str, ...] = ()
+    imu: str | None = None
 
     def options(self) -> dict[str, Any]:
         """For `scene.yaml`: changes with the files and with what was asked.
@@ -63,7 +66,8 @@ class AlignRequest:
         options |= {} if self.source is None else {"source": self.source}
         if self.distance is not None:
             options |= {"distance": list(self.distance), "height_m": self.camera_height_m}
-        return options | ({} if options and not self.recorded else {"from": list(self.recorded)})
+        options |= {} if options and not self.recorded else {"from": list(self.recorded)}
+        return options | ({} if self.imu is None else {"imu": self.imu})
 
 
 def align_scene_to_reference(scene: Scene, reference: Path, source: str | None = None) -> Scene:
@@ -123,7 +127,11 @@ def align_scene(scene: Scene, request: AlignRequest) -> Scene:
         if not check.agree:
             say(f"align: WARNING: {applied.name} and {check.method} disagree: {check.difference()}")
     assert applied.alignment is not None
-    return _apply(scene, poses, replace(applied.alignment, checks=[check.to_dict() for check in checks]), options)
+    aligned = _applied(scene, poses, replace(applied.alignment, checks=[check.to_dict() for check in checks]), options)
+    if request.imu is not None:
+        aligned = label_by_imu(aligned, request.imu or None)
+    aligned.save()
+    return aligned
 
 
 def _by_hand(scene: Scene, poses: dict[str, Pose], request: AlignRequest) -> list[Evidence]:
@@ -196,7 +204,7 @@ def _modified_ns(path: Path) -> int:
         raise AlignmentError(f"{path}: cannot be read: {error}") from error
 
 
-def _apply(scene: Scene, poses: dict[str, Pose], found: Alignment, options: dict[str, Any]) -> Scene:
+def _applied(scene: Scene, poses: dict[str, Pose], found: Alignment, options: dict[str, Any]) -> Scene:
     map_from_sfm = found.map_from_sfm
 
     def pose(name: str) -> Pose | None:
@@ -204,7 +212,6 @@ def _apply(scene: Scene, poses: dict[str, Pose], found: Alignment, options: dict
 
     frames = tuple(replace(frame, map_from_cam=pose(frame.name)) for frame in scene.frames)
     aligned = scene.with_step("align", options, alignment=found, frames=frames)
-    aligned.save()
     say(f"align: by {found.method}; " + ", ".join(f"{name} {value:.4g}" for name, value in found.residual.items()))
     held_out = scene.sfm_dir / "held_out.npz"
     if held_out.is_file():
