@@ -53,8 +53,12 @@ class Gathered:
     refusals: list[str]
 
 
-def gather(scene: Scene, poses: dict[str, Pose], asked: Sequence[str]) -> Gathered:
+def gather(
+    scene: Scene, poses: dict[str, Pose], asked: Sequence[str], camera_height_m: float | None = None
+) -> Gathered:
     """Ask every source of the scene; `asked` are kinds, or KIND:TOPIC, that must answer.
+
+    camera_height_m: above the floor, for an alignment to a floor plan.
 
     Raises:
         AlignmentError: one of `asked` is not there or cannot be used.
@@ -86,7 +90,7 @@ def gather(scene: Scene, poses: dict[str, Pose], asked: Sequence[str]) -> Gather
     best_level = _level(scene, [*found.get("gravity", []), *found.get("odometry", [])], refusals)
     ask("gps", lambda: by_gps(recordings, best_level.up if best_level else None, topics.get("gps")))
     scale = next((e.scale for kind in ("odometry", "gps") for e in found.get(kind, [])), None)
-    ask("floor", lambda: _by_floor(scene, scale))
+    ask("floor", lambda: _by_floor(scene, scale, camera_height_m))
     return Gathered([evidence for kind in KINDS for evidence in found.get(kind, [])], best_level, refusals)
 
 
@@ -104,7 +108,7 @@ def names_of(evidence: Sequence[Evidence], asked: Sequence[str]) -> set[str]:
 
 def holds_scale(scene: Scene) -> bool:
     """Whether some recording has, by its topics, or some floor map, what may give the scale: asked before mapping."""
-    if scene.floor_yaml.is_file():
+    if _has_floor_plan(scene):
         return True
     everywhere = {frame.name: Pose.identity() for frame in scene.frames}
     return any(_may_give_scale(recording) for recording in mapped_recordings(scene, everywhere))
@@ -137,11 +141,16 @@ def _level(scene: Scene, sensed: Sequence[Evidence], refusals: list[str]) -> Lev
     return Level(method, seen.up, sigma_deg, seen.floor)
 
 
-def _by_floor(scene: Scene, scale: float | None) -> list[Evidence]:
+def _has_floor_plan(scene: Scene) -> bool:
+    """Whether a floor map is there that was not made out of the scene's own landmarks, which would confirm anything."""
+    return scene.floor_yaml.is_file() and "landmarks" not in scene.steps.get("floor", {}).get("options", {})
+
+
+def _by_floor(scene: Scene, scale: float | None, camera_height_m: float | None) -> list[Evidence]:
     landmarks_file = scene.sfm_dir / "landmarks.npz"
-    if not scene.floor_yaml.is_file() or not landmarks_file.is_file():
+    if not _has_floor_plan(scene) or not landmarks_file.is_file():
         return []
     landmarks = Landmarks.load(landmarks_file)
-    similarity, residual = align_to_floor(landmarks, FloorMap.load(scene.floor_yaml), scale)
+    similarity, residual = align_to_floor(landmarks, FloorMap.load(scene.floor_yaml), scale, camera_height_m)
     alignment = Alignment(similarity, "floor plan", residual)
     return [evidence_of_poses("floor plan", alignment, landmarks.frame_positions)]
