@@ -61,7 +61,7 @@ class GivenPoses:
         if len(turns) > len(set(turns)):
             raise MappingError(
                 f"{self.path}: it covers frames of {' and '.join(sorted(set(turns)))} at the same time: name the "
-                "recording that it is of with --source"
+                "recording that it is of with --poses-source"
             )
         say(f"map: {len(found)} of {len(scene.frames)} frames have a given pose")
         return found
