@@ -78,7 +78,8 @@ def probability_there(landmarks: Landmarks, mapped: Looks, later: Looks) -> Arra
     Things are moved as a piece: the mean evidence of the landmarks within PIECE, bounded, is added COUPLING times.
     """
     evidence = log_likelihood_ratio(mapped, later)
-    looked_at = np.flatnonzero(later.looks > 0)
+    # Landmarks that only the later frames have made say nothing of those that were there before.
+    looked_at = np.flatnonzero((later.looks > 0) & (mapped.looks > 0))
     pooled = evidence.copy()
     if len(looked_at) > 1:
         tree = cKDTree(landmarks.xyz[looked_at])
