@@ -3,7 +3,7 @@
 A landmark counts for a view when the view is like those it was seen in: it is in the picture, about as far away, and
 seen from about the same side; and no wall stands between. SIFT endures changes of direction and of distance, less so
 the greater they are (Mikolajczyk and Schmid, "A performance evaluation of local descriptors", PAMI 2005): a landmark's
-weight falls linearly, over changes that fit pictures taken at random places best. What share of the landmarks that
+weight falls with the square, over changes that fit pictures taken at random places. What share of the landmarks that
 could be seen is found again, the map's own keyframes tell. `benchmarks/doctor.py` compares the forecast with pictures.
 """
 
@@ -25,7 +25,7 @@ from campose_core.walkable import WalkableMap
 
 HEADINGS = np.arange(8) * np.pi / 4  # radians about z, from the x axis
 # Beyond the directions and distances that it was seen from, a landmark is found less and less, up to these changes.
-CHANGE_OF_SIDE = np.radians(50.0)
+CHANGE_OF_SIDE = np.radians(60.0)
 CHANGE_OF_DISTANCE = np.log(3.0)
 SURE, POSSIBLE = 1.5 * MIN_INLIERS, 0.5 * MIN_INLIERS  # expected landmarks, for PnP's least number in spite of chance
 NEAR_WALL_M = 0.8  # a camera this close to what it looks at sees no place
@@ -96,6 +96,7 @@ class Forecast:
         aside = np.maximum(turned - self._cone[near], 0) / CHANGE_OF_SIDE
         scaled = np.maximum(np.log(self._nearest[near] / distance), np.log(distance / self._farthest[near]))
         weight = np.clip(1 - aside, 0, 1) * np.clip(1 - np.maximum(scaled, 0) / CHANGE_OF_DISTANCE, 0, 1)
+        weight = weight**2
         if self._sight is not None:
             weight = weight * self._sight.reaches(position, self._xyz[near])
         like = weight > 0
@@ -191,10 +192,10 @@ def widest_angle(camera: Camera) -> float:
     Distortion polynomials fold back far outside of the picture: what lies beyond this angle is not in it.
     """
     angles = np.radians(np.arange(0.5, 89.5, 0.5))
-    rays = [np.outer(np.tan(angles), (np.cos(a), np.sin(a))) for a in np.arange(0, 2 * np.pi, np.pi / 8)]
+    corners = np.array([(u, v) for u in (0, camera.width - 1) for v in (0, camera.height - 1)], dtype=np.float64)
     widest = 0.0
-    for ray in rays:
-        pixels = camera.distort(ray) * camera.focal + camera.centre
+    for x, y in (corners - camera.centre) / camera.focal:
+        pixels = camera.distort(np.outer(np.tan(angles), (x, y)) / np.hypot(x, y)) * camera.focal + camera.centre
         inside = ((pixels > -0.5) & (pixels < (camera.width - 0.5, camera.height - 0.5))).all(axis=1)
         outside = np.flatnonzero(~inside)
         widest = max(widest, float(angles[: outside[0] if len(outside) else len(angles)].max(initial=0.0)))

@@ -35,7 +35,7 @@ class Gap(NamedTuple):
     """Places (G, 2) where a camera that looks in each of `headings` (indices of HEADINGS) would be lost.
 
     middle (2,): the place nearest to the middle. views: how many pairs of place and heading. looked: whether a keyframe
-    looked that way near by, so that it is landmarks that are missing and not a look.
+    looked most of these ways near by, so that it is landmarks that are missing and not a look.
     """
 
     places: Array
@@ -112,9 +112,10 @@ def _in_neighbouring_directions(parts: list[tuple[int, NDArray[np.intp]]]) -> li
 def _looked(places: Array, headings: tuple[int, ...], landmarks: Landmarks) -> bool:
     ahead = Rotation.from_quat(landmarks.frame_quats_xyzw).apply([0.0, 0.0, 1.0])
     yaw = np.arctan2(ahead[:, 1], ahead[:, 0])
-    turn = np.abs((yaw[:, None] - HEADINGS[list(headings)] + np.pi) % (2 * np.pi) - np.pi)
-    facing = np.degrees(turn).min(axis=1) <= BESIDE_DEG
-    if not facing.any():
-        return False
-    near = cKDTree(landmarks.frame_positions[facing, :2]).query(places)[0] <= BESIDE_M
-    return bool(np.mean(near) > 0.5)
+    near = np.zeros((len(headings), len(places)), dtype=bool)
+    for i, heading in enumerate(HEADINGS[list(headings)]):
+        facing = np.abs((yaw - heading + np.pi) % (2 * np.pi) - np.pi) <= np.radians(BESIDE_DEG) / 2
+        positions = landmarks.frame_positions[facing, :2]
+        if len(positions):
+            near[i] = cKDTree(positions).query(places)[0] <= BESIDE_M
+    return bool(near.mean() > 0.5)

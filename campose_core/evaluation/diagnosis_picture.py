@@ -42,8 +42,8 @@ def picture_of(diagnosis: Diagnosis) -> bytes | None:
     lines = _list_lines(diagnosis.record_next)
     plan_inches = float(np.clip(WIDTH_INCHES * (high[1] - low[1]) / (high[0] - low[0]), 3.0, 11.0))
     list_inches = LINE_INCHES * (len(lines) + 1)
-    figure = new_figure(WIDTH_INCHES, plan_inches + list_inches + 1.1)
-    plan, below = figure.subplots(2, 1, height_ratios=[plan_inches, list_inches])
+    figure = new_figure(WIDTH_INCHES, plan_inches + list_inches + 1.2)
+    plan, below = figure.subplots(2, 1, height_ratios=[plan_inches + 1.0, list_inches])
     if diagnosis.walkable is not None:
         draw_floor(plan, diagnosis.walkable.floor)
     _draw_coverage(plan, coverage)
@@ -55,10 +55,18 @@ def picture_of(diagnosis: Diagnosis) -> bytes | None:
     plan.set(
         xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal", xlabel="x (m), east", ylabel="y (m), north"
     )
-    plan.legend(handles=_legend(plan), loc="lower left", bbox_to_anchor=(0, 1.0), ncols=4, frameon=False)
+    plan.legend(handles=_legend(plan), loc="lower left", bbox_to_anchor=(0, 1.0), ncols=4, frameon=False, fontsize=9)
+    figure.suptitle(_title(diagnosis), x=0.01, ha="left", fontsize=12, color=INK)
     below.axis("off")
     below.text(0, 1, "\n".join(lines), va="top", ha="left", fontsize=10, color=INK, linespacing=1.35)
     return png_of(figure)
+
+
+def _title(diagnosis: Diagnosis) -> str:
+    coverage = diagnosis.coverage
+    assert coverage is not None
+    found = f"{coverage.share(FOUND):.0%} of the views would be found" if len(coverage.places) else "no place to stand"
+    return f"{diagnosis.scene.name}: {found}"
 
 
 def _corners(coverage: Coverage, landmarks: Landmarks) -> tuple[Array, Array]:
@@ -116,8 +124,8 @@ def _draw_advice(plan: Axes, number: int, entry: Advice) -> None:
     if entry.place is None:
         return
     x, y = entry.place
-    if len(entry.headings) == 1:
-        dx, dy = ARROW_M * np.cos(entry.headings[0]), ARROW_M * np.sin(entry.headings[0])
+    if entry.kind in ("passage", "direction"):
+        dx, dy = ARROW_M * np.cos(entry.headings).mean(), ARROW_M * np.sin(entry.headings).mean()
         arrow = {"arrowstyle": "-|>", "color": BLUE, "linewidth": 2.2, "mutation_scale": 16}
         plan.annotate("", xy=(x + dx, y + dy), xytext=(x, y), arrowprops=arrow, zorder=7)
     circle = {"boxstyle": "circle,pad=0.25", "facecolor": BLUE, "edgecolor": "white", "linewidth": 1.2}
@@ -139,7 +147,8 @@ def _legend(plan: Axes) -> list[Any]:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    handles = [Patch(color=COLOURS[level], label=f"looking this way: {LABELS[level]}") for level in COLOURS]
+    handles: list[Any] = [Patch(color=COLOURS[level], label=f"looking that way: {LABELS[level]}") for level in COLOURS]
+    handles.append(Patch(facecolor="white", edgecolor=INK, linewidth=0.6, label="no wedge: a wall right ahead"))
     handles += [line for line in plan.get_lines() if line.get_label() == "walked path"]
     drawn = {(line.get_marker(), line.get_color()) for line in plan.get_lines()}
     if ("D", LINK) in drawn:

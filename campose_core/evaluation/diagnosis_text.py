@@ -116,17 +116,16 @@ def _health(diagnosis: Diagnosis) -> list[str]:
     agreeing = [check for check in health["checks"] if check.get("agree")]
     if agreeing:
         parts.append(f"{len(agreeing)} other source{'s' * (len(agreeing) > 1)} agree")
-    if health["tilt_by_planes_deg"] is not None:
-        parts.append(f"level to {health['tilt_by_planes_deg']:.2g} deg")
-    if health["floor"] is not None:
-        parts.append(_floor(health["floor"]))
-    parts.append(
-        f"camera {health['camera_height_m']:.2f} m high, within {100 * health['camera_height_spread_m']:.1f} cm"
-    )
     if health["landmarks_on_walls"] is not None:
         parts.append(f"{health['landmarks_on_walls']:.0%} of the landmarks lie on the floor map's walls")
+    spread_cm = 100 * health["camera_height_spread_m"]
+    shape = [f"camera {health['camera_height_m']:.2f} m high, within {spread_cm:.1f} cm"]
+    if health["tilt_by_planes_deg"] is not None:
+        shape.append(f"level to {health['tilt_by_planes_deg']:.2g} deg")
+    if health["floor"] is not None:
+        shape.append(_floor(health["floor"]))
     complaints = [shorten(text, 110, placeholder=" ...") for text in health["complaints"][:MAX_COMPLAINTS]]
-    return ["; ".join(parts), *(f"! {text}" for text in complaints)]
+    return ["; ".join(parts), "; ".join(shape), *(f"! {text}" for text in complaints)]
 
 
 def _floor(floor: dict[str, Any]) -> str:

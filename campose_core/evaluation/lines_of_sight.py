@@ -7,6 +7,7 @@ that hides anything.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from campose_core.floor import FloorMap
 from campose_core.geometry import Array
@@ -28,44 +29,44 @@ class LinesOfSight:
     def __init__(self, floor: FloorMap, landmarks: Landmarks) -> None:
         self._floor = floor
         self.walls: Mask = floor.occupied & (looked_across(floor, landmarks) < LOOKED_ACROSS)
-        reach = np.linalg.norm(np.ptp(np.vstack([landmarks.xyz[:, :2], landmarks.frame_positions[:, :2]]), axis=0))
-        self._samples = int(min(np.hypot(*floor.shape), 1 + reach / floor.resolution))
+        extent = np.vstack([landmarks.xyz[:, :2], landmarks.frame_positions[:, :2]])
+        reach = float(np.linalg.norm(np.ptp(extent, axis=0))) / floor.resolution
+        self._steps = np.arange(0.5, max(1.0, min(np.hypot(*floor.shape), reach)))  # in cells
+        bearings = 2 * np.pi * np.arange(RAYS) / RAYS - floor.origin[2]
+        along = np.stack([np.cos(bearings), np.sin(bearings)], axis=-1)
+        self._rays = self._steps[:, None, None] * along  # (samples, RAYS, 2) = (column, row)
 
     def reaches(self, position: Array, points: Array) -> Mask:
         """Whether no wall stands between `position` (2 or 3,) and each of the points (N, 2 or 3)."""
         offset = points[:, :2] - position[:2]
-        bearing = np.arctan2(offset[:, 1], offset[:, 0])
         free = self.free_distance(position)
-        at = np.round(bearing / (2 * np.pi) * RAYS).astype(int) % RAYS
+        at = _ray(np.arctan2(offset[:, 1], offset[:, 0]))
         # The farthest of three neighbouring rays: the edge of a doorway must not hide what is beside it.
         farthest = np.maximum(np.maximum(free[at], free[(at + 1) % RAYS]), free[at - 1])
         return np.asarray(np.hypot(*offset.T) <= farthest + SURFACE_M)
 
     def free_towards(self, position: Array, bearings: Array) -> Array:
         """Metres (B,) to the nearest wall at the bearings (B,), radians about the z axis."""
-        return self.free_distance(position)[np.round(bearings / (2 * np.pi) * RAYS).astype(int) % RAYS]
+        return self.free_distance(position)[_ray(bearings)]
 
     def between(self, first: Array, second: Array) -> bool:
         """Whether a wall stands between two places (2 or 3,)."""
-        offset = second[:2] - first[:2]
-        return bool(self.free_towards(first, np.arctan2(offset[1], offset[0])) < np.hypot(*offset))
+        samples = 2 + int(np.linalg.norm(second[:2] - first[:2]) / self._floor.resolution)
+        points = np.linspace(first[:2], second[:2], samples)
+        return bool(cells_hit(self.walls, self._floor, points).any())
 
     def free_distance(self, position: Array) -> Array:
         """Metres (RAYS,) to the nearest wall at the bearings 2 pi i / RAYS about z; inf where there is none."""
-        return first_hit(self.walls, self._floor, position, self._samples)
+        rows, columns = self.walls.shape
+        cells = np.floor(self._floor.grid_of(position[:2]) + self._rays).astype(np.int32)
+        column, row = cells[..., 0], cells[..., 1]
+        outside = (column < 0) | (column >= columns) | (row < 0) | (row >= rows)
+        hit = self.walls[np.clip(row, 0, rows - 1), np.clip(column, 0, columns - 1)] & ~outside
+        return np.where(hit.any(axis=0), self._steps[hit.argmax(axis=0)] * self._floor.resolution, np.inf)
 
 
-def first_hit(blocked: Mask, floor: FloorMap, position: Array, samples: int) -> Array:
-    """Metres (RAYS,) to the nearest blocked cell; inf where the map ends before."""
-    bearings = 2 * np.pi * np.arange(RAYS) / RAYS
-    steps = (np.arange(samples) + 0.5) * floor.resolution
-    points = position[:2] + steps[:, None, None] * np.stack([np.cos(bearings), np.sin(bearings)], axis=-1)
-    hit = cells_hit(blocked, floor, points.reshape(-1, 2)).reshape(samples, RAYS)
-    return np.where(hit.any(axis=0), steps[hit.argmax(axis=0)], np.inf)
-
-
-def looked_across(floor: FloorMap, landmarks: Landmarks) -> np.ndarray:
-    """How often (rows, cols) keyframes saw a landmark across each cell, from the cell's outside to beyond it."""
+def looked_across(floor: FloorMap, landmarks: Landmarks) -> NDArray[np.int64]:
+    """How often (rows, cols) keyframes saw a landmark across each cell; a sample of their looks."""
     pick = np.linspace(0, len(landmarks.observed) - 1, min(SAMPLED_LOOKS, len(landmarks.observed))).astype(int)
     start = landmarks.frame_positions[landmarks.observed_by[pick], :2]
     offset = landmarks.xyz[landmarks.observed[pick], :2] - start
@@ -88,3 +89,7 @@ def cells_hit(mask: Mask, floor: FloorMap, points: Array) -> Mask:
     hit = np.zeros(len(points), dtype=bool)
     hit[inside] = mask[cells[inside, 0], cells[inside, 1]]
     return hit
+
+
+def _ray(bearings: Array) -> NDArray[np.int64]:
+    return np.asarray(np.round(bearings / (2 * np.pi) * RAYS).astype(np.int64) % RAYS)

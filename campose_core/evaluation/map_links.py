@@ -108,7 +108,8 @@ def open_loops(landmarks: Landmarks, seconds: Seconds, separated: Callable[[Arra
             partners.setdefault(one, []).append(other)
     lonely = [row for row, common in best.items() if common < LINKING_LANDMARKS]
     stretches = in_a_row(lonely, landmarks, seconds)
-    found, told = [], set()
+    found: list[Stretch] = []
+    told: set[int] = set()
     for rows in stretches:
         others = np.unique([other for row in rows for other in partners[row]])
         if len(rows) >= LEAST_STRETCH and not told.intersection(rows.tolist()):

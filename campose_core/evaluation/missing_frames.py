@@ -93,13 +93,14 @@ def missing_stretches(scene: Scene, poses: Mapping[str, Pose], depth: float) -> 
             reason = _by_picture(facts, usual)
             if reason == "not connected":
                 reason = _by_motion(before, stretch, after, poses, usual_step, depth)
+            names = [None if side is None else side.name for side in (before, after)]
             sides = [poses[side.name].translation for side in (before, after) if side is not None]
             place = np.mean(sides, axis=0) if sides else None
             first_ns = frames[0].stamp_ns
             found.append(
                 MissingStretch(
                     source, (stretch[0].stamp_ns - first_ns) / 1e9, (stretch[-1].stamp_ns - first_ns) / 1e9,
-                    len(stretch), reason, before and before.name, after and after.name,
+                    len(stretch), reason, names[0], names[1],
                     None if place is None else (float(place[0]), float(place[1]), float(place[2])), facts, usual,
                 )
             )  # fmt: skip

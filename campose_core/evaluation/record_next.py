@@ -139,12 +139,15 @@ def about_gaps(found: Sequence[Gap], coverage: Coverage) -> list[Advice]:
         elif gap.looked:
             kind = "direction"
             text = (
-                f"few landmarks are in view to the {_winds(gap.headings)} around ({x:.1f}, {y:.1f}) ({area:.1f} m2): "
+                f"few landmarks in view to the {_winds(gap.headings)} around ({x:.1f}, {y:.1f}), over {area:.1f} m2: "
                 "record that side from closer, or give it something to look at"
             )
         else:
             kind = "direction"
-            text = f"no keyframe looks {_winds(gap.headings)} around ({x:.1f}, {y:.1f}) ({area:.1f} m2): walk there so"
+            text = (
+                f"no keyframe looks {_winds(gap.headings)} around ({x:.1f}, {y:.1f}), over {area:.1f} m2: "
+                "walk there looking that way"
+            )
         advice.append(Advice(kind, text, (float(x), float(y)), headings, gap.views / views))
     return advice
 
@@ -155,15 +158,15 @@ def ranked(advice: Sequence[Advice]) -> list[Advice]:
 
 
 def _winds(headings: Sequence[int]) -> str:
-    """Neighbouring points of the compass as a range: `north to east`."""
-    if len(headings) == 1:
-        return WIND[headings[0]]
+    """Neighbouring points of the compass: `north or north-east`, `north (from west to north-east)`."""
     # The range begins behind the widest opening of the circle.
     openings = [(headings[(i + 1) % len(headings)] - heading) % 8 for i, heading in enumerate(headings)]
     last = int(np.argmax(openings))
     first = (last + 1) % len(headings)
-    joint = " or " if len(headings) == 2 else " to "
-    return f"{WIND[headings[first]]}{joint}{WIND[headings[last]]}"
+    ordered = [WIND[heading] for heading in (*headings[first:], *headings[:first])]
+    if len(ordered) <= 2:
+        return " or ".join(ordered)
+    return f"{ordered[len(ordered) // 2]} (from {ordered[0]} to {ordered[-1]})"
 
 
 def _covered_m2(coverage: Coverage) -> float:
