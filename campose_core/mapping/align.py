@@ -17,7 +17,7 @@ from campose_core.mapping.alignment.evidence import Evidence, compare, evidence_
 from campose_core.mapping.alignment.level import standing_at_origin
 from campose_core.mapping.alignment.points import align_to_points
 from campose_core.mapping.alignment.poses import align_to_poses
-from campose_core.mapping.gathered import Level, gather, names_of
+from campose_core.mapping.gathered import Level, floor_plan_options, gather, names_of
 from campose_core.mapping.held_out import HeldOut
 from campose_core.mapping.imu_labels import label_by_imu
 from campose_core.mapping.markers_seen import marker_evidence, read_markers
@@ -97,13 +97,15 @@ def align_scene(scene: Scene, request: AlignRequest) -> Scene:
             other; or nothing gives the scale.
     """
     options = request.options()
+    if "from" in options:  # another floor map may tell another place
+        options |= floor_plan_options(scene, request.camera_height_m)
     if scene.alignment is not None and scene.is_done("align", options):
         say("align: done already")
         return scene
     poses = SfmPoses.load(scene).poses()
     path_sfm = np.array([pose.translation for pose in poses.values()])
     asked = _by_hand(scene, poses, request)
-    found = gather(scene, poses, request.recorded)
+    found = gather(scene, poses, request.recorded, request.camera_height_m)
     asked_names = {evidence.name for evidence in asked} | names_of(found.evidence, request.recorded)
     everything = [*asked, *found.evidence]
     trusted = [evidence for evidence in everything if evidence.name in asked_names and evidence.scale] or everything

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from campose_core.capture.bag_gps import NAV_SAT_FIX
 from campose_core.capture.bag_poses import POSE_FIELDS
@@ -144,6 +145,14 @@ def _level(scene: Scene, sensed: Sequence[Evidence], refusals: list[str]) -> Lev
 def _has_floor_plan(scene: Scene) -> bool:
     """Whether a floor map is there that was not made out of the scene's own landmarks, which would confirm anything."""
     return scene.floor_yaml.is_file() and "landmarks" not in scene.steps.get("floor", {}).get("options", {})
+
+
+def floor_plan_options(scene: Scene, camera_height_m: float | None) -> dict[str, Any]:
+    """What an alignment by the scene's floor map depends on, for the record of the step."""
+    if not _has_floor_plan(scene):
+        return {}
+    height = {} if camera_height_m is None else {"camera_height_m": camera_height_m}
+    return {"floor": scene.steps.get("floor", {}).get("options", {}).get("content"), **height}
 
 
 def _by_floor(scene: Scene, scale: float | None, camera_height_m: float | None) -> list[Evidence]:
