@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -73,12 +74,23 @@ def rigs_of_keyframes(scene: Scene, keyframes: Mapping[str, list[str]], use: str
     return found
 
 
+def rig_pairs(rigs: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Pairs of different cameras, of one moment and of the moments next to it: to match where views overlap."""
+    pairs = set()
+    for entry in rigs:
+        joined = entry["moments"]
+        for here, near in [*zip(joined, joined, strict=True), *pairwise(joined)]:
+            crossing = ((a, b) for a in here for b in near if a.split("/")[0] != b.split("/")[0])
+            pairs.update((min(pair), max(pair)) for pair in crossing)
+    return sorted(pairs)
+
+
 def write_rigs(database: str, rigs: list[dict[str, Any]], mapper: str) -> list[Rig]:
     """Tell COLMAP's database which cameras are one rig, and which images one moment; returns the rigs as written.
 
     A camera takes part whose pictures match another one's often enough to tell how they sit to each other; the others
     stay on their own. Global mapper: the places are left open. Incremental mapper: they must be known, and are fixed;
-    where they are not, nothing is written.
+    where they are not, each camera stays on its own.
     """
     pycolmap = load_pycolmap()
     written = []
@@ -94,7 +106,7 @@ def write_rigs(database: str, rigs: list[dict[str, Any]], mapper: str) -> list[R
                 continue
             written.append(Rig(rig.frame, members, rig.tolerance_ns))
             entries.append([[n for n in names if n.split("/")[0] in members] for names in entry["moments"]])
-        if not written:
+        if not written and all(rig.num_sensors() == 1 for rig in db.read_all_rigs()):
             return []
         db.clear_frames()
         db.clear_rigs()

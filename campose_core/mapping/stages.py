@@ -25,7 +25,7 @@ from campose_core.mapping.colmap import from_colmap_camera, load_pycolmap
 from campose_core.mapping.features import SiftExtractor, descriptors_to_bytes, descriptors_to_unit
 from campose_core.mapping.held_out import hold_out
 from campose_core.mapping.landmarks import landmarks_from_model
-from campose_core.mapping.rig import hold_rigs, write_rigs
+from campose_core.mapping.rig import hold_rigs, rig_pairs, write_rigs
 from campose_core.mapping.triangulation import triangulation
 from campose_core.mapping.vlad import Vlad
 
@@ -76,7 +76,9 @@ def features(
     return {"frames": len(counts), "median_features": float(np.median(list(counts.values())))}
 
 
-def matches(*, features: str, database: str, names: dict[str, list[str]]) -> dict[str, Any]:
+def matches(
+    *, features: str, database: str, names: dict[str, list[str]], rigs: list[dict[str, Any]] | None = None
+) -> dict[str, Any]:
     """Matches of frames near in time, and of frames that look alike (loops), with two-view verification."""
     pycolmap = load_pycolmap()
     pycolmap.logging.minloglevel = 0
@@ -87,6 +89,7 @@ def matches(*, features: str, database: str, names: dict[str, list[str]]) -> dic
         pairs += [
             (sequence[i], sequence[i + step]) for i in range(len(sequence)) for step in near if i + step < len(sequence)
         ]
+    pairs += rig_pairs(rigs or [])
     known = set(pairs)
     loops = [pair for pair in _loop_pairs(database, names) if pair not in known and pair[::-1] not in known]
     pair_file = Path(database).with_suffix(".pairs.txt")
@@ -116,7 +119,7 @@ def reconstruction(
     pycolmap.set_random_seed(SEED)
     work = Path(model).with_suffix(".models")
     work.mkdir(parents=True, exist_ok=True)
-    held = write_rigs(database, rigs, mapper) if rigs else []
+    held = write_rigs(database, rigs or [], mapper)
     if mapper == "global":
         options = pycolmap.GlobalPipelineOptions()
         options.random_seed = SEED
