@@ -14,7 +14,8 @@ from campose_core.errors import AlignmentError, UsageError
 from campose_core.evaluation.benchmark import benchmark_test_split
 from campose_core.evaluation.table import tables
 from campose_core.learning.options import KINDS, TrainOptions
-from campose_core.mapping.align import AlignRequest, align_scene, frames_with_reference
+from campose_core.mapping.align import AlignRequest, align_scene
+from campose_core.mapping.align_files import frames_with_reference
 from campose_core.mapping.attach_floor import attach_floor
 from campose_core.mapping.colmap import load_pycolmap
 from campose_core.mapping.gathered import holds_scale

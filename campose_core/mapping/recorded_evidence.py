@@ -43,13 +43,15 @@ def by_pose_topics(recordings: Recordings, topic: str | None = None) -> list[Evi
         if topic is None and any(wish in name for wish in WISHES):
             continue
         pairs: list[Pairs] = []
+        frame = ""
         for recording in _having(recordings, name):
             map_from_body = read_poses(recording.path, name)
             if topic is None and (_is_odom(map_from_body.frame_id) or len(map_from_body) < 3):
                 continue
+            frame = map_from_body.frame_id.lstrip("/")
             pairs.append(recording.pairs(_of_camera(recording, map_from_body, name), name))
         if pairs:
-            found.append(_of_pairs(f"poses {name}", pairs))
+            found.append(_of_pairs(f"poses {name}", frame, pairs))
     return found
 
 
@@ -64,7 +66,7 @@ def by_tf(recordings: Recordings, topic: str | None = None) -> list[Evidence]:
         if not moved or (topic is None and _is_odom(root)):
             continue
         pairs.setdefault(root, []).append(_tf_pairs(recording, root, notes))
-    return [_of_pairs(f"tf {root}", listed, notes) for root, listed in pairs.items()]
+    return [_of_pairs(f"tf {root}", root, listed, notes) for root, listed in pairs.items()]
 
 
 def by_odometry(recordings: Recordings, topic: str | None = None) -> list[Evidence]:
@@ -178,10 +180,10 @@ def _of_fixes(name: str, listed: list[tuple[MappedRecording, GpsFixes]], up: Arr
     return Evidence(name, alignment, "east, north, up", scale, off_m / across)
 
 
-def _of_pairs(name: str, pairs: list[Pairs], notes: Sequence[str] = ()) -> Evidence:
+def _of_pairs(name: str, frame: str, pairs: list[Pairs], notes: Sequence[str] = ()) -> Evidence:
     sfm = list(chain.from_iterable(one for one, _ in pairs))
     alignment = align_to_poses(sfm, list(chain.from_iterable(other for _, other in pairs)))
-    evidence = evidence_of_poses(name, alignment, np.array([pose.translation for pose in sfm]))
+    evidence = evidence_of_poses(name, alignment, np.array([pose.translation for pose in sfm]), frame)
     return replace(evidence, notes=tuple(note for note in notes if name in note))
 
 

@@ -17,6 +17,7 @@ from campose_core.scene import Scene
 from campose_core.trajectory import Trajectory
 
 MAX_GAP_NS = 1_000_000_000
+LEAST_PAIRS = 3
 
 
 @dataclass(frozen=True)
@@ -56,17 +57,18 @@ class MappedRecording:
         Raises:
             AlignmentError: they have no time in common; both intervals are named.
         """
-        sparse = len(frame_from_cam) < len(self.walked)
-        few, many = (frame_from_cam, self.walked) if sparse else (self.walked, frame_from_cam)
-        answered, at = many.interpolate(few.stamps_ns, MAX_GAP_NS)
-        if not answered.any():
+        at_other = self.walked.interpolate(frame_from_cam.stamps_ns, MAX_GAP_NS)
+        at_frames = frame_from_cam.interpolate(self.walked.stamps_ns, MAX_GAP_NS)
+        if len(frame_from_cam) < len(self.walked) and len(at_other[1]) >= LEAST_PAIRS:
+            one, other = at_other[1], frame_from_cam.select(at_other[0])
+        else:
+            one, other = self.walked.select(at_frames[0]), at_frames[1]
+        if not len(one):
             raise AlignmentError(
                 f"{self.path}: {what} covers {frame_from_cam.interval_text()}, the frames "
                 f"{self.walked.interval_text()}: no time in common, are they stamped by the same clock?"
             )
-        kept = few.select(answered)
-        one, other = ([t.pose(i) for i in range(len(t))] for t in (kept, at))
-        return (other, one) if sparse else (one, other)
+        return [one.pose(i) for i in range(len(one))], [other.pose(i) for i in range(len(other))]
 
 
 def mapped_recordings(scene: Scene, sfm_from_cam: dict[str, Pose]) -> list[MappedRecording]:

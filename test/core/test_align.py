@@ -3,14 +3,16 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 
+from campose_core.capture.drive import BASE_FROM_CAM
 from campose_core.cli.main import main
 from campose_core.errors import AlignmentError
-from campose_core.geometry import Pose
-from campose_core.mapping.align import frames_with_reference
-from campose_core.scene import SceneFrame
-from campose_core.trajectory import Trajectory, write_tum
+from campose_core.geometry import Pose, pose_error
+from campose_core.mapping.align_files import frames_with_reference
+from campose_core.scene import Scene, SceneFrame
+from campose_core.trajectory import Trajectory, read_tum, write_tum
 
 SECOND = 1_000_000_000
 
@@ -82,3 +84,23 @@ def test_map_and_align_tell_what_they_did_as_json(small_scene, small_world, tmp_
     assert mapped["registered"] <= mapped["keyframes"] <= mapped["frames"]
     assert main(["align", str(scene), "--reference", str(small_world / "mapping.tum"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["residual"]["median_m"] < 0.02
+
+
+@pytest.mark.slow
+def test_the_recording_places_its_scene_by_its_own_odometry(small_scene, small_world, tmp_path, capsys):
+    """Against the truth, odometry's frame being where the drive began; the floor plan is taken away first."""
+    scene = shutil.copytree(small_scene, tmp_path / "scene")
+    shutil.rmtree(scene / "floor")
+    capsys.readouterr()
+    assert main(["align", str(scene), "--json"]) == 0
+    aligned = json.loads(capsys.readouterr().out)
+    assert aligned["method"] == "odometry"
+    truth = read_tum(small_world / "mapping.tum")
+    map_from_odom = truth.pose(0) * BASE_FROM_CAM.inverse()
+    errors = [
+        pose_error(map_from_odom * frame.map_from_cam, dict(truth)[frame.stamp_ns])
+        for frame in Scene.open(scene).posed_frames()
+    ]
+    metres, radians = np.array(errors).T
+    assert np.sqrt(np.mean(metres**2)) < 0.1
+    assert np.degrees(np.median(radians)) < 1.0
