@@ -28,7 +28,9 @@ KINDS = {
     "odometry": "nav_msgs/Odometry, or odom -> base of /tf",
     "gravity": "up alone, by sensor_msgs/Imu",
 }
-PLANES_DEG, POSTURE_DEG = 0.5, 2.0  # how well walls and floors, and the posture of cameras, tell up
+WALLS = "walls and floors"
+LEAST_PLANES = 2
+PLANES_DEG, POSTURE_DEG = 1.0, 2.0  # how well walls and floors, and the posture of cameras, tell up
 SAME_DEG = 5.0  # two ups that differ by less see the same floor
 
 
@@ -88,11 +90,15 @@ def gather(
     ask("odometry", lambda: by_odometry(recordings, topics.get("odometry")))
     ask("poses", lambda: by_pose_topics(recordings, topics.get("poses")))
     ask("tf", lambda: by_tf(recordings, topics.get("tf")))
-    best_level = _level(scene, [*found.get("gravity", []), *found.get("odometry", [])], refusals)
+    seen = _level_seen(scene, refusals)
+    best_level = _best_level([*found.get("gravity", []), *found.get("odometry", [])], seen)
     ask("gps", lambda: by_gps(recordings, best_level.up if best_level else None, topics.get("gps")))
     scale = next((e.scale for kind in ("odometry", "gps") for e in found.get(kind, [])), None)
     ask("floor", lambda: _by_floor(scene, scale, camera_height_m))
-    return Gathered([evidence for kind in KINDS for evidence in found.get(kind, [])], best_level, refusals)
+    evidence = [one for kind in KINDS for one in found.get(kind, [])]
+    if seen is not None and seen.method == WALLS:
+        evidence.append(Evidence(WALLS, up=seen.up, up_deg=seen.up_deg))
+    return Gathered(evidence, best_level, refusals)
 
 
 def named(name: str) -> tuple[str, str | None]:
@@ -122,24 +128,28 @@ def _may_give_scale(recording: MappedRecording) -> bool:
     return recording.path.is_dir() and len(read_exif_gps(recording.path)) > 0
 
 
-def _level(scene: Scene, sensed: Sequence[Evidence], refusals: list[str]) -> Level | None:
-    """By a sensor; else by walls and floors; else by how the cameras were held."""
-    by_sensor = next((one for one in sensed if one.up is not None), None)
+def _level_seen(scene: Scene, refusals: list[str]) -> Level | None:
+    """By walls and floors; else by how the cameras were held; None where neither tells."""
     landmarks_file = scene.sfm_dir / "landmarks.npz"
-    seen = None
-    if landmarks_file.is_file():
-        try:
-            seen = level(Landmarks.load(landmarks_file))
-        except AlignmentError as error:
-            refusals.append(f"level: {error}")
-    if by_sensor is not None and by_sensor.up is not None:
-        same = seen is not None and angle_deg(by_sensor.up, seen.up) < SAME_DEG
-        return Level(by_sensor.name, by_sensor.up, by_sensor.up_deg, seen.floor if seen and same else None)
-    if seen is None:
+    if not landmarks_file.is_file():
         return None
-    planes = seen.residual["level_planes"] + seen.residual["upright_planes"]
-    method, sigma_deg = ("walls and floors", PLANES_DEG) if planes else ("the cameras' posture", POSTURE_DEG)
-    return Level(method, seen.up, sigma_deg, seen.floor)
+    try:
+        seen = level(Landmarks.load(landmarks_file))
+    except AlignmentError as error:
+        refusals.append(f"level: {error}")
+        return None
+    if seen.residual["level_planes"] + seen.residual["upright_planes"] < LEAST_PLANES:
+        return Level("the cameras' posture", seen.up, POSTURE_DEG, seen.floor)
+    return Level(WALLS, seen.up, max(PLANES_DEG, seen.residual["level_deg"]), seen.floor)
+
+
+def _best_level(sensed: Sequence[Evidence], seen: Level | None) -> Level | None:
+    """A sensor's, with the floor that was seen; else what was seen."""
+    for one in sensed:
+        if one.up is not None:
+            same = seen is not None and angle_deg(one.up, seen.up) < SAME_DEG
+            return Level(one.name, one.up, one.up_deg, seen.floor if seen and same else None)
+    return seen
 
 
 def _has_floor_plan(scene: Scene) -> bool:
