@@ -20,6 +20,17 @@ from scipy.spatial.transform import Rotation
 
 from campose_core.capture.drive import BASE_FROM_CAM, drifting_odometry
 from campose_core.errors import AlignmentError
+from campose_core.evaluation.pictures import (
+    BLUE,
+    VERMILION,
+    WIDTH_INCHES,
+    corners_to_show,
+    draw_floor,
+    new_figure,
+    png_of,
+)
+from campose_core.files import write_bytes
+from campose_core.floor import FloorMap
 from campose_core.geometry import Array, Pose, Similarity
 from campose_core.mapping.alignment.distance import scale_of_distance
 from campose_core.mapping.alignment.evidence import angle_deg, up_of
@@ -112,6 +123,29 @@ def by_distance(mapped: Mapped, up: Array, seed: int) -> tuple[float, float]:
     return mapped.errors(Similarity(scale, rotation, mapped.truth.positions[0] - scale * rotation.apply(path[0])))
 
 
+def picture(mapped: Mapped, odometry: Trajectory) -> bytes:
+    """The floor with the true path, what odometry made of it, and the map that was aligned to that odometry."""
+    start = mapped.base.pose(0) * odometry.pose(0).inverse()
+    drifted = odometry.moved_by(BASE_FROM_CAM)
+    known, at = drifted.interpolate(mapped.sfm.stamps_ns)
+    pairs = [[t.pose(i) for i in range(len(t))] for t in (mapped.sfm.select(known), at)]
+    found = align_to_odometry([MovedCamera(*pairs)]).map_from_sfm
+    (left, bottom), (right, top) = corners_to_show(mapped.truth.positions[:, :2])
+    figure = new_figure(WIDTH_INCHES, WIDTH_INCHES * (top - bottom) / (right - left) + 0.9)
+    axes = figure.add_subplot()
+    if mapped.scene.floor_yaml.is_file():
+        draw_floor(axes, FloorMap.load(mapped.scene.floor_yaml))
+    for positions, colour, width, label in (
+        (mapped.truth.positions, "#bbbbbb", 5.0, "true path"),
+        (start.transform(drifted.positions), VERMILION, 1.2, "odometry by itself"),
+        (start.transform(found.transform(mapped.sfm.positions)), BLUE, 1.6, "the map, aligned to that odometry"),
+    ):
+        axes.plot(*positions[:, :2].T, color=colour, linewidth=width, label=label)
+    axes.set(xlim=(left, right), ylim=(bottom, top), aspect="equal")
+    figure.legend(*axes.get_legend_handles_labels(), loc="upper center", ncols=3, frameon=False)
+    return png_of(figure)
+
+
 def row(name: str, measure: Callable[[int], tuple[float, float]], seeds: int = SEEDS) -> None:
     found, refused = [], ""
     for seed in range(seeds):
@@ -131,8 +165,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--scene", required=True, type=Path)
     parser.add_argument("--world", required=True, type=Path)
+    parser.add_argument("--picture", type=Path, help="PNG of the paths over the floor, by odometry of 4 %% error")
     options = parser.parse_args()
     mapped = Mapped(Scene.open(options.scene), read_tum(options.world / "mapping.tum"))
+    if options.picture:
+        write_bytes(options.picture, picture(mapped, drifting_odometry(mapped.base, 0.04, 0)))
     exact = align_to_poses(*([t.pose(i) for i in range(len(t))] for t in (mapped.sfm, mapped.truth))).map_from_sfm
     print(f"{len(mapped.sfm)} frames, {len(mapped.truth) and mapped.truth.interval_text()}, {SEEDS} draws a row\n")
     print(f"{'':44}{'cm':>9}{'worst':>9}{'deg':>9}{'worst':>9}{'refused':>9}")
