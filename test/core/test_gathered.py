@@ -8,12 +8,14 @@ from PIL import Image
 from recorded_walks import Walk, mapped_scene, path_errors
 from scipy.spatial.transform import Rotation
 from test_bag_poses import TYPES
-from walks import reconstructed, similarity
+from walks import poses_of, reconstructed, similarity
 
 from campose_core.capture.exif_gps import read_exif_gps
 from campose_core.cli.main import main
 from campose_core.geometry import Pose
 from campose_core.mapping.gathered import holds_scale
+from campose_core.mapping.recorded_evidence import by_gps
+from campose_core.mapping.recordings import mapped_recordings
 from campose_core.scene import Scene
 from campose_core.trajectory import Trajectory, write_tum
 
@@ -224,3 +226,10 @@ def test_photos_know_where_they_were_taken(tmp_path, capsys):
     code, _, said = align(capsys, scene)
     assert code == 1
     assert "nothing tells which way is up" in said
+    poses = dict(zip((frame.name for frame in scene.frames), poses_of(sfm), strict=True))
+    up = similarity(6).rotation.inv().apply([0.0, 0.0, 1.0])
+    (found,) = by_gps(mapped_recordings(scene, poses), up)
+    assert found.name == "gps exif"
+    assert found.scale == pytest.approx(similarity(6).scale, rel=0.01)
+    turned = found.alignment.map_from_sfm.rotation * similarity(6).rotation.inv()
+    assert np.degrees(turned.magnitude()) < 0.5
