@@ -138,9 +138,9 @@ def _complaints(found: dict[str, Any]) -> list[str]:
     bent = max((shape["bend_m"] for shape in (floor, _of_wheels(found)) if shape), default=0.0)
     if bent > BEND_M:
         said.append(f"the map is bent: its floor departs by {100 * bent:.0f} cm from a plane")
-    if (found["keyframes_on_free_floor"] or 1.0) < INSIDE_SHARE:
-        outside = 1 - found["keyframes_on_free_floor"]
-        said.append(f"{outside:.0%} of the keyframes stand where the floor map is not free")
+    inside = found["keyframes_on_free_floor"]
+    if inside is not None and inside < INSIDE_SHARE:
+        said.append(f"{1 - inside:.0%} of the keyframes stand where the floor map is not free")
     if found["landmarks_on_walls"] is not None and found["landmarks_on_walls"] < WALLS_SHARE:
         share = found["landmarks_on_walls"]
         said.append(f"only {share:.0%} of the landmarks at wall height lie on walls of the floor map")

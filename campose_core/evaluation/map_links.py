@@ -32,6 +32,7 @@ THIN = 3 * MIN_INLIERS  # landmarks of a keyframe: few more than a pose needs
 SAME_VIEW = 0.3  # of the median distance of landmarks: so near by, and turned so little, two views show the same
 LATER_S = 20.0  # a camera that is back after so long has come back
 LEAST_STRETCH = 3  # keyframes in a row
+PAUSE_S = 5.0  # without a keyframe, that ends a stretch
 
 Seconds = Mapping[str, tuple[str, float]]  # frame name -> source, and seconds since that source's first frame
 
@@ -126,16 +127,17 @@ def thin_stretches(landmarks: Landmarks, seconds: Seconds) -> list[Stretch]:
 
 
 def in_a_row(rows: Sequence[int], landmarks: Landmarks, seconds: Seconds) -> list[NDArray[np.intp]]:
-    """The keyframes `rows` in stretches: of one source, with no other keyframe of it between them."""
+    """The keyframes `rows` in stretches: of one source, with no other keyframe of it, and no pause, between them."""
     names = [str(name) for name in landmarks.frame_names]
     order = sorted(range(len(names)), key=lambda row: seconds[names[row]])
     place = {row: i for i, row in enumerate(order)}
     ranked = sorted(rows, key=place.__getitem__)
-    ends = [
-        i + 1
-        for i, (a, b) in enumerate(pairwise(ranked))
-        if place[b] != place[a] + 1 or seconds[names[a]][0] != seconds[names[b]][0]
-    ]
+
+    def ends_after(a: int, b: int) -> bool:
+        (source, before_s), (other, after_s) = seconds[names[a]], seconds[names[b]]
+        return place[b] != place[a] + 1 or source != other or after_s - before_s > PAUSE_S
+
+    ends = [i + 1 for i, (a, b) in enumerate(pairwise(ranked)) if ends_after(a, b)]
     return [np.array(part, dtype=np.intp) for part in np.split(np.array(ranked, dtype=np.intp), ends) if len(part)]
 
 

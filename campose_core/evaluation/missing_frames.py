@@ -24,6 +24,7 @@ from campose_core.scene import Scene, SceneFrame
 PICTURES = 9  # looked at in each stretch
 COMPARED = 40  # pictures with a place, of each recording
 DARK_LEVEL = 50.0  # grey level
+BLANK_CONTRAST, BLANK_SHARE = 12.0, 0.2  # grey levels; of the recording's own, more of which is left by any blur
 SHARE = 0.4  # of what the recording's other pictures have
 LEAST_FEATURES = 60  # three times what a pose needs
 FAST_DEG_S, FAST_WIDTHS_S = 60.0, 1.0  # turned between the neighbours; moved, in median depths
@@ -170,11 +171,11 @@ def _by_picture(facts: PictureFacts | None, usual: PictureFacts | None) -> str:
     known = usual or facts._replace(brightness=np.inf, sharpness=0.0, contrast=0.0, features=0.0)
     if facts.brightness < DARK_LEVEL and facts.brightness < SHARE * known.brightness:
         return "dark"
+    few = facts.features < max(LEAST_FEATURES, SHARE / 2 * known.features)
+    if few and facts.contrast < max(BLANK_SHARE * known.contrast, BLANK_CONTRAST):
+        return "blank"
     if facts.sharpness < SHARE * known.sharpness:
         return "blurred"
-    few = facts.features < max(LEAST_FEATURES, SHARE / 2 * known.features)
-    if few and facts.contrast < max(SHARE * known.contrast, 12.0):
-        return "blank"
     return "few features" if few else "not connected"
 
 
