@@ -16,7 +16,20 @@ from campose_core.mapping.alignment.evidence import Evidence, angle_deg, evidenc
 from campose_core.mapping.floor_alignment import align_to_floor
 from campose_core.mapping.landmarks import Landmarks
 from campose_core.mapping.levelling import level
-from campose_core.mapping.recorded_evidence import by_gps, by_gravity, by_odometry, by_pose_topics, by_tf
+from campose_core.mapping.recorded_evidence import (
+    Recordings,
+    by_gps,
+    by_gravity,
+    by_odometry,
+    by_poses,
+    by_tf,
+    gps_topics,
+    holds,
+    imu_topics,
+    odometries,
+    pose_topics,
+    tf_roots,
+)
 from campose_core.mapping.recordings import MappedRecording, mapped_recordings
 from campose_core.scene import Alignment, Scene
 
@@ -66,7 +79,6 @@ def gather(
     Raises:
         AlignmentError: one of `asked` is not there or cannot be used.
     """
-    topics = dict(named(name) for name in asked)
     recordings = mapped_recordings(scene, poses)
     refusals = [
         f"{source['path']} of {name} is not there any more"
@@ -75,26 +87,35 @@ def gather(
     ]
     found: dict[str, list[Evidence]] = {}
 
-    def ask(kind: str, method: Callable[[], list[Evidence]]) -> None:
+    def ask(kind: str, names: Callable[[Recordings], list[str]], method: Callable[[str], Evidence]) -> None:
+        wanted = [topic for asked_kind, topic in map(named, asked) if asked_kind == kind]
+        given = [topic for topic in wanted if topic is not None]
+        absent = [topic for topic in given if not holds(recordings, topic)]
         try:
-            found[kind] = method()
+            there = names(recordings)
         except CamposeError as error:
-            if kind in topics:
-                raise AlignmentError(f"{kind}: {error}") from error
             refusals.append(f"{kind}: {error}")
-        if kind in topics and not found.get(kind):
-            topic = f" {topics[kind]}" if topics[kind] else ""
-            raise AlignmentError(f"the recordings of {scene.path} hold no {kind}{topic} ({KINDS[kind]})")
+            there = []
+        if absent or (wanted and not given and not there):
+            what = " ".join([kind, *absent[:1]])
+            raise AlignmentError(f"the recordings of {scene.path} hold no {what} ({KINDS[kind]})")
+        for name in dict.fromkeys([*given, *there]):
+            try:
+                found.setdefault(kind, []).append(method(name))
+            except CamposeError as error:
+                if name in given or (wanted and not given):
+                    raise AlignmentError(f"{kind}: {error}") from error
+                refusals.append(f"{kind}: {error}")
 
-    ask("gravity", lambda: by_gravity(recordings, topics.get("gravity")))
-    ask("odometry", lambda: by_odometry(recordings, topics.get("odometry")))
-    ask("poses", lambda: by_pose_topics(recordings, topics.get("poses")))
-    ask("tf", lambda: by_tf(recordings, topics.get("tf")))
+    ask("gravity", imu_topics, lambda topic: by_gravity(recordings, topic))
+    ask("odometry", odometries, lambda name: by_odometry(recordings, name))
+    ask("poses", pose_topics, lambda topic: by_poses(recordings, topic))
+    ask("tf", tf_roots, lambda root: by_tf(recordings, root))
     seen = _level_seen(scene, refusals)
     best_level = _best_level([*found.get("gravity", []), *found.get("odometry", [])], seen)
-    ask("gps", lambda: by_gps(recordings, best_level.up if best_level else None, topics.get("gps")))
+    ask("gps", gps_topics, lambda topic: by_gps(recordings, topic, best_level.up if best_level else None))
     scale = next((e.scale for kind in ("odometry", "gps") for e in found.get(kind, [])), None)
-    ask("floor", lambda: _by_floor(scene, scale, camera_height_m))
+    ask("floor", lambda _: _floor_plans(scene), lambda _: _by_floor(scene, scale, camera_height_m))
     evidence = [one for kind in KINDS for one in found.get(kind, [])]
     if seen is not None and seen.method == WALLS:
         evidence.append(Evidence(WALLS, up=seen.up, up_deg=seen.up_deg))
@@ -108,9 +129,12 @@ def named(name: str) -> tuple[str, str | None]:
 
 
 def names_of(evidence: Sequence[Evidence], asked: Sequence[str]) -> set[str]:
-    """Which of the evidence is of the kinds (and topics) asked for."""
-    kinds = {named(name)[0] for name in asked}
-    return {one.name for one in evidence if one.name.split()[0] in kinds}
+    """Which of the evidence is of the kinds, or the topics, asked for."""
+
+    def is_asked(name: str) -> bool:
+        return any(name.split()[0] == kind and topic in (None, name.split()[-1]) for kind, topic in map(named, asked))
+
+    return {one.name for one in evidence if is_asked(one.name)}
 
 
 def holds_scale(scene: Scene) -> bool:
@@ -165,11 +189,12 @@ def floor_plan_options(scene: Scene, camera_height_m: float | None) -> dict[str,
     return {"floor": scene.steps.get("floor", {}).get("options", {}).get("content"), **height}
 
 
-def _by_floor(scene: Scene, scale: float | None, camera_height_m: float | None) -> list[Evidence]:
-    landmarks_file = scene.sfm_dir / "landmarks.npz"
-    if not _has_floor_plan(scene) or not landmarks_file.is_file():
-        return []
-    landmarks = Landmarks.load(landmarks_file)
+def _floor_plans(scene: Scene) -> list[str]:
+    return ["plan"] if _has_floor_plan(scene) and (scene.sfm_dir / "landmarks.npz").is_file() else []
+
+
+def _by_floor(scene: Scene, scale: float | None, camera_height_m: float | None) -> Evidence:
+    landmarks = Landmarks.load(scene.sfm_dir / "landmarks.npz")
     similarity, residual = align_to_floor(landmarks, FloorMap.load(scene.floor_yaml), scale, camera_height_m)
     alignment = Alignment(similarity, "floor plan", residual)
-    return [evidence_of_poses("floor plan", alignment, landmarks.frame_positions)]
+    return evidence_of_poses("floor plan", alignment, landmarks.frame_positions)

@@ -1,7 +1,7 @@
-"""What the recordings of a scene themselves say about the metric frame: one function for each kind of source.
+"""What the recordings of a scene themselves say about the metric frame: two functions for each kind of source.
 
-Each takes all recordings of the scene, and the topic to believe (None: all of its kind), and returns the evidence it
-found, one for each topic; an empty list where the recordings hold nothing of the kind.
+One lists what there is to believe (topics, frames of TF), the other says what one of them gives, and raises an
+AlignmentError or CaptureError where it cannot be used.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from itertools import chain
 
 import numpy as np
 
+from campose_core.capture.bag_file import open_bag
 from campose_core.capture.bag_gps import NAV_SAT_FIX, read_gps
 from campose_core.capture.bag_imu import IMU, read_imu
 from campose_core.capture.bag_odometry import ODOMETRY
 from campose_core.capture.bag_poses import POSE_FIELDS, read_poses
 from campose_core.capture.exif_gps import read_exif_gps
 from campose_core.capture.gps import GpsFixes, enu
-from campose_core.errors import AlignmentError
+from campose_core.errors import AlignmentError, CaptureError
 from campose_core.geometry import Array, Pose
 from campose_core.mapping.alignment.evidence import Evidence, evidence_of_poses, up_of, width
 from campose_core.mapping.alignment.gps import align_to_gps
@@ -36,125 +37,125 @@ WHEEL_SIZE = 0.02  # relative error of odometry's scale that no stretch shows: w
 MOUNTED_DEG = 0.5  # how well a mounting is known, and how level a base stands
 
 
-def by_pose_topics(recordings: Recordings, topic: str | None = None) -> list[Evidence]:
-    """Absolute poses of another localizer: PoseStamped, PoseWithCovarianceStamped (/amcl_pose)."""
-    found = []
-    for name in _topics(recordings, topic, [t for t in POSE_FIELDS if t != ODOMETRY]):
-        if topic is None and any(wish in name for wish in WISHES):
-            continue
-        pairs: list[Pairs] = []
-        frame = ""
-        for recording in _having(recordings, name):
-            map_from_body = read_poses(recording.path, name)
-            if topic is None and (_is_odom(map_from_body.frame_id) or len(map_from_body) < 3):
-                continue
-            frame = map_from_body.frame_id.lstrip("/")
-            pairs.append(recording.pairs(_of_camera(recording, map_from_body, name), name))
-        if pairs:
-            found.append(_of_pairs(f"poses {name}", frame, pairs))
-    return found
+def holds(recordings: Recordings, name: str) -> bool:
+    """Whether a topic, or a frame of TF that the camera moves in, is in some recording (`exif`: in photos)."""
+    return bool(_having(recordings, name) or _moving_in(recordings, name) or (name == "exif" and _photos(recordings)))
 
 
-def by_tf(recordings: Recordings, topic: str | None = None) -> list[Evidence]:
-    """The camera's pose in the root of the TF tree, where that is not odometry's frame (`topic`: the root to take)."""
-    pairs: dict[str, list[Pairs]] = {}
+def pose_topics(recordings: Recordings) -> list[str]:
+    """Topics of another localizer's absolute poses: PoseStamped, PoseWithCovarianceStamped (/amcl_pose)."""
+    names = _topics(recordings, [msgtype for msgtype in POSE_FIELDS if msgtype != ODOMETRY])
+    return [n for n in names if not any(wish in n for wish in WISHES) and not _is_odom(_frame_of(recordings, n))]
+
+
+def by_poses(recordings: Recordings, topic: str) -> Evidence:
+    """The camera's pose in the frame of the messages on a pose topic."""
+    pairs, frame = [], ""
+    for recording in _having(recordings, topic):
+        map_from_body = read_poses(recording.path, topic)
+        frame = map_from_body.frame_id.lstrip("/")
+        pairs.append(recording.pairs(_of_camera(recording, map_from_body, topic), topic))
+    return _of_pairs(f"poses {topic}", frame, pairs)
+
+
+def tf_roots(recordings: Recordings) -> list[str]:
+    """Roots of the TF trees in which the camera moves, other than odometry's frame."""
+    roots = {recording.tf.chain(recording.camera_frame)[-1] for recording in _bags(recordings)}
+    return sorted(root for root in roots if not _is_odom(root) and _moving_in(recordings, root))
+
+
+def by_tf(recordings: Recordings, root: str) -> Evidence:
+    """The camera's pose in a frame of TF."""
     notes: list[str] = []
-    for recording in _bags(recordings):
-        frames = recording.tf.chain(recording.camera_frame)
-        root = frames[-1] if topic is None else topic
-        moved = root in frames and not all(recording.tf.is_static(f) for f in frames[: frames.index(root)])
-        if not moved or (topic is None and _is_odom(root)):
-            continue
-        pairs.setdefault(root, []).append(_tf_pairs(recording, root, notes))
-    return [_of_pairs(f"tf {root}", root, listed, notes) for root, listed in pairs.items()]
+    pairs = [_tf_pairs(recording, root, notes) for recording in _moving_in(recordings, root)]
+    return _of_pairs(f"tf {root}", root, pairs, notes)
 
 
-def by_odometry(recordings: Recordings, topic: str | None = None) -> list[Evidence]:
-    """nav_msgs/Odometry; where a scene has none, the link odom -> base of TF."""
-    moved: dict[str, list[tuple[str, MovedCamera]]] = {}
+def odometries(recordings: Recordings) -> list[str]:
+    """Topics of nav_msgs/Odometry; where there are none, odometry's frame in TF."""
+    topics = _topics(recordings, [ODOMETRY])
+    if topics:
+        return topics
+    frames = {frame for recording in _bags(recordings) for frame in recording.tf.chain(recording.camera_frame)[1:]}
+    return sorted(frame for frame in frames if _is_odom(frame) and _moving_in(recordings, frame))
+
+
+def by_odometry(recordings: Recordings, name: str) -> Evidence:
+    """By a topic of nav_msgs/Odometry, or by a frame of TF."""
     notes: list[str] = []
-    for name in _topics(recordings, topic, [ODOMETRY]):
-        for recording in _having(recordings, name):
-            odometry = read_poses(recording.path, name)
-            camera = _of_camera(recording, odometry, name, named=True)
-            notes += _gaps(odometry, name)
-            moved.setdefault(name, []).append((recording.source, MovedCamera(*recording.pairs(camera, name))))
+    moved: dict[str, MovedCamera] = {}
+    for recording in _having(recordings, name):
+        odometry = read_poses(recording.path, name)
+        notes += [f"odometry {name}: {gap}" for gap in _gaps(odometry)]
+        camera = _of_camera(recording, odometry, name, named=True)
+        moved[recording.source] = MovedCamera(*recording.pairs(camera, name))
     if not moved:
-        for recording in _bags(recordings):
-            root = next((f for f in recording.tf.chain(recording.camera_frame)[1:] if _is_odom(f)), None)
-            if root is not None and topic in (None, root) and not recording.tf.is_static(_child_of(recording, root)):
-                pairs = _tf_pairs(recording, root, notes)
-                moved.setdefault(f"tf {root}", []).append((recording.source, MovedCamera(*pairs)))
-    found = []
-    for name, listed in moved.items():
-        alignment = align_to_odometry([camera for _, camera in listed])
-        residual = alignment.residual
-        of_this = [note for note in notes if name in note]
-        if residual["slipped"]:
-            of_this.append(
-                f"odometry {name}: {residual['slipped']:.0f} of {residual['segments']:.0f} stretches disagree with the "
-                "pictures (slip?) and do not count"
-            )
-        found.append(
-            Evidence(
-                f"odometry {name}",
-                alignment,
-                f"odometry {name} of {listed[0][0]}",
-                alignment.map_from_sfm.scale,
-                float(np.hypot(WHEEL_SIZE, residual["scale_percent"] / 100)),
-                up_of(alignment.map_from_sfm),
-                float(np.hypot(MOUNTED_DEG, residual["tilt_deg"])),
-                notes=tuple(of_this),
-            )
+        for recording in _moving_in(recordings, name):
+            moved[recording.source] = MovedCamera(*_tf_pairs(recording, name, notes))
+        name = f"tf {name}"
+    alignment = align_to_odometry(list(moved.values()))
+    residual = alignment.residual
+    if residual["slipped"]:
+        notes.append(
+            f"odometry {name}: {residual['slipped']:.0f} of {residual['segments']:.0f} stretches disagree with the "
+            "pictures (slip?) and do not count"
         )
-    return sorted(found, key=lambda evidence: evidence.scale_sigma)
+    return Evidence(
+        f"odometry {name}",
+        alignment,
+        f"odometry {name} of {next(iter(moved))}",
+        alignment.map_from_sfm.scale,
+        float(np.hypot(WHEEL_SIZE, residual["scale_percent"] / 100)),
+        up_of(alignment.map_from_sfm),
+        float(np.hypot(MOUNTED_DEG, residual["tilt_deg"])),
+        notes=tuple(notes),
+    )
 
 
-def by_gravity(recordings: Recordings, topic: str | None = None) -> list[Evidence]:
-    """Up alone, by the accelerometer of an IMU."""
-    found = []
-    for name in _topics(recordings, topic, [IMU]):
-        ups, off_deg, sigma = [], [], []
-        for recording in _having(recordings, name):
-            imu = read_imu(recording.path, name)
-            camera_from_imu = _mounting(recording, recording.camera_frame, imu.frame_id.lstrip("/"), name)
-            answered, walked = recording.walked.interpolate(imu.stamps_ns, MAX_GAP_NS)
-            if not answered.any():
-                raise AlignmentError(
-                    f"{recording.path}: {name} has no time in common with the frames, "
-                    f"{recording.walked.interval_text()}"
-                )
-            gravity = up_by_gravity(
-                walked.stamps_ns, walked.rotations * camera_from_imu.rotation, imu.accel_m_s2[answered]
+def imu_topics(recordings: Recordings) -> list[str]:
+    """Topics of sensor_msgs/Imu."""
+    return _topics(recordings, [IMU])
+
+
+def by_gravity(recordings: Recordings, topic: str) -> Evidence:
+    """Up alone, by the accelerometer of an IMU; of several recordings, each by its duration."""
+    up, off_deg, sigma = np.zeros(3), 0.0, 0.0
+    for recording in _having(recordings, topic):
+        imu = read_imu(recording.path, topic)
+        camera_from_imu = _mounting(recording, recording.camera_frame, imu.frame_id.lstrip("/"), topic)
+        answered, walked = recording.walked.interpolate(imu.stamps_ns, MAX_GAP_NS)
+        if not answered.any():
+            raise AlignmentError(
+                f"{recording.path}: {topic} has no time in common with the frames, {recording.walked.interval_text()}"
             )
-            ups.append(gravity.up * gravity.windows)
-            off_deg.append(gravity.median_deg)
-            sigma.append(float(np.hypot(MOUNTED_DEG, gravity.median_deg / np.sqrt(gravity.windows))))
-        if ups:
-            up = np.sum(ups, axis=0)
-            note = f"gravity {name}: a second's acceleration differs from up by {max(off_deg):.2g} deg (median)"
-            found.append(Evidence(f"gravity {name}", up=up / np.linalg.norm(up), up_deg=max(sigma), notes=(note,)))
-    return found
+        sfm_from_imu = walked.rotations * camera_from_imu.rotation
+        gravity = up_by_gravity(walked.stamps_ns, sfm_from_imu, imu.accel_m_s2[answered])
+        up = up + gravity.windows * gravity.up
+        off_deg = max(off_deg, gravity.median_deg)
+        sigma = max(sigma, float(np.hypot(MOUNTED_DEG, gravity.median_deg / np.sqrt(gravity.windows))))
+    note = f"gravity {topic}: a second's acceleration differs from up by {off_deg:.2g} deg (median)"
+    return Evidence(f"gravity {topic}", up=up / np.linalg.norm(up), up_deg=sigma, notes=(note,))
 
 
-def by_gps(recordings: Recordings, up: Array | None, topic: str | None = None) -> list[Evidence]:
-    """NavSatFix topics, and the EXIF of photos; `up` (3,), unit, in sfm, is the level that GPS cannot give.
+def gps_topics(recordings: Recordings) -> list[str]:
+    """Topics of NavSatFix, and `exif` where photos know where they were taken."""
+    photos = any(len(read_exif_gps(recording.path)) for recording in _photos(recordings))
+    return _topics(recordings, [NAV_SAT_FIX]) + ["exif"] * photos
+
+
+def by_gps(recordings: Recordings, topic: str, up: Array | None) -> Evidence:
+    """By the fixes on a topic, or of EXIF; `up` (3,), unit, in sfm, is the level that GPS cannot give.
 
     Raises:
         AlignmentError: up is not known, too few fixes, or a path too short for their noise.
     """
-    fixes: dict[str, list[tuple[MappedRecording, GpsFixes]]] = {}
-    for name in _topics(recordings, topic, [NAV_SAT_FIX]):
-        for recording in _having(recordings, name):
-            fixes.setdefault(name, []).append((recording, read_gps(recording.path, name)))
-    for recording in recordings:
-        if topic in (None, "exif") and recording.path.is_dir() and not recording.is_bag:
-            exif = read_exif_gps(recording.path)
-            if len(exif):
-                fixes.setdefault("exif", []).append((recording, exif))
-    if fixes and up is None:
-        raise AlignmentError("there are GPS fixes, and nothing tells which way is up: turn while recording")
-    return [] if up is None else [_of_fixes(f"gps {name}", listed, up) for name, listed in fixes.items()]
+    if up is None:
+        raise AlignmentError(f"{topic} has fixes, and nothing tells which way is up: turn while recording")
+    if topic == "exif":
+        listed = [(recording, read_exif_gps(recording.path)) for recording in _photos(recordings)]
+    else:
+        listed = [(recording, read_gps(recording.path, topic)) for recording in _having(recordings, topic)]
+    return _of_fixes(f"gps {topic}", [(recording, fixes) for recording, fixes in listed if len(fixes)], up)
 
 
 def _of_fixes(name: str, listed: list[tuple[MappedRecording, GpsFixes]], up: Array) -> Evidence:
@@ -184,7 +185,7 @@ def _of_pairs(name: str, frame: str, pairs: list[Pairs], notes: Sequence[str] = 
     sfm = list(chain.from_iterable(one for one, _ in pairs))
     alignment = align_to_poses(sfm, list(chain.from_iterable(other for _, other in pairs)))
     evidence = evidence_of_poses(name, alignment, np.array([pose.translation for pose in sfm]), frame)
-    return replace(evidence, notes=tuple(note for note in notes if name in note))
+    return replace(evidence, notes=tuple(notes))
 
 
 def _tf_pairs(recording: MappedRecording, root: str, notes: list[str]) -> Pairs:
@@ -216,33 +217,46 @@ def _mounting(recording: MappedRecording, frame: str, other: str, topic: str) ->
     return found
 
 
-def _gaps(odometry: Trajectory, name: str) -> list[str]:
-    """A line for each gap in which frames have no odometry."""
+def _gaps(odometry: Trajectory) -> list[str]:
+    """In words, each gap in which frames have no odometry."""
     seconds = (odometry.stamps_ns - odometry.stamps_ns[0]) / 1e9
     wide = np.flatnonzero(np.diff(odometry.stamps_ns) > MAX_GAP_NS)
-    return [
-        f"odometry {name}: a gap of {seconds[i + 1] - seconds[i]:.1f} s, {seconds[i]:.1f} s after its beginning"
-        for i in wide
-    ]
+    return [f"a gap of {seconds[i + 1] - seconds[i]:.1f} s, {seconds[i]:.1f} s after its beginning" for i in wide]
 
 
 def _bags(recordings: Recordings) -> list[MappedRecording]:
     return [recording for recording in recordings if recording.is_bag]
 
 
-def _topics(recordings: Recordings, wanted: str | None, msgtypes: Sequence[str]) -> list[str]:
-    names = {t.name for recording in _bags(recordings) for t in recording.topics if t.msgtype in msgtypes}
-    return sorted(names if wanted is None else names & {wanted})
+def _photos(recordings: Recordings) -> list[MappedRecording]:
+    return [recording for recording in recordings if recording.path.is_dir() and not recording.is_bag]
+
+
+def _topics(recordings: Recordings, msgtypes: Sequence[str]) -> list[str]:
+    return sorted({t.name for recording in _bags(recordings) for t in recording.topics if t.msgtype in msgtypes})
 
 
 def _having(recordings: Recordings, topic: str) -> list[MappedRecording]:
     return [recording for recording in _bags(recordings) if topic in {t.name for t in recording.topics}]
 
 
+def _moving_in(recordings: Recordings, frame: str) -> list[MappedRecording]:
+    """Those whose camera moves in a frame of TF above it."""
+
+    def moves(recording: MappedRecording) -> bool:
+        frames = recording.tf.chain(recording.camera_frame)
+        below = frames[: frames.index(frame)] if frame in frames else []
+        return not all(recording.tf.is_static(child) for child in below)
+
+    return [recording for recording in _bags(recordings) if moves(recording)]
+
+
+def _frame_of(recordings: Recordings, topic: str) -> str:
+    """The frame of the first message that can be read."""
+    with open_bag(_having(recordings, topic)[0].path) as bag:
+        first = next((message for _, message in bag.messages(topic) if not isinstance(message, CaptureError)), None)
+    return "" if first is None else str(first.header.frame_id)
+
+
 def _is_odom(frame: str) -> bool:
     return "odom" in frame
-
-
-def _child_of(recording: MappedRecording, frame: str) -> str:
-    names = recording.tf.chain(recording.camera_frame)
-    return names[names.index(frame) - 1]

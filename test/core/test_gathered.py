@@ -109,6 +109,21 @@ def test_two_sources_that_contradict_each_other_are_loud(tmp_path, capsys):
     assert max(path_errors(scene, walk.truth)) < 0.03
 
 
+def test_one_topic_that_is_no_use_does_not_hide_another_of_its_kind(tmp_path, capsys):
+    walk = Walk(tmp_path, 2).mounted()
+    away = Trajectory(walk.base.stamps_ns + 10**15, walk.base.positions, walk.base.rotations)
+    walk.poses("/amcl_pose", walk.base.select(np.arange(0, 200, 4)), TYPES[2]).poses("/elsewhere", away)
+    code, scene, said = align(capsys, walk.scene())
+    assert code == 0
+    assert "not used: poses: " in said
+    assert "/elsewhere covers" in said
+    assert max(path_errors(scene, walk.truth)) < 0.05
+    code, _, said = align(capsys, scene, "--from", "poses")
+    assert code == 1
+    assert "/elsewhere covers" in said
+    assert align(capsys, scene, "--from", "poses:/amcl_pose")[0] == 0
+
+
 def test_odometry_in_another_time_base_names_both_intervals(tmp_path, capsys):
     walk = Walk(tmp_path, 1).mounted().odometry(late_ns=-1_600_000_000_000_000_000)
     code, scene, said = align(capsys, walk.scene())
@@ -228,7 +243,7 @@ def test_photos_know_where_they_were_taken(tmp_path, capsys):
     assert "nothing tells which way is up" in said
     poses = dict(zip((frame.name for frame in scene.frames), poses_of(sfm), strict=True))
     up = similarity(6).rotation.inv().apply([0.0, 0.0, 1.0])
-    (found,) = by_gps(mapped_recordings(scene, poses), up)
+    found = by_gps(mapped_recordings(scene, poses), "exif", up)
     assert found.name == "gps exif"
     assert found.scale == pytest.approx(similarity(6).scale, rel=0.01)
     turned = found.alignment.map_from_sfm.rotation * similarity(6).rotation.inv()
