@@ -32,7 +32,7 @@ from campose_core.mapping.landmarks import Landmarks
 from campose_core.mapping.query_camera import RefinedCameras
 from campose_core.mapping.register import SfmPoses
 from campose_core.mapping.split import SplitOptions, split
-from campose_core.mapping.update_report import draw_update, held_out_figures
+from campose_core.mapping.update_report import HeldOutFigures, draw_update, held_out_figures
 from campose_core.progress import say
 from campose_core.scene import Scene, SceneFrame
 
@@ -156,10 +156,7 @@ def _updated(
     after = held_out_figures(judging, again, truth, scene)
     say(f"update: of {len(judging)} frames left out, before: {before.text()}; after: {after.text()}")
     if after.right < before.right:
-        raise MappingError(
-            f"{recording}: the update is refused: of {len(judging)} frames that were left out of it the map places "
-            f"{before.right} without the recording and {after.right} with it. Nothing is changed"
-        )
+        raise MappingError(f"{recording}: {refusal(before, after)}")
     full, more_removed = _grown_and_faded(half, frames, found | again, scene)
     say(f"update: {len(full.joined)} keyframes of {name} joined the map")
 
@@ -187,6 +184,14 @@ def _updated(
     picture = draw_update(scene, name, growing, full, gone_xyz)
     write_bytes(scene.reports_dir / f"update-{name}.png", picture)
     return scene, report
+
+
+def refusal(before: HeldOutFigures, after: HeldOutFigures) -> str:
+    """Why a recording does not join: a map that places fewer frames than before is a worse map, whatever it gained."""
+    return (
+        f"the update is refused: of {before.frames} frames that were left out of it the map places {before.right} "
+        f"without the recording and {after.right} with it. Nothing is changed"
+    )
 
 
 def _truth(rows: Sequence[SceneFrame], reference: Path | None) -> dict[str, Pose]:
@@ -329,4 +334,3 @@ def _count(scene: Scene, full: GrowingMap) -> None:
         "without_pose": unposed,
     }
     write_text(path, json.dumps(report, indent=1))
-

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from campose_core.camera import Camera
 from campose_core.capture.bag_writer import CAMERA_FRAME, write_bag
 from campose_core.capture.drive import camera_trajectory, drive
 from campose_core.capture.frame import Frame
@@ -41,14 +42,14 @@ def add(a: tuple[float, ...], b: tuple[float, ...]) -> tuple[float, float, float
     return x, y, z
 
 
-def record(world: World, folder: Path, name: str, way: Trajectory | None = None) -> Trajectory:
-    """folder/NAME.bag and NAME.tum of the drive `later` (or `way`, map_from_base) through this world; map_from_cam."""
-    preset = PRESETS[world.size]
-    map_from_cam = camera_trajectory(way or drive(world, "later", preset.rate_hz))
-    with drawing(world, preset.camera, 1) as draw:
+def record(world: World, folder: Path, name: str, rate_hz: float = 4.0, camera: Camera | None = None) -> Trajectory:
+    """folder/NAME.bag and NAME.tum of the drive `later` through this world; returns map_from_cam."""
+    camera = camera or PRESETS[world.size].camera
+    map_from_cam = camera_trajectory(drive(world, "later", rate_hz))
+    with drawing(world, camera, 1) as draw:
         jobs = [(2_000_000 + i, pose) for i, (_, pose) in enumerate(map_from_cam)]
         pictures = zip(map_from_cam.stamps_ns, draw(jobs), strict=True)
         frames = (Frame(int(s), image, CAMERA_FRAME, f"{i:06d}") for i, (s, image) in enumerate(pictures))
-        write_bag(folder / f"{name}.bag", frames, preset.camera)
+        write_bag(folder / f"{name}.bag", frames, camera)
     write_tum(folder / f"{name}.tum", map_from_cam)
     return map_from_cam
