@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from learnable import walk, write_walk_bag
 
 from campose_core.capture.drive import BASE_FROM_CAM
 from campose_core.cli.main import main
@@ -104,3 +105,11 @@ def test_the_recording_places_its_scene_by_its_own_odometry(small_scene, small_w
     metres, radians = np.array(errors).T
     assert np.sqrt(np.mean(metres**2)) < 0.1
     assert np.degrees(np.median(radians)) < 1.0
+
+
+def test_build_refuses_a_recording_without_scale_before_it_is_mapped(tmp_path, capsys):
+    bag, scene = write_walk_bag(tmp_path / "walk", walk(4), with_odometry=False), tmp_path / "scene"
+    assert main(["build", str(bag), "--scene", str(scene)]) == 1
+    complaint = capsys.readouterr().err.splitlines()[-1]
+    assert "walk: the recording holds nothing that gives the scale: give one of --reference" in complaint
+    assert not (scene / "sfm").exists()
