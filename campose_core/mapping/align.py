@@ -18,6 +18,7 @@ from campose_core.mapping.alignment.level import standing_at_origin
 from campose_core.mapping.alignment.points import align_to_points
 from campose_core.mapping.alignment.poses import align_to_poses
 from campose_core.mapping.gathered import Level, floor_plan_options, gather, names_of
+from campose_core.mapping.given_poses import given_evidence
 from campose_core.mapping.held_out import HeldOut
 from campose_core.mapping.imu_labels import label_by_imu
 from campose_core.mapping.markers_seen import marker_evidence, read_markers
@@ -88,9 +89,10 @@ def align_scene_by_distance(scene: Scene, first: str, second: str, distance_m: f
 def align_scene(scene: Scene, request: AlignRequest) -> Scene:
     """Find map_from_sfm by what was asked for, or by what the recordings hold; returns the scene as saved.
 
-    What comes first in the order of trust is applied: reference, tracker, points, then those of `gathered.KINDS`,
-    markers among them, then a scale alone (a distance, the size of markers) with the level that is known best. The
-    others are compared with it; the differences are printed and stored with the alignment.
+    What comes first in the order of trust is applied: reference, tracker, points, poses that the map was made from,
+    then those of `gathered.KINDS`, markers among them, then a scale alone (a distance, the size of markers) with the
+    level that is known best. The others are compared with it; the differences are printed and stored with the
+    alignment.
 
     Raises:
         AlignmentError: a file or a source that was asked for cannot be used; two that were asked for contradict each
@@ -107,7 +109,7 @@ def align_scene(scene: Scene, request: AlignRequest) -> Scene:
     asked = _by_hand(scene, poses, request)
     found = gather(scene, poses, request.recorded, request.camera_height_m)
     asked_names = {evidence.name for evidence in asked} | names_of(found.evidence, request.recorded)
-    everything = [*asked, *found.evidence]
+    everything = [*asked, *given_evidence(scene, path_sfm), *found.evidence]
     trusted = [evidence for evidence in everything if evidence.name in asked_names and evidence.scale] or everything
     applied = _first_whole(trusted, found.level, poses, request.camera_height_m)
     if applied is None:

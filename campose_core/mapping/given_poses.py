@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -15,7 +16,8 @@ from campose_core.capture.bag_tf import read_tf
 from campose_core.capture.outside_poses import read_outside_poses
 from campose_core.capture.recording import open_recording
 from campose_core.errors import MappingError, UsageError
-from campose_core.geometry import Pose, Similarity
+from campose_core.geometry import Array, Pose, Similarity
+from campose_core.mapping.alignment.evidence import Evidence, evidence_of_poses
 from campose_core.mapping.register import SfmPoses
 from campose_core.progress import say
 from campose_core.scene import Alignment, Scene, SceneFrame
@@ -153,10 +155,23 @@ def adjustment_text(report: dict[str, Any]) -> str:
 def in_map_frame(scene: Scene, poses: SfmPoses, report: dict[str, Any]) -> Scene:
     """The mapped scene, whose reconstruction lies in the frame of the given poses from the start."""
     found = poses.poses()
-    moved = {name: report["given_poses"][name] for name in ("median_m", "max_m", "median_deg")}
-    alignment = Alignment(Similarity.identity(), METHOD, {"frames": float(report["registered"]), **moved})
+    alignment = _alignment(report)
     frames = tuple(replace(frame, map_from_cam=found.get(frame.name)) for frame in scene.frames)
     return scene.with_step("align", {"method": METHOD}, alignment=alignment, frames=frames)
+
+
+def given_evidence(scene: Scene, path_sfm: Array) -> list[Evidence]:
+    """That a map from given poses lies in the map frame already; nothing of any other map."""
+    if "poses" not in scene.steps["map"]["options"]:
+        return []
+    report = json.loads((scene.sfm_dir / "report.json").read_text(encoding="utf-8"))
+    return [evidence_of_poses(METHOD, _alignment(report), path_sfm)]
+
+
+def _alignment(report: dict[str, Any]) -> Alignment:
+    """Its residual is how far the poses were adjusted."""
+    moved = {name: report["given_poses"][name] for name in ("median_m", "max_m", "median_deg")}
+    return Alignment(Similarity.identity(), METHOD, {"frames": float(report["registered"]), **moved})
 
 
 def _camera_frame(scene: Scene, source: str) -> str:

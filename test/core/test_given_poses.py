@@ -119,6 +119,10 @@ def test_a_map_from_true_poses_is_metric_at_once_and_localizes(extracted, small_
     truth = read_tum(small_world / "mapping.tum")
     for frame in scene.frames:
         assert max(pose_error(frame.map_from_cam, truth.at(frame.stamp_ns))) < 1e-6
+    # Drifting odometry, in a frame of its own, does not take the place of poses that were given.
+    assert main(["align", str(extracted)]) == 0
+    assert "odometry /odom" in capsys.readouterr().err
+    assert Scene.open(extracted).alignment.method == "given poses"
     answers = tmp_path / "later.tum"
     bag = str(small_world / "later.bag")
     assert main(["localize", str(extracted), bag, "--estimator", "structure", "--out", str(answers)]) == 0
