@@ -1,5 +1,6 @@
 """`campose update SCENE NEW`: a new recording becomes part of the map; `--undo` takes the last one out again."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from campose_core.capture.camera_file import read_camera_file
 from campose_core.cli.extract import FrameRate
-from campose_core.errors import MissingDependency, UsageError
+from campose_core.errors import CamposeError, MissingDependency, UsageError
 from campose_core.mapping.update import UpdateOptions, undo_update, update_scene
 from campose_core.progress import say
 from campose_core.scene import Scene
@@ -61,10 +62,17 @@ def train_again(scene: Scene) -> Scene:
     from campose_core.learning.options import TrainOptions
     from campose_core.learning.train import train
 
+    known = {field.name for field in dataclasses.fields(TrainOptions)}
     for name in names:
-        record = scene.steps[f"train:{name}"]["options"]
-        lists = {key: tuple(value) if isinstance(value, list) else value for key, value in record.items()}
-        scene = train(scene, name, TrainOptions(**lists))
+        record: dict[str, Any] = scene.steps[f"train:{name}"]["options"]
+        lists: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}
+        if set(lists) != known:
+            say(f"update: {name} was trained by another version of campose: train it anew, or use it as it is")
+            continue
+        try:
+            scene = train(scene, name, TrainOptions(**lists))
+        except CamposeError as error:  # the map is updated, and the model as good as before
+            say(f"update: {name} is as before the update: {error}")
     return scene
 
 

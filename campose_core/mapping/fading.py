@@ -196,6 +196,7 @@ def _free_view(pixels: Array, distances: Array, seen: NDArray[np.bool_], radius:
     if not seen.any():
         return free
     shown = distances[seen]
-    for row, beside in enumerate(cKDTree(pixels[seen]).query_ball_point(pixels, radius)):
+    neighbours: list[list[int]] = list(cKDTree(pixels[seen]).query_ball_point(pixels, radius))
+    for row, beside in enumerate(neighbours):
         free[row] = len(beside) >= LEAST_BESIDE and bool((shown[beside] > IN_FRONT * distances[row]).all())
     return free

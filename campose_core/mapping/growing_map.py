@@ -30,7 +30,8 @@ class GrowingMap:
     """folder: the scene's sfm/, whose database grows in place. ids (N,): COLMAP's of the landmarks (N).
 
     camera: of the new recording, refined as the map grows when `refine` says so. joined, failed: keyframes that were
-    added, and that were tried in vain. mapped, later: looks at the landmarks by those who made them and by all updates.
+    added, and that were tried in vain. mapped, earlier, now: looks at the landmarks by those who made them, by earlier
+    updates and by this one.
     """
 
     folder: Path

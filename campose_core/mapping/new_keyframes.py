@@ -84,10 +84,10 @@ def _own_loops(names: Sequence[str], frames: Mapping[str, NewFrame], finder: Map
     """Where the recording comes back to a place that is not mapped yet."""
     table = np.stack([finder.describe(frames[name]) for name in names])
     likeness = table @ table.T
-    order = np.arange(len(names))
-    likeness[np.abs(order[:, None] - order) <= 2 * NEIGHBOURS] = -1.0
+    order = range(len(names))
+    likeness[np.abs(np.subtract.outer(order, order)) <= 2 * NEIGHBOURS] = -1.0
     best = np.argsort(-likeness, axis=1, kind="stable")[:, :OWN_LOOPS]
-    return {(names[row], names[other]) for row in order for other in best[row] if likeness[row, other] > 0}
+    return {(names[row], names[other]) for row in order for other in best[row].tolist() if likeness[row, other] > 0}
 
 
 def _near_in_time(name: str, other: str, own: list[str], source: str) -> bool:

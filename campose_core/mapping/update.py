@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +29,10 @@ from campose_core.mapping.connected import unplaced_text
 from campose_core.mapping.find_in_map import FoundFrame, MapFinder, NewFrame, frames_with_features
 from campose_core.mapping.growing_map import GrowingMap
 from campose_core.mapping.landmarks import Landmarks
+from campose_core.mapping.merged_scene import merged_scene
+from campose_core.mapping.new_camera import camera_of_recording
 from campose_core.mapping.query_camera import RefinedCameras
 from campose_core.mapping.register import SfmPoses
-from campose_core.mapping.split import SplitOptions, split
 from campose_core.mapping.update_report import HeldOutFigures, draw_update, held_out_figures
 from campose_core.progress import say
 from campose_core.scene import Scene, SceneFrame
@@ -40,8 +41,6 @@ LEAST_FRAMES, LEAST_SHARE = 5, 0.05  # of the recording, that must be found in t
 STRETCH_NS = 4 * 10**9
 LEAST_STRETCHES = 6
 MOST_ROUNDS = 10  # of growing into what the map does not know
-GUESSED_FIELDS_OF_VIEW_DEG = (45.0, 52.0, 60.0, 68.0, 76.0, 85.0, 95.0)
-SAMPLE = 12  # frames that choose among guessed cameras
 WORK = "work"
 MAPPED_FILES = ("scene.yaml", "frames.csv")
 
@@ -139,7 +138,9 @@ def _updated(
     truth = _truth(rows, options.reference)
     frames = frames_with_features(scene, rows)
     landmarks = Landmarks.load(scene.sfm_dir / "landmarks.npz")
-    camera, trusted = _camera(scene, name, frames, MapFinder(landmarks), refined(scene.cameras[name]), old_cameras)
+    camera, trusted = camera_of_recording(
+        scene, name, frames, MapFinder(landmarks), refined(scene.cameras[name]), old_cameras
+    )
     found = MapFinder(landmarks).find_all(frames, camera)
     say(f"update: {len(found)} of {len(frames)} frames of {name} are found in the map")
     if len(found) < max(LEAST_FRAMES, LEAST_SHARE * len(frames)):
@@ -166,7 +167,7 @@ def _updated(
     missing = unplaced_text(rows, poses, name)
     if missing:
         say(f"update: {missing}")
-    report = {
+    report: dict[str, Any] = {
         "source": name,
         "frames": len(rows),
         "found_before": len(found),
@@ -179,7 +180,7 @@ def _updated(
     }
     report["landmarks"]["refreshed"] = _refreshed(growing, full)
     gone_xyz = np.concatenate([removed_xyz, more_removed])
-    scene = _saved(scene, name, full, old_poses, poses)
+    scene = merged_scene(scene, name, full, old_poses, poses)
     write_text(scene.reports_dir / f"update-{name}.json", json.dumps(report, indent=1))
     picture = draw_update(scene, name, growing, full, gone_xyz)
     write_bytes(scene.reports_dir / f"update-{name}.png", picture)
@@ -198,31 +199,6 @@ def _truth(rows: Sequence[SceneFrame], reference: Path | None) -> dict[str, Pose
     if reference is None:
         return {}
     return {frame.name: pose for frame, pose in frames_with_reference(rows, reference)}
-
-
-def _camera(
-    scene: Scene, name: str, frames: Sequence[NewFrame], finder: MapFinder, camera: Camera, mapped: dict[str, Camera]
-) -> tuple[Camera, bool]:
-    """The camera of the recording, and whether mapping has refined it already.
-
-    One that is only guessed is chosen among the mapped cameras of its shape and several fields of view: the one by
-    which the most landmarks agree in a sample of the frames.
-    """
-    if camera in mapped.values():
-        return camera, True
-    if scene.sources[name]["calibrated"]:
-        return camera, False
-    width, height = camera.width, camera.height
-    alike = [m.resized(width, height) for m in mapped.values() if abs(m.width * height - m.height * width) < width]
-    guesses = [Camera.from_field_of_view(width, height, degrees) for degrees in GUESSED_FIELDS_OF_VIEW_DEG]
-    sample = [frames[row] for row in np.unique(np.linspace(0, len(frames) - 1, SAMPLE).astype(int))]
-
-    def agreeing(candidate: Camera) -> int:
-        return sum(len(f.shown) for f in (finder.find(frame, candidate) for frame in sample) if f is not None)
-
-    best = max([*alike, *guesses], key=agreeing)
-    say(f"update: {name} has no intrinsics, begins with a focal length of {best.focal[0]:.0f} pixels")
-    return best, False
 
 
 def _halves(frames: Sequence[NewFrame]) -> tuple[list[NewFrame], list[NewFrame]]:
@@ -286,51 +262,3 @@ def _refreshed(old: GrowingMap, full: GrowingMap) -> int:
     new_rows = np.isin(full.landmarks.frame_names, full.joined)
     seen = np.unique(full.landmarks.observed[new_rows[full.landmarks.observed_by]])
     return int(np.isin(full.ids[seen], old.ids).sum())
-
-
-def _saved(scene: Scene, name: str, full: GrowingMap, old: SfmPoses, poses: dict[str, Pose]) -> Scene:
-    """The copy of the scene, complete: old frames keep their poses, and the finished steps stand for the new map."""
-    full.save()
-    assert scene.alignment is not None
-    names = sorted(poses)
-    SfmPoses(
-        np.concatenate([old.names, names]),
-        np.concatenate([old.positions, [poses[n].translation for n in names]]),
-        np.concatenate([old.quats_xyzw, [poses[n].quat_xyzw for n in names]]),
-    ).save(scene.sfm_dir / "poses.npz")
-    map_from_sfm = scene.alignment.map_from_sfm
-    frames = tuple(
-        replace(frame, map_from_cam=map_from_sfm.transform_pose(poses[frame.name])) if frame.name in poses else frame
-        for frame in scene.frames
-    )
-    source = {**scene.sources[name], "given_camera": scene.cameras[name].to_dict()}
-    scene = scene.with_step("map", scene.steps["map"]["options"], frames=frames)
-    scene = scene.with_step(
-        "align",
-        scene.steps["align"]["options"],
-        cameras={**scene.cameras, name: full.camera},
-        sources={**scene.sources, name: source},
-    )
-    _count(scene, full)
-    if "split" not in scene.steps:
-        scene.save()
-        return scene
-    record = scene.steps["split"]["options"]
-    lists = {key: tuple(value) if isinstance(value, list) else value for key, value in record.items()}
-    return split(scene, SplitOptions(**lists))
-
-
-def _count(scene: Scene, full: GrowingMap) -> None:
-    """The numbers of sfm/report.json that an update changes."""
-    path = scene.sfm_dir / "report.json"
-    report = json.loads(path.read_text(encoding="utf-8"))
-    unposed = sorted(frame.name for frame in scene.frames if frame.map_from_cam is None)
-    report |= {
-        "keyframes": report.get("keyframes", 0) + len(full.joined) + len(full.failed),
-        "registered": len(full.landmarks.frame_names),
-        "landmarks": len(full.ids),
-        "frames": len(scene.frames),
-        "posed": len(scene.frames) - len(unposed),
-        "without_pose": unposed,
-    }
-    write_text(path, json.dumps(report, indent=1))
