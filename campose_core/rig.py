@@ -94,7 +94,7 @@ def moments(pictures: Mapping[str, Iterable[tuple[int, Picture]]], tolerance_ns:
     """
     queues = {camera: sorted(stamped, key=lambda one: one[0]) for camera, stamped in pictures.items()}
     at = dict.fromkeys(queues, 0)
-    found = []
+    found: list[Moment[Picture]] = []
     while True:
         heads = {camera: queue[at[camera]] for camera, queue in queues.items() if at[camera] < len(queue)}
         if not heads:

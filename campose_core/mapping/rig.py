@@ -76,7 +76,7 @@ def rigs_of_keyframes(scene: Scene, keyframes: Mapping[str, list[str]], use: str
 
 def rig_pairs(rigs: list[dict[str, Any]]) -> list[tuple[str, str]]:
     """Pairs of different cameras, of one moment and of the moments next to it: to match where views overlap."""
-    pairs = set()
+    pairs: set[tuple[str, str]] = set()
     for entry in rigs:
         joined = entry["moments"]
         for here, near in [*zip(joined, joined, strict=True), *pairwise(joined)]:
@@ -181,7 +181,8 @@ def hold_rigs(model: Any, rigs: list[Rig], mapper: str) -> list[dict[str, Any]]:
         _refuse_contradiction(rig, fit)
     if known:
         pycolmap = load_pycolmap()
-        scale = float(np.median([fit.scale for _, fit in known]))
+        scales = [fit.scale for _, fit in known if fit.scale is not None]
+        scale = float(np.median(scales)) if scales else 1.0
         model.transform(pycolmap.Sim3d(scale, pycolmap.Rotation3d(), np.zeros(3)))
         for rig, _ in known:
             _fix(model, rig)
@@ -239,7 +240,8 @@ def rig_text(rigs: list[dict[str, Any]], reports: list[dict[str, Any]]) -> str:
                 f"{camera} {report['off_deg'][camera]:.2f} deg and {100 * report['off_m'][camera]:.1f} cm"
                 for camera in report["off_m"]
             )
-            lines.append(f"rig: held as /tf_static has it; the pictures alone put {off} off; the map is in metres")
+            unit = "not in metres (the cameras sit at one place)" if report["scale"] is None else "in metres"
+            lines.append(f"rig: held as /tf_static has it, so the map is {unit}; the pictures alone put {off} off")
         else:
             lines.append(f"rig: the places of {', '.join(report['cameras'])} were estimated; the scale is not metric")
     return "; ".join(lines)

@@ -12,6 +12,7 @@ from campose_core.geometry import Pose, rotation_angle
 from campose_core.rig import Rig, moments
 from campose_core.scene import Scene
 
+LEAST_BASELINE_M = 1e-3  # less is one place
 LEAST_MOMENTS = 3  # with a pose of both cameras, to compare them
 
 
@@ -19,13 +20,14 @@ LEAST_MOMENTS = 3  # with a pose of both cameras, to compare them
 class RigScale:
     """How a reconstruction's cameras sit to each other, against where they are known to sit.
 
-    scale: metres per unit of the reconstruction. relative_error: of the scale, one standard deviation, by the spread
-    over the moments; zero where the rig was held fixed, which leaves no spread. off_m, off_deg: by camera, the known
-    place less the median estimated one.
+    scale: metres per unit of the reconstruction; None where the known places are one and the same, which tells none.
+    relative_error: of the scale, one standard deviation, by the spread over the moments; zero where the rig was held
+    fixed, which leaves no spread. off_m, off_deg: by camera, the known place less the median estimated one; of two
+    cameras only the direction between them is compared, since their distance makes the scale.
     """
 
     moments: int
-    scale: float
+    scale: float | None
     relative_error: float
     off_m: dict[str, float]
     off_deg: dict[str, float]
@@ -36,7 +38,7 @@ def scale_from_rig(sfm_from_cams: Mapping[str, Pose], rig: Rig, joined: Iterable
 
     sfm_from_cams: by image name, SOURCE/FILE; joined: image names moment by moment. The relative place of two cameras
     is the median over the moments; the scale is the least-squares one of all places.
-    None where no place is known, none is away from the reference camera, or too few moments show two cameras.
+    None where no place is known, or too few moments show two cameras.
     """
     places = _places_by_moment(sfm_from_cams, rig, joined)
     known = {c: rig.reference_from_cam(c) for c in places}
@@ -46,18 +48,19 @@ def scale_from_rig(sfm_from_cams: Mapping[str, Pose], rig: Rig, joined: Iterable
     truth = np.array([pose.translation for pose, _ in pairs.values()])
     each = [np.array([pose.translation for pose in poses]) for _, poses in pairs.values()]
     measured = np.array([_median_place(poses).translation for _, poses in pairs.values()])
+    turns_only = np.linalg.norm(truth) < LEAST_BASELINE_M
     fit = float(np.sum(truth * measured))
-    if np.linalg.norm(truth) < 1e-3 or fit <= 0:
-        return None
-    scale = float(np.sum(truth * truth)) / fit
+    if fit <= 0:  # the wrong way round: no scale mends it, and off_m shows it
+        fit = float(np.linalg.norm(truth) * max(np.linalg.norm(measured), 1e-12))
+    scale = 0.0 if turns_only else float(np.sum(truth * truth)) / fit
     along = [one @ t / (t @ t) for one, t in zip(each, truth, strict=True) if t @ t > 0]
     spread = [1.4826 * np.median(np.abs(a - np.median(a))) / max(np.median(a), 1e-12) / np.sqrt(len(a)) for a in along]
     off_m = np.linalg.norm(scale * measured - truth, axis=1)
     turns = {c: pose.rotation.inv() * _median_place(poses).rotation for c, (pose, poses) in pairs.items()}
     return RigScale(
         max(len(poses) for _, poses in pairs.values()),
-        scale,
-        float(np.min(spread)),
+        None if turns_only else scale,
+        float(np.min(spread, initial=np.inf)) if not turns_only else 0.0,
         dict(zip(pairs, map(float, off_m), strict=True)),
         {c: float(np.degrees(rotation_angle(turn))) for c, turn in turns.items()},
     )

@@ -212,3 +212,21 @@ def test_a_picture_without_a_pose_gets_it_from_its_partner():
     assert fit is not None
     assert fit.scale == pytest.approx(1 / 0.3, rel=1e-6)
     assert scale_from_rig(poses, rig, [["a/0.jpg", "b/0.jpg"]]) is None
+
+
+def test_a_rig_whose_places_are_one_or_the_wrong_way_round_shows():
+    scene = scene_of(a=range(0, 500, 100), b=range(0, 500, 100))
+    rig = scene.rigs["a"]
+    a_from_b = rig.reference_from_cam("b")
+    names = [[f"a/{i}.jpg", f"b/{i}.jpg"] for i in range(5)]
+    poses = {name: pose for a, b in names for name, pose in ((a, Pose.identity()), (b, a_from_b))}
+    one_place = replace(rig, rig_from_cam={"a": Pose.identity(), "b": Pose.identity()})
+    fit = scale_from_rig(poses, one_place, names)
+    assert fit is not None
+    assert fit.scale is None
+    assert fit.off_deg["b"] == pytest.approx(80.0)
+    behind = replace(rig, rig_from_cam={"a": Pose.identity(), "b": Pose(a_from_b.rotation, -a_from_b.translation)})
+    fit = scale_from_rig(poses, behind, names)
+    assert fit is not None
+    assert fit.scale == pytest.approx(1.0)
+    assert fit.off_m["b"] == pytest.approx(2 * np.linalg.norm(a_from_b.translation))
