@@ -1,11 +1,13 @@
 """Does `campose doctor` foretell where a camera finds itself? Forecasts against pictures.
 
     python benchmarks/doctor.py --scene SCENE --world WORLD [--views 300]
+    python benchmarks/doctor.py --scene SCENE --query later.mp4 --reference later.tum
 
 WORLD is what `campose simulate` wrote, SCENE was built from its mapping recording and aligned to the truth. Pictures
 are rendered at random places and headings of the walkable floor, and localized without a prior by the relocalizer of
 the node, in the whole map and in parts of it (keyframes of half and of a quarter of the drive): a forecast is worth
-something where a map has holes. The same for the frames of later.mp4, a drive that the map has not seen.
+something where a map has holes. The same for the frames of later.mp4, a drive that the map has not seen, or of any
+other recording of a scene with its true poses.
 
 A view is found when its pose is right to 25 cm and 2 degrees. precision: of the views foretold to be found, those that
 were; recall: of those that were, those foretold; lost: of the views foretold to be lost, those that were not found.
@@ -62,9 +64,9 @@ def random_views(world: Path, walkable: WalkableMap, camera: Camera, count: int)
             yield pose, extract(expose(renderer.render(pose), 5, i))
 
 
-def later_views(world: Path) -> Iterator[View]:
-    extract, truth = SiftExtractor(), read_tum(world / "later.tum")
-    frames = [frame for i, frame in enumerate(open_recording(world / "later.mp4").frames()) if i % EVERY == 0]
+def recorded_views(recording: Path, reference: Path) -> Iterator[View]:
+    extract, truth = SiftExtractor(), read_tum(reference)
+    frames = [frame for i, frame in enumerate(open_recording(recording).frames()) if i % EVERY == 0]
     # A video begins at zero, the truth when the robot's clock did.
     start = int(truth.stamps_ns[0]) if frames[0].stamp_ns < truth.stamps_ns[0] else 0
     known, poses = truth.interpolate([frame.stamp_ns + start for frame in frames])
@@ -105,8 +107,8 @@ def localized(landmarks: Landmarks, camera: Camera, views: Sequence[View]) -> tu
     return inliers, right
 
 
-def row(name: str, landmarks: Landmarks, camera: Camera, walkable: WalkableMap, views: Sequence[View]) -> str:
-    forecast = Forecast(landmarks, camera, LinesOfSight(walkable.floor, landmarks))
+def row(name: str, landmarks: Landmarks, camera: Camera, walkable: WalkableMap | None, views: Sequence[View]) -> str:
+    forecast = Forecast(landmarks, camera, None if walkable is None else LinesOfSight(walkable.floor, landmarks))
     told = [forecast.level(pose.translation, Rotation.from_quat(pose.quat_xyzw[None])) for pose, _ in views]
     expected, level = np.array([n[0] for n, _ in told]), np.array([lv[0] for _, lv in told])
     inliers, right = localized(landmarks, camera, views)
@@ -127,13 +129,15 @@ def row(name: str, landmarks: Landmarks, camera: Camera, walkable: WalkableMap, 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scene", type=Path, required=True)
-    parser.add_argument("--world", type=Path, required=True)
+    parser.add_argument("--world", type=Path)
     parser.add_argument("--views", type=int, default=300)
+    parser.add_argument("--query", type=Path)
+    parser.add_argument("--reference", type=Path)
     options = parser.parse_args()
     scene = Scene.open(options.scene)
     walkable = load_walkable(scene.floor_yaml.parent)
-    if scene.alignment is None or walkable is None:
-        parser.error(f"{scene.path} must be aligned to the truth and have a floor map")
+    if scene.alignment is None:
+        parser.error(f"{scene.path} must be aligned to the truth")
     whole = Landmarks.load(scene.sfm_dir / "landmarks.npz").transformed(scene.alignment.map_from_sfm)
     count = len(whole.frame_names)
     order = np.argsort(whole.frame_names) / count
@@ -143,16 +147,21 @@ def main() -> None:
         "a quarter of the drive": part_of(whole, (order >= 0.125) & (order < 0.375)),
     }
     camera = usual_camera(scene, whole)
-    rendered = list(
-        random_views(options.world, walkable, read_camera_file(options.world / "camera.json"), options.views)
-    )
-    later = list(later_views(options.world))
+    kinds: dict[str, list[View]] = {}
+    if options.world is not None:
+        if walkable is None:
+            parser.error(f"{scene.path} needs the floor map of its world")
+        simulated = read_camera_file(options.world / "camera.json")
+        kinds["random"] = list(random_views(options.world, walkable, simulated, options.views))
+        kinds["later"] = list(recorded_views(options.world / "later.mp4", options.world / "later.tum"))
+    if options.query is not None and options.reference is not None:
+        kinds["query"] = list(recorded_views(options.query, options.reference))
     print(
         f"{'':26}{'views':>6}{'at wall':>9}{'found':>10}{'foretold':>11}{'precision':>11}{'recall':>9}{'lost':>9}",
         end="",
     )
     print(f"{'corr.':>9}{'rank':>7}")
-    for kind, views in (("random", rendered), ("later", later)):
+    for kind, views in kinds.items():
         for name, landmarks in maps.items():
             print(row(f"{kind}, {name}", landmarks, camera, walkable, views), flush=True)
 

@@ -20,7 +20,7 @@ from campose_core.mapping.landmarks import Landmarks
 BEFORE_M = 0.5  # so far before a passage, a camera that is to drive through it must find itself
 LEAST_PLACES = 3  # of a gap
 NOWHERE = 7  # of the eight directions: nobody was there
-TOGETHER = 0.5  # of the places of the smaller gap, for two in neighbouring directions to be one
+TOGETHER = 0.5  # of the places of the larger gap, for two in neighbouring directions to be one
 BESIDE_M, BESIDE_DEG = 1.5, 45.0  # a keyframe this close to a gap's view has looked that way
 
 
@@ -32,7 +32,7 @@ class OneSided(NamedTuple):
 
 
 class Gap(NamedTuple):
-    """Places (G, 2) where a camera that looks in each of `headings` (indices of HEADINGS) would be lost.
+    """Places (G, 2) at most of which a camera that looks in any of `headings` (indices of HEADINGS) would be lost.
 
     middle (2,): the place nearest to the middle. views: how many pairs of place and heading. looked: whether a keyframe
     looked most of these ways near by, so that it is landmarks that are missing and not a look.
@@ -71,9 +71,10 @@ def gaps(coverage: Coverage, landmarks: Landmarks, floor: FloorMap | None, rooms
     parts = [(heading, places) for heading, found in enumerate(of_heading) for places in found]
     found = []
     for group in _in_neighbouring_directions(parts):
-        headings = tuple(sorted({parts[i][0] for i in group}))
         rows = np.unique(np.concatenate([parts[i][1] for i in group]))
         views = sum(len(parts[i][1]) for i in group)
+        most = max(len(parts[i][1]) for i in group)
+        headings = tuple(sorted({parts[i][0] for i in group if len(parts[i][1]) >= TOGETHER * most}))
         places = coverage.places[rows]
         middle = places[np.argmin(np.linalg.norm(places - places.mean(axis=0), axis=1))]
         found.append(Gap(places, middle, headings, views, _looked(places, headings, landmarks)))
@@ -101,7 +102,7 @@ def _in_neighbouring_directions(parts: list[tuple[int, NDArray[np.intp]]]) -> li
             other_heading, other_places = parts[b]
             turn = (heading - other_heading) % len(HEADINGS)
             common = len(np.intersect1d(places, other_places))
-            if turn in (1, len(HEADINGS) - 1) and common >= TOGETHER * min(len(places), len(other_places)):
+            if turn in (1, len(HEADINGS) - 1) and common >= TOGETHER * max(len(places), len(other_places)):
                 pairs.append((a, b))
     rows, columns = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
     links = coo_matrix((np.ones(len(rows)), (rows, columns)), shape=(len(parts), len(parts)))

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's green, orange and vermilion; the good one is pale, so that the eye falls on the others.
 COLOURS = {FOUND: "#9AD3BE", DOUBTFUL: "#E69F00", LOST: "#D55E00"}
-LABELS = {FOUND: "would be found", DOUBTFUL: "perhaps", LOST: "would not be found"}
+LABELS = {FOUND: "would be found", DOUBTFUL: "perhaps", LOST: "hardly"}
 LINK, MISSING, PATH = "#AA3377", "#000000", "#5C6470"
 MARGIN_M = 0.6
 LINE_INCHES = 0.24
-ARROW_M = 0.9
+ARROW_INCHES, NUMBER_INCHES = 0.9, 0.36
 TEXT_WIDTH = 118  # letters in a line of the list
 
 
@@ -50,8 +50,7 @@ def picture_of(diagnosis: Diagnosis) -> bytes | None:
     plan.plot(*_path(diagnosis, landmarks).T, color=PATH, linewidth=1.0, label="walked path", zorder=3)
     _draw_missing(plan, diagnosis)
     _draw_links(plan, diagnosis.links, landmarks)
-    for number, entry in enumerate(diagnosis.record_next, start=1):
-        _draw_advice(plan, number, entry)
+    _draw_advice(plan, diagnosis, (high[0] - low[0]) / WIDTH_INCHES)
     plan.set(
         xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal", xlabel="x (m), east", ylabel="y (m), north"
     )
@@ -120,27 +119,34 @@ def _draw_links(plan: Axes, links: tuple[WeakLink, ...], landmarks: Landmarks) -
         plan.plot(*np.median(landmarks.frame_positions[rows, :2], axis=0), "D", color=LINK, markersize=11, zorder=6)
 
 
-def _draw_advice(plan: Axes, number: int, entry: Advice) -> None:
-    if entry.place is None:
-        return
-    x, y = entry.place
-    if entry.kind in ("passage", "direction"):
-        dx, dy = ARROW_M * np.cos(entry.headings).mean(), ARROW_M * np.sin(entry.headings).mean()
-        arrow = {"arrowstyle": "-|>", "color": BLUE, "linewidth": 2.2, "mutation_scale": 16}
-        plan.annotate("", xy=(x + dx, y + dy), xytext=(x, y), arrowprops=arrow, zorder=7)
-    circle = {"boxstyle": "circle,pad=0.25", "facecolor": BLUE, "edgecolor": "white", "linewidth": 1.2}
-    plan.text(
-        x,
-        y,
-        str(number),
-        color="white",
-        fontsize=10,
-        fontweight="bold",
-        ha="center",
-        va="center",
-        bbox=circle,
-        zorder=8,
-    )
+def _draw_advice(plan: Axes, diagnosis: Diagnosis, metres_per_inch: float) -> None:
+    """Numbers, each beside its place where another thing is drawn there; an arrow where there is a way to look."""
+    taken = [np.array(entry.place) for entry in diagnosis.record_next if entry.kind in ("link", "loop")]
+    for number, entry in enumerate(diagnosis.record_next, start=1):
+        if entry.place is None:
+            continue
+        place = np.array(entry.place)
+        at = _free_spot(place, taken, NUMBER_INCHES * metres_per_inch)
+        taken.append(at)
+        plan.plot(*np.array([place, at]).T, color=BLUE, linewidth=1.2, zorder=7)
+        if entry.kind in ("passage", "direction"):
+            heading = np.angle(np.exp(1j * np.array(entry.headings)).sum())
+            tip = place + ARROW_INCHES * metres_per_inch * np.array([np.cos(heading), np.sin(heading)])
+            arrow = {"arrowstyle": "-|>", "color": BLUE, "linewidth": 2.2, "mutation_scale": 16}
+            plan.annotate("", xy=tuple(tip), xytext=tuple(place), arrowprops=arrow, zorder=7)
+        circle = {"boxstyle": "circle,pad=0.25", "facecolor": BLUE, "edgecolor": "white", "linewidth": 1.2}
+        text: dict[str, Any] = {"color": "white", "fontsize": 10, "fontweight": "bold", "ha": "center", "va": "center"}
+        plan.text(at[0], at[1], str(number), bbox=circle, zorder=8, **text)
+
+
+def _free_spot(place: Array, taken: list[Array], apart: float) -> Array:
+    """The place itself, or a spot around it, `apart` from all that are taken."""
+    angles = np.pi * (0.5 + np.arange(8) / 4)
+    around = [place + r * apart * np.array([np.cos(a), np.sin(a)]) for r in (1.0, 2.0, 3.0) for a in angles]
+    for spot in (place, *around):
+        if all(np.linalg.norm(spot - other) > 0.95 * apart for other in taken):
+            return spot
+    return place
 
 
 def _legend(plan: Axes) -> list[Any]:

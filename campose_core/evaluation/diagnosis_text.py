@@ -7,7 +7,7 @@ from typing import Any
 
 from campose_core.evaluation.coverage import AT_WALL, DOUBTFUL, FOUND, LOST
 from campose_core.evaluation.diagnosis import Diagnosis
-from campose_core.evaluation.missing_frames import REASONS
+from campose_core.evaluation.missing_frames import REASONS, MissingStretch
 
 MAX_LINES = 25
 MAX_COMPLAINTS, MAX_MISSING = 4, 3
@@ -66,7 +66,7 @@ def _coverage(diagnosis: Diagnosis) -> list[str]:
     what = "walkable floor" if diagnosis.walkable is not None else "floor beside the path"
     return [
         f"{coverage.share(FOUND):.0%} of {views} views over {area:.0f} m2 of {what} would be found, "
-        f"{coverage.share(DOUBTFUL):.0%} perhaps, {coverage.share(LOST):.0%} not"
+        f"{coverage.share(DOUBTFUL):.0%} perhaps, {coverage.share(LOST):.0%} hardly"
     ]
 
 
@@ -75,7 +75,8 @@ def _links(diagnosis: Diagnosis) -> list[str]:
         return []
     models = diagnosis.report.get("models") or []
     other = list(models[1:]) or list(diagnosis.report.get("other_models") or [])
-    apart = [f"{len(other)} other models of {', '.join(map(str, other[:5]))} keyframes were left out"] if other else []
+    left_out = f"of {', '.join(map(str, other[:5]))} keyframes left out"
+    apart = [f"{len(other)} other model{'s' * (len(other) > 1)} {left_out}"] if other else []
     found = [
         (len(diagnosis.links), "weak link{}"),
         (len(diagnosis.loops), "open loop{}"),
@@ -91,11 +92,17 @@ def _missing(diagnosis: Diagnosis) -> list[str]:
     if not diagnosis.missing:
         return ["no frame"]
     lines = [
-        f"{one.frames} frames at {one.start_s:.1f} .. {one.end_s:.1f} s of {one.source}: {REASONS[one.reason]}"
+        f"{one.frames} frame{'s' * (one.frames > 1)} at {_times(one)} of {one.source}: {REASONS[one.reason]}"
         for one in diagnosis.missing[:MAX_MISSING]
     ]
     rest = diagnosis.missing[MAX_MISSING:]
     return [*lines, f"and {sum(one.frames for one in rest)} frames in {len(rest)} stretches"] if rest else lines
+
+
+def _times(stretch: MissingStretch) -> str:
+    if stretch.frames == 1:
+        return f"{stretch.start_s:.1f} s"
+    return f"{stretch.start_s:.1f} .. {stretch.end_s:.1f} s"
 
 
 def _pictures(diagnosis: Diagnosis) -> list[str]:
