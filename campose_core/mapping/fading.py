@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -196,7 +196,7 @@ def _free_view(pixels: Array, distances: Array, seen: NDArray[np.bool_], radius:
     if not seen.any():
         return free
     shown = distances[seen]
-    neighbours: list[list[int]] = list(cKDTree(pixels[seen]).query_ball_point(pixels, radius))
+    neighbours: Any = cKDTree(pixels[seen]).query_ball_point(pixels, radius)
     for row, beside in enumerate(neighbours):
         free[row] = len(beside) >= LEAST_BESIDE and bool((shown[beside] > IN_FRONT * distances[row]).all())
     return free
