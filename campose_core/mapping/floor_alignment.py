@@ -16,6 +16,7 @@ from scipy.spatial.transform import Rotation
 from campose_core.errors import AlignmentError
 from campose_core.floor import FloorMap
 from campose_core.geometry import Array, Similarity
+from campose_core.mapping.alignment.level import level_rotation
 from campose_core.mapping.floor_search import Candidate, search
 from campose_core.mapping.landmarks import Landmarks
 from campose_core.mapping.levelling import level
@@ -70,7 +71,7 @@ def align_to_floor(
         kind = "occupied" if floor.free.any() else "free"
         raise AlignmentError(f"the floor map has no {kind} cells: nothing to align to")
     levelled = level(landmarks)
-    level_from_sfm = Similarity(1.0, _upright(levelled.up), np.zeros(3))
+    level_from_sfm = Similarity(1.0, level_rotation(levelled.up), np.zeros(3))
     seen = outline(landmarks.transformed(level_from_sfm), levelled.floor)
     scales = _scales(seen, floor, scale, camera_height_m)
     field = _DistanceField.of(floor)
@@ -97,11 +98,6 @@ def align_to_floor(
     map_from_level = Similarity(place.scale, turn, np.array([place.x, place.y, height]))
     residual = {"median_m": best.median_m, "near": best.near, "free": best.free, "second": second, **levelled.residual}
     return map_from_level * level_from_sfm, residual
-
-
-def _upright(up: Array) -> Rotation:
-    """Turns `up` into z, by the shortest way."""
-    return Rotation.align_vectors([[0.0, 0.0, 1.0]], [up])[0]
 
 
 def _scales(seen: Outline, floor: FloorMap, scale: float | None, camera_height_m: float | None) -> Array:

@@ -36,7 +36,7 @@ from campose_core.scene import Alignment, Scene
 KINDS = {
     "poses": "PoseStamped or PoseWithCovarianceStamped, such as /amcl_pose",
     "tf": "/tf with a frame above odometry's, such as map",
-    "floor": "the floor map of the scene",
+    "floor": "the floor map of the scene, unless it was made from the recording",
     "gps": "NavSatFix, or EXIF of photos",
     "odometry": "nav_msgs/Odometry, or odom -> base of /tf",
     "gravity": "up alone, by sensor_msgs/Imu",

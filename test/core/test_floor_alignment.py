@@ -8,11 +8,14 @@ import pytest
 from landmark_buildings import anywhere, empty_room, round_walk, seen_from, surveyed, without
 
 from campose_core.capture.building import build_world
+from campose_core.cli.main import main
 from campose_core.errors import AlignmentError
 from campose_core.floor import FREE, OCCUPIED, UNKNOWN, FloorMap
 from campose_core.geometry import Similarity
 from campose_core.mapping.floor_alignment import align_to_floor
 from campose_core.mapping.landmarks import Landmarks
+from campose_core.mapping.register import SfmPoses
+from campose_core.scene import Scene, SceneFrame
 
 
 @pytest.fixture(scope="module")
@@ -119,3 +122,44 @@ def test_too_few_walls_were_seen(walk, floor):
     only_floor = without(walk, walk.xyz[:, 2] > 0.05)
     with pytest.raises(AlignmentError, match="wall points were reconstructed: record the walls too"):
         align_to_floor(only_floor, floor)
+
+
+@pytest.fixture
+def scene(tmp_path, walk) -> Scene:
+    """A mapped scene, as far as `campose align --from floor` reads it."""
+    landmarks = walk.transformed(anywhere(8))
+    names = landmarks.frame_names
+    frames = tuple(SceneFrame(str(name), "mapping", i * 500_000_000, "mapping") for i, name in enumerate(names))
+    scene = Scene(tmp_path / "scene", "scene", frames=frames).with_step("map", {})
+    scene.save()
+    landmarks.save(scene.sfm_dir / "landmarks.npz")
+    SfmPoses(names, landmarks.frame_positions, landmarks.frame_quats_xyzw).save(scene.sfm_dir / "poses.npz")
+    return scene
+
+
+def test_the_verbs_align_a_scene_by_its_floor_map_and_again_for_another_map(scene, walk, floor, tmp_path, capsys):
+    def align_to(name: str, other: FloorMap) -> int:
+        assert main(["floor", str(scene.path), "--map", str(other.save(tmp_path, name))]) == 0
+        return main(["align", str(scene.path), "--from", "floor"])
+
+    assert align_to("this", floor) == 0
+    frames = Scene.open(scene.path).frames
+    off = [frame.map_from_cam.translation - walk.frame_positions[i] for i, frame in enumerate(frames)]
+    assert np.linalg.norm(off, axis=1).max() < 0.05
+    assert Scene.open(scene.path).alignment.method == "floor plan"
+    capsys.readouterr()
+    assert align_to("elsewhere", FloorMap(floor.occupancy, floor.resolution, (50.0, 20.0, 0.0))) == 0
+    assert "done already" not in capsys.readouterr().err
+    assert Scene.open(scene.path).frames[0].map_from_cam.translation[0] > 40
+    assert align_to("other", other_floors()["stretched"]) == 1
+    error = capsys.readouterr().err
+    assert "does not fit the floor map" in error
+    assert error.count("\n") == 1
+
+
+def test_a_floor_made_from_the_recording_does_not_confirm_its_alignment(scene, floor, tmp_path, capsys):
+    assert main(["floor", str(scene.path), "--map", str(floor.save(tmp_path, "this"))]) == 0
+    assert main(["align", str(scene.path), "--from", "floor"]) == 0
+    assert main(["floor", str(scene.path)]) == 0
+    assert main(["align", str(scene.path), "--from", "floor"]) == 1
+    assert "unless it was made from the recording" in capsys.readouterr().err
