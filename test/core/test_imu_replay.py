@@ -34,8 +34,8 @@ def with_imu(bag, out, accel_factor=1.0):
     headings = np.unwrap(driven.rotations.as_euler("xyz")[:, 2])
     position, heading = CubicSpline(seconds, driven.positions), CubicSpline(seconds, headings)
     t = np.arange(0.0, seconds[-1], 0.01)
-    imu_from_map = BASE_FROM_IMU.rotation.inv() * Rotation.from_euler("z", heading(t)).inv()
-    lever = Rotation.from_euler("z", heading(t)).apply(BASE_FROM_IMU.translation.copy())
+    imu_from_map = BASE_FROM_IMU.rotation.inv() * Rotation.from_euler("z", heading(t)[:, None]).inv()
+    lever = Rotation.from_euler("z", heading(t)[:, None]).apply(BASE_FROM_IMU.translation.copy())
     up = np.array([0.0, 0.0, 1.0])
     turning = np.cross(up, lever) * heading(t, 2)[:, None] - lever * [1, 1, 0] * heading(t, 1)[:, None] ** 2
     gyro = imu_from_map.apply(heading(t, 1)[:, None] * up) + NOISE.gyro * 10 * generator.normal(size=(len(t), 3)) + 0.01
