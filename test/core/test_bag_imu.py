@@ -55,7 +55,7 @@ def test_topics_are_chosen_or_listed_and_bad_samples_named(tmp_path):
         read_imu(path)
     with pytest.raises(CaptureError, match=f"no IMU topic '/info'; it has: {listed}"):
         read_imu(path, "/info")
-    with pytest.raises(CaptureError, match="message 0 on /imu/raw is not finite: turn rate .*nan"):
+    with pytest.raises(CaptureError, match=r"message 0 on /imu/raw is not finite: turn rate .*nan"):
         read_imu(path, "/imu/raw")
     with pytest.raises(CaptureError, match="/imu/still says that the IMU measures no turn rate"):
         read_imu(path, "/imu/still")
