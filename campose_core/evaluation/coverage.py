@@ -85,8 +85,9 @@ class Forecast:
         self._found_share = 1.0
         self._found_share = self._share_found_again(landmarks)
 
-    def likeness(self, position: Array) -> tuple[NDArray[np.intp], Array]:
-        """Rows of the landmarks that look from `position` (3,) as they were seen, and how much so, from 0 to 1."""
+    def _likeness(self, position: Array, free: Array | None) -> tuple[NDArray[np.intp], Array]:
+        """Rows of the landmarks that look from `position` (3,) as they were seen, and how much so, from 0 to 1; free:
+        how far one sees from there, see LinesOfSight."""
         offset = position - self._xyz
         distance = np.maximum(np.linalg.norm(offset, axis=1), 1e-9)
         factor = np.exp(CHANGE_OF_DISTANCE)
@@ -97,15 +98,21 @@ class Forecast:
         scaled = np.maximum(np.log(self._nearest[near] / distance), np.log(distance / self._farthest[near]))
         weight = np.clip(1 - aside, 0, 1) * np.clip(1 - np.maximum(scaled, 0) / CHANGE_OF_DISTANCE, 0, 1)
         weight = weight**2
-        if self._sight is not None:
-            weight = weight * self._sight.reaches(position, self._xyz[near])
+        if free is not None:
+            weight = weight * LinesOfSight.reached(self._xyz[near], position, free)
         like = weight > 0
         return near[like], weight[like]
 
     def found(self, position: Array, map_from_cams: Rotation) -> tuple[Array, Array]:
         """Landmarks that cameras at `position` (3,), turned as `map_from_cams` (H,), would find: (H,) expected number,
         and (H,) the standard deviation of their pixels across, in image widths."""
-        rows, weight = self.likeness(position)
+        return self._found(position, map_from_cams, self._free_distance(position))
+
+    def _free_distance(self, position: Array) -> Array | None:
+        return None if self._sight is None else self._sight.free_distance(position)
+
+    def _found(self, position: Array, map_from_cams: Rotation, free: Array | None) -> tuple[Array, Array]:
+        rows, weight = self._likeness(position, free)
         numbers, spreads = np.zeros(len(map_from_cams)), np.zeros(len(map_from_cams))
         offset = self._xyz[rows] - position
         distance = np.linalg.norm(offset, axis=1)
@@ -123,12 +130,13 @@ class Forecast:
 
     def level(self, position: Array, map_from_cams: Rotation) -> tuple[Array, NDArray[np.int8]]:
         """Expected number (H,), and whether that makes a pose: (H,) LOST, DOUBTFUL, FOUND, or AT_WALL."""
-        numbers, spreads = self.found(position, map_from_cams)
+        free = self._free_distance(position)
+        numbers, spreads = self._found(position, map_from_cams, free)
         level = np.where(numbers < POSSIBLE, LOST, np.where((numbers < SURE) | (spreads < MIN_SPREAD), DOUBTFUL, FOUND))
-        if self._sight is not None:
+        if free is not None:
             ahead = map_from_cams.apply([0.0, 0.0, 1.0])
-            free = self._sight.free_towards(position, np.arctan2(ahead[:, 1], ahead[:, 0]))
-            level[(free < NEAR_WALL_M) & (level != FOUND)] = AT_WALL
+            to_wall = LinesOfSight.towards(np.arctan2(ahead[:, 1], ahead[:, 0]), free)
+            level[(to_wall < NEAR_WALL_M) & (level != FOUND)] = AT_WALL
         return numbers, level.astype(np.int8)
 
     def _share_found_again(self, landmarks: Landmarks) -> float:

@@ -16,6 +16,7 @@ from campose_core.snap_targets import Mask
 
 RAYS = 360  # bearings around a place
 SURFACE_M = 0.3  # landmarks lie on what hides others, and errors of map and plan add to that
+REACH = 3.0  # of the distances that landmarks are seen from: nothing is recognized from farther away
 LOOKED_ACROSS = 5  # times, by keyframes: a wrong landmark behind a wall makes no window
 SAMPLED_LOOKS = 60_000
 
@@ -29,25 +30,27 @@ class LinesOfSight:
     def __init__(self, floor: FloorMap, landmarks: Landmarks) -> None:
         self._floor = floor
         self.walls: Mask = floor.occupied & (looked_across(floor, landmarks) < LOOKED_ACROSS)
-        extent = np.vstack([landmarks.xyz[:, :2], landmarks.frame_positions[:, :2]])
-        reach = float(np.linalg.norm(np.ptp(extent, axis=0))) / floor.resolution
+        sight = landmarks.xyz[landmarks.observed] - landmarks.frame_positions[landmarks.observed_by]
+        reach = REACH * float(np.percentile(np.linalg.norm(sight, axis=1), 95)) / floor.resolution if len(sight) else 0
         self._steps = np.arange(0.5, max(1.0, min(np.hypot(*floor.shape), reach)))  # in cells
         bearings = 2 * np.pi * np.arange(RAYS) / RAYS - floor.origin[2]
         along = np.stack([np.cos(bearings), np.sin(bearings)], axis=-1)
         self._rays = self._steps[:, None, None] * along  # (samples, RAYS, 2) = (column, row)
 
-    def reaches(self, position: Array, points: Array) -> Mask:
-        """Whether no wall stands between `position` (2 or 3,) and each of the points (N, 2 or 3)."""
+    @staticmethod
+    def reached(points: Array, position: Array, free: Array) -> Mask:
+        """Whether no wall stands between `position` (2 or 3,) and each of the points (N, 2 or 3); free (RAYS,): from
+        `free_distance` of the position."""
         offset = points[:, :2] - position[:2]
-        free = self.free_distance(position)
         at = _ray(np.arctan2(offset[:, 1], offset[:, 0]))
         # The farthest of three neighbouring rays: the edge of a doorway must not hide what is beside it.
         farthest = np.maximum(np.maximum(free[at], free[(at + 1) % RAYS]), free[at - 1])
         return np.asarray(np.hypot(*offset.T) <= farthest + SURFACE_M)
 
-    def free_towards(self, position: Array, bearings: Array) -> Array:
-        """Metres (B,) to the nearest wall at the bearings (B,), radians about the z axis."""
-        return self.free_distance(position)[_ray(bearings)]
+    @staticmethod
+    def towards(bearings: Array, free: Array) -> Array:
+        """Metres (B,) to the nearest wall at the bearings (B,), radians about the z axis; free as in `reached`."""
+        return np.asarray(free[_ray(bearings)])
 
     def between(self, first: Array, second: Array) -> bool:
         """Whether a wall stands between two places (2 or 3,)."""

@@ -97,7 +97,7 @@ def test_frames_without_a_pose_are_told_with_their_time(tmp_path):
     )
     found = diagnose(scene)
     assert [stretch.reason for stretch in found.missing] == ["dark"] * 4
-    assert "1 frames at 4.1 .. 4.1 s of a: too dark" in text_of(found)
+    assert "1 frame at 4.1 s of a: too dark" in text_of(found)
     assert "no keyframes: 7 static, 4 dark" in text_of(found)
     assert found.to_dict()["frames"]["keyframes_left_out"] == {"static": 7, "blurred": 0, "dark": 4}
 
