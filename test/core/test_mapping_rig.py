@@ -58,9 +58,11 @@ def reconstructed(scene, tmp_path, mapper="global", rig=None):
     database = tmp_path / "database.db"
     shutil.copyfile(scene.sfm_dir / "database.db", database)
     changed = replace(scene, rigs={FRONT: rig} if rig else {})
-    rigs = rigs_of_keyframes(changed, keyframes_of(scene), "known")
-    arguments = {"images": str(scene.frames_dir), "database": str(database), "model": str(tmp_path / "model")}
-    found = run_stage("reconstruction", {**arguments, "mapper": mapper, "rigs": rigs}, tmp_path / "log", 300, 1)
+    arguments = {
+        "images": str(scene.frames_dir), "database": str(database), "model": str(tmp_path / "model"), "mapper": mapper,
+        "names": keyframes_of(scene), "odometry": {}, "rigs": rigs_of_keyframes(changed, keyframes_of(scene), "known"),
+    }  # fmt: skip
+    found = run_stage("reconstruction", arguments, tmp_path / "log", 300, 1)
     model = load_pycolmap().Reconstruction(tmp_path / "model")
     poses = {
         model.image(i).name: from_colmap_pose(model.image(i).cam_from_world().inverse()) for i in model.reg_image_ids()
