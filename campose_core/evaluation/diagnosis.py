@@ -88,7 +88,7 @@ class Diagnosis:
                     "posed": self.posed,
                     "keyframes": len(names),
                     "keyframes_left_out": dict(self.report.get("keyframes_left_out") or {}),
-                    "models": _model_sizes(self.report),
+                    "models": model_sizes(self.report),
                     "poor_pictures": self.pictures,
                 },
                 "coverage": None if self.coverage is None else _coverage_dict(self.coverage),
@@ -208,10 +208,10 @@ def _held_out_text(scene: Scene) -> str:
     return HeldOut.load(path).transformed(scene.alignment.map_from_sfm).summary()
 
 
-def _model_sizes(report: dict[str, Any]) -> list[int]:
-    if "models" in report:
-        return [int(size) for size in report["models"]]
-    return [int(size) for size in (report.get("registered"), *report.get("other_models", [])) if size]
+def model_sizes(report: dict[str, Any]) -> list[int]:
+    """Keyframes of the models that reconstruction fell into, the largest first; all but that one were left out."""
+    sizes = report.get("models") or [report.get("registered"), *report.get("other_models", [])]
+    return sorted((int(size) for size in sizes if size), reverse=True)
 
 
 def _coverage_dict(coverage: Coverage) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from textwrap import shorten
 from typing import Any
 
 from campose_core.evaluation.coverage import AT_WALL, DOUBTFUL, FOUND, LOST
-from campose_core.evaluation.diagnosis import Diagnosis
+from campose_core.evaluation.diagnosis import Diagnosis, model_sizes
 from campose_core.evaluation.missing_frames import REASONS, MissingStretch
 
 MAX_LINES = 25
@@ -73,8 +73,7 @@ def _coverage(diagnosis: Diagnosis) -> list[str]:
 def _links(diagnosis: Diagnosis) -> list[str]:
     if diagnosis.landmarks is None:
         return []
-    models = diagnosis.report.get("models") or []
-    other = list(models[1:]) or list(diagnosis.report.get("other_models") or [])
+    other = model_sizes(diagnosis.report)[1:]
     left_out = f"of {', '.join(map(str, other[:5]))} keyframes left out"
     apart = [f"{len(other)} other model{'s' * (len(other) > 1)} {left_out}"] if other else []
     found = [
