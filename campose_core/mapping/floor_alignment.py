@@ -28,7 +28,8 @@ NEAR_M, NEAR_SHARE = 0.1, 0.025
 ROUGHLY, FINELY = (3.0,), (1.0, 0.4)
 ROUGH_POINTS = 400
 REFINED = 12  # of the candidates, those that fit best once they are roughly in place
-STEP = np.full(4, 1e-4)  # relative, of the numeric derivatives: the field bends from cell to cell
+UNIT = np.array([0.02, 0.02, 0.1, 0.1])  # of a refinement: 2 %, 1 degree, 10 cm
+STEP = np.full(4, 0.01)  # of the numeric derivatives, in these units
 FAR_M = 1.0  # farther is no worse
 KNOWN_SCALE = 0.1  # how far a scale that is known may be off
 CAMERA_HEIGHTS_M = (0.1, 2.2)  # of any camera that is carried or driven
@@ -37,7 +38,8 @@ CAMERA_HEIGHTS_M = (0.1, 2.2)  # of any camera that is carried or driven
 # other floors the best fits had at most 58 % of the walls near.
 MOST_MEDIAN_M, LEAST_NEAR, LEAST_FREE = 0.08, 0.64, 0.9
 AMBIGUOUS = 0.9  # of the best score: a second fit this good is as likely (true fits of one place: 0.45 to 0.7)
-DISTINCT_M = 0.4  # fits that move no part of the scene by more are one
+DISTINCT_M = 0.4  # fits between which the walls move by less (root mean square) are one
+TOO_LARGE = "the recorded path is larger than the floor map: is it the map of this floor?"
 
 
 class Fit(NamedTuple):
@@ -76,6 +78,8 @@ def align_to_floor(
     scales = _scales(seen, floor, scale, camera_height_m)
     field = _DistanceField.of(floor)
     found = search(seen, floor, scales)
+    if not found:
+        raise AlignmentError(TOO_LARGE)
     rough = sorted((_refined(seen, field, place, ROUGHLY) for place in found), key=lambda fit: -fit.score)
     fits = _distinct([_refined(seen, field, fit.candidate, FINELY) for fit in rough[:REFINED]], seen)
     best = fits[0]
@@ -115,7 +119,7 @@ def _scales(seen: Outline, floor: FloorMap, scale: float | None, camera_height_m
         # Nothing tells: a view reaches 0.5 to 15 m in a building.
         low, high = 0.5 / seen.depth, min(15.0 / seen.depth, widest)
     if low >= high:
-        raise AlignmentError("the recorded path is larger than the floor map: is it the map of this floor?")
+        raise AlignmentError(TOO_LARGE)
     return np.asarray(np.geomspace(low, high, math.ceil(math.log(high / low) / math.log(1.03)) + 1))
 
 
@@ -168,11 +172,12 @@ def _refined(seen: Outline, field: _DistanceField, start: Candidate, widths: tup
     parameters = start.vector()
     for width in widths:
 
-        def softened(p: Array, width: float = width * tolerance) -> Array:
-            d = misfit(p) / width
+        def softened(moved: Array, begin: Array = parameters, width: float = width * tolerance) -> Array:
+            d = misfit(begin + UNIT * (moved - 1)) / width
             return np.asarray(weight * np.sqrt(np.log1p(d * d)))
 
-        parameters = least_squares(softened, parameters, x_scale=[0.02, 0.02, 0.1, 0.1], diff_step=STEP).x
+        # About 1, not 0, because the steps of the derivatives are relative.
+        parameters = parameters + UNIT * (least_squares(softened, np.ones(4), diff_step=STEP).x - 1)
     place = Candidate.from_vector(parameters)
     distance = misfit(parameters)
     near = float(np.sum(weight**2 * np.exp(-0.5 * (distance / tolerance) ** 2)))

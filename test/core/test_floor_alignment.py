@@ -118,6 +118,12 @@ def test_a_map_without_walls_or_floor(walk, value, said):
         align_to_floor(walk, FloorMap(np.full((50, 50), value, dtype=np.int8), 0.1))
 
 
+def test_a_recording_that_is_larger_than_the_map(walk):
+    cupboard = empty_room(0.8, 0.8).floor_map()
+    with pytest.raises(AlignmentError, match="the recorded path is larger than the floor map"):
+        align_to_floor(walk, cupboard, scale=1.0)
+
+
 def test_too_few_walls_were_seen(walk, floor):
     only_floor = without(walk, walk.xyz[:, 2] > 0.05)
     with pytest.raises(AlignmentError, match="wall points were reconstructed: record the walls too"):
