@@ -20,17 +20,26 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from campose_core.errors import SceneError
 from campose_core.files import write_text
 
 PART, FORWARD, PREVIOUS, BACKWARD = ".update.part", ".update", ".previous", ".undo"
-PATHS, NOTE = "paths.json", "note.json"
+PATHS, NOTE, PROCESS = "paths.json", "note.json", "process"
 
 
 def prepare(folder: Path) -> Path:
-    """An empty place, .update.part/new, for what is to come; what a killed process left there is removed."""
+    """An empty place, .update.part/new, for what is to come; what a killed process left there is removed.
+
+    Raises:
+        SceneError: another process is at work there.
+    """
+    owner = folder / PART / PROCESS
+    if owner.is_file() and (number := owner.read_text()) != str(os.getpid()) and Path(f"/proc/{number}").exists():
+        raise SceneError(f"{folder} is being updated by process {number}: let it end, or end it, first")
     shutil.rmtree(folder / PART, ignore_errors=True)
     new = folder / PART / "new"
     new.mkdir(parents=True)
+    owner.write_text(str(os.getpid()))
     return new
 
 

@@ -8,6 +8,7 @@ gone, a look detects something like it by chance, at FALSE_ALARM.
 
 A look is a frame, well localized, in which the landmark would be seen if it were there: inside the image, from a
 direction and a distance like those of its observations, and with something seen beside it that does not stand in front.
+Frames from nearly the same place are one look: what hides a landmark in one of them hides it in all.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from scipy.spatial import cKDTree
 from scipy.special import betaln, expit, logit
 
 from campose_core.camera import Camera
-from campose_core.geometry import Array, Pose
+from campose_core.geometry import Array, Pose, pose_error
 from campose_core.mapping.features import ImageFeatures, descriptors_to_unit
 from campose_core.mapping.landmarks import Landmarks
 from campose_core.mapping.pnp import nearest_in
@@ -39,6 +40,7 @@ STILL_THERE = 0.9  # before anything is known: nine of ten landmarks outlast a v
 FALSE_ALARM = 0.05
 KNOWN = 2.0  # looks that the map's usual rate of detection is worth
 GONE = 0.1  # less probable than this, a landmark is removed
+APART = 0.1  # of the depth in position, or radians in rotation, between two looks that count
 LEAST_LOOKS = 2  # at the landmark itself, for a removal
 PIECE = 0.1  # of the map's median depth: landmarks so near to each other are moved together
 COUPLING, BOUND = 2.0, 3.0  # weight of their mean log-likelihood ratio, and its bound
@@ -110,6 +112,18 @@ def median_depth(landmarks: Landmarks) -> float:
     """Of all observations: the distance from the camera."""
     offsets = landmarks.xyz[landmarks.observed] - landmarks.frame_positions[landmarks.observed_by]
     return float(np.median(np.linalg.norm(offsets, axis=1)))
+
+
+def from_other_places(views: Sequence[View], depth: float) -> list[View]:
+    """Views, in time order, of which none looks from where the one before did: a camera at rest tells a thing once."""
+    chosen: list[View] = []
+    for view in views:
+        if chosen:
+            distance, angle = pose_error(view.world_from_cam, chosen[-1].world_from_cam)
+            if distance / depth + angle < APART:
+                continue
+        chosen.append(view)
+    return chosen
 
 
 class Observer:

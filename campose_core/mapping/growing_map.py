@@ -14,7 +14,7 @@ from campose_core.geometry import Pose
 from campose_core.mapping.arrays import read_arrays, write_arrays
 from campose_core.mapping.child import run_stage
 from campose_core.mapping.colmap import from_colmap_camera, load_pycolmap
-from campose_core.mapping.fading import Looks, Observer, View, gone
+from campose_core.mapping.fading import Looks, Observer, View, from_other_places, gone, median_depth
 from campose_core.mapping.features import ImageFeatures, descriptors_to_unit
 from campose_core.mapping.find_in_map import FoundFrame, MapFinder, NewFrame
 from campose_core.mapping.landmarks import Landmarks, landmarks_from_model
@@ -82,8 +82,8 @@ class GrowingMap:
         arguments = {
             "images": str(scene_frames), "database": str(self.folder / "database.db"), "model": str(self.model),
             "out": str(out), "camera": self.camera.to_dict(), "refine": self.refine, "names": names,
-            "features": str(features),
-            "pairs": pairs_to_match(names, by_name, found, self.landmarks, MapFinder(self.landmarks)),
+            "again": self.failed, "features": str(features),
+            "pairs": pairs_to_match(names, self.failed, by_name, found, self.landmarks, MapFinder(self.landmarks)),
         }  # fmt: skip
         report = run_stage("grow", arguments, self.work / "grow.log", STAGE_TIMEOUT_S, len(names))
         pycolmap = load_pycolmap()
@@ -112,7 +112,8 @@ class GrowingMap:
         Also which (N,) of the landmarks those were.
         """
         views = [View(f.features, self.camera, poses[f.name]) for f in frames if f.name in poses]
-        now = Observer(self.landmarks).looks(views, self.mapped.rate)
+        apart = from_other_places(views, median_depth(self.landmarks))
+        now = Observer(self.landmarks).looks(apart, self.mapped.rate)
         removed = gone(self.landmarks, self.mapped, self.earlier + now)
         model = load_pycolmap().Reconstruction(self.model)
         for point_id in self.ids[removed]:

@@ -32,14 +32,15 @@ def grow(
     camera: dict[str, Any],
     refine: bool,
     names: Sequence[str],
+    again: Sequence[str],
     features: str,
     pairs: Sequence[tuple[str, str]],
 ) -> dict[str, Any]:
     """A stage of `campose_core.mapping.stages`: `names`, of one recording and one camera, join the model.
 
     database: changed in place: gets the new images, their features from the .npz file `features` (`pixels/NAME`,
-    `descriptors/NAME`), and the matches of `pairs`. model, out: COLMAP folders, before and after. refine: whether the
-    intrinsics `camera` are only a start.
+    `descriptors/NAME`), and the matches of `pairs`. again: images of an earlier growth that found no place
+    then. model, out: COLMAP folders, before and after. refine: whether the intrinsics `camera` are only a start.
     """
     pycolmap = load_pycolmap()
     pycolmap.logging.minloglevel = 0
@@ -54,7 +55,7 @@ def grow(
     constant = constant - {new_camera} if refine else constant | {new_camera}
     work = Path(out).with_suffix(".models")
     work.mkdir(parents=True, exist_ok=True)
-    options = _options(constant, set(before.rigs), [*mapped, *names])
+    options = _options(constant, set(before.rigs), [*mapped, *names, *again])
     models = pycolmap.incremental_mapping(database, images, str(work), options, input_path=model)
     shutil.rmtree(work)
     if not models:

@@ -17,7 +17,7 @@ FEATURES_A_CELL = 3  # fewer tell nothing
 EXPLAINED = 0.8  # of the cells with features: less, and the map lacks what the frame shows
 NEW_VIEW = 0.3  # of the scene's depth, from the nearest mapped view: a step aside, or a turn of 17 degrees
 SPACING = 0.05  # of the depth, or 3 degrees: nearer to the last keyframe a view adds no parallax
-PAUSE_NS = 300_000_000  # between keyframes that have no pose yet
+PAUSE_NS = 200_000_000  # between keyframes that have no pose yet
 MOST_KEYFRAMES = 300  # of one recording
 NEIGHBOURS = 10  # in time, on either side, and in powers of two beyond
 SIMILAR, COVISIBLE, OWN_LOOPS = 8, 5, 2
@@ -55,15 +55,21 @@ def explained(frame: NewFrame, place: FoundFrame, camera: Camera) -> float:
 
 def pairs_to_match(
     names: Sequence[str],
+    failed: Sequence[str],
     frames: Mapping[str, NewFrame],
     found: Mapping[str, FoundFrame],
     landmarks: Landmarks,
     finder: MapFinder,
 ) -> list[tuple[str, str]]:
-    """Pairs with at least one of the new keyframes `names`: near in time, alike, or seeing the same landmarks."""
+    """Pairs with at least one of the new keyframes `names`: near in time, alike, or seeing the same landmarks.
+
+    failed: keyframes of the recording that found no place before; the new ones may be their way into the map.
+    """
     source = names[0].split("/")[0]
     mapped = [str(name) for name in landmarks.frame_names]
-    own = sorted({*names, *(name for name in mapped if name in frames)}, key=lambda name: frames[name].stamp_ns)
+    own = sorted(
+        {*names, *failed, *(name for name in mapped if name in frames)}, key=lambda name: frames[name].stamp_ns
+    )
     new, pairs = set(names), set[tuple[str, str]]()
     steps = [*range(1, NEIGHBOURS + 1), *(2**k for k in range(4, NEIGHBOURS))]
     for first, name in enumerate(own):

@@ -100,7 +100,9 @@ def undo_update(scene: Scene) -> Scene:
     if note is None:
         raise MappingError(f"{scene.path} has no update to undo (only the last one can be undone, once)")
     if _mapping_steps(scene) != note["steps"]:
-        raise MappingError(f"{scene.path} was extracted, mapped, aligned or split anew since the update: no way back")
+        raise MappingError(
+            f"{scene.path} was mapped, aligned, split or given another floor since the update: no way back"
+        )
     put_back(scene.path)
     say(f"update: {note['name']} is out of the map again")
     return Scene.open(scene.path)

@@ -7,7 +7,15 @@ import pytest
 from landmark_rooms import CAMERA, SIZE, features_seen, looking, room
 
 from campose_core.geometry import Pose
-from campose_core.mapping.fading import Looks, Observer, View, gone, log_likelihood_ratio, probability_there
+from campose_core.mapping.fading import (
+    Looks,
+    Observer,
+    View,
+    from_other_places,
+    gone,
+    log_likelihood_ratio,
+    probability_there,
+)
 from campose_core.mapping.features import ImageFeatures
 from campose_core.mapping.landmarks import Landmarks
 
@@ -103,6 +111,13 @@ def test_evidence_of_a_landmark_that_is_seldom_seen_even_when_there_weighs_less(
     later = Looks(hits=np.zeros(2), looks=np.full(2, 4.0))
     often, seldom = log_likelihood_ratio(mapped, later)
     assert often < seldom < 0.0
+
+
+def test_a_camera_at_rest_is_one_look(dense_room):
+    pose = poses()[0]
+    view = View(features_seen(dense_room, pose), CAMERA, pose)
+    aside = View(view.features, CAMERA, Pose(pose.rotation, pose.translation + np.array([0.5, 0.0, 0.0])))
+    assert from_other_places([view, view, view, aside, aside], depth=3.0) == [view, aside]
 
 
 def test_looks_add_up_and_a_hit_speaks_for_it(dense_room):

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -206,6 +207,29 @@ def test_another_building_is_refused_and_one_that_joins_in_part_is_named(small_s
     assert len(report["not_connected"]) == len(other.frames)
     assert report["not_connected"][0] == f"pictures/{len(here):06}.jpg"
     assert "do not connect" in told.err
+
+
+def test_the_map_grows_where_the_recording_leaves_it(small_world, tmp_path, capsys):
+    """Mapped is what the first third of the drive saw; the new drive goes on from there."""
+    from campose_core.capture.bag import BagRecording
+    from campose_core.capture.bag_writer import write_bag
+
+    whole = BagRecording(small_world / "mapping.bag")
+    write_bag(tmp_path / "begin.bag", islice(whole.frames(), 18), whole.camera)
+    scene, reference = tmp_path / "scene", str(small_world / "mapping.tum")
+    assert main(["build", str(tmp_path / "begin.bag"), "--scene", str(scene), "--reference", reference]) == 0
+    capsys.readouterr()
+    arguments = ["--fps", "all", "--reference", str(small_world / "later.tum"), "--json"]
+    assert main(["update", str(scene), str(small_world / "later.bag"), *arguments]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["found_before"] < report["posed"]
+    assert report["held_out"]["before"]["found"] < report["held_out"]["after"]["found"]
+    truth = dict(read_tum(small_world / "later.tum"))
+    errors = [
+        pose_error(f.map_from_cam, truth[f.stamp_ns]) for f in Scene.open(scene).posed_frames() if f.source == "later"
+    ]
+    assert len(errors) > 0.9 * len(truth)
+    assert np.max(errors, axis=0)[0] < 0.15
 
 
 def test_a_map_without_metres_is_refused(small_scene, tmp_path, changed):
