@@ -37,7 +37,7 @@ CAMERA_HEIGHTS_M = (0.1, 2.2)  # of any camera that is carried or driven
 # free floor; a plan without the furniture, or with other furniture, with up to 3 cm, 70 % and 98 %. Of seven maps of
 # other floors the best fits had at most 58 % of the walls near.
 MOST_MEDIAN_M, LEAST_NEAR, LEAST_FREE = 0.08, 0.64, 0.9
-AMBIGUOUS = 0.9  # of the best score: a second fit this good is as likely (true fits of one place: 0.45 to 0.7)
+AMBIGUOUS = 0.9  # of the best score: a second fit this good is as likely (true fits: 0.45 to 0.75)
 DISTINCT_M = 0.4  # fits between which the walls move by less (root mean square) are one
 TOO_LARGE = "the recorded path is larger than the floor map: is it the map of this floor?"
 
