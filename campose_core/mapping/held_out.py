@@ -222,6 +222,11 @@ def leave_out(model: Any, names: set[str]) -> None:
     """Take images out of a COLMAP model, with landmarks that fewer than two others see, and adjust the rest."""
     for frame_id in {model.image(i).frame_id for i in model.reg_image_ids() if model.image(i).name in names}:
         model.deregister_frame(frame_id)
+    adjust(model)
+
+
+def adjust(model: Any) -> None:
+    """Bundle adjustment of all that a COLMAP model holds."""
     pycolmap = load_pycolmap()
     options = pycolmap.BundleAdjustmentOptions()
     options.print_summary = False

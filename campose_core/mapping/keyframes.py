@@ -22,12 +22,13 @@ from campose_core.extras import load_extra
 from campose_core.geometry import Array
 from campose_core.progress import track
 
-STEP = 0.02  # widths of the picture
+STEP = 0.01  # widths of the picture
 LOST = 0.25  # the step where corners cannot be followed: a frame of its own, whatever came before
 SMALL_SIDE = 320  # pixels, of the pictures that are compared
 CORNERS, LEAST_FOLLOWED = 150, 12
 STILL_PX = 0.15  # the noise of corners that do not move
 DARK_LEVEL, DARK_CONTRAST = 20.0, 8.0  # grey levels: a covered lens, a room without light
+BRIDGED = 0.1  # widths between the frames on both sides of a blurred one, for it to be done without
 BLURRED_SHARE = 0.35  # of the sharpness of the frames around it, which see much the same
 AROUND = 4  # frames on either side
 
@@ -71,7 +72,7 @@ def measure_motion(paths: Sequence[Path], description: str) -> FrameMotion:
     blurred = np.zeros(len(paths), dtype=bool)
     for i in _less_sharp_than_neighbours(np.array(sharpness)):
         # Where all of a turn is blurred, or a picture shows what no other does, there is nothing better.
-        beside = 0 < i < len(paths) - 1 and _step(cv2, _small_grey(paths[i - 1]), _small_grey(paths[i + 1])) < LOST
+        beside = 0 < i < len(paths) - 1 and _step(cv2, _small_grey(paths[i - 1]), _small_grey(paths[i + 1])) < BRIDGED
         blurred[i] = beside and not dark[i]
     return FrameMotion(np.array(motion), np.array(sharpness), np.array(dark, dtype=bool), blurred)
 

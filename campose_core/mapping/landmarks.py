@@ -116,14 +116,14 @@ def landmarks_from_model(model: Any, database: Any, vlad: Vlad | None = None) ->
     sums = np.zeros((len(point_ids), 128), dtype=np.float32)
     observed, observed_by, local = [], [], []
     for index, image in enumerate(images):
-        unit = descriptors_to_unit(database.read_descriptors(image.image_id).data)
-        local.append(unit)
+        local.append(database.read_descriptors(image.image_id).data)
+        unit = descriptors_to_unit(local[-1])
         seen = [(j, row_of[p.point3D_id]) for j, p in enumerate(image.points2D) if p.has_point3D()]
         feature_rows, landmark_rows = np.array(seen, dtype=np.int32).reshape(-1, 2).T
         np.add.at(sums, landmark_rows, unit[feature_rows])
         observed.append(landmark_rows)
         observed_by.append(np.full(len(landmark_rows), index, dtype=np.int32))
-    vlad = vlad or Vlad.fit(local, seed=0)
+    vlad = vlad or Vlad.of_images(local, seed=0)
     mean = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-6)
     sfm_from_cams = [image.cam_from_world().inverse() for image in images]
     return Landmarks(
@@ -133,7 +133,7 @@ def landmarks_from_model(model: Any, database: Any, vlad: Vlad | None = None) ->
         frame_names=np.array([image.name for image in images]),
         frame_positions=np.array([pose.translation for pose in sfm_from_cams]),
         frame_quats_xyzw=np.array([pose.rotation.quat for pose in sfm_from_cams]),
-        frame_globals=np.stack([vlad.describe(unit) for unit in local]).astype(np.float16),
+        frame_globals=np.stack([vlad.describe(descriptors_to_unit(rows)) for rows in local]).astype(np.float16),
         vlad_words=vlad.words,
         observed_by=np.concatenate(observed_by),
         observed=np.concatenate(observed),

@@ -24,6 +24,7 @@ from campose_core.mapping.given_poses import GivenPoses, adjustment_text, in_map
 from campose_core.mapping.held_out import NOTHING
 from campose_core.mapping.keyframes import choose_at_most, measure_motion
 from campose_core.mapping.landmarks import Landmarks
+from campose_core.mapping.recordings import recorded_odometry
 from campose_core.mapping.register import register
 from campose_core.mapping.rig import keep_moments_together, rig_text, rigs_of_keyframes
 from campose_core.progress import say
@@ -114,7 +115,8 @@ def map_scene(scene: Scene, options: MapOptions) -> Scene:
     work = _work_folder(scene.path / ".sfm.work", {"options": chosen, "extracted": extracted, "features": KIND})
     given = {source: given_camera(scene, source).to_dict() for source in names}
     stamps_ns = {f.name: f.stamp_ns for f in scene.frames}
-    report = _run_stages(work, str(scene.frames_dir), given, names, stamps_ns, options, posed, rigs)
+    odometry = recorded_odometry(scene, names) if posed is None else {}
+    report = _run_stages(work, str(scene.frames_dir), given, names, stamps_ns, options, posed, rigs, odometry)
     refined = {source: Camera.from_dict(fields) for source, fields in report["cameras"].items()}
     exact = posed if posed and not report["given_poses"]["adjusted"] else {}
     poses = register(Landmarks.load(work / "landmarks.npz"), scene, refined, exact)
@@ -172,6 +174,7 @@ def _run_stages(
     options: MapOptions,
     posed: dict[str, Pose] | None,
     rigs: list[dict[str, Any]],
+    odometry: dict[str, Pose],
 ) -> dict[str, Any]:
     """Run the stages that have left no report yet; the reports of all of them, in one."""
     total = sum(map(len, names.values()))
@@ -197,14 +200,16 @@ def _run_stages(
     say(f"map: {matched['verified']} of {matched['pairs']} pairs match, {matched['verified_loops']} close a loop")
     where = {"images": images, "database": str(database), "model": str(model)}
     if posed is None:
-        made = stage("reconstruction", model, **where, mapper=options.mapper, rigs=rigs)
+        moved = {name: [*map(float, pose.translation), *map(float, pose.quat_xyzw)] for name, pose in odometry.items()}
+        made = stage("reconstruction", model, **where, mapper=options.mapper, names=names, odometry=moved, rigs=rigs)
         if rigs:
             say(rig_text(rigs, made["rigs"]))
     else:
         made = stage("triangulation", model, **where, poses=keyframe_poses(posed, names))
         say(f"map: {adjustment_text(made['given_poses'])}")
-    others = f"; left out: models of {made['other_models']} keyframes" if made["other_models"] else ""
-    say(f"map: {made['registered']} of {total} keyframes in the largest model, {made['landmarks']} landmarks{others}")
+    say(f"map: {made['registered']} of {total} keyframes hold together, {made['landmarks']} landmarks")
+    for text in _pieces_texts(made):
+        say(f"map: {text}")
     stage(
         "landmarks", work / "landmarks.npz", database=str(database), model=str(model), out=str(work / "landmarks.npz")
     )
@@ -213,6 +218,27 @@ def _run_stages(
     tested = stage("held_out", again, database=str(database), model=str(model), stamps_ns=stamps, out=str(again))
     say(f"map: {_held_out_text(tested['held_out'])}")
     return {**found, **matched, **made, **tested}
+
+
+def _pieces_texts(made: dict[str, Any]) -> list[str]:
+    """How the map came together, where that is worth a line."""
+    texts = []
+    if joined := made.get("joined_by"):
+        texts.append(
+            f"{len(joined)} pieces that no picture joins were placed by "
+            f"{' and '.join(sorted(set(joined)))}: as good as that is"
+        )
+    if made["other_models"]:
+        texts.append(
+            f"left out: pieces of {made['other_models']} keyframes, which nothing joins to the rest. Record the way "
+            "between them slowly, with both in view, or a bag with odometry"
+        )
+    if (drift := made.get("loop_drift")) and drift["loops"]:
+        texts.append(
+            f"{drift['loops']} loops; until it is back, the walk has turned {drift['chained_deg']:.2f} deg off from "
+            f"neighbour to neighbour, {drift['map_deg']:.2f} deg in the map"
+        )
+    return texts
 
 
 def _held_out_text(report: dict[str, Any]) -> str:

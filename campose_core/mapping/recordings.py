@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,9 +11,11 @@ import numpy as np
 
 from campose_core.capture.bag import BagRecording
 from campose_core.capture.bag_file import Topic, is_bag, open_bag
+from campose_core.capture.bag_odometry import camera_odometry
 from campose_core.capture.bag_tf import TfTree, read_tf
-from campose_core.errors import AlignmentError
+from campose_core.errors import AlignmentError, CaptureError
 from campose_core.geometry import Pose
+from campose_core.progress import say
 from campose_core.scene import Scene
 from campose_core.trajectory import Trajectory
 
@@ -69,6 +72,28 @@ class MappedRecording:
                 f"{self.walked.interval_text()}: no time in common, are they stamped by the same clock?"
             )
         return [one.pose(i) for i in range(len(one))], [other.pose(i) for i in range(len(other))]
+
+
+def recorded_odometry(scene: Scene, names: Mapping[str, Sequence[str]]) -> dict[str, Pose]:
+    """odom_from_cam of frames, `names` by source, where the bag of their source has odometry and says where the camera
+    sits; what hinders is said in a line."""
+    stamps_ns, found = {frame.name: frame.stamp_ns for frame in scene.frames}, dict[str, Pose]()
+    for source, wanted in names.items():
+        description = scene.sources[source]
+        path = Path(str(description.get("path", "")))
+        if not description.get("path") or not path.exists() or not is_bag(path) or not wanted:
+            continue
+        try:
+            first = next(iter(BagRecording(path, description.get("topic")).frames()))
+            odometry = camera_odometry(path, first.camera_frame)
+        except CaptureError as error:
+            say(f"{source}: its odometry is not used: {error}")
+            continue
+        if odometry is not None:
+            by_stamp = {stamps_ns[name]: name for name in wanted}
+            _, poses = odometry.interpolate(sorted(by_stamp), MAX_GAP_NS)
+            found |= {by_stamp[stamp_ns]: pose for stamp_ns, pose in poses}
+    return found
 
 
 def mapped_recordings(scene: Scene, sfm_from_cam: dict[str, Pose]) -> list[MappedRecording]:

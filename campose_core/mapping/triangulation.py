@@ -38,7 +38,7 @@ def triangulation(*, images: str, database: str, model: str, poses: dict[str, li
     work = Path(model).with_suffix(".triangulated")
     work.mkdir(parents=True, exist_ok=True)
     with pycolmap.Database.open(database) as db:
-        given = _triangulated(_posed(db, poses), database, images, work)
+        given = triangulated(posed_model(db, poses), database, images, work)
     # An error of the poses large enough to break every track leaves nothing that an adjustment could start from.
     if given.num_points3D() < LEAST_LANDMARKS:
         raise MappingError(
@@ -49,7 +49,7 @@ def triangulation(*, images: str, database: str, model: str, poses: dict[str, li
     before = _residual(given)
     adjusted = pycolmap.Reconstruction(given)
     _adjust(adjusted, poses)
-    adjusted = _triangulated(adjusted, database, images, work)
+    adjusted = triangulated(adjusted, database, images, work)
     _adjust(adjusted, poses)
     _align(adjusted, poses)
     after = _residual(adjusted)
@@ -73,7 +73,7 @@ def triangulation(*, images: str, database: str, model: str, poses: dict[str, li
     }
 
 
-def _posed(db: Any, poses: dict[str, list[float]]) -> Any:
+def posed_model(db: Any, poses: dict[str, list[float]]) -> Any:
     """A reconstruction of the database's images that have a pose, without landmarks."""
     pycolmap = load_pycolmap()
     model = pycolmap.Reconstruction()
@@ -91,7 +91,7 @@ def _posed(db: Any, poses: dict[str, list[float]]) -> Any:
     return model
 
 
-def _triangulated(model: Any, database: str, images: str, work: Path) -> Any:
+def triangulated(model: Any, database: str, images: str, work: Path) -> Any:
     pycolmap = load_pycolmap()
     options = pycolmap.IncrementalPipelineOptions()
     options.random_seed = 0

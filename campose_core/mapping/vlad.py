@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from campose_core.mapping.features import Float32
+from campose_core.mapping.features import Float32, descriptors_to_unit
 
 WORDS = 32
 SAMPLES = 20_000
+OF_AN_IMAGE = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +24,11 @@ class Vlad:
     """words: (WORDS, 128) float32 cluster centres of unit SIFT descriptors."""
 
     words: Float32
+
+    @classmethod
+    def of_images(cls, images: Sequence[NDArray[np.uint8]], seed: int) -> Vlad:
+        """From some of the descriptors (N_i, 128) of each image, as COLMAP keeps them: all as floats take gigabytes."""
+        return cls.fit([descriptors_to_unit(rows[:: max(1, len(rows) // OF_AN_IMAGE)]) for rows in images], seed)
 
     @classmethod
     def fit(cls, images: Sequence[Float32], seed: int) -> Vlad:

@@ -1,0 +1,55 @@
+"""The plain way to map: COLMAP as it comes, sequential pairs and the incremental mapper."""
+
+from __future__ import annotations
+
+import json
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from campose_core.mapping.colmap import load_pycolmap
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """One way to map one recording: frames it was given, of them in the largest model, sizes of all models."""
+
+    frames: int
+    in_largest: int
+    models: tuple[int, ...]
+    seconds: float
+    peak_gb: float
+
+
+def plain_map(frames: Path, out: Path) -> Mapped:
+    """A folder of pictures mapped by a process of its own, whose peak memory is known."""
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    own = [sys.executable, "-m", "benchmarks.mapping.plain", str(frames), str(out)]
+    started = time.monotonic()
+    with open(out / "log", "w") as log:
+        printed = subprocess.run(own, check=True, stdout=subprocess.PIPE, stderr=log, text=True).stdout
+    models, peak_gb = json.loads(printed.splitlines()[-1])
+    count = len(list(frames.glob("*.jpg")))
+    return Mapped(count, max(models, default=0), tuple(models), time.monotonic() - started, peak_gb)
+
+
+def main() -> None:
+    frames, out = map(Path, sys.argv[1:])
+    pycolmap = load_pycolmap()
+    database = out / "database.db"
+    pycolmap.extract_features(database, frames, camera_mode=pycolmap.CameraMode.SINGLE)
+    pycolmap.match_sequential(database)
+    (out / "models").mkdir()
+    models = pycolmap.incremental_mapping(database, frames, out / "models")
+    sizes = sorted((model.num_reg_images() for model in models.values()), reverse=True)
+    peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(json.dumps([sizes, peak_gb]))
+
+
+if __name__ == "__main__":
+    main()
