@@ -46,13 +46,14 @@ from campose_core.walkable import WalkableMap, load_walkable
 RIGHT_M, RIGHT_DEG = 0.25, 2.0
 LEAST_VIEWS = 3  # of a landmark, in a part of the map
 EVERY = 4  # frames of the later drive
+SEED = 1  # the constants of the forecast were chosen with the views of seed 0
 
 View = tuple[Pose, ImageFeatures]
 
 
 def random_views(world: Path, walkable: WalkableMap, camera: Camera, count: int) -> Iterator[View]:
     """Pictures from where the robot could stand, at the height and tilt of its camera."""
-    generator = np.random.default_rng(0)
+    generator = np.random.default_rng(SEED)
     cells = np.argwhere(walkable.walkable)
     places = walkable.floor.centre_of(cells[generator.choice(len(cells), count, replace=False)])
     made = json.loads((world / "simulation.json").read_text())
