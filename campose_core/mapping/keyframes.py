@@ -63,12 +63,19 @@ def measure_motion(paths: Sequence[Path], description: str) -> FrameMotion:
     cv2 = load_extra("cv2", "map")
     motion, sharpness, dark = [], [], []
     before: NDArray[np.uint8] | None = None
+    unread: list[Path] = []
     for path in track(paths, description):
-        grey = _small_grey(path)
+        try:
+            grey = _small_grey(path)
+        except PILLOW_ERRORS:
+            unread.append(path)
+            continue
         motion.append(0.0 if before is None else _step(cv2, before, grey))
         sharpness.append(float(cv2.Laplacian(grey, cv2.CV_32F).var()))
         dark.append(float(grey.mean()) < DARK_LEVEL and float(grey.std()) < DARK_CONTRAST)
         before = grey
+    if unread:
+        raise MappingError(f"{len(unread)} frames could not be read, the first: {unread[0]}")
     blurred = np.zeros(len(paths), dtype=bool)
     for i in _less_sharp_than_neighbours(np.array(sharpness)):
         # Where all of a turn is blurred, or a picture shows what no other does, there is nothing better.
@@ -111,14 +118,11 @@ def choose_at_most(recordings: dict[str, FrameMotion], most: int) -> dict[str, K
 
 
 def _small_grey(path: Path) -> NDArray[np.uint8]:
-    try:
-        with PilImage.open(path) as file:
-            scale = max(1, max(file.size) // SMALL_SIDE)
-            size = (file.width // scale, file.height // scale)
-            file.draft("L", size)  # a JPEG is decoded at a fraction of its size, at a fraction of the cost
-            return np.asarray(file.convert("L").resize(size, PilImage.Resampling.BOX))
-    except PILLOW_ERRORS as error:
-        raise MappingError(f"{path}: cannot be read: run `campose extract` again") from error
+    with PilImage.open(path) as file:
+        scale = max(1, max(file.size) // SMALL_SIDE)
+        size = (file.width // scale, file.height // scale)
+        file.draft("L", size)  # a JPEG is decoded at a fraction of its size, at a fraction of the cost
+        return np.asarray(file.convert("L").resize(size, PilImage.Resampling.BOX))
 
 
 def _step(cv2: Any, before: NDArray[np.uint8], after: NDArray[np.uint8]) -> float:

@@ -105,6 +105,7 @@ def map_scene(scene: Scene, options: MapOptions) -> Scene:
         raise MappingError(f"{scene.path} holds {len(scene.frames)} frames: extract a recording first, three or more")
     load_pycolmap()  # a missing package is better said here than by a child
     posed = None if options.poses is None else options.poses.read(scene)
+    cameras = {source: given_camera(scene, source) for source in sorted({frame.source for frame in scene.frames})}
     names, left_out = choose_keyframes(scene, options.max_keyframes)
     names = keep_moments_together(names, scene)
     rigs = rigs_of_keyframes(scene, names, options.rig)
@@ -113,7 +114,7 @@ def map_scene(scene: Scene, options: MapOptions) -> Scene:
     say(f"map: {total} keyframes of {len(scene.frames)} frames{reasons}")
     extracted = {step: record["key"] for step, record in scene.steps.items() if step.startswith("extract")}
     work = _work_folder(scene.path / ".sfm.work", {"options": chosen, "extracted": extracted, "features": KIND})
-    given = {source: given_camera(scene, source).to_dict() for source in names}
+    given = {source: cameras[source].to_dict() for source in names}
     stamps_ns = {f.name: f.stamp_ns for f in scene.frames}
     odometry = recorded_odometry(scene, names) if posed is None else {}
     report = _run_stages(work, str(scene.frames_dir), given, names, stamps_ns, options, posed, rigs, odometry)

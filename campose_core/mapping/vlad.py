@@ -16,7 +16,6 @@ from campose_core.mapping.features import Float32, descriptors_to_unit
 
 WORDS = 32
 SAMPLES = 20_000
-OF_AN_IMAGE = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,8 +26,12 @@ class Vlad:
 
     @classmethod
     def of_images(cls, images: Sequence[NDArray[np.uint8]], seed: int) -> Vlad:
-        """From some of the descriptors (N_i, 128) of each image, as COLMAP keeps them: all as floats take gigabytes."""
-        return cls.fit([descriptors_to_unit(rows[:: max(1, len(rows) // OF_AN_IMAGE)]) for rows in images], seed)
+        """From descriptors (N_i, 128) as COLMAP keeps them, some of each image: as floats all of them take gigabytes.
+
+        seed: of the clustering.
+        """
+        of_each = max(1, 2 * SAMPLES // len(images))
+        return cls.fit([descriptors_to_unit(rows[:: max(1, len(rows) // of_each)]) for rows in images], seed)
 
     @classmethod
     def fit(cls, images: Sequence[Float32], seed: int) -> Vlad:

@@ -309,5 +309,6 @@ def test_the_desk_is_one_model(shared_data, tmp_path):
     scene = extract(Scene.open_or_create(tmp_path / "desk"), [shared_data / "desk"])
     scene = map_scene(scene, MapOptions())
     report = json.loads((scene.sfm_dir / "report.json").read_text())
-    assert report["registered"] == 70
+    assert report["registered"] == report["keyframes"]
+    assert report["posed"] == 70
     assert isinstance(next(iter(scene.cameras.values())), Camera)
