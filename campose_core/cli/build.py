@@ -10,18 +10,19 @@ from campose_core.capture.bag_file import is_bag
 from campose_core.cli.align import add_alignment_arguments, alignment_request
 from campose_core.cli.extract import add_extract_arguments, extract_sources
 from campose_core.cli.train import add_train_arguments, kind_by_name, require_training_packages
-from campose_core.errors import AlignmentError, UsageError
+from campose_core.errors import AlignmentError, FloorError, UsageError
 from campose_core.evaluation.benchmark import benchmark_test_split
 from campose_core.evaluation.table import tables
 from campose_core.learning.options import KINDS, TrainOptions
 from campose_core.mapping.align import AlignRequest, align_scene
 from campose_core.mapping.align_files import frames_with_reference
-from campose_core.mapping.attach_floor import attach_floor
+from campose_core.mapping.attach_floor import attach_floor, attach_floor_from_landmarks
 from campose_core.mapping.colmap import load_pycolmap
 from campose_core.mapping.gathered import holds_scale
 from campose_core.mapping.reconstruct import MapOptions, map_scene
 from campose_core.mapping.split import split
 from campose_core.progress import say
+from campose_core.scene import Scene
 
 NO_SCALE = (
     "holds nothing that gives the scale: give one of --reference REF.tum, --points PAIRS.csv, --markers MARKERS.yaml, "
@@ -52,12 +53,12 @@ def run(options: Namespace) -> None:
         frames_with_reference(scene.frames, options.reference, options.source)
     if options.map is not None:
         scene = attach_floor(scene, options.map)
-    elif not scene.floor_yaml.is_file():
-        say("floor: no --map was given, so poses are not snapped to walkable floor")
     if request == AlignRequest() and not holds_scale(scene):
         raise AlignmentError(f"{', '.join(options.sources)}: the recording {NO_SCALE}")
     scene = map_scene(scene, MapOptions())
     scene = align_scene(scene, request)
+    if not scene.floor_yaml.is_file():
+        scene = _floor_of_its_own(scene)
     scene = split(scene)
     rows = []
     if kind:
@@ -73,6 +74,14 @@ def run(options: Namespace) -> None:
     if rows:
         print(tables(rows))
     print(f"{scene.path} is ready: campose localize {scene.path} RECORDING --out EST.tum")
+
+
+def _floor_of_its_own(scene: Scene) -> Scene:
+    try:
+        return attach_floor_from_landmarks(scene)
+    except FloorError as error:  # a localizer works without a floor
+        say(f"floor: none, so poses are not snapped: {error}")
+        return scene
 
 
 def _require_more_than_video(sources: list[str]) -> None:

@@ -22,7 +22,7 @@ from campose_core.mapping.joining import join
 from campose_core.mapping.matching import match_again, verified_pairs
 from campose_core.mapping.pieces import MIN_INLIER_MATCHES, Piece, pieces_of
 from campose_core.mapping.rig import hold_rigs, write_rigs
-from campose_core.mapping.triangulation import posed_model, triangulated
+from campose_core.mapping.triangulation import MAX_REPROJECTION_PX, MIN_ANGLE_DEG, posed_model, triangulated
 
 SEED = 0
 LEAST_LANDMARKS = 50
@@ -109,6 +109,7 @@ def _one_model(
     kept = pieces[0].model
     if not pieces[0].is_whole:
         leave_out(kept, {kept.image(i).name for i in kept.reg_image_ids()} - pieces[0].world_from_cam.keys())
+        _drop_outliers(kept)
     return kept, [], left
 
 
@@ -168,7 +169,13 @@ def _joined_model(images: str, database: str, model: Path, largest: Piece, poses
         whole = triangulated(posed_model(db, rows), database, images, work)
     shutil.rmtree(work)
     adjust(whole)
+    _drop_outliers(whole)
     return whole
+
+
+def _drop_outliers(model: Any) -> None:
+    load_pycolmap().ObservationManager(model).filter_all_points3D(MAX_REPROJECTION_PX, MIN_ANGLE_DEG)
+    model.update_point_3d_errors()
 
 
 def _explain_failure(database: str, models: Sequence[Any]) -> None:
