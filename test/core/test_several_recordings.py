@@ -48,3 +48,20 @@ def test_what_does_not_connect_is_said_in_stretches():
     assert unplaced_text(frames, placed, "walk") == text
     assert unplaced_text(frames, [frame.name for frame in frames], "walk") is None
     assert unplaced_text(frames, [], "walk") == "walk does not connect: none of its 10 frames has a place in the map"
+
+
+@pytest.mark.slow
+def test_of_two_buildings_in_one_recording_the_larger_becomes_the_map(small_scene, tmp_path, capsys):
+    record(build_world("small", 3), tmp_path, "elsewhere", rate_hz=1.5)
+    elsewhere = extract(Scene.open_or_create(tmp_path / "elsewhere"), [tmp_path / "elsewhere.bag"])
+    here = Scene.open(small_scene)
+    folder = tmp_path / "walk"
+    folder.mkdir()
+    for scene, prefix in ((here, "a"), (elsewhere, "b")):
+        for frame in scene.frames:
+            shutil.copyfile(scene.frame_path(frame), folder / f"{prefix}{frame.name.split('/')[1]}")
+    scene = map_scene(extract(Scene.open_or_create(tmp_path / "scene"), [folder]), MapOptions())
+    missing = json.loads((scene.sfm_dir / "report.json").read_text())["without_pose"]
+    assert len(missing) == len(elsewhere.frames)
+    assert f"{len(missing)} of {len(scene.frames)} frames of walk do not connect" in capsys.readouterr().err
+    assert missing == sorted(frame.name for frame in scene.frames)[len(here.frames) :]
