@@ -76,7 +76,7 @@ def given_poses(options: Namespace) -> GivenPoses | None:
 def run(options: Namespace) -> None:
     chosen = MapOptions(
         mapper=options.mapper,
-        max_keyframes=options.max_keyframes,
+        max_keyframes=int(options.max_keyframes),
         poses=given_poses(options),
         rig=options.rig,
     )
