@@ -169,7 +169,7 @@ def test_blank_pictures_name_the_stage_and_the_remedy(tmp_path):
 
 def test_pictures_without_overlap_name_the_stage_and_the_remedy(tmp_path):
     generator = np.random.default_rng(0)
-    blobs = [generator.integers(0, 255, (30, 40, 3), dtype=np.uint8) for _ in range(6)]
+    blobs = [generator.integers(0, 255, (15, 12, 3), dtype=np.uint8) for _ in range(6)]
     images = [np.asarray(Image.fromarray(blob).resize((320, 240), Image.Resampling.BICUBIC)) for blob in blobs]
     with pytest.raises(MappingError, match=r"matching: .*do not overlap"):
         mapped(images, tmp_path)
@@ -314,3 +314,22 @@ def test_the_desk_is_one_model(shared_data, tmp_path):
     assert report["registered"] == report["keyframes"]
     assert report["posed"] == 70
     assert isinstance(next(iter(scene.cameras.values())), Camera)
+
+
+def test_a_film_on_a_screen_bends_no_map(small_scene, small_world, tmp_path):
+    """A sixth of the picture is another one each time."""
+    scene = copied(small_scene, tmp_path)
+    for number, frame in enumerate(scene.frames):
+        with Image.open(scene.frame_path(frame)) as file:
+            picture = np.array(file.convert("RGB"))
+        height, width = picture.shape[:2]
+        film = np.random.default_rng(number).integers(0, 255, (15, 12, 3), dtype=np.uint8)
+        shown = np.asarray(Image.fromarray(film).resize((width // 4, 2 * height // 3)))
+        picture[height // 6 : height // 6 + shown.shape[0], width // 3 : width // 3 + shown.shape[1]] = shown
+        Image.fromarray(picture).save(scene.frame_path(frame), quality=95)
+    shutil.rmtree(scene.sfm_dir)
+    scene = align_scene_to_reference(map_scene(scene, MapOptions()), small_world / "mapping.tum")
+    truth = dict(read_tum(small_world / "mapping.tum"))
+    errors = np.array([pose_error(frame.map_from_cam, truth[frame.stamp_ns])[0] for frame in scene.posed_frames()])
+    assert len(errors) > 0.8 * len(scene.frames)
+    assert np.median(errors) < 0.05
