@@ -209,8 +209,8 @@ def _held_out_text(scene: Scene) -> str:
 
 
 def model_sizes(report: dict[str, Any]) -> list[int]:
-    """Keyframes of the models that reconstruction fell into, the largest first; all but that one were left out."""
-    sizes = report.get("models") or [report.get("registered"), *report.get("other_models", [])]
+    """Keyframes of the pieces that reconstruction fell into, the largest first; all but that one were left out."""
+    sizes = [report.get("registered"), *report.get("other_models", [])]
     return sorted((int(size) for size in sizes if size), reverse=True)
 
 

@@ -67,3 +67,25 @@ def to_colmap_pose(pose: Pose) -> Any:
 def from_colmap_pose(rigid: Any) -> Pose:
     """The Pose of a pycolmap Rigid3d."""
     return Pose(Rotation.from_quat(rigid.rotation.quat), rigid.translation)
+
+
+def model_poses(model: Any) -> dict[str, Pose]:
+    """world_from_cam of a Reconstruction's registered images, by name."""
+    images = [model.image(image_id) for image_id in model.reg_image_ids()]
+    return {image.name: from_colmap_pose(image.cam_from_world().inverse()) for image in images}
+
+
+def adjust(model: Any, refine_rigs: bool = False, tolerance: float = 1e-4) -> None:
+    """Bundle adjustment of all that a Reconstruction holds.
+
+    refine_rigs: also how the cameras of a rig sit to each other. tolerance: the relative change of the cost at which it
+    ends; COLMAP's own, zero, goes on for ten times as long as 1e-4.
+    """
+    pycolmap = load_pycolmap()
+    options = pycolmap.BundleAdjustmentOptions()
+    options.print_summary = False
+    options.refine_sensor_from_rig = refine_rigs
+    options.ceres.loss_function_type = pycolmap.LossFunctionType.SOFT_L1
+    options.ceres.solver_options.function_tolerance = tolerance
+    options.ceres.solver_options.num_threads = 1  # several add up in the order in which they happen to finish
+    pycolmap.bundle_adjustment(model, options)

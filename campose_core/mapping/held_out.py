@@ -22,7 +22,7 @@ from campose_core.errors import AlignmentError, MappingError
 from campose_core.geometry import Array, Pose, Similarity, pose_difference
 from campose_core.mapping.alignment import align_to_poses
 from campose_core.mapping.arrays import read_arrays, write_arrays
-from campose_core.mapping.colmap import from_colmap_camera, load_pycolmap
+from campose_core.mapping.colmap import adjust, from_colmap_camera, load_pycolmap, model_poses
 from campose_core.mapping.features import ImageFeatures, descriptors_to_unit
 from campose_core.mapping.landmarks import Landmarks, landmarks_from_model
 from campose_core.mapping.pnp import LandmarkMatcher, solve_pnp
@@ -124,7 +124,7 @@ def hold_out(model: Path, database: Any, stamps_ns: dict[str, dict[str, int]]) -
     """
     pycolmap = load_pycolmap()
     whole = pycolmap.Reconstruction(model)
-    whole_poses = _poses(whole)
+    whole_poses = model_poses(whole)
     names, shared = _shared_landmarks(whole)
     sequences = [
         [name for name in sorted(source, key=source.__getitem__) if name in whole_poses]
@@ -223,29 +223,6 @@ def leave_out(model: Any, names: set[str]) -> None:
     for frame_id in {model.image(i).frame_id for i in model.reg_image_ids() if model.image(i).name in names}:
         model.deregister_frame(frame_id)
     adjust(model)
-
-
-def adjust(model: Any) -> None:
-    """Bundle adjustment of all that a COLMAP model holds."""
-    pycolmap = load_pycolmap()
-    options = pycolmap.BundleAdjustmentOptions()
-    options.print_summary = False
-    options.refine_sensor_from_rig = False  # how cameras sit to each other is the whole map's
-    options.ceres.loss_function_type = pycolmap.LossFunctionType.SOFT_L1
-    options.ceres.solver_options.function_tolerance = 1e-4  # COLMAP's zero goes on for ten times as long
-    options.ceres.solver_options.num_threads = 1  # several add up in the order in which they happen to finish
-    pycolmap.bundle_adjustment(model, options)
-
-
-def _poses(model: Any) -> dict[str, Pose]:
-    """world_from_cam by image name."""
-    poses = {}
-    for image_id in model.reg_image_ids():
-        world_from_cam = model.image(image_id).cam_from_world().inverse()
-        poses[model.image(image_id).name] = Pose.from_quat_xyzw(
-            world_from_cam.rotation.quat, world_from_cam.translation
-        )
-    return poses
 
 
 def _depth(landmarks: Landmarks, shown: NDArray[np.intp], found: Any) -> float:

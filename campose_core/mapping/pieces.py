@@ -15,7 +15,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from campose_core.geometry import Pose
-from campose_core.mapping.colmap import from_colmap_pose, load_pycolmap
+from campose_core.mapping.colmap import load_pycolmap, model_poses
 
 MIN_INLIER_MATCHES = 15  # COLMAP's own bound for using a pair
 # Of the verified matches of a pair, common landmarks: what a pair needs to hold its two pictures together. Pairs within
@@ -64,9 +64,7 @@ def explained_pairs(model: Any, database: Any) -> list[Explained]:
 
 def pieces_of(model: Any, database: Any) -> list[Piece]:
     """The pieces of a model, the largest first; images that nothing holds are in none."""
-    poses = {
-        model.image(i).name: from_colmap_pose(model.image(i).cam_from_world().inverse()) for i in model.reg_image_ids()
-    }
+    poses = model_poses(model)
     names = sorted(poses)
     row_of = {name: row for row, name in enumerate(names)}
     holding = [

@@ -15,9 +15,9 @@ from typing import Any
 
 from campose_core.errors import MappingError
 from campose_core.geometry import Pose
-from campose_core.mapping.colmap import from_colmap_camera, load_pycolmap
+from campose_core.mapping.colmap import adjust, from_colmap_camera, load_pycolmap
 from campose_core.mapping.drift import loop_drift
-from campose_core.mapping.held_out import adjust, leave_out
+from campose_core.mapping.held_out import leave_out
 from campose_core.mapping.joining import join
 from campose_core.mapping.matching import match_again, verified_pairs
 from campose_core.mapping.pieces import MIN_INLIER_MATCHES, Piece, pieces_of

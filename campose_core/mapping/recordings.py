@@ -49,8 +49,7 @@ class MappedRecording:
     @cached_property
     def camera_frame(self) -> str:
         """As the pictures of the bag name it; empty where they do not."""
-        first = next(iter(BagRecording(self.path, self.image_topic).frames()))
-        return first.camera_frame.lstrip("/")
+        return _camera_frame(self.path, self.image_topic).lstrip("/")
 
     def pairs(self, frame_from_cam: Trajectory, what: str) -> tuple[list[Pose], list[Pose]]:
         """The camera in sfm and in another frame, at the same times: at the stamps of whichever knows fewer.
@@ -74,6 +73,10 @@ class MappedRecording:
         return [one.pose(i) for i in range(len(one))], [other.pose(i) for i in range(len(other))]
 
 
+def _camera_frame(path: Path, image_topic: str | None) -> str:
+    return next(iter(BagRecording(path, image_topic).frames())).camera_frame
+
+
 def recorded_odometry(scene: Scene, names: Mapping[str, Sequence[str]]) -> dict[str, Pose]:
     """odom_from_cam of frames, `names` by source, where the bag of their source has odometry and says where the camera
     sits; what hinders is said in a line."""
@@ -84,8 +87,7 @@ def recorded_odometry(scene: Scene, names: Mapping[str, Sequence[str]]) -> dict[
         if not description.get("path") or not path.exists() or not is_bag(path) or not wanted:
             continue
         try:
-            first = next(iter(BagRecording(path, description.get("topic")).frames()))
-            odometry = camera_odometry(path, first.camera_frame)
+            odometry = camera_odometry(path, _camera_frame(path, description.get("topic")))
         except CaptureError as error:
             say(f"{source}: its odometry is not used: {error}")
             continue

@@ -19,7 +19,7 @@ from scipy.sparse.csgraph import connected_components
 
 from campose_core.errors import MappingError
 from campose_core.geometry import Pose
-from campose_core.mapping.colmap import from_colmap_pose, load_pycolmap, to_colmap_pose
+from campose_core.mapping.colmap import adjust, load_pycolmap, model_poses, to_colmap_pose
 from campose_core.mapping.rig_places import RigScale, scale_from_rig, stamped_names
 from campose_core.rig import Rig, moments
 from campose_core.scene import Scene
@@ -171,9 +171,7 @@ def hold_rigs(model: Any, rigs: list[Rig], mapper: str) -> list[dict[str, Any]]:
         return []
     if mapper != "global":  # it held them fixed: let go, to see whether the pictures agree
         _adjust(model, free=True)
-    poses = {
-        model.image(i).name: from_colmap_pose(model.image(i).cam_from_world().inverse()) for i in model.reg_image_ids()
-    }
+    poses = model_poses(model)
     joined = [[model.image(data.id).name for data in frame.image_ids] for frame in model.frames.values()]
     fits = [(rig, scale_from_rig(poses, rig, joined)) for rig in rigs]
     known = [(rig, fit) for rig, fit in fits if fit is not None]
@@ -212,14 +210,7 @@ def _fix(model: Any, rig: Rig) -> None:
 
 
 def _adjust(model: Any, free: bool) -> None:
-    pycolmap = load_pycolmap()
-    options = pycolmap.BundleAdjustmentOptions()
-    options.print_summary = False
-    options.refine_sensor_from_rig = free
-    options.ceres.loss_function_type = pycolmap.LossFunctionType.SOFT_L1
-    options.ceres.solver_options.function_tolerance = 1e-6
-    options.ceres.solver_options.num_threads = 1  # several add up in the order in which they happen to finish
-    pycolmap.bundle_adjustment(model, options)
+    adjust(model, refine_rigs=free, tolerance=1e-6)
     model.update_point_3d_errors()
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from campose_core.errors import MappingError
 from campose_core.geometry import Pose, pose_error
 from campose_core.mapping.alignment import align_to_poses
-from campose_core.mapping.colmap import from_colmap_camera, load_pycolmap
+from campose_core.mapping.colmap import from_colmap_camera, load_pycolmap, model_poses
 
 LEAST_LANDMARKS = 50
 PRIOR_M = 0.05  # how far a given position may be off, one standard deviation, where poses are adjusted
@@ -126,7 +126,7 @@ def _adjust(model: Any, poses: dict[str, list[float]]) -> None:
 def _align(model: Any, poses: dict[str, list[float]]) -> None:
     """Back onto the given poses, whose orientations count here as well: positions along a short path leave a tilt."""
     pycolmap = load_pycolmap()
-    found = _model_poses(model)
+    found = model_poses(model)
     names = sorted(found)
     similarity = align_to_poses([found[name] for name in names], [_pose(poses[name]) for name in names]).map_from_sfm
     rotation = pycolmap.Rotation3d(similarity.rotation.as_quat())
@@ -140,18 +140,12 @@ def _residual(model: Any) -> float:
 
 def _moved(model: Any, poses: dict[str, list[float]]) -> dict[str, float]:
     """How far the model's poses are from the given ones."""
-    errors = np.array([pose_error(found, _pose(poses[name])) for name, found in _model_poses(model).items()])
+    errors = np.array([pose_error(found, _pose(poses[name])) for name, found in model_poses(model).items()])
     return {
         "median_m": float(np.median(errors[:, 0])),
         "max_m": float(errors[:, 0].max()),
         "median_deg": float(np.degrees(np.median(errors[:, 1]))),
     }
-
-
-def _model_poses(model: Any) -> dict[str, Pose]:
-    """world_from_cam by image name."""
-    inverse = {model.image(i).name: model.image(i).cam_from_world().inverse() for i in model.reg_image_ids()}
-    return {name: Pose.from_quat_xyzw(rigid.rotation.quat, rigid.translation) for name, rigid in inverse.items()}
 
 
 def _pose(row: list[float]) -> Pose:

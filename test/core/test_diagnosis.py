@@ -43,7 +43,7 @@ def both_ways(tmp_path_factory) -> Diagnosis:
 @pytest.fixture(scope="module")
 def hanging(tmp_path_factory) -> Diagnosis:
     """A map that hangs on a weak link, a frame that found no place, and other models beside it."""
-    report = {"models": [60, 12], "held_out": {"found": 3}}
+    report = {"registered": 60, "other_models": [12], "held_out": {"found": 3}}
     scene = scene_at(tmp_path_factory.mktemp("hanging"), hurt(), missing={20: textured(1)}, report=report)
     return diagnose(scene)
 
