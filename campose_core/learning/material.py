@@ -40,13 +40,18 @@ class Material:
         return len(self.names)
 
 
+def ordered_frames(scene: Scene, split: str) -> list[SceneFrame]:
+    """The posed frames of a split, by recording and stamp, whatever the order of frames.csv."""
+    return sorted(scene.posed_frames(split), key=lambda frame: (frame.source, frame.stamp_ns))
+
+
 def frames_of_split(scene: Scene, split: str) -> list[SceneFrame]:
-    """The posed frames of a split, by recording and stamp, whatever the order of frames.csv.
+    """The same, of a split that training cannot do without.
 
     Raises:
         LearningError: there are none.
     """
-    frames = sorted(scene.posed_frames(split), key=lambda frame: (frame.source, frame.stamp_ns))
+    frames = ordered_frames(scene, split)
     if not frames:
         if any(frame.split for frame in scene.posed_frames()):
             raise LearningError(f"{scene.path}: no frame with a pose is in the {split} split: run `campose split`")

@@ -31,7 +31,15 @@ from campose_core.learning.features import FeatureSamples, feature_samples, feat
 from campose_core.learning.floor_loss import FloorDistance
 from campose_core.learning.head import count_anchors
 from campose_core.learning.losses import PoseNumbers
-from campose_core.learning.material import Material, frames_of_split, joined, material_of_splits, pair_rows, tuple_rows
+from campose_core.learning.material import (
+    Material,
+    frames_of_split,
+    joined,
+    material_of_splits,
+    ordered_frames,
+    pair_rows,
+    tuple_rows,
+)
 from campose_core.learning.model import PoseNet, create_model, to_numbers
 from campose_core.learning.module import VALIDATION_BATCH, PoseTraining
 from campose_core.learning.options import TrainOptions
@@ -94,8 +102,7 @@ class _Run:
 
     def __init__(self, scene: Scene, options: TrainOptions) -> None:
         self._scene, self._options, self._started = scene, options, time.monotonic()
-        splits = [frames_of_split(scene, "train"), frames_of_split(scene, "val")]
-        splits.append(sorted(scene.posed_frames("test"), key=lambda frame: (frame.source, frame.stamp_ns)))
+        splits = [frames_of_split(scene, "train"), frames_of_split(scene, "val"), ordered_frames(scene, "test")]
         self._input = NetworkInput.covering(scene.cameras[splits[0][0].camera], options.image_size)
         if len(splits[0]) < 2:
             raise LearningError(f"{scene.path}: a network needs at least two frames to learn from, there is one")
