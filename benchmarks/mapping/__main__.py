@@ -34,7 +34,7 @@ def row(name: str, mapped: Mapped, more: str = "") -> None:
     models = ", ".join(map(str, mapped.models))
     print(
         f"{name:34} {share:5.1f} % of {mapped.frames:5} frames (models {models})   {mapped.seconds:6.0f} s   "
-        f"{mapped.peak_gb:4.1f} GB{more}",
+        f"(cpu {mapped.cpu_seconds:6.0f} s)   {mapped.peak_gb:4.1f} GB{more}",
         flush=True,
     )
 
@@ -61,9 +61,9 @@ def growth(out: Path) -> None:
     row("plain", plain_map(first_frames(folder, PLAIN_COUNT, out), out / "plain"))
     for count in COUNTS:
         mapped, _ = campose_map(first_frames(folder, count, out), out / f"grown{count}", "--max-keyframes", count)
-        per_frame[count] = mapped.seconds / count
+        per_frame[count] = mapped.cpu_seconds / count
         ratio = per_frame[count] / per_frame[COUNTS[0]]
-        row(f"campose, {count} frames", mapped, f"   {1000 * per_frame[count]:.0f} ms a frame ({ratio:.2f} x)")
+        row(f"campose, {count} frames", mapped, f"   {1000 * per_frame[count]:.0f} ms of cpu a frame ({ratio:.2f} x)")
 
 
 def main() -> None:

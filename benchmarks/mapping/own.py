@@ -23,8 +23,8 @@ sys.argv = sys.argv[1:]
 try:
     runpy.run_module("campose_core.cli.main", run_name="__main__")
 finally:
-    own, children = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    print(max(own, children) / 2**20)
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    print(sum(one.ru_utime + one.ru_stime for one in used), max(one.ru_maxrss for one in used) / 2**20)
 """
 
 
@@ -49,7 +49,8 @@ def campose_map(source: Path, out: Path, *options: object) -> tuple[Mapped, Scen
     seconds = time.monotonic() - started
     report = json.loads((out / "sfm" / "report.json").read_text())
     models = (report["posed"], *report["other_models"])
-    return Mapped(report["frames"], report["posed"], models, seconds, float(printed.split()[-1])), Scene.open(out)
+    cpu_seconds, peak_gb = map(float, printed.split()[-2:])
+    return Mapped(report["frames"], report["posed"], models, seconds, cpu_seconds, peak_gb), Scene.open(out)
 
 
 def path_error(scene: Scene, truth: Path) -> float:

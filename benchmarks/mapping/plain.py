@@ -16,12 +16,16 @@ from campose_core.mapping.colmap import load_pycolmap
 
 @dataclass(frozen=True)
 class Mapped:
-    """One way to map one recording: frames it was given, of them in the largest model, sizes of all models."""
+    """One way to map one recording: frames it was given, of them in the largest model, sizes of all models.
+
+    cpu_seconds hardly depends on what else the machine does, seconds do.
+    """
 
     frames: int
     in_largest: int
     models: tuple[int, ...]
     seconds: float
+    cpu_seconds: float
     peak_gb: float
 
 
@@ -33,9 +37,9 @@ def plain_map(frames: Path, out: Path) -> Mapped:
     started = time.monotonic()
     with open(out / "log", "w") as log:
         printed = subprocess.run(own, check=True, stdout=subprocess.PIPE, stderr=log, text=True).stdout
-    models, peak_gb = json.loads(printed.splitlines()[-1])
+    models, cpu_seconds, peak_gb = json.loads(printed.splitlines()[-1])
     count = len(list(frames.glob("*.jpg")))
-    return Mapped(count, max(models, default=0), tuple(models), time.monotonic() - started, peak_gb)
+    return Mapped(count, max(models, default=0), tuple(models), time.monotonic() - started, cpu_seconds, peak_gb)
 
 
 def main() -> None:
@@ -47,8 +51,8 @@ def main() -> None:
     (out / "models").mkdir()
     models = pycolmap.incremental_mapping(database, frames, out / "models")
     sizes = sorted((model.num_reg_images() for model in models.values()), reverse=True)
-    peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(json.dumps([sizes, peak_gb]))
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    print(json.dumps([sizes, used.ru_utime + used.ru_stime, used.ru_maxrss / 2**20]))
 
 
 if __name__ == "__main__":
