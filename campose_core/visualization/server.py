@@ -48,7 +48,7 @@ def serve(scene: Scene, host: str = "127.0.0.1", port: int = 8765, stop: threadi
     context = foxglove.Context()
     channels = Channels(context)
     subscriptions = Subscriptions()
-    server = _start(foxglove, host, port, scene.name, context, subscriptions)
+    server = start_server(host, port, scene.name, context, subscriptions, clock=True)
     try:
         if host not in ("127.0.0.1", "localhost", "::1"):
             say(f"warning: listening on {host}: everybody who reaches this machine can see the scene")
@@ -80,9 +80,20 @@ class Subscriptions:
         return topics
 
 
-def _start(
-    foxglove: Any, host: str, port: int, name: str, context: Any, subscriptions: Subscriptions
+def start_server(
+    host: str, port: int, name: str, context: Any, listener: Any, *, clock: bool, backlog: int = MESSAGE_BACKLOG
 ) -> WebSocketServer:
+    """A server that takes nothing from its clients. `listener` hears of subscriptions, on the server's thread.
+
+    clock: the server will broadcast the time; viewers wait for that then, and go by the wall clock otherwise.
+    backlog: messages that wait for a slow client; the oldest are dropped for newer ones, for that client alone.
+
+    Raises:
+        UsageError: no such port.
+        CamposeError: the address cannot be listened on (the port is taken).
+        MissingDependency: foxglove-sdk is not installed.
+    """
+    foxglove = load_extra("foxglove", "view")
     if not 0 <= port <= 65535:
         raise UsageError(f"port must be 0 to 65535, got {port}")
     try:
@@ -90,15 +101,15 @@ def _start(
             name=f"campose: {name}",
             host=host,
             port=port,
-            capabilities=[foxglove.Capability.Time],
-            server_listener=subscriptions,
+            capabilities=[foxglove.Capability.Time] if clock else [],
+            server_listener=listener,
             context=context,
-            message_backlog_size=MESSAGE_BACKLOG,
+            message_backlog_size=backlog,
         )
     except RuntimeError as error:
         reason = str(error).removeprefix("FoxgloveError: ")
         raise CamposeError(
-            f"cannot listen on {host}:{port} ({reason}): stop the other server, or choose another --port or --host"
+            f"cannot listen on {host}:{port} ({reason}): stop the other server, or choose another port or host"
         ) from error
 
 
