@@ -10,7 +10,7 @@ SHARE = f"share/{PACKAGE}"
 
 ROS = [
     "ros-jazzy-rclpy", "ros-jazzy-rmw-fastrtps-cpp", "ros-jazzy-sensor-msgs", "ros-jazzy-geometry-msgs",
-    "ros-jazzy-nav-msgs", "ros-jazzy-diagnostic-msgs", "ros-jazzy-std-srvs", "ros-jazzy-lifecycle-msgs",
+    "ros-jazzy-nav-msgs", "ros-jazzy-visualization-msgs", "ros-jazzy-diagnostic-msgs", "ros-jazzy-std-srvs", "ros-jazzy-lifecycle-msgs",
 ]  # fmt: skip
 EXTRAS = {
     # pytorch-lightning 2.6.2 and 2.6.3 were compromised releases (GHSA-w37p-236h-pfx3).
@@ -24,7 +24,7 @@ EXTRAS = {
     # OpenCV below 5: that needs numpy 2, and the cv_bridge of ROS 2 Jazzy is built for numpy 1.
     "map": ["pycolmap>=4.2", "av>=14.1", "opencv-python-headless>=4.10,<5"],
     "bag": ["rosbags>=0.11.6"],
-    "view": ["foxglove-sdk>=0.30", "matplotlib>=3.8"],
+    "view": ["foxglove-sdk>=0.30", "rosbags>=0.11.6", "matplotlib>=3.8"],
     "sim": ["pyvista>=0.45", "vtk>=9.4.2"],
     "ros": ROS,
 }

@@ -1,0 +1,243 @@
+"""ROS 2 messages from the nouns of campose_core, built once for the node, for bags and for viewers.
+
+Nothing of ROS is imported: the message classes come from whoever needs them, rclpy's in the node (`campose_ros`),
+those of rosbags in a file (`capture/bag_cdr.py`). Both take the same keywords; they differ in what an array is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from campose_core.camera import MODEL_PARAMS, Camera
+from campose_core.floor import FloorMap
+from campose_core.geometry import Array, Pose
+
+if TYPE_CHECKING:
+    from campose_core.localization.localizer import LocalizationResult
+
+OK, WARN = "OK", "WARN"  # levels of a DiagnosticStatus
+
+
+class RosMessages:
+    """One method for each message; every field is set.
+
+    kind: the class of a type such as "geometry_msgs/msg/Pose". array: what a field of unbounded length holds, out of
+    a numpy array of the field's own dtype.
+    """
+
+    def __init__(self, kind: Callable[[str], Any], array: Callable[[NDArray[Any]], Any]) -> None:
+        self.kind = kind
+        self.array = array
+
+    def make(self, msgtype: str, **fields: Any) -> Any:
+        return self.kind(msgtype)(**fields)
+
+    def time(self, stamp_ns: int) -> Any:
+        return self.make("builtin_interfaces/msg/Time", sec=stamp_ns // 10**9, nanosec=stamp_ns % 10**9)
+
+    def header(self, frame_id: str, stamp_ns: int) -> Any:
+        return self.make("std_msgs/msg/Header", stamp=self.time(stamp_ns), frame_id=frame_id)
+
+    def _xyz(self, msgtype: str, values: Array) -> Any:
+        x, y, z = map(float, values)
+        return self.make(msgtype, x=x, y=y, z=z)
+
+    def point(self, xyz: Array) -> Any:
+        return self._xyz("geometry_msgs/msg/Point", xyz)
+
+    def vector(self, xyz: Array) -> Any:
+        return self._xyz("geometry_msgs/msg/Vector3", xyz)
+
+    def quaternion(self, pose: Pose) -> Any:
+        x, y, z, w = map(float, pose.quat_xyzw)
+        return self.make("geometry_msgs/msg/Quaternion", x=x, y=y, z=z, w=w)
+
+    def pose(self, pose: Pose) -> Any:
+        position, orientation = self.point(pose.translation), self.quaternion(pose)
+        return self.make("geometry_msgs/msg/Pose", position=position, orientation=orientation)
+
+    def pose_stamped(self, frame_id: str, stamp_ns: int, pose: Pose) -> Any:
+        header = self.header(frame_id, stamp_ns)
+        return self.make("geometry_msgs/msg/PoseStamped", header=header, pose=self.pose(pose))
+
+    def pose_with_covariance(self, frame_id: str, stamp_ns: int, pose: Pose, covariance: Array) -> Any:
+        """`covariance` (6, 6) over (x, y, z, rx, ry, rz), fixed axes of `frame_id`: ROS's own order (REP-103)."""
+        uncertain = self.make(
+            "geometry_msgs/msg/PoseWithCovariance",
+            pose=self.pose(pose),
+            covariance=np.asarray(covariance, dtype=np.float64).reshape(36),
+        )
+        header = self.header(frame_id, stamp_ns)
+        return self.make("geometry_msgs/msg/PoseWithCovarianceStamped", header=header, pose=uncertain)
+
+    def path(self, frame_id: str, stamp_ns: int, poses: Sequence[Any]) -> Any:
+        """`poses`: PoseStamped messages."""
+        return self.make("nav_msgs/msg/Path", header=self.header(frame_id, stamp_ns), poses=list(poses))
+
+    def transform_stamped(self, parent: str, child: str, stamp_ns: int, parent_from_child: Pose) -> Any:
+        transform = self.make(
+            "geometry_msgs/msg/Transform",
+            translation=self.vector(parent_from_child.translation),
+            rotation=self.quaternion(parent_from_child),
+        )
+        header = self.header(parent, stamp_ns)
+        return self.make("geometry_msgs/msg/TransformStamped", header=header, child_frame_id=child, transform=transform)
+
+    def tf(self, *transforms: Any) -> Any:
+        """`transforms`: TransformStamped messages. Only for files and viewers: pip has no tf2_msgs for rclpy."""
+        return self.make("tf2_msgs/msg/TFMessage", transforms=list(transforms))
+
+    def occupancy_grid(self, frame_id: str, stamp_ns: int, floor: FloorMap) -> Any:
+        return self._grid(frame_id, stamp_ns, floor, floor.occupancy)
+
+    def walkable_grid(self, frame_id: str, stamp_ns: int, floor: FloorMap, walkable: NDArray[np.bool_]) -> Any:
+        """The cells of `floor` that a robot may stand on (rows, cols): free (0), all others unknown (-1)."""
+        return self._grid(frame_id, stamp_ns, floor, np.where(walkable, 0, -1))
+
+    def _grid(self, frame_id: str, stamp_ns: int, floor: FloorMap, cells: NDArray[Any]) -> Any:
+        x, y, yaw = floor.origin
+        height, width = floor.shape
+        info = self.make(
+            "nav_msgs/msg/MapMetaData",
+            map_load_time=self.time(stamp_ns),
+            resolution=float(floor.resolution),
+            width=width,
+            height=height,
+            origin=self.pose(Pose.from_quat_xyzw([0, 0, np.sin(yaw / 2), np.cos(yaw / 2)], [x, y, 0.0])),
+        )
+        data = self.array(np.ascontiguousarray(cells, dtype=np.int8).reshape(-1))
+        header = self.header(frame_id, stamp_ns)
+        return self.make("nav_msgs/msg/OccupancyGrid", header=header, info=info, data=data)
+
+    def point_cloud(self, frame_id: str, stamp_ns: int, xyz: Array, rgb: NDArray[np.uint8]) -> Any:
+        """Points (N, 3) in metres with colours (N, 3)."""
+        points = np.zeros(len(xyz), dtype=[("xyz", "<f4", 3), ("bgra", "u1", 4)])
+        points["xyz"], points["bgra"][:, :3], points["bgra"][:, 3] = xyz, rgb[:, ::-1], 255
+        field = self.kind("sensor_msgs/msg/PointField")
+        # `rgb` is PCL's: the bytes of 0x00RRGGBB, little end first, called a float.
+        names = ("x", "y", "z", "rgb")
+        return self.make(
+            "sensor_msgs/msg/PointCloud2",
+            header=self.header(frame_id, stamp_ns),
+            height=1,
+            width=len(points),
+            fields=[field(name=n, offset=4 * i, datatype=field.FLOAT32, count=1) for i, n in enumerate(names)],
+            is_bigendian=False,
+            point_step=points.itemsize,
+            row_step=points.nbytes,
+            data=self.array(points.view(np.uint8).reshape(-1)),
+            is_dense=True,
+        )
+
+    def color(self, rgba: Sequence[float]) -> Any:
+        r, g, b, a = map(float, rgba)
+        return self.make("std_msgs/msg/ColorRGBA", r=r, g=g, b=b, a=a)
+
+    def lines(
+        self, frame_id: str, stamp_ns: int, name: str, width_m: float, points: Sequence[Any], colors: Sequence[Any]
+    ) -> Any:
+        """A Marker of separate lines: `points` (Point messages) two by two, each with its colour (`color`)."""
+        marker = self.kind("visualization_msgs/msg/Marker")
+        nothing = self.array(np.zeros(0, dtype=np.uint8))
+        header = self.header(frame_id, stamp_ns)
+        return marker(
+            header=header,
+            ns=name,
+            id=0,
+            type=marker.LINE_LIST,
+            action=marker.ADD,
+            pose=self.pose(Pose.identity()),
+            scale=self.vector(np.array([width_m, 0.0, 0.0])),
+            color=self.color((1.0, 1.0, 1.0, 1.0)),
+            lifetime=self.make("builtin_interfaces/msg/Duration", sec=0, nanosec=0),
+            frame_locked=False,
+            points=list(points),
+            colors=list(colors),
+            texture_resource="",
+            texture=self.make("sensor_msgs/msg/CompressedImage", header=header, format="", data=nothing),
+            uv_coordinates=[],
+            text="",
+            mesh_resource="",
+            mesh_file=self.make("visualization_msgs/msg/MeshFile", filename="", data=nothing),
+            mesh_use_embedded_materials=False,
+        )
+
+    def compressed_image(self, frame_id: str, stamp_ns: int, jpeg: bytes) -> Any:
+        """A JPEG of an RGB picture."""
+        return self.make(
+            "sensor_msgs/msg/CompressedImage",
+            header=self.header(frame_id, stamp_ns),
+            format="rgb8; jpeg compressed bgr8",
+            data=self.array(np.frombuffer(jpeg, dtype=np.uint8)),
+        )
+
+    def camera_info(self, frame_id: str, stamp_ns: int, camera: Camera) -> Any:
+        """Intrinsics of the picture as taken."""
+        model, distortion = _distortion(camera)
+        k = camera.matrix()
+        roi = self.make("sensor_msgs/msg/RegionOfInterest", x_offset=0, y_offset=0, height=0, width=0, do_rectify=False)
+        return self.make(
+            "sensor_msgs/msg/CameraInfo",
+            header=self.header(frame_id, stamp_ns),
+            height=camera.height,
+            width=camera.width,
+            distortion_model=model,
+            d=self.array(distortion),
+            k=k.reshape(-1),
+            r=np.eye(3).reshape(-1),
+            p=np.hstack([k, np.zeros((3, 1))]).reshape(-1),
+            binning_x=0,
+            binning_y=0,
+            roi=roi,
+        )
+
+    def diagnostics(self, stamp_ns: int, name: str, level: str, text: str, values: Mapping[str, object]) -> Any:
+        """A DiagnosticArray with one line; viewers plot values that are numbers by their key. level: OK or WARN."""
+        pairs = [self.make("diagnostic_msgs/msg/KeyValue", key=key, value=str(value)) for key, value in values.items()]
+        status = self.make(
+            "diagnostic_msgs/msg/DiagnosticStatus",
+            level=getattr(self.kind("diagnostic_msgs/msg/DiagnosticStatus"), level),
+            name=name,
+            message=text,
+            hardware_id="",
+            values=pairs,
+        )
+        return self.make("diagnostic_msgs/msg/DiagnosticArray", header=self.header("", stamp_ns), status=[status])
+
+    def status(self, name: str, result: LocalizationResult, latency_s: float) -> Any:
+        """What became of one image. The header stamp is the image's; `latency_s` from its arrival to its pose."""
+        believed = result.map_from_base is not None and not result.off_map
+        text = result.reason or ("too far from walkable floor to snap" if result.off_map else "pose published")
+        values = {
+            "state": result.status.value,
+            "answered": result.map_from_base is not None,
+            "off_map": result.off_map,
+            "kind": "" if result.kind is None else result.kind.value,
+            "support": result.support,
+            "latency_s": f"{latency_s:.6f}",
+            "estimate_s": f"{result.latency_s:.6f}",
+            "snap_distance_m": "" if result.snap_distance_m is None else f"{result.snap_distance_m:.4f}",
+        }
+        return self.diagnostics(result.stamp_ns, name, OK if believed else WARN, text, values)
+
+    def error(self, stamp_ns: int, name: str, metres: float, radians: float) -> Any:
+        """How far an estimate (`raw`, `snapped`, or another name) is from the truth."""
+        values = {"position_m": f"{metres:.6f}", "rotation_deg": f"{np.degrees(radians):.6f}"}
+        return self.diagnostics(stamp_ns, name, OK, "against the reference", values)
+
+
+def _distortion(camera: Camera) -> tuple[str, Array]:
+    """CameraInfo's distortion_model and D; the orders are OpenCV's (k1, k2, p1, p2, k3, k4, k5, k6)."""
+    extra = dict(zip(("k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6"), [0.0] * 8, strict=True))
+    for name, value in zip(MODEL_PARAMS[camera.model], camera.params, strict=True):
+        if name in extra:
+            extra[name] = value
+    if camera.model == "OPENCV_FISHEYE":
+        return "equidistant", np.array([extra[f"k{i}"] for i in (1, 2, 3, 4)])
+    if camera.model == "FULL_OPENCV":
+        return "rational_polynomial", np.array(list(extra.values()))
+    return "plumb_bob", np.array([extra[name] for name in ("k1", "k2", "p1", "p2", "k3")])
