@@ -21,10 +21,10 @@ from campose_core.capture.image_codec import decode_compressed, decode_image
 from campose_core.errors import CamposeError, LocalizationError
 from campose_core.geometry import Pose
 from campose_core.localization.localizer import LocalizationResult, Localizer, Status
+from campose_core.localization.odometry import OdometryBuffer
 from campose_ros.conversions import pose_of, stamp_ns_of
 from campose_ros.diagnostics import Tally
 from campose_ros.loading import LoadedScene
-from campose_ros.odometry import OdometryBuffer
 from campose_ros.outputs import Outputs
 from campose_ros.parameters import LocalizerParameters
 from campose_ros.transforms import Transforms
@@ -178,9 +178,10 @@ class LiveLocalization:
         if self._start_near:
             localizer.reset(self._start_near.pop())
         frame = Frame(stamp_ns, pixels, camera_frame, "")
-        result = localizer.localize(frame, camera, base_from_cam, self._odometry.at(stamp_ns))
+        odom_from_base = self._odometry.at(stamp_ns)
+        result = localizer.localize(frame, camera, base_from_cam, odom_from_base)
         latency_s = time.perf_counter() - image.arrived
-        configured.outputs.publish(result, latency_s, self._odometry.at(stamp_ns))
+        configured.outputs.publish(result, latency_s, odom_from_base)
         self._tally.done(result, latency_s)
         self._log_change(result)
         localizer.refresh()

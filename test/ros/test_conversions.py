@@ -20,7 +20,6 @@ from campose_core.geometry import Pose, pose_error
 from campose_core.localization.localizer import LocalizationResult, Status
 from campose_ros import conversions
 from campose_ros.diagnostics import Tally
-from campose_ros.odometry import OdometryBuffer
 from campose_ros.worker import LatestWorker
 
 numbers = st.floats(-100, 100)
@@ -82,31 +81,6 @@ def test_a_slow_camera_is_not_silent_between_two_images(interval_s: float, silen
     tally = Tally(_arrivals=deque([last - interval_s, last]))
     assert (tally.silence_s(0.8) > 0) == silent
     assert Tally().silence_s(3600.0) == 0.0
-
-
-def test_odometry_between_its_poses() -> None:
-    buffer = OdometryBuffer(max_gap_s=0.5)
-    quarter = Rotation.from_euler("z", np.pi / 2)
-    buffer.add(0, Pose.identity())
-    buffer.add(400_000_000, Pose(quarter, np.array([2.0, 0.0, 0.0])))
-    between = buffer.at(100_000_000)
-    assert between is not None
-    assert between.translation[0] == pytest.approx(0.5)
-    assert between.yaw() == pytest.approx(np.pi / 8)
-    assert buffer.at(-1) is None
-    ahead = buffer.at(480_000_000)  # the image was faster than the odometry
-    assert ahead is not None
-    assert ahead.translation[0] == pytest.approx(2.4)
-    assert ahead.yaw() == pytest.approx(1.2 * np.pi / 2)
-    assert buffer.at(500_000_001) is None
-    buffer.add(400_000_000, Pose(quarter, np.array([4.0, 0.0, 0.0])))  # sent twice: what was before stays
-    again = buffer.at(100_000_000)
-    assert again is not None
-    assert again.translation[0] == pytest.approx(1.0)
-    buffer.add(2_000_000_000, Pose.identity())
-    assert buffer.at(1_000_000_000) is None
-    buffer.add(100_000_000, Pose.identity())
-    assert buffer.at(2_000_000_000) is None
 
 
 def test_the_worker_takes_the_newest_and_ends() -> None:

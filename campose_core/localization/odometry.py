@@ -1,4 +1,4 @@
-"""The last seconds of odometry, to be asked for the stamp of an image."""
+"""The last seconds of odometry, to be asked for the stamp of an image: by the node, and by a replay of its bag."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from campose_core.geometry import Pose
 
 
 class OdometryBuffer:
-    """Poses odom_from_base by stamp; written by the executor's thread, read by the worker's."""
+    """Poses odom_from_base by stamp; one thread may add while another asks.
+
+    What counts is what has come: a pose between two that are there stays the same whatever comes later, and one that
+    was carried on does not wait for the next.
+    """
 
     def __init__(self, keep_s: float = 10.0, max_gap_s: float = 0.5, max_ahead_s: float = 0.1) -> None:
         self._keep_ns, self._max_gap_ns, self._max_ahead_ns = (int(s * 1e9) for s in (keep_s, max_gap_s, max_ahead_s))
@@ -35,6 +39,8 @@ class OdometryBuffer:
         with self._lock:
             poses = list(self._poses)
         older = [entry for entry in poses if entry[0] <= stamp_ns]
+        if older and older[-1][0] == stamp_ns:
+            return older[-1][1]
         newer = [entry for entry in poses if entry[0] > stamp_ns]
         around = older[-1:] + newer[:1] if newer else older[-2:]
         if len(around) < 2 or not older:
