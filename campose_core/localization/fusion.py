@@ -31,6 +31,10 @@ class Fusion:
         self._moved: UncertainPose | None = None
         self.forget()
 
+    def take_options(self, options: MotionOptions) -> None:
+        """Go on with other limits."""
+        self._options = self._motion.options = options
+
     def forget(self) -> None:
         """The place, not the odometry: that goes on."""
         self._motion.reset()

@@ -29,7 +29,7 @@ class Hypotheses:
     """`reachable(before, after)`: whether one body explains both estimates."""
 
     def __init__(self, reachable: Callable[[PoseEstimate, PoseEstimate], bool], confirmations: int) -> None:
-        self._reachable, self._confirmations = reachable, confirmations
+        self._reachable, self.confirmations = reachable, confirmations
         self._alive: list[Hypothesis] = []
 
     def __len__(self) -> int:
@@ -59,7 +59,7 @@ class Hypotheses:
         self._alive += [Hypothesis(estimate) for estimate in free]
         self._alive = [hypothesis for hypothesis in self._alive if hypothesis.missed < FORGOTTEN_AFTER_IMAGES]
         self._alive.sort(key=lambda hypothesis: hypothesis.confirmed, reverse=True)
-        if not self._alive or self._alive[0].in_a_row < self._confirmations:
+        if not self._alive or self._alive[0].in_a_row < self.confirmations:
             return None
         best, *rivals = self._alive
         if any(rival.confirmed >= RIVAL_SHARE * best.confirmed for rival in rivals):

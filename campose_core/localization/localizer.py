@@ -108,7 +108,7 @@ class Localizer:
         self.walkable = walkable
         self.options = options or LocalizerOptions()
         self._base_from_cam = base_from_cam or Pose.identity()
-        self._fusion = Fusion(MotionOptions(self.options.max_speed_mps, self.options.max_turn_rate_radps), motion)
+        self._fusion = Fusion(_motion_options(self.options), motion)
         self._hypotheses = Hypotheses(self._reachable, self.options.confirmations)
         self.reset()
 
@@ -125,6 +125,12 @@ class Localizer:
         self._interval_s = 0.0
         self._hypotheses.clear()
         self._forget_place()
+
+    def take_options(self, options: LocalizerOptions) -> None:
+        """Go on with other options from the next image; what is believed stays."""
+        self.options = options
+        self._fusion.take_options(_motion_options(options))
+        self._hypotheses.confirmations = options.confirmations
 
     def _forget_place(self) -> None:
         self._believed: PoseEstimate | None = None
@@ -267,6 +273,10 @@ class Localizer:
         self._floor_xy = (snap.x, snap.y)
         snapped = Pose(map_from_base.rotation, np.array([snap.x, snap.y, z]))
         return result._replace(snapped_map_from_base=snapped, snap_distance_m=snap.distance_m)
+
+
+def _motion_options(options: LocalizerOptions) -> MotionOptions:
+    return MotionOptions(options.max_speed_mps, options.max_turn_rate_radps)
 
 
 def _is_covariance(matrix: Array) -> bool:

@@ -138,9 +138,13 @@ class MotionModel:
 
     def __init__(self, options: MotionOptions | None = None) -> None:
         self.options = options or MotionOptions()
-        speed, turn_rate = self.options.max_speed_mps / 3.0, self.options.max_turn_rate_radps / 3.0
-        self._any_velocity = np.diag([speed**2] * 3 + [turn_rate**2] * 3)  # of a body of which nothing is known
         self.reset()
+
+    @property
+    def _any_velocity(self) -> Array:
+        """Covariance (6, 6) of the velocity of a body of which nothing is known."""
+        speed, turn_rate = self.options.max_speed_mps / 3.0, self.options.max_turn_rate_radps / 3.0
+        return np.diag([speed**2] * 3 + [turn_rate**2] * 3)
 
     def reset(self) -> None:
         """Forget where the body was."""
@@ -202,11 +206,12 @@ class MotionModel:
         covariance (I - G) S, and that with the error of x1: P1 G^T / dt.
         """
         noise = (before.covariance + now.covariance) / elapsed_s**2
-        gain = self._any_velocity @ np.linalg.inv(self._any_velocity + noise)
+        any_velocity = self._any_velocity
+        gain = any_velocity @ np.linalg.inv(any_velocity + noise)
         body = np.kron(np.eye(2), now.pose.rotation.as_matrix())
         twist = _twist(before.pose.inverse() * now.pose, elapsed_s)
         twist = body.T @ gain @ body @ twist
-        covariance = (np.eye(6) - gain) @ self._any_velocity
+        covariance = (np.eye(6) - gain) @ any_velocity
         return _Velocity(
             self._within_limits(twist),
             0.5 * (covariance + covariance.T),

@@ -312,3 +312,17 @@ def test_what_was_seen_before_a_pause_of_the_camera_confirms_nothing_after_it():
     localizer = Localizer(ScriptedEstimator(poses))
     statuses = [localizer.localize(frame(stamp_ns), CAMERA).status for stamp_ns in poses]
     assert statuses == [Status.INITIALIZING] * 4 + [Status.TRACKING]
+
+
+def test_other_options_hold_from_the_next_image_and_what_is_believed_stays() -> None:
+    places = [at(1.0), at(1.0), at(1.0), at(1.8), at(2.6)]
+    poses = {stamp(i): pose for i, pose in enumerate(places)}
+    localizer = Localizer(ScriptedEstimator(poses))
+    results = [localizer.localize(frame(stamp(i)), CAMERA) for i in range(4)]
+    assert [result.map_from_base is not None for result in results] == [False, False, True, False]
+    localizer.take_options(LocalizerOptions(max_speed_mps=20.0, confirmations=1))
+    assert localizer.status is Status.TRACKING
+    after = localizer.localize(frame(stamp(4)), CAMERA)
+    assert after.map_from_base is not None
+    localizer.reset()
+    assert localizer.localize(frame(stamp(4)), CAMERA).status is Status.TRACKING  # one confirmation is enough now
