@@ -10,7 +10,8 @@ SHARE = f"share/{PACKAGE}"
 
 ROS = [
     "ros-jazzy-rclpy", "ros-jazzy-rmw-fastrtps-cpp", "ros-jazzy-sensor-msgs", "ros-jazzy-geometry-msgs",
-    "ros-jazzy-nav-msgs", "ros-jazzy-visualization-msgs", "ros-jazzy-diagnostic-msgs", "ros-jazzy-std-srvs", "ros-jazzy-lifecycle-msgs",
+    "ros-jazzy-nav-msgs", "ros-jazzy-visualization-msgs", "ros-jazzy-diagnostic-msgs", "ros-jazzy-std-srvs",
+    "ros-jazzy-lifecycle-msgs",
 ]  # fmt: skip
 EXTRAS = {
     # pytorch-lightning 2.6.2 and 2.6.3 were compromised releases (GHSA-w37p-236h-pfx3).
