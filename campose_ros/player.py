@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 import struct
 import time
 from collections.abc import Callable
-from typing import Any
 
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
@@ -16,6 +14,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from campose_core.capture.bag_messages import BagMessages
 from campose_core.errors import CaptureError, LocalizationError
 from campose_core.progress import say
+from campose_ros.conversions import message_class
 
 IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 # What a localizer listens to. tf is not among them: its message package is not on PyPI.
@@ -41,7 +40,7 @@ class Player:
         self._publishers: dict[str, Publisher] = {}
         for name, msgtype in topics.items():
             qos = best_effort if name in self._images and not reliable else QoSProfile(depth=10)
-            self._publishers[name] = node.create_publisher(_message_class(msgtype), name, qos)
+            self._publishers[name] = node.create_publisher(message_class(msgtype), name, qos)
 
     def wait_for_subscriber(self, timeout_s: float) -> None:
         """Until somebody takes the images, which an active localizer does, and no more connections come.
@@ -92,8 +91,3 @@ def stamp_ns_of_cdr(data: bytes) -> int:
     """
     seconds, nanoseconds = struct.unpack_from("<iI" if data[1] else ">iI", data, 4)
     return int(seconds) * 10**9 + int(nanoseconds)
-
-
-def _message_class(msgtype: str) -> Any:
-    package, _, name = msgtype.split("/")
-    return getattr(importlib.import_module(f"{package}.msg"), name)
