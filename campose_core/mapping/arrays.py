@@ -39,5 +39,22 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
         with np.load(path, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
     except DAMAGE as error:
-        reason = str(error) or type(error).__name__
-        raise MappingError(f"{path} is damaged ({reason}): remove it and run `campose map` again") from error
+        raise _damaged(path, error) from error
+
+
+def checksums(path: Path) -> list[tuple[str, int]]:
+    """Name and CRC-32 of each array of the file, by name. None of them is read.
+
+    Raises:
+        MappingError: damaged; the file is named.
+    """
+    try:
+        with zipfile.ZipFile(path) as arrays:
+            return sorted((member.filename, member.CRC) for member in arrays.infolist())
+    except DAMAGE as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> MappingError:
+    reason = str(error) or type(error).__name__
+    return MappingError(f"{path} is damaged ({reason}): remove it and run `campose map` again")
