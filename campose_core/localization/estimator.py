@@ -30,11 +30,20 @@ class PosePrior(NamedTuple):
     covariance: Array
 
 
+class Matches(NamedTuple):
+    """Landmarks xyz (N, 3) in the map frame, and where in an image `camera` saw them: pixels (N, 2)."""
+
+    camera: Camera
+    pixels: Array
+    xyz: Array
+
+
 class PoseEstimate(NamedTuple):
     """Where the camera was when the frame was taken.
 
     covariance: (6, 6) over (x, y, z, rx, ry, rz), fixed map axes, metres and radians.
     support: how many observations agree with the pose (PnP inliers; 1 for a network or a retrieved image).
+    matches: these observations, where they are landmarks; for people to look at.
     """
 
     stamp_ns: int
@@ -42,6 +51,7 @@ class PoseEstimate(NamedTuple):
     covariance: Array
     support: int
     kind: Kind
+    matches: Matches | None = None
 
 
 # Of a position that is 1 m off in one of a hundred cases: 1 m / sqrt(chi2.ppf(0.99, 3)).

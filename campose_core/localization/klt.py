@@ -80,7 +80,7 @@ def follow(tracks: Tracks, picture: Image, predicted: Pose, map_xyz: Array) -> t
     kept = tracks.only(rows[pose.inliers])._replace(
         picture=picture, map_from_cam=pose.world_from_cam, pixels=pixels[pose.inliers]
     )
-    return pose._replace(covariance=pose.covariance + tracks.anchor_covariance), kept
+    return pose._replace(covariance=pose.covariance + tracks.anchor_covariance, pixels=kept.pixels), kept
 
 
 def _flow(tracks: Tracks, picture: Image, pixels: Array, guesses: Array) -> tuple[Array, NDArray[np.bool_]]:

@@ -23,11 +23,16 @@ ENOUGH = 200  # matches, for a pose that all matches will refine
 
 
 class CameraPose(NamedTuple):
-    """world_from_cam with its covariance (6, 6) over (x, y, z, rx, ry, rz) about the world's axes, in its units."""
+    """world_from_cam with its covariance (6, 6) over (x, y, z, rx, ry, rz) about the world's axes, in its units.
+
+    inliers (N,): which of the matches agree; their pixels (N, 2) and landmarks xyz (N, 3).
+    """
 
     world_from_cam: Pose
     covariance: Array
     inliers: NDArray[np.intp]
+    pixels: Array
+    xyz: Array
 
 
 class LandmarkMatcher:
@@ -164,7 +169,8 @@ def _supported(
     if not np.isfinite(covariance).all():
         return None
     from_origin = cam_from_world.inverse()
-    return CameraPose(Pose(from_origin.rotation, from_origin.translation + origin), covariance, inliers)
+    world_from_cam = Pose(from_origin.rotation, from_origin.translation + origin)
+    return CameraPose(world_from_cam, covariance, inliers, pixels[inliers], xyz[inliers] + origin)
 
 
 def covariance_in_world(unit_covariance: Array, cam_from_world: Pose, residuals: Array) -> Array:
