@@ -11,7 +11,7 @@ from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 
-from campose_core.capture.bag_messages import BagMessages
+from campose_core.capture.bag_file import Bag
 from campose_core.errors import CaptureError, LocalizationError
 from campose_core.progress import say
 from campose_ros.conversions import message_class
@@ -29,7 +29,7 @@ class Player:
         CaptureError: the bag holds no image topic.
     """
 
-    def __init__(self, node: Node, bag: BagMessages, *, reliable: bool) -> None:
+    def __init__(self, node: Node, bag: Bag, *, reliable: bool) -> None:
         self._node, self._bag = node, bag
         topics = {topic.name: topic.msgtype for topic in bag.topics if topic.msgtype in PLAYED_TYPES and topic.messages}
         self._images = {name for name, msgtype in topics.items() if msgtype in IMAGE_TYPES}
@@ -72,7 +72,7 @@ class Player:
         somebody subscribes to, just before it is sent."""
         unheard = {name for name in self._images if not self._publishers[name].get_subscription_count()}
         started, first_ns = time.monotonic(), None
-        for message in self._bag.messages(set(self._publishers) - unheard):
+        for message in self._bag.serialized(set(self._publishers) - unheard):
             first_ns = message.log_ns if first_ns is None else first_ns
             delay_s = (message.log_ns - first_ns) * 1e-9 / rate - (time.monotonic() - started)
             if delay_s > 0:

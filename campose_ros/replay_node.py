@@ -17,7 +17,7 @@ import rclpy
 from rclpy.executors import ExternalShutdownException
 from rclpy.utilities import remove_ros_args
 
-from campose_core.capture.bag_messages import open_messages
+from campose_core.capture.bag_file import open_bag
 from campose_core.errors import CamposeError
 from campose_core.progress import say
 from campose_ros.player import Player
@@ -48,7 +48,7 @@ def replay(options: argparse.Namespace) -> None:
     """
     node = rclpy.create_node("campose_replay")
     try:
-        with open_messages(options.bag) as bag, spinning(node):
+        with open_bag(options.bag) as bag, spinning(node):
             recorder = Recorder(node, options.node)
             player = Player(node, bag, reliable=options.reliable)
             player.wait_for_subscriber(options.wait)

@@ -8,7 +8,7 @@ about its own types is neither needed nor trusted. Everything rosbags can raise 
 import re
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -33,6 +33,26 @@ class Topic(NamedTuple):
     messages: int
 
 
+class SerializedMessage(NamedTuple):
+    """`log_ns` is when it was recorded; msgtype is `package/msg/Name`."""
+
+    log_ns: int
+    topic: str
+    msgtype: str
+    data: bytes
+
+
+class Definition(NamedTuple):
+    """What a ROS 2 recorder writes down about a topic; parts that are not known are empty.
+
+    text: the message definition. digest: its hash (RIHS01). qos: what the publishers offered, as rosbags has it.
+    """
+
+    text: str
+    digest: str
+    qos: tuple[Any, ...]
+
+
 class _Source(Protocol):
     """One file, or one folder, of a bag."""
 
@@ -43,9 +63,11 @@ class _Source(Protocol):
 
     def topics(self) -> list[Topic]: ...
 
-    def messages(self, topic: str) -> Iterator[tuple[int, str, bytes]]:
-        """(log time, msgtype, serialized message)"""
+    def definition(self, topic: str) -> Definition | None:
+        """None where it does not know the topic."""
         ...
+
+    def messages(self, topics: Collection[str]) -> Iterator[SerializedMessage]: ...
 
 
 class Bag:
@@ -69,21 +91,43 @@ class Bag:
 
         A message that does not fit its type arrives as the CaptureError that says so.
         """
+        for source, message in self._read({topic}):
+            yield message.log_ns, decoded(message.data, message.msgtype, source.is_ros1)
+
+    def serialized(self, topics: Collection[str]) -> Iterator[SerializedMessage]:
+        """The messages of some topics in the order they were recorded, as CDR; otherwise as `messages`.
+
+        Those of a ROS 1 bag are translated; of types that ROS 1's standard packages do not have, there are none.
+        """
+        for source, message in self._read(topics):
+            if source.is_ros1 and message.msgtype not in _typestore(True).types:
+                continue
+            with reading(self.path):
+                data = _unpacked(message.data)
+                if source.is_ros1:
+                    data = bytes(_typestore(True).ros1_to_cdr(data, message.msgtype))
+            yield message._replace(data=data)
+
+    def definition(self, topic: str) -> Definition:
+        """That of the first source that has the topic."""
+        known = (source.definition(topic) for source in self._sources)
+        return next(found for found in known if found is not None)
+
+    def _read(self, topics: Collection[str]) -> Iterator[tuple[_Source, SerializedMessage]]:
         number = 0
         for source in self._sources:
-            iterator = source.messages(topic)
+            iterator = source.messages(topics)
             while True:
                 try:
                     with reading(self.path):
-                        entry = next(iterator, None)
+                        message = next(iterator, None)
                 except CaptureError as error:
-                    self.damage = f"reading {topic} stopped after {number} messages: {error}"
+                    self.damage = f"reading {', '.join(sorted(topics))} stopped after {number} messages: {error}"
                     break
-                if entry is None:
+                if message is None:
                     break
                 number += 1
-                log_ns, msgtype, data = entry
-                yield log_ns, _decoded(data, msgtype, source.is_ros1)
+                yield source, message
             self.damage = self.damage or source.damage
 
 
@@ -151,9 +195,13 @@ class _Streamed:
         counts = self._stream.counts
         return [Topic(c.topic, _standard_name(c.msgtype), counts[i]) for i, c in self._stream.channels.items()]
 
-    def messages(self, topic: str) -> Iterator[tuple[int, str, bytes]]:
-        for log_ns, msgtype, data in self._stream.messages(topic):
-            yield log_ns, _standard_name(msgtype), data
+    def definition(self, topic: str) -> Definition | None:
+        types = [channel.msgtype for channel in self._stream.channels.values() if channel.topic == topic]
+        return Definition(_standard_definition(_standard_name(types[0]), self.is_ros1), "", ()) if types else None
+
+    def messages(self, topics: Collection[str]) -> Iterator[SerializedMessage]:
+        for log_ns, channel, data in self._stream.messages(topics):
+            yield SerializedMessage(log_ns, channel.topic, _standard_name(channel.msgtype), data)
 
 
 class _Indexed:
@@ -168,12 +216,21 @@ class _Indexed:
     def topics(self) -> list[Topic]:
         return [Topic(c.topic, _standard_name(c.msgtype), c.msgcount) for c in self._reader.connections]
 
-    def messages(self, topic: str) -> Iterator[tuple[int, str, bytes]]:
-        connections = [c for c in self._reader.connections if c.topic == topic]
+    def definition(self, topic: str) -> Definition | None:
+        connection = next((c for c in self._reader.connections if c.topic == topic), None)
+        if connection is None:
+            return None
+        if self.is_ros1:
+            return Definition(_standard_definition(_standard_name(connection.msgtype), True), "", ())
+        text = connection.msgdef.data or _standard_definition(connection.msgtype, False)
+        return Definition(text, connection.digest, tuple(connection.ext.offered_qos_profiles))
+
+    def messages(self, topics: Collection[str]) -> Iterator[SerializedMessage]:
+        connections = [c for c in self._reader.connections if c.topic in topics]
         if not connections:  # an empty filter means everything to rosbags
             return
         for connection, log_ns, data in self._reader.messages(connections):
-            yield log_ns, _standard_name(connection.msgtype), bytes(data)
+            yield SerializedMessage(log_ns, connection.topic, _standard_name(connection.msgtype), bytes(data))
 
 
 def starts_with(path: Path, magic: bytes) -> bool:
@@ -247,14 +304,26 @@ def _standard_name(msgtype: str) -> str:
     return f"{package}/msg/{name}"
 
 
-def _decoded(data: bytes, msgtype: str, is_ros1: bool) -> Any:
+def decoded(data: bytes, msgtype: str, is_ros1: bool = False) -> Any:
+    """The message, or the CaptureError that says why it is none."""
     try:
-        if data.startswith(ZSTD_MAGIC):  # rosbag2's message compression; CDR starts with a zero byte
-            data = zstd_module().decompress(data)
         store = _typestore(is_ros1)
+        data = _unpacked(data)
         return store.deserialize_ros1(data, msgtype) if is_ros1 else store.deserialize_cdr(data, msgtype)
     except Exception as error:  # generated code raises anything on bytes of another type
         return CaptureError(f"not a {msgtype}: {error or type(error).__name__}")
+
+
+def _unpacked(data: bytes) -> bytes:
+    """Without rosbag2's message compression; CDR starts with a zero byte."""
+    return bytes(zstd_module().decompress(data)) if data.startswith(ZSTD_MAGIC) else data
+
+
+def _standard_definition(msgtype: str, is_ros1: bool) -> str:
+    """By the standard packages; empty where they do not have it."""
+    # ROS 2 renamed the fields of CameraInfo, and nothing else about it.
+    store = _typestore(is_ros1 and msgtype != "sensor_msgs/msg/CameraInfo")
+    return str(store.generate_msgdef(msgtype, ros_version=2)[0]) if msgtype in store.types else ""
 
 
 @lru_cache(maxsize=2)

@@ -10,7 +10,7 @@ import struct
 import sys
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -41,11 +41,11 @@ class BagStream(ABC):
         self.channels: dict[int, Channel] = {}
         self.counts: Counter[int] = Counter(channel_id for channel_id, _, _ in self._entries())
 
-    def messages(self, topic: str) -> Iterator[tuple[int, str, bytes]]:
-        """(log time in ns, type, serialized message) of one topic."""
+    def messages(self, topics: Collection[str]) -> Iterator[tuple[int, Channel, bytes]]:
+        """(log time in ns, channel, serialized message) of some topics, in the order of the file."""
         for channel_id, log_ns, data in self._entries():
-            if self.channels[channel_id].topic == topic:
-                yield log_ns, self.channels[channel_id].msgtype, data
+            if self.channels[channel_id].topic in topics:
+                yield log_ns, self.channels[channel_id], data
 
     def _entries(self) -> Iterator[tuple[int, int, bytes]]:
         self._whole_bytes = 0

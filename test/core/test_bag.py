@@ -9,6 +9,9 @@ from hypothesis import strategies as st
 from recordings import START_NS, TOPIC, Messages, image_entries, jpeg, picture, write_bag
 
 from campose_core.camera import Camera
+from campose_core.capture.bag import header_stamp_ns
+from campose_core.capture.bag_file import decoded, open_bag
+from campose_core.capture.image_codec import decode_image
 from campose_core.capture.recording import open_recording
 from campose_core.errors import CaptureError, UsageError
 
@@ -340,3 +343,20 @@ def test_real_bags_are_read(shared_data):
     reference = read_tum(shared_data / "redkitchen" / "query.tum").stamps_ns
     np.testing.assert_allclose(stamps - stamps[0], reference - reference[0], atol=1000)
     assert kitchen.camera == Camera("PINHOLE", 640, 480, (525.0, 525.0, 320.0, 240.0))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_several_topics_come_serialized_in_recorded_order(tmp_path, kind):
+    ros1 = kind == "ros1"
+    make, entries = Messages(ros1), list(image_entries(4, ros1))
+    entries += [("/camera/camera_info", log_ns + 1, make.camera_info(log_ns)) for _, log_ns, _ in entries]
+    path = write_bag(tmp_path / "bag.bag", sorted(entries, key=lambda entry: entry[1]), kind)
+    with open_bag(path) as bag:
+        messages = list(bag.serialized({TOPIC, "/camera/camera_info"}))
+        assert "float64[9] k" in bag.definition("/camera/camera_info").text
+        assert list(bag.serialized(set())) == []
+    assert [message.log_ns for message in messages] == sorted(log_ns for _, log_ns, _ in entries)
+    assert [message.topic for message in messages] == [TOPIC, "/camera/camera_info"] * 4
+    decoded_images = [decoded(message.data, message.msgtype) for message in messages[::2]]
+    assert [header_stamp_ns(image) for image in decoded_images] == [START_NS + i * 100_000_000 for i in range(4)]
+    np.testing.assert_array_equal(decode_image(decoded_images[3]), picture(3))

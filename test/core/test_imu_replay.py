@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 from test_bag_imu import imu_message
 from test_bag_odometry import static
 
-from campose_core.capture.bag_messages import open_messages
+from campose_core.capture.bag_file import open_bag
 from campose_core.capture.bag_writer import BASE_FRAME, CAMERA_FRAME
 from campose_core.capture.building import build_world
 from campose_core.capture.drive import BASE_FROM_CAM, drive
@@ -26,9 +26,9 @@ BASE_FROM_IMU = Pose(Rotation.from_euler("xyz", [180.0, 0.0, 30.0], degrees=True
 def with_imu(bag, out, accel_factor=1.0):
     """The bag of the small world's later drive, with an IMU on the robot."""
     make, generator = Messages(), np.random.default_rng(0)
-    with open_messages(bag) as messages:
-        kept = {topic.name for topic in messages.topics} - {"/tf_static"}
-        entries = [(m.topic, m.log_ns, m.msgtype, m.data) for m in messages.messages(kept)]
+    with open_bag(bag) as opened:
+        kept = {topic.name for topic in opened.topics} - {"/tf_static"}
+        entries = [(m.topic, m.log_ns, m.msgtype, m.data) for m in opened.serialized(kept)]
     driven = drive(build_world("small", 0), "later", 20.0)
     seconds = (driven.stamps_ns - driven.stamps_ns[0]) / 1e9
     headings = np.unwrap(driven.rotations.as_euler("xyz")[:, 2])

@@ -16,10 +16,9 @@ pytest.importorskip("rosbags", reason="replay needs rosbags: pip install 'campos
 from node_process import StartNode
 from wall import CAMERA, picture, standing_at
 
-from campose_core.capture.bag_messages import open_messages
+from campose_core.capture.bag_file import open_bag
 from campose_core.capture.bag_writer import IMAGE_TOPIC, INFO_TOPIC, write_bag
 from campose_core.capture.frame import Frame
-from campose_core.errors import CaptureError
 from campose_core.evaluation.estimates import read_estimates
 from campose_core.geometry import pose_error
 from campose_core.trajectory import read_tum
@@ -100,16 +99,10 @@ def test_a_file_that_is_no_bag_is_one_line(ros_environment: dict[str, str], tmp_
 
 
 def test_messages_come_in_recorded_order_with_their_header_stamps(bag: Path) -> None:
-    with open_messages(bag) as opened:
+    with open_bag(bag) as opened:
         assert [(t.name, t.messages) for t in opened.topics] == [(INFO_TOPIC, COUNT), (IMAGE_TOPIC, COUNT)]
-        everything = list(opened.messages({IMAGE_TOPIC, INFO_TOPIC}))
-        images = list(opened.messages({IMAGE_TOPIC}))
-        assert list(opened.messages(set())) == []
+        everything = list(opened.serialized({IMAGE_TOPIC, INFO_TOPIC}))
+        images = list(opened.serialized({IMAGE_TOPIC}))
+        assert list(opened.serialized(set())) == []
     assert np.all(np.diff([message.log_ns for message in everything]) >= 0)
     assert [stamp_ns_of_cdr(message.data) for message in images] == list(TRUTH)
-
-
-def test_a_ros1_bag_is_refused_with_the_remedy(tmp_path: Path) -> None:
-    (tmp_path / "old.bag").write_bytes(b"#ROSBAG V2.0\n")
-    with pytest.raises(CaptureError, match="rosbags-convert"), open_messages(tmp_path / "old.bag"):
-        pass
