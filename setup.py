@@ -77,6 +77,7 @@ setup(
             "campose_localizer = campose_ros.localizer_node:main",
             "campose_replay = campose_ros.replay_node:main",
             "campose_demo = campose_ros.demo:main",
+            "campose_viewer = campose_ros.viewer_node:main",
         ],
     },
 )

@@ -6,9 +6,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from xml.etree import ElementTree
 
 import pytest
+from package_files import launch_arguments
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -69,8 +69,7 @@ def test_launch_commands_name_files_and_arguments_that_exist():
     assert launched
     for _, _, package, file, *arguments in launched:
         assert package == "campose_ros"
-        declared = {arg.get("name") for arg in ElementTree.parse(ROOT / "launch" / file).getroot().iter("arg")}
-        assert {argument.split(":=")[0] for argument in arguments} <= declared
+        assert {argument.split(":=")[0] for argument in arguments} <= launch_arguments(file)
 
 
 def test_node_commands_name_executables_and_parameters_that_exist():
