@@ -97,15 +97,14 @@ class Bag:
     def serialized(self, topics: Collection[str]) -> Iterator[SerializedMessage]:
         """The messages of some topics in the order they were recorded, as CDR; otherwise as `messages`.
 
-        Those of a ROS 1 bag are translated; of types that ROS 1's standard packages do not have, there are none.
+        Those of a ROS 1 bag are translated; of types that the standard packages of both do not have, there are none.
         """
         for source, message in self._read(topics):
-            if source.is_ros1 and message.msgtype not in _typestore(True).types:
+            if source.is_ros1 and not _is_translated(message.msgtype):
                 continue
             with reading(self.path):
                 data = _unpacked(message.data)
-                if source.is_ros1:
-                    data = bytes(_typestore(True).ros1_to_cdr(data, message.msgtype))
+                data = _translated(data, message.msgtype) if source.is_ros1 else data
             yield message._replace(data=data)
 
     def definition(self, topic: str) -> Definition:
@@ -197,7 +196,7 @@ class _Streamed:
 
     def definition(self, topic: str) -> Definition | None:
         types = [channel.msgtype for channel in self._stream.channels.values() if channel.topic == topic]
-        return Definition(_standard_definition(_standard_name(types[0]), self.is_ros1), "", ()) if types else None
+        return Definition(_standard_definition(_standard_name(types[0])), "", ()) if types else None
 
     def messages(self, topics: Collection[str]) -> Iterator[SerializedMessage]:
         for log_ns, channel, data in self._stream.messages(topics):
@@ -221,8 +220,8 @@ class _Indexed:
         if connection is None:
             return None
         if self.is_ros1:
-            return Definition(_standard_definition(_standard_name(connection.msgtype), True), "", ())
-        text = connection.msgdef.data or _standard_definition(connection.msgtype, False)
+            return Definition(_standard_definition(_standard_name(connection.msgtype)), "", ())
+        text = connection.msgdef.data or _standard_definition(connection.msgtype)
         return Definition(text, connection.digest, tuple(connection.ext.offered_qos_profiles))
 
     def messages(self, topics: Collection[str]) -> Iterator[SerializedMessage]:
@@ -319,10 +318,24 @@ def _unpacked(data: bytes) -> bytes:
     return bytes(zstd_module().decompress(data)) if data.startswith(ZSTD_MAGIC) else data
 
 
-def _standard_definition(msgtype: str, is_ros1: bool) -> str:
-    """By the standard packages; empty where they do not have it."""
-    # ROS 2 renamed the fields of CameraInfo, and nothing else about it.
-    store = _typestore(is_ros1 and msgtype != "sensor_msgs/msg/CameraInfo")
+def _is_translated(msgtype: str) -> bool:
+    return all(msgtype in _typestore(is_ros1).types for is_ros1 in (True, False))
+
+
+def _translated(data: bytes, msgtype: str) -> bytes:
+    """From ROS 1 to CDR."""
+    from rosbags.convert.converter import migrate_bytes
+
+    stores = _typestore(True), _typestore(False)
+    return bytes(migrate_bytes(*stores, msgtype, msgtype, _MIGRATIONS, data, src_is2=False, dst_is2=True))
+
+
+_MIGRATIONS: dict[str, object] = {}  # rosbags' own: how it maps the fields of a type
+
+
+def _standard_definition(msgtype: str) -> str:
+    """As the standard packages have it; empty where they do not."""
+    store = _typestore(False)
     return str(store.generate_msgdef(msgtype, ros_version=2)[0]) if msgtype in store.types else ""
 
 
