@@ -59,3 +59,11 @@ class CheckpointError(LearningError):
 
 class LocalizationError(CamposeError):
     """A scene that cannot be localized in (no landmarks, no such model)."""
+
+
+class TransformError(CamposeError):
+    """The place of a frame that tf does not tell; the message names the link."""
+
+
+class TransformNotYetKnown(TransformError):
+    """The stamp is newer than the newest transform: the next one may tell."""

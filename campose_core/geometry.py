@@ -170,6 +170,12 @@ def pose_error(estimate: Pose, reference: Pose) -> tuple[float, float]:
     return distance, float(rotation_angle(reference.rotation.inv() * estimate.rotation))
 
 
+def interpolated(start: Pose, end: Pose, share: float) -> Pose:
+    """The pose at `share` of the way from start (0) to end (1), or beyond: straight, and turning evenly."""
+    turn = Rotation.from_rotvec(share * (start.rotation.inv() * end.rotation).as_rotvec())
+    return Pose(start.rotation * turn, start.translation + share * (end.translation - start.translation))
+
+
 def pose_difference(estimate: Pose, reference: Pose) -> Array:
     """Error (6,) of an estimate: x, y, z and the turn rx, ry, rz, about the fixed axes of the frame of both."""
     turn = (estimate.rotation * reference.rotation.inv()).as_rotvec()

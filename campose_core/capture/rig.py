@@ -14,13 +14,14 @@ from typing import Any
 
 from campose_core.capture.bag import BagRecording
 from campose_core.capture.bag_file import Bag, open_bag
-from campose_core.capture.bag_tf import TfTree, read_tf
+from campose_core.capture.bag_tf import read_tf
 from campose_core.capture.frame import Frame
 from campose_core.capture.thinning import thinned
 from campose_core.errors import CaptureError
 from campose_core.geometry import Pose
 from campose_core.progress import say
 from campose_core.rig import Moment, Rig, moments
+from campose_core.transforms import TransformTree
 
 TOLERANCE_NS = 20_000_000
 BASE_FRAME = "base_link"
@@ -103,7 +104,7 @@ def read_rig(path: Path, cameras: Sequence[RigCamera]) -> Rig:
     return Rig(frame, {c.name: place for c, place in zip(cameras, places, strict=True)}, TOLERANCE_NS)
 
 
-def mounted(tf: TfTree, camera_frames: Sequence[str]) -> tuple[str, list[Pose | None]]:
+def mounted(tf: TransformTree, camera_frames: Sequence[str]) -> tuple[str, list[Pose | None]]:
     """The rig's frame and rig_from_cam of each camera frame, None where static links do not lead to it.
 
     Two cameras that name the same frame cannot both sit there: the later ones count as unknown.

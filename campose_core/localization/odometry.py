@@ -5,9 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 
-from scipy.spatial.transform import Rotation
-
-from campose_core.geometry import Pose
+from campose_core.geometry import Pose, interpolated
 
 
 class OdometryBuffer:
@@ -35,19 +33,36 @@ class OdometryBuffer:
 
     def at(self, stamp_ns: int) -> Pose | None:
         """odom_from_base between the two poses around the stamp, or, where the image was faster than the odometry, a
-        little way on from the last two; None where these are missing, too far apart, or too long ago."""
+        little way on from the last two; None where `why_not` says why."""
+        pair = self._pair(stamp_ns)
+        if isinstance(pair, str):
+            return None
+        (start_ns, start), (end_ns, end) = pair
+        return start if start_ns == end_ns else interpolated(start, end, (stamp_ns - start_ns) / (end_ns - start_ns))
+
+    def why_not(self, stamp_ns: int) -> str:
+        """Why there is no pose at the stamp; empty when there is one."""
+        pair = self._pair(stamp_ns)
+        return pair if isinstance(pair, str) else ""
+
+    def _pair(self, stamp_ns: int) -> tuple[tuple[int, Pose], tuple[int, Pose]] | str:
         with self._lock:
             poses = list(self._poses)
         older = [entry for entry in poses if entry[0] <= stamp_ns]
-        if older and older[-1][0] == stamp_ns:
-            return older[-1][1]
         newer = [entry for entry in poses if entry[0] > stamp_ns]
+        if not poses:
+            return "none has come"
+        if not older:
+            return f"the image is {(newer[0][0] - stamp_ns) * 1e-9:.2f} s older than all that is kept"
+        if older[-1][0] == stamp_ns:
+            return older[-1], older[-1]
+        late_ns = stamp_ns - older[-1][0]
+        if not newer and late_ns > self._max_ahead_ns:
+            return f"the image is {late_ns * 1e-9:.2f} s newer than the newest"
         around = older[-1:] + newer[:1] if newer else older[-2:]
-        if len(around) < 2 or not older:
-            return None
-        (start_ns, start), (end_ns, end) = around
-        if end_ns - start_ns > self._max_gap_ns or stamp_ns - end_ns > self._max_ahead_ns:
-            return None
-        share = (stamp_ns - start_ns) / (end_ns - start_ns)
-        turn = Rotation.from_rotvec(share * (start.rotation.inv() * end.rotation).as_rotvec())
-        return Pose(start.rotation * turn, start.translation + share * (end.translation - start.translation))
+        if len(around) < 2:
+            return "only one has come"
+        gap_ns = around[1][0] - around[0][0]
+        if gap_ns > self._max_gap_ns:
+            return f"it has a gap of {gap_ns * 1e-9:.2f} s there"
+        return around[0], around[1]

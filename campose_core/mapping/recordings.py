@@ -12,12 +12,13 @@ import numpy as np
 from campose_core.capture.bag import BagRecording
 from campose_core.capture.bag_file import Topic, is_bag, open_bag
 from campose_core.capture.bag_odometry import camera_odometry
-from campose_core.capture.bag_tf import TfTree, read_tf
+from campose_core.capture.bag_tf import read_tf
 from campose_core.errors import AlignmentError, CaptureError
 from campose_core.geometry import Pose
 from campose_core.progress import say
 from campose_core.scene import Scene
 from campose_core.trajectory import Trajectory
+from campose_core.transforms import TransformTree
 
 MAX_GAP_NS = 1_000_000_000
 LEAST_PAIRS = 3
@@ -43,7 +44,7 @@ class MappedRecording:
             return [topic for topic in bag.topics if topic.messages]
 
     @cached_property
-    def tf(self) -> TfTree:
+    def tf(self) -> TransformTree:
         return read_tf(self.path)
 
     @cached_property
