@@ -67,7 +67,11 @@ class _Source(Protocol):
         """None where it does not know the topic."""
         ...
 
-    def messages(self, topics: Collection[str]) -> Iterator[SerializedMessage]: ...
+    def span_ns(self) -> tuple[int, int] | None:
+        """Log times of the first and the last message; None without any."""
+        ...
+
+    def messages(self, topics: Collection[str], from_ns: int) -> Iterator[SerializedMessage]: ...
 
 
 class Bag:
@@ -94,12 +98,18 @@ class Bag:
         for source, message in self._read({topic}):
             yield message.log_ns, decoded(message.data, message.msgtype, source.is_ros1)
 
-    def serialized(self, topics: Collection[str]) -> Iterator[SerializedMessage]:
-        """The messages of some topics in the order they were recorded, as CDR; otherwise as `messages`.
+    def span_ns(self) -> tuple[int, int]:
+        """Log times of the first and the last message; (0, 0) without any."""
+        spans = [span for span in (source.span_ns() for source in self._sources) if span is not None]
+        return (min(first for first, _ in spans), max(last for _, last in spans)) if spans else (0, 0)
+
+    def serialized(self, topics: Collection[str], from_ns: int = 0) -> Iterator[SerializedMessage]:
+        """The messages of some topics from a log time on, in the order they were recorded, as CDR; otherwise as
+        `messages`.
 
         Those of a ROS 1 bag are translated; of types that the standard packages of both do not have, there are none.
         """
-        for source, message in self._read(topics):
+        for source, message in self._read(topics, from_ns):
             if source.is_ros1 and not _is_translated(message.msgtype):
                 continue
             with reading(self.path):
@@ -112,10 +122,10 @@ class Bag:
         known = (source.definition(topic) for source in self._sources)
         return next(found for found in known if found is not None)
 
-    def _read(self, topics: Collection[str]) -> Iterator[tuple[_Source, SerializedMessage]]:
+    def _read(self, topics: Collection[str], from_ns: int = 0) -> Iterator[tuple[_Source, SerializedMessage]]:
         number = 0
         for source in self._sources:
-            iterator = source.messages(topics)
+            iterator = source.messages(topics, from_ns)
             while True:
                 try:
                     with reading(self.path):
@@ -198,8 +208,14 @@ class _Streamed:
         types = [channel.msgtype for channel in self._stream.channels.values() if channel.topic == topic]
         return Definition(_standard_definition(_standard_name(types[0])), "", ()) if types else None
 
-    def messages(self, topics: Collection[str]) -> Iterator[SerializedMessage]:
+    def span_ns(self) -> tuple[int, int] | None:
+        stamps = [log_ns for log_ns, _, _ in self._stream.messages({topic.name for topic in self.topics()})]
+        return (min(stamps), max(stamps)) if stamps else None
+
+    def messages(self, topics: Collection[str], from_ns: int) -> Iterator[SerializedMessage]:
         for log_ns, channel, data in self._stream.messages(topics):
+            if log_ns < from_ns:
+                continue
             yield SerializedMessage(log_ns, channel.topic, _standard_name(channel.msgtype), data)
 
 
@@ -224,11 +240,14 @@ class _Indexed:
         text = connection.msgdef.data or _standard_definition(connection.msgtype)
         return Definition(text, connection.digest, tuple(connection.ext.offered_qos_profiles))
 
-    def messages(self, topics: Collection[str]) -> Iterator[SerializedMessage]:
+    def span_ns(self) -> tuple[int, int] | None:
+        return (self._reader.start_time, self._reader.end_time - 1) if self._reader.message_count else None
+
+    def messages(self, topics: Collection[str], from_ns: int) -> Iterator[SerializedMessage]:
         connections = [c for c in self._reader.connections if c.topic in topics]
         if not connections:  # an empty filter means everything to rosbags
             return
-        for connection, log_ns, data in self._reader.messages(connections):
+        for connection, log_ns, data in self._reader.messages(connections, start=from_ns or None):
             yield SerializedMessage(log_ns, connection.topic, _standard_name(connection.msgtype), bytes(data))
 
 
