@@ -39,13 +39,7 @@ def add_alignment_arguments(parser: ArgumentParser) -> None:
         help="TUM file, CSV table or bag: poses of a body that carries the camera; clock and mounting are estimated",
     )
     parser.add_argument("--tracker-topic", type=str | None, help="pose topic of that bag (default: the only one)")
-    parser.add_argument(
-        "--mounting",
-        type=float,
-        nargs=7,
-        metavar=("X", "Y", "Z", "QX", "QY", "QZ", "QW"),
-        help="about where the camera sits on the tracked body: counts where the motion does not show it",
-    )
+    add_mounting_argument(parser)
     parser.add_argument(
         "--imu",
         metavar="TOPIC",
@@ -70,6 +64,17 @@ def add_alignment_arguments(parser: ArgumentParser) -> None:
     )
 
 
+def add_mounting_argument(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--mounting",
+        type=float,
+        nargs=7,
+        metavar=("X", "Y", "Z", "QX", "QY", "QZ", "QW"),
+        help="the camera's pose on the body that given poses are of (default: they are the camera's), or about where "
+        "it sits on a tracked one: counts where the motion does not show it",
+    )
+
+
 def alignment_request(options: Namespace) -> AlignRequest:
     """What the options ask for; refuses before any work what `align` would refuse after it.
 
@@ -79,7 +84,8 @@ def alignment_request(options: Namespace) -> AlignRequest:
     """
     if options.source is not None and options.reference is None and options.tracker is None:
         raise UsageError("--source tells of which source --reference is: leave it out, or give the reference")
-    for name in ("tracker_topic", "mounting"):
+    told = ("tracker_topic",) if options.get("poses") else ("tracker_topic", "mounting")
+    for name in told:
         if options[name] is not None and options.tracker is None:
             raise UsageError(f"--{name.replace('_', '-')} tells about --tracker: leave it out, or give the tracker")
     kinds = tuple(options["from"] or ())

@@ -9,6 +9,7 @@ from jsonargparse import ArgumentParser, Namespace
 from campose_core.capture.bag_file import is_bag
 from campose_core.cli.align import add_alignment_arguments, alignment_request
 from campose_core.cli.extract import add_extract_arguments, extract_sources
+from campose_core.cli.map import add_pose_arguments, given_poses
 from campose_core.cli.train import add_train_arguments, kind_by_name, require_training_packages
 from campose_core.errors import AlignmentError, FloorError, UsageError
 from campose_core.evaluation.benchmark import benchmark_test_split
@@ -26,13 +27,14 @@ from campose_core.scene import Scene
 
 NO_SCALE = (
     "holds nothing that gives the scale: give one of --reference REF.tum, --points PAIRS.csv, --markers MARKERS.yaml, "
-    "--distance FRAME FRAME METRES, --map map.yaml"
+    "--distance FRAME FRAME METRES, --poses POSES, --map map.yaml"
 )
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     add_extract_arguments(parser)
     add_alignment_arguments(parser)
+    add_pose_arguments(parser)
     parser.add_argument("--map", type=Path | None, help="nav2 map yaml of the floor")
     parser.add_argument(
         "--model", metavar="NAME", help="train a pose network too: posenet, linear, mapnet, or a name that begins so"
@@ -44,8 +46,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> None:
     # What can be wrong with the options shows before structure from motion, which takes minutes.
     kind = _model_kind(options.model)
-    request = alignment_request(options)
-    if request == AlignRequest() and options.map is None:
+    request, poses = alignment_request(options), given_poses(options)
+    if poses is not None and request != AlignRequest():
+        raise UsageError("--poses place the map in their own frame: leave out the other ways to align it")
+    if request == AlignRequest() and options.map is None and poses is None:
         _require_more_than_video(options.sources)
     load_pycolmap()
     scene = extract_sources(options)
@@ -53,9 +57,9 @@ def run(options: Namespace) -> None:
         frames_with_reference(scene.frames, options.reference, options.source)
     if options.map is not None:
         scene = attach_floor(scene, options.map)
-    if request == AlignRequest() and not holds_scale(scene):
+    if request == AlignRequest() and poses is None and not holds_scale(scene):
         raise AlignmentError(f"{', '.join(options.sources)}: the recording {NO_SCALE}")
-    scene = map_scene(scene, MapOptions())
+    scene = map_scene(scene, MapOptions(poses=poses))
     scene = align_scene(scene, request)
     if not scene.floor_yaml.is_file():
         scene = _floor_of_its_own(scene)

@@ -6,6 +6,7 @@ from pathlib import Path
 from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import PositiveInt
 
+from campose_core.cli.align import add_mounting_argument
 from campose_core.errors import UsageError
 from campose_core.mapping.given_poses import GivenPoses
 from campose_core.mapping.reconstruct import MAPPERS, MapOptions, map_scene
@@ -31,6 +32,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="cameras of one robot: fixed where /tf_static has them, where the pictures put them, or not to each other",
     )
     add_pose_arguments(parser)
+    add_mounting_argument(parser)
     parser.add_argument("--json", action="store_true", help="print what was reconstructed as JSON")
 
 
@@ -43,13 +45,6 @@ def add_pose_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--poses-source", type=str | None, help="the source they are of, where the stamps of several fit"
     )
-    parser.add_argument(
-        "--mounting",
-        type=float,
-        nargs=7,
-        metavar=("X", "Y", "Z", "QX", "QY", "QZ", "QW"),
-        help="the camera's pose on the body that the known poses are of (default: they are the camera's)",
-    )
 
 
 def given_poses(options: Namespace) -> GivenPoses | None:
@@ -59,6 +54,8 @@ def given_poses(options: Namespace) -> GivenPoses | None:
         UsageError: one of them without --poses.
     """
     named = {name: options[name] for name in ("poses_topic", "poses_frame", "poses_source", "mounting")}
+    if options.get("tracker"):
+        del named["mounting"]  # tells about the tracker
     if options.poses is None:
         stray = next((name for name, value in named.items() if value is not None), None)
         if stray is not None:

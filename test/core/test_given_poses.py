@@ -93,6 +93,23 @@ def test_options_about_poses_need_poses(scene, capsys):
     assert "--mounting tells about --poses" in capsys.readouterr().err
 
 
+def test_a_building_is_placed_by_its_poses_or_by_something_else(tmp_path, capsys):
+    options = ["--poses", "walk.tum", "--distance", "a", "b", "1"]
+    assert main(["build", "walk.mp4", "--scene", str(tmp_path / "scene"), *options]) == 2
+    assert "leave out the other ways to align it" in capsys.readouterr().err
+    assert not (tmp_path / "scene").exists()
+
+
+@pytest.mark.slow
+def test_a_video_and_the_poses_of_its_camera_are_built_into_a_scene(small_world, tmp_path, capsys):
+    scene, poses = tmp_path / "scene", small_world / "mapping.tum"
+    video = str(small_world / "mapping.mp4")
+    assert main(["build", video, "--scene", str(scene), "--fps", "2", "--poses", str(poses)]) == 0
+    built = Scene.open(scene)
+    assert built.alignment.method == "given poses"
+    assert built.floor_yaml.is_file()
+
+
 @pytest.fixture(scope="module")
 def extracted(small_world, tmp_path_factory):
     scene = tmp_path_factory.mktemp("scenes") / "given"
