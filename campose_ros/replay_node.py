@@ -1,10 +1,11 @@
 """campose_replay: play a bag to the localizer over DDS at recorded speed, and write down what it answers.
 
-    campose_replay BAG --out DIR
+    campose_replay BAG --out DIR [--reference REF.tum]
 
 writes DIR/pose.tum (snapped) and DIR/pose_raw.tum, each with a .json beside it that `campose evaluate` reads, and
 DIR/replay.json: which images were published, which the node processed, states and latencies. Poses are those the node
-publishes: of the base, or of the camera where base_from_camera is the identity.
+publishes: of the base, or of the camera where base_from_camera is the identity. With the true poses of the same, it
+prints the errors of pose_raw.tum.
 """
 
 from __future__ import annotations
@@ -19,7 +20,11 @@ from rclpy.utilities import remove_ros_args
 
 from campose_core.capture.bag_file import open_bag
 from campose_core.errors import CamposeError
+from campose_core.evaluation.estimates import read_estimates
+from campose_core.evaluation.metrics import evaluate
+from campose_core.evaluation.table import tables
 from campose_core.progress import say
+from campose_core.trajectory import read_tum
 from campose_ros.player import Player
 from campose_ros.process import keep_large_buffers
 from campose_ros.recorder import Recorder, spinning
@@ -29,6 +34,7 @@ def options_of(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="campose_replay", description=__doc__.split("\n\n")[0])
     parser.add_argument("bag", type=Path, help="a ROS 2 bag: folder, .mcap or .db3")
     parser.add_argument("--out", type=Path, required=True, help="folder for pose.tum, pose_raw.tum, replay.json")
+    parser.add_argument("--reference", default="", help="REF.tum, the true poses: print the errors of the answers")
     parser.add_argument("--node", default="localizer", help="full name of the localizer node (default: localizer)")
     parser.add_argument("--rate", type=float, default=1.0, help="times recorded speed (default: 1)")
     parser.add_argument("--reliable", action="store_true", help="publish images reliably (default: best effort)")
@@ -44,8 +50,10 @@ def replay(options: argparse.Namespace) -> None:
 
     Raises:
         CaptureError: the bag cannot be read or holds no image.
+        TrajectoryError: the reference cannot be read.
         LocalizationError: no active localizer takes the images.
     """
+    reference = read_tum(options.reference) if options.reference else None
     node = rclpy.create_node("campose_replay")
     try:
         with open_bag(options.bag) as bag, spinning(node):
@@ -58,6 +66,8 @@ def replay(options: argparse.Namespace) -> None:
         recorder.write(options.out)
     finally:
         node.destroy_node()
+    if reference is not None:
+        print(tables([evaluate(read_estimates(options.out / "pose_raw.tum"), reference)]), flush=True)
 
 
 def main(args: list[str] | None = None) -> int:

@@ -1,6 +1,7 @@
 """A bag of a drive along the wall, played to the localizer node and scored."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from campose_core.capture.bag_writer import IMAGE_TOPIC, INFO_TOPIC, write_bag
 from campose_core.capture.frame import Frame
 from campose_core.evaluation.estimates import read_estimates
 from campose_core.geometry import pose_error
-from campose_core.trajectory import read_tum
+from campose_core.trajectory import Trajectory, read_tum, write_tum
 from campose_ros.player import stamp_ns_of_cdr
 
 START_NS, PERIOD_NS, COUNT = 1_700_000_000_500_000_000, 200_000_000, 20
@@ -48,8 +49,11 @@ def test_a_drive_is_played_recorded_and_near_the_truth(
         "localizer", scene=wall_scene, image_topic=IMAGE_TOPIC.removesuffix("/compressed"),
         camera_info_topic=INFO_TOPIC, image_transport="compressed",
     )  # fmt: skip
-    done = replay(bag, tmp_path / "out")
+    truth = tmp_path / "truth.tum"
+    write_tum(truth, Trajectory.from_poses(list(TRUTH), list(TRUTH.values())))
+    done = replay(bag, tmp_path / "out", f"--reference={truth}")
     assert done.returncode == 0, done.stderr
+    assert re.search(r"^pose_raw +\d", done.stdout, flags=re.MULTILINE)
     summary = json.loads((tmp_path / "out" / "replay.json").read_text())
     assert summary["published_stamps_ns"] == list(TRUTH)
     assert summary["frames"] == COUNT
@@ -88,6 +92,15 @@ def test_a_signal_ends_a_waiting_replay_in_one_line(
         process.send_signal(number)
         assert process.stderr.read() == "campose_replay: interrupted\n"
         assert process.wait(20) == 130
+
+
+def test_a_reference_that_cannot_be_read_is_told_before_the_bag_plays(
+    ros_environment: dict[str, str], bag: Path, tmp_path: Path
+) -> None:
+    done = replay(bag, tmp_path / "out", "--reference", str(tmp_path / "missing.tum"))
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"campose_replay: {tmp_path / 'missing.tum'}")
+    assert "waiting" not in done.stderr
 
 
 def test_a_file_that_is_no_bag_is_one_line(ros_environment: dict[str, str], tmp_path: Path) -> None:
