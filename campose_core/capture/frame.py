@@ -14,6 +14,7 @@ Image = NDArray[np.uint8]
 class Frame(NamedTuple):
     """An image (H, W, 3) uint8 RGB, its header or video stamp, and the optical frame it was taken in.
 
+    A localizer tells the cameras of a robot apart by `camera_frame`.
     jpeg: the recording's own JPEG file of exactly these pixels, where it holds one.
     """
 

@@ -10,7 +10,14 @@ import numpy as np
 
 from campose_core.geometry import Pose, pose_difference
 from campose_core.localization.estimator import Kind
-from campose_core.localization.motion import MotionModel, MotionOptions, UncertainPose, compose, odometry_motion
+from campose_core.localization.motion import (
+    MotionModel,
+    MotionOptions,
+    UncertainPose,
+    compose,
+    odometry_motion,
+    standing_still,
+)
 from campose_core.localization.pose_graph import PoseGraph
 
 BY_LANDMARKS = (Kind.TRACKED, Kind.RELOCALIZED)
@@ -48,20 +55,22 @@ class Fusion:
         if before is not None and odom_from_base is not None:
             elapsed_s = (stamp_ns - before[0]) * 1e-9
             self._moved = odometry_motion(elapsed_s, before[1], odom_from_base, self._options)
+            if elapsed_s == 0:  # two cameras at once
+                self._moved = standing_still(self._options)
         return self._motion.predict(stamp_ns, odom_from_base)
 
     def unseen(self, stamp_ns: int) -> None:
         """The image showed no place that is believed."""
         self._newest = self._graph.add(stamp_ns, None, self._moved)
 
-    def seen(self, stamp_ns: int, seen: UncertainPose, kind: Kind) -> UncertainPose:
-        """map_from_base at the stamp, given that the image showed it there."""
+    def seen(self, stamp_ns: int, seen: UncertainPose, kind: Kind, camera: str = "") -> UncertainPose:
+        """map_from_base at the stamp, given that the image of `camera` showed it there."""
         by_landmarks = kind in BY_LANDMARKS
         if by_landmarks and self._contradicted_by(seen):
             self._moved = None
         fused = self._graph.add(stamp_ns, seen, self._moved, 0.0 if by_landmarks else CORRELATED_OVER_M) or seen
         self._newest = seen if by_landmarks else fused
-        self._motion.believe(stamp_ns, *self._newest)
+        self._motion.believe(stamp_ns, *self._newest, camera)
         return self._newest
 
     def _contradicted_by(self, seen: UncertainPose) -> bool:

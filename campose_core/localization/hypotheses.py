@@ -7,30 +7,46 @@ explains; it wins when enough images in a row agree with it and no other has bee
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
-from campose_core.localization.estimator import PoseEstimate
+Place = TypeVar("Place")
 
 FORGOTTEN_AFTER_IMAGES = 5  # without an estimate that agrees; a rival place may be missed in some images
 RIVAL_SHARE = 0.5  # a rival that was seen in half as many images is still one
 
 
 @dataclass
-class Hypothesis:
-    """newest: the last estimate that agreed; in_a_row: images that agreed without a gap, up to the present one."""
+class Hypothesis(Generic[Place]):
+    """newest: the last estimate that agreed; rows: by camera, its images that agreed without a gap up to its last."""
 
-    newest: PoseEstimate
-    in_a_row: int = 1
-    confirmed: int = 1
+    newest: Place
+    rows: dict[str, int] = field(default_factory=dict)
+    confirmed: int = 0
     missed: int = 0
 
+    @property
+    def in_a_row(self) -> int:
+        return sum(self.rows.values())
 
-class Hypotheses:
+    def confirm(self, estimate: Place, camera: str) -> None:
+        self.newest, self.missed = estimate, 0
+        self.rows[camera] = self.rows.get(camera, 0) + 1
+        self.confirmed += 1
+
+    def miss(self, camera: str) -> None:
+        """A camera that has never agreed contradicts nothing: it may face a white wall."""
+        if camera in self.rows:
+            self.rows[camera] = 0
+            self.missed += 1
+
+
+class Hypotheses(Generic[Place]):
     """`reachable(before, after)`: whether one body explains both estimates."""
 
-    def __init__(self, reachable: Callable[[PoseEstimate, PoseEstimate], bool], confirmations: int) -> None:
+    def __init__(self, reachable: Callable[[Place, Place], bool], confirmations: int) -> None:
         self._reachable, self.confirmations = reachable, confirmations
-        self._alive: list[Hypothesis] = []
+        self._alive: list[Hypothesis[Place]] = []
 
     def __len__(self) -> int:
         return len(self._alive)
@@ -43,20 +59,17 @@ class Hypotheses:
     def clear(self) -> None:
         self._alive = []
 
-    def add(self, estimates: Sequence[PoseEstimate]) -> PoseEstimate | None:
-        """Take in what one image may mean; returns the newest estimate of the hypothesis that has won, if one has."""
+    def add(self, estimates: Sequence[Place], camera: str = "") -> Place | None:
+        """Take in what one image of a camera may mean; returns its estimate of the hypothesis that won, if one did."""
         free = list(estimates)
         for hypothesis in self._alive:
             agreeing = next((e for e in free if self._reachable(hypothesis.newest, e)), None)
             if agreeing is None:
-                hypothesis.in_a_row = 0
-                hypothesis.missed += 1
+                hypothesis.miss(camera)
             else:
                 free = [e for e in free if e is not agreeing]
-                hypothesis.newest, hypothesis.missed = agreeing, 0
-                hypothesis.in_a_row += 1
-                hypothesis.confirmed += 1
-        self._alive += [Hypothesis(estimate) for estimate in free]
+                hypothesis.confirm(agreeing, camera)
+        self._alive += [Hypothesis(estimate, {camera: 1}, confirmed=1) for estimate in free]
         self._alive = [hypothesis for hypothesis in self._alive if hypothesis.missed < FORGOTTEN_AFTER_IMAGES]
         self._alive.sort(key=lambda hypothesis: hypothesis.confirmed, reverse=True)
         if not self._alive or self._alive[0].in_a_row < self.confirmations:
@@ -64,4 +77,5 @@ class Hypotheses:
         best, *rivals = self._alive
         if any(rival.confirmed >= RIVAL_SHARE * best.confirmed for rival in rivals):
             return None
-        return best.newest
+        # Another camera may have won it before, and this one sees nothing.
+        return best.newest if any(best.newest is estimate for estimate in estimates) else None

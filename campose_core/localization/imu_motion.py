@@ -59,9 +59,9 @@ class ImuMotion(MotionModel):
         state = self._moved_to(stamp_ns)
         return without if state is None else self._at_base(state)
 
-    def believe(self, stamp_ns: int, map_from_base: Pose, covariance: Array) -> None:
+    def believe(self, stamp_ns: int, map_from_base: Pose, covariance: Array, camera: str = "") -> None:
         state = self._moved_to(stamp_ns)
-        super().believe(stamp_ns, map_from_base, covariance)
+        super().believe(stamp_ns, map_from_base, covariance, camera)
         seen = self._at_imu(UncertainPose(map_from_base, checked_covariance(covariance)))
         if state is not None:
             self._state, distance = corrected(state, *seen)

@@ -90,8 +90,31 @@ class LocalizationResult(NamedTuple):
         return None if self.off_map else self.snapped_map_from_base or self.map_from_base
 
 
+class _Clock(NamedTuple):
+    """When a camera's last image was taken, and how long after the one before."""
+
+    stamp_ns: int
+    interval_s: float = 0.0
+
+
+class _Seen(NamedTuple):
+    """An estimate, and what it says of the base: (6, 6) covariance about the map's axes."""
+
+    map_from_base: Pose
+    covariance: Array
+    estimate: PoseEstimate
+
+    @property
+    def stamp_ns(self) -> int:
+        return self.estimate.stamp_ns
+
+
 class Localizer:
     """Estimator, place of the camera on the body, walkable floor, and the memory that the decisions need.
+
+    Several cameras of one body share one state: their frames come in the order of their stamps, each with the
+    intrinsics and the place of its camera, which its `camera_frame` names. A camera that sees nothing known stops none
+    that does.
 
     motion: what predicts the next pose (`ImuMotion` where there is an IMU); by default the last velocity and odometry.
     """
@@ -122,7 +145,7 @@ class Localizer:
         self._status = Status.INITIALIZING
         self._misses = 0
         self._newest_stamp_ns: int | None = None
-        self._interval_s = 0.0
+        self._clocks: dict[str, _Clock] = {}  # by camera_frame
         self._hypotheses.clear()
         self._forget_place()
 
@@ -133,7 +156,7 @@ class Localizer:
         self._hypotheses.confirmations = options.confirmations
 
     def _forget_place(self) -> None:
-        self._believed: PoseEstimate | None = None
+        self._believed: _Seen | None = None
         self._floor_xy: tuple[float, float] | None = None
         self._fusion.forget()
 
@@ -156,26 +179,27 @@ class Localizer:
         camera = camera_of_image(frame, camera)
         if base_from_cam is not None:
             self._base_from_cam = base_from_cam
-        self._take_stamp(frame.stamp_ns)
+        self._take_stamp(frame.stamp_ns, frame.camera_frame)
         started = time.perf_counter()
         estimates = self.estimator.estimate(frame, camera, self._prior(frame.stamp_ns, odom_from_base))
         usable = [estimate for estimate in estimates if _is_covariance(estimate.covariance)]
-        result = self._judge(frame.stamp_ns, usable)
+        result = self._judge(frame, [self._at_base(estimate) for estimate in usable])
         return result._replace(latency_s=time.perf_counter() - started)
 
     def refresh(self) -> None:
         """Do now what the next image would wait for: a node calls it when the pose is published."""
         self.estimator.refresh()
 
-    def _take_stamp(self, stamp_ns: int) -> None:
+    def _take_stamp(self, stamp_ns: int, camera_frame: str) -> None:
         if self._newest_stamp_ns is not None and stamp_ns < self._newest_stamp_ns:
             self.reset()
-        before_s, since = self._interval_s, self._newest_stamp_ns
-        self._interval_s = 0.0 if since is None else (stamp_ns - since) * 1e-9
+        pause_s = 0.0 if self._newest_stamp_ns is None else (stamp_ns - self._newest_stamp_ns) * 1e-9
         self._newest_stamp_ns = stamp_ns
+        before = self._clocks.get(camera_frame, _Clock(stamp_ns))
+        self._clocks[camera_frame] = _Clock(stamp_ns, (stamp_ns - before.stamp_ns) * 1e-9)
         # A camera of one image a second is not silent between two of them.
-        patience_s = max(self.options.lost_after_s, MISSED_INTERVALS * before_s)
-        if self._interval_s > patience_s:
+        patience_s = max(self.options.lost_after_s, MISSED_INTERVALS * before.interval_s)
+        if pause_s > patience_s:
             self._hypotheses.clear()  # after a pause any place is in reach: what was seen before confirms none
         if self._believed is not None and (stamp_ns - self._believed.stamp_ns) * 1e-9 > patience_s:
             self._lose()
@@ -192,28 +216,28 @@ class Localizer:
         lever_in_map = map_from_cam.translation - base.pose.translation
         return UncertainPose(map_from_cam, covariance_at_lever(base.covariance, lever_in_map))
 
-    def _at_base(self, estimate: PoseEstimate) -> UncertainPose:
+    def _at_base(self, estimate: PoseEstimate) -> _Seen:
         map_from_base = estimate.map_from_cam * self._base_from_cam.inverse()
         lever_in_map = map_from_base.translation - estimate.map_from_cam.translation
-        return UncertainPose(map_from_base, covariance_at_lever(estimate.covariance, lever_in_map))
+        return _Seen(map_from_base, covariance_at_lever(estimate.covariance, lever_in_map), estimate)
 
-    def _judge(self, stamp_ns: int, estimates: list[PoseEstimate]) -> LocalizationResult:
-        if self._near is not None and len(estimates) > 1:
-            near_m = [pose_error(self._at_base(estimate).pose, self._near)[0] for estimate in estimates]
-            estimates = [estimates[int(np.argmin(near_m))]]
+    def _judge(self, frame: Frame, places: list[_Seen]) -> LocalizationResult:
+        if self._near is not None and len(places) > 1:
+            near_m = [pose_error(place.map_from_base, self._near)[0] for place in places]
+            places = [places[int(np.argmin(near_m))]]
         believed = self._believed
         if believed is not None:
-            near = [estimate for estimate in estimates if self._reachable(believed, estimate)]
+            near = [place for place in places if self._reachable(believed, place)]
             if len(near) == 1:
-                return self._believe(near[0])
-        winner = self._hypotheses.add(estimates)
+                return self._believe(near[0], frame.camera_frame)
+        winner = self._hypotheses.add(places, frame.camera_frame)
         if winner is not None:
             # Carried there, or mistaken before: the old place says nothing about this side of a wall.
             self._forget_place()
-            return self._believe(winner)
+            return self._believe(winner, frame.camera_frame)
         if believed is not None:
-            self._fusion.unseen(stamp_ns)
-        return self._missed(stamp_ns, estimates)
+            self._fusion.unseen(frame.stamp_ns)
+        return self._missed(frame.stamp_ns, [place.estimate for place in places])
 
     def _missed(self, stamp_ns: int, estimates: list[PoseEstimate]) -> LocalizationResult:
         self._misses += 1
@@ -233,10 +257,10 @@ class Localizer:
         self._status = Status.LOST
         self._forget_place()
 
-    def _reachable(self, before: PoseEstimate, after: PoseEstimate) -> bool:
+    def _reachable(self, before: _Seen, after: _Seen) -> bool:
         """Whether a body within the speed limits, seen with these uncertainties (3 sigma), explains both."""
         elapsed_s = (after.stamp_ns - before.stamp_ns) * 1e-9
-        distance_m, angle = pose_error(after.map_from_cam, before.map_from_cam)
+        distance_m, angle = pose_error(after.map_from_base, before.map_from_base)
         variances = np.diagonal(before.covariance) + np.diagonal(after.covariance)
         distance_noise, angle_noise = 3.0 * np.sqrt(variances[:3].sum()), 3.0 * np.sqrt(variances[3:].sum())
         return bool(
@@ -244,20 +268,17 @@ class Localizer:
             and angle <= self.options.max_turn_rate_radps * elapsed_s + angle_noise + self.options.tolerance_rad
         )
 
-    def _believe(self, estimate: PoseEstimate) -> LocalizationResult:
+    def _believe(self, place: _Seen, camera_frame: str) -> LocalizationResult:
         self._status, self._misses = Status.TRACKING, 0
         self._hypotheses.clear()
         self._near = None
-        seen = self._at_base(estimate)
-        base = self._fusion.seen(estimate.stamp_ns, seen, estimate.kind)
-        if base is not seen:
-            map_from_cam, covariance = self._at_camera(base)
-            estimate = estimate._replace(map_from_cam=map_from_cam, covariance=covariance)
-        self._believed = estimate
+        estimate, seen = place.estimate, UncertainPose(place.map_from_base, place.covariance)
+        base = self._fusion.seen(estimate.stamp_ns, seen, estimate.kind, camera_frame)
+        self._believed = _Seen(*base, estimate)
         result = LocalizationResult(
             stamp_ns=estimate.stamp_ns,
             status=self._status,
-            map_from_cam=estimate.map_from_cam,
+            map_from_cam=estimate.map_from_cam if base is seen else self._at_camera(base).pose,
             map_from_base=base.pose,
             covariance=base.covariance,
             support=estimate.support,

@@ -103,6 +103,12 @@ def odometry_motion(
     return UncertainPose(before_from_after, np.diag([variance_m2] * 3 + [variance_rad2] * 3))
 
 
+def standing_still(options: MotionOptions) -> UncertainPose:
+    """`before_from_after` of no time."""
+    variances = [options.odometry_floor_m**2] * 3 + [options.odometry_floor_rad**2] * 3
+    return UncertainPose(Pose.identity(), np.diag(variances))
+
+
 def compose(start: UncertainPose, motion: UncertainPose) -> UncertainPose:
     """Where a body that was at `map_from_before` is after `before_from_after`, to first order in the noise."""
     end = start.pose * motion.pose
@@ -149,7 +155,7 @@ class MotionModel:
     def reset(self) -> None:
         """Forget where the body was."""
         self._anchor: tuple[int, UncertainPose] | None = None
-        self._believed: tuple[int, UncertainPose] | None = None
+        self._believed: dict[str, tuple[int, UncertainPose]] = {}  # by camera
         self._velocity: _Velocity | None = None
         self._odometry: tuple[int, Pose] | None = None
 
@@ -166,8 +172,10 @@ class MotionModel:
         self._odometry = None if odom_from_base is None else (stamp_ns, odom_from_base)
         return self._coasted(stamp_ns)
 
-    def believe(self, stamp_ns: int, map_from_base: Pose, covariance: Array) -> None:
-        """The body was there, with this covariance; a stamp before the last one resets first.
+    def believe(self, stamp_ns: int, map_from_base: Pose, covariance: Array, camera: str = "") -> None:
+        """The body was there, with this covariance, as `camera` saw it; a stamp before the last one resets first.
+
+        Poses of one camera tell the velocity: between two cameras lies also the error of where they are said to sit.
 
         Raises:
             GeometryError: not a covariance.
@@ -175,12 +183,13 @@ class MotionModel:
         now = UncertainPose(map_from_base, checked_covariance(covariance))
         if self._anchor is not None and stamp_ns < self._anchor[0]:
             self.reset()
-        elapsed_s = math.inf if self._believed is None else (stamp_ns - self._believed[0]) * 1e-9
-        if self._believed is not None and 0 < elapsed_s <= self.MAX_INTERVAL_S:
-            self._velocity = self._velocity_between(self._believed[1], now, elapsed_s)
-        elif elapsed_s > 0:
+        before = self._believed.get(camera)
+        elapsed_s = math.inf if before is None else (stamp_ns - before[0]) * 1e-9
+        if before is not None and 0 < elapsed_s <= self.MAX_INTERVAL_S:
+            self._velocity = self._velocity_between(before[1], now, elapsed_s)
+        elif all((stamp_ns - seen_ns) * 1e-9 > self.MAX_INTERVAL_S for seen_ns, _ in self._believed.values()):
             self._velocity = None
-        self._anchor = self._believed = (stamp_ns, now)
+        self._anchor = self._believed[camera] = (stamp_ns, now)
 
     def _follow(self, stamp_ns: int, odom_from_base: Pose, before_ns: int, odom_from_before: Pose) -> None:
         """Move the anchor by one step of odometry, unless that jumps."""

@@ -50,7 +50,7 @@ class PoseGraphOptions:
 class PoseGraph:
     """Fixed-lag smoother of one chain of poses.
 
-    Stamps that do not increase, and an image without relative motion to the one before, start a new chain: what was
+    A stamp before the last one, and an image without relative motion to the one before, start a new chain: what was
     seen before says nothing any more. The first answer of a chain is the estimate itself.
     """
 
@@ -84,7 +84,7 @@ class PoseGraph:
         """
         seen = None if absolute is None else UncertainPose(absolute.pose, checked_covariance(absolute.covariance))
         moved = None if relative is None else UncertainPose(relative.pose, checked_covariance(relative.covariance))
-        if moved is None or stamp_ns <= self._newest_ns:
+        if moved is None or stamp_ns < self._newest_ns:
             self.reset()
         self._newest_ns = stamp_ns
         if self._chain is None or moved is None:

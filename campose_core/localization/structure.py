@@ -30,9 +30,9 @@ class StructureEstimator:
         self._refined = refined
         self._calibrate = calibration
         self._extract = SiftExtractor()
-        keyframes = Keyframes(landmarks)
-        self._relocalize = Relocalizer(landmarks, keyframes)
-        self._tracker = Tracker(landmarks, keyframes)
+        self._keyframes = Keyframes(landmarks)
+        self._relocalize = Relocalizer(landmarks, self._keyframes)
+        self._trackers: dict[str, Tracker] = {}  # by the camera's frame: each camera follows its own last image
 
     @classmethod
     def load(cls, scene: Scene) -> StructureEstimator:
@@ -50,9 +50,12 @@ class StructureEstimator:
     def track(self, frame: Frame, camera: Camera, prior: PosePrior | None) -> list[PoseEstimate]:
         """Near the prior or not at all; without one the last images are forgotten."""
         if prior is None:
-            self._tracker.reset()
+            self._trackers.clear()
             return []
-        return self._sure(frame, [self._tracker.track(frame, self._refined(camera), prior)], Kind.TRACKED)
+        if frame.camera_frame not in self._trackers:
+            self._trackers[frame.camera_frame] = Tracker(self.landmarks, self._keyframes)
+        found = self._trackers[frame.camera_frame].track(frame, self._refined(camera), prior)
+        return self._sure(frame, [found], Kind.TRACKED)
 
     def features(self, frame: Frame) -> ImageFeatures:
         return self._extract(frame.image)
@@ -64,7 +67,8 @@ class StructureEstimator:
         return self._sure(frame, self._relocalize(features, self._refined(camera), hints), Kind.RELOCALIZED)
 
     def refresh(self) -> None:
-        self._tracker.refresh()
+        for tracker in self._trackers.values():
+            tracker.refresh()
 
     def _sure(self, frame: Frame, found: Sequence[CameraPose | None], kind: Kind) -> list[PoseEstimate]:
         """With calibrated covariances, and without those that may as well be elsewhere."""
