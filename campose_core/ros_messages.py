@@ -87,6 +87,21 @@ class RosMessages:
         header = self.header(parent, stamp_ns)
         return self.make("geometry_msgs/msg/TransformStamped", header=header, child_frame_id=child, transform=transform)
 
+    def odometry(
+        self, frame_id: str, child: str, stamp_ns: int, odom_from_base: Pose, linear: Array, angular: Array
+    ) -> Any:
+        """linear, angular: speeds (3,) in the frame of the base."""
+        twist = self.make("geometry_msgs/msg/Twist", linear=self.vector(linear), angular=self.vector(angular))
+        # Zero covariance means "unknown" (sensor_msgs and nav_msgs convention): nothing is invented here.
+        unknown = np.zeros(36)
+        return self.make(
+            "nav_msgs/msg/Odometry",
+            header=self.header(frame_id, stamp_ns),
+            child_frame_id=child,
+            pose=self.make("geometry_msgs/msg/PoseWithCovariance", pose=self.pose(odom_from_base), covariance=unknown),
+            twist=self.make("geometry_msgs/msg/TwistWithCovariance", twist=twist, covariance=unknown),
+        )
+
     def tf(self, *transforms: Any) -> Any:
         """`transforms`: TransformStamped messages. Only for files and viewers: pip has no tf2_msgs for rclpy."""
         return self.make("tf2_msgs/msg/TFMessage", transforms=list(transforms))
@@ -220,8 +235,9 @@ class RosMessages:
             "support": result.support,
             "latency_s": f"{latency_s:.6f}",
             "estimate_s": f"{result.latency_s:.6f}",
-            "snap_distance_m": "" if result.snap_distance_m is None else f"{result.snap_distance_m:.4f}",
         }
+        if result.snap_distance_m is not None:  # left out, since viewers plot an empty text as 0
+            values["snap_distance_m"] = f"{result.snap_distance_m:.4f}"
         return self.diagnostics(result.stamp_ns, name, OK if believed else WARN, text, values)
 
     def error(self, stamp_ns: int, name: str, metres: float, radians: float) -> Any:
