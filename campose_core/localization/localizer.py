@@ -18,7 +18,7 @@ from campose_core.camera import Camera
 from campose_core.capture.frame import Frame
 from campose_core.errors import GeometryError, LocalizationError
 from campose_core.geometry import Array, Pose, covariance_at_lever, pose_error
-from campose_core.localization.estimator import Kind, PoseEstimate, PoseEstimator, PosePrior
+from campose_core.localization.estimator import Kind, Matches, PoseEstimate, PoseEstimator, PosePrior
 from campose_core.localization.fusion import Fusion
 from campose_core.localization.hypotheses import Hypotheses
 from campose_core.localization.motion import MotionModel, MotionOptions, UncertainPose, checked_covariance
@@ -69,6 +69,7 @@ class LocalizationResult(NamedTuple):
     map_from_base is the pose as estimated; snapped_map_from_base the same moved to the walkable floor, None without a
     floor map or when `off_map`: too far from walkable floor to move it there. covariance: (6, 6) of map_from_base,
     (x, y, z, rx, ry, rz) about the map's axes. kind: how the pose was found. reason: why there is no pose, else empty.
+    matches: the landmarks that were found in the image, believed or not.
     """
 
     stamp_ns: int
@@ -83,6 +84,7 @@ class LocalizationResult(NamedTuple):
     kind: Kind | None = None
     latency_s: float = 0.0
     reason: str = ""
+    matches: Matches | None = None
 
     @property
     def on_floor(self) -> Pose | None:
@@ -184,7 +186,8 @@ class Localizer:
         estimates = self.estimator.estimate(frame, camera, self._prior(frame.stamp_ns, odom_from_base))
         usable = [estimate for estimate in estimates if _is_covariance(estimate.covariance)]
         result = self._judge(frame, [self._at_base(estimate) for estimate in usable])
-        return result._replace(latency_s=time.perf_counter() - started)
+        matches = usable[0].matches if usable else None
+        return result._replace(latency_s=time.perf_counter() - started, matches=matches)
 
     def refresh(self) -> None:
         """Do now what the next image would wait for: a node calls it when the pose is published."""

@@ -9,7 +9,7 @@ from campose_core.capture.frame import Frame
 from campose_core.geometry import Pose
 from campose_core.localization.aligned import aligned_landmarks
 from campose_core.localization.calibration import CovarianceCalibration
-from campose_core.localization.estimator import Kind, PoseEstimate, PosePrior, is_sure
+from campose_core.localization.estimator import Kind, Matches, PoseEstimate, PosePrior, is_sure
 from campose_core.localization.keyframes import Keyframes
 from campose_core.localization.relocalizer import Relocalizer
 from campose_core.localization.tracker import Tracker
@@ -54,8 +54,9 @@ class StructureEstimator:
             return []
         if frame.camera_frame not in self._trackers:
             self._trackers[frame.camera_frame] = Tracker(self.landmarks, self._keyframes)
-        found = self._trackers[frame.camera_frame].track(frame, self._refined(camera), prior)
-        return self._sure(frame, [found], Kind.TRACKED)
+        camera = self._refined(camera)
+        found = self._trackers[frame.camera_frame].track(frame, camera, prior)
+        return self._sure(frame, camera, [found], Kind.TRACKED)
 
     def features(self, frame: Frame) -> ImageFeatures:
         return self._extract(frame.image)
@@ -64,16 +65,24 @@ class StructureEstimator:
         self, frame: Frame, features: ImageFeatures, camera: Camera, hints: Sequence[Pose] = ()
     ) -> list[PoseEstimate]:
         """From the image alone; `hints` (map_from_cam) are places to look at first."""
-        return self._sure(frame, self._relocalize(features, self._refined(camera), hints), Kind.RELOCALIZED)
+        camera = self._refined(camera)
+        return self._sure(frame, camera, self._relocalize(features, camera, hints), Kind.RELOCALIZED)
 
     def refresh(self) -> None:
         for tracker in self._trackers.values():
             tracker.refresh()
 
-    def _sure(self, frame: Frame, found: Sequence[CameraPose | None], kind: Kind) -> list[PoseEstimate]:
+    def _sure(self, frame: Frame, camera: Camera, found: Sequence[CameraPose | None], kind: Kind) -> list[PoseEstimate]:
         """With calibrated covariances, and without those that may as well be elsewhere."""
         estimates = [
-            PoseEstimate(frame.stamp_ns, pose.world_from_cam, self._calibrate(pose.covariance), len(pose.inliers), kind)
+            PoseEstimate(
+                frame.stamp_ns,
+                pose.world_from_cam,
+                self._calibrate(pose.covariance),
+                len(pose.inliers),
+                kind,
+                Matches(camera, pose.pixels, pose.xyz),
+            )
             for pose in found
             if pose is not None
         ]

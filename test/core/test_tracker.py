@@ -60,6 +60,9 @@ def test_follows_a_drive(drive):
         errors.append(pose_error(found.world_from_cam, truth))
         assert len(found.inliers) >= 20
         np.linalg.cholesky(found.covariance)  # finite and positive definite
+        assert len(found.pixels) == len(found.xyz) == len(found.inliers)
+        offsets = camera.project(found.world_from_cam.inverse().transform(found.xyz)) - found.pixels
+        assert np.median(np.linalg.norm(offsets, axis=1)) < 1.5
         by_looks += tracker.followed
         last = found.world_from_cam
     assert (np.median(errors, axis=0) < (0.02, np.radians(0.5))).all()
