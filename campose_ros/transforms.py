@@ -1,63 +1,116 @@
-"""tf2, where the distribution has it: it does not exist on PyPI."""
+"""tf without tf2_ros: /tf is published and listened to as tf2 does, and looked up in campose_core's own tree.
+
+tf2_ros is C++ and comes with a distribution alone; the message package tf2_msgs can be built on the wheels as well.
+"""
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
-from campose_core.errors import CamposeError, LocalizationError, MissingDependency
+from rclpy.clock import JumpThreshold
+from rclpy.duration import Duration
+from rclpy.qos import DurabilityPolicy, QoSProfile
+
+from campose_core.errors import GeometryError, MissingDependency, TransformError
 from campose_core.geometry import Pose
-from campose_ros.conversions import pose_of_transform, time_message, transform_stamped
+from campose_core.transforms import TransformTree
+from campose_ros.conversions import pose_of_transform, stamp_ns_of, transform_stamped
 
 if TYPE_CHECKING:
     from rclpy.node import Node
 
+# tf2's own qualities of service, in both directions.
+MOVING = QoSProfile(depth=100)
+STATIC = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+KEEP_S = 10.0  # as tf2 does
+WAIT_S = 0.02  # on the worker's thread: a joint at 50 Hz comes within that
 
-def _tf2_ros() -> Any:
+
+def tf_message() -> Any:
+    """The class tf2_msgs.msg.TFMessage.
+
+    Raises:
+        MissingDependency: the package is not there.
+    """
     try:
-        import tf2_ros
+        return importlib.import_module("tf2_msgs.msg").TFMessage
     except ImportError as error:
         raise MissingDependency(
-            "tf2_ros is not installed (it comes with a ROS distribution, not from PyPI): "
-            "leave publish_tf and base_from_camera_tf false, and give base_from_camera"
+            "publish_tf and base_from_camera_tf need tf2_msgs, which is not installed: "
+            "apt install ros-$ROS_DISTRO-tf2-msgs, or with the wheels of PyPI: python -m campose_ros.build_tf2_msgs"
         ) from error
-    return tf2_ros
 
 
 class Transforms:
     """The broadcaster and the listener of a node.
 
     Raises:
-        MissingDependency: tf2 is asked for and is not there.
+        MissingDependency: tf is asked for and tf2_msgs is not there.
     """
 
     def __init__(self, node: Node, *, broadcast: bool, listen: bool) -> None:
         self._node = node
-        self._broadcaster = _tf2_ros().TransformBroadcaster(node) if broadcast else None
-        self._buffer = None
+        self._tree = TransformTree(KEEP_S)
+        self._publisher = node.create_publisher(tf_message(), "/tf", MOVING) if broadcast else None
+        self._subscriptions = []
+        self._jumps = None
         if listen:
-            # With `node` the buffer empties itself when simulated time jumps back.
-            self._buffer = _tf2_ros().Buffer(node=node)
-            self._listener = _tf2_ros().TransformListener(self._buffer, node, spin_thread=False)
+            back = JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=False)
+            self._jumps = node.get_clock().create_jump_callback(
+                back, post_callback=lambda _: self._tree.forget_moving()
+            )
+            self._subscriptions = [
+                node.create_subscription(tf_message(), "/tf", self._on_moving, MOVING),
+                node.create_subscription(tf_message(), "/tf_static", self._on_static, STATIC),
+            ]
 
     def broadcast(self, parent: str, child: str, stamp_ns: int, parent_from_child: Pose) -> None:
-        if self._broadcaster is not None:
-            self._broadcaster.sendTransform(transform_stamped(parent, child, stamp_ns, parent_from_child))
+        if self._publisher is not None:
+            transform = transform_stamped(parent, child, stamp_ns, parent_from_child)
+            self._publisher.publish(tf_message()(transforms=[transform]))
 
     def lookup(self, target: str, source: str, stamp_ns: int) -> Pose:
-        """`target_from_source` at the stamp, without waiting.
+        """`target_from_source` at the stamp; waits a moment for a moving link that is not there yet.
 
         Raises:
-            LocalizationError: tf does not know it.
+            TransformError: which link is missing, or by how much the stamp is too new or too old.
         """
-        assert self._buffer is not None, "made with listen"
+        assert self._subscriptions, "made with listen"
         try:
-            return pose_of_transform(self._buffer.lookup_transform(target, source, time_message(stamp_ns)))
-        except (_tf2_ros().TransformException, CamposeError) as error:
-            raise LocalizationError(f"tf does not know {target} <- {source!r} at the image's stamp: {error}") from error
+            return self._tree.lookup(target, source, stamp_ns, WAIT_S)
+        except TransformError as error:
+            raise TransformError(f"tf does not say where {source!r} sits on {target!r}: {error}") from error
+
+    def _on_moving(self, message: Any) -> None:
+        for link in message.transforms:
+            stamp_ns = stamp_ns_of(link.header.stamp)
+            if stamp_ns == 0:
+                self._refuse(link, "its stamp is zero")
+            elif (pose := self._pose(link)) is not None:
+                self._tree.add(link.header.frame_id.lstrip("/"), link.child_frame_id.lstrip("/"), stamp_ns, pose)
+
+    def _on_static(self, message: Any) -> None:
+        for link in message.transforms:
+            if (pose := self._pose(link)) is not None:
+                self._tree.add_static(link.header.frame_id.lstrip("/"), link.child_frame_id.lstrip("/"), pose)
+
+    def _pose(self, link: Any) -> Pose | None:
+        try:
+            return pose_of_transform(link)
+        except GeometryError as error:
+            self._refuse(link, str(error))
+        return None
+
+    def _refuse(self, link: Any, reason: str) -> None:
+        self._node.get_logger().warning(
+            f"tf {link.header.frame_id} -> {link.child_frame_id} refused: {reason}", throttle_duration_sec=5.0
+        )
 
     def close(self) -> None:
-        if self._broadcaster is not None:
-            self._node.destroy_publisher(self._broadcaster.pub_tf)
-        if self._buffer is not None:
-            self._listener.unregister()
-            self._node.destroy_service(self._buffer.srv)
+        if self._jumps is not None:
+            self._jumps.unregister()
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+        if self._publisher is not None:
+            self._node.destroy_publisher(self._publisher)

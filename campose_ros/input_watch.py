@@ -1,0 +1,215 @@
+"""One subscription under watch: what comes, what is lost on the way, how it is stamped, and why nothing comes.
+
+Everything is measured on a steady clock, and everything runs on the executor's thread.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import rclpy
+from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.qos import DurabilityPolicy, QoSCompatibility, QoSProfile, ReliabilityPolicy, qos_check_compatible
+
+from campose_core.localization.localizer import MISSED_INTERVALS
+from campose_ros.conversions import stamp_ns_of
+
+if TYPE_CHECKING:
+    from rclpy.node import Node
+
+WINDOW_S = 5.0
+# Of 207 raw VGA images that Fast DDS got to see, 163 were lost; a good connection loses none.
+LOST_SHARE, LEAST_LOST = 0.2, 5
+SEGMENT_BYTES = 512 * 1024  # of shared memory, by Fast DDS' default: what is larger goes through UDP in pieces
+CLOCK_OFFSET_S = 0.5  # a stamp farther from the node's clock than transport explains
+OFTEN_BACK = 3  # in a window; a bag that starts over goes back once
+IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
+
+
+class Arrival(NamedTuple):
+    """`at` by time.monotonic; `offset_s`: the node's clock less the stamp, None while the clock has no time."""
+
+    at: float
+    offset_s: float | None
+    went_back: bool
+
+
+class InputWatch:
+    """A subscription of messages with a header.
+
+    what, sender: how a person calls a message, and who ought to send it. alike: message types that may hold the same,
+    to be named where they are published.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        kind: Any,
+        topic: str,
+        callback: Callable[[Any], None],
+        qos: QoSProfile,
+        *,
+        what: str = "image",
+        sender: str = "camera",
+        alike: tuple[str, ...] = (),
+    ) -> None:
+        self._node, self._callback, self._qos = node, callback, qos
+        self._what, self._sender = what, sender
+        self._type = f"{kind.__module__.split('.')[0]}/msg/{kind.__name__}"
+        self._alike = {self._type, *alike}
+        self._started = time.monotonic()
+        self._arrivals: deque[Arrival] = deque(maxlen=1000)
+        self._losses: deque[tuple[float, int]] = deque(maxlen=1000)
+        self._newest_ns = 0
+        self._bytes = 0
+        self.received = self.lost = 0
+        self.subscription = node.create_subscription(
+            kind, topic, self._take, qos, event_callbacks=SubscriptionEventCallbacks(message_lost=self._on_lost)
+        )
+        self.topic = str(self.subscription.topic_name)
+
+    def close(self) -> None:
+        self._node.destroy_subscription(self.subscription)
+
+    def _take(self, message: Any) -> None:
+        stamp_ns, now_ns = stamp_ns_of(message.header.stamp), self._node.get_clock().now().nanoseconds
+        offset_s = (now_ns - stamp_ns) * 1e-9 if now_ns and stamp_ns else None
+        self._arrivals.append(Arrival(time.monotonic(), offset_s, stamp_ns < self._newest_ns))
+        self._newest_ns = stamp_ns
+        self._bytes = len(getattr(message, "data", ()))
+        self.received += 1
+        self._callback(message)
+
+    def _on_lost(self, event: Any) -> None:
+        self.lost += event.total_count_change
+        self._losses.append((time.monotonic(), event.total_count_change))
+
+    def _recent(self) -> list[Arrival]:
+        since = time.monotonic() - WINDOW_S
+        return [arrival for arrival in self._arrivals if arrival.at > since]
+
+    @property
+    def rate_hz(self) -> float:
+        """Messages in the last seconds."""
+        age_s = max(time.monotonic() - self._started, 1e-3)
+        return len(self._recent()) / min(WINDOW_S, age_s)
+
+    def lost_share(self) -> float:
+        """Of the messages that were sent in the last seconds, the share that DDS lost; those that were replaced by a
+        newer one before they were read do not count."""
+        since = time.monotonic() - WINDOW_S
+        lost = sum(count for at, count in self._losses if at > since)
+        return lost / (lost + len(self._recent())) if lost >= LEAST_LOST else 0.0
+
+    def offset_s(self) -> float | None:
+        """The node's clock less the stamps, as a median of the last seconds; None when nothing tells."""
+        offsets = [arrival.offset_s for arrival in self._recent() if arrival.offset_s is not None]
+        return statistics.median(offsets) if offsets else None
+
+    def fault(self) -> str:
+        """What is wrong with the messages that come, and the cure; empty when nothing is."""
+        recent = self._recent()
+        if recent and not self._newest_ns:
+            return f"what comes on {self.topic} has a stamp of zero: its driver must stamp it"
+        if sum(arrival.went_back for arrival in recent) >= OFTEN_BACK:
+            return f"the stamps on {self.topic} go back and forth: it is published by {self._publishers()}"
+        if self.lost_share() > LOST_SHARE:
+            return self._loss()
+        offset_s = self.offset_s()
+        return "" if offset_s is None or abs(offset_s) <= CLOCK_OFFSET_S else self._wrong_clock(offset_s)
+
+    def _loss(self) -> str:
+        text = f"{self.lost_share():.0%} of what is sent on {self.topic} is lost on the way"
+        if self._bytes > SEGMENT_BYTES and rclpy.get_rmw_implementation_identifier().startswith("rmw_fastrtps"):
+            return (
+                f"{text}: messages of {self._bytes / 1e6:.1f} MB do not fit the shared memory of Fast DDS. Start the "
+                f"{self._sender} with FASTRTPS_DEFAULT_PROFILES_FILE (Fast DDS 3: FASTDDS_DEFAULT_PROFILES_FILE) set "
+                "to config/fastdds_large_shm.xml of campose_ros, or use compressed images"
+            )
+        return f"{text}: is the network, or this machine, overloaded?"
+
+    def _wrong_clock(self, offset_s: float) -> str:
+        text = (
+            f"{self.topic} is stamped {_span(abs(offset_s))} {'before' if offset_s > 0 else 'after'} the node's clock"
+        )
+        if self._node.get_parameter("use_sim_time").value:
+            return f"{text}: it is not in simulated time. Set use_sim_time in its driver too, or nowhere"
+        if self._node.count_publishers("/clock"):
+            return f"{text}, and somebody publishes /clock: set use_sim_time to true"
+        return (
+            f"{text}: synchronise the clocks (chrony, PTP); a bag is played with `ros2 bag play --clock` and "
+            "use_sim_time:=true"
+        )
+
+    def silence(self, patience_s: float) -> str:
+        """That nothing has come for so long, and why; empty while messages come.
+
+        A slow sender is not silent between two messages: patience is at least as long as the localizer's with it.
+        """
+        last = [arrival.at for arrival in self._arrivals][-2:]
+        silence_s = silent_for(last or [self._started], time.monotonic(), patience_s)
+        if not silence_s:
+            return ""
+        return f"no {self._what} on {self.topic} for {silence_s:.0f} s: {self._why_silent()}"
+
+    def _why_silent(self) -> str:
+        if self.subscription.get_publisher_count():
+            return f"{self._publishers()} sends none, is the {self._sender} running?"
+        endpoints = self._node.get_publishers_info_by_topic(self.topic)
+        for endpoint in endpoints:
+            if endpoint.topic_type == self._type:
+                return f"{_name(endpoint)} {self._never_connects(endpoint.qos_profile)}"
+        if endpoints:
+            setting = ": is image_transport right?" if self._type in IMAGE_TYPES else ""
+            return f"what {_name(endpoints[0])} publishes there is {endpoints[0].topic_type}, not {self._type}{setting}"
+        topics = [name for name, kinds in self._node.get_topic_names_and_types() if self._alike & {*kinds}]
+        published = ", ".join(name for name in sorted(topics) if self._node.count_publishers(name))
+        return "nobody publishes it" + (f"; other {self._what} topics: {published}" if published else "")
+
+    def _never_connects(self, offered: QoSProfile) -> str:
+        if (offered.reliability, self._qos.reliability) == (ReliabilityPolicy.BEST_EFFORT, ReliabilityPolicy.RELIABLE):
+            cure = "set reliable_images to false" if self._type in IMAGE_TYPES else "let it publish reliably"
+            return f"publishes best effort and a reliable subscription never connects to that: {cure}"
+        if (offered.durability, self._qos.durability) == (DurabilityPolicy.VOLATILE, DurabilityPolicy.TRANSIENT_LOCAL):
+            return "publishes volatile and a latched subscription never connects to that: let it be transient local"
+        compatible, reason = qos_check_compatible(offered, self._qos)
+        if compatible is QoSCompatibility.OK:
+            return "has only just come"
+        return f"has another quality of service: {reason.strip().rstrip(';')}"
+
+    def _publishers(self) -> str:
+        names = sorted({_name(endpoint) for endpoint in self._node.get_publishers_info_by_topic(self.topic)})
+        return " and ".join(names) or "nobody"
+
+    def facts(self) -> dict[str, object]:
+        """Keys for the diagnostics."""
+        offset_s = self.offset_s()
+        return {
+            "rate_hz": f"{self.rate_hz:.1f}",
+            "received": self.received,
+            "lost": self.lost,
+            "publishers": self.subscription.get_publisher_count(),
+            "clock_minus_stamp_s": "" if offset_s is None else f"{offset_s:.3f}",
+        }
+
+
+def silent_for(arrivals: Sequence[float], now: float, patience_s: float) -> float:
+    """Seconds since the last arrival; 0 while that is within the patience."""
+    silence_s = now - arrivals[-1]
+    interval_s = arrivals[-1] - arrivals[-2] if len(arrivals) > 1 else 0.0
+    return silence_s if silence_s > max(patience_s, MISSED_INTERVALS * interval_s) else 0.0
+
+
+def _name(endpoint: Any) -> str:
+    return str(endpoint.node_namespace.rstrip("/") + "/" + endpoint.node_name)
+
+
+def _span(seconds: float) -> str:
+    for unit_s, unit in ((86400.0, "days"), (3600.0, "hours"), (60.0, "minutes")):
+        if seconds >= 2 * unit_s:
+            return f"{seconds / unit_s:.0f} {unit}"
+    return f"{seconds:.2f} s"
