@@ -1,0 +1,101 @@
+"""Pixels out of the messages of one image topic: pictures by themselves, or packets of a video.
+
+Messages are read by attribute only, so the same code serves bags and live ROS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from campose_core.capture.frame import Frame, Image
+from campose_core.capture.image_codec import decode_compressed, decode_image, is_plain_jpeg
+from campose_core.capture.video_packets import PacketDecoder, codec_of
+from campose_core.errors import CaptureError
+
+# Video in sensor_msgs/CompressedImage says so in its format. The last two are of packages that not everybody has.
+IMAGE_TYPES = (
+    "sensor_msgs/msg/Image",
+    "sensor_msgs/msg/CompressedImage",
+    "foxglove_msgs/msg/CompressedVideo",
+    "ffmpeg_image_transport_msgs/msg/FFMPEGPacket",
+)
+TRANSPORTS = ("compressed", "ffmpeg", "foxglove")  # image_transport's: the topic of the image, and /TRANSPORT
+OTHER_CODEC = "video of the codec {!r} is not read, known are h264 and h265"
+
+
+class Picture(NamedTuple):
+    """An image, its header stamp and frame; `pixels()` (H, W, 3) uint8 RGB decodes it, and raises CaptureError."""
+
+    stamp_ns: int
+    camera_frame: str
+    pixels: Callable[[], Image]
+    jpeg: bytes | None = None
+
+    def frame(self, name: str) -> Frame:
+        """
+        Raises:
+            CaptureError: it cannot be decoded.
+        """
+        image = self.pixels()
+        jpeg = self.jpeg if self.jpeg is not None and is_plain_jpeg(self.jpeg) else None
+        return Frame(self.stamp_ns, image, self.camera_frame, name, jpeg)
+
+
+def image_stamp_ns(message: Any) -> int:
+    """The stamp of an image message in nanoseconds."""
+    stamp = message.header.stamp if hasattr(message, "header") else message.timestamp
+    return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
+
+
+def image_frame(message: Any) -> str:
+    """The optical frame of an image message."""
+    return str(message.header.frame_id if hasattr(message, "header") else message.frame_id)
+
+
+def video_name(message: Any) -> str | None:
+    """What a message calls the video that it is a packet of; None for a picture by itself."""
+    if hasattr(message, "timestamp"):  # foxglove_msgs/CompressedVideo
+        return str(message.format)
+    if hasattr(message, "pts"):  # ffmpeg_image_transport_msgs/FFMPEGPacket
+        return str(message.encoding)
+    name = str(getattr(message, "format", ""))
+    return name if codec_of(name) else None
+
+
+def base_topic(topic: str) -> str:
+    """The image topic without its transport."""
+    base, _, last = topic.rpartition("/")
+    return base if last in TRANSPORTS else topic
+
+
+class ImageDecoder:
+    """Decodes the messages of one topic; for video it keeps what the next packet needs."""
+
+    def __init__(self) -> None:
+        self._video: PacketDecoder | None = None
+
+    def feed(self, message: Any) -> list[Picture]:
+        """The pictures that a message completes: itself, or those of a video up to it.
+
+        Raises:
+            CaptureError: a damaged packet, one before the first key picture, or video of another codec.
+            MissingDependency: it is video, and PyAV is not installed.
+        """
+        name = video_name(message)
+        if name is None:
+            return [_single(message)]
+        codec = codec_of(name)
+        if codec is None:
+            raise CaptureError(OTHER_CODEC.format(name))
+        if self._video is None or self._video.codec != codec:
+            self._video = PacketDecoder(codec)
+        pictures, camera_frame = self._video.feed(image_stamp_ns(message), bytes(message.data)), image_frame(message)
+        return [Picture(picture.stamp_ns, camera_frame, picture.pixels) for picture in pictures]
+
+
+def _single(message: Any) -> Picture:
+    stamp_ns, camera_frame = image_stamp_ns(message), image_frame(message)
+    if hasattr(message, "encoding"):
+        return Picture(stamp_ns, camera_frame, lambda: decode_image(message))
+    return Picture(stamp_ns, camera_frame, lambda: decode_compressed(message), bytes(message.data))
