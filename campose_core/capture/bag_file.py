@@ -52,6 +52,11 @@ class Definition(NamedTuple):
     digest: str
     qos: tuple[Any, ...]
 
+    @property
+    def latched(self) -> bool:
+        """Whether a publisher kept its last message for those who come late."""
+        return any(profile.durability.name == "TRANSIENT_LOCAL" for profile in self.qos)
+
 
 class _Source(Protocol):
     """One file, or one folder, of a bag."""

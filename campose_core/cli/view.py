@@ -1,4 +1,4 @@
-"""`campose view SCENE`: look at a scene in Foxglove or Lichtblick."""
+"""`campose view SCENE|MCAP|BAG`: look at a scene or a recording in Foxglove or Lichtblick."""
 
 import signal
 import threading
@@ -6,36 +6,56 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
+from campose_core.capture.bag_file import is_bag, open_bag
 from campose_core.errors import UsageError
 from campose_core.progress import say
 from campose_core.scene import Scene
 from campose_core.visualization.layout import how_to_look
+from campose_core.visualization.topics import Source
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("scene", type=Path, help="scene folder")
+    parser.add_argument("what", type=Path, metavar="SCENE|MCAP|BAG", help="scene folder, MCAP file, or bag")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 lets the network look")
     parser.add_argument("--port", type=int, default=8765, help="port to listen on; 0 takes any free one")
     parser.add_argument("--mcap", type=Path, metavar="OUT.mcap", help="write the scene to this file, serve nothing")
 
 
 def run(options: Namespace) -> None:
-    path = Path(options.scene)
-    if path.is_file() or (path / "metadata.yaml").is_file():
-        raise UsageError(f"{path} is a recording, not a scene. {how_to_look(f'Open local file, {path}')}")
-    scene = Scene.open(path)
-    if options.mcap is not None:
-        from campose_core.visualization.mcap import write_scene_mcap
-
-        write_scene_mcap(options.mcap, scene)
-        say(f"wrote {options.mcap}\n{how_to_look(f'Open local file, {options.mcap}')}")
+    path = Path(options.what)
+    if path.exists() and is_bag(path):
+        if options.mcap is not None:
+            raise UsageError(f"{path} is a recording: --mcap writes scenes, and the app opens MCAP files itself")
+        _view_recording(path, options)
         return
+    from campose_core.visualization.scene_view import SceneView
+
+    view = SceneView(Scene.open(path))
+    if options.mcap is None:
+        _serve(view, options)
+        return
+    from campose_core.visualization.mcap import write_source
+
+    write_source(options.mcap, view)
+    say(f"wrote {options.mcap}\n{how_to_look(f'Open local file, {options.mcap}')}")
+
+
+def _view_recording(path: Path, options: Namespace) -> None:
+    from campose_core.visualization.recording_view import RecordingView
+
+    with open_bag(path) as bag:
+        if path.suffix == ".mcap":
+            say(f"the app opens this file by itself as well: Open local file, {path}")
+        _serve(RecordingView(bag), options)
+
+
+def _serve(source: Source, options: Namespace) -> None:
     from campose_core.visualization.server import serve
 
     stop = threading.Event()
     before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        serve(scene, options.host, options.port, stop)
+        serve(source, options.host, options.port, stop)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

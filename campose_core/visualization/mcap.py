@@ -18,14 +18,15 @@ from campose_core.extras import load_extra
 from campose_core.files import replacing
 from campose_core.floor import FloorMap
 from campose_core.geometry import Pose, pose_error
-from campose_core.scene import Scene
 from campose_core.trajectory import Trajectory
+from campose_core.visualization.cdr_channels import CdrChannels
 from campose_core.visualization.channels import Channels, Landmarks, Moment, Still
-from campose_core.visualization.scene_view import moments_of, still_of
+from campose_core.visualization.topics import Source
 
 JPEG_QUALITY = 85
 # A failed write shows when the file is flushed: often enough to stop early, seldom enough to compress well.
 MOMENTS_PER_FLUSH = 100
+MESSAGES_PER_FLUSH = 500
 
 
 def write_mcap(
@@ -74,15 +75,30 @@ def write_mcap(
     _write(Path(path), still, moments)
 
 
-def write_scene_mcap(path: Path | str, scene: Scene) -> None:
-    """Write a scene and the walk through it, whole or not at all.
+def write_source(path: Path | str, source: Source) -> None:
+    """Write a source from its beginning to its end as a file of rosbag2's profile, whole or not at all.
 
     Raises:
-        SceneError, FloorError: the scene is damaged.
+        SceneError: a picture of the scene is missing.
         CamposeError: the file cannot be written.
         MissingDependency: foxglove-sdk is not installed.
     """
-    _write(Path(path), still_of(scene), moments_of(scene))
+    foxglove, path = load_extra("foxglove", "view"), Path(path)
+    from foxglove.mcap import MCAPWriteOptions
+
+    context = foxglove.Context()
+    channels = CdrChannels(context, source.topics)
+    options = MCAPWriteOptions(profile="ros2")
+    begin_ns, _ = source.span_ns
+    try:
+        with replacing(path) as beside, foxglove.open_mcap(beside, context=context, writer_options=options) as writer:
+            channels.log(source.latched(begin_ns))
+            for count, message in enumerate(source.messages(begin_ns, channels.wanted), start=1):
+                channels.log([message])
+                if count % MESSAGES_PER_FLUSH == 0:
+                    writer.flush()
+    except (OSError, RuntimeError) as error:  # foxglove reports every I/O fault as RuntimeError
+        raise CamposeError(f"{path} cannot be written: {error}") from error
 
 
 def _write(path: Path, still: Still, moments: Iterator[Moment]) -> None:

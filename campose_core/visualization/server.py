@@ -1,69 +1,68 @@
-"""A live Foxglove server for a scene: it shows, and takes nothing from its clients.
+"""A Foxglove server for a scene or a recording: it takes nothing from its clients but play, pause, speed and seek.
 
 The protocol (foxglove.sdk.v1) keeps no last message for those who come late, and any web page may connect to a local
-port. So what stands still is logged again whenever someone subscribes to it, and the server offers no way to publish,
-to call services or to set parameters. It only broadcasts the recording's clock, which viewers need to play in a loop.
+port. So what is latched is logged again whenever someone subscribes to it, and the server offers no way to publish, to
+call services or to set parameters. There is one clock for all clients; a viewer that knows no playback control goes by
+it, and sees the show in a loop.
 """
 
 from __future__ import annotations
 
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
-from campose_core.errors import CamposeError, SceneError, UsageError
+from campose_core.errors import CamposeError, UsageError
 from campose_core.extras import load_extra
 from campose_core.progress import say
-from campose_core.scene import Scene
-from campose_core.visualization.channels import Channels, Still
+from campose_core.visualization.cdr_channels import CdrChannels
 from campose_core.visualization.layout import how_to_look
-from campose_core.visualization.scene_view import moments_of, still_of
+from campose_core.visualization.playback import Playback
+from campose_core.visualization.topics import Source
 
 if TYPE_CHECKING:
-    from foxglove.websocket import ChannelView, Client, WebSocketServer
+    from foxglove.websocket import ChannelView, Client, PlaybackControlRequest, PlaybackState, WebSocketServer
 
 # Per client; then the oldest messages are dropped. About 20 frames.
 MESSAGE_BACKLOG = 128
-# How long a late subscriber waits for what stands still.
-POLL_S = 0.05
+POLL_S = 0.05  # how long a late subscriber waits for what is latched, and a spectator for what he asked
 LONGEST_PAUSE_S = 2.0
 BETWEEN_LOOPS_S = 1.0
+LOOK_BACK_NS = 500_000_000  # whoever moves the clock while it stands still sees the messages of so long before
 
 
-def serve(scene: Scene, host: str = "127.0.0.1", port: int = 8765, stop: threading.Event | None = None) -> None:
-    """Serve a scene until `stop` is set: its frames in a loop at recorded speed.
+def serve(source: Source, host: str = "127.0.0.1", port: int = 8765, stop: threading.Event | None = None) -> None:
+    """Serve a source until `stop` is set: in a loop at recorded speed, unless a viewer says otherwise.
 
     `host`: the address to listen on; others than the loopback let everybody in the network look. Port 0: any free one.
 
     Raises:
-        SceneError, FloorError: the scene holds no frames, or is damaged.
+        SceneError: a picture of the scene is missing.
         UsageError: no such port.
         CamposeError: the address cannot be listened on (the port is taken).
         MissingDependency: foxglove-sdk is not installed.
     """
     foxglove = load_extra("foxglove", "view")
-    if not scene.frames:
-        raise SceneError(f"{scene.path} holds no frames: add a recording with `campose extract`")
-    still = still_of(scene)
     context = foxglove.Context()
-    channels = Channels(context)
-    subscriptions = Subscriptions()
-    server = start_server(host, port, scene.name, context, subscriptions, clock=True)
+    channels = CdrChannels(context, source.topics)
+    playback = Playback(source.span_ns)
+    listener = Listener(playback)
+    server = start_server(host, port, source.name, context, listener, clock=True, playback=playback)
     try:
         if host not in ("127.0.0.1", "localhost", "::1"):
-            say(f"warning: listening on {host}: everybody who reaches this machine can see the scene")
-        say(f"serving {scene.path} on ws://{host}:{server.port} (Ctrl-C stops)")
+            say(f"warning: listening on {host}: everybody who reaches this machine can look")
+        say(f"serving {source.name} on ws://{host}:{server.port} (Ctrl-C stops)")
         seen_from_here = "127.0.0.1" if host == "0.0.0.0" else host
         say(how_to_look(f"Open connection, ws://{seen_from_here}:{server.port}"))
-        _play(server, channels, scene, still, subscriptions, stop or threading.Event())
+        _Show(server, channels, source, playback, listener, stop or threading.Event()).run()
     finally:
         server.stop()
 
 
-class Subscriptions:
-    """Topics that someone subscribed to since they were last taken; the server calls it from its own thread."""
+class Listener:
+    """What clients ask for; the server calls it from its own threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, playback: Playback) -> None:
+        self._playback = playback
         self._lock = threading.Lock()
         self._topics: set[str] = set()
 
@@ -74,18 +73,43 @@ class Subscriptions:
     def on_unsubscribe(self, client: Client, channel: ChannelView) -> None:
         pass
 
-    def take(self) -> set[str]:
+    def on_playback_control_request(self, request: PlaybackControlRequest) -> PlaybackState:
+        from foxglove.websocket import PlaybackCommand
+
+        playing = request.playback_command == PlaybackCommand.Play
+        self._playback.control(playing, request.playback_speed, request.seek_time)
+        return playback_state(self._playback, did_seek=request.seek_time is not None, answers=request.request_id)
+
+    def take_subscribed(self) -> set[str]:
+        """Topics that someone subscribed to since the last call."""
         with self._lock:
             topics, self._topics = self._topics, set()
         return topics
 
 
+def playback_state(playback: Playback, did_seek: bool, answers: str | None = None) -> PlaybackState:
+    """`did_seek` makes a viewer forget what it has drawn."""
+    from foxglove.websocket import PlaybackState, PlaybackStatus
+
+    status = PlaybackStatus.Playing if playback.playing else PlaybackStatus.Paused
+    return PlaybackState(status, playback.now_ns, playback.speed, did_seek, answers)
+
+
 def start_server(
-    host: str, port: int, name: str, context: Any, listener: Any, *, clock: bool, backlog: int = MESSAGE_BACKLOG
+    host: str,
+    port: int,
+    name: str,
+    context: Any,
+    listener: Any,
+    *,
+    clock: bool,
+    backlog: int = MESSAGE_BACKLOG,
+    playback: Playback | None = None,
 ) -> WebSocketServer:
     """A server that takes nothing from its clients. `listener` hears of subscriptions, on the server's thread.
 
     clock: the server will broadcast the time; viewers wait for that then, and go by the wall clock otherwise.
+    playback: what `listener` lets clients control.
     backlog: messages that wait for a slow client; the oldest are dropped for newer ones, for that client alone.
 
     Raises:
@@ -96,12 +120,16 @@ def start_server(
     foxglove = load_extra("foxglove", "view")
     if not 0 <= port <= 65535:
         raise UsageError(f"port must be 0 to 65535, got {port}")
+    capabilities = [foxglove.Capability.Time] if clock else []
+    if playback is not None:
+        capabilities.append(foxglove.Capability.PlaybackControl)
     try:
         return foxglove.start_server(
             name=f"campose: {name}",
             host=host,
             port=port,
-            capabilities=[foxglove.Capability.Time] if clock else [],
+            capabilities=capabilities,
+            playback_time_range=None if playback is None else playback.span_ns,
             server_listener=listener,
             context=context,
             message_backlog_size=backlog,
@@ -113,40 +141,76 @@ def start_server(
         ) from error
 
 
-def _play(
-    server: WebSocketServer,
-    channels: Channels,
-    scene: Scene,
-    still: Still,
-    subscriptions: Subscriptions,
-    stop: threading.Event,
-) -> None:
-    while not stop.is_set():
-        shown_ns: int | None = None
-        due = time.monotonic()
-        for moment in moments_of(scene):
-            if shown_ns is None:
-                # A clock that jumps back makes a viewer forget what it has drawn.
-                server.broadcast_time(moment.stamp_ns)
-                channels.log_still(still, moment.stamp_ns)
+class _Show:
+    """Plays the source on the channels, as its playback says."""
+
+    def __init__(
+        self,
+        server: WebSocketServer,
+        channels: CdrChannels,
+        source: Source,
+        playback: Playback,
+        listener: Listener,
+        stop: threading.Event,
+    ) -> None:
+        self._server, self._channels, self._source = server, channels, source
+        self._playback, self._listener, self._stop = playback, listener, stop
+
+    def run(self) -> None:
+        begin_ns = now_ns = self._playback.span_ns[0]
+        while not self._stop.is_set():
+            # A clock that jumps back makes a viewer forget what it has drawn.
+            self._server.broadcast_time(now_ns)
+            self._log_latched(set(self._source.topics))
+            if self._messages(now_ns) and self._hold(BETWEEN_LOOPS_S):
+                now_ns = begin_ns
+                self._playback.skip_to(begin_ns)
+                self._server.broadcast_playback_state(playback_state(self._playback, did_seek=True))
             else:
-                due += min((moment.stamp_ns - shown_ns) * 1e-9, LONGEST_PAUSE_S)
-                _wait(due, channels, still, shown_ns, subscriptions, stop)
-            if stop.is_set():
-                return
-            server.broadcast_time(moment.stamp_ns)
-            channels.log_moment(moment)
-            shown_ns = moment.stamp_ns
-        if shown_ns is not None:
-            _wait(due + BETWEEN_LOOPS_S, channels, still, shown_ns, subscriptions, stop)
+                self._stop.wait(POLL_S)  # the answer that lets the viewer forget what it has drawn comes first
+                now_ns = self._playback.now_ns
 
+    def _messages(self, now_ns: int) -> bool:
+        """From LOOK_BACK_NS before now to the end, each when it is due; False when the clock was moved meanwhile, or
+        the server is to stop."""
+        for message in self._source.messages(now_ns - LOOK_BACK_NS, self._channels.wanted):
+            if not self._wait(message.stamp_ns):
+                return False
+            if message.stamp_ns > now_ns:
+                self._server.broadcast_time(message.stamp_ns)
+            self._channels.log([message])
+        return True
 
-def _wait(
-    due: float, channels: Channels, still: Still, now_ns: int, subscriptions: Subscriptions, stop: threading.Event
-) -> None:
-    """Until `due` (monotonic seconds), logging for late subscribers what stands still."""
-    while True:
-        channels.log_still(still, now_ns, subscriptions.take())
-        remaining = due - time.monotonic()
-        if remaining <= 0 or stop.wait(min(remaining, POLL_S)):
-            return
+    def _wait(self, stamp_ns: int) -> bool:
+        if self._playback.playing and self._playback.seconds_until(stamp_ns) > LONGEST_PAUSE_S:
+            self._playback.skip_to(stamp_ns - round(LONGEST_PAUSE_S * 1e9 * self._playback.speed))
+        while True:
+            self._greet()
+            if self._stop.is_set() or self._playback.take_move():
+                return False
+            remaining_s = self._playback.seconds_until(stamp_ns)
+            if remaining_s <= 0:
+                return True
+            self._stop.wait(min(remaining_s, POLL_S))
+
+    def _hold(self, seconds: float) -> bool:
+        """So long at the end, and as long as it stands still; False when the clock was moved."""
+        held_s = 0.0
+        while held_s < seconds or not self._playback.playing:
+            self._greet()
+            if self._stop.wait(POLL_S) or self._playback.take_move():
+                return False
+            held_s += POLL_S
+        return True
+
+    def _greet(self) -> None:
+        """Tell who came since the last time how the clock goes, and what is latched on the topics they chose."""
+        topics = self._listener.take_subscribed()
+        if topics:
+            self._server.broadcast_playback_state(playback_state(self._playback, did_seek=False))
+            self._log_latched(topics)
+
+    def _log_latched(self, topics: set[str]) -> None:
+        now_ns = self._playback.now_ns
+        latched = [message for message in self._source.latched(now_ns) if message.topic in topics]
+        self._channels.log(message._replace(stamp_ns=now_ns) for message in latched)

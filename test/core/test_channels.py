@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
-from viewing import decode, pose_of, small_floor, small_scene, stamp_of
+from viewing import decode, pose_of, small_floor, small_scene
 
 from campose_core.camera import MODEL_PARAMS, Camera
 from campose_core.errors import UsageError
@@ -19,6 +19,10 @@ from campose_core.visualization.channels import JSON_SCHEMAS, TOPICS, error_topi
 
 STAMP = 1_700_000_000_123_456_789
 metres = st.floats(-1000, 1000)
+
+
+def stamp_of(message) -> int:
+    return int(message.timestamp.seconds) * 10**9 + int(message.timestamp.nanos)
 
 
 def received(message):

@@ -7,17 +7,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from viewing import Viewer, campose_view, layout_topics, pose_of, small_scene, stamp_of
+from viewing import Viewer, campose_view, layout_topics, pose_of, small_scene, stamp_of, values
 
 from campose_core.geometry import pose_error
 from campose_core.scene import Scene
-from campose_core.visualization.channels import TOPICS
+from campose_core.visualization.topics import TYPES
 from campose_core.walkable import load_walkable
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 HEADER = "name,source,stamp_ns,camera,split,x,y,z,qx,qy,qz,qw\n"
-STANDING_STILL = {"/map", "/landmarks", "/path/reference", "/log"}
-OF_A_FRAME = {"/pose", "/tf", "/camera/image", "/camera/calibration", "/status"}
+STANDING_STILL = {"/map", "/localizer/walkable", "/localizer/landmarks", "/reference/path", "/diagnostics"}
+OF_A_FRAME = {
+    "/localizer/pose", "/tf", "/camera/image_raw/compressed", "/camera/camera_info", "/localizer/matches/compressed",
+    "/localizer/status",
+}  # fmt: skip
+POSE, IMAGE = "/localizer/pose", "/camera/image_raw/compressed"
 
 
 @pytest.fixture(scope="module")
@@ -38,42 +42,45 @@ def run_view(*arguments: str) -> "subprocess.CompletedProcess[str]":
 
 def test_it_shows_the_scene(scene, address):
     with Viewer(address) as viewer:
-        viewer.await_topics(set(TOPICS))
-        assert {topic: channel["schemaName"] for topic, channel in viewer.channels.items()} == TOPICS
+        viewer.await_topics(STANDING_STILL | OF_A_FRAME)
+        kinds = {topic: (channel["schemaName"], channel["encoding"]) for topic, channel in viewer.channels.items()}
+        assert kinds == {topic: (TYPES[topic], "cdr") for topic in STANDING_STILL | OF_A_FRAME}
         layout = json.loads((REPOSITORY / "config" / "foxglove_layout.json").read_text())
-        assert layout_topics(layout) <= set(viewer.channels)
-        found = viewer.await_messages(*STANDING_STILL, *OF_A_FRAME)
+        assert set(viewer.channels) <= layout_topics(layout) | {"/tf"}
+        found = viewer.await_messages(*viewer.channels)
 
     walkable = load_walkable(scene.path / "floor")
-    grid = found["/map"][0][1]
-    rows = len(grid.data) // grid.row_stride
-    assert (rows, grid.column_count) == walkable.floor.shape
-    assert grid.cell_size.x == walkable.floor.resolution
-    np.testing.assert_allclose([grid.pose.position.x, grid.pose.position.y], walkable.floor.origin[:2])
+    grid, walk_grid = found["/map"][0][1], found["/localizer/walkable"][0][1]
+    assert (grid.info.height, grid.info.width) == walkable.floor.shape
+    np.testing.assert_array_equal(grid.data.reshape(walkable.floor.shape), walkable.floor.occupancy)
+    np.testing.assert_array_equal(walk_grid.data.reshape(walkable.floor.shape) == 0, walkable.walkable)
 
     with np.load(scene.sfm_dir / "landmarks.npz") as arrays:
         in_map = scene.alignment.map_from_sfm.transform(arrays["xyz"])
-    cloud = found["/landmarks"][0][1]
-    data = np.frombuffer(cloud.data, dtype=np.uint8).reshape(-1, cloud.point_stride)
+    cloud = found["/localizer/landmarks"][0][1]
+    data = cloud.data.reshape(-1, cloud.point_step)
     np.testing.assert_allclose(np.ascontiguousarray(data[:, :12]).view("<f4"), in_map, rtol=1e-6)
 
     pictures = {frame.name: frame for frame in scene.frames}
-    for stamp_ns, status in found["/status"]:
-        frame = pictures[status["image"]]
-        pose = next(message for at_ns, message in found["/pose"] if at_ns == stamp_ns)
+    for stamp_ns, status in found["/localizer/status"]:
+        frame = pictures[values(status)["image"]]
+        pose = next(message for at_ns, message in found[POSE] if at_ns == stamp_ns)
         assert stamp_of(pose) == stamp_ns
         assert max(pose_error(pose_of(pose.pose), frame.map_from_cam)) < 1e-7
-        image = next(message for at_ns, message in found["/camera/image"] if at_ns == stamp_ns)
-        assert image.data == scene.frame_path(frame).read_bytes()
-        assert image.frame_id == found["/tf"][0][1].child_frame_id == found["/camera/calibration"][0][1].frame_id
-    said = [message.message for _, message in found["/log"]]
-    assert "10 frames, 9 with a pose" in said[0]
+        image = next(message for at_ns, message in found[IMAGE] if at_ns == stamp_ns)
+        assert image.data.tobytes() == scene.frame_path(frame).read_bytes()
+        (link,) = found["/tf"][0][1].transforms
+        frames = {link.child_frame_id, image.header.frame_id, found["/camera/camera_info"][0][1].header.frame_id}
+        assert len(frames) == 1
+    (said,) = found["/diagnostics"][0][1].status
+    assert "10 frames, 9 with a pose" in said.message
+    assert values(found["/diagnostics"][0][1])["landmarks"] == "50"
 
 
 def test_who_comes_late_sees_what_stands_still(tmp_path):
     scene = small_scene(tmp_path / "scene", frames=100)  # 21 s until it starts again, which would log all of it too
     with campose_view(str(scene.path), "--port", "0") as (_, address), Viewer(address) as early:
-        early.await_messages("/map", "/pose")
+        early.await_messages("/map", POSE)
         with Viewer(address) as late:
             late.await_messages(*STANDING_STILL)
         early.send(op="unsubscribe", subscriptionIds=[early.channels["/map"]["id"]])
@@ -83,7 +90,7 @@ def test_who_comes_late_sees_what_stands_still(tmp_path):
 
 def test_frames_come_in_stamp_order_and_start_again(scene, address):
     with Viewer(address) as viewer:
-        found = viewer.await_messages("/camera/image", count=len(scene.frames) + 2)["/camera/image"]
+        found = viewer.await_messages(IMAGE, count=len(scene.frames) + 2)[IMAGE]
         stamps = [stamp_ns for stamp_ns, _ in found]
         (restart,) = [i for i in range(1, len(stamps)) if stamps[i] <= stamps[i - 1]]
         assert stamps[restart] == scene.frames[0].stamp_ns
@@ -91,6 +98,32 @@ def test_frames_come_in_stamp_order_and_start_again(scene, address):
         backward = [i for i in range(1, len(viewer.clock)) if viewer.clock[i] < viewer.clock[i - 1]]
         assert backward
         assert viewer.clock[backward[0]] == scene.frames[0].stamp_ns
+
+
+def test_the_app_stops_the_clock_and_moves_it(tmp_path):
+    scene = small_scene(tmp_path / "scene", frames=100)
+    begin_ns = scene.frames[0].stamp_ns
+    with campose_view(str(scene.path), "--port", "0") as (_, address), Viewer(address) as viewer:
+        viewer.await_messages(IMAGE)
+        assert viewer.info["dataStartTime"]["sec"] * 10**9 == begin_ns
+        paused = viewer.control(play=False)
+        assert (paused.status, paused.did_seek) == (1, False)
+        there_ns = begin_ns + 5_000_000_000
+        moved = viewer.control(play=False, seek_ns=there_ns)
+        assert (moved.status, moved.now_ns, moved.did_seek) == (1, there_ns, True)
+        # Standing still it shows the pictures that led there, and what is latched.
+        while True:
+            stamps = [stamp_ns for stamp_ns, _ in viewer.messages(IMAGE)[IMAGE]]
+            if stamps[-1] == there_ns:
+                break
+        assert viewer.control(play=False).now_ns == there_ns
+        fast = viewer.control(play=True, speed=4.0)
+        assert (fast.status, fast.speed) == (0, 4.0)
+        stamps = [stamp_ns for stamp_ns, _ in viewer.messages(IMAGE, count=10)[IMAGE]]
+        assert stamps == sorted(stamps)
+        assert stamps[0] > there_ns
+        back = viewer.control(play=True, speed=float("nan"), seek_ns=0)  # before the beginning
+        assert (back.now_ns - begin_ns < 10**9, back.speed) == (True, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -107,21 +140,21 @@ def test_junk_leaves_the_server_alive(address, junk):
         hostile.await_topics({"/map"})
         hostile.socket.send(junk)
         with Viewer(address) as other:
-            assert other.await_messages("/map", "/pose")["/pose"]
+            assert other.await_messages("/map", POSE)[POSE]
 
 
 def test_clients_can_only_look(address):
     with Viewer(address) as viewer:
         viewer.await_topics({"/map"})
-        assert viewer.info["capabilities"] == ["time"]
+        assert sorted(viewer.info["capabilities"]) == ["playbackControl", "time"]
         fields = {"id": 1, "topic": "/initialpose", "encoding": "json", "schemaName": ""}
         viewer.send(op="advertise", channels=[fields])
         viewer.socket.send(b"\x01" + (1).to_bytes(4, "little") + b"{}")
-        viewer.await_messages("/pose")
+        viewer.await_messages(POSE)
         refusal = "Server does not support clientPublish capability"
         assert refusal in [status["message"] for status in viewer.statuses]
     with Viewer(address) as other:
-        other.await_messages("/pose")
+        other.await_messages(POSE)
         assert "/initialpose" not in other.channels
 
 
@@ -129,7 +162,7 @@ def test_clients_can_only_look(address):
 def test_it_stops_when_told(scene, number):
     with campose_view(str(scene.path), "--port", "0") as (process, address):
         with Viewer(address) as viewer:
-            viewer.await_messages("/pose")
+            viewer.await_messages(POSE)
             process.send_signal(number)
             assert process.wait(timeout=10) == 0
         assert "Traceback" not in process.stderr.read()
@@ -144,7 +177,7 @@ def test_only_this_machine_can_look_unless_told_otherwise(scene):
     with campose_view(str(scene.path), "--host", "0.0.0.0", "--port", "0") as (process, address):
         port = int(address.rsplit(":", 1)[1])
         with Viewer(f"ws://127.0.0.2:{port}") as viewer:
-            assert viewer.await_messages("/pose")
+            assert viewer.await_messages(POSE)
         process.terminate()
         assert process.wait(timeout=10) == 0
 
@@ -170,7 +203,7 @@ def test_a_busy_port_is_one_clear_line(scene):
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert f"127.0.0.1:{port}" in line
-    assert "--port" in line
+    assert "choose another port" in line
 
 
 @pytest.mark.parametrize(

@@ -2,17 +2,19 @@
 
 import base64
 import json
+import re
 import struct
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from PIL import Image
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from scipy.spatial.transform import Rotation
 from websockets.sync.client import connect
 
@@ -68,8 +70,11 @@ def small_scene(folder: Path, frames: int = 5) -> Scene:
     (folder / "sfm").mkdir(exist_ok=True)
     np.savez(
         folder / "sfm" / "landmarks.npz",
-        xyz=rng.normal(size=(50, 3)),
+        xyz=similarity.inverse().transform(rng.uniform([2, -1, 0], [5, 1, 2], (50, 3))),  # before the cameras
         rgb=rng.integers(0, 256, (50, 3), dtype=np.uint8),
+        frame_names=[frame.name for frame in scene.posed_frames()],
+        observed_by=np.repeat(np.arange(2 * frames - 1), 10),
+        observed=rng.integers(0, 50, 10 * (2 * frames - 1)),
     )
     return scene
 
@@ -95,6 +100,16 @@ def campose_view(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]
         process.stderr.close()
 
 
+class PlaybackState(NamedTuple):
+    """What a server says of its clock; status 0 is playing, 1 paused."""
+
+    status: int
+    now_ns: int
+    speed: float
+    did_seek: bool
+    answers: str
+
+
 class Viewer:
     """A client as the Foxglove app is one: subprotocol foxglove.sdk.v1, JSON control, binary messages."""
 
@@ -104,6 +119,7 @@ class Viewer:
         self.channels: dict[str, dict[str, Any]] = {}
         self.clock: list[int] = []
         self.statuses: list[dict[str, Any]] = []
+        self.playback: list[PlaybackState] = []
 
     def __enter__(self) -> "Viewer":
         self.socket = self._connection.__enter__()
@@ -115,6 +131,15 @@ class Viewer:
     def send(self, **message: Any) -> None:
         self.socket.send(json.dumps(message))
 
+    def control(self, play: bool, speed: float = 1.0, seek_ns: int | None = None, timeout: float = 10) -> PlaybackState:
+        """Press the buttons of the app, and wait for the answer."""
+        request = f"request {len(self.playback)}".encode()
+        fields = (3, not play, speed, seek_ns is not None, seek_ns or 0, len(request))
+        self.socket.send(struct.pack("<BBf?QI", *fields) + request)
+        while not self.playback or self.playback[-1].answers != request.decode():
+            self._take(timeout)
+        return self.playback[-1]
+
     def await_topics(self, topics: set[str], timeout: float = 10) -> None:
         while not topics <= set(self.channels):
             self._take(timeout)
@@ -122,11 +147,16 @@ class Viewer:
     def subscribe(self, *topics: str) -> None:
         self.await_topics(set(topics))
         ids = [self.channels[topic]["id"] for topic in topics]
-        self.send(op="subscribe", subscriptions=[{"id": i, "channelId": i} for i in ids])
+        self._asked = {"op": "subscribe", "subscriptions": [{"id": i, "channelId": i} for i in ids]}
+        self.send(**self._asked)
 
     def await_messages(self, *topics: str, count: int = 1, timeout: float = 10) -> dict[str, list[tuple[int, Any]]]:
         """Subscribe, and wait until each topic has brought `count` messages: (log time ns, decoded message)."""
         self.subscribe(*topics)
+        return self.messages(*topics, count=count, timeout=timeout)
+
+    def messages(self, *topics: str, count: int = 1, timeout: float = 10) -> dict[str, list[tuple[int, Any]]]:
+        """Of topics that were subscribed to: the next `count` and more of each."""
         found: dict[str, list[tuple[int, Any]]] = {topic: [] for topic in topics}
         while any(len(messages) < count for messages in found.values()):
             taken = self._take(timeout)
@@ -144,9 +174,14 @@ class Viewer:
                 self.channels.update({channel["topic"]: channel for channel in message["channels"]})
             elif message["op"] == "status":
                 self.statuses.append(message)
+                if message["message"].startswith("Unknown channel"):
+                    self.send(**self._asked)  # the server announces a channel a moment before it knows it
             return None
         if data[0] == 2:
             self.clock.append(struct.unpack_from("<Q", data, 1)[0])
+            return None
+        if data[0] == 5:
+            self.playback.append(PlaybackState(*struct.unpack_from("<BQf?", data, 1), data[19:].decode()))
             return None
         assert data[0] == 1
         subscription, log_time = struct.unpack_from("<IQ", data, 1)
@@ -167,6 +202,10 @@ def decode(encoding: str, schema_name: str, schema: bytes, data: bytes) -> Any:
         for name, value in message.items():
             assert isinstance(value, types[properties[name]["type"]])
         return message
+    if encoding == "cdr":
+        store = get_typestore(Stores.EMPTY)
+        store.register(get_types_from_msg(schema.decode(), schema_name))
+        return store.deserialize_cdr(data, schema_name)
     assert encoding == "protobuf"
     pool = descriptor_pool.DescriptorPool()
     for file in descriptor_pb2.FileDescriptorSet.FromString(schema).file:
@@ -178,13 +217,19 @@ def decode(encoding: str, schema_name: str, schema: bytes, data: bytes) -> Any:
 
 
 def pose_of(message: Any) -> Pose:
-    """A pose out of foxglove.Pose."""
+    """A pose out of geometry_msgs/Pose."""
     q, p = message.orientation, message.position
     return Pose.from_quat_xyzw([q.x, q.y, q.z, q.w], [p.x, p.y, p.z])
 
 
 def stamp_of(message: Any) -> int:
-    return int(message.timestamp.seconds) * 10**9 + int(message.timestamp.nanos)
+    return int(message.header.stamp.sec) * 10**9 + int(message.header.stamp.nanosec)
+
+
+def values(diagnostics: Any) -> dict[str, str]:
+    """Of a DiagnosticArray with one line."""
+    (status,) = diagnostics.status
+    return {pair.key: pair.value for pair in status.values}
 
 
 def layout_texts(value: Any) -> Iterator[str]:
@@ -203,3 +248,31 @@ def layout_texts(value: Any) -> Iterator[str]:
 def layout_topics(layout: dict[str, Any]) -> set[str]:
     """Every topic that the panels of a layout name, wherever it stands."""
     return {text.split(".")[0] for text in layout_texts(layout["configById"]) if text.startswith("/")}
+
+
+def panel_names(node: Any) -> Iterator[str]:
+    """The panels that the tree of a layout places."""
+    if isinstance(node, str):
+        yield node
+        return
+    assert set(node) == {"direction", "first", "second", "splitPercentage"}
+    assert node["direction"] in ("row", "column")
+    assert 0 < node["splitPercentage"] < 100
+    yield from panel_names(node["first"])
+    yield from panel_names(node["second"])
+
+
+def at_message_path(path: str, message: Any) -> list[Any]:
+    """What the app finds in a message by a path such as `/topic.status[0].values[:]{key=="state"}.value`."""
+    found = [message]
+    for part in re.findall(r"\.\w+|\[(?:\d+|:)\]|\{.*?\}", path[path.index(".") :]):
+        if part.startswith("."):
+            found = [getattr(one, part[1:]) for one in found]
+        elif part == "[:]":
+            found = [item for one in found for item in one]
+        elif part.startswith("["):
+            found = [one[int(part[1:-1])] for one in found]
+        else:
+            key, value = re.fullmatch(r'\{(\w+)=="(.*)"\}', part).groups()  # type: ignore[union-attr]
+            found = [one for one in found if getattr(one, key) == value]
+    return found

@@ -1,0 +1,36 @@
+"""Where the base was, as one line."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+import numpy as np
+
+from campose_core.localization.localizer import LocalizationResult
+from campose_core.ros_messages import RosMessages
+
+
+class WalkedPath:
+    """Grows with each result; the last `length` poses are kept, each at least `spacing_m` from the one before."""
+
+    def __init__(self, messages: RosMessages, frame_id: str, length: int, spacing_m: float) -> None:
+        self._messages, self._frame_id, self._spacing_m = messages, frame_id, spacing_m
+        self._poses: deque[Any] = deque(maxlen=length)
+        self._reached: Any = None
+        self._stamp_ns = 0
+
+    def add(self, result: LocalizationResult) -> bool:
+        """Whether it grew."""
+        pose = result.on_floor
+        if pose is None:
+            return False
+        if self._reached is not None and np.linalg.norm(pose.translation - self._reached) < self._spacing_m:
+            return False
+        self._reached, self._stamp_ns = pose.translation, result.stamp_ns
+        self._poses.append(self._messages.pose_stamped(self._frame_id, result.stamp_ns, pose))
+        return True
+
+    def message(self) -> Any:
+        """A nav_msgs/Path with the stamp of its newest pose."""
+        return self._messages.path(self._frame_id, self._stamp_ns, list(self._poses))
