@@ -111,7 +111,8 @@ class Forwarder:
             if now < self._due:
                 return
             # In step with the limit, not with the images: 30 Hz limited to 20 Hz give 20 Hz on average.
-            self._due = max(self._due + self._interval_s, now)
+            late_s = now - self._due
+            self._due = now + self._interval_s - (late_s if late_s < self._interval_s else 0.0)
         if (
             self._subscription is not None
             and self._subscription.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL
