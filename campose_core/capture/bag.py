@@ -8,12 +8,12 @@ from typing import Any
 from campose_core.camera import Camera
 from campose_core.capture.bag_file import Bag, Topic, open_bag
 from campose_core.capture.frame import Frame
-from campose_core.capture.image_codec import decode_compressed, decode_image, is_plain_jpeg
+from campose_core.capture.image_messages import IMAGE_TYPES, ImageDecoder, Picture, base_topic, image_stamp_ns
 from campose_core.capture.thinning import thinned
 from campose_core.errors import CamposeError, CaptureError
 from campose_core.progress import say
 
-IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
+DRAWN = "/matches/compressed"  # what the localizer drew onto an image, recorded beside it: no image of a camera
 
 
 class BagRecording:
@@ -34,7 +34,8 @@ class BagRecording:
         self.dropped: dict[str, int] = Counter()
         with open_bag(path) as bag:
             self.topic = _image_topic(bag, topic)
-            self.camera = _camera(bag, self.topic)
+            self.info_topic = _info_topic(bag.topics, self.topic)
+            self.camera = self._camera(bag)
         self.calibrated = self.camera is not None
 
     def describe(self) -> dict[str, str]:
@@ -47,14 +48,14 @@ class BagRecording:
             CaptureError: not one message holds a picture that can be decoded.
         """
         self.dropped.clear()
-        decoded, reason = 0, "the topic is empty"
+        self._reason = "the topic is empty"
+        decoded = 0
         with open_bag(self.path) as bag:
-            for stamp_ns, (number, message) in thinned(self._stamped(bag), fps):
+            for _, (number, picture) in thinned(self._pictures(bag), fps):
                 try:
-                    frame = _frame(stamp_ns, f"{number:06d}", message)
+                    frame = picture.frame(f"{number:06d}")
                 except CaptureError as error:
-                    self.dropped["undecodable image"] += 1
-                    reason = str(error)
+                    self._refuse(error)
                     continue
                 decoded += 1
                 yield frame
@@ -64,25 +65,66 @@ class BagRecording:
         if not decoded:
             counts = ", ".join(f"{count} {what}" for what, count in self.dropped.items())
             raise CaptureError(
-                f"{self.path}: no usable image on {self.topic}: {reason}" + f" ({counts})" * bool(counts)
+                f"{self.path}: no usable image on {self.topic}: {self._reason}" + f" ({counts})" * bool(counts)
             )
 
-    def _stamped(self, bag: Bag) -> Iterator[tuple[int, tuple[int, Any]]]:
-        last_ns: int | None = None
+    def _pictures(self, bag: Bag) -> Iterator[tuple[int, tuple[int, Picture]]]:
+        """All of them, of which only the chosen ones are decoded; of a video all packets are."""
+        order, decoder = StampOrder(self.dropped), ImageDecoder()
         for number, (_, message) in enumerate(bag.messages(self.topic)):
-            if isinstance(message, CaptureError):
-                self.dropped["undecodable message"] += 1
+            if not order.accepts(message):
                 continue
-            stamp_ns = header_stamp_ns(message)
-            if stamp_ns == 0:
-                self.dropped["zero stamp"] += 1
-            elif last_ns is not None and stamp_ns == last_ns:
-                self.dropped["repeated stamp"] += 1
-            elif last_ns is not None and stamp_ns < last_ns:
-                self.dropped["backward stamp"] += 1
-            else:
-                last_ns = stamp_ns
-                yield stamp_ns, (number, message)
+            try:
+                for picture in decoder.feed(message):
+                    yield picture.stamp_ns, (number, picture)
+            except CaptureError as error:
+                self._refuse(error)
+
+    def _refuse(self, error: CaptureError) -> None:
+        self.dropped["undecodable image"] += 1
+        self._reason = str(error)
+
+    def _camera(self, bag: Bag) -> Camera | None:
+        for _, message in bag.messages(self.info_topic) if self.info_topic else ():
+            if isinstance(message, CaptureError):
+                continue
+            try:
+                return self.camera_of(message)
+            except CamposeError as error:
+                say(f"{bag.path}: {self.info_topic} is not used: {error}")
+                return None
+        return None
+
+    def camera_of(self, info: Any) -> Camera:
+        """The camera that a message of info_topic describes; see `camera_from_info`."""
+        return camera_from_info(info, rectified="rect" in base_topic(self.topic).rsplit("/", 1)[-1])
+
+
+class StampOrder:
+    """Which images come in time order; `dropped` counts the others by reason."""
+
+    def __init__(self, dropped: dict[str, int]) -> None:
+        self._dropped = dropped
+        self._last_ns: int | None = None
+
+    def accepts(self, message: Any) -> bool:
+        """message: decoded, or the CaptureError that it could not be."""
+        reason = self._fault(message)
+        if reason:
+            self._dropped[reason] = self._dropped.get(reason, 0) + 1
+            return False
+        self._last_ns = image_stamp_ns(message)
+        return True
+
+    def _fault(self, message: Any) -> str:
+        if isinstance(message, CaptureError):
+            return "undecodable message"
+        stamp_ns = image_stamp_ns(message)
+        if stamp_ns == 0:
+            return "zero stamp"
+        if self._last_ns is None or stamp_ns > self._last_ns:
+            return ""
+        return "repeated stamp" if stamp_ns == self._last_ns else "backward stamp"
 
 
 def header_stamp_ns(message: Any) -> int:
@@ -91,16 +133,18 @@ def header_stamp_ns(message: Any) -> int:
     return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
 
 
-def _frame(stamp_ns: int, name: str, message: Any) -> Frame:
-    camera_frame = str(message.header.frame_id)
-    if hasattr(message, "encoding"):
-        return Frame(stamp_ns, decode_image(message), camera_frame, name)
-    data = bytes(message.data)
-    return Frame(stamp_ns, decode_compressed(message), camera_frame, name, data if is_plain_jpeg(data) else None)
+def frame_of(stamp_ns: int, name: str, message: Any) -> Frame:
+    """Of a message that is a picture by itself.
+
+    Raises:
+        CaptureError: the message holds no picture that can be decoded.
+    """
+    (picture,) = ImageDecoder().feed(message)
+    return picture.frame(name)
 
 
 def _image_topic(bag: Bag, wanted: str | None) -> str:
-    images = [topic for topic in bag.topics if topic.msgtype in IMAGE_TYPES]
+    images = [topic for topic in bag.topics if topic.msgtype in IMAGE_TYPES and not topic.name.endswith(DRAWN)]
     if not images:
         others = "; ".join(f"{topic.name} ({topic.msgtype})" for topic in bag.topics) or "nothing"
         raise CaptureError(f"{bag.path}: no image topic; it holds {others}")
@@ -114,24 +158,9 @@ def _image_topic(bag: Bag, wanted: str | None) -> str:
     return wanted
 
 
-def _camera(bag: Bag, topic: str) -> Camera | None:
-    info_topic = _info_topic(bag.topics, topic)
-    if info_topic is None:
-        return None
-    for _, message in bag.messages(info_topic):
-        if isinstance(message, CaptureError):
-            continue
-        try:
-            return camera_from_info(message, rectified="rect" in topic.removesuffix("/compressed").rsplit("/", 1)[-1])
-        except CamposeError as error:
-            say(f"{bag.path}: {info_topic} is not used: {error}")
-            return None
-    return None
-
-
 def _info_topic(topics: list[Topic], image_topic: str) -> str | None:
     """image_transport's rule: `camera_info` in the namespace of the image; some drivers put it below the image."""
-    base = image_topic.removesuffix("/compressed")
+    base = base_topic(image_topic)
     names = {topic.name for topic in topics if topic.msgtype == "sensor_msgs/msg/CameraInfo"}
     candidates = (f"{base.rsplit('/', 1)[0]}/camera_info", f"{base}/camera_info")
     return next((name for name in candidates if name in names), None)

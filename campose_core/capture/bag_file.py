@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, Protocol
 import yaml
 
 from campose_core.capture.bag_salvage import MCAP_MAGIC, ROS1_MAGIC, BagStream, McapStream, Ros1Stream, zstd_module
+from campose_core.capture.image_messages import VIDEO_TYPES
 from campose_core.errors import CaptureError
 from campose_core.extras import load_extra
 from campose_core.progress import say
@@ -365,6 +366,9 @@ def _standard_definition(msgtype: str) -> str:
 
 @lru_cache(maxsize=2)
 def _typestore(is_ros1: bool) -> Any:
-    from rosbags.typesys import Stores, get_typestore
+    from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
-    return get_typestore(Stores.ROS1_NOETIC if is_ros1 else Stores.ROS2_JAZZY)
+    store = get_typestore(Stores.ROS1_NOETIC if is_ros1 else Stores.ROS2_JAZZY)
+    for msgtype, definition in VIDEO_TYPES.items():
+        store.register(get_types_from_msg(definition, msgtype))
+    return store

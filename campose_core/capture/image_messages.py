@@ -13,13 +13,17 @@ from campose_core.capture.image_codec import decode_compressed, decode_image, is
 from campose_core.capture.video_packets import PacketDecoder, codec_of
 from campose_core.errors import CaptureError
 
-# Video in sensor_msgs/CompressedImage says so in its format. The last two are of packages that not everybody has.
-IMAGE_TYPES = (
-    "sensor_msgs/msg/Image",
-    "sensor_msgs/msg/CompressedImage",
-    "foxglove_msgs/msg/CompressedVideo",
-    "ffmpeg_image_transport_msgs/msg/FFMPEGPacket",
-)
+# Of packages that not everybody has. Video in sensor_msgs/CompressedImage says so in its format.
+VIDEO_TYPES = {
+    "foxglove_msgs/msg/CompressedVideo": (
+        "builtin_interfaces/Time timestamp\nstring frame_id\nuint8[] data\nstring format\n"
+    ),
+    "ffmpeg_image_transport_msgs/msg/FFMPEGPacket": (
+        "std_msgs/Header header\nint32 width\nint32 height\nstring encoding\nuint64 pts\nuint8 flags\n"
+        "bool is_bigendian\nuint8[] data\n"
+    ),
+}
+IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage", *VIDEO_TYPES)
 TRANSPORTS = ("compressed", "ffmpeg", "foxglove")  # image_transport's: the topic of the image, and /TRANSPORT
 OTHER_CODEC = "video of the codec {!r} is not read, known are h264 and h265"
 
