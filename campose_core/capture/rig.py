@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from campose_core.capture.bag import BagRecording
 from campose_core.capture.bag_file import Bag, open_bag
 from campose_core.capture.bag_tf import read_tf
 from campose_core.capture.frame import Frame
+from campose_core.capture.image_messages import Picture, base_topic
 from campose_core.capture.thinning import thinned
 from campose_core.errors import CaptureError
 from campose_core.geometry import Pose
@@ -52,8 +52,8 @@ class RigCamera(BagRecording):
         """The stamps of all usable messages; knows the camera's frame afterwards."""
         stamps = []
         with open_bag(self.path) as bag:
-            for stamp_ns, (_, message) in super()._stamped(bag):
-                self.camera_frame = self.camera_frame or str(message.header.frame_id).lstrip("/")
+            for stamp_ns, (_, picture) in super()._pictures(bag):
+                self.camera_frame = self.camera_frame or picture.camera_frame.lstrip("/")
                 stamps.append(stamp_ns)
         self.dropped.clear()
         return stamps
@@ -66,8 +66,8 @@ class RigCamera(BagRecording):
         """The frames chosen; they have been thinned already."""
         return super().frames()
 
-    def _stamped(self, bag: Bag) -> Iterator[tuple[int, tuple[int, Any]]]:
-        return (entry for entry in super()._stamped(bag) if self._chosen is None or entry[0] in self._chosen)
+    def _pictures(self, bag: Bag) -> Iterator[tuple[int, tuple[int, Picture]]]:
+        return (entry for entry in super()._pictures(bag) if self._chosen is None or entry[0] in self._chosen)
 
 
 def open_rig(path: Path, topics: Sequence[str], names: Sequence[str], fps: float | None = None) -> RigRecording:
@@ -121,7 +121,7 @@ def camera_names(topics: Sequence[str]) -> list[str]:
 
     /front/image_raw and /left/image_raw are `front` and `left`.
     """
-    parts = [topic.removesuffix("/compressed").strip("/").split("/") for topic in topics]
+    parts = [base_topic(topic).strip("/").split("/") for topic in topics]
     while all(len(p) > 1 for p in parts) and len({p[-1] for p in parts}) == 1:
         parts = [p[:-1] for p in parts]
     while all(len(p) > 1 for p in parts) and len({p[0] for p in parts}) == 1:
