@@ -1,8 +1,9 @@
-"""Files that are whole or absent: written beside their place, then renamed."""
+"""Files that are whole or absent: written beside their place, then renamed. And where installed files are."""
 
 import os
 import re
 import shutil
+import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -66,3 +67,11 @@ def write_bytes(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+def config_file(name: str) -> Path | None:
+    """A file of config/: in a checkout, or as colcon or pip installed it; None when it was not installed."""
+    in_checkout = Path(__file__).resolve().parents[1] / "config" / name
+    prefixes = [*filter(None, os.environ.get("AMENT_PREFIX_PATH", "").split(":")), sysconfig.get_path("data")]
+    installed = (Path(prefix) / "share" / "campose_ros" / "config" / name for prefix in prefixes)
+    return next((path for path in (in_checkout, *installed) if path.is_file()), None)

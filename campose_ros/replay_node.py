@@ -25,6 +25,7 @@ from campose_core.evaluation.metrics import evaluate
 from campose_core.evaluation.table import tables
 from campose_core.progress import say
 from campose_core.trajectory import read_tum
+from campose_ros.large_segment import use_large_segment
 from campose_ros.player import Player
 from campose_ros.process import keep_large_buffers
 from campose_ros.recorder import Recorder, spinning
@@ -74,6 +75,7 @@ def main(args: list[str] | None = None) -> int:
     arguments = remove_ros_args(args=sys.argv if args is None else args)[1:]
     options = options_of(arguments)
     keep_large_buffers()
+    use_large_segment()
     rclpy.init(args=args)
     try:
         replay(options)

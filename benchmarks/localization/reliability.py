@@ -9,9 +9,10 @@ from benchmarks.localization.plain import PlainEstimator
 from campose_core.capture.recording import open_recording
 from campose_core.evaluation.estimates import Estimates
 from campose_core.evaluation.metrics import evaluate
-from campose_core.evaluation.replay import replay, write_replay
+from campose_core.evaluation.replay import Outcomes, replay_frames
 from campose_core.evaluation.run import localize_recording
 from campose_core.evaluation.table import tables
+from campose_core.geometry import Pose
 from campose_core.localization.load import load_estimator
 from campose_core.localization.localizer import Localizer
 from campose_core.trajectory import read_tum
@@ -20,13 +21,15 @@ from campose_core.trajectory import read_tum
 def table(place: Place, out: Path) -> str:
     """The plain way, the structure estimator with each image by itself, and the localizer over the whole recording."""
     recording, truth = open_recording(place.query), read_tum(place.truth)
-    followed = replay(place.scene, recording, Localizer(load_estimator(place.scene, "structure")))
+    localizer, followed = Localizer(load_estimator(place.scene, "structure")), Outcomes()
+    for step in replay_frames(place.scene, recording, localizer, Pose.identity()):
+        followed.add(step.answers[0].result)
     rows = [
         _named("plain", localize_recording(place.scene, recording, PlainEstimator.load(place.scene))),
         _named(
             "each image alone", localize_recording(place.scene, recording, load_estimator(place.scene, "structure"))
         ),
-        _named("localizer", write_replay(out / place.name, followed)),
+        _named("localizer", followed.write(out / place.name)[0]),
     ]
     metrics = [evaluate(row, truth) for row in rows]
     plain, alone, localizer = (row.position_m.median for row in metrics)

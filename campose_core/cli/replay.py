@@ -1,26 +1,42 @@
 """`campose replay BAG --scene SCENE --out DIR`"""
 
 import json
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
-from campose_core.capture.bag_poses import read_poses
+from campose_core.capture.bag import BagRecording
+from campose_core.capture.bag_file import Bag, open_bag
+from campose_core.capture.frame import Recording
 from campose_core.capture.recording import open_recording
 from campose_core.cli.query import add_query_arguments, query_camera
-from campose_core.evaluation.replay import replay, write_replay
+from campose_core.errors import UsageError
+from campose_core.evaluation.metrics import evaluate
+from campose_core.evaluation.replay import Outcomes, Step, replay_bag, replay_frames, require_topics, true_base
+from campose_core.evaluation.replayed_node import ReplayedNode
+from campose_core.evaluation.table import tables
 from campose_core.geometry import Pose
 from campose_core.localization.imu_motion import imu_motion
 from campose_core.localization.load import load_estimator
 from campose_core.localization.localizer import Localizer
 from campose_core.scene import Scene
+from campose_core.trajectory import Trajectory, read_tum
+from campose_core.visualization.layout import how_to_look
+from campose_core.visualization.replay_bag import ReplayBag, new_replay_bag
 from campose_core.walkable import load_walkable
+
+IN_CAMERA = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0]
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("recording", help="bag, video file, or folder of pictures")
     parser.add_argument("--scene", required=True, help="scene folder")
-    parser.add_argument("--out", required=True, type=Path, help="folder for pose.tum, pose_raw.tum and their summaries")
+    parser.add_argument(
+        "--out", required=True, type=Path, help="folder for pose.tum, pose_raw.tum, their summaries, and bag/"
+    )
     parser.add_argument("--estimator", default="structure", help="structure, hybrid, retrieval, or a trained model")
     add_query_arguments(parser)
     parser.add_argument(
@@ -31,24 +47,94 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--odom", metavar="TOPIC", type=str | None, help="use the odometry on this topic of the bag")
     parser.add_argument(
+        "--initialpose", metavar="TOPIC", type=str | None, help="start over at the poses on this topic of the bag"
+    )
+    parser.add_argument(
         "--base-from-camera", type=float, nargs=7, metavar=("X", "Y", "Z", "QX", "QY", "QZ", "QW"),
-        default=[0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0], help="where the camera sits on the base; by default it is there",
+        default=IN_CAMERA, help="where the camera sits on the base; by default it is there",
     )  # fmt: skip
+    parser.add_argument(
+        "--base-frame", metavar="FRAME", type=str | None, help="ask the tf of the bag where the camera sits on FRAME"
+    )
+    parser.add_argument(
+        "--reference",
+        metavar="REF.tum",
+        type=Path | None,
+        help="true poses of the camera: print the errors of the base",
+    )
+    parser.add_argument("--poses-only", action="store_true", help="write no bag/, the recording with the answers")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
 
 
 def run(options: Namespace) -> None:
     scene = Scene.open(options.scene)
     mounting = Pose.from_quat_xyzw(options.base_from_camera[3:], options.base_from_camera[:3])
-    walkable = load_walkable(scene.floor_yaml.parent)
+    reference = read_tum(options.reference) if options.reference else None
     recording = open_recording(options.recording, options.topic)
+    _check(options, recording)
+    walkable = load_walkable(scene.floor_yaml.parent)
     motion = imu_motion(recording, options.imu, mounting) if options.imu else None
     localizer = Localizer(load_estimator(scene, options.estimator), mounting, walkable, motion=motion)
-    odometry = read_poses(options.recording, options.odom) if options.odom else None
-    raw = write_replay(options.out, replay(scene, recording, localizer, query_camera(options), odometry))
-    summary = {name: value for name, value in raw.summary().items() if name != "per_frame"}
+    outcomes, started = Outcomes(), time.perf_counter()
+    truths: dict[int, Pose] = {}
+    with ExitStack() as stack:
+        bag = stack.enter_context(open_bag(Path(options.recording))) if isinstance(recording, BagRecording) else None
+        steps = _steps(options, scene, recording, bag, localizer, mounting)
+        copy: ReplayBag | None = None
+        if not options.poses_only:
+            copy = stack.enter_context(new_replay_bag(options.out / "bag", scene, walkable, bag, reference))
+        for step in steps:
+            for answer in step.answers:
+                outcomes.add(answer.result)
+                truth = true_base(reference, answer)
+                if truth is not None:
+                    truths[answer.frame.stamp_ns] = truth
+            if copy is not None:
+                copy.write(step)
+    raw, snapped = outcomes.write(options.out)
+    wall_s = time.perf_counter() - started
+    recorded_s = (raw.outcomes[-1].stamp_ns - raw.outcomes[0].stamp_ns) * 1e-9
+    metrics = []
+    if reference is not None:
+        metrics = [evaluate(one, Trajectory.from_poses(list(truths), list(truths.values()))) for one in (raw, snapped)]
     if options.json:
-        print(json.dumps(summary))
+        summary = {name: value for name, value in raw.summary().items() if name != "per_frame"}
+        print(
+            json.dumps(
+                {**summary, "recorded_s": recorded_s, "wall_s": wall_s, "metrics": [m.to_dict() for m in metrics]}
+            )
+        )
         return
-    states = ", ".join(f"{count} {state}" for state, count in summary["statuses"].items())
-    print(f"{options.out}: {summary['answered']} of {summary['frames']} frames answered ({states})")
+    states = ", ".join(f"{count} {state}" for state, count in raw.statuses.items())
+    print(f"{options.out}: {len(raw.trajectory)} of {len(raw.outcomes)} frames answered ({states})")
+    print(f"{recorded_s:.1f} s recorded, replayed in {wall_s:.1f} s: {recorded_s / wall_s:.1f} times real time")
+    if metrics:
+        print(tables(metrics))
+    if copy is not None:
+        print(how_to_look(f"Open local file, {options.out / 'bag' / 'bag.mcap'}"))
+
+
+def _check(options: Namespace, recording: Recording) -> None:
+    is_bag = isinstance(recording, BagRecording)
+    for name in ("imu", "odom", "initialpose", "base_frame"):
+        if getattr(options, name) and not is_bag:
+            raise UsageError(f"{options.recording} is not a bag: leave out --{name.replace('_', '-')}")
+    if options.base_frame and options.base_from_camera != IN_CAMERA:
+        raise UsageError("--base-frame and --base-from-camera both say where the camera sits: give one")
+    if options.base_frame and options.imu:
+        raise UsageError("--imu needs --base-from-camera instead of --base-frame")
+    if not options.poses_only and Path(options.recording).resolve() == (options.out / "bag").resolve():
+        raise UsageError(f"{options.out / 'bag'} would replace the recording: choose another --out")
+
+
+def _steps(
+    options: Namespace, scene: Scene, recording: Recording, bag: Bag | None, localizer: Localizer, mounting: Pose
+) -> Iterator[Step]:
+    camera = query_camera(options)
+    if bag is None or not isinstance(recording, BagRecording):
+        return replay_frames(scene, recording, localizer, mounting, camera)
+    require_topics(bag, odometry=options.odom, initialpose=options.initialpose)
+    node = ReplayedNode(
+        scene, recording, localizer, mounting, options.base_frame, camera, options.odom, options.initialpose
+    )
+    return replay_bag(bag, recording, node)

@@ -1,48 +1,132 @@
-"""The node's own Localizer over a recording, as fast as it goes: same images, same poses, every time."""
+"""The node over a recording, without ROS and as fast as it goes: same images, same poses, every time.
+
+Messages of a bag are heard in the order in which they were recorded, and each image is localized before the next
+message is heard: as by a node that keeps up. Odometry that was recorded after an image is not known to it: around its
+stamp it is interpolated, before it carried on a little (`OdometryBuffer`). For tf an image waits, up to TF_WAIT_NS.
+"""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from campose_core.camera import Camera
+from campose_core.capture.bag import BagRecording
+from campose_core.capture.bag_file import Bag, SerializedMessage, open_bag
+from campose_core.capture.bag_writer import CAMERA_FRAME
 from campose_core.capture.frame import Recording
+from campose_core.errors import CaptureError
 from campose_core.evaluation.estimates import Estimates, FrameOutcome, write_estimates
+from campose_core.evaluation.replayed_node import INITIALPOSE, ODOMETRY, TF, TF_STATIC, Answer, ReplayedNode
 from campose_core.evaluation.run import frames_with_camera
-from campose_core.geometry import Array, Pose
+from campose_core.geometry import Pose
 from campose_core.localization.localizer import LocalizationResult, Localizer
+from campose_core.progress import say, track
 from campose_core.scene import Scene
 from campose_core.trajectory import Trajectory
 
+TF_WAIT_NS = 100_000_000
 
-def replay(
-    scene: Scene,
-    recording: Recording,
-    localizer: Localizer,
-    camera: Camera | None = None,
-    odometry: Trajectory | None = None,
-) -> list[LocalizationResult]:
-    """One result per frame, in time order. odometry: odom_from_base, as the node would hear it.
+
+class Step(NamedTuple):
+    """A message of a bag, or a frame of a recording that is none (message is None), and what came of it."""
+
+    log_ns: int
+    message: SerializedMessage | None
+    answers: list[Answer]
+
+
+def replay_frames(
+    scene: Scene, recording: Recording, localizer: Localizer, base_from_cam: Pose, camera: Camera | None = None
+) -> Iterator[Step]:
+    """One step for each frame of a video or of a folder of pictures.
 
     Raises:
         CaptureError: the recording has no frames. LocalizationError: no intrinsics for its pictures.
     """
-    frames = frames_with_camera(scene, recording, camera, "replay")
-    return [
-        localizer.localize(frame, known, odom_from_base=None if odometry is None else odometry.at(frame.stamp_ns))
-        for frame, known in frames
-    ]
+    arrived = time.perf_counter()
+    for frame, known in frames_with_camera(scene, recording, camera, "replay"):
+        result = localizer.localize(frame, known, base_from_cam)
+        latency_s = time.perf_counter() - arrived
+        localizer.refresh()
+        frame = frame._replace(camera_frame=frame.camera_frame or CAMERA_FRAME)
+        answer = Answer(frame, known, result, latency_s, base_from_cam, frame.camera_frame, Pose.identity())
+        yield Step(frame.stamp_ns, None, [answer])
+        arrived = time.perf_counter()
 
 
-def write_replay(folder: Path, results: list[LocalizationResult]) -> Estimates:
-    """pose_raw.tum (as estimated) and pose.tum (snapped to walkable floor), poses of the base; returns the former.
+def replay_bag(bag: Bag, recording: BagRecording, node: ReplayedNode) -> Iterator[Step]:
+    """One step for each message of the bag, in recorded order. Static transforms are known from the start.
 
-    The covariance is that of the pose as estimated; a snapped pose has none.
+    recording: of the image topic that the node listens to.
+
+    Raises:
+        CaptureError: not one image could be localized; the message says why.
     """
-    raw = Estimates("pose_raw", tuple(_outcome(one, one.map_from_base, one.covariance) for one in results))
-    write_estimates(folder / "pose_raw.tum", raw)
-    write_estimates(folder / "pose.tum", Estimates("pose", tuple(_outcome(one, one.on_floor, None) for one in results)))
-    return raw
+    for message in bag.serialized({TF_STATIC}):
+        node.hear(message)
+    topics = {topic.name: topic.messages for topic in bag.topics}
+    count = 0
+    with open_bag(bag.path) as ahead:
+        transforms = ahead.serialized({TF})
+        transform = next(transforms, None)
+        for message in track(bag.serialized(topics), "replay", total=sum(topics.values())):
+            while transform is not None and transform.log_ns <= message.log_ns + TF_WAIT_NS:
+                node.hear(transform)
+                transform = next(transforms, None)
+            answers = node.hear(message) if message.topic not in (TF, TF_STATIC) else []
+            count += len(answers)
+            yield Step(message.log_ns, message, answers)
+    if bag.damage:
+        say(f"{bag.path}: {bag.damage}; {count} images replayed")
+    left_out = ", ".join(f"{number} {reason}" for reason, number in recording.dropped.items())
+    if not count:
+        reason = node.refused.get(recording.topic, "no image")
+        counted = f" ({left_out})" if left_out else ""
+        raise CaptureError(f"{bag.path}: no usable image on {recording.topic}: {reason}{counted}")
+    if left_out:
+        say(f"{bag.path}: images without an answer: {left_out}")
+    for topic, reason in node.refused.items():
+        say(f"{bag.path}: messages on {topic} were refused, the last one because: {reason}")
 
 
-def _outcome(result: LocalizationResult, pose: Pose | None, covariance: Array | None) -> FrameOutcome:
-    return FrameOutcome(result.stamp_ns, pose, result.status.value, 1e3 * result.latency_s, covariance)
+def true_base(reference: Trajectory | None, answer: Answer) -> Pose | None:
+    """map_from_base at the stamp of the image, by the true path of the camera; None where that has a gap."""
+    map_from_cam = None if reference is None else reference.at(answer.frame.stamp_ns)
+    return None if map_from_cam is None else map_from_cam * answer.base_from_cam.inverse()
+
+
+def require_topics(bag: Bag, odometry: str | None, initialpose: str | None) -> None:
+    """
+    Raises:
+        CaptureError: a topic that is given is not there; those of its type are listed.
+    """
+    wanted = {"odometry": (odometry, ODOMETRY), "initialpose": (initialpose, INITIALPOSE)}
+    for what, (topic, msgtype) in wanted.items():
+        have = [entry.name for entry in bag.topics if entry.msgtype == msgtype and entry.messages]
+        if topic is not None and topic not in have:
+            listed = "; ".join(have) or f"no {msgtype}"
+            raise CaptureError(f"{bag.path}: no {what} topic {topic!r}; it has: {listed}")
+
+
+@dataclass
+class Outcomes:
+    """The poses of the base, image by image: as estimated, and snapped to walkable floor."""
+
+    raw: list[FrameOutcome] = field(default_factory=list)
+    snapped: list[FrameOutcome] = field(default_factory=list)
+
+    def add(self, result: LocalizationResult) -> None:
+        stamp_ns, status, latency_ms = result.stamp_ns, result.status.value, 1e3 * result.latency_s
+        self.raw.append(FrameOutcome(stamp_ns, result.map_from_base, status, latency_ms, result.covariance))
+        self.snapped.append(FrameOutcome(stamp_ns, result.on_floor, status, latency_ms))  # its covariance: unknown
+
+    def write(self, folder: Path) -> tuple[Estimates, Estimates]:
+        """FOLDER/pose_raw.tum and FOLDER/pose.tum with what lies beside them; both are returned."""
+        both = Estimates("pose_raw", tuple(self.raw)), Estimates("pose", tuple(self.snapped))
+        for estimates in both:
+            write_estimates(folder / f"{estimates.estimator}.tum", estimates)
+        return both

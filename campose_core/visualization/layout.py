@@ -1,16 +1,15 @@
 """Where config/foxglove_layout.json is, and what to tell a person who wants to look."""
 
-import sysconfig
 from pathlib import Path
+
+from campose_core.files import config_file
 
 LAYOUT = "foxglove_layout.json"
 
 
 def layout_path() -> Path | None:
-    """The layout in a checkout, or as pip installed it; None when it was not installed."""
-    in_checkout = Path(__file__).resolve().parents[2] / "config" / LAYOUT
-    installed = Path(sysconfig.get_path("data")) / "share" / "campose_ros" / "config" / LAYOUT
-    return next((path for path in (in_checkout, installed) if path.is_file()), None)
+    """The layout in a checkout, or as it was installed; None when it was not."""
+    return config_file(LAYOUT)
 
 
 def how_to_look(source: str) -> str:

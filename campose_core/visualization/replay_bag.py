@@ -14,7 +14,7 @@ from typing import Any
 from campose_core.capture.bag_cdr import Cdr
 from campose_core.capture.bag_file import Bag
 from campose_core.capture.bag_writer import BagOutput, new_bag, write_frame
-from campose_core.evaluation.replay import Step
+from campose_core.evaluation.replay import Step, true_base
 from campose_core.evaluation.replayed_node import MAP_FRAME, Answer
 from campose_core.geometry import Pose, pose_error
 from campose_core.progress import say
@@ -51,20 +51,19 @@ class ReplayBag:
         self._trail = Trail(cdr.messages, MAP_FRAME, PATH_LENGTH, PATH_SPACING_M)
         self._path_due_ns: int | None = None
         self._newest_ns = 0
-        self._begun = self._drawn = self._path_grew = False
+        self._begun = self._drawn = self._path_grew = self._reference_drawn = False
 
-    def write(self, step: Step, truth: Pose | None) -> None:
-        """One step of the replay. truth: map_from_base at the stamp of its image, where it is known."""
+    def write(self, step: Step) -> None:
+        """One step of the replay."""
         if not self._begun:
             self._begun = True
             self._write_still(step.log_ns)
         if step.message is not None and step.message.topic not in WRITTEN:
             self._output.copy(step.message, self._definitions[step.message.topic])
-        if step.answer is not None:
+        for answer in step.answers:
             if step.message is None:
-                frame = step.answer.frame
-                write_frame(self._output, self._messages, frame, step.answer.camera, step.answer.root)
-            self._write_answer(step.log_ns, step.answer, truth)
+                write_frame(self._output, self._messages, answer.frame, answer.camera, answer.root)
+            self._write_answer(step.log_ns, answer)
 
     def _write_still(self, log_ns: int) -> None:
         ros = self._messages
@@ -76,7 +75,7 @@ class ReplayBag:
         if landmarks is not None:
             self._output.write(topics.LANDMARKS, log_ns, landmarks.cloud(ros, MAP_FRAME, log_ns))
 
-    def _write_answer(self, log_ns: int, answer: Answer, truth: Pose | None) -> None:
+    def _write_answer(self, log_ns: int, answer: Answer) -> None:
         ros, result, stamp_ns = self._messages, answer.result, answer.result.stamp_ns
 
         def write(topic: str, message: Any) -> None:
@@ -97,6 +96,7 @@ class ReplayBag:
             jpeg = encode_drawing(draw_result(answer.frame.image, result))
             write(topics.MATCHES, ros.compressed_image(answer.frame.camera_frame, stamp_ns, jpeg))
         self._write_path(log_ns, answer)
+        truth = true_base(self._reference, answer)
         if truth is not None:
             self._write_truth(log_ns, answer, truth)
 
@@ -116,11 +116,11 @@ class ReplayBag:
 
     def _write_truth(self, log_ns: int, answer: Answer, truth: Pose) -> None:
         ros, result, stamp_ns = self._messages, answer.result, answer.result.stamp_ns
-        if self._reference is not None:
+        if self._reference is not None and not self._reference_drawn:
             of_base = self._reference.moved_by(answer.base_from_cam.inverse())
             poses = [ros.pose_stamped(MAP_FRAME, stamp, pose) for stamp, pose in of_base]
             self._output.write(topics.REFERENCE_PATH, log_ns, ros.path(MAP_FRAME, stamp_ns, poses))
-            self._reference = None
+            self._reference_drawn = True
         self._output.write(topics.REFERENCE_POSE, log_ns, ros.pose_stamped(MAP_FRAME, stamp_ns, truth))
         for name, pose in (("raw", result.map_from_base), ("snapped", result.on_floor)):
             if pose is not None:
