@@ -58,9 +58,15 @@ def python_launch_arguments(path: Path) -> dict[str, tuple[str, str]]:
     return ast.literal_eval(table)
 
 
-def copy_tracked(target: Path) -> None:
-    """The files that git knows, as they are now."""
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+def copy_files(target: Path) -> None:
+    """The files that git knows or would take, as they are now."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     names = [name for name in listed.stdout.split("\0") if name and (REPOSITORY / name).is_file()]
     if not names:
         pytest.skip("not a git checkout: the files of the package cannot be told from others")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from package_files import REPOSITORY, copy_tracked, executables, installed_share, setup_arguments
+from package_files import REPOSITORY, copy_files, executables, installed_share, setup_arguments
 
 from campose_ros.parameters import TABLE, LocalizerParameters, refusal
 
@@ -73,7 +73,7 @@ def test_package_xml_and_setup_agree() -> None:
 
 
 def test_pip_installs_share_marker_and_executables(tmp_path: Path) -> None:
-    copy_tracked(tmp_path / "source")
+    copy_files(tmp_path / "source")
     prefix = tmp_path / "prefix"
     install = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-build-isolation", "--prefix", str(prefix)]
     done = subprocess.run([*install, str(tmp_path / "source")], capture_output=True, text=True, check=False)
