@@ -63,12 +63,19 @@ class LiveLocalization:
         self._odometry = OdometryBuffer()
         self._start_near: list[Pose | None] = [None]  # what to start over with, before the next image; empty: go on
         self._state = Status.INITIALIZING
-        self._inputs = self._subscribe(configured.parameters)
+        self._inputs: list[Any] = []
+        try:
+            self._subscribe(configured.parameters)
+        except BaseException:
+            self._unsubscribe()
+            raise
         self._worker = LatestWorker(self._localize, "localize")
         node.get_logger().info(f"listening to {self._inputs[0].topic_name}")
 
-    def _subscribe(self, parameters: LocalizerParameters) -> list[Any]:
-        subscribe = self._node.create_subscription
+    def _subscribe(self, parameters: LocalizerParameters) -> None:
+        def subscribe(*arguments: Any) -> None:
+            self._inputs.append(self._node.create_subscription(*arguments))
+
         reliability = ReliabilityPolicy.RELIABLE if parameters.reliable_images else ReliabilityPolicy.BEST_EFFORT
         newest = QoSProfile(depth=NEWEST, reliability=reliability)
         # Best effort connects to every publisher, a reliable one to reliable publishers alone.
@@ -76,20 +83,20 @@ class LiveLocalization:
         kind, topic = Image, parameters.image_topic
         if parameters.image_transport == "compressed":
             kind, topic = CompressedImage, f"{parameters.image_topic}/compressed"
-        inputs = [
-            subscribe(kind, topic, self._on_image, newest),
-            subscribe(PoseWithCovarianceStamped, parameters.initialpose_topic, self._on_initialpose, 1),
-        ]
+        subscribe(kind, topic, self._on_image, newest)
+        subscribe(PoseWithCovarianceStamped, parameters.initialpose_topic, self._on_initialpose, 1)
         if parameters.camera_source == "camera_info":
             info_topic = parameters.camera_info_topic
-            inputs.append(subscribe(CameraInfo, info_topic, self._on_camera_info, best_effort(depth=1)))
+            subscribe(CameraInfo, info_topic, self._on_camera_info, best_effort(depth=1))
         if parameters.use_odometry:
-            inputs.append(subscribe(Odometry, parameters.odom_topic, self._on_odometry, best_effort(depth=50)))
-        return inputs
+            subscribe(Odometry, parameters.odom_topic, self._on_odometry, best_effort(depth=50))
 
-    def close(self) -> None:
+    def _unsubscribe(self) -> None:
         for subscription in self._inputs:
             self._node.destroy_subscription(subscription)
+
+    def close(self) -> None:
+        self._unsubscribe()
         self._worker.stop()
 
     def forget(self, near: Pose | None = None) -> None:
@@ -102,6 +109,18 @@ class LiveLocalization:
         self._configured = configured
         if configured.loaded.camera is not None:
             self._camera = configured.loaded.camera
+        self._worker = LatestWorker(self._localize, "localize")
+
+    def take(self, configured: Configured) -> None:
+        """Go on with other parameters, from the next image."""
+        self._configured = configured
+
+    def reset(self) -> None:
+        """Start over, with a new path and new counts; nothing of the old ones comes after this."""
+        self._worker.stop()
+        self._configured.outputs.clear_path()
+        self._tally = Tally()
+        self.forget()
         self._worker = LatestWorker(self._localize, "localize")
 
     def status(self, name: str, values: dict[str, object]) -> DiagnosticStatus:
@@ -144,6 +163,8 @@ class LiveLocalization:
 
     def _on_initialpose(self, message: PoseWithCovarianceStamped) -> None:
         parameters, log = self._configured.parameters, self._node.get_logger()
+        if self._configured.outputs.is_ours(message):
+            return
         try:
             if message.header.frame_id not in ("", parameters.map_frame):
                 raise LocalizationError(f"it is in {message.header.frame_id}, and map_frame is {parameters.map_frame}")
@@ -177,11 +198,14 @@ class LiveLocalization:
         pixels = decode(image.message)
         if self._start_near:
             localizer.reset(self._start_near.pop())
+            configured.outputs.start_over()
+        if localizer.options != parameters.localizer_options():
+            localizer.take_options(parameters.localizer_options())
         frame = Frame(stamp_ns, pixels, camera_frame, "")
         odom_from_base = self._odometry.at(stamp_ns)
         result = localizer.localize(frame, camera, base_from_cam, odom_from_base)
         latency_s = time.perf_counter() - image.arrived
-        configured.outputs.publish(result, latency_s, odom_from_base)
+        configured.outputs.publish(parameters, result, latency_s, odom_from_base)
         self._tally.done(result, latency_s)
         self._log_change(result)
         localizer.refresh()

@@ -7,6 +7,7 @@ from campose_core.errors import LocalizationError, SceneError
 from campose_core.localization.estimator import PoseEstimator
 from campose_core.localization.load import load_estimator
 from campose_core.localization.localizer import Localizer
+from campose_core.localization.scene_digest import scene_digest
 from campose_core.scene import Scene
 from campose_core.walkable import WalkableMap, load_walkable
 from campose_ros.parameters import LocalizerParameters
@@ -14,12 +15,16 @@ from campose_ros.parameters import LocalizerParameters
 
 @dataclass(frozen=True)
 class LoadedScene:
-    """A scene in memory. `walkable` is None when it has no floor map, `camera` unless its intrinsics were asked for."""
+    """A scene in memory. `walkable` is None when it has no floor map, `camera` unless its intrinsics were asked for.
+
+    digest: of landmarks and alignment, the same on every robot with this scene.
+    """
 
     scene: Scene
     estimator: PoseEstimator
     walkable: WalkableMap | None
     camera: Camera | None
+    digest: str
 
     def localizer(self, parameters: LocalizerParameters) -> Localizer:
         return Localizer(self.estimator, parameters.mounting(), self.walkable, parameters.localizer_options())
@@ -39,6 +44,7 @@ def load(path: str, parameters: LocalizerParameters) -> LoadedScene:
         estimator=load_estimator(scene, parameters.estimator),
         walkable=load_walkable(scene.floor_yaml.parent),
         camera=_camera(scene, parameters.scene_camera) if parameters.camera_source == "scene" else None,
+        digest=scene_digest(scene),
     )
 
 

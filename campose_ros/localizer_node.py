@@ -17,7 +17,7 @@ from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
-from std_srvs.srv import Trigger
+from std_srvs.srv import SetBool, Trigger
 
 from campose_core.errors import CamposeError
 from campose_ros import parameters as table
@@ -28,8 +28,8 @@ from campose_ros.outputs import Outputs
 from campose_ros.process import run
 from campose_ros.transforms import Transforms
 
+DISABLED = "disabled: call set_enabled with true"
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
-IN_CAMERA = table.LocalizerParameters().base_from_camera
 
 
 class LocalizerNode(LifecycleNode):
@@ -39,14 +39,18 @@ class LocalizerNode(LifecycleNode):
         super().__init__(name, **options)
         self._configured: Configured | None = None
         self._live: LiveLocalization | None = None
+        self._active = False
         self._fault = ""
         # Before the declaration, so that values from the command line and from files are checked as well.
         self.add_on_set_parameters_callback(self._may_set)
         table.declare(self)
+        self.add_post_set_parameters_callback(self._have_set)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         # On a steady clock: simulated time may stand still, and an operator still wants to know.
         self._timer = self.create_timer(1.0, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self.create_service(Trigger, "~/relocalize", self._on_relocalize)
+        self.create_service(Trigger, "~/reset", self._on_reset)
+        self.create_service(SetBool, "~/set_enabled", self._on_set_enabled)
         self.create_service(LoadMap, "~/load_scene", self._on_load_scene)
         if self.get_parameter("autostart").value and self.trigger_configure() == SUCCESS:
             self.trigger_activate()
@@ -58,8 +62,8 @@ class LocalizerNode(LifecycleNode):
         return self._guarded("activate", self._activate, state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        self._stop()
-        return super().on_deactivate(state)
+        self._deactivate(state)
+        return SUCCESS
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         self._unload()
@@ -93,8 +97,6 @@ class LocalizerNode(LifecycleNode):
             self._fault = ""
             return SUCCESS
         self.get_logger().error(self._fault)
-        if name == "configure":
-            self._unload()
         return FAILURE
 
     def _configure(self, state: LifecycleState) -> None:
@@ -102,13 +104,17 @@ class LocalizerNode(LifecycleNode):
         loaded = load(parameters.scene, parameters)
         localizer = loaded.localizer(parameters)
         transforms = Transforms(self, broadcast=parameters.publish_tf, listen=parameters.base_from_camera_tf)
-        outputs = Outputs(self, parameters, transforms)
+        try:
+            outputs = Outputs(self, parameters, transforms)
+        except BaseException:
+            transforms.close()
+            raise
         self._configured = Configured(parameters, loaded, localizer, transforms, outputs)
         where = "no floor map" if loaded.walkable is None else "its floor map"
         self.get_logger().info(f"scene {loaded.scene.path} with {where}, estimator {loaded.estimator.name}")
         if loaded.camera is not None:
             self.get_logger().info(f"intrinsics are those of the scene, camera_info is not read: {loaded.camera}")
-        if not parameters.base_from_camera_tf and parameters.base_from_camera == IN_CAMERA:
+        if not parameters.base_from_camera_tf and parameters.base_from_camera == table.IN_CAMERA:
             self.get_logger().info(
                 "base_from_camera is the identity: the poses are those of the camera's optical frame"
             )
@@ -116,10 +122,20 @@ class LocalizerNode(LifecycleNode):
     def _activate(self, state: LifecycleState) -> None:
         if self._configured is None:
             raise RuntimeError("activated without being configured")
-        self._live = LiveLocalization(self, self._configured)
-        super().on_activate(state)
-        if self._configured.loaded.walkable is not None:
-            self._configured.outputs.publish_map(self._configured.loaded.walkable.floor)
+        try:
+            self._live = LiveLocalization(self, self._configured)
+            super().on_activate(state)
+            if self._configured.loaded.walkable is not None:
+                self._configured.outputs.publish_map(self._configured.loaded.walkable.floor)
+        except BaseException:
+            self._deactivate(state)
+            raise
+        self._active = True
+
+    def _deactivate(self, state: LifecycleState) -> None:
+        self._active = False
+        self._stop()
+        super().on_deactivate(state)
 
     def _stop(self) -> None:
         if self._live is not None:
@@ -127,6 +143,7 @@ class LocalizerNode(LifecycleNode):
             self._live = None
 
     def _unload(self) -> None:
+        self._active = False
         self._stop()
         if self._configured is not None:
             self._configured.outputs.close()
@@ -134,10 +151,38 @@ class LocalizerNode(LifecycleNode):
             self._configured = None
 
     def _on_relocalize(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        response.success = self._live is not None
-        response.message = "starting over with the next image" if response.success else "the node is not active"
+        """Forget where the robot was, and find it again: as after it was carried."""
         if self._live is not None:
             self._live.forget()
+        return self._answer(response, "starting over with the next image")
+
+    def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        """As relocalize, and forget the path and the counts as well: as after the node was started."""
+        if self._live is not None:
+            self._live.reset()
+        return self._answer(response, "starting over with the next image, with a new path and new counts")
+
+    def _answer(self, response: Trigger.Response, done: str) -> Trigger.Response:
+        response.success = self._live is not None
+        response.message = done if response.success else self._why_idle()
+        return response
+
+    def _why_idle(self) -> str:
+        return DISABLED if self._active else "the node is not active"
+
+    def _on_set_enabled(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        """Disabled, the node takes no images until it is enabled, which starts over, or activated again."""
+        response.success = self._active
+        if not self._active or self._configured is None:
+            response.message = self._why_idle()
+        elif not request.data:
+            self._stop()
+            response.message = "disabled"
+        else:
+            if self._live is None:
+                self._live = LiveLocalization(self, self._configured)
+            response.message = "enabled"
+        self.get_logger().info(f"set_enabled: {response.message}")
         return response
 
     def _on_load_scene(self, request: LoadMap.Request, response: LoadMap.Response) -> LoadMap.Response:
@@ -170,25 +215,38 @@ class LocalizerNode(LifecycleNode):
     def _may_set(self, parameters: list[Parameter]) -> SetParametersResult:
         for parameter in parameters:
             reason = table.refusal(parameter.name, parameter.value)
-            if not reason and parameter.name in table.TABLE and self._configured is not None:
+            if not reason and self._configured is not None and table.is_fixed(parameter.name):
                 reason = f"{parameter.name} is read when the node is configured: `cleanup` it first"
             if reason:
                 return SetParametersResult(successful=False, reason=reason)
         return SetParametersResult(successful=True)
+
+    def _have_set(self, parameters: list[Parameter]) -> None:
+        """All of them at once: the worker reads the set once for each image."""
+        if self._configured is not None:
+            self._configured = self._configured._replace(parameters=table.read(self))
+            if self._live is not None:
+                self._live.take(self._configured)
 
     def _report(self) -> None:
         name = f"{self.get_name()}: localization"
         if self._live is not None and self._configured is not None:
             self._configured.outputs.publish_path()
             loaded = self._configured.loaded
-            facts = {"scene": loaded.scene.path, "estimator": loaded.estimator.name}
+            facts = {
+                "scene": loaded.scene.path,
+                "scene_digest": loaded.digest,
+                "estimator": loaded.estimator.name,
+            }
             status = self._live.status(name, facts)
             if status.level != DiagnosticStatus.OK:
                 self.get_logger().warning(status.message, throttle_duration_sec=10.0)
         else:
             level = DiagnosticStatus.ERROR if self._fault else DiagnosticStatus.STALE
+            if self._active:
+                level = DiagnosticStatus.WARN
             values = key_values({"state": "INITIALIZING"})
-            status = DiagnosticStatus(level=level, name=name, message=self._fault or "not active", values=values)
+            status = DiagnosticStatus(level=level, name=name, message=self._fault or self._why_idle(), values=values)
         message = DiagnosticArray(status=[status])
         message.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(message)

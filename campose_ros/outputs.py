@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import Any
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
@@ -14,7 +15,9 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from campose_core.floor import FloorMap
 from campose_core.geometry import Pose
 from campose_core.localization.localizer import LocalizationResult
+from campose_ros.bootstrap import Bootstrap, StartingPose
 from campose_ros.conversions import (
+    header,
     occupancy_grid,
     pose_stamped,
     pose_with_covariance,
@@ -28,60 +31,107 @@ LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 class Outputs:
-    """The publishers of a configured node; they are silent until it is active.
-
-    Raises:
-        MissingDependency: publish_tf without tf2.
-    """
+    """The publishers of a configured node; they are silent until it is active."""
 
     def __init__(self, node: LifecycleNode, parameters: LocalizerParameters, transforms: Transforms) -> None:
         self._node, self._parameters, self._transforms = node, parameters, transforms
-        create = node.create_lifecycle_publisher
+        self._bootstrap = Bootstrap()
+        self._told_amcl: PoseWithCovarianceStamped | None = None
+        self._publishers: list[Any] = []
+        try:
+            self._create(parameters)
+        except BaseException:
+            self.close()
+            raise
+        self._walked: deque[PoseStamped] = deque()
+        self._walked_to: Pose | None = None
+        self._path_grew = False
+
+    def _create(self, parameters: LocalizerParameters) -> None:
+        create = self._publisher
         self._pose = create(PoseStamped, parameters.pose_topic, RELIABLE)
         self._pose_raw = create(PoseStamped, parameters.pose_raw_topic, RELIABLE)
         self._covariance = create(PoseWithCovarianceStamped, parameters.pose_with_covariance_topic, RELIABLE)
         self._status = create(DiagnosticArray, parameters.status_topic, QoSProfile(depth=100))
         self._path = create(Path, parameters.path_topic, LATCHED)
         self._map = create(OccupancyGrid, parameters.map_topic, LATCHED)
-        self._walked: deque[PoseStamped] = deque(maxlen=parameters.path_length)
-        self._walked_to: Pose | None = None
-        self._path_grew = False
+        if parameters.bootstrap_amcl:
+            self._amcl = create(PoseWithCovarianceStamped, parameters.amcl_initialpose_topic, RELIABLE)
 
-    def publish(self, result: LocalizationResult, latency_s: float, odom_from_base: Pose | None) -> None:
-        """Poses, status and transform of one image; all with its stamp. Called on the worker's thread."""
-        frame_id, stamp_ns = self._parameters.map_frame, result.stamp_ns
+    def _publisher(self, kind: type, topic: str, qos: QoSProfile) -> Any:
+        self._publishers.append(self._node.create_lifecycle_publisher(kind, topic, qos))
+        return self._publishers[-1]
+
+    def publish(
+        self,
+        parameters: LocalizerParameters,
+        result: LocalizationResult,
+        latency_s: float,
+        odom_from_base: Pose | None,
+    ) -> None:
+        """Poses, status and transform of one image; all with its stamp. Called on the worker's thread.
+
+        parameters: those that the image was localized with.
+        """
+        frame_id, stamp_ns = parameters.map_frame, result.stamp_ns
         if result.map_from_base is not None and result.covariance is not None:
             self._pose_raw.publish(pose_stamped(frame_id, stamp_ns, result.map_from_base))
             self._covariance.publish(pose_with_covariance(frame_id, stamp_ns, result.map_from_base, result.covariance))
         if result.on_floor is not None:
             self._pose.publish(pose_stamped(frame_id, stamp_ns, result.on_floor))
-            self._broadcast(stamp_ns, result.on_floor, odom_from_base)
-            self._extend_path(stamp_ns, result.on_floor)
+            self._broadcast(parameters, stamp_ns, result.on_floor, odom_from_base)
+            self._extend_path(parameters, stamp_ns, result.on_floor)
+        if parameters.bootstrap_amcl:
+            self._tell_amcl(self._bootstrap.take(result, odom_from_base, parameters.max_speed_mps))
         self._status.publish(status_message(self._node.get_name(), result, latency_s))
 
-    def _broadcast(self, stamp_ns: int, map_from_base: Pose, odom_from_base: Pose | None) -> None:
-        """One parent per frame (REP-105): odom -> base is the odometry's where there is one."""
-        parameters = self._parameters
+    def _broadcast(
+        self, parameters: LocalizerParameters, stamp_ns: int, map_from_base: Pose, odom_from_base: Pose | None
+    ) -> None:
+        """One parent per frame (REP-105): odom -> base is the odometry's where there is one.
+
+        map -> odom hardly changes, so it may be dated ahead; map -> base is where the robot was at the stamp.
+        """
         if not parameters.publish_tf:
             return
         if not parameters.use_odometry:
             self._transforms.broadcast(parameters.map_frame, parameters.base_frame, stamp_ns, map_from_base)
         elif odom_from_base is not None:
             map_from_odom = map_from_base * odom_from_base.inverse()
-            self._transforms.broadcast(parameters.map_frame, parameters.odom_frame, stamp_ns, map_from_odom)
+            valid_until_ns = stamp_ns + round(parameters.transform_tolerance * 1e9)
+            self._transforms.broadcast(parameters.map_frame, parameters.odom_frame, valid_until_ns, map_from_odom)
         else:
             self._node.get_logger().warning(
                 f"no odometry on {parameters.odom_topic} around the image's stamp: no transform is broadcast",
                 throttle_duration_sec=10.0,
             )
 
-    def _extend_path(self, stamp_ns: int, map_from_base: Pose) -> None:
+    def _tell_amcl(self, start: StartingPose | None) -> None:
+        if start is None:
+            return
+        message = pose_with_covariance(self._parameters.map_frame, *start)
+        self._told_amcl = message  # before it can come back to us
+        self._amcl.publish(message)
+        self._node.get_logger().info(f"AMCL is told to start where the robot stands, on {self._amcl.topic_name}")
+
+    def start_over(self) -> None:
+        """The next pose is of a robot that was found anew. Called on the worker's thread."""
+        self._bootstrap = Bootstrap()
+
+    def is_ours(self, message: PoseWithCovarianceStamped) -> bool:
+        """Whether an initialpose is the one that AMCL was told: it instructs AMCL, not us."""
+        told = self._told_amcl
+        return told is not None and (message.header, message.pose.pose) == (told.header, told.pose.pose)
+
+    def _extend_path(self, parameters: LocalizerParameters, stamp_ns: int, map_from_base: Pose) -> None:
         if self._walked_to is not None:
             step_m = np.linalg.norm(map_from_base.translation - self._walked_to.translation)
-            if step_m < self._parameters.path_spacing_m:
+            if step_m < parameters.path_spacing_m:
                 return
         self._walked_to = map_from_base
-        self._walked.append(pose_stamped(self._parameters.map_frame, stamp_ns, map_from_base))
+        self._walked.append(pose_stamped(parameters.map_frame, stamp_ns, map_from_base))
+        while len(self._walked) > parameters.path_length:
+            self._walked.popleft()
         self._path_grew = True
 
     def publish_path(self) -> None:
@@ -92,8 +142,11 @@ class Outputs:
             self._path.publish(Path(header=poses[-1].header, poses=poses))
 
     def clear_path(self) -> None:
+        """Begin a new path; that nobody goes on to show the old one, an empty one is published."""
         self._walked.clear()
         self._walked_to = None
+        now_ns = self._node.get_clock().now().nanoseconds
+        self._path.publish(Path(header=header(self._parameters.map_frame, now_ns)))
 
     def publish_map(self, floor: FloorMap) -> OccupancyGrid:
         message = occupancy_grid(self._parameters.map_frame, self._node.get_clock().now().nanoseconds, floor)
@@ -101,5 +154,5 @@ class Outputs:
         return message
 
     def close(self) -> None:
-        for publisher in (self._pose, self._pose_raw, self._covariance, self._status, self._path, self._map):
+        for publisher in self._publishers:
             self._node.destroy_lifecycle_publisher(publisher)

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from campose_core.errors import CamposeError
+from campose_core.errors import CamposeError, LocalizationError
 from campose_core.geometry import Pose
 from campose_core.localization.localizer import LocalizerOptions
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rclpy.node import Node
 
 GATING = LocalizerOptions()
+IN_CAMERA = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0)  # base_from_camera: the camera is the base
 # rcl_validate_topic_name's rules: tokens that start with no digit, {node} and {ns} among them.
 TOKEN = r"[A-Za-z_{][A-Za-z0-9_{}]*"
 TOPIC = re.compile(rf"(~/|/)?{TOKEN}(/{TOKEN})*")
@@ -32,15 +33,22 @@ def parameter(
     between: tuple[float, float] | None = None,
     choices: tuple[str, ...] = (),
     read_only: bool = False,
+    live: bool = False,
 ) -> Any:
-    """A field of the table: `between` bounds a number, both ends included; `choices` are the allowed texts."""
-    metadata = {"description": description, "between": between, "choices": choices, "read_only": read_only}
-    return dataclasses.field(default=default, metadata=metadata)
+    """A field of the table: `between` bounds a number, both ends included; `choices` are the allowed texts; what is
+    `live` may change while the node is configured."""
+    metadata = {"description": description, "between": between, "choices": choices}
+    return dataclasses.field(default=default, metadata={**metadata, "read_only": read_only, "live": live})
 
 
 @dataclass(frozen=True)
 class LocalizerParameters:
-    """What the node was told. Read when it is configured; a change in between needs `cleanup` first."""
+    """What the node was told. Read when it is configured; a change in between needs `cleanup` first, except of what is
+    `live`: that holds from the next image.
+
+    Raises:
+        LocalizationError: values that contradict each other.
+    """
 
     scene: str = parameter("", "Scene folder, as `campose build` makes it.")
     estimator: str = parameter(
@@ -76,36 +84,62 @@ class LocalizerParameters:
     path_topic: str = parameter("~/path", "Where the base was, at most path_length poses, path_spacing_m apart.")
     status_topic: str = parameter("~/status", "One line for each image that was processed, with its stamp.")
     map_topic: str = parameter("map", "The floor map of the scene, latched.")
-    path_length: int = parameter(2000, "Poses kept in the path.", between=(1, 100_000))
-    path_spacing_m: float = parameter(0.05, "Distance between poses of the path.", between=(0.0, 10.0))
+    path_length: int = parameter(2000, "Poses kept in the path.", between=(1, 100_000), live=True)
+    path_spacing_m: float = parameter(0.05, "Distance between poses of the path.", between=(0.0, 10.0), live=True)
+    bootstrap_amcl: bool = parameter(
+        False, "Tell AMCL where to start: once each time that TRACKING is gained, when the robot stands still."
+    )
+    amcl_initialpose_topic: str = parameter("initialpose", "Where AMCL listens, with bootstrap_amcl.")
 
     map_frame: str = parameter("map", "Frame of the floor map.")
     odom_frame: str = parameter("odom", "Frame the odometry starts in.")
     base_frame: str = parameter("base_link", "Frame of the robot's base.")
     base_from_camera: tuple[float, ...] = parameter(
-        (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0),
+        IN_CAMERA,
         "Where the camera's optical frame sits on the base: x y z qx qy qz qw. Identity: the camera is the base.",
     )
     base_from_camera_tf: bool = parameter(
         False, "Look the camera's place up in tf instead (image frame to base_frame; needs tf2)."
     )
     publish_tf: bool = parameter(False, "Broadcast map_frame -> odom_frame, or -> base_frame without odometry.")
+    transform_tolerance: float = parameter(
+        0.5,
+        "Seconds by which map_frame -> odom_frame is dated ahead of its image: so long tf answers without a new one.",
+        between=(0.0, 10.0),
+        live=True,
+    )
     use_odometry: bool = parameter(
         False, "There is odometry: it predicts and steadies poses, and publish_tf broadcasts map_frame -> odom_frame."
     )
 
-    max_speed_mps: float = parameter(GATING.max_speed_mps, "A pose farther away is a jump.", between=(0.01, 100.0))
+    max_speed_mps: float = parameter(
+        GATING.max_speed_mps, "A pose farther away is a jump.", between=(0.01, 100.0), live=True
+    )
     max_turn_rate_radps: float = parameter(
-        GATING.max_turn_rate_radps, "A pose turned farther is a jump.", between=(0.01, 100.0)
+        GATING.max_turn_rate_radps, "A pose turned farther is a jump.", between=(0.01, 100.0), live=True
     )
     confirmations: int = parameter(
         GATING.confirmations, "Consecutive agreeing estimates before a jump or a first pose is believed.",
-        between=(1, 100),
+        between=(1, 100), live=True,
     )  # fmt: skip
     lost_after_misses: int = parameter(
-        GATING.lost_after_misses, "Images in a row without a pose until LOST.", between=(1, 10_000)
+        GATING.lost_after_misses, "Images in a row without a pose until LOST.", between=(1, 10_000), live=True
     )
-    lost_after_s: float = parameter(GATING.lost_after_s, "Seconds without a pose until LOST.", between=(0.05, 3600.0))
+    lost_after_s: float = parameter(
+        GATING.lost_after_s, "Seconds without a pose until LOST.", between=(0.05, 3600.0), live=True
+    )
+
+    def __post_init__(self) -> None:
+        if self.bootstrap_amcl and self.publish_tf:
+            raise LocalizationError(
+                f"publish_tf and bootstrap_amcl are both true: AMCL broadcasts {self.map_frame} -> {self.odom_frame} "
+                "itself, leave publish_tf false"
+            )
+        if self.bootstrap_amcl and not self.base_from_camera_tf and self.base_from_camera == IN_CAMERA:
+            raise LocalizationError(
+                "bootstrap_amcl needs to know where the camera sits on the robot: set base_from_camera, "
+                "or base_from_camera_tf"
+            )
 
     def localizer_options(self) -> LocalizerOptions:
         return LocalizerOptions(
@@ -126,6 +160,11 @@ class LocalizerParameters:
 
 
 TABLE = {field.name: field for field in fields(LocalizerParameters)}
+
+
+def is_fixed(name: str) -> bool:
+    """Whether the value is read when the node is configured, and holds until cleanup."""
+    return name in TABLE and not TABLE[name].metadata["live"]
 
 
 def refusal(name: str, value: Any) -> str:
@@ -150,7 +189,7 @@ def refusal(name: str, value: Any) -> str:
 
 
 def declare(node: Node) -> None:
-    """Declare the table on a node.
+    """Declare the table on a node. Each description ends with when a change of the value counts.
 
     Raises:
         rclpy.exceptions.InvalidParameterTypeException, InvalidParameterValueException: a value given on the command
@@ -175,7 +214,9 @@ def _descriptor(name: str) -> ParameterDescriptor:
     from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 
     metadata = TABLE[name].metadata
-    descriptor = ParameterDescriptor(description=metadata["description"], read_only=metadata["read_only"])
+    when = "may change while the node runs" if metadata["live"] else "read at configure"
+    description = metadata["description"] if metadata["read_only"] else f"{metadata['description']} [{when}]"
+    descriptor = ParameterDescriptor(description=description, read_only=metadata["read_only"])
     if metadata["choices"]:
         descriptor.additional_constraints = f"one of: {', '.join(metadata['choices'])}"
     if metadata["between"]:

@@ -226,8 +226,8 @@ def test_another_scene_is_loaded_or_refused(drive: Drive, wall_scene: Path, tmp_
 
 
 def test_a_parameter_in_use_is_not_changed(drive: Drive) -> None:
-    reason = drive.client.set_parameter("localizer", "max_speed_mps", 3.0)
-    assert reason == "max_speed_mps is read when the node is configured: `cleanup` it first"
+    reason = drive.client.set_parameter("localizer", "map_frame", "world")
+    assert reason == "map_frame is read when the node is configured: `cleanup` it first"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
