@@ -67,9 +67,14 @@ class Player:
     def _subscribers(self) -> list[int]:
         return [publisher.get_subscription_count() for publisher in self._publishers.values()]
 
-    def play(self, rate: float, image_published: Callable[[int], None]) -> None:
+    def play(
+        self, rate: float, image_published: Callable[[int], None], wait_for_answer: Callable[[int], None] | None = None
+    ) -> None:
         """Publish everything, `rate` times as fast as recorded; `image_published` gets the stamp of each image that
-        somebody subscribes to, just before it is sent."""
+        somebody subscribes to, just before it is sent.
+
+        wait_for_answer: returns when the image of the stamp is answered; nothing more is published before that.
+        """
         unheard = {name for name in self._images if not self._publishers[name].get_subscription_count()}
         started, first_ns = time.monotonic(), None
         for message in self._bag.serialized(set(self._publishers) - unheard):
@@ -79,9 +84,15 @@ class Player:
                 time.sleep(delay_s)
             if not self._node.context.ok():
                 raise ExternalShutdownException
-            if message.topic in self._images:
-                image_published(stamp_ns_of_cdr(message.data))
+            if message.topic not in self._images:
+                self._publishers[message.topic].publish(message.data)
+                continue
+            stamp_ns, sent = stamp_ns_of_cdr(message.data), time.monotonic()
+            image_published(stamp_ns)
             self._publishers[message.topic].publish(message.data)
+            if wait_for_answer is not None:
+                wait_for_answer(stamp_ns)
+                started += time.monotonic() - sent  # what comes next keeps its distance
 
 
 def stamp_ns_of_cdr(data: bytes) -> int:

@@ -61,7 +61,7 @@ class Recorder:
 
     def __init__(self, node: Node, localizer: str) -> None:
         name = "/" + localizer.strip("/")
-        self._localizer = name
+        self._node, self._localizer = node, name
         self._published: dict[int, float] = {}
         self._poses: dict[int, Pose] = {}
         self._raw_poses: dict[int, Pose] = {}
@@ -92,6 +92,15 @@ class Recorder:
 
     def image_published(self, stamp_ns: int) -> None:
         self._published[stamp_ns] = time.perf_counter()
+
+    def wait_for_answer(self, stamp_ns: int, timeout_s: float = 10.0) -> None:
+        """Until the image of the stamp was processed; a line on stderr when it was not in time."""
+        deadline = time.monotonic() + timeout_s
+        while stamp_ns not in self._states:
+            if time.monotonic() > deadline or not self._node.context.ok():
+                say(f"no answer to the image {stamp_ns} within {timeout_s:g} s: the log of {self._localizer} says why")
+                return
+            time.sleep(0.002)
 
     def wait_until_quiet(self, quiet_s: float = 1.0, timeout_s: float = 10.0) -> None:
         """Until the answer to the last image is there, or nothing has come for a while."""

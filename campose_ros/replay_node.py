@@ -39,6 +39,9 @@ def options_of(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--node", default="localizer", help="full name of the localizer node (default: localizer)")
     parser.add_argument("--rate", type=float, default=1.0, help="times recorded speed (default: 1)")
     parser.add_argument("--reliable", action="store_true", help="publish images reliably (default: best effort)")
+    parser.add_argument(
+        "--lockstep", action="store_true", help="wait for the answer to each image: none is dropped, however slow"
+    )
     parser.add_argument("--wait", type=float, default=60.0, help="seconds to wait for the active node (default: 60)")
     options = parser.parse_args(arguments)
     if not options.rate > 0:
@@ -62,7 +65,7 @@ def replay(options: argparse.Namespace) -> None:
             player = Player(node, bag, reliable=options.reliable)
             player.wait_for_subscriber(options.wait)
             recorder.wait_for_node(options.wait)
-            player.play(options.rate, recorder.image_published)
+            player.play(options.rate, recorder.image_published, recorder.wait_for_answer if options.lockstep else None)
             recorder.wait_until_quiet()
         recorder.write(options.out)
     finally:

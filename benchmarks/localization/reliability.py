@@ -23,7 +23,8 @@ def table(place: Place, out: Path) -> str:
     recording, truth = open_recording(place.query), read_tum(place.truth)
     localizer, followed = Localizer(load_estimator(place.scene, "structure")), Outcomes()
     for step in replay_frames(place.scene, recording, localizer, Pose.identity()):
-        followed.add(step.answers[0].result)
+        if step.answer is not None:
+            followed.add(step.answer.result)
     rows = [
         _named("plain", localize_recording(place.scene, recording, PlainEstimator.load(place.scene))),
         _named(

@@ -84,11 +84,11 @@ def run(options: Namespace) -> None:
         if not options.poses_only:
             copy = stack.enter_context(new_replay_bag(options.out / "bag", scene, walkable, bag, reference))
         for step in steps:
-            for answer in step.answers:
-                outcomes.add(answer.result)
-                truth = true_base(reference, answer)
+            if step.answer is not None:
+                outcomes.add(step.answer.result)
+                truth = true_base(reference, step.answer)
                 if truth is not None:
-                    truths[answer.frame.stamp_ns] = truth
+                    truths[step.answer.frame.stamp_ns] = truth
             if copy is not None:
                 copy.write(step)
     raw, snapped = outcomes.write(options.out)

@@ -36,7 +36,7 @@ class Step(NamedTuple):
 
     log_ns: int
     message: SerializedMessage | None
-    answers: list[Answer]
+    answer: Answer | None
 
 
 def replay_frames(
@@ -54,7 +54,7 @@ def replay_frames(
         localizer.refresh()
         frame = frame._replace(camera_frame=frame.camera_frame or CAMERA_FRAME)
         answer = Answer(frame, known, result, latency_s, base_from_cam, frame.camera_frame, Pose.identity())
-        yield Step(frame.stamp_ns, None, [answer])
+        yield Step(frame.stamp_ns, None, answer)
         arrived = time.perf_counter()
 
 
@@ -77,9 +77,9 @@ def replay_bag(bag: Bag, recording: BagRecording, node: ReplayedNode) -> Iterato
             while transform is not None and transform.log_ns <= message.log_ns + TF_WAIT_NS:
                 node.hear(transform)
                 transform = next(transforms, None)
-            answers = node.hear(message) if message.topic not in (TF, TF_STATIC) else []
-            count += len(answers)
-            yield Step(message.log_ns, message, answers)
+            answer = node.hear(message) if message.topic not in (TF, TF_STATIC) else None
+            count += answer is not None
+            yield Step(message.log_ns, message, answer)
     if bag.damage:
         say(f"{bag.path}: {bag.damage}; {count} images replayed")
     left_out = ", ".join(f"{number} {reason}" for reason, number in recording.dropped.items())

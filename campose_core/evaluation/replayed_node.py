@@ -73,11 +73,11 @@ class ReplayedNode:
         self._listeners = {topic: listener for topic, listener in listeners.items() if topic is not None}
         self.refused: dict[str, str] = {}  # why the last message that was of no use was not, by topic
 
-    def hear(self, message: SerializedMessage) -> list[Answer]:
-        """The answer where the message is an image; a packet of a video may complete several, or none."""
+    def hear(self, message: SerializedMessage) -> Answer | None:
+        """The answer where the message is an image."""
         arrived, topic = time.perf_counter(), message.topic
         if topic != self._recording.topic and topic not in self._listeners:
-            return []
+            return None
         content = decoded(message.data, message.msgtype)
         try:
             if topic == self._recording.topic:
@@ -87,13 +87,14 @@ class ReplayedNode:
             self._listeners[topic](content)
         except CamposeError as error:
             self.refused[topic] = str(error)
-        return []
+        return None
 
-    def _on_image(self, message: Any, arrived: float) -> list[Answer]:
+    def _on_image(self, message: Any, arrived: float) -> Answer | None:
         if not self._order.accepts(message):
-            return []
+            return None
         try:
-            return [self.see(picture.frame(""), self._camera, arrived) for picture in self._decoder.feed(message)]
+            pictures = self._decoder.feed(message)  # of a video the newest counts, where a packet completes one
+            return self.see(pictures[-1].frame(""), self._camera, arrived) if pictures else None
         except CamposeError as error:
             reason = "undecodable image" if isinstance(error, CaptureError) else "refused image"
             self._recording.dropped[reason] = self._recording.dropped.get(reason, 0) + 1

@@ -60,10 +60,11 @@ class ReplayBag:
             self._write_still(step.log_ns)
         if step.message is not None and step.message.topic not in WRITTEN:
             self._output.copy(step.message, self._definitions[step.message.topic])
-        for answer in step.answers:
+        if step.answer is not None:
             if step.message is None:
-                write_frame(self._output, self._messages, answer.frame, answer.camera, answer.root)
-            self._write_answer(step.log_ns, answer)
+                frame, camera = step.answer.frame, step.answer.camera
+                write_frame(self._output, self._messages, frame, camera, frame.camera_frame)
+            self._write_answer(step.log_ns, step.answer)
 
     def _write_still(self, log_ns: int) -> None:
         ros = self._messages

@@ -6,22 +6,31 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed: pip install 'campose_ros[ros]'")
 pytest.importorskip("pycolmap", reason="the structure estimator needs pycolmap: pip install 'campose_ros[map]'")
 pytest.importorskip("rosbags", reason="replay needs rosbags: pip install 'campose_ros[bag]'")
 
+from client import Client, stamps, values
+from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
 from node_process import StartNode
+from rclpy.serialization import deserialize_message, serialize_message
 from wall import CAMERA, picture, standing_at
 
+from campose_core.capture.bag_cdr import Cdr
 from campose_core.capture.bag_file import open_bag
-from campose_core.capture.bag_writer import IMAGE_TOPIC, INFO_TOPIC, write_bag
+from campose_core.capture.bag_writer import IMAGE_TOPIC, INFO_TOPIC, new_bag, write_bag
 from campose_core.capture.frame import Frame
+from campose_core.capture.image_codec import encode_jpeg
+from campose_core.cli.main import main as campose
 from campose_core.evaluation.estimates import read_estimates
-from campose_core.geometry import pose_error
+from campose_core.geometry import Pose, pose_error
 from campose_core.trajectory import Trajectory, read_tum, write_tum
 from campose_ros.player import stamp_ns_of_cdr
 
@@ -72,6 +81,84 @@ def test_a_drive_is_played_recorded_and_near_the_truth(
     assert 0 < summary["latency_s"]["p50"] <= summary["latency_s"]["p95"] <= summary["latency_s"]["max"]
     assert summary["estimate_s"]["p50"] <= summary["latency_s"]["max"]
     assert node.stop() == 0
+
+
+BASE_FROM_CAM = Pose(standing_at(0.0).rotation, np.array([0.1, 0.0, 0.3]))
+
+
+@pytest.fixture(scope="module")
+def robot_bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The drive as a robot records it: images come 30 ms after their stamp, odometry of another rate between them; in
+    the middle the camera looks beside the wall, until the localizer is lost."""
+    path, cdr = tmp_path_factory.mktemp("bags") / "robot", Cdr()
+    ros, messages = cdr.messages, []
+    for i in range(2 * COUNT):
+        stamp_ns, x = START_NS + i * PERIOD_NS // 2, 2.0 + 0.025 * i
+        image = picture(standing_at(x if not 14 <= i < 26 else -20.0))
+        info, jpeg = ros.camera_info("camera", stamp_ns, CAMERA), encode_jpeg(image, 92)
+        messages.append((stamp_ns + 1_000_000, INFO_TOPIC, info))
+        messages.append((stamp_ns + 30_000_000, IMAGE_TOPIC, ros.compressed_image("camera", stamp_ns, jpeg)))
+    for i in range(-4, 120):
+        stamp_ns = START_NS + i * 37_000_000 + 11_000_000
+        pose = Pose(Rotation.identity(), np.array([0.26e-9 * (stamp_ns - START_NS), 0.001 * i, 0.0]))  # it drifts
+        zero = np.zeros(3)
+        messages.append((stamp_ns, "/odom", ros.odometry("odom", "base_link", stamp_ns, pose, zero, zero)))
+    with new_bag(path, cdr, ()) as output:
+        for log_ns, topic, message in sorted(messages, key=lambda entry: entry[0]):
+            output.write(topic, log_ns, message)
+    return path
+
+
+def test_the_node_and_a_replay_of_its_bag_say_the_same(
+    start_node: StartNode, client: Client, wall_scene: Path, robot_bag: Path, tmp_path: Path
+) -> None:
+    mounting = [float(value) for value in (*BASE_FROM_CAM.translation, *BASE_FROM_CAM.quat_xyzw)]
+    node = start_node(
+        "same", scene=wall_scene, image_topic=IMAGE_TOPIC.removesuffix("/compressed"), camera_info_topic=INFO_TOPIC,
+        image_transport="compressed", reliable_images=True, use_odometry=True, odom_topic="/odom",
+        base_from_camera=mounting,
+    )  # fmt: skip
+    kinds = {
+        "pose": PoseStamped, "pose_raw": PoseStamped, "pose_with_covariance": PoseWithCovarianceStamped,
+        "status": DiagnosticArray,
+    }  # fmt: skip
+    live = {name: client.collect(kind, f"/same/{name}") for name, kind in kinds.items()}
+    out = [f"--out={tmp_path / 'live'}", "--node=same"]
+    command = [sys.executable, "-m", "campose_ros.replay_node", str(robot_bag), *out, "--reliable", "--lockstep"]
+    with subprocess.Popen(command) as process:
+        client.until(lambda: process.poll() is not None, "the bag is played", 90.0)
+    client.until(lambda: len(live["status"]) == 2 * COUNT, "every image is answered")
+    assert node.stop() == 0
+    mounted = ["--base-from-camera", *map(str, mounting)]
+    arguments = ["replay", str(robot_bag), "--scene", str(wall_scene), "--out", str(tmp_path), "--odom", "/odom"]
+    assert campose([*arguments, *mounted]) == 0
+
+    replayed: dict[str, list[Any]] = {name: [] for name in kinds}
+    with open_bag(tmp_path / "bag") as bag:
+        for message in bag.serialized({f"/localizer/{name}" for name in kinds}):
+            name = message.topic.rsplit("/", 1)[1]
+            replayed[name].append(deserialize_message(message.data, kinds[name]))
+            assert len(serialize_message(replayed[name][-1])) == len(message.data)  # rclpy's padding is not zero
+    for name in kinds:
+        assert stamps(sorted(live[name], key=lambda m: stamps([m]))) == stamps(replayed[name])
+    for name in ("pose", "pose_raw"):
+        for one, other in zip(live[name], replayed[name], strict=True):
+            assert flat(one.pose) == pytest.approx(flat(other.pose), abs=1e-9)
+    for one, other in zip(live["pose_with_covariance"], replayed["pose_with_covariance"], strict=True):
+        np.testing.assert_allclose(one.pose.covariance, other.pose.covariance, rtol=1e-6, atol=1e-12)
+    timed = ("latency_s", "estimate_s")
+    for one, other in zip(live["status"], replayed["status"], strict=True):
+        assert one.status[0].message == other.status[0].message
+        for key, value in values(one.status[0]).items():
+            assert key in timed or values(other.status[0])[key] == value, key
+    states = [values(message.status[0])["state"] for message in replayed["status"]]
+    assert {*states} == {"INITIALIZING", "TRACKING", "LOST"}
+    assert states[-1] == "TRACKING"
+
+
+def flat(pose: Any) -> list[float]:
+    p, q = pose.position, pose.orientation
+    return [p.x, p.y, p.z, q.x, q.y, q.z, q.w]
 
 
 def test_without_a_localizer_it_says_what_to_check(ros_environment: dict[str, str], bag: Path, tmp_path: Path) -> None:
