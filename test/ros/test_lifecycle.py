@@ -1,0 +1,113 @@
+"""A node that is configured, activated, deactivated and cleaned up over and over, and transitions that fail."""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="ROS 2 is not installed: pip install 'campose_ros[ros]'")
+pytest.importorskip("pycolmap", reason="the structure estimator needs pycolmap: pip install 'campose_ros[map]'")
+
+from client import Client
+from diagnostic_msgs.msg import DiagnosticStatus
+from node_process import NodeProcess, StartNode
+from wall import build_scene
+
+from campose_core.floor import FREE, FloorMap
+from campose_core.walkable import save_walkable
+
+CYCLE = ("configure", "activate", "deactivate", "cleanup")
+WARM, CYCLES = 20, 200
+FLOOR_CELLS = 400
+# What one cycle would leave if it kept its scene: the occupancy, and the map that snaps, of FLOOR_CELLS^2 cells.
+SCENE_MB = 10 * FLOOR_CELLS**2 / 2**20
+
+
+class Held(NamedTuple):
+    """What a process holds of the system."""
+
+    memory_mb: float
+    threads: int
+    files: int
+
+
+def held_by(process_id: int) -> Held:
+    status = Path(f"/proc/{process_id}/status").read_text()
+    memory_kb, threads = (int(re.search(rf"{key}:\s*(\d+)", status)[1]) for key in ("VmRSS", "Threads"))
+    return Held(memory_kb / 1024, threads, len(list(Path(f"/proc/{process_id}/fd").iterdir())))
+
+
+def endpoints(client: Client, node: str) -> set[tuple[str, str]]:
+    """Topics that the node publishes and those that it subscribes to."""
+    ask = client.node
+    published = ask.get_publisher_names_and_types_by_node(node, "/")
+    subscribed = ask.get_subscriber_names_and_types_by_node(node, "/")
+    return {("out", topic) for topic, _ in published} | {("in", topic) for topic, _ in subscribed}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
+def test_two_hundred_lives_leave_nothing_behind(start_node: StartNode, client: Client, tmp_path: Path) -> None:
+    scene = build_scene(tmp_path / "scene")
+    cells = np.full((FLOOR_CELLS, FLOOR_CELLS), FREE, np.int8)
+    save_walkable(scene.path / "floor", FloorMap(cells, 0.05, (0.0, 0.0, 0.0)))
+    node = start_node("churn", scene=scene.path, autostart=False, image_topic="/churn_cam")
+    client.until(lambda: client.state("churn") == "unconfigured", "it is there")
+    before = client.until(lambda: endpoints(client, "churn"), "its endpoints are known")
+
+    def live(times: int) -> Held:
+        for _ in range(times):
+            for transition in CYCLE:
+                assert client.change("churn", transition), node.output()[-2000:]
+        return held_by(node.process.pid)
+
+    warm = live(WARM)
+    after = live(CYCLES - WARM)
+    assert after.threads == warm.threads
+    assert after.files == warm.files
+    assert after.memory_mb - warm.memory_mb < 0.2 * SCENE_MB * (CYCLES - WARM)
+    client.until(lambda: endpoints(client, "churn") == before, "its endpoints are those of before")
+
+
+@pytest.fixture(scope="module")
+def fallible(start_node: StartNode, wall_scene: Path) -> NodeProcess:
+    return start_node("fallible", scene=wall_scene, autostart=False, estimator="retrieval")
+
+
+# A name that each part of the parameter's check lets pass, and that DDS refuses.
+TOO_LONG = "/" + "long/" * 60 + "topic"
+
+
+@pytest.mark.parametrize(
+    ("parameter", "good", "fails", "state"),
+    [
+        ("initialpose_topic", "initialpose", "activate", "inactive"),
+        ("camera_info_topic", "camera_info", "activate", "inactive"),
+        ("map_topic", "map", "configure", "unconfigured"),
+    ],
+)
+def test_a_transition_that_fails_says_why_leaves_nothing_and_can_be_made_good(
+    fallible: NodeProcess, client: Client, parameter: str, good: str, fails: str, state: str
+) -> None:
+    assert client.state("fallible") == "unconfigured"
+    unconfigured = client.until(lambda: endpoints(client, "fallible"), "its endpoints are known")
+    assert client.set_parameter("fallible", parameter, TOO_LONG) == ""
+    if fails == "activate":
+        assert client.change("fallible", "configure")
+    assert not client.change("fallible", fails)
+    assert client.state("fallible") == state
+    status = client.diagnosis("fallible", lambda s: s.level == DiagnosticStatus.ERROR, "the failure")
+    assert status.message.startswith(f"{fails} failed: ")
+    assert status.message in fallible.output()
+    if fails == "activate":
+        client.until(
+            lambda: not any(way == "in" and topic.endswith("image") for way, topic in endpoints(client, "fallible")),
+            "it listens to no images",
+        )
+        assert client.change("fallible", "cleanup")
+    client.until(lambda: endpoints(client, "fallible") == unconfigured, "nothing is left")
+    assert client.set_parameter("fallible", parameter, good) == ""
+    for transition in CYCLE:
+        assert client.change("fallible", transition), transition
