@@ -67,6 +67,31 @@ class ImageFolder:
             raise CaptureError(f"{self.path}: none of the {len(self.files)} pictures can be decoded ({reason})")
 
 
+class Picture:
+    """A recording of one picture file, at stamp 0. `camera` as in an `ImageFolder`.
+
+    Raises:
+        CaptureError: from `frames`: it cannot be decoded.
+    """
+
+    calibrated = False
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.name = path.stem
+        self.dropped: dict[str, int] = {}
+        self.camera = _camera_from_exif(path)
+
+    def describe(self) -> dict[str, str]:
+        return {"kind": "picture", "path": str(self.path)}
+
+    def frames(self, fps: float | None = None) -> Iterator[Frame]:
+        try:
+            yield _frame(self.path, 0, self.name, self.path.name)
+        except PILLOW_ERRORS as error:
+            raise CaptureError(f"{self.path}: cannot be decoded as a picture ({error})") from error
+
+
 def image_files(folder: Path) -> list[Path]:
     """The pictures of a folder by natural order of their names; hidden files are left out."""
     files = [f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES and not f.name.startswith(".") and f.is_file()]

@@ -1,0 +1,90 @@
+"""Where one picture was taken, in words and as a drawing."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+import webbrowser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jsonargparse import Namespace
+
+from campose_core.capture.images import Picture
+from campose_core.cli.query import query_camera
+from campose_core.errors import CamposeError, UsageError
+from campose_core.evaluation.run import frames_with_camera
+from campose_core.files import replacing
+from campose_core.localization.load import load_estimator
+from campose_core.localization.localizer import LocalizationResult, Localizer, LocalizerOptions
+from campose_core.scene import Scene
+from campose_core.visualization.place import heading_of, place_picture
+from campose_core.visualization.scene_landmarks import read_landmarks
+from campose_core.walkable import load_walkable
+
+
+def show_place(options: Namespace, picture: Picture) -> None:
+    """Localize it, print what came of it, and write the drawing to --out, or to PICTURE-place.png in this folder."""
+    out = options.out or Path(f"{picture.name}-place.png")
+    if out.suffix.lower() != ".png":
+        raise UsageError(f"--out {out}: with --show it is a drawing; call it PLACE.png")
+    scene = Scene.open(options.scene)
+    walkable = load_walkable(scene.floor_yaml.parent)
+    landmarks = read_landmarks(scene)
+    # A single picture has nobody to confirm it.
+    localizer = Localizer(load_estimator(scene, options.estimator), None, walkable, LocalizerOptions(confirmations=1))
+    (known,) = frames_with_camera(scene, picture, query_camera(options), "localize")
+    result = localizer.localize(*known)
+    floor = None if walkable is None else walkable.floor
+    drawing = place_picture(*known, result, floor, None if landmarks is None else landmarks.xyz)
+    try:
+        with replacing(out) as beside:
+            beside.write_bytes(drawing)
+    except OSError as error:
+        raise CamposeError(f"{out} cannot be written ({error.strerror})") from error
+    if options.json:
+        print(json.dumps({**facts_of(result), "drawing": str(out)}))
+    else:
+        print(f"{picture.path}: {in_words(result)}\n{out}")
+    if sys.platform == "darwin" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+        webbrowser.open(out.resolve().as_uri())
+
+
+def facts_of(result: LocalizationResult) -> dict[str, Any]:
+    """Metres and degrees in the map frame; the heading is where the camera looks, from the map's x axis. What is not
+    known is left out."""
+    facts: dict[str, Any] = {"state": result.status.value, "landmarks": result.support, "reason": result.reason}
+    if result.map_from_cam is None or result.covariance is None or result.kind is None:
+        return facts
+    x, y, z = result.map_from_cam.translation.tolist()
+    facts |= {"kind": result.kind.value, "x_m": x, "y_m": y, "z_m": z}
+    facts |= {"heading_deg": math.degrees(heading_of(result.map_from_cam)), "covariance": result.covariance.tolist()}
+    if result.snapped_map_from_base is not None:
+        snapped_x, snapped_y, _ = result.snapped_map_from_base.translation.tolist()
+        facts["snapped"] = {"x_m": snapped_x, "y_m": snapped_y}
+    if result.snap_distance_m is not None:
+        facts |= {"snap_distance_m": result.snap_distance_m, "off_map": result.off_map}
+    return facts
+
+
+def in_words(result: LocalizationResult) -> str:
+    facts = facts_of(result)
+    if result.covariance is None or "x_m" not in facts:
+        return f"not found: {result.reason}"
+    sigma = np.sqrt(np.diagonal(result.covariance))
+    said = (
+        f"{facts['state']} by {facts['landmarks']} landmarks ({facts['kind']})\n"
+        f"x {facts['x_m']:.3f} m, y {facts['y_m']:.3f} m, z {facts['z_m']:.3f} m, looking "
+        f"{facts['heading_deg']:.1f} deg from the x axis\n"
+        f"standard deviations: {', '.join(f'{1e3 * s:.0f}' for s in sigma[:3])} mm, "
+        f"{', '.join(f'{math.degrees(s):.2f}' for s in sigma[3:])} deg"
+    )
+    if "snapped" in facts:
+        at = facts["snapped"]
+        said += f"\non walkable floor: x {at['x_m']:.3f} m, y {at['y_m']:.3f} m ({facts['snap_distance_m']:.2f} m away)"
+    elif result.off_map:
+        said += f"\noff the map: walkable floor is {result.snap_distance_m:.2f} m away"
+    return said

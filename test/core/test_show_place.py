@@ -1,0 +1,88 @@
+"""`campose localize SCENE PICTURE --show`: where a picture was taken, in words and drawn."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from campose_core.capture.recording import open_recording
+from campose_core.cli.main import main
+from campose_core.geometry import Pose
+from campose_core.trajectory import read_tum
+from campose_core.visualization.place import heading_of
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def photo(small_world, tmp_path_factory) -> tuple[Path, Pose]:
+    """A picture of the later drive, and where it was taken."""
+    frame = list(open_recording(small_world / "later.bag").frames())[5]
+    path = tmp_path_factory.mktemp("photos") / "photo.jpg"
+    Image.fromarray(frame.image).save(path, quality=95)
+    return path, dict(read_tum(small_world / "later.tum"))[frame.stamp_ns]
+
+
+@pytest.fixture(autouse=True)
+def without_a_display(monkeypatch, tmp_path):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_place_is_printed_and_drawn(small_scene, photo, tmp_path, capsys):
+    path, truth = photo
+    assert main(["localize", str(small_scene), str(path), "--show", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["state"] == "TRACKING"
+    assert np.linalg.norm(np.subtract([facts["x_m"], facts["y_m"], facts["z_m"]], truth.translation)) < 0.05
+    turned = np.radians(facts["heading_deg"]) - heading_of(truth)
+    assert abs(np.angle(np.exp(1j * turned))) < np.radians(1)
+    assert np.shape(facts["covariance"]) == (6, 6)
+    assert facts["landmarks"] >= 20
+    moved = np.subtract([facts["snapped"]["x_m"], facts["snapped"]["y_m"]], [facts["x_m"], facts["y_m"]])
+    assert np.linalg.norm(moved) == pytest.approx(facts["snap_distance_m"], abs=1e-9)
+    drawing = np.asarray(Image.open(tmp_path / facts["drawing"]).convert("RGB")).astype(int)
+    assert facts["drawing"] == "photo-place.png"
+    for color in ((60, 220, 80), (0xD5, 0x5E, 0x00)):  # a landmark that was found, and the place on the floor
+        assert (np.abs(drawing - color).max(axis=2) < 30).sum() > 20
+
+
+def test_a_picture_of_nothing_is_an_answer(small_scene, tmp_path, capsys):
+    Image.new("RGB", (320, 240), (90, 90, 90)).save(tmp_path / "grey.png")
+    assert main(["localize", str(small_scene), "grey.png", "--show", "--out", "here.png"]) == 0
+    assert capsys.readouterr().out.splitlines() == ["grey.png: not found: no pose found in the image", "here.png"]
+    assert Image.open("here.png").format == "PNG"
+
+
+def test_a_picture_is_a_recording_too(small_scene, photo, capsys):
+    path, truth = photo
+    assert main(["localize", str(small_scene), str(path), "--out", "one.tum"]) == 0
+    ((_, pose),) = read_tum(Path("one.tum"))
+    assert np.linalg.norm(pose.translation - truth.translation) < 0.05
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["{photo}"], 2, "--out EST.tum is missing, or --show"),
+        (["{bag}"], 2, "--out EST.tum is missing"),
+        (["{bag}", "--show"], 2, "is not a picture"),
+        (["{photo}", "--show", "--out", "place.jpg"], 2, "call it PLACE.png"),
+        (["junk.jpg", "--show"], 1, "junk.jpg: cannot be decoded as a picture"),
+        (["square.png", "--show"], 1, "give the camera with --camera FILE"),
+        (["{photo}", "--show", "--out", "junk.jpg/place.png"], 1, "junk.jpg/place.png cannot be written"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(small_scene, small_world, photo, capfd, arguments, code, message):
+    Path("junk.jpg").write_text("junk")
+    Image.new("RGB", (300, 300)).save("square.png")
+    words = [word.format(photo=photo[0], bag=small_world / "later.bag") for word in arguments]
+    capfd.readouterr()
+    assert main(["localize", str(small_scene), *words]) == code
+    said = capfd.readouterr().err.strip().splitlines()
+    assert message in said[-1]
+    assert not any("Traceback" in line for line in said)
+    assert sorted(path.name for path in Path().iterdir()) == ["junk.jpg", "square.png"]
