@@ -156,6 +156,43 @@ def test_the_node_and_a_replay_of_its_bag_say_the_same(
     assert states[-1] == "TRACKING"
 
 
+def test_replay_asks_tf_for_a_camera_that_turns_on_the_robot(wall_scene: Path, tmp_path: Path) -> None:
+    cdr = Cdr()
+    ros, messages, seconds = cdr.messages, [], 1_000_000_000
+    optical = Pose(standing_at(0.0).rotation, np.array([0.0, 0.0, 1.2]))
+
+    def pan(stamp_ns: int) -> Pose:
+        return Pose(Rotation.from_euler("z", 0.1 * np.sin(3e-9 * (stamp_ns - START_NS))), np.zeros(3))
+
+    for i in range(12):
+        stamp_ns = START_NS + i * PERIOD_NS
+        jpeg = encode_jpeg(picture(Pose(Rotation.identity(), np.array([3.0, 1.5, 0.0])) * pan(stamp_ns) * optical), 92)
+        messages.append((stamp_ns, INFO_TOPIC, ros.camera_info("camera", stamp_ns, CAMERA)))
+        messages.append((stamp_ns + 30_000_000, IMAGE_TOPIC, ros.compressed_image("camera", stamp_ns, jpeg)))
+    for i in range(-2, 80):  # tf comes later than the image that needs it
+        stamp_ns = START_NS + i * 33_000_000
+        link = ros.tf(ros.transform_stamped("base_link", "pan", stamp_ns, pan(stamp_ns)))
+        messages.append((stamp_ns + 60_000_000, "/tf", link))
+    mounting = ros.tf(ros.transform_stamped("pan", "camera", START_NS, optical))
+    messages.append((START_NS + seconds, "/tf_static", mounting))
+    start_over = ros.pose_with_covariance("map", START_NS, Pose.identity(), np.eye(6))
+    messages.append((START_NS + 7 * PERIOD_NS - 1, "/initialpose", start_over))
+    with new_bag(tmp_path / "pan", cdr, ()) as output:
+        for log_ns, topic, message in sorted(messages, key=lambda entry: entry[0]):
+            output.write(topic, log_ns, message)
+
+    arguments = ["replay", str(tmp_path / "pan"), "--scene", str(wall_scene), "--out", str(tmp_path / "out")]
+    assert campose([*arguments, "--base-frame", "base_link", "--initialpose", "/initialpose"]) == 0
+    raw = read_estimates(tmp_path / "out" / "pose_raw.tum")
+    assert [outcome.status == "TRACKING" for outcome in raw.outcomes] == [
+        i in (2, 3, 4, 5, 6, 9, 10, 11) for i in range(12)
+    ]
+    for _, map_from_base in raw.trajectory:
+        distance_m, angle = pose_error(map_from_base, Pose(Rotation.identity(), np.array([3.0, 1.5, 0.0])))
+        assert distance_m < 0.02
+        assert angle < 0.01
+
+
 def flat(pose: Any) -> list[float]:
     p, q = pose.position, pose.orientation
     return [p.x, p.y, p.z, q.x, q.y, q.z, q.w]
