@@ -15,8 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.stats import chi2
+from scipy.special import gammaincinv
 
 from campose_core.errors import LocalizationError
 from campose_core.geometry import Array
@@ -95,6 +94,8 @@ def fit_calibration(errors: Array, covariances: Array) -> CovarianceCalibration:
     The most likely calibration if errors follow a multivariate Student's t, which a few wild ones do not move; then as
     much wider or narrower that half of the errors lie in the 50 % ellipsoid, and so on (on average over LEVELS).
     """
+    from scipy.optimize import minimize
+
     floors = np.maximum(np.median(np.abs(errors.reshape(-1, 2, 3)), axis=(0, 2)), 1e-9)
 
     def inflated(logarithms: Array) -> Array:
@@ -111,7 +112,8 @@ def fit_calibration(errors: Array, covariances: Array) -> CovarianceCalibration:
     bounds = [(0.0, 7.0), *((low - 7.0, low + 7.0) for low in np.log(floors))]
     found = minimize(cost, start, method="Nelder-Mead", bounds=bounds, options={"maxiter": 500, "xatol": 1e-2})
     squared = squared_mahalanobis(errors, inflated(found.x))
-    ratios = np.quantile(squared, LEVELS) / chi2.ppf(LEVELS, 6)
+    chi2_6 = 2.0 * gammaincinv(6 / 2, LEVELS)  # quantiles; scipy.stats takes longer to import than a node to load
+    ratios = np.quantile(squared, LEVELS) / chi2_6
     factor, floor_m, floor_rad = np.exp(found.x + 0.5 * np.mean(np.log(ratios)))
     return CovarianceCalibration(max(1.0, float(factor)), float(floor_m), float(floor_rad))
 

@@ -6,9 +6,22 @@ import numpy as np
 
 from campose_core.camera import Camera
 from campose_core.capture.frame import Frame
-from campose_core.errors import GeometryError, LocalizationError
-from campose_core.mapping.reconstruct import given_camera
+from campose_core.errors import GeometryError, LocalizationError, SceneError
 from campose_core.scene import Scene
+
+
+def given_camera(scene: Scene, source: str) -> Camera:
+    """The camera as the recording or the user gave it, before reconstruction refined it.
+
+    Raises:
+        SceneError: an extraction was killed before it had recorded the source.
+    """
+    if source not in scene.sources:
+        raise SceneError(
+            f"{scene.path}: the extraction of {source!r} was cut short: run `campose extract` with it again"
+        )
+    given = scene.sources[source].get("given_camera")
+    return Camera.from_dict(given) if given else scene.cameras[source]
 
 
 class RefinedCameras:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from campose_core.camera import Camera
-from campose_core.errors import MappingError, SceneError
+from campose_core.errors import MappingError
 from campose_core.files import replacing, write_text
 from campose_core.geometry import Pose
 from campose_core.mapping.child import run_stage
@@ -24,6 +24,7 @@ from campose_core.mapping.given_poses import GivenPoses, adjustment_text, in_map
 from campose_core.mapping.held_out import NOTHING
 from campose_core.mapping.keyframes import choose_at_most, measure_motion
 from campose_core.mapping.landmarks import Landmarks
+from campose_core.mapping.query_camera import given_camera
 from campose_core.mapping.recordings import recorded_odometry
 from campose_core.mapping.register import register
 from campose_core.mapping.rig import keep_moments_together, rig_text, rigs_of_keyframes
@@ -73,20 +74,6 @@ def choose_keyframes(scene: Scene, most: int) -> tuple[dict[str, list[str]], dic
             "with the light on"
         )
     return names, left_out
-
-
-def given_camera(scene: Scene, source: str) -> Camera:
-    """The camera as the recording or the user gave it, before reconstruction refined it.
-
-    Raises:
-        SceneError: an extraction was killed before it had recorded the source.
-    """
-    if source not in scene.sources:
-        raise SceneError(
-            f"{scene.path}: the extraction of {source!r} was cut short: run `campose extract` with it again"
-        )
-    given = scene.sources[source].get("given_camera")
-    return Camera.from_dict(given) if given else scene.cameras[source]
 
 
 def map_scene(scene: Scene, options: MapOptions) -> Scene:
