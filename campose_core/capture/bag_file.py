@@ -10,19 +10,24 @@ import struct
 import zlib
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import yaml
 
+from campose_core.capture.bag_decoding import (
+    decoded,
+    is_translated,
+    standard_definition,
+    standard_name,
+    translated,
+    unpacked,
+)
 from campose_core.capture.bag_salvage import MCAP_MAGIC, ROS1_MAGIC, BagStream, McapStream, Ros1Stream, zstd_module
-from campose_core.capture.image_messages import VIDEO_TYPES
 from campose_core.errors import CaptureError
 from campose_core.extras import load_extra
 from campose_core.progress import say
 
-ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 DATA_SUFFIXES = (".mcap", ".db3")
 
 
@@ -116,11 +121,11 @@ class Bag:
         Those of a ROS 1 bag are translated; of types that the standard packages of both do not have, there are none.
         """
         for source, message in self._read(topics, from_ns):
-            if source.is_ros1 and not _is_translated(message.msgtype):
+            if source.is_ros1 and not is_translated(message.msgtype):
                 continue
             with reading(self.path):
-                data = _unpacked(message.data)
-                data = _translated(data, message.msgtype) if source.is_ros1 else data
+                data = unpacked(message.data)
+                data = translated(data, message.msgtype) if source.is_ros1 else data
             yield message._replace(data=data)
 
     def definition(self, topic: str) -> Definition:
@@ -208,11 +213,11 @@ class _Streamed:
 
     def topics(self) -> list[Topic]:
         counts = self._stream.counts
-        return [Topic(c.topic, _standard_name(c.msgtype), counts[i]) for i, c in self._stream.channels.items()]
+        return [Topic(c.topic, standard_name(c.msgtype), counts[i]) for i, c in self._stream.channels.items()]
 
     def definition(self, topic: str) -> Definition | None:
         types = [channel.msgtype for channel in self._stream.channels.values() if channel.topic == topic]
-        return Definition(_standard_definition(_standard_name(types[0])), "", ()) if types else None
+        return Definition(standard_definition(standard_name(types[0])), "", ()) if types else None
 
     def span_ns(self) -> tuple[int, int] | None:
         stamps = [log_ns for log_ns, _, _ in self._stream.messages({topic.name for topic in self.topics()})]
@@ -222,7 +227,7 @@ class _Streamed:
         for log_ns, channel, data in self._stream.messages(topics):
             if log_ns < from_ns:
                 continue
-            yield SerializedMessage(log_ns, channel.topic, _standard_name(channel.msgtype), data)
+            yield SerializedMessage(log_ns, channel.topic, standard_name(channel.msgtype), data)
 
 
 class _Indexed:
@@ -235,15 +240,15 @@ class _Indexed:
         self.is_ros1 = is_ros1
 
     def topics(self) -> list[Topic]:
-        return [Topic(c.topic, _standard_name(c.msgtype), c.msgcount) for c in self._reader.connections]
+        return [Topic(c.topic, standard_name(c.msgtype), c.msgcount) for c in self._reader.connections]
 
     def definition(self, topic: str) -> Definition | None:
         connection = next((c for c in self._reader.connections if c.topic == topic), None)
         if connection is None:
             return None
         if self.is_ros1:
-            return Definition(_standard_definition(_standard_name(connection.msgtype)), "", ())
-        text = connection.msgdef.data or _standard_definition(connection.msgtype)
+            return Definition(standard_definition(standard_name(connection.msgtype)), "", ())
+        text = connection.msgdef.data or standard_definition(connection.msgtype)
         return Definition(text, connection.digest, tuple(connection.ext.offered_qos_profiles))
 
     def span_ns(self) -> tuple[int, int] | None:
@@ -254,7 +259,7 @@ class _Indexed:
         if not connections:  # an empty filter means everything to rosbags
             return
         for connection, log_ns, data in self._reader.messages(connections, start=from_ns or None):
-            yield SerializedMessage(log_ns, connection.topic, _standard_name(connection.msgtype), bytes(data))
+            yield SerializedMessage(log_ns, connection.topic, standard_name(connection.msgtype), bytes(data))
 
 
 def starts_with(path: Path, magic: bytes) -> bool:
@@ -320,55 +325,3 @@ def _check_complete(metadata: Path) -> None:
             f"{metadata.parent}: parts of the bag are missing: {', '.join(missing)}; "
             "put them back, or name the parts you have one by one"
         )
-
-
-def _standard_name(msgtype: str) -> str:
-    """`package/msg/Name`, also where a recorder wrote the ROS 1 form `package/Name`."""
-    package, *_, name = msgtype.split("/")
-    return f"{package}/msg/{name}"
-
-
-def decoded(data: bytes, msgtype: str, is_ros1: bool = False) -> Any:
-    """The message, or the CaptureError that says why it is none."""
-    try:
-        store = _typestore(is_ros1)
-        data = _unpacked(data)
-        return store.deserialize_ros1(data, msgtype) if is_ros1 else store.deserialize_cdr(data, msgtype)
-    except Exception as error:  # generated code raises anything on bytes of another type
-        return CaptureError(f"not a {msgtype}: {error or type(error).__name__}")
-
-
-def _unpacked(data: bytes) -> bytes:
-    """Without rosbag2's message compression; CDR starts with a zero byte."""
-    return bytes(zstd_module().decompress(data)) if data.startswith(ZSTD_MAGIC) else data
-
-
-def _is_translated(msgtype: str) -> bool:
-    return all(msgtype in _typestore(is_ros1).types for is_ros1 in (True, False))
-
-
-def _translated(data: bytes, msgtype: str) -> bytes:
-    """From ROS 1 to CDR."""
-    from rosbags.convert.converter import migrate_bytes
-
-    stores = _typestore(True), _typestore(False)
-    return bytes(migrate_bytes(*stores, msgtype, msgtype, _MIGRATIONS, data, src_is2=False, dst_is2=True))
-
-
-_MIGRATIONS: dict[str, object] = {}  # rosbags' own: how it maps the fields of a type
-
-
-def _standard_definition(msgtype: str) -> str:
-    """As the standard packages have it; empty where they do not."""
-    store = _typestore(False)
-    return str(store.generate_msgdef(msgtype, ros_version=2)[0]) if msgtype in store.types else ""
-
-
-@lru_cache(maxsize=2)
-def _typestore(is_ros1: bool) -> Any:
-    from rosbags.typesys import Stores, get_types_from_msg, get_typestore
-
-    store = get_typestore(Stores.ROS1_NOETIC if is_ros1 else Stores.ROS2_JAZZY)
-    for msgtype, definition in VIDEO_TYPES.items():
-        store.register(get_types_from_msg(definition, msgtype))
-    return store

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from campose_core.camera import Camera
 from campose_core.capture.bag import BagRecording, StampOrder, header_stamp_ns
-from campose_core.capture.bag_file import SerializedMessage, decoded
+from campose_core.capture.bag_decoding import decoded
+from campose_core.capture.bag_file import SerializedMessage
 from campose_core.capture.frame import Frame
 from campose_core.capture.image_messages import ImageDecoder
 from campose_core.errors import CamposeError, CaptureError, LocalizationError, TransformError

@@ -10,7 +10,8 @@ from recordings import START_NS, TOPIC, Messages, image_entries, jpeg, picture, 
 
 from campose_core.camera import Camera
 from campose_core.capture.bag import header_stamp_ns
-from campose_core.capture.bag_file import decoded, open_bag
+from campose_core.capture.bag_decoding import decoded
+from campose_core.capture.bag_file import open_bag
 from campose_core.capture.image_codec import decode_image
 from campose_core.capture.recording import open_recording
 from campose_core.errors import CaptureError, UsageError
