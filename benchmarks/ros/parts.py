@@ -1,0 +1,225 @@
+"""The measurements, one function each: material, output folder, minutes -> rows of a table."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from benchmarks.ros.camera import INFO_TOPIC, TOPIC
+from benchmarks.ros.material import KEYFRAMES, Material
+from benchmarks.ros.processes import LARGE_SHM, cpu_s, has_loaded, memory_mb, parameters, started
+from benchmarks.ros.slow_node import ESTIMATE_S
+from benchmarks.ros.watching import Watch, percentiles_ms, watching
+from campose_core.progress import say
+
+NODE, PLAIN, SLOW = "campose_ros.localizer_node", "benchmarks.ros.plain_node", "benchmarks.ros.slow_node"
+VIEWER_PORT = 8799
+SECONDS = 12.0
+FAST_HZ = 100.0
+STARTS = 5
+IDLE_S = 30.0
+FOREVER = "100000"
+
+
+class Row(NamedTuple):
+    what: str
+    measured: str
+    wanted: str = ""
+    plain: str = ""
+
+
+def overhead(material: Material, out: Path, minutes: float) -> list[Row]:
+    """Decoding, conversions, publishing and waiting; the estimator's own time is taken off."""
+    rows = [Row("10 Hz camera; p50 / p95", "node", "wanted", "plain node")]
+    for transport in ("compressed", "raw"):
+        measured = []
+        for module in (NODE, PLAIN):
+            say(f"overhead: {transport}, {module}")
+            with driven(material, out, module, transport, 10.0) as (watch, _):
+                measured.append(watch.spin(SECONDS))
+        # When an image was received is known only of the node: in the plain one it waits in the queue of DDS.
+        inside = percentiles_ms([answer.latency_s - answer.estimate_s for answer in measured[0]])
+        outside = [_ms(percentiles_ms([a.came - a.sent - a.estimate_s for a in answers])) for answers in measured]
+        estimates = [_ms(percentiles_ms([answer.estimate_s for answer in answers])) for answers in measured]
+        rows += [
+            Row(f"{transport}: image received to pose published, without the estimate", _ms(inside), "< 5 / < 15 ms"),
+            Row(f"{transport}: image sent to status received, without the estimate", outside[0], "", outside[1]),
+            Row(f"{transport}: the estimate", estimates[0], "", estimates[1]),
+        ]
+    return rows
+
+
+def overload(material: Material, out: Path, minutes: float) -> list[Row]:
+    """A camera of 100 Hz before an estimator of 20 Hz."""
+    columns = []
+    period_s, transit_s = 1 / FAST_HZ, 0.005
+    for plain in ("", "1"):
+        say(f"overload: {'plain node' if plain else 'node'}")
+        ages_file = out / "ages.txt"
+        with driven(material, out, SLOW, "compressed", FAST_HZ, AGES=str(ages_file), PLAIN=plain) as (watch, _):
+            watch.spin(2.0)
+            before = len(ages_file.read_text().splitlines())
+            answers = watch.spin(SECONDS)
+            ages = [float(line) for line in ages_file.read_text().splitlines()[before:]]
+        late = [age > period_s + transit_s for age in ages]
+        waited = [answer.latency_s - answer.estimate_s for answer in answers]
+        columns.append(
+            (
+                _ms(percentiles_ms(ages)),
+                f"{sum(late)} of {len(late)}",
+                f"{sum(wait > period_s for wait in waited)} of {len(waited)}",
+                _ms(percentiles_ms([answer.came - answer.sent for answer in answers])),
+                f"{len(answers) / SECONDS:.1f}",
+            )
+        )
+    names = (
+        ("age of the image when its estimate begins", ""),
+        (f"  of them older than a period and {1e3 * transit_s:.0f} ms of transport", "0"),
+        ("latency in the node above one estimate and one period", "0"),
+        ("image sent to answer received", f"< {1e3 * (ESTIMATE_S + period_s):.0f} ms"),
+        ("images a second", ""),
+    )
+    rows = [Row(name, ours, wanted, plain) for (name, wanted), ours, plain in zip(names, *columns, strict=True)]
+    return [Row("100 Hz camera, 20 Hz estimator; p50 / p95", "node", "wanted", "plain node"), *rows]
+
+
+def start(material: Material, out: Path, minutes: float) -> list[Row]:
+    """Process to ACTIVE: until its subscription to the images is there."""
+    from rclpy.qos import QoSProfile
+    from sensor_msgs.msg import Image
+
+    spent, processor, torch = [], [], False
+    for number in range(STARTS):
+        say(f"start: {number + 1} of {STARTS}")
+        with watching() as watch:
+            publisher = watch.node.create_publisher(Image, TOPIC, QoSProfile(depth=1))
+            begin = time.monotonic()
+            with node(material.large_scene, out, NODE, "raw") as process:
+                while not publisher.get_subscription_count():
+                    if process.poll() is not None or time.monotonic() > begin + 60:
+                        raise SystemExit(f"the node did not become active: see {out / 'node.log'}")
+                    time.sleep(0.005)
+                spent.append(time.monotonic() - begin)
+                processor.append(cpu_s(process))
+                torch |= has_loaded(process, "libtorch")
+    loaded = "torch was imported" if torch else "torch not imported"
+    return [
+        Row(f"process to ACTIVE, {KEYFRAMES} keyframes", "node", "wanted"),
+        Row("  processor time of it, median", f"{np.median(processor):.2f} s"),
+        Row("  median, most", f"{np.median(spent):.2f} s, {max(spent):.2f} s; {loaded}", "< 3 s, torch not imported"),
+    ]
+
+
+def idle(material: Material, out: Path, minutes: float) -> list[Row]:
+    """After the camera has stopped."""
+    with driven(material, out, NODE, "compressed", 30.0, seconds=4.0) as (watch, process):
+        watch.spin(6.0)
+        say(f"idle: {IDLE_S:.0f} s")
+        before = cpu_s(process)
+        time.sleep(IDLE_S)
+        share = (cpu_s(process) - before) / IDLE_S
+    return [Row("camera stopped", "node", "wanted"), Row("  of a core", f"{100 * share:.1f} %", "< 2 %")]
+
+
+def viewer(material: Material, out: Path, minutes: float) -> list[Row]:
+    """Camera of 30 Hz; what clients of the viewer take from the node's rate, and what the viewer itself takes."""
+    rows = [Row("camera of 30 Hz, viewer on the same machine", "images/s", "wanted", "CPU of node / viewer")]
+    with driven(material, out, NODE, "compressed", 30.0) as (watch, process):
+        alone = _rate(watch, process, None)
+        rows.append(Row("  no viewer", *_shown(alone, None)))
+        with started("campose_ros.viewer_node", *parameters(port=VIEWER_PORT), log=out / "viewer.log") as shown:
+            watch.spin(4.0)
+            rows.append(Row("  nobody looks", *_shown(_rate(watch, process, shown), alone)))
+            for name, count, kind in (("1 client", 1, ""), ("1 slow client", 1, "slow"), ("50 clients", 50, "")):
+                say(f"viewer: {name}")
+                with started("benchmarks.ros.clients", str(VIEWER_PORT), str(count), kind, log=out / "clients.log"):
+                    watch.spin(6.0)
+                    rows.append(Row(f"  {name}", *_shown(_rate(watch, process, shown), alone)))
+        watch.spin(1.0)
+        rows.append(Row("  no viewer again", *_shown(_rate(watch, process, None), alone)))
+    return rows
+
+
+def memory(material: Material, out: Path, minutes: float) -> list[Row]:
+    """Resident memory of the node in overload, from half a minute on."""
+    with driven(material, out, SLOW, "compressed", FAST_HZ, AGES=os.devnull, PLAIN="") as (watch, process):
+        watch.spin(30.0)
+        begin, samples = time.monotonic(), []
+        while time.monotonic() < begin + 60 * minutes:
+            samples.append((time.monotonic() - begin, memory_mb(process)))
+            watch.spin(1.0)
+            watch.answers.clear()
+    seconds, megabytes = np.array(samples).T
+    slope = 60 * float(np.polyfit(seconds, megabytes, 1)[0])
+    return [
+        Row("100 Hz camera, 20 Hz estimator", "node", "wanted"),
+        Row(
+            f"  resident memory over {minutes:g} min: start, end, slope",
+            f"{megabytes[0]:.1f} MB, {megabytes[-1]:.1f} MB, {slope:+.3f} MB/min",
+            "flat",
+        ),
+    ]
+
+
+class _Measured(NamedTuple):
+    rate_hz: float
+    node_cpu: float
+    viewer_cpu: float | None
+
+
+def _rate(watch: Watch, process: subprocess.Popen[bytes], shown: subprocess.Popen[bytes] | None) -> _Measured:
+    """Images a second of the node, and shares of a core."""
+    watch.spin(0.5)
+    before, begin = [cpu_s(p) for p in (process, shown) if p is not None], time.monotonic()
+    answers = watch.spin(SECONDS)
+    seconds = time.monotonic() - begin
+    spent = [cpu_s(p) for p in (process, shown) if p is not None]
+    shares = [(after - b) / seconds for after, b in zip(spent, before, strict=True)]
+    return _Measured(len(answers) / seconds, shares[0], shares[1] if shown is not None else None)
+
+
+def _shown(measured: _Measured, alone: _Measured | None) -> tuple[str, str, str]:
+    change = "" if alone is None else f" ({100 * (measured.rate_hz / alone.rate_hz - 1):+.1f} %)"
+    viewer_cpu = "" if measured.viewer_cpu is None else f" / {100 * measured.viewer_cpu:.0f} %"
+    wanted = "" if alone is None else "within 3 %"
+    return f"{measured.rate_hz:.2f}{change}", wanted, f"{100 * measured.node_cpu:.0f} %{viewer_cpu}"
+
+
+@contextmanager
+def node(scene: Path, out: Path, module: str, transport: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    given = parameters(scene=scene, image_topic=TOPIC, image_transport=transport, camera_info_topic=INFO_TOPIC)
+    with started(module, *given, log=out / "node.log", **environment) as process:
+        yield process
+
+
+@contextmanager
+def driven(
+    material: Material,
+    out: Path,
+    module: str,
+    transport: str,
+    rate_hz: float,
+    seconds: float | None = None,
+    **environment: str,
+) -> Iterator[tuple[Watch, subprocess.Popen[bytes]]]:
+    """A node that tracks before the wall, for its camera publishes. The camera has the Fast DDS profile for raw."""
+    duration = FOREVER if seconds is None else str(seconds)
+    camera = (str(material.pictures), str(rate_hz), duration, transport)
+    with (
+        watching() as watch,
+        node(material.scene, out, module, transport, **environment) as process,
+        started("benchmarks.ros.camera", *camera, log=out / "camera.log", **LARGE_SHM),
+    ):
+        watch.wait_for_tracking()
+        yield watch, process
+
+
+def _ms(values: tuple[float, float]) -> str:
+    return f"{values[0]:.1f} / {values[1]:.1f} ms"
