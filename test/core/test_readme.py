@@ -58,7 +58,7 @@ def look_and_leave(command: list[str], folder: Path) -> None:
 
 
 def test_make_targets_exist():
-    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
     used = {command.split()[1] for page in PAGES for command in commands(page) if command.startswith("make ")}
     assert used
     assert used <= targets
