@@ -1,0 +1,66 @@
+"""When AMCL is told where to start: of a robot that stands still and is sure, once each time that it was found."""
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from campose_core.geometry import Array, Pose
+from campose_core.localization.localizer import LocalizationResult, Status
+from campose_ros.bootstrap import Bootstrap, StartingPose
+
+PERIOD_NS = 100_000_000
+SURE = np.diag([0.01**2] * 3 + [0.01**2] * 3)
+
+
+def at(x: float, yaw: float = 0.0, tilt: float = 0.0) -> Pose:
+    return Pose(Rotation.from_euler("ZYX", [yaw, tilt, 0.0]), np.array([x, 2.0, 0.4]))
+
+
+def seen(index: int, pose: Pose, covariance: Array = SURE, status: Status = Status.TRACKING) -> LocalizationResult:
+    return LocalizationResult(index * PERIOD_NS, status, map_from_base=pose, covariance=covariance)
+
+
+def told(results: list[LocalizationResult], odometry: list[Pose] | None = None) -> list[StartingPose]:
+    bootstrap = Bootstrap()
+    taken = [bootstrap.take(r, odometry[i] if odometry else None, 1.0) for i, r in enumerate(results)]
+    return [start for start in taken if start is not None]
+
+
+def test_a_robot_that_stands_is_told_of_once_upright_on_the_floor() -> None:
+    (start,) = told([seen(i, at(1.0, yaw=0.7, tilt=0.05)) for i in range(30)])
+    assert start.stamp_ns == 10 * PERIOD_NS  # a second after the first
+    assert start.map_from_base.translation == pytest.approx([1.0, 2.0, 0.0])
+    assert start.map_from_base.rotation.as_euler("ZYX") == pytest.approx([0.7, 0.0, 0.0])
+    assert np.count_nonzero(start.covariance) == 3
+    assert np.diagonal(start.covariance)[[0, 1, 5]] == pytest.approx(np.diagonal(SURE)[[0, 1, 5]])
+
+
+@pytest.mark.parametrize(
+    "results",
+    [
+        [seen(i, at(0.03 * i)) for i in range(40)],
+        [seen(i, at(1.0, yaw=0.02 * i)) for i in range(40)],
+        [seen(i, at(1.0), np.diag([0.2**2] * 3 + [0.01**2] * 3)) for i in range(40)],
+        [seen(i, at(1.0), np.diag([0.01**2] * 3 + [0.1**2] * 3)) for i in range(40)],
+        [seen(i, at(1.0), status=Status.LOST) for i in range(40)],
+        [seen(i, at(1.0))._replace(off_map=True) for i in range(40)],
+    ],
+    ids=["moves", "turns", "unsure of the place", "unsure of the heading", "lost", "off the map"],
+)
+def test_no_other_robot_is_told_of(results: list[LocalizationResult]) -> None:
+    assert told(results) == []
+
+
+def test_odometry_says_what_moves_where_there_is_any() -> None:
+    shaky = [seen(i, at(1.0 + 0.04 * (-1) ** i)) for i in range(30)]
+    assert told(shaky) == []
+    assert len(told(shaky, [at(7.0)] * 30)) == 1
+    assert told([seen(i, at(1.0)) for i in range(30)], [at(0.1 * i) for i in range(30)]) == []
+
+
+def test_it_is_told_again_after_lost_and_after_it_was_carried() -> None:
+    here, there = [seen(i, at(1.0)) for i in range(20)], [seen(i, at(5.0)) for i in range(21, 40)]
+    lost = LocalizationResult(20 * PERIOD_NS, Status.LOST)
+    assert len(told([*here, lost, *[seen(i, at(1.0)) for i in range(21, 40)]])) == 2
+    assert [round(start.map_from_base.translation[0]) for start in told([*here, *there])] == [1, 5]
+    assert len(told([*here, *[seen(i, at(1.0)) for i in range(21, 40)]])) == 1
