@@ -15,8 +15,8 @@ import rclpy
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.qos import DurabilityPolicy, QoSCompatibility, QoSProfile, ReliabilityPolicy, qos_check_compatible
 
+from campose_core.capture.image_messages import IMAGE_TYPES, image_stamp_ns
 from campose_core.localization.localizer import MISSED_INTERVALS
-from campose_ros.conversions import stamp_ns_of
 
 if TYPE_CHECKING:
     from rclpy.node import Node
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 WINDOW_S = 5.0
 # Of 207 raw VGA images that Fast DDS got to see, 163 were lost; a good connection loses none.
 LOST_SHARE, LEAST_LOST = 0.2, 5
+RAW = "sensor_msgs/msg/Image"
 SEGMENT_BYTES = 512 * 1024  # of shared memory, by Fast DDS' default: what is larger goes through UDP in pieces
 CLOCK_OFFSET_S = 0.5  # a stamp farther from the node's clock than transport explains
 OFTEN_BACK = 3  # in a window; a bag that starts over goes back once
-IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 
 
 class Arrival(NamedTuple):
@@ -76,7 +76,7 @@ class InputWatch:
         self._node.destroy_subscription(self.subscription)
 
     def _take(self, message: Any) -> None:
-        stamp_ns, now_ns = stamp_ns_of(message.header.stamp), self._node.get_clock().now().nanoseconds
+        stamp_ns, now_ns = image_stamp_ns(message), self._node.get_clock().now().nanoseconds
         offset_s = (now_ns - stamp_ns) * 1e-9 if now_ns and stamp_ns else None
         self._arrivals.append(Arrival(time.monotonic(), offset_s, stamp_ns < self._newest_ns))
         self._newest_ns = stamp_ns
@@ -117,18 +117,21 @@ class InputWatch:
             return f"what comes on {self.topic} has a stamp of zero: its driver must stamp it"
         if sum(arrival.went_back for arrival in recent) >= OFTEN_BACK:
             return f"the stamps on {self.topic} go back and forth: it is published by {self._publishers()}"
-        if self.lost_share() > LOST_SHARE:
+        if recent and self.lost_share() > LOST_SHARE:
             return self._loss()
         offset_s = self.offset_s()
         return "" if offset_s is None or abs(offset_s) <= CLOCK_OFFSET_S else self._wrong_clock(offset_s)
 
     def _loss(self) -> str:
         text = f"{self.lost_share():.0%} of what is sent on {self.topic} is lost on the way"
-        if self._bytes > SEGMENT_BYTES and rclpy.get_rmw_implementation_identifier().startswith("rmw_fastrtps"):
+        fast_dds = rclpy.get_rmw_implementation_identifier().startswith("rmw_fastrtps")
+        # Where nothing arrives, nobody knows how large it is.
+        if fast_dds and (self._bytes > SEGMENT_BYTES or (self._type == RAW and not self._bytes)):
             return (
-                f"{text}: messages of {self._bytes / 1e6:.1f} MB do not fit the shared memory of Fast DDS. Start the "
-                f"{self._sender} with FASTRTPS_DEFAULT_PROFILES_FILE (Fast DDS 3: FASTDDS_DEFAULT_PROFILES_FILE) set "
-                "to config/fastdds_large_shm.xml of campose_ros, or use compressed images"
+                f"{text}: images of more than {SEGMENT_BYTES / 1e6:.1f} MB do not fit the shared memory of Fast DDS. "
+                f"Start the {self._sender} with FASTRTPS_DEFAULT_PROFILES_FILE (Fast DDS 3: "
+                "FASTDDS_DEFAULT_PROFILES_FILE) set to config/fastdds_large_shm.xml of campose_ros, or use compressed "
+                "images"
             )
         return f"{text}: is the network, or this machine, overloaded?"
 
@@ -157,6 +160,8 @@ class InputWatch:
         return f"no {self._what} on {self.topic} for {silence_s:.0f} s: {self._why_silent()}"
 
     def _why_silent(self) -> str:
+        if self.lost_share() > LOST_SHARE:
+            return self._loss()
         if self.subscription.get_publisher_count():
             return f"{self._publishers()} sends none, is the {self._sender} running?"
         endpoints = self._node.get_publishers_info_by_topic(self.topic)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -12,88 +12,93 @@ from geometry_msgs.msg import PoseWithCovarianceStamped
 from nav_msgs.msg import Odometry
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from campose_core.camera import Camera
-from campose_core.capture.bag import camera_from_info
-from campose_core.capture.frame import Frame
-from campose_core.capture.image_codec import decode_compressed, decode_image
-from campose_core.errors import CamposeError, LocalizationError
+from campose_core.capture.image_messages import Picture
+from campose_core.errors import CamposeError, LocalizationError, TransformError
 from campose_core.geometry import Pose
 from campose_core.localization.localizer import LocalizationResult, Localizer, Status
 from campose_core.localization.odometry import OdometryBuffer
+from campose_ros.camera_parameters import CameraParameters
+from campose_ros.cameras import CameraInput, ReceivedImage
+from campose_ros.clock_watch import ClockWatch
 from campose_ros.conversions import pose_of, stamp_ns_of
-from campose_ros.diagnostics import Tally
+from campose_ros.diagnostics import ERROR, OK, WARN, Fault, Tally, merged, name_of
+from campose_ros.input_watch import InputWatch
 from campose_ros.loading import LoadedScene
 from campose_ros.outputs import Outputs
 from campose_ros.parameters import LocalizerParameters
 from campose_ros.transforms import Transforms
 from campose_ros.worker import LatestWorker
 
-NEWEST = 1  # depth of the image queue: older images are of no use
-IMAGE_TYPES = {"raw": "sensor_msgs/msg/Image", "compressed": "sensor_msgs/msg/CompressedImage"}
+# An image so much older than the last one is of another camera that is not in step; an older one, of a bag that starts
+# over.
+LATE_NS = 500_000_000
 
 
 class Configured(NamedTuple):
     """All that exists from configure to cleanup."""
 
     parameters: LocalizerParameters
+    cameras: tuple[CameraParameters, ...]
     loaded: LoadedScene
     localizer: Localizer
     transforms: Transforms
     outputs: Outputs
 
 
-class ReceivedImage(NamedTuple):
-    """`arrived` is the reading of time.perf_counter."""
-
-    message: Any
-    arrived: float
-
-
 class LiveLocalization:
     """The subscriptions and the worker of an active node, from activate to deactivate."""
 
-    def __init__(self, node: LifecycleNode, configured: Configured) -> None:
+    def __init__(
+        self, node: LifecycleNode, configured: Configured, clock: ClockWatch, changed: Callable[[], object]
+    ) -> None:
+        """`changed` is called, on any thread, when the level of the diagnostics does."""
         self._tally = Tally()
+        self._clock, self._changed = clock, changed
+        self._level = OK
+        self._odometry_fault = self._tf_fault = ""
         self._node = node
         self._configured = configured
-        self._camera: Camera | None = configured.loaded.camera
-        self._no_camera = f"nothing came on {configured.parameters.camera_info_topic}"
+        self._cameras: dict[str, CameraInput] = {}
+        self._camera_of_frame: dict[str, str] = {}
+        self._newest_ns = 0
         self._odometry = OdometryBuffer()
         self._start_near: list[Pose | None] = [None]  # what to start over with, before the next image; empty: go on
         self._state = Status.INITIALIZING
-        self._inputs: list[Any] = []
+        self._watches: dict[str, InputWatch] = {}
+        self._initialposes: Any = None
         try:
-            self._subscribe(configured.parameters)
+            self._subscribe(configured)
         except BaseException:
             self._unsubscribe()
             raise
         self._worker = LatestWorker(self._localize, "localize")
-        node.get_logger().info(f"listening to {self._inputs[0].topic_name}")
+        for camera in self._cameras.values():
+            node.get_logger().info(f"listening to {camera.images.topic}")
 
-    def _subscribe(self, parameters: LocalizerParameters) -> None:
-        def subscribe(*arguments: Any) -> None:
-            self._inputs.append(self._node.create_subscription(*arguments))
-
+    def _subscribe(self, configured: Configured) -> None:
+        parameters, loaded = configured.parameters, configured.loaded
         reliability = ReliabilityPolicy.RELIABLE if parameters.reliable_images else ReliabilityPolicy.BEST_EFFORT
-        newest = QoSProfile(depth=NEWEST, reliability=reliability)
-        # Best effort connects to every publisher, a reliable one to reliable publishers alone.
-        best_effort = partial(QoSProfile, reliability=ReliabilityPolicy.BEST_EFFORT)
-        kind, topic = Image, parameters.image_topic
-        if parameters.image_transport == "compressed":
-            kind, topic = CompressedImage, f"{parameters.image_topic}/compressed"
-        subscribe(kind, topic, self._on_image, newest)
-        subscribe(PoseWithCovarianceStamped, parameters.initialpose_topic, self._on_initialpose, 1)
-        if parameters.camera_source == "camera_info":
-            info_topic = parameters.camera_info_topic
-            subscribe(CameraInfo, info_topic, self._on_camera_info, best_effort(depth=1))
+        for camera in configured.cameras:
+            known = loaded.cameras.get(camera.name)
+            self._cameras[camera.name] = CameraInput(
+                self._node, camera, known, self._on_image, reliability, self._watches
+            )
+        self._initialposes = self._node.create_subscription(
+            PoseWithCovarianceStamped, parameters.initialpose_topic, self._on_initialpose, 1
+        )
         if parameters.use_odometry:
-            subscribe(Odometry, parameters.odom_topic, self._on_odometry, best_effort(depth=50))
+            # Best effort connects to every publisher, a reliable one to reliable publishers alone.
+            qos = QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT)
+            self._watches["odometry"] = InputWatch(
+                self._node, Odometry, parameters.odom_topic, self._on_odometry, qos, what="odometry", sender="odometry"
+            )
 
     def _unsubscribe(self) -> None:
-        for subscription in self._inputs:
-            self._node.destroy_subscription(subscription)
+        for watch in self._watches.values():
+            watch.close()
+        if self._initialposes is not None:
+            self._node.destroy_subscription(self._initialposes)
 
     def close(self) -> None:
         self._unsubscribe()
@@ -107,8 +112,8 @@ class LiveLocalization:
         """Go on in another scene, when the image at work is done; nothing of the old scene comes after this."""
         self._worker.stop()
         self._configured = configured
-        if configured.loaded.camera is not None:
-            self._camera = configured.loaded.camera
+        for name, camera in self._cameras.items():
+            camera.take_intrinsics(configured.loaded.cameras.get(name))
         self._worker = LatestWorker(self._localize, "localize")
 
     def take(self, configured: Configured) -> None:
@@ -123,34 +128,49 @@ class LiveLocalization:
         self.forget()
         self._worker = LatestWorker(self._localize, "localize")
 
-    def status(self, name: str, values: dict[str, object]) -> DiagnosticStatus:
-        """The diagnostic line, with `values` appended."""
-        silence_s, silence = self._tally.silence_s(self._configured.parameters.lost_after_s), ""
-        if silence_s > 0:
-            silence = f"no image on {self._inputs[0].topic_name} for {silence_s:.0f} s: {self._why_silent()}"
-        return self._tally.status(name, silence, values)
+    def statuses(self, values: dict[str, object]) -> list[DiagnosticStatus]:
+        """Localization, with `values` appended, and the inputs."""
+        name, patience_s = name_of(self._node), self._configured.parameters.lost_after_s
+        silent = {what: watch.silence(patience_s) for what, watch in self._watches.items()}
+        images = [camera.images for camera in self._cameras.values()]
+        silences = [watch.silence(patience_s) for watch in images]
+        rate_hz = sum(watch.rate_hz for watch in images)
+        localization = self._tally.status(
+            f"{name}: localization",
+            "; ".join(silences) if all(silences) else "",  # one camera can do without the others
+            {"input_rate_hz": f"{rate_hz:.1f}", **values},
+        )
+        for what, watch in self._watches.items():
+            if what.endswith("camera_info") and watch.received:
+                silent[what] = ""  # intrinsics that came once may stay
+        self._level = localization.level
+        uses_tf = any(camera.base_from_camera_tf for camera in self._configured.cameras)
+        facts: dict[str, object] = {
+            "odometry": (self._odometry_fault or "ok") if self._configured.parameters.use_odometry else "not used",
+            "tf": (self._tf_fault or "ok") if uses_tf else "not used",
+            "clock_jumps_back": self._clock.jumps_back,
+        }
+        for what, watch in self._watches.items():
+            facts |= {f"{what}_{key}": value for key, value in watch.facts().items()}
+        faults = [
+            Fault(ERROR, self._clock.fault()),
+            *(Fault(ERROR, text) for text in silent.values()),
+            *(Fault(WARN, watch.fault()) for watch in self._watches.values()),
+            Fault(WARN, self._odometry_fault),
+            Fault(WARN, self._tf_fault),
+        ]
+        return [localization, merged(f"{name}: inputs", faults, "all inputs come", facts)]
 
-    def _why_silent(self) -> str:
-        images, graph = self._inputs[0], self._node
-        if images.get_publisher_count():
-            return "is the camera running?"
-        types = [publisher.topic_type for publisher in graph.get_publishers_info_by_topic(images.topic_name)]
-        if IMAGE_TYPES[self._configured.parameters.image_transport] in types:
-            return "its publisher is best effort and reliable_images is true: these never connect, set it to false"
-        if types:
-            return f"what is published there is {types[0]}: is image_transport right?"
-        topics = [name for name, kinds in graph.get_topic_names_and_types() if {*kinds} & {*IMAGE_TYPES.values()}]
-        published = ", ".join(name for name in sorted(topics) if graph.count_publishers(name))
-        return f"nobody publishes it; there are images on {published}" if published else "nobody publishes any images"
+    def _judged(self) -> None:
+        """After an image: a change of level is published at once, the rest once a second."""
+        level = self._tally.judgement().level
+        if level != self._level:
+            self._level = level
+            self._changed()
 
-    def _on_image(self, message: Image | CompressedImage) -> None:
-        self._tally.arrived(self._worker.submit(ReceivedImage(message, time.perf_counter())))
-
-    def _on_camera_info(self, message: CameraInfo) -> None:
-        try:
-            self._camera = camera_from_info(message, self._configured.parameters.rectified)
-        except CamposeError as error:
-            self._camera, self._no_camera = None, f"{self._configured.parameters.camera_info_topic}: {error}"
+    def _on_image(self, camera: str, message: Any) -> None:
+        image = ReceivedImage(message, time.perf_counter())
+        self._tally.drop(self._worker.submit(camera, image.stamp_ns, image, in_order=image.is_video))
 
     def _on_odometry(self, message: Odometry) -> None:
         base_frame = self._configured.parameters.base_frame
@@ -175,38 +195,45 @@ class LiveLocalization:
         log.info("initialpose: forgetting where the robot was")
         self.forget(near)
 
-    def _localize(self, image: ReceivedImage) -> None:
+    def _localize(self, camera: str, received: Sequence[ReceivedImage]) -> None:
         try:
-            self._localize_in(self._configured, image)
+            self._localize_in(self._configured, self._cameras[camera], received)
         except CamposeError as error:
             self._tally.refuse(str(error))
+            self._judged()
             self._node.get_logger().warning(f"image refused: {error}", throttle_duration_sec=5.0)
         except Exception as error:
             if self._node.context.ok():
                 self._tally.refuse(f"internal fault: {error!r}")
                 self._node.get_logger().error(traceback.format_exc(), throttle_duration_sec=5.0)
 
-    def _localize_in(self, configured: Configured, image: ReceivedImage) -> None:
-        parameters, localizer, camera = configured.parameters, configured.localizer, self._camera
-        if camera is None:
-            raise LocalizationError(
-                f"no intrinsics: {self._no_camera}; with camera_source:=scene those of the scene are used"
-            )
-        stamp_ns, camera_frame = stamp_ns_of(image.message.header.stamp), image.message.header.frame_id
-        base_from_cam = self._base_from_cam(configured, camera_frame, stamp_ns)
-        decode = decode_compressed if parameters.image_transport == "compressed" else decode_image
-        pixels = decode(image.message)
+    def _localize_in(self, configured: Configured, camera: CameraInput, received: Sequence[ReceivedImage]) -> None:
+        parameters, localizer = configured.parameters, configured.localizer
+        picture = camera.newest(received)
+        intrinsics, stamp_ns = camera.intrinsics(), picture.stamp_ns
+        if stamp_ns == 0:
+            raise LocalizationError("the image's stamp is zero: its driver must stamp it")
+        if 0 < self._newest_ns - stamp_ns <= LATE_NS:
+            self._tally.late()
+            return
+        self._newest_ns = stamp_ns
+        base_from_cam = self._base_from_cam(configured, camera, picture)
+        frame = picture.frame("")._replace(camera_frame=self._frame_of(camera, picture))
         if self._start_near:
             localizer.reset(self._start_near.pop())
             configured.outputs.start_over()
         if localizer.options != parameters.localizer_options():
             localizer.take_options(parameters.localizer_options())
-        frame = Frame(stamp_ns, pixels, camera_frame, "")
         odom_from_base = self._odometry.at(stamp_ns)
-        result = localizer.localize(frame, camera, base_from_cam, odom_from_base)
-        latency_s = time.perf_counter() - image.arrived
+        if parameters.use_odometry:
+            reason = "" if odom_from_base is not None else self._odometry.why_not(stamp_ns)
+            self._odometry_fault = reason and f"no odometry from {parameters.odom_topic} for the last image: {reason}"
+        result = localizer.localize(frame, intrinsics, base_from_cam, odom_from_base)
+        latency_s = time.perf_counter() - received[-1].arrived
         configured.outputs.publish(parameters, result, latency_s, odom_from_base)
+        configured.outputs.visuals.show(frame, result)
         self._tally.done(result, latency_s)
+        self._judged()
         self._log_change(result)
         localizer.refresh()
 
@@ -219,8 +246,16 @@ class LiveLocalization:
         else:
             self._node.get_logger().info(result.status.value)
 
-    def _base_from_cam(self, configured: Configured, camera_frame: str, stamp_ns: int) -> Pose | None:
-        """The camera's place out of tf where that is asked for; None keeps the one of the parameters."""
-        if not configured.parameters.base_from_camera_tf:
-            return None
-        return configured.transforms.lookup(configured.parameters.base_frame, camera_frame, stamp_ns)
+    def _frame_of(self, camera: CameraInput, picture: Picture) -> str:
+        """What the localizer tells cameras apart by: the frame, unless two drivers stamp with the same."""
+        name, frame = camera.parameters.name, picture.camera_frame
+        return frame if self._camera_of_frame.setdefault(frame, name) == name else name
+
+    def _base_from_cam(self, configured: Configured, camera: CameraInput, picture: Picture) -> Pose:
+        try:
+            base_from_cam = camera.place(configured.transforms, configured.parameters.base_frame, picture)
+        except TransformError as error:
+            self._tf_fault = str(error)
+            raise
+        self._tf_fault = ""
+        return base_from_cam

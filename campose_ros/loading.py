@@ -1,5 +1,6 @@
 """What the node needs of a scene folder, loaded whole or not at all."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from campose_core.camera import Camera
@@ -10,12 +11,13 @@ from campose_core.localization.localizer import Localizer
 from campose_core.localization.scene_digest import scene_digest
 from campose_core.scene import Scene
 from campose_core.walkable import WalkableMap, load_walkable
+from campose_ros.camera_parameters import CameraParameters
 from campose_ros.parameters import LocalizerParameters
 
 
 @dataclass(frozen=True)
 class LoadedScene:
-    """A scene in memory. `walkable` is None when it has no floor map, `camera` unless its intrinsics were asked for.
+    """A scene in memory. `walkable` is None when it has no floor map; `cameras`: the intrinsics that were asked for.
 
     digest: of landmarks and alignment, the same on every robot with this scene.
     """
@@ -23,15 +25,15 @@ class LoadedScene:
     scene: Scene
     estimator: PoseEstimator
     walkable: WalkableMap | None
-    camera: Camera | None
+    cameras: dict[str, Camera]
     digest: str
 
     def localizer(self, parameters: LocalizerParameters) -> Localizer:
         return Localizer(self.estimator, parameters.mounting(), self.walkable, parameters.localizer_options())
 
 
-def load(path: str, parameters: LocalizerParameters) -> LoadedScene:
-    """Load the scene at `path` as `parameters` say.
+def load(path: str, parameters: LocalizerParameters, cameras: Sequence[CameraParameters]) -> LoadedScene:
+    """Load the scene at `path` as `parameters` say, for these cameras of the robot.
 
     Raises:
         CamposeError: what is missing or damaged.
@@ -43,16 +45,18 @@ def load(path: str, parameters: LocalizerParameters) -> LoadedScene:
         scene=scene,
         estimator=load_estimator(scene, parameters.estimator),
         walkable=load_walkable(scene.floor_yaml.parent),
-        camera=_camera(scene, parameters.scene_camera) if parameters.camera_source == "scene" else None,
+        cameras={camera.name: _camera(scene, camera) for camera in cameras if camera.camera_source == "scene"},
         digest=scene_digest(scene),
     )
 
 
-def _camera(scene: Scene, name: str) -> Camera:
+def _camera(scene: Scene, wanted: CameraParameters) -> Camera:
+    name = wanted.scene_camera
     if name and name not in scene.cameras:
         raise LocalizationError(f"{scene.path} has no camera {name!r}; it has {', '.join(sorted(scene.cameras))}")
     cameras = {scene.cameras[name]} if name else set(scene.cameras.values())
     if len(cameras) != 1:
         have = ", ".join(sorted(scene.cameras)) or "none"
-        raise LocalizationError(f"{scene.path} has the cameras {have}: name one in the parameter `scene_camera`")
+        parameter = wanted.parameter("scene_camera")
+        raise LocalizationError(f"{scene.path} has the cameras {have}: name one in the parameter `{parameter}`")
     return cameras.pop()

@@ -21,7 +21,10 @@ from std_srvs.srv import SetBool, Trigger
 
 from campose_core.errors import CamposeError
 from campose_ros import parameters as table
+from campose_ros.camera_parameters import declare_cameras, read_cameras
+from campose_ros.clock_watch import ClockWatch
 from campose_ros.conversions import key_values
+from campose_ros.diagnostics import name_of
 from campose_ros.live import Configured, LiveLocalization
 from campose_ros.loading import load
 from campose_ros.outputs import Outputs
@@ -44,8 +47,11 @@ class LocalizerNode(LifecycleNode):
         # Before the declaration, so that values from the command line and from files are checked as well.
         self.add_on_set_parameters_callback(self._may_set)
         table.declare(self)
+        declare_cameras(self)
         self.add_post_set_parameters_callback(self._have_set)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self._clock_watch = ClockWatch(self)
+        self._wake = self.create_guard_condition(self._report)
         # On a steady clock: simulated time may stand still, and an operator still wants to know.
         self._timer = self.create_timer(1.0, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self.create_service(Trigger, "~/relocalize", self._on_relocalize)
@@ -101,20 +107,22 @@ class LocalizerNode(LifecycleNode):
 
     def _configure(self, state: LifecycleState) -> None:
         parameters = table.read(self)
-        loaded = load(parameters.scene, parameters)
+        cameras = read_cameras(self, parameters)
+        loaded = load(parameters.scene, parameters, cameras)
         localizer = loaded.localizer(parameters)
-        transforms = Transforms(self, broadcast=parameters.publish_tf, listen=parameters.base_from_camera_tf)
+        listen = any(camera.base_from_camera_tf for camera in cameras)
+        transforms = Transforms(self, broadcast=parameters.publish_tf, listen=listen)
         try:
             outputs = Outputs(self, parameters, transforms)
         except BaseException:
             transforms.close()
             raise
-        self._configured = Configured(parameters, loaded, localizer, transforms, outputs)
+        self._configured = Configured(parameters, cameras, loaded, localizer, transforms, outputs)
         where = "no floor map" if loaded.walkable is None else "its floor map"
         self.get_logger().info(f"scene {loaded.scene.path} with {where}, estimator {loaded.estimator.name}")
-        if loaded.camera is not None:
-            self.get_logger().info(f"intrinsics are those of the scene, camera_info is not read: {loaded.camera}")
-        if not parameters.base_from_camera_tf and parameters.base_from_camera == table.IN_CAMERA:
+        for camera in loaded.cameras.values():
+            self.get_logger().info(f"intrinsics are those of the scene, camera_info is not read: {camera}")
+        if any(not c.base_from_camera_tf and c.base_from_camera == table.IN_CAMERA for c in cameras):
             self.get_logger().info(
                 "base_from_camera is the identity: the poses are those of the camera's optical frame"
             )
@@ -123,10 +131,11 @@ class LocalizerNode(LifecycleNode):
         if self._configured is None:
             raise RuntimeError("activated without being configured")
         try:
-            self._live = LiveLocalization(self, self._configured)
+            self._live = LiveLocalization(self, self._configured, self._clock_watch, self._wake.trigger)
             super().on_activate(state)
             if self._configured.loaded.walkable is not None:
                 self._configured.outputs.publish_map(self._configured.loaded.walkable.floor)
+            self._configured.outputs.visuals.publish_scene(self._configured.loaded)
         except BaseException:
             self._deactivate(state)
             raise
@@ -180,7 +189,7 @@ class LocalizerNode(LifecycleNode):
             response.message = "disabled"
         else:
             if self._live is None:
-                self._live = LiveLocalization(self, self._configured)
+                self._live = LiveLocalization(self, self._configured, self._clock_watch, self._wake.trigger)
             response.message = "enabled"
         self.get_logger().info(f"set_enabled: {response.message}")
         return response
@@ -192,7 +201,7 @@ class LocalizerNode(LifecycleNode):
             self.get_logger().error("load_scene: configure the node first")
             return response
         try:
-            loaded = load(request.map_url, self._configured.parameters)
+            loaded = load(request.map_url, self._configured.parameters, self._configured.cameras)
         except CamposeError as error:
             response.result = LoadMap.Response.RESULT_INVALID_MAP_DATA
             self.get_logger().error(f"load_scene: {error}")
@@ -208,6 +217,7 @@ class LocalizerNode(LifecycleNode):
         self._configured.outputs.clear_path()
         if loaded.walkable is not None:
             response.map = self._configured.outputs.publish_map(loaded.walkable.floor)
+        self._configured.outputs.visuals.publish_scene(loaded)
         response.result = LoadMap.Response.RESULT_SUCCESS
         self.get_logger().info(f"scene {loaded.scene.path}")
         return response
@@ -229,7 +239,6 @@ class LocalizerNode(LifecycleNode):
                 self._live.take(self._configured)
 
     def _report(self) -> None:
-        name = f"{self.get_name()}: localization"
         if self._live is not None and self._configured is not None:
             self._configured.outputs.publish_path()
             loaded = self._configured.loaded
@@ -238,16 +247,20 @@ class LocalizerNode(LifecycleNode):
                 "scene_digest": loaded.digest,
                 "estimator": loaded.estimator.name,
             }
-            status = self._live.status(name, facts)
-            if status.level != DiagnosticStatus.OK:
-                self.get_logger().warning(status.message, throttle_duration_sec=10.0)
+            statuses = self._live.statuses(facts)
+            wrong = "; ".join(status.message for status in statuses if status.level != DiagnosticStatus.OK)
+            if wrong:
+                self.get_logger().warning(wrong, throttle_duration_sec=10.0)
         else:
             level = DiagnosticStatus.ERROR if self._fault else DiagnosticStatus.STALE
             if self._active:
                 level = DiagnosticStatus.WARN
             values = key_values({"state": "INITIALIZING"})
-            status = DiagnosticStatus(level=level, name=name, message=self._fault or self._why_idle(), values=values)
-        message = DiagnosticArray(status=[status])
+            name, text = f"{name_of(self)}: localization", self._fault or self._why_idle()
+            statuses = [DiagnosticStatus(level=level, name=name, message=text, values=values)]
+        for status in statuses:
+            status.hardware_id = self.get_fully_qualified_name()
+        message = DiagnosticArray(status=statuses)
         message.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(message)
 

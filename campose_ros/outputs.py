@@ -23,8 +23,10 @@ from campose_ros.conversions import (
     pose_with_covariance,
     status_message,
 )
+from campose_ros.diagnostics import name_of
 from campose_ros.parameters import LocalizerParameters
 from campose_ros.transforms import Transforms
+from campose_ros.visuals import Visuals
 
 RELIABLE = QoSProfile(depth=10)
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -40,8 +42,9 @@ class Outputs:
         self._publishers: list[Any] = []
         try:
             self._create(parameters)
+            self.visuals = Visuals(node, self._publisher, parameters)
         except BaseException:
-            self.close()
+            self._destroy()
             raise
         self._walked: deque[PoseStamped] = deque()
         self._walked_to: Pose | None = None
@@ -83,7 +86,7 @@ class Outputs:
             self._extend_path(parameters, stamp_ns, result.on_floor)
         if parameters.bootstrap_amcl:
             self._tell_amcl(self._bootstrap.take(result, odom_from_base, parameters.max_speed_mps))
-        self._status.publish(status_message(self._node.get_name(), result, latency_s))
+        self._status.publish(status_message(name_of(self._node), result, latency_s))
 
     def _broadcast(
         self, parameters: LocalizerParameters, stamp_ns: int, map_from_base: Pose, odom_from_base: Pose | None
@@ -140,6 +143,7 @@ class Outputs:
             self._path_grew = False
             poses = list(self._walked)
             self._path.publish(Path(header=poses[-1].header, poses=poses))
+        self.visuals.publish_trail()
 
     def clear_path(self) -> None:
         """Begin a new path; that nobody goes on to show the old one, an empty one is published."""
@@ -147,6 +151,7 @@ class Outputs:
         self._walked_to = None
         now_ns = self._node.get_clock().now().nanoseconds
         self._path.publish(Path(header=header(self._parameters.map_frame, now_ns)))
+        self.visuals.clear_trail()
 
     def publish_map(self, floor: FloorMap) -> OccupancyGrid:
         message = occupancy_grid(self._parameters.map_frame, self._node.get_clock().now().nanoseconds, floor)
@@ -154,5 +159,9 @@ class Outputs:
         return message
 
     def close(self) -> None:
+        self.visuals.close()
+        self._destroy()
+
+    def _destroy(self) -> None:
         for publisher in self._publishers:
             self._node.destroy_lifecycle_publisher(publisher)

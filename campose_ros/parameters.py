@@ -23,6 +23,7 @@ GATING = LocalizerOptions()
 IN_CAMERA = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0)  # base_from_camera: the camera is the base
 # rcl_validate_topic_name's rules: tokens that start with no digit, {node} and {ns} among them.
 TOKEN = r"[A-Za-z_{][A-Za-z0-9_{}]*"
+CAMERA_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 TOPIC = re.compile(rf"(~/|/)?{TOKEN}(/{TOKEN})*")
 
 
@@ -58,9 +59,17 @@ class LocalizerParameters:
         True, "Configure and activate at the start; false leaves that to a lifecycle manager.", read_only=True
     )
 
+    cameras: tuple[str, ...] = parameter(
+        ("",),
+        "Names of the robot's cameras. Of several, NAME.image_topic (default NAME/image), NAME.camera_info_topic, "
+        "NAME.base_from_camera and so on are the parameters; one empty name: the single camera below.",
+    )
     image_topic: str = parameter("image", "Images to localize (without the /compressed of that transport).")
     image_transport: str = parameter(
-        "raw", "raw: sensor_msgs/Image. compressed: JPEG or PNG.", choices=("raw", "compressed")
+        "raw",
+        "raw: sensor_msgs/Image. compressed: JPEG, PNG, or a driver's H.264. ffmpeg, foxglove: H.264 or H.265 packets, "
+        "of ffmpeg_image_transport_msgs or foxglove_msgs.",
+        choices=("raw", "compressed", "ffmpeg", "foxglove"),
     )
     reliable_images: bool = parameter(
         False, "Ask for reliable images; a best-effort camera then never connects. Default: best effort, newest only."
@@ -84,6 +93,12 @@ class LocalizerParameters:
     path_topic: str = parameter("~/path", "Where the base was, at most path_length poses, path_spacing_m apart.")
     status_topic: str = parameter("~/status", "One line for each image that was processed, with its stamp.")
     map_topic: str = parameter("map", "The floor map of the scene, latched.")
+    walkable_topic: str = parameter("~/walkable", "The cells of the map that a robot may stand on, latched.")
+    landmarks_topic: str = parameter("~/landmarks", "The landmarks of the scene as points with colours, latched.")
+    trail_topic: str = parameter("~/trail", "The path coloured by state: tracking, off the map, lost. A Marker.")
+    matches_topic: str = parameter(
+        "~/matches", "With /compressed behind it: images with their landmarks, made while somebody subscribes."
+    )
     path_length: int = parameter(2000, "Poses kept in the path.", between=(1, 100_000), live=True)
     path_spacing_m: float = parameter(0.05, "Distance between poses of the path.", between=(0.0, 10.0), live=True)
     bootstrap_amcl: bool = parameter(
@@ -135,7 +150,8 @@ class LocalizerParameters:
                 f"publish_tf and bootstrap_amcl are both true: AMCL broadcasts {self.map_frame} -> {self.odom_frame} "
                 "itself, leave publish_tf false"
             )
-        if self.bootstrap_amcl and not self.base_from_camera_tf and self.base_from_camera == IN_CAMERA:
+        in_camera = self.cameras == ("",) and not self.base_from_camera_tf and self.base_from_camera == IN_CAMERA
+        if self.bootstrap_amcl and in_camera:
             raise LocalizationError(
                 "bootstrap_amcl needs to know where the camera sits on the robot: set base_from_camera, "
                 "or base_from_camera_tf"
@@ -160,18 +176,30 @@ class LocalizerParameters:
 
 
 TABLE = {field.name: field for field in fields(LocalizerParameters)}
+# Each of several cameras has these, as NAME.image_topic and so on; see `camera_parameters`.
+OF_A_CAMERA = (
+    "image_topic", "image_transport", "camera_info_topic", "rectified", "camera_source", "scene_camera",
+    "base_from_camera", "base_from_camera_tf",
+)  # fmt: skip
+
+
+def row_of(name: str) -> str:
+    """The row of the table that describes a parameter: NAME.image_topic is described as image_topic."""
+    camera, _, last = name.rpartition(".")
+    return last if camera and last in OF_A_CAMERA else name
 
 
 def is_fixed(name: str) -> bool:
     """Whether the value is read when the node is configured, and holds until cleanup."""
-    return name in TABLE and not TABLE[name].metadata["live"]
+    return row_of(name) in TABLE and not TABLE[row_of(name)].metadata["live"]
 
 
 def refusal(name: str, value: Any) -> str:
     """Why `value` cannot be the parameter `name`; empty when it can. Ranges and types are rclpy's part."""
-    if name not in TABLE:
+    row = row_of(name)
+    if row not in TABLE:
         return ""
-    choices = TABLE[name].metadata["choices"]
+    choices = TABLE[row].metadata["choices"]
     if choices and value not in choices:
         return f"{name} must be one of {', '.join(choices)}, got {value!r}"
     if name.endswith("_topic") and not TOPIC.fullmatch(value):
@@ -180,12 +208,19 @@ def refusal(name: str, value: Any) -> str:
         return f"{name} must be the name of a frame, which starts with no slash, got {value!r}"
     if isinstance(value, float) and math.isnan(value):
         return f"{name} must be a number, got nan"
-    if name == "base_from_camera":
+    if name == "cameras" and not _are_names(value):
+        return f"{name} must be names of letters, digits and _, each once; one empty name is the single camera"
+    if row == "base_from_camera":
         try:
             dataclasses.replace(LocalizerParameters(), base_from_camera=tuple(value)).mounting()
         except CamposeError as error:
             return f"{name} must be x y z qx qy qz qw: {error}"
     return ""
+
+
+def _are_names(value: Any) -> bool:
+    names = list(value)
+    return names == [""] or (bool(names) and all(map(CAMERA_NAME.fullmatch, names)) and len({*names}) == len(names))
 
 
 def declare(node: Node) -> None:
@@ -198,7 +233,7 @@ def declare(node: Node) -> None:
     defaults = LocalizerParameters()
     for name in TABLE:
         default = getattr(defaults, name)
-        node.declare_parameter(name, list(default) if isinstance(default, tuple) else default, _descriptor(name))
+        node.declare_parameter(name, list(default) if isinstance(default, tuple) else default, descriptor(name))
 
 
 def read(node: Node) -> LocalizerParameters:
@@ -210,7 +245,8 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, (str, bool, int, float)) else tuple(value)
 
 
-def _descriptor(name: str) -> ParameterDescriptor:
+def descriptor(name: str) -> ParameterDescriptor:
+    """Of a row of the table."""
     from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 
     metadata = TABLE[name].metadata

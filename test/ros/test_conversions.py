@@ -1,9 +1,5 @@
 """Messages and nouns, and the small parts of the node that need no wire."""
 
-import threading
-import time
-from collections import deque
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -19,8 +15,7 @@ from campose_core.floor import FloorMap
 from campose_core.geometry import Pose, pose_error
 from campose_core.localization.localizer import LocalizationResult, Status
 from campose_ros import conversions
-from campose_ros.diagnostics import Tally
-from campose_ros.worker import LatestWorker
+from campose_ros.input_watch import silent_for
 
 numbers = st.floats(-100, 100)
 poses = st.builds(
@@ -77,27 +72,5 @@ def test_a_status_carries_the_stamp_of_its_image() -> None:
 
 @pytest.mark.parametrize(("interval_s", "silent"), [(1.0, True), (70.0, False)])
 def test_a_slow_camera_is_not_silent_between_two_images(interval_s: float, silent: bool) -> None:
-    last = time.monotonic() - 60.0
-    tally = Tally(_arrivals=deque([last - interval_s, last]))
-    assert (tally.silence_s(0.8) > 0) == silent
-    assert Tally().silence_s(3600.0) == 0.0
-
-
-def test_the_worker_takes_the_newest_and_ends() -> None:
-    started, go_on, done = threading.Event(), threading.Event(), []
-
-    def work(item: int) -> None:
-        started.set()
-        go_on.wait(5)
-        done.append(item)
-
-    worker = LatestWorker(work, "test")
-    assert not worker.submit(1)
-    assert started.wait(5)
-    assert [worker.submit(item) for item in (2, 3, 4)] == [False, True, True]
-    go_on.set()
-    deadline = time.monotonic() + 5
-    while len(done) < 2 and time.monotonic() < deadline:
-        time.sleep(0.01)
-    worker.stop()
-    assert done == [1, 4]
+    assert (silent_for([100.0 - interval_s, 100.0], now=160.0, patience_s=0.8) > 0) == silent
+    assert silent_for([100.0], now=160.0, patience_s=3600.0) == 0.0

@@ -1,0 +1,165 @@
+"""Two cameras on one robot, one raw and one compressed, and video: through the node, over DDS."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="ROS 2 is not installed: pip install 'campose_ros[ros]'")
+pytest.importorskip("pycolmap", reason="the structure estimator needs pycolmap: pip install 'campose_ros[map]'")
+
+from client import ALL, Client, stamps, values
+from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import PoseStamped
+from node_process import NodeProcess, StartNode
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from wall import CAMERA, camera_info, compressed_message, picture, raw_message, stamp_message, standing_at
+
+from campose_core.geometry import Pose, pose_error
+from campose_ros.conversions import pose_of
+
+START_NS, PERIOD_NS, APART_NS = 1_700_000_000_000_000_000, 100_000_000, 7_000_000
+# They look 40 degrees apart. The base stands where `standing_at` says.
+MOUNTINGS = {
+    "left": standing_at(0.0).inverse() * standing_at(-0.2, 1.6, 0.35),
+    "right": standing_at(0.0).inverse() * standing_at(0.2, 1.55, -0.35),
+}
+WHITE = np.full((CAMERA.height, CAMERA.width, 3), 250, np.uint8)
+
+
+def seven(pose: Pose) -> list[float]:
+    return [*map(float, pose.translation), *map(float, pose.quat_xyzw)]
+
+
+@pytest.fixture(scope="module")
+def node(start_node: StartNode, wall_scene: Path) -> NodeProcess:
+    cameras = {f"{name}.base_from_camera": seven(mounting) for name, mounting in MOUNTINGS.items()}
+    node = start_node(
+        "robot", scene=wall_scene, cameras="[left, right]", **cameras, **{"right.image_transport": "compressed"}
+    )
+    node.wait_for_output("listening to /right/image/compressed")
+    return node
+
+
+class Robot:
+    """Shows the node what its cameras see; each image is published until it is answered."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.status = client.collect(DiagnosticArray, "/robot/status")
+        self.poses = client.collect(PoseStamped, "/robot/pose_raw")
+        self.images = {
+            "left": client.publisher(Image, "/left/image"),
+            "right": client.publisher(CompressedImage, "/right/image/compressed"),
+        }
+        infos = [client.publisher(CameraInfo, f"/{name}/camera_info", ALL) for name in MOUNTINGS]
+        for info in infos:
+            info.publish(camera_info(START_NS))
+        self.now_ns = START_NS
+
+    def sees(self, name: str, x: float) -> np.ndarray:
+        return picture(standing_at(x) * MOUNTINGS[name])
+
+    def send(self, name: str, stamp_ns: int, pixels: np.ndarray) -> None:
+        message = raw_message if name == "left" else compressed_message
+        self.images[name].publish(message(stamp_ns, pixels))
+
+    def show(self, name: str, x: float, pixels: np.ndarray | None = None) -> dict[str, str]:
+        """The status of the image of one camera of the robot at x."""
+        self.now_ns += APART_NS if name == "right" else PERIOD_NS - APART_NS
+        stamp_ns, pixels = self.now_ns, self.sees(name, x) if pixels is None else pixels
+        for _ in range(10):
+            self.send(name, stamp_ns, pixels)
+            if self.client.within(1.0, lambda: stamp_ns in stamps(self.status)):
+                return next(values(m.status[0]) for m in self.status if stamps([m]) == [stamp_ns])
+        raise AssertionError(f"no status for the {name} image of {stamp_ns}")
+
+    def error(self, x: float) -> tuple[float, float]:
+        """Of the pose of the last image that was shown: metres, radians."""
+        found = self.client.until(lambda: [p for p in self.poses if stamps([p]) == [self.now_ns]], "its pose")
+        return pose_error(pose_of(found[0].pose), standing_at(x))
+
+    def settle(self, x: float) -> None:
+        for _ in range(4):
+            states = [self.show(name, x)["state"] for name in MOUNTINGS]
+        assert states == ["TRACKING"] * 2
+
+
+@pytest.fixture(scope="module")
+def robot(node: NodeProcess, client: Client) -> Robot:
+    return Robot(client)
+
+
+def test_both_cameras_tell_where_the_base_is(robot: Robot) -> None:
+    robot.settle(2.8)
+    for i in range(6):
+        for name in MOUNTINGS:
+            x = 2.8 + 0.02 * i
+            assert robot.show(name, x)["answered"] == "True"
+            error_m, error_rad = robot.error(x)
+            assert error_m < 0.02
+            assert error_rad < 0.01
+
+
+@pytest.mark.parametrize("blind", ["left", "right"])
+def test_one_camera_that_faces_a_white_wall_is_carried_by_the_other(robot: Robot, blind: str) -> None:
+    robot.settle(2.8)
+    for i in range(16):  # images in a row would be LOST after 15 misses
+        x = 2.8 + 0.02 * i
+        for name in MOUNTINGS:
+            status = robot.show(name, x, WHITE if name == blind else None)
+            assert status["state"] == "TRACKING"
+            assert status["answered"] == str(name != blind)
+            if name != blind:
+                assert robot.error(x)[0] < 0.02
+
+
+def test_an_image_that_comes_too_late_is_dropped_and_counted(robot: Robot) -> None:
+    robot.settle(3.0)
+    late_ns = robot.now_ns - 3_000_000
+    for _ in range(5):
+        robot.send("left", late_ns, robot.sees("left", 3.0))
+        robot.client.within(0.1, lambda: False)
+    assert robot.show("right", 3.0)["state"] == "TRACKING"  # not after a new start
+    assert late_ns not in stamps(robot.status)
+    robot.client.diagnosis("robot", lambda s: int(values(s).get("images_too_late", 0)) > 0, "late images")
+
+
+def test_diagnostics_name_the_camera_that_is_silent_and_the_robot_is_not_lost(robot: Robot) -> None:
+    diagnostics = robot.client.collect(DiagnosticArray, "/diagnostics")
+    robot.settle(3.0)
+    for _ in range(40):
+        assert robot.show("right", 3.0)["state"] == "TRACKING"
+        inputs = [s.message for m in diagnostics for s in m.status if s.name == "robot: inputs"]
+        if any("no image on /left/image for" in message for message in inputs):
+            return
+        robot.client.within(0.1, lambda: False)
+    raise AssertionError(f"not diagnosed: {inputs}")
+
+
+def test_video_of_a_driver_in_compressed_images(robot: Robot) -> None:
+    """Packets of H.264: those that are not localized are decoded all the same."""
+    av = pytest.importorskip("av", reason="video needs PyAV: pip install 'campose_ros[map]'")
+    robot.settle(3.0)
+    encoder = av.CodecContext.create("libx264", "w")
+    encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = 320, 240, "yuv420p", Fraction(1, 10)
+    encoder.gop_size, encoder.options = 100, {"tune": "zerolatency", "crf": "16", "preset": "ultrafast"}
+    errors_m = []
+    for i in range(12):
+        x = 3.0 + 0.02 * i
+        shown = av.VideoFrame.from_ndarray(robot.sees("right", x), format="rgb24")
+        shown.pts = i
+        (packet,) = encoder.encode(shown)
+        robot.now_ns += PERIOD_NS
+        stamp_ns = robot.now_ns
+        message = CompressedImage(format="h264")
+        message.header.stamp, message.header.frame_id = stamp_message(stamp_ns), "right_optical"
+        message.data = bytes(packet)
+        robot.images["right"].publish(message)  # once: a packet twice is not a stream
+        if i % 4 == 3:  # the others may be dropped for newer ones
+            robot.client.until(lambda stamp_ns=stamp_ns: stamp_ns in stamps(robot.status), "the video's picture")
+            errors_m.append(robot.error(x)[0])
+    assert max(errors_m) < 0.02
