@@ -133,16 +133,6 @@ def header_stamp_ns(message: Any) -> int:
     return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
 
 
-def frame_of(stamp_ns: int, name: str, message: Any) -> Frame:
-    """Of a message that is a picture by itself.
-
-    Raises:
-        CaptureError: the message holds no picture that can be decoded.
-    """
-    (picture,) = ImageDecoder().feed(message)
-    return picture.frame(name)
-
-
 def _image_topic(bag: Bag, wanted: str | None) -> str:
     images = [topic for topic in bag.topics if topic.msgtype in IMAGE_TYPES and not topic.name.endswith(DRAWN)]
     if not images:

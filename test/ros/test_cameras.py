@@ -18,7 +18,11 @@ from node_process import NodeProcess, StartNode
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from wall import CAMERA, camera_info, compressed_message, picture, raw_message, stamp_message, standing_at
 
+from campose_core.capture.bag import camera_from_info
+from campose_core.capture.frame import Frame
 from campose_core.geometry import Pose, pose_error
+from campose_core.localization.structure import StructureEstimator
+from campose_core.scene import Scene
 from campose_ros.conversions import pose_of
 
 START_NS, PERIOD_NS, APART_NS = 1_700_000_000_000_000_000, 100_000_000, 7_000_000
@@ -163,3 +167,23 @@ def test_video_of_a_driver_in_compressed_images(robot: Robot) -> None:
             robot.client.until(lambda stamp_ns=stamp_ns: stamp_ns in stamps(robot.status), "the video's picture")
             errors_m.append(robot.error(x)[0])
     assert max(errors_m) < 0.02
+
+
+@pytest.mark.parametrize(
+    ("model", "distortion"),
+    [("plumb_bob", [-0.15, 0.03, 0.001, -0.001, 0.0]), ("equidistant", [0.05, -0.01, 0.002, 0.0])],
+)
+def test_a_raw_image_and_a_rectified_one_tell_the_same_pose(
+    wall_scene: Path, model: str, distortion: list[float]
+) -> None:
+    """K and D describe the one, P the other."""
+    info = camera_info()
+    info.distortion_model, info.d = model, distortion
+    info.p = [240.0, 0.0, 155.0, 0.0, 0.0, 240.0, 121.0, 0.0, 0.0, 0.0, 1.0, 0.0]
+    estimator, truth, found = StructureEstimator.load(Scene.open(wall_scene)), standing_at(3.0), []
+    for rectified in (False, True):
+        camera = camera_from_info(info, rectified)
+        (estimate,) = estimator.estimate(Frame(START_NS, picture(truth, camera), "eye", ""), camera)
+        found.append(estimate.map_from_cam)
+        assert pose_error(estimate.map_from_cam, truth)[0] < 0.01
+    assert pose_error(*found)[1] < 0.003
