@@ -11,12 +11,14 @@ import contextlib
 import json
 import os
 import selectors
+import socket
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from websockets.client import ClientProtocol
-from websockets.frames import OP_TEXT
+from websockets.frames import Opcode
 from websockets.uri import parse_uri
 
 OFFERS_S = 2.0  # the channels come in several messages
@@ -24,8 +26,6 @@ OFFERS_S = 2.0  # the channels come in several messages
 
 def subscribed(port: int) -> Any:
     """The socket of a client that has subscribed to all channels."""
-    import socket
-
     protocol = ClientProtocol(parse_uri(f"ws://127.0.0.1:{port}"), subprotocols=["foxglove.sdk.v1"], max_size=None)  # type: ignore[list-item]
     connection = socket.create_connection(("127.0.0.1", port))
     protocol.send_request(protocol.connect())
@@ -36,7 +36,7 @@ def subscribed(port: int) -> Any:
         while True:
             protocol.receive_data(connection.recv(1 << 20))
             for event in protocol.events_received():
-                if getattr(event, "opcode", None) == OP_TEXT:
+                if getattr(event, "opcode", None) is Opcode.TEXT:
                     message = json.loads(event.data)  # type: ignore[union-attr]
                     channels |= {channel["id"] for channel in message.get("channels", [])}
     protocol.send_text(
@@ -49,9 +49,6 @@ def subscribed(port: int) -> Any:
 def main() -> None:
     os.nice(10)
     port, count, slow = int(sys.argv[1]), int(sys.argv[2]), "slow" in sys.argv[3:]
-    connections = []
-    from concurrent.futures import ThreadPoolExecutor
-
     with ThreadPoolExecutor(count) as pool:
         connections = list(pool.map(subscribed, [port] * count))
     print("subscribed", flush=True)

@@ -139,8 +139,12 @@ def viewer(material: Material, out: Path, minutes: float) -> list[Row]:
             rows.append(Row("  nobody looks", *_shown(_rate(watch, process, shown), alone)))
             for name, count, kind in (("1 client", 1, ""), ("1 slow client", 1, "slow"), ("50 clients", 50, "")):
                 say(f"viewer: {name}")
-                with started("benchmarks.ros.clients", str(VIEWER_PORT), str(count), kind, log=out / "clients.log"):
-                    watch.spin(6.0)
+                log = out / f"{name}.log"
+                with started("benchmarks.ros.clients", str(VIEWER_PORT), str(count), kind, log=log) as looking:
+                    while "subscribed" not in log.read_text():
+                        if looking.poll() is not None:
+                            raise SystemExit(f"the clients ended: see {log}")
+                        watch.spin(0.5)
                     rows.append(Row(f"  {name}", *_shown(_rate(watch, process, shown), alone)))
         watch.spin(1.0)
         rows.append(Row("  no viewer again", *_shown(_rate(watch, process, None), alone)))

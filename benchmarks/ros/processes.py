@@ -23,7 +23,7 @@ TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 @contextmanager
 def started(module: str, *arguments: str, log: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
     """`python -m module`, ended by SIGINT."""
-    with open(log, "ab") as file:
+    with open(log, "wb") as file:
         process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
             stdout=file,
