@@ -193,9 +193,9 @@ def test_lost_and_found_are_logged(drive: Drive, localizer: NodeProcess) -> None
 @pytest.mark.parametrize(
     ("topic", "parameters", "advice"),
     [
-        ("/seen", {"reliable_images": True}, "reliable_images is true: these never connect"),
-        ("/seen/compressed", {}, "nobody publishes it; there are images on /"),
-        ("/seen", {"image_topic": "/seen_info"}, "what is published there is sensor_msgs/msg/CameraInfo"),
+        ("/seen", {"reliable_images": True}, "never connects to that: set reliable_images to false"),
+        ("/seen/compressed", {}, "nobody publishes it; other image topics: /"),
+        ("/seen", {"image_topic": "/seen_info"}, "is sensor_msgs/msg/CameraInfo, not sensor_msgs/msg/Image: is image_"),
     ],
     ids=["reliability", "transport", "type"],
 )
@@ -343,17 +343,13 @@ def test_a_bad_parameter_on_the_command_line_is_one_line(start_node: StartNode, 
     assert "Traceback" not in node.output()
 
 
-def test_tf_without_tf2_fails_configure(managed: NodeProcess, client: Client) -> None:
-    if _has_tf2():
-        pytest.skip("this installation has tf2")
+def test_tf_without_its_messages_fails_configure(managed: NodeProcess, client: Client) -> None:
+    if importlib.util.find_spec("tf2_msgs") is not None:
+        pytest.skip("this installation has tf2_msgs")
     assert client.set_parameter("managed", "publish_tf", True) == ""
     assert not client.change("managed", "configure")
-    client.diagnosis("managed", lambda s: "tf2_ros is not installed" in s.message, "tf2 is missing")
+    client.diagnosis("managed", lambda s: "tf2_msgs, which is not installed: apt" in s.message, "it is missing")
     assert client.set_parameter("managed", "publish_tf", False) == ""
-
-
-def _has_tf2() -> bool:
-    return importlib.util.find_spec("tf2_ros") is not None
 
 
 def test_without_camera_info_the_images_wait_or_the_scene_is_asked(
