@@ -19,6 +19,8 @@ from campose_core.geometry import Array, Pose
 if TYPE_CHECKING:
     from campose_core.localization.localizer import LocalizationResult
 
+# Above the floor map, that viewers show one over the other and not in turns.
+WALKABLE_Z_M, LINES_Z_M = 0.01, 0.05
 OK, WARN = "OK", "WARN"  # levels of a DiagnosticStatus
 
 
@@ -107,13 +109,13 @@ class RosMessages:
         return self.make("tf2_msgs/msg/TFMessage", transforms=list(transforms))
 
     def occupancy_grid(self, frame_id: str, stamp_ns: int, floor: FloorMap) -> Any:
-        return self._grid(frame_id, stamp_ns, floor, floor.occupancy)
+        return self._grid(frame_id, stamp_ns, floor, floor.occupancy, 0.0)
 
     def walkable_grid(self, frame_id: str, stamp_ns: int, floor: FloorMap, walkable: NDArray[np.bool_]) -> Any:
         """The cells of `floor` that a robot may stand on (rows, cols): free (0), all others unknown (-1)."""
-        return self._grid(frame_id, stamp_ns, floor, np.where(walkable, 0, -1))
+        return self._grid(frame_id, stamp_ns, floor, np.where(walkable, 0, -1), WALKABLE_Z_M)
 
-    def _grid(self, frame_id: str, stamp_ns: int, floor: FloorMap, cells: NDArray[Any]) -> Any:
+    def _grid(self, frame_id: str, stamp_ns: int, floor: FloorMap, cells: NDArray[Any], z: float) -> Any:
         x, y, yaw = floor.origin
         height, width = floor.shape
         info = self.make(
@@ -122,7 +124,7 @@ class RosMessages:
             resolution=float(floor.resolution),
             width=width,
             height=height,
-            origin=self.pose(Pose.from_quat_xyzw([0, 0, np.sin(yaw / 2), np.cos(yaw / 2)], [x, y, 0.0])),
+            origin=self.pose(Pose.from_quat_xyzw([0, 0, np.sin(yaw / 2), np.cos(yaw / 2)], [x, y, z])),
         )
         data = self.array(np.ascontiguousarray(cells, dtype=np.int8).reshape(-1))
         header = self.header(frame_id, stamp_ns)
@@ -165,7 +167,7 @@ class RosMessages:
             id=0,
             type=marker.LINE_LIST,
             action=marker.ADD,
-            pose=self.pose(Pose.identity()),
+            pose=self.pose(Pose.from_quat_xyzw([0.0, 0.0, 0.0, 1.0], [0.0, 0.0, LINES_Z_M])),
             scale=self.vector(np.array([width_m, 0.0, 0.0])),
             color=self.color((1.0, 1.0, 1.0, 1.0)),
             lifetime=self.make("builtin_interfaces/msg/Duration", sec=0, nanosec=0),
