@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from fractions import Fraction
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from campose_core.geometry import Pose, pose_error
 from campose_core.localization.structure import StructureEstimator
 from campose_core.scene import Scene
 from campose_ros.conversions import pose_of
+from campose_ros.parameters import refusal
 
 START_NS, PERIOD_NS, APART_NS = 1_700_000_000_000_000_000, 100_000_000, 7_000_000
 # They look 40 degrees apart. The base stands where `standing_at` says.
@@ -187,3 +189,41 @@ def test_a_raw_image_and_a_rectified_one_tell_the_same_pose(
         found.append(estimate.map_from_cam)
         assert pose_error(estimate.map_from_cam, truth)[0] < 0.01
     assert pose_error(*found)[1] < 0.003
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"cameras": "[a, b]"}, "a and b would sit in the same place: set a.base_from_camera and b.base_from_camera"),
+        (
+            {"cameras": "[a, b]", "a.image_topic": "/x", "b.image_topic": "/x"},
+            "the cameras a and b have the same images: /x",
+        ),
+        ({"image_transport": "ffmpeg"}, "image_transport needs the messages of ffmpeg_image_transport_msgs"),
+    ],
+    ids=["place", "topic", "package"],
+)
+def test_cameras_that_cannot_be_are_refused_with_the_cure(
+    start_node: StartNode, wall_scene: Path, given: dict[str, str], reason: str
+) -> None:
+    if "image_transport" in given and importlib.util.find_spec("ffmpeg_image_transport_msgs"):
+        pytest.skip("the messages are installed")
+    start_node("refused", scene=wall_scene, **given).wait_for_output(reason)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "refused"),
+    [
+        ("cameras", [""], False),
+        ("cameras", ["front", "rear_2"], False),
+        ("cameras", ["front", "front"], True),
+        ("cameras", ["front", ""], True),
+        ("cameras", ["front.left"], True),
+        ("front.image_transport", "ffmpeg", False),
+        ("front.image_transport", "theora", True),
+        ("front.image_topic", "7/image", True),
+        ("front.base_from_camera", [0.0] * 7, True),
+    ],
+)
+def test_the_parameters_of_a_camera_are_checked_as_those_at_the_top(name: str, value: object, refused: bool) -> None:
+    assert bool(refusal(name, value)) == refused
