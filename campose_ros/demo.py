@@ -3,7 +3,8 @@
     campose_demo OUT
 
 OUT/world holds the recordings and the truth, OUT/scene what was built from the mapping drive, OUT/replay what the node
-answered on the later drive, OUT/report the page, OUT/demo.mcap the same for Foxglove. What is there already is kept.
+answered on the later drive, OUT/replayed what a replay without ROS says, with the drive and all answers as a bag for
+Foxglove, OUT/report the page. World and scene are kept when they are there already.
 """
 
 from __future__ import annotations
@@ -36,14 +37,10 @@ from campose_core.evaluation.table import tables
 from campose_core.floor import FloorMap
 from campose_core.geometry import Pose
 from campose_core.localization.load import load_estimator
-from campose_core.mapping.landmarks import Landmarks as LandmarkMap
 from campose_core.progress import say
 from campose_core.scene import Scene
 from campose_core.trajectory import read_tum
-from campose_core.visualization.channels import Landmarks
 from campose_core.visualization.layout import how_to_look
-from campose_core.visualization.mcap import write_mcap
-from campose_core.walkable import load_walkable
 
 # On this machine only, in a domain of this process (1 to 101 are safe): no robot and no other demo shall hear of it.
 DDS = {"ROS_DOMAIN_ID": str(1 + os.getpid() % 101), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
@@ -62,18 +59,23 @@ def demo(out: Path, size: str = "demo") -> None:
         say(f"\n[{time.monotonic() - start:4.0f} s] {title}")
 
     world, scene_path, answers = out / "world", out / "scene", out / "replay"
-    step("1 of 5: render a furnished floor, a mapping drive, and a later drive on a different path")
+    step("1 of 6: render a furnished floor, a mapping drive, and a later drive on a different path")
     simulate(world, size)
-    step("2 of 5: build the scene from the mapping drive, and train a pose network on it")
+    step("2 of 6: build the scene from the mapping drive, and train a pose network on it")
     build = ["build", str(world / "mapping.bag"), f"--scene={scene_path}", f"--map={world / 'floor' / 'map.yaml'}"]
     if campose([*build, f"--reference={world / 'mapping.tum'}", "--fps=5", *LEARNED]) != 0:
         raise LocalizationError("the scene could not be built, see above")
-    step("3 of 5: start the node, and play the later drive to it over DDS at recorded speed")
+    step("3 of 6: start the node, and play the later drive to it over DDS at recorded speed")
     play_to_node(world / "later.bag", scene_path, answers, out / "node.log")
-    step("4 of 5: the same drive, each image by itself, to the estimators that the node does not use by default")
+    step("4 of 6: replay the later drive without ROS, and write it down for Foxglove beside the truth")
+    later_bag, mounted = str(world / "later.bag"), "--base-frame=base_link"
+    replay = ["replay", later_bag, f"--scene={scene_path}", f"--out={out / 'replayed'}", mounted]
+    if campose([*replay, f"--reference={world / 'later.tum'}"]) != 0:
+        raise LocalizationError("the replay without ROS failed, see above")
+    step("5 of 6: the same drive, each image by itself, to the estimators that the node does not use by default")
     scene, later = Scene.open(scene_path), open_recording(world / "later.bag")
     others = [localize_recording(scene, later, load_estimator(scene, name)) for name in ("retrieval", "mapnet")]
-    step("5 of 5: score against the truth, and draw")
+    step("6 of 6: score against the truth, and draw")
     show(out, scene, others)
     say(f"\n[{time.monotonic() - start:4.0f} s] done")
 
@@ -120,7 +122,7 @@ def play_to_node(bag: Path, scene: Path, out: Path, log: Path, rate: float = 1.0
 
 
 def show(out: Path, scene: Scene, others: Sequence[Estimates]) -> None:
-    """The table on stdout, the report page, and the MCAP file."""
+    """The table on stdout, and the report page."""
     truth = read_tum(out / "world" / "later.tum")
     later = open_recording(out / "world" / "later.bag")
     jpegs = {frame.stamp_ns: frame.jpeg for frame in later.frames()}
@@ -129,7 +131,7 @@ def show(out: Path, scene: Scene, others: Sequence[Estimates]) -> None:
     estimates = [node, *others]
     rows = [evaluate(one, truth) for one in estimates]
     print(tables(rows))
-    floor, walkable = FloorMap.load(scene.floor_yaml), load_walkable(scene.floor_yaml.parent)
+    floor = FloorMap.load(scene.floor_yaml)
 
     def image_of(stamp_ns: int) -> Image | None:
         jpeg = jpegs.get(stamp_ns)
@@ -142,23 +144,8 @@ def show(out: Path, scene: Scene, others: Sequence[Estimates]) -> None:
     page = write_report(
         out / "report", "campose demo: the later drive", estimates, truth, floor, snapped, image_of, facts
     )
-    landmarks = LandmarkMap.load(scene.sfm_dir / "landmarks.npz")
-    assert scene.alignment is not None
-    assert walkable is not None
-    states = {o.stamp_ns: {"state": o.status, "latency_ms": o.latency_ms} for o in node.outcomes}
-    write_mcap(
-        out / "demo.mcap",
-        floor=floor,
-        landmarks_xyz_rgb=Landmarks(scene.alignment.map_from_sfm.transform(landmarks.xyz), landmarks.rgb),
-        camera=next(iter(scene.cameras.values())),
-        frames=later.frames(),
-        reference=truth,
-        estimates={"raw": node.trajectory, "snapped": snapped},
-        walkable=walkable.walkable,
-        statuses=states,
-    )
     print(f"\nReport: {page}")
-    print(how_to_look(f"Open local file, {out / 'demo.mcap'}"))
+    print(how_to_look(f"Open local file, {out / 'replayed' / 'bag' / 'bag.mcap'}"))
 
 
 def _of_camera(of_base: Estimates, name: str) -> Estimates:
