@@ -40,9 +40,12 @@ class Bootstrap:
         self._recent: deque[tuple[int, Pose]] = deque()
 
     def take(
-        self, result: LocalizationResult, odom_from_base: Pose | None, max_speed_mps: float
+        self, result: LocalizationResult, odom_from_base: Pose | None, max_speed_mps: float, *, heard: bool
     ) -> StartingPose | None:
-        """What to tell after this image: mostly nothing. Where there is odometry, it says whether the robot moves."""
+        """What to tell after this image: mostly nothing. Where there is odometry, it says whether the robot moves.
+
+        heard: somebody listens; until then it is kept.
+        """
         if result.status is not Status.TRACKING:
             self._forget()
             return None
@@ -52,7 +55,7 @@ class Bootstrap:
             self._forget()
         self._last = result.stamp_ns, result.map_from_base
         still = self._stands_still(result.stamp_ns, odom_from_base or result.map_from_base)
-        if self._told or not still or not is_sure(result.covariance):
+        if self._told or not heard or not still or not is_sure(result.covariance):
             return None
         self._told = True
         return StartingPose(result.stamp_ns, upright(result.on_floor), planar(result.covariance))

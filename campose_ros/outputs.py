@@ -60,6 +60,9 @@ class Outputs:
         self._map = create(OccupancyGrid, parameters.map_topic, LATCHED)
         if parameters.bootstrap_amcl:
             self._amcl = create(PoseWithCovarianceStamped, parameters.amcl_initialpose_topic, RELIABLE)
+            # We listen as well, mostly to the same topic.
+            heard_by_us = self._node.resolve_topic_name(parameters.initialpose_topic) == self._amcl.topic_name
+            self._own_ears = int(heard_by_us)
 
     def _publisher(self, kind: type, topic: str, qos: QoSProfile) -> Any:
         self._publishers.append(self._node.create_lifecycle_publisher(kind, topic, qos))
@@ -85,7 +88,14 @@ class Outputs:
             self._broadcast(parameters, stamp_ns, result.on_floor, odom_from_base)
             self._extend_path(parameters, stamp_ns, result.on_floor)
         if parameters.bootstrap_amcl:
-            self._tell_amcl(self._bootstrap.take(result, odom_from_base, parameters.max_speed_mps))
+            self._tell_amcl(
+                self._bootstrap.take(
+                    result,
+                    odom_from_base,
+                    parameters.max_speed_mps,
+                    heard=self._amcl.get_subscription_count() > self._own_ears,
+                )
+            )
         self._status.publish(status_message(name_of(self._node), result, latency_s))
 
     def _broadcast(

@@ -22,7 +22,7 @@ def seen(index: int, pose: Pose, covariance: Array = SURE, status: Status = Stat
 
 def told(results: list[LocalizationResult], odometry: list[Pose] | None = None) -> list[StartingPose]:
     bootstrap = Bootstrap()
-    taken = [bootstrap.take(r, odometry[i] if odometry else None, 1.0) for i, r in enumerate(results)]
+    taken = [bootstrap.take(r, odometry[i] if odometry else None, 1.0, heard=True) for i, r in enumerate(results)]
     return [start for start in taken if start is not None]
 
 
@@ -64,3 +64,9 @@ def test_it_is_told_again_after_lost_and_after_it_was_carried() -> None:
     assert len(told([*here, lost, *[seen(i, at(1.0)) for i in range(21, 40)]])) == 2
     assert [round(start.map_from_base.translation[0]) for start in told([*here, *there])] == [1, 5]
     assert len(told([*here, *[seen(i, at(1.0)) for i in range(21, 40)]])) == 1
+
+
+def test_it_is_kept_until_somebody_listens() -> None:
+    bootstrap = Bootstrap()
+    starts = [bootstrap.take(seen(i, at(1.0)), None, 1.0, heard=i >= 25) for i in range(40)]
+    assert [i for i, start in enumerate(starts) if start is not None] == [25]

@@ -104,6 +104,9 @@ def test_a_disabled_node_takes_no_images_and_starts_over_when_it_is_enabled(driv
 
 def test_amcl_is_told_once_where_a_robot_stands_that_was_found(drive: Drive) -> None:
     client = drive.client
+    drive.settle(3.0)
+    for _ in range(15):  # AMCL is not there yet
+        drive.show(3.0)
     assert trigger(client, "relocalize").success
     told = client.collect(PoseWithCovarianceStamped, "/start")
     for x in np.arange(2.5, 3.5, 0.1):  # on its way
