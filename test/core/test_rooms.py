@@ -19,7 +19,7 @@ HOMES = {
     "rosbags": "capture/bag", "foxglove": "visualization/", "pyvista": "capture/", "av": "capture/",
 }  # fmt: skip
 # Modules that are themselves imported late, behind load_extra.
-LATE_MODULES = ("learning/", "visualization/messages.py")
+LATE_MODULES = ("learning/",)
 
 
 def imported_modules(path: Path) -> list[tuple[str, bool]]:

@@ -129,3 +129,18 @@ def test_nothing_to_show_is_one_clear_line(tmp_path, capsys):
     assert "x.mcap" in capsys.readouterr().err
     assert main(["view", str(tmp_path / "nowhere")]) == 1
     assert "nowhere" in capsys.readouterr().err
+
+
+def test_without_foxglove_the_command_names_what_to_install(tmp_path):
+    small_scene(tmp_path)
+    without = (
+        "import sys\n"
+        "sys.modules['foxglove'] = None\n"
+        "import campose_core.visualization.server, campose_core.visualization.mcap\n"
+        "from campose_core.cli.main import main\n"
+        "sys.exit(main(['view', sys.argv[1], '--port', '0']))\n"
+    )
+    command = [sys.executable, "-c", without, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "campose view: foxglove is not installed: pip install 'campose_ros[view]'\n"

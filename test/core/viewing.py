@@ -1,6 +1,5 @@
 """A small hand-made scene, and a viewer: a WebSocket client that decodes what a Foxglove server sends."""
 
-import base64
 import json
 import re
 import struct
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from PIL import Image
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from scipy.spatial.transform import Rotation
@@ -186,34 +184,16 @@ class Viewer:
         assert data[0] == 1
         subscription, log_time = struct.unpack_from("<IQ", data, 1)
         channel = next(c for c in self.channels.values() if c["id"] == subscription)
-        if channel["encoding"] == "protobuf":
-            schema = base64.b64decode(channel["schema"])
-        else:
-            schema = channel["schema"].encode()
-        return channel["topic"], log_time, decode(channel["encoding"], channel["schemaName"], schema, data[13:])
+        message = decode(channel["encoding"], channel["schemaName"], channel["schema"].encode(), data[13:])
+        return channel["topic"], log_time, message
 
 
 def decode(encoding: str, schema_name: str, schema: bytes, data: bytes) -> Any:
-    """A message by the schema that came with it; a JSON message must hold only what its schema names."""
-    if encoding == "json":
-        message = json.loads(data)
-        types = {"string": str, "integer": int, "number": (int, float)}
-        properties = json.loads(schema)["properties"]
-        for name, value in message.items():
-            assert isinstance(value, types[properties[name]["type"]])
-        return message
-    if encoding == "cdr":
-        store = get_typestore(Stores.EMPTY)
-        store.register(get_types_from_msg(schema.decode(), schema_name))
-        return store.deserialize_cdr(data, schema_name)
-    assert encoding == "protobuf"
-    pool = descriptor_pool.DescriptorPool()
-    for file in descriptor_pb2.FileDescriptorSet.FromString(schema).file:
-        pool.Add(file)
-    message = message_factory.GetMessageClass(pool.FindMessageTypeByName(schema_name)).FromString(data)
-    unknown = [field for field in message.ListFields() if field[0] is None]
-    assert not unknown
-    return message
+    """A message by the schema that came with it."""
+    assert encoding == "cdr"
+    store = get_typestore(Stores.EMPTY)
+    store.register(get_types_from_msg(schema.decode(), schema_name))
+    return store.deserialize_cdr(data, schema_name)
 
 
 def pose_of(message: Any) -> Pose:
