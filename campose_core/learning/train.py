@@ -1,7 +1,8 @@
 """Train a pose network on a scene: the best epoch on the validation split becomes models/NAME.
 
-Its covariance is calibrated on the residuals on the test split: the validation frames chose the epoch, and lie between
-stretches that were trained on. Only a scene without test frames has it from the validation split.
+Its covariance is calibrated on the residuals on the test split, seen from the frames and from a little beside them: the
+validation frames chose the epoch, and lie between stretches that were trained on. Only a scene without test frames has
+it from the validation split.
 
 A killed run goes on at the epoch it last saved and, on a CPU, ends with the same weights as one that was not killed:
 the state holds the weights and the optimiser, and everything random follows from seed and epoch.
@@ -42,6 +43,7 @@ from campose_core.learning.material import (
 )
 from campose_core.learning.model import PoseNet, create_model, to_numbers
 from campose_core.learning.module import VALIDATION_BATCH, PoseTraining
+from campose_core.learning.nearby_views import with_views
 from campose_core.learning.options import TrainOptions
 from campose_core.learning.preprocess import NetworkInput
 from campose_core.learning.samples import PairSamples, PictureSamples, Samples
@@ -151,7 +153,11 @@ class _Run:
 
     def finished(self, best: Mapping[str, float]) -> TrainedModel:
         """The network as it stands, with the covariance that unseen frames show."""
-        judged = self._test if len(self._judged_rows(self._test)) >= 2 else self._val
+        use_test = len(self._judged_rows(self._test)) >= 2
+        judged = self._test if use_test else self._val
+        if self._options.kind != "menet":
+            frames = ordered_frames(self._scene, "test" if use_test else "val")
+            judged = with_views(self._scene, frames, judged, self._input, self._options.seed)
         inputs, poses = self._judging(judged, "frames that calibrate the covariance")
         predicted = predictions(self._predict, inputs)
         calibration = Residuals.of(predicted, poses, "at the end").calibration()

@@ -14,10 +14,10 @@ from campose_core.geometry import Array, Pose, pose_difference
 from campose_core.learning.losses import PoseNumbers
 from campose_core.learning.model import is_finite, to_poses
 
-# With fewer residuals only the diagonal is kept. Neighbouring frames err alike: the correlations of 36 and of 54 test
-# frames made a later drive's errors 3.1 and 1.7 times as large, squared and normalised, as they should be; the
-# diagonals alone 0.6 and 0.9 times.
-FRAMES_FOR_CORRELATIONS = 300
+# With fewer residuals (a frame and its views give five) only the diagonal is kept. Neighbouring frames err alike: the
+# correlations of 36 and of 54 test frames made a later drive's errors 3.1 and 1.7 times as large, squared and
+# normalised, as they should be; the diagonals alone 0.6 and 0.9 times.
+RESIDUALS_FOR_CORRELATIONS = 1500
 # How much of the spread that the network predicts is believed: none of it, its root, all of it.
 EXPONENTS = (0.0, 0.5, 1.0)
 
@@ -95,7 +95,7 @@ class Residuals:
         """The covariance that these residuals show, given how much of the spread is believed."""
         normalised = self._normalised(exponent)
         second_moment = normalised.T @ normalised / len(normalised)
-        if len(normalised) < FRAMES_FOR_CORRELATIONS:
+        if len(normalised) < RESIDUALS_FOR_CORRELATIONS:
             second_moment = np.diag(np.diag(second_moment))
         return Calibration(np.asarray(second_moment), exponent)
 

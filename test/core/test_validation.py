@@ -12,10 +12,10 @@ from campose_core.errors import LearningError
 from campose_core.geometry import Pose, pose_error
 from campose_core.learning.losses import PoseNumbers
 from campose_core.learning.model import to_numbers
-from campose_core.learning.validation import EXPONENTS, FRAMES_FOR_CORRELATIONS, Calibration, Residuals
+from campose_core.learning.validation import EXPONENTS, RESIDUALS_FOR_CORRELATIONS, Calibration, Residuals
 
 seeds = st.integers(0, 2**32 - 1)
-MANY = 4 * FRAMES_FOR_CORRELATIONS
+MANY = 4 * RESIDUALS_FOR_CORRELATIONS
 
 
 def predicted(*listed) -> PoseNumbers:
@@ -77,13 +77,13 @@ def test_the_covariance_is_the_mean_square_of_what_is_left(seed, exponent):
     np.testing.assert_allclose(whitened.T @ whitened / MANY, np.eye(6), atol=1e-6)
 
 
-@given(seeds, st.integers(2, FRAMES_FOR_CORRELATIONS - 1))
+@given(seeds, st.integers(2, RESIDUALS_FOR_CORRELATIONS - 1))
 def test_few_frames_keep_the_diagonal_only(seed, frames):
     residuals = drawn(seed, frames, 0.0)
     calibration = residuals.calibration()
     normalised = residuals.vectors / np.repeat(np.exp(calibration.exponent * residuals.log_spread), 3, axis=1)
     np.testing.assert_allclose(calibration.covariance, np.diag(np.mean(normalised**2, axis=0)), rtol=1e-9)
-    enough = drawn(seed, FRAMES_FOR_CORRELATIONS, 0.0).calibration().covariance
+    enough = drawn(seed, RESIDUALS_FOR_CORRELATIONS, 0.0).calibration().covariance
     assert np.abs(enough - np.diag(np.diag(enough))).max() > 1e-6
 
 
