@@ -78,7 +78,7 @@ def test_node_commands_name_executables_and_parameters_that_exist():
         program = command.split()[0]
         if program.startswith("campose_"):
             assert (ROOT / "libexec" / program).is_file()
-            given = {word.split(":=")[0] for word in command.split() if ":=" in word}
+            given = set(re.findall(r" -p (\w+):=", command))
             known = (
                 parameters if program != "campose_viewer" else pytest.importorskip("campose_ros.viewer_node").PARAMETERS
             )
