@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from rclpy.clock import JumpThreshold
+from rclpy.duration import Duration
 
 if TYPE_CHECKING:
     from rclpy.node import Node
@@ -19,15 +22,17 @@ class ClockWatch:
         self._now_ns = 0
         self._since = time.monotonic()
         self.jumps_back = 0
+        back = JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=False)
+        self._jumps = node.get_clock().create_jump_callback(back, post_callback=self._jumped_back)
+
+    def _jumped_back(self, jump: Any) -> None:
+        self.jumps_back += 1
+        self._node.get_logger().info(f"time went back by {-jump.delta.nanoseconds * 1e-9:.1f} s: starting over")
 
     def fault(self) -> str:
         """What is wrong with /clock, and the cure; empty when nothing is, or the node does not use it."""
         now_ns, steady = self._node.get_clock().now().nanoseconds, time.monotonic()
         if now_ns != self._now_ns:
-            if now_ns < self._now_ns:
-                self.jumps_back += 1
-                back_s = (self._now_ns - now_ns) * 1e-9
-                self._node.get_logger().info(f"time went back by {back_s:.1f} s: starting over")
             self._now_ns, self._since = now_ns, steady
         still_s = steady - self._since
         if not self._node.get_parameter("use_sim_time").value or still_s <= PATIENCE_S:
