@@ -76,6 +76,7 @@ def test_pip_installs_share_marker_and_executables(tmp_path: Path) -> None:
     copy_files(tmp_path / "source")
     prefix = tmp_path / "prefix"
     install = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-build-isolation", "--prefix", str(prefix)]
+    install.append("--ignore-installed")  # pip would uninstall what the environment has
     done = subprocess.run([*install, str(tmp_path / "source")], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     launch_and_config = {f"share/campose_ros/{path.relative_to(REPOSITORY)}" for path in installed_by_hand()}
