@@ -248,9 +248,11 @@ class LocalizerNode(LifecycleNode):
                 "estimator": loaded.estimator.name,
             }
             statuses = self._live.statuses(facts)
-            wrong = "; ".join(status.message for status in statuses if status.level != DiagnosticStatus.OK)
-            if wrong:
-                self.get_logger().warning(wrong, throttle_duration_sec=10.0)
+            wrong = [
+                s for status in statuses if status.level != DiagnosticStatus.OK for s in status.message.split("; ")
+            ]
+            if wrong:  # a silent camera is told of by both statuses
+                self.get_logger().warning("; ".join(dict.fromkeys(wrong)), throttle_duration_sec=10.0)
         else:
             level = DiagnosticStatus.ERROR if self._fault else DiagnosticStatus.STALE
             if self._active:

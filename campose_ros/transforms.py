@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 MOVING = QoSProfile(depth=100)
 STATIC = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 KEEP_S = 10.0  # as tf2 does
-WAIT_S = 0.02  # on the worker's thread: a joint at 50 Hz comes within that
+WAIT_S = 0.1  # on the worker's thread: a joint at 10 Hz comes within that, and a replay waits as long
 
 
 def tf_message() -> Any:

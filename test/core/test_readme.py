@@ -39,7 +39,7 @@ def test_the_readme_from_top_to_bottom(small_world, tmp_path):
             continue
         done = subprocess.run([*CAMPOSE, *arguments], cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 0, f"{command}\n{done.stderr}"
-    assert set(verbs) == {"build", "doctor", "localize", "evaluate", "view", "benchmark", "split", "train"}
+    assert set(verbs) == {"build", "doctor", "localize", "evaluate", "view", "replay", "benchmark", "split", "train"}
 
 
 def look_and_leave(command: list[str], folder: Path) -> None:
