@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Any
 
-import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
 from nav_msgs.msg import OccupancyGrid, Path
@@ -15,8 +13,10 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from campose_core.floor import FloorMap
 from campose_core.geometry import Pose
 from campose_core.localization.localizer import LocalizationResult
+from campose_core.visualization.walked_path import WalkedPath
 from campose_ros.bootstrap import Bootstrap, StartingPose
 from campose_ros.conversions import (
+    MESSAGES,
     header,
     occupancy_grid,
     pose_stamped,
@@ -46,8 +46,7 @@ class Outputs:
         except BaseException:
             self._destroy()
             raise
-        self._walked: deque[PoseStamped] = deque()
-        self._walked_to: Pose | None = None
+        self._walked = WalkedPath(MESSAGES, parameters.map_frame)
         self._path_grew = False
 
     def _create(self, parameters: LocalizerParameters) -> None:
@@ -86,7 +85,7 @@ class Outputs:
         if result.on_floor is not None:
             self._pose.publish(pose_stamped(frame_id, stamp_ns, result.on_floor))
             self._broadcast(parameters, stamp_ns, result.on_floor, odom_from_base)
-            self._extend_path(parameters, stamp_ns, result.on_floor)
+        self._path_grew |= self._walked.add(result, parameters.path_length, parameters.path_spacing_m)
         if parameters.bootstrap_amcl:
             self._tell_amcl(
                 self._bootstrap.take(
@@ -136,29 +135,17 @@ class Outputs:
         told = self._told_amcl
         return told is not None and (message.header, message.pose.pose) == (told.header, told.pose.pose)
 
-    def _extend_path(self, parameters: LocalizerParameters, stamp_ns: int, map_from_base: Pose) -> None:
-        if self._walked_to is not None:
-            step_m = np.linalg.norm(map_from_base.translation - self._walked_to.translation)
-            if step_m < parameters.path_spacing_m:
-                return
-        self._walked_to = map_from_base
-        self._walked.append(pose_stamped(parameters.map_frame, stamp_ns, map_from_base))
-        while len(self._walked) > parameters.path_length:
-            self._walked.popleft()
-        self._path_grew = True
-
     def publish_path(self) -> None:
         """The path, if it grew. Called now and then: its cost grows with its length."""
-        if self._path_grew and self._walked:
+        if self._path_grew:
             self._path_grew = False
-            poses = list(self._walked)
-            self._path.publish(Path(header=poses[-1].header, poses=poses))
+            self._path.publish(self._walked.message())
         self.visuals.publish_trail()
 
     def clear_path(self) -> None:
         """Begin a new path; that nobody goes on to show the old one, an empty one is published."""
         self._walked.clear()
-        self._walked_to = None
+        self._path_grew = False
         now_ns = self._node.get_clock().now().nanoseconds
         self._path.publish(Path(header=header(self._parameters.map_frame, now_ns)))
         self.visuals.clear_trail()

@@ -12,24 +12,30 @@ from campose_core.ros_messages import RosMessages
 
 
 class WalkedPath:
-    """Grows with each result; the last `length` poses are kept, each at least `spacing_m` from the one before."""
+    """Grows with each result."""
 
-    def __init__(self, messages: RosMessages, frame_id: str, length: int, spacing_m: float) -> None:
-        self._messages, self._frame_id, self._spacing_m = messages, frame_id, spacing_m
-        self._poses: deque[Any] = deque(maxlen=length)
+    def __init__(self, messages: RosMessages, frame_id: str) -> None:
+        self._messages, self._frame_id = messages, frame_id
+        self._poses: deque[Any] = deque()
         self._reached: Any = None
         self._stamp_ns = 0
 
-    def add(self, result: LocalizationResult) -> bool:
-        """Whether it grew."""
+    def add(self, result: LocalizationResult, length: int, spacing_m: float) -> bool:
+        """Whether it grew; the last `length` poses are kept, each at least `spacing_m` from the one before."""
         pose = result.on_floor
         if pose is None:
             return False
-        if self._reached is not None and np.linalg.norm(pose.translation - self._reached) < self._spacing_m:
+        if self._reached is not None and np.linalg.norm(pose.translation - self._reached) < spacing_m:
             return False
         self._reached, self._stamp_ns = pose.translation, result.stamp_ns
         self._poses.append(self._messages.pose_stamped(self._frame_id, result.stamp_ns, pose))
+        while len(self._poses) > length:
+            self._poses.popleft()
         return True
+
+    def clear(self) -> None:
+        self._poses.clear()
+        self._reached = None
 
     def message(self) -> Any:
         """A nav_msgs/Path with the stamp of its newest pose."""
