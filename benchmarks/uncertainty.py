@@ -4,8 +4,9 @@
 
 spread: the error that one network predicts, what campose ships. dropout: 16 passes of the head with dropout on.
 ensemble: three networks trained with other seeds. constant: the same covariance for every image, the row to beat.
-Each is calibrated on the scene's test frames as `campose train` does, and judged on the query: mean log likelihood of
-the position errors (higher is better), and the share of them in their own 90 % ellipsoid.
+Each is calibrated as `campose train` does, on the scene's test frames and views from a little beside them; `frames
+alone` are without these views. Judged on the query: mean log likelihood of the position errors (higher is better), and
+the share of them in their own 90 % ellipsoid.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from campose_core.evaluation.run import frames_with_camera
 from campose_core.geometry import Array, Pose
 from campose_core.learning.checkpoint import TrainedModel, load
 from campose_core.learning.losses import PoseNumbers
-from campose_core.learning.material import material_of_splits
+from campose_core.learning.material import material_of_splits, ordered_frames
+from campose_core.learning.nearby_views import with_views
 from campose_core.learning.options import TrainOptions
 from campose_core.learning.train import train
 from campose_core.learning.validation import Calibration, Residuals
@@ -98,7 +100,9 @@ def main() -> None:
     models = [load(scene.models_dir / f"posenet-seed{seed}") for seed in range(3)]
     dropout, network_input = load(scene.models_dir / "posenet-dropout"), models[0].network_input
 
-    (test,) = material_of_splits(scene, [scene.posed_frames("test")], network_input, with_depth=False)
+    unseen = ordered_frames(scene, "test")
+    (test,) = material_of_splits(scene, [unseen], network_input, with_depth=False)
+    test = with_views(scene, unseen, test, network_input, seed=0)
     recording, truth = open_recording(options.query), read_tum(options.reference)
     frames = list(frames_with_camera(scene, recording, None, "query"))
     seen = np.stack([network_input.prepare(frame.image, camera) for frame, camera in frames])
@@ -118,9 +122,12 @@ def main() -> None:
         held_out, query = (
             Residuals.of(numbers, poses, name) for (numbers, _), poses in zip(answers, references, strict=True)
         )
-        calibration = held_out.calibrated(0.0) if name == "constant" else held_out.calibration()
-        likelihood, inside = judged(query, calibration)
-        print(f"{name:20} {calibration.exponent:8.1f} {likelihood:15.2f} {100 * inside:7.0f}% {answers[1][1]:12.1f}")
+        alone = Residuals(held_out.vectors[: len(unseen)], held_out.log_spread[: len(unseen)])
+        for label, residuals in ((name, held_out), ("  frames alone", alone)):
+            calibration = residuals.calibrated(0.0) if name == "constant" else residuals.calibration()
+            likelihood, inside = judged(query, calibration)
+            numbers = f"{likelihood:15.2f} {100 * inside:7.0f}% {answers[1][1]:12.1f}"
+            print(f"{label:20} {calibration.exponent:8.1f} {numbers}", flush=True)
 
 
 if __name__ == "__main__":
