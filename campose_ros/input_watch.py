@@ -9,6 +9,7 @@ import statistics
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import rclpy
@@ -153,7 +154,7 @@ class InputWatch:
 
         A slow sender is not silent between two messages: patience is at least as long as the localizer's with it.
         """
-        last = [arrival.at for arrival in self._arrivals][-2:]
+        last = [arrival.at for arrival in self._arrivals][-3:]
         silence_s = silent_for(last or [self._started], time.monotonic(), patience_s)
         if not silence_s:
             return ""
@@ -203,9 +204,10 @@ class InputWatch:
 
 
 def silent_for(arrivals: Sequence[float], now: float, patience_s: float) -> float:
-    """Seconds since the last arrival; 0 while that is within the patience."""
+    """Seconds since the last arrival; 0 while that is within the patience. A pause is no interval: the shorter of the
+    last two counts."""
     silence_s = now - arrivals[-1]
-    interval_s = arrivals[-1] - arrivals[-2] if len(arrivals) > 1 else 0.0
+    interval_s = min((later - earlier for earlier, later in pairwise(arrivals)), default=0.0)
     return silence_s if silence_s > max(patience_s, MISSED_INTERVALS * interval_s) else 0.0
 
 

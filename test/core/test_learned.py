@@ -12,6 +12,8 @@ from campose_core.capture.frame import Frame
 from campose_core.errors import CheckpointError, LearningError, LocalizationError
 from campose_core.geometry import pose_difference, pose_error
 from campose_core.learning.checkpoint import load, save
+from campose_core.learning.material import material_of_splits, ordered_frames
+from campose_core.learning.nearby_views import with_views
 from campose_core.learning.train import train
 from campose_core.localization.learned import LearnedEstimator
 
@@ -49,18 +51,18 @@ def test_another_size_of_the_same_camera_changes_little(scene, estimator):
 
 @pytest.mark.parametrize("judges", ["test", "val"])
 def test_the_covariance_is_that_of_the_errors_on_frames_that_chose_nothing(scene, estimator, tmp_path, judges):
-    """On the test frames; a scene without any has only its validation frames."""
+    """On the test frames and views from beside them; a scene without any has only its validation frames."""
     if judges == "val":
         without_test = tuple(replace(frame, split=frame.split.replace("test", "")) for frame in scene.frames)
         scene = replace(scene, path=shutil.copytree(scene.path, tmp_path / "scene"), frames=without_test, steps={})
         train(scene, "posenet", QUICK)
         estimator = LearnedEstimator.load(scene, "posenet")
-    squares = []
-    for scene_frame in scene.posed_frames(judges):
-        image = np.asarray(Image.open(scene.frame_path(scene_frame)).convert("RGB"))
-        [estimate] = estimator.estimate(Frame(0, image, "", ""), CAMERA)
-        error = pose_difference(estimate.map_from_cam, scene_frame.map_from_cam)
-        squares.append(error**2 / np.diag(estimate.covariance))
+    frames, network_input = ordered_frames(scene, judges), load(scene.models_dir / estimator.name).network_input
+    (material,) = material_of_splits(scene, [frames], network_input, with_depth=False)
+    seen, squares = with_views(scene, frames, material, network_input, QUICK.seed), []
+    for image, true in zip(seen.pictures, seen.poses, strict=True):
+        [estimate] = estimator.estimate(Frame(0, image, "", ""), network_input.camera)
+        squares.append(pose_difference(estimate.map_from_cam, true) ** 2 / np.diag(estimate.covariance))
     np.testing.assert_allclose(np.mean(squares, axis=0), 1.0, rtol=0.02)
 
 

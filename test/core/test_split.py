@@ -27,7 +27,7 @@ def scene_with(path, sizes, unposed=()):
 
 
 @settings(max_examples=30, deadline=None)
-@given(size=st.integers(2, 700), val=st.floats(0.05, 0.4), test=st.floats(0, 0.4))
+@given(size=st.integers(10, 700), val=st.floats(0.05, 0.4), test=st.floats(0, 0.4))
 def test_contiguous_keeps_the_fractions_and_cuts_seldom(tmp_path_factory, size, val, test):
     scene = split(scene_with(tmp_path_factory.mktemp("scene"), {"a": size}), SplitOptions(val=val, test=test))
     labels = [frame.split for frame in scene.frames]

@@ -104,8 +104,10 @@ class Client:
         (result,) = self.call(SetParameters, f"/{node}/set_parameters", request).results
         return "" if result.successful else str(result.reason)
 
-    def diagnosis(self, node: str, true: Callable[[Any], bool], what: str) -> Any:
-        """The first diagnostic status of a node for which `true(status, values)`."""
+    def diagnosis(
+        self, node: str, true: Callable[[Any], bool], what: str, doing: Callable[[], object] | None = None
+    ) -> Any:
+        """The first diagnostic status of a node for which `true(status)`; `doing` is done until it comes."""
         found: list[Any] = []
 
         def look(message: DiagnosticArray) -> None:
@@ -113,7 +115,7 @@ class Client:
 
         subscription = self.node.create_subscription(DiagnosticArray, "/diagnostics", look, ALL)
         try:
-            self.until(lambda: found, f"diagnostics of {node}: {what}")
+            self.until(lambda: found or (doing and doing() and found), f"diagnostics of {node}: {what}")
         finally:
             self.node.destroy_subscription(subscription)
         return found[0]

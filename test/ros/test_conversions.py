@@ -74,3 +74,5 @@ def test_a_status_carries_the_stamp_of_its_image() -> None:
 def test_a_slow_camera_is_not_silent_between_two_images(interval_s: float, silent: bool) -> None:
     assert (silent_for([100.0 - interval_s, 100.0], now=160.0, patience_s=0.8) > 0) == silent
     assert silent_for([100.0], now=160.0, patience_s=3600.0) == 0.0
+    after_a_pause = [30.0, 99.0, 100.0]
+    assert silent_for(after_a_pause, now=110.0, patience_s=0.8) == 10.0

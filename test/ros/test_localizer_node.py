@@ -157,7 +157,9 @@ def test_an_image_that_cannot_be_decoded_is_refused_and_reported(drive: Drive) -
 
 def test_diagnostics_tell_state_rate_latency_and_support(drive: Drive) -> None:
     drive.settle()
-    status = drive.client.diagnosis("localizer", lambda s: s.message == "localized", "localized")
+    status = drive.client.diagnosis(
+        "localizer", lambda s: s.message == "localized", "localized", lambda: drive.show(3.0)
+    )
     facts = values(status)
     assert status.level == DiagnosticStatus.OK
     assert facts["state"] == "TRACKING"
