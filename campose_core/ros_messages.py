@@ -24,6 +24,16 @@ WALKABLE_Z_M, LINES_Z_M = 0.01, 0.05
 OK, WARN = "OK", "WARN"  # levels of a DiagnosticStatus
 
 
+def pose_of_parts(position: Any, rotation: Any) -> Pose:
+    """Of a geometry_msgs Point or Vector3, and a Quaternion.
+
+    Raises:
+        GeometryError: they make no pose.
+    """
+    quat_xyzw = [rotation.x, rotation.y, rotation.z, rotation.w]
+    return Pose.from_quat_xyzw(quat_xyzw, [position.x, position.y, position.z])
+
+
 class RosMessages:
     """One method for each message; every field is set.
 

@@ -15,6 +15,9 @@ from campose_core.geometry import Pose, interpolated
 from campose_core.trajectory import Trajectory
 
 MAX_GAP_NS = 1_000_000_000
+# Of a node, and of a replay that does as it would.
+KEEP_S = 10.0  # as tf2 does
+WAIT_S = 0.1  # of an image, for a link that is not there yet: a joint at 10 Hz comes within that
 
 
 @dataclass

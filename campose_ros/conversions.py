@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from campose_core.errors import GeometryError
 from campose_core.geometry import Pose
-from campose_core.ros_messages import RosMessages
+from campose_core.ros_messages import RosMessages, pose_of_parts
 
 
 def stamp_ns_of(stamp: Time) -> int:
@@ -61,7 +61,7 @@ def _pose(position: Point | Vector3, rotation: Quaternion) -> Pose:
     quat_xyzw = (rotation.x, rotation.y, rotation.z, rotation.w)
     if abs(np.linalg.norm(quat_xyzw) - 1.0) > 0.01:  # rounding is made good, anything else is not a rotation
         raise GeometryError(f"a quaternion (x, y, z, w) must be of length 1, got {quat_xyzw!r}")
-    return Pose.from_quat_xyzw(quat_xyzw, (position.x, position.y, position.z))
+    return pose_of_parts(position, rotation)
 
 
 def pose_of_transform(message: TransformStamped) -> Pose:

@@ -8,7 +8,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
 from nav_msgs.msg import OccupancyGrid, Path
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.qos import QoSProfile
 
 from campose_core.floor import FloorMap
 from campose_core.geometry import Pose
@@ -26,10 +26,9 @@ from campose_ros.conversions import (
 from campose_ros.diagnostics import name_of
 from campose_ros.parameters import LocalizerParameters
 from campose_ros.transforms import Transforms
-from campose_ros.visuals import Visuals
+from campose_ros.visuals import LATCHED, Visuals
 
 RELIABLE = QoSProfile(depth=10)
-LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 class Outputs:

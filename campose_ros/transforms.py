@@ -14,7 +14,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 
 from campose_core.errors import GeometryError, MissingDependency, TransformError
 from campose_core.geometry import Pose
-from campose_core.transforms import TransformTree
+from campose_core.transforms import KEEP_S, WAIT_S, TransformTree
 from campose_ros.conversions import pose_of_transform, stamp_ns_of, transform_stamped
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 # tf2's own qualities of service, in both directions.
 MOVING = QoSProfile(depth=100)
 STATIC = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-KEEP_S = 10.0  # as tf2 does
-WAIT_S = 0.1  # on the worker's thread: a joint at 10 Hz comes within that, and a replay waits as long
 
 
 def tf_message() -> Any:

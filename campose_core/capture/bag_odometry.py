@@ -8,6 +8,7 @@ from campose_core.capture.bag_file import is_bag, open_bag
 from campose_core.capture.bag_poses import read_poses
 from campose_core.errors import CaptureError
 from campose_core.geometry import Pose
+from campose_core.ros_messages import pose_of_parts
 from campose_core.trajectory import Trajectory
 
 TOPIC = "/tf_static"
@@ -47,8 +48,7 @@ def read_mounting(path: Path | str, base_frame: str, camera_frame: str) -> Pose:
                 if isinstance(message, CaptureError):
                     raise CaptureError(f"{path}: a message on {TOPIC} is {message}")
                 for link in message.transforms:
-                    t, q = link.transform.translation, link.transform.rotation
-                    pose = Pose.from_quat_xyzw([q.x, q.y, q.z, q.w], [t.x, t.y, t.z])
+                    pose = pose_of_parts(link.transform.translation, link.transform.rotation)
                     parents[link.child_frame_id] = (link.header.frame_id, pose)
     frame, base_from_camera = camera_frame, Pose.identity()
     for _ in range(len(parents) + 1):

@@ -7,6 +7,7 @@ from campose_core.capture.bag_file import open_bag
 from campose_core.errors import CaptureError, GeometryError
 from campose_core.geometry import Pose
 from campose_core.progress import say
+from campose_core.ros_messages import pose_of_parts
 from campose_core.trajectory import Trajectory
 
 # How to come from a message to its geometry_msgs/Pose.
@@ -49,9 +50,8 @@ def read_poses(path: Path | str, topic: str | None = None) -> Trajectory:
             field = message
             for name in POSE_FIELDS[chosen.msgtype]:
                 field = getattr(field, name)
-            p, q = field.position, field.orientation
             try:
-                poses.append(Pose.from_quat_xyzw([q.x, q.y, q.z, q.w], [p.x, p.y, p.z]))
+                poses.append(pose_of_parts(field.position, field.orientation))
             except GeometryError as error:
                 raise CaptureError(f"{path}: message {number} on {chosen.name}: {error}") from error
             stamps.append(stamp_ns)

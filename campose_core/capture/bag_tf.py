@@ -9,6 +9,7 @@ from campose_core.capture.bag import header_stamp_ns
 from campose_core.capture.bag_file import open_bag
 from campose_core.errors import CaptureError, GeometryError
 from campose_core.geometry import Pose
+from campose_core.ros_messages import pose_of_parts
 from campose_core.transforms import TransformTree
 
 TOPICS = ("/tf", "/tf_static")
@@ -32,9 +33,8 @@ def read_tf(path: Path | str) -> TransformTree:
                 if isinstance(message, CaptureError):
                     raise CaptureError(f"{path}: a message on {topic} is {message}")
                 for link in message.transforms:
-                    t, q = link.transform.translation, link.transform.rotation
                     try:
-                        pose = Pose.from_quat_xyzw([q.x, q.y, q.z, q.w], [t.x, t.y, t.z])
+                        pose = pose_of_parts(link.transform.translation, link.transform.rotation)
                     except GeometryError:
                         continue
                     parent, child = link.header.frame_id.lstrip("/"), link.child_frame_id.lstrip("/")

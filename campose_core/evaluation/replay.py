@@ -2,7 +2,7 @@
 
 Messages of a bag are heard in the order in which they were recorded, and each image is localized before the next
 message is heard: as by a node that keeps up. Odometry that was recorded after an image is not known to it: around its
-stamp it is interpolated, before it carried on a little (`OdometryBuffer`). For tf an image waits, up to TF_WAIT_NS.
+stamp it is interpolated, before it carried on a little (`OdometryBuffer`). For tf an image waits, up to WAIT_S.
 """
 
 from __future__ import annotations
@@ -27,8 +27,7 @@ from campose_core.localization.localizer import LocalizationResult, Localizer
 from campose_core.progress import say, track
 from campose_core.scene import Scene
 from campose_core.trajectory import Trajectory
-
-TF_WAIT_NS = 100_000_000
+from campose_core.transforms import WAIT_S
 
 
 class Step(NamedTuple):
@@ -69,12 +68,12 @@ def replay_bag(bag: Bag, recording: BagRecording, node: ReplayedNode) -> Iterato
     for message in bag.serialized({TF_STATIC}):
         node.hear(message)
     topics = {topic.name: topic.messages for topic in bag.topics}
-    count = 0
+    count, wait_ns = 0, round(WAIT_S * 1e9)
     with open_bag(bag.path) as ahead:
         transforms = ahead.serialized({TF})
         transform = next(transforms, None)
         for message in track(bag.serialized(topics), "replay", total=sum(topics.values())):
-            while transform is not None and transform.log_ns <= message.log_ns + TF_WAIT_NS:
+            while transform is not None and transform.log_ns <= message.log_ns + wait_ns:
                 node.hear(transform)
                 transform = next(transforms, None)
             answer = node.hear(message) if message.topic not in (TF, TF_STATIC) else None

@@ -16,12 +16,12 @@ from campose_core.geometry import Pose
 from campose_core.localization.localizer import LocalizationResult, Localizer
 from campose_core.localization.odometry import OdometryBuffer
 from campose_core.mapping.query_camera import scene_camera
+from campose_core.ros_messages import pose_of_parts
 from campose_core.scene import Scene
-from campose_core.transforms import TransformTree
+from campose_core.transforms import KEEP_S, TransformTree
 
 MAP_FRAME = "map"
 TF, TF_STATIC = "/tf", "/tf_static"
-KEEP_TF_S = 10.0
 ODOMETRY, INITIALPOSE = "nav_msgs/msg/Odometry", "geometry_msgs/msg/PoseWithCovarianceStamped"
 
 
@@ -65,7 +65,7 @@ class ReplayedNode:
         self._base_from_cam, self._base_frame = base_from_cam, base_frame
         self._camera = camera or recording.camera
         self._recording, self._order, self._decoder = recording, StampOrder(recording.dropped), ImageDecoder()
-        self._odometry, self._frames = OdometryBuffer(), TransformTree(KEEP_TF_S)
+        self._odometry, self._frames = OdometryBuffer(), TransformTree(KEEP_S)
         info_topic = recording.info_topic if camera is None else None
         listeners = {
             TF: self._on_tf, TF_STATIC: self._on_tf_static, info_topic: self._on_camera_info,
@@ -148,11 +148,9 @@ class ReplayedNode:
 
 
 def _pose(message: Any) -> Pose:
-    p, q = message.position, message.orientation
-    return Pose.from_quat_xyzw([q.x, q.y, q.z, q.w], [p.x, p.y, p.z])
+    return pose_of_parts(message.position, message.orientation)
 
 
 def _link(message: Any) -> tuple[str, str, Pose]:
-    t, q = message.transform.translation, message.transform.rotation
-    pose = Pose.from_quat_xyzw([q.x, q.y, q.z, q.w], [t.x, t.y, t.z])
+    pose = pose_of_parts(message.transform.translation, message.transform.rotation)
     return message.header.frame_id.lstrip("/"), message.child_frame_id.lstrip("/"), pose
