@@ -71,6 +71,7 @@ setup(
         "setuptools",
         "numpy>=1.26",
         "scipy>=1.11.4",
+        "threadpoolctl>=3.2",
         "pillow>=10.2",
         "pyyaml>=6.0.1",
         "jsonargparse>=4.27",

@@ -15,7 +15,6 @@ import numpy as np
 from benchmarks.ros.camera import INFO_TOPIC, TOPIC
 from benchmarks.ros.material import KEYFRAMES, Material
 from benchmarks.ros.processes import LARGE_SHM, cpu_s, has_loaded, memory_mb, parameters, started
-from benchmarks.ros.slow_node import ESTIMATE_S
 from benchmarks.ros.watching import Watch, percentiles_ms, watching
 from campose_core.progress import say
 
@@ -59,7 +58,7 @@ def overhead(material: Material, out: Path, minutes: float) -> list[Row]:
 
 def overload(material: Material, out: Path, minutes: float) -> list[Row]:
     """A camera of 100 Hz before an estimator of 20 Hz."""
-    columns = []
+    columns, most_ms = [], list[float]()
     period_s, transit_s = 1 / FAST_HZ, 0.005
     for plain in ("", "1"):
         say(f"overload: {'plain node' if plain else 'node'}")
@@ -70,12 +69,15 @@ def overload(material: Material, out: Path, minutes: float) -> list[Row]:
             answers = watch.spin(SECONDS)
             ages = [float(line) for line in ages_file.read_text().splitlines()[before:]]
         late = [age > period_s + transit_s for age in ages]
-        waited = [answer.latency_s - answer.estimate_s for answer in answers]
+        inside = percentiles_ms([answer.latency_s - answer.estimate_s for answer in answers])
+        estimate = percentiles_ms([answer.estimate_s for answer in answers])
+        most_ms.append(estimate[0] + 1e3 * period_s)
         columns.append(
             (
                 _ms(percentiles_ms(ages)),
                 f"{sum(late)} of {len(late)}",
-                f"{sum(wait > period_s for wait in waited)} of {len(waited)}",
+                _ms(inside),
+                _ms(estimate),
                 _ms(percentiles_ms([answer.came - answer.sent for answer in answers])),
                 f"{len(answers) / SECONDS:.1f}",
             )
@@ -83,8 +85,9 @@ def overload(material: Material, out: Path, minutes: float) -> list[Row]:
     names = (
         ("age of the image when its estimate begins", ""),
         (f"  of them older than a period and {1e3 * transit_s:.0f} ms of transport", "0"),
-        ("latency in the node above one estimate and one period", "0"),
-        ("image sent to answer received", f"< {1e3 * (ESTIMATE_S + period_s):.0f} ms"),
+        ("image received to pose published, without the estimate", f"median < {1e3 * period_s:.0f} ms"),
+        ("the estimate", ""),
+        ("image sent to answer received", f"median < {most_ms[0]:.0f} ms: an estimate and a period"),
         ("images a second", ""),
     )
     rows = [Row(name, ours, wanted, plain) for (name, wanted), ours, plain in zip(names, *columns, strict=True)]

@@ -12,7 +12,7 @@ import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped
-from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -73,11 +73,8 @@ class PlainNode(Node):
 
 def main() -> int:
     rclpy.init()
-    node = PlainNode()
-    executor = MultiThreadedExecutor()
-    executor.add_node(node)
     with contextlib.suppress(KeyboardInterrupt, ExternalShutdownException):
-        executor.spin()
+        rclpy.spin(PlainNode())
     rclpy.try_shutdown()
     return 0
 

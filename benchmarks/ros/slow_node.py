@@ -1,8 +1,9 @@
-"""A localizer node, or with PLAIN=1 the plain one, whose estimator takes 50 ms of processor time for each image, and
-which writes how old each image was when its estimate began (seconds, one a line) into the file AGES."""
+"""A localizer node, or with PLAIN=1 the plain one, whose estimator takes 50 ms for each image, all told, and which
+writes how old each image was when its estimate began (seconds, one a line) into the file AGES."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 import time
@@ -13,31 +14,37 @@ from campose_core.camera import Camera
 from campose_core.capture.frame import Frame
 from campose_core.localization import load
 from campose_core.localization.estimator import PoseEstimate, PosePrior
-from campose_core.mapping.features import SiftExtractor
 from campose_core.scene import Scene
 
 ESTIMATE_S = 0.05
 
 
 class SlowEstimator:
-    """What it wraps, and extraction of features until 50 ms are over."""
+    """What it wraps, and other work of a processor until 50 ms are over."""
 
     def __init__(self, estimator: Any) -> None:
         self._estimator = estimator
         self.name = estimator.name
-        self._extract = SiftExtractor()
         self._ages = open(os.environ["AGES"], "w", buffering=1)  # noqa: SIM115
+        self._spent_s = 0.0  # on the last image, after its estimate
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._estimator, name)
 
     def estimate(self, frame: Frame, camera: Camera, prior: PosePrior | None = None) -> Sequence[PoseEstimate]:
         self._ages.write(f"{time.time() - frame.stamp_ns * 1e-9:.6f}\n")
-        end = time.perf_counter() + ESTIMATE_S
+        end = time.perf_counter() + ESTIMATE_S - self._spent_s
+        self._spent_s = 0.0
         found: Sequence[PoseEstimate] = self._estimator.estimate(frame, camera, prior)
         while time.perf_counter() < end:
-            self._extract(frame.image[:120, :160])
+            hashlib.sha256(frame.image[:120])  # 0.1 ms without Python's lock, as most of what an estimator does
         return found
+
+    def refresh(self) -> None:
+        """A node does here what the next estimate would have to do."""
+        begin = time.perf_counter()
+        self._estimator.refresh()
+        self._spent_s = time.perf_counter() - begin
 
 
 def main() -> int:

@@ -18,6 +18,7 @@ from campose_core.mapping.landmarks import Landmarks
 from campose_core.mapping.pnp import CameraPose
 from campose_core.mapping.query_camera import RefinedCameras
 from campose_core.scene import Scene
+from campose_core.threads import one_blas_thread
 
 
 class StructureEstimator:
@@ -47,6 +48,7 @@ class StructureEstimator:
         """Near the prior, where there is one and it is right; else wherever the image alone says."""
         return self.track(frame, camera, prior) or self.find(frame, self.features(frame), camera)
 
+    @one_blas_thread
     def track(self, frame: Frame, camera: Camera, prior: PosePrior | None) -> list[PoseEstimate]:
         """Near the prior or not at all; without one the last images are forgotten."""
         if prior is None:
@@ -61,6 +63,7 @@ class StructureEstimator:
     def features(self, frame: Frame) -> ImageFeatures:
         return self._extract(frame.image)
 
+    @one_blas_thread
     def find(
         self, frame: Frame, features: ImageFeatures, camera: Camera, hints: Sequence[Pose] = ()
     ) -> list[PoseEstimate]:
@@ -68,6 +71,7 @@ class StructureEstimator:
         camera = self._refined(camera)
         return self._sure(frame, camera, self._relocalize(features, camera, hints), Kind.RELOCALIZED)
 
+    @one_blas_thread
     def refresh(self) -> None:
         for tracker in self._trackers.values():
             tracker.refresh()
