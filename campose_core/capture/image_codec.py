@@ -1,10 +1,10 @@
 """Pixels out of sensor_msgs/Image and CompressedImage messages, and into JPEG, by numpy and Pillow.
 
-OpenCV, where it is there, decodes the same JPEGs to the same pixels in less than half the time. What has another
-encoding is left to cv_bridge, where a ROS distribution brings it.
+OpenCV converts YUV and Bayer patterns; where it is there, it also decodes the same JPEGs to the same pixels in less
+than half the time. What has another encoding is left to cv_bridge, where a ROS distribution brings it.
 
 Messages are read by attribute only, so the same code serves bags and live ROS. Encodings are those of
-sensor_msgs/image_encodings.hpp; YUV is converted as OpenCV (and so cv_bridge) does: BT.601, video range.
+sensor_msgs/image_encodings.hpp.
 """
 
 import importlib
@@ -19,6 +19,7 @@ from PIL import Image as PillowImage
 
 from campose_core.capture.frame import Image
 from campose_core.errors import CaptureError
+from campose_core.extras import load_extra
 
 MAX_PIXELS = 80_000_000  # a broken header must not allocate gigabytes
 JPEG_MAGIC = b"\xff\xd8\xff"
@@ -42,14 +43,16 @@ PACKED = {
     # OpenCV's type names say nothing of colour; what writes them holds blue, green, red.
     "8uc3": (3, 1, (2, 1, 0)), "8uc4": (4, 1, (2, 1, 0)),
 }  # fmt: skip
-# encoding -> where Y, U, Y', V stand among four bytes
+# encoding -> OpenCV's conversion
 YUV422 = {
-    "yuv422": (1, 0, 3, 2), "uyvy": (1, 0, 3, 2),
-    "yuv422_yuy2": (0, 1, 2, 3), "yuyv": (0, 1, 2, 3), "yuy2": (0, 1, 2, 3),
+    "yuv422": "YUV2RGB_UYVY", "uyvy": "YUV2RGB_UYVY",
+    "yuv422_yuy2": "YUV2RGB_YUY2", "yuyv": "YUV2RGB_YUY2", "yuy2": "YUV2RGB_YUY2",
 }  # fmt: skip
-YUV420 = {"nv12": (0, 1), "nv21": (1, 0)}  # where U, V stand in a pair
+YUV420 = {"nv12": "YUV2RGB_NV12", "nv21": "YUV2RGB_NV21"}
 BAYER = {
-    f"bayer_{pattern}{bits}": (pattern, bits // 8) for pattern in ("rggb", "bggr", "gbrg", "grbg") for bits in (8, 16)
+    f"bayer_{pattern}{bits}": (f"Bayer{pattern.upper()}2RGB", bits // 8)
+    for pattern in ("rggb", "bggr", "gbrg", "grbg")
+    for bits in (8, 16)
 }
 
 
@@ -60,6 +63,7 @@ def decode_image(message: Any) -> Image:
 
     Raises:
         CaptureError: unknown encoding, a size of zero or beyond `MAX_PIXELS`, rows or data that are too short.
+        MissingDependency: YUV or Bayer, and OpenCV is not installed.
     """
     encoding = str(message.encoding).strip().lower()
     width, height = int(message.width), int(message.height)
@@ -70,18 +74,13 @@ def decode_image(message: Any) -> Image:
         return _ordered(values.reshape(height, width, channels), order)
     if encoding in YUV422:
         _check_even(encoding, width, 2)
-        quads = _rows(message, height, width * 2).reshape(height, width // 2, 4)
-        y0, u, y1, v = (quads[..., i] for i in YUV422[encoding])
-        return _rgb_from_yuv(np.stack([y0, y1], axis=-1).reshape(height, width), u, v)
+        return _converted(_rows(message, height, width * 2).reshape(height, width, 2), YUV422[encoding])
     if encoding in YUV420:
         _check_even(encoding, width, height)
-        rows = _rows(message, height * 3 // 2, width)
-        pairs = rows[height:].reshape(height // 2, width // 2, 2)
-        u, v = (np.repeat(pairs[..., i], 2, axis=0) for i in YUV420[encoding])
-        return _rgb_from_yuv(rows[:height], u, v)
+        return _converted(_rows(message, height * 3 // 2, width), YUV420[encoding])
     if encoding in BAYER:
-        pattern, size = BAYER[encoding]
-        return _demosaiced(_upper_byte(_rows(message, height, width * size), size, message.is_bigendian), pattern)
+        code, size = BAYER[encoding]
+        return _demosaiced(_upper_byte(_rows(message, height, width * size), size, message.is_bigendian), code)
     return _by_cv_bridge(message)
 
 
@@ -213,46 +212,18 @@ def _ordered(pixels: NDArray[np.uint8], order: tuple[int, int, int]) -> Image:
     return image
 
 
-def _rgb_from_yuv(y: NDArray[np.uint8], u: NDArray[np.uint8], v: NDArray[np.uint8]) -> Image:
-    """y (H, W), u and v (H, W / 2). ITU-R BT.601: R = 1.164 (Y - 16) + 1.596 (V - 128), and so on, times 2^8."""
-    height, width = y.shape
-    blue_chroma, red_chroma = u.astype(np.int32) - 128, v.astype(np.int32) - 128
-    luma = ((np.maximum(y, 16).astype(np.int32) - 16) * 298 + 128).reshape(height, width // 2, 2)
-    image = np.empty((height, width // 2, 2, 3), dtype=np.uint8)
-    shifts = (409 * red_chroma, -100 * blue_chroma - 208 * red_chroma, 516 * blue_chroma)
-    for channel, shift in enumerate(shifts):
-        image[..., channel] = np.clip((luma + shift[..., None]) >> 8, 0, 255)
-    return image.reshape(height, width, 3)
+def _converted(values: NDArray[np.uint8], code: str) -> Image:
+    """By OpenCV; it takes YUV for BT.601, video range, and Bayer patterns are interpolated bilinearly."""
+    cv2 = load_extra("cv2", "map")
+    return np.asarray(cv2.cvtColor(np.ascontiguousarray(values), getattr(cv2, f"COLOR_{code}")))
 
 
-def _demosaiced(mosaic: NDArray[np.uint8], pattern: str) -> Image:
-    """Bilinear: each missing colour is the mean of its two or four nearest neighbours."""
+def _demosaiced(mosaic: NDArray[np.uint8], code: str) -> Image:
+    """Each missing colour is the mean of its two or four nearest neighbours."""
     height, width = mosaic.shape
-    if min(height, width) < 2:
+    if min(height, width) < 3:
         raise CaptureError(f"a Bayer image of {width}x{height} pixels")
-    # Reflection keeps the parity of rows and columns, so that a border pixel finds the right colours beyond it.
-    padded = np.pad(mosaic, 1, mode="reflect").astype(np.uint16)
-    image = np.empty((height, width, 3), dtype=np.uint8)
-    for site, colour in enumerate(pattern):
-        top, left = divmod(site, 2)
-        near = {
-            (dy, dx): padded[1 + top + dy : 1 + dy + height : 2, 1 + left + dx : 1 + dx + width : 2]
-            for dy in (-1, 0, 1)
-            for dx in (-1, 0, 1)
-        }
-        own = near[0, 0]
-        across = (near[0, -1] + near[0, 1] + 1) // 2
-        along = (near[-1, 0] + near[1, 0] + 1) // 2
-        cross = (near[0, -1] + near[0, 1] + near[-1, 0] + near[1, 0] + 2) // 4
-        diagonal = (near[-1, -1] + near[-1, 1] + near[1, -1] + near[1, 1] + 2) // 4
-        if colour == "r":
-            red, green, blue = own, cross, diagonal
-        elif colour == "b":
-            red, green, blue = diagonal, cross, own
-        elif "r" in pattern[2 * top : 2 * top + 2]:
-            red, green, blue = across, own, along
-        else:
-            red, green, blue = along, own, across
-        for channel, plane in enumerate((red, green, blue)):
-            image[top::2, left::2, channel] = plane
-    return image
+    # OpenCV knows no neighbours beyond the border, and repeats the pixels beside it. Reflection of two rows and columns
+    # keeps the pattern.
+    reflected = np.pad(mosaic, 2, mode="reflect")
+    return np.ascontiguousarray(_converted(reflected, code)[2:-2, 2:-2])
