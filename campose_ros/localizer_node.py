@@ -133,9 +133,7 @@ class LocalizerNode(LifecycleNode):
         try:
             self._live = LiveLocalization(self, self._configured, self._clock_watch, self._wake.trigger)
             super().on_activate(state)
-            if self._configured.loaded.walkable is not None:
-                self._configured.outputs.publish_map(self._configured.loaded.walkable.floor)
-            self._configured.outputs.visuals.publish_scene(self._configured.loaded)
+            self._configured.outputs.publish_scene(self._configured.loaded)
         except BaseException:
             self._deactivate(state)
             raise
@@ -215,9 +213,7 @@ class LocalizerNode(LifecycleNode):
         if self._live is not None:
             self._live.replace(self._configured)
         self._configured.outputs.clear_path()
-        if loaded.walkable is not None:
-            response.map = self._configured.outputs.publish_map(loaded.walkable.floor)
-        self._configured.outputs.visuals.publish_scene(loaded)
+        response.map = self._configured.outputs.publish_scene(loaded)
         response.result = LoadMap.Response.RESULT_SUCCESS
         self.get_logger().info(f"scene {loaded.scene.path}")
         return response

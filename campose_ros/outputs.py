@@ -10,7 +10,6 @@ from nav_msgs.msg import OccupancyGrid, Path
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile
 
-from campose_core.floor import FloorMap
 from campose_core.geometry import Pose
 from campose_core.localization.localizer import LocalizationResult
 from campose_core.visualization.walked_path import WalkedPath
@@ -24,6 +23,7 @@ from campose_ros.conversions import (
     status_message,
 )
 from campose_ros.diagnostics import name_of
+from campose_ros.loading import LoadedScene
 from campose_ros.parameters import LocalizerParameters
 from campose_ros.transforms import Transforms
 from campose_ros.visuals import LATCHED, Visuals
@@ -46,7 +46,7 @@ class Outputs:
             self._destroy()
             raise
         self._walked = WalkedPath(MESSAGES, parameters.map_frame)
-        self._path_grew = False
+        self._path_grew = self._has_map = False
 
     def _create(self, parameters: LocalizerParameters) -> None:
         create = self._publisher
@@ -149,9 +149,18 @@ class Outputs:
         self._path.publish(Path(header=header(self._parameters.map_frame, now_ns)))
         self.visuals.clear_trail()
 
-    def publish_map(self, floor: FloorMap) -> OccupancyGrid:
-        message = occupancy_grid(self._parameters.map_frame, self._node.get_clock().now().nanoseconds, floor)
-        self._map.publish(message)
+    def publish_scene(self, loaded: LoadedScene) -> OccupancyGrid:
+        """What stands still, latched; returns the map. A map of an earlier scene is replaced by an empty one, but where
+        there was none, that topic is left to others."""
+        self.visuals.publish_scene(loaded)
+        frame_id, now_ns = self._parameters.map_frame, self._node.get_clock().now().nanoseconds
+        had_map, self._has_map = self._has_map, loaded.walkable is not None
+        if loaded.walkable is not None:
+            message = occupancy_grid(frame_id, now_ns, loaded.walkable.floor)
+        else:
+            message = OccupancyGrid(header=header(frame_id, now_ns))
+        if had_map or self._has_map:
+            self._map.publish(message)
         return message
 
     def close(self) -> None:

@@ -21,7 +21,7 @@ from campose_core.localization.localizer import LocalizationResult
 from campose_core.visualization.matches import draw_result, encode_drawing
 from campose_core.visualization.scene_landmarks import read_landmarks
 from campose_core.visualization.trail import Trail
-from campose_ros.conversions import MESSAGES
+from campose_ros.conversions import MESSAGES, header
 from campose_ros.loading import LoadedScene
 from campose_ros.parameters import LocalizerParameters
 from campose_ros.worker import LatestWorker
@@ -54,14 +54,19 @@ class Visuals:
         self._worker = LatestWorker(self._draw, "matches")
 
     def publish_scene(self, loaded: LoadedScene) -> None:
-        """What stands still, latched: called when the node becomes active, and when another scene was loaded."""
+        """What stands still, latched: called when the node becomes active, and when another scene was loaded. What the
+        scene lacks is empty, so that nothing of an earlier one stays."""
         stamp_ns = self._node.get_clock().now().nanoseconds
-        if loaded.walkable is not None:
-            floor, walkable = loaded.walkable.floor, loaded.walkable.walkable
-            self._walkable.publish(MESSAGES.walkable_grid(self._frame_id, stamp_ns, floor, walkable))
-        landmarks = read_landmarks(loaded.scene)
-        if landmarks is not None:
-            self._landmarks.publish(landmarks.cloud(MESSAGES, self._frame_id, stamp_ns))
+        walkable, landmarks = loaded.walkable, read_landmarks(loaded.scene)
+        empty = header(self._frame_id, stamp_ns)
+        self._walkable.publish(
+            OccupancyGrid(header=empty)
+            if walkable is None
+            else MESSAGES.walkable_grid(self._frame_id, stamp_ns, walkable.floor, walkable.walkable)
+        )
+        self._landmarks.publish(
+            PointCloud2(header=empty) if landmarks is None else landmarks.cloud(MESSAGES, self._frame_id, stamp_ns)
+        )
 
     def show(self, frame: Frame, result: LocalizationResult) -> None:
         """What became of an image. Called on the worker's thread, when the pose is out."""

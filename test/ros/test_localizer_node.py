@@ -227,6 +227,20 @@ def test_another_scene_is_loaded_or_refused(drive: Drive, wall_scene: Path, tmp_
     assert drive.show(3.0)["state"] == "INITIALIZING"
 
 
+def test_a_scene_without_a_floor_leaves_no_map_of_the_one_before(
+    drive: Drive, wall_scene: Path, tmp_path: Path
+) -> None:
+    maps = drive.client.collect(OccupancyGrid, "/map", LATCHED)
+    walkable = drive.client.collect(OccupancyGrid, "/localizer/walkable", LATCHED)
+    shutil.copytree(wall_scene, tmp_path / "outdoors")
+    shutil.rmtree(tmp_path / "outdoors" / "floor")
+    for scene, cells in ((tmp_path / "outdoors", 0), (wall_scene, floor().occupancy.size)):
+        load = drive.client.call(LoadMap, "/localizer/load_scene", LoadMap.Request(map_url=str(scene)))
+        assert load.result == LoadMap.Response.RESULT_SUCCESS
+        for shown in (maps, walkable):
+            drive.client.until(lambda shown=shown, n=cells: shown and len(shown[-1].data) == n, f"{cells} cells")
+
+
 def test_a_parameter_in_use_is_not_changed(drive: Drive) -> None:
     reason = drive.client.set_parameter("localizer", "map_frame", "world")
     assert reason == "map_frame is read when the node is configured: `cleanup` it first"
