@@ -164,6 +164,7 @@ def memory(material: Material, out: Path, minutes: float) -> list[Row]:
             samples.append((time.monotonic() - begin, memory_mb(process)))
             watch.spin(1.0)
             watch.answers.clear()
+    np.savetxt(out / "memory.csv", samples, "%.1f", ",", header="seconds,megabytes", comments="")
     rows = [Row("resident memory, 100 Hz camera, 20 Hz estimator", "node", "wanted")]
     halves = (half.T for half in np.array_split(np.array(samples), 2))
     for name, (seconds, megabytes), wanted in zip(("first", "second"), halves, ("", "flat"), strict=True):
