@@ -21,7 +21,7 @@ PLANAR = [0, 1, 5]  # x, y, yaw of (x, y, z, rx, ry, rz)
 
 
 class StartingPose(NamedTuple):
-    """A place on the floor: at height 0, upright. covariance: (6, 6) of map_from_base, zero but for x, y and yaw."""
+    """A place on the floor: at height 0, upright. covariance: (6, 6), variances of x, y and yaw alone."""
 
     stamp_ns: int
     map_from_base: Pose
@@ -29,22 +29,22 @@ class StartingPose(NamedTuple):
 
 
 class Bootstrap:
-    """One starting pose each time that TRACKING is gained, and after a jump."""
+    """One starting pose each time that TRACKING is gained, after a jump, and for whoever begins to listen."""
 
     def __init__(self) -> None:
         self._forget()
 
     def _forget(self) -> None:
-        self._told = False
+        self._told = 0  # listeners
         self._last: tuple[int, Pose] | None = None
         self._recent: deque[tuple[int, Pose]] = deque()
 
     def take(
-        self, result: LocalizationResult, odom_from_base: Pose | None, max_speed_mps: float, *, heard: bool
+        self, result: LocalizationResult, odom_from_base: Pose | None, max_speed_mps: float, *, listeners: int
     ) -> StartingPose | None:
         """What to tell after this image: mostly nothing. Where there is odometry, it says whether the robot moves.
 
-        heard: somebody listens; until then it is kept.
+        listeners: how many there are; without any it is kept.
         """
         if result.status is not Status.TRACKING:
             self._forget()
@@ -55,9 +55,10 @@ class Bootstrap:
             self._forget()
         self._last = result.stamp_ns, result.map_from_base
         still = self._stands_still(result.stamp_ns, odom_from_base or result.map_from_base)
-        if self._told or not heard or not still or not is_sure(result.covariance):
+        self._told = min(self._told, listeners)
+        if self._told == listeners or not still or not is_sure(result.covariance):
             return None
-        self._told = True
+        self._told = listeners
         return StartingPose(result.stamp_ns, upright(result.on_floor), planar(result.covariance))
 
     def _jumped(self, stamp_ns: int, map_from_base: Pose, max_speed_mps: float) -> bool:
@@ -91,7 +92,8 @@ def upright(map_from_base: Pose) -> Pose:
 
 
 def planar(covariance: Array) -> Array:
-    """The covariance (6, 6) with zeros but for x, y and yaw."""
+    """The variances of x, y and yaw of a covariance (6, 6). No correlations: Nav2 takes a message with a negative
+    element for malformed (nav2_util/validate_messages.hpp)."""
     kept = np.zeros((6, 6))
-    kept[np.ix_(PLANAR, PLANAR)] = covariance[np.ix_(PLANAR, PLANAR)]
+    kept[PLANAR, PLANAR] = covariance[PLANAR, PLANAR]
     return kept

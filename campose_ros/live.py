@@ -56,7 +56,7 @@ class LiveLocalization:
         self._tally = Tally()
         self._clock, self._changed = clock, changed
         self._level = OK
-        self._odometry_fault = self._tf_fault = ""
+        self._odometry_fault = self._odometry_refusal = self._tf_fault = ""
         self._node = node
         self._configured = configured
         self._cameras: dict[str, CameraInput] = {}
@@ -173,12 +173,16 @@ class LiveLocalization:
         self._tally.drop(self._worker.submit(camera, image.stamp_ns, image, in_order=image.is_video))
 
     def _on_odometry(self, message: Odometry) -> None:
-        base_frame = self._configured.parameters.base_frame
+        parameters, parent, child = self._configured.parameters, message.header.frame_id, message.child_frame_id
         try:
-            if message.child_frame_id not in ("", base_frame):
-                raise LocalizationError(f"it is of {message.child_frame_id}, and base_frame is {base_frame}")
+            if child not in ("", parameters.base_frame):
+                raise LocalizationError(f"it is of {child}, and base_frame is {parameters.base_frame}")
+            if parameters.publish_tf and parent not in ("", parameters.odom_frame):
+                raise LocalizationError(f"it is in {parent}, and odom_frame is {parameters.odom_frame}")
             self._odometry.add(stamp_ns_of(message.header.stamp), pose_of(message.pose.pose))
+            self._odometry_refusal = ""
         except CamposeError as error:
+            self._odometry_refusal = f"refused: {error}"
             self._node.get_logger().warning(f"odometry refused: {error}", throttle_duration_sec=5.0)
 
     def _on_initialpose(self, message: PoseWithCovarianceStamped) -> None:
@@ -226,12 +230,13 @@ class LiveLocalization:
             localizer.take_options(parameters.localizer_options())
         odom_from_base = self._odometry.at(stamp_ns)
         if parameters.use_odometry:
-            reason = "" if odom_from_base is not None else self._odometry.why_not(stamp_ns)
+            refusal = self._odometry_refusal
+            reason = "" if odom_from_base is not None else refusal or self._odometry.why_not(stamp_ns)
             self._odometry_fault = reason and f"no odometry from {parameters.odom_topic} for the last image: {reason}"
         result = localizer.localize(frame, intrinsics, base_from_cam, odom_from_base)
         latency_s = time.perf_counter() - received[-1].arrived
         configured.outputs.publish(parameters, result, latency_s, odom_from_base)
-        configured.outputs.visuals.show(frame, result)
+        configured.outputs.visuals.show(parameters, frame, result)
         self._tally.done(result, latency_s)
         self._judged()
         self._log_change(result)

@@ -122,10 +122,15 @@ class LocalizerNode(LifecycleNode):
         self.get_logger().info(f"scene {loaded.scene.path} with {where}, estimator {loaded.estimator.name}")
         for camera in loaded.cameras.values():
             self.get_logger().info(f"intrinsics are those of the scene, camera_info is not read: {camera}")
-        if any(not c.base_from_camera_tf and c.base_from_camera == table.IN_CAMERA for c in cameras):
-            self.get_logger().info(
-                "base_from_camera is the identity: the poses are those of the camera's optical frame"
-            )
+        for camera in cameras:
+            if not camera.base_from_camera_tf and camera.base_from_camera == table.IN_CAMERA:
+                text = f"{camera.parameter('base_from_camera')} is the identity: the poses are those of the camera's "
+                text += "optical frame"
+                if parameters.use_odometry or parameters.publish_tf or len(cameras) > 1:
+                    text += ", and the robot would move along its z axis: set it, or base_from_camera_tf"
+                    self.get_logger().warning(text)
+                else:
+                    self.get_logger().info(text)
 
     def _activate(self, state: LifecycleState) -> None:
         if self._configured is None:
@@ -200,6 +205,7 @@ class LocalizerNode(LifecycleNode):
             return response
         try:
             loaded = load(request.map_url, self._configured.parameters, self._configured.cameras)
+            response.map = self._configured.outputs.publish_scene(loaded)
         except CamposeError as error:
             response.result = LoadMap.Response.RESULT_INVALID_MAP_DATA
             self.get_logger().error(f"load_scene: {error}")
@@ -213,7 +219,6 @@ class LocalizerNode(LifecycleNode):
         if self._live is not None:
             self._live.replace(self._configured)
         self._configured.outputs.clear_path()
-        response.map = self._configured.outputs.publish_scene(loaded)
         response.result = LoadMap.Response.RESULT_SUCCESS
         self.get_logger().info(f"scene {loaded.scene.path}")
         return response

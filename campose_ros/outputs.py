@@ -26,7 +26,7 @@ from campose_ros.diagnostics import name_of
 from campose_ros.loading import LoadedScene
 from campose_ros.parameters import LocalizerParameters
 from campose_ros.transforms import Transforms
-from campose_ros.visuals import LATCHED, Visuals
+from campose_ros.visuals import LATCHED, NO_FLOOR, Visuals
 
 RELIABLE = QoSProfile(depth=10)
 
@@ -91,7 +91,7 @@ class Outputs:
                     result,
                     odom_from_base,
                     parameters.max_speed_mps,
-                    heard=self._amcl.get_subscription_count() > self._own_ears,
+                    listeners=max(0, self._amcl.get_subscription_count() - self._own_ears),
                 )
             )
         self._status.publish(status_message(name_of(self._node), result, latency_s))
@@ -150,15 +150,19 @@ class Outputs:
         self.visuals.clear_trail()
 
     def publish_scene(self, loaded: LoadedScene) -> OccupancyGrid:
-        """What stands still, latched; returns the map. A map of an earlier scene is replaced by an empty one, but where
-        there was none, that topic is left to others."""
+        """What stands still, latched; returns the map. A map of an earlier scene is replaced by an unknown one, but
+        where there was none, that topic is left to others.
+
+        Raises:
+            SceneError: the scene's landmarks are damaged; nothing was published.
+        """
         self.visuals.publish_scene(loaded)
         frame_id, now_ns = self._parameters.map_frame, self._node.get_clock().now().nanoseconds
         had_map, self._has_map = self._has_map, loaded.walkable is not None
         if loaded.walkable is not None:
             message = occupancy_grid(frame_id, now_ns, loaded.walkable.floor)
         else:
-            message = OccupancyGrid(header=header(frame_id, now_ns))
+            message = occupancy_grid(frame_id, now_ns, NO_FLOOR)
         if had_map or self._has_map:
             self._map.publish(message)
         return message

@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 from nav_msgs.msg import OccupancyGrid
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import DurabilityPolicy, QoSProfile
@@ -17,6 +18,7 @@ from sensor_msgs.msg import CompressedImage, PointCloud2
 from visualization_msgs.msg import Marker
 
 from campose_core.capture.frame import Frame, Image
+from campose_core.floor import UNKNOWN, FloorMap
 from campose_core.localization.localizer import LocalizationResult
 from campose_core.visualization.matches import draw_result, encode_drawing
 from campose_core.visualization.scene_landmarks import read_landmarks
@@ -28,6 +30,8 @@ from campose_ros.worker import LatestWorker
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 NEWEST = QoSProfile(depth=1)
+# Nav2 refuses a map without cells, and would keep the one before.
+NO_FLOOR = FloorMap(np.full((1, 1), UNKNOWN, dtype=np.int8), 1.0, (0.0, 0.0, 0.0))
 DRAWING_INTERVAL_S = 0.1  # at least, between two images with matches: each costs 9 ms of a core at 640x480
 
 
@@ -48,29 +52,28 @@ class Visuals:
         self._landmarks = create(PointCloud2, parameters.landmarks_topic, LATCHED)
         self._trail_publisher = create(Marker, parameters.trail_topic, LATCHED)
         self._matches = create(CompressedImage, f"{parameters.matches_topic}/compressed", NEWEST)
-        self._trail = Trail(MESSAGES, self._frame_id, parameters.path_length, parameters.path_spacing_m)
+        self._trail = Trail(MESSAGES, self._frame_id)
         self._trail_grew = False
         self._drawn_at = -DRAWING_INTERVAL_S
         self._worker = LatestWorker(self._draw, "matches")
 
     def publish_scene(self, loaded: LoadedScene) -> None:
         """What stands still, latched: called when the node becomes active, and when another scene was loaded. What the
-        scene lacks is empty, so that nothing of an earlier one stays."""
+        scene lacks is unknown or empty, so that nothing of an earlier one stays."""
         stamp_ns = self._node.get_clock().now().nanoseconds
         walkable, landmarks = loaded.walkable, read_landmarks(loaded.scene)
-        empty = header(self._frame_id, stamp_ns)
-        self._walkable.publish(
-            OccupancyGrid(header=empty)
-            if walkable is None
-            else MESSAGES.walkable_grid(self._frame_id, stamp_ns, walkable.floor, walkable.walkable)
-        )
+        floor = NO_FLOOR if walkable is None else walkable.floor
+        cells = np.zeros(NO_FLOOR.shape, dtype=bool) if walkable is None else walkable.walkable
+        self._walkable.publish(MESSAGES.walkable_grid(self._frame_id, stamp_ns, floor, cells))
         self._landmarks.publish(
-            PointCloud2(header=empty) if landmarks is None else landmarks.cloud(MESSAGES, self._frame_id, stamp_ns)
+            PointCloud2(header=header(self._frame_id, stamp_ns))
+            if landmarks is None
+            else landmarks.cloud(MESSAGES, self._frame_id, stamp_ns)
         )
 
-    def show(self, frame: Frame, result: LocalizationResult) -> None:
+    def show(self, parameters: LocalizerParameters, frame: Frame, result: LocalizationResult) -> None:
         """What became of an image. Called on the worker's thread, when the pose is out."""
-        self._trail.add(result)
+        self._trail.add(result, parameters.path_length, parameters.path_spacing_m)
         self._trail_grew = True
         now = time.monotonic()
         if now - self._drawn_at >= DRAWING_INTERVAL_S and self._matches.get_subscription_count():

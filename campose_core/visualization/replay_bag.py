@@ -48,7 +48,7 @@ class ReplayBag:
         self._scene, self._walkable, self._bag = scene, walkable, bag
         self._definitions = {} if bag is None else {topic.name: bag.definition(topic.name) for topic in bag.topics}
         self._path = WalkedPath(cdr.messages, MAP_FRAME)
-        self._trail = Trail(cdr.messages, MAP_FRAME, PATH_LENGTH, PATH_SPACING_M)
+        self._trail = Trail(cdr.messages, MAP_FRAME)
         self._path_due_ns: int | None = None
         self._newest_ns = 0
         self._begun = self._drawn = self._path_grew = self._reference_drawn = False
@@ -102,7 +102,7 @@ class ReplayBag:
             self._write_truth(log_ns, answer, truth)
 
     def _write_path(self, log_ns: int, answer: Answer) -> None:
-        self._trail.add(answer.result)
+        self._trail.add(answer.result, PATH_LENGTH, PATH_SPACING_M)
         self._path_grew = self._path.add(answer.result, PATH_LENGTH, PATH_SPACING_M) or self._path_grew
         self._newest_ns = log_ns
         if self._path_due_ns is None or log_ns >= self._path_due_ns:

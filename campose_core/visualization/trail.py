@@ -15,15 +15,15 @@ WIDTH_M = 0.04
 
 
 class Trail:
-    """Grows with each result; the last `length` pieces are kept, each at least `spacing_m` long.
+    """Grows with each result.
 
     A piece across images in which the localizer was LOST is a straight line in the colour of LOST: nobody knows what
     was there. Nothing is drawn across a restart.
     """
 
-    def __init__(self, messages: RosMessages, frame_id: str, length: int, spacing_m: float) -> None:
-        self._messages, self._frame_id, self._spacing_m = messages, frame_id, spacing_m
-        self._pieces: deque[tuple[Any, Any, Any]] = deque(maxlen=length)
+    def __init__(self, messages: RosMessages, frame_id: str) -> None:
+        self._messages, self._frame_id = messages, frame_id
+        self._pieces: deque[tuple[Any, Any, Any]] = deque()
         self._colors = {rgba: messages.color(rgba) for rgba in (TRACKING, OFF_MAP, LOST)}
         self._stamp_ns = 0
         self._lost = False
@@ -33,7 +33,8 @@ class Trail:
         self._pieces.clear()
         self._reached, self._lost = None, False
 
-    def add(self, result: LocalizationResult) -> None:
+    def add(self, result: LocalizationResult, length: int, spacing_m: float) -> None:
+        """The last `length` pieces are kept, each at least `spacing_m` long."""
         if result.status is Status.INITIALIZING:
             self._reached, self._lost = None, False
             return
@@ -44,12 +45,14 @@ class Trail:
         here, before = pose.translation, self._reached
         if before is not None:
             step_m = np.linalg.norm(here - [before.x, before.y, before.z])
-            if step_m < self._spacing_m and not self._lost:
+            if step_m < spacing_m and not self._lost:
                 return
         point = self._messages.point(here)
         if before is not None:
             color = LOST if self._lost else OFF_MAP if result.off_map else TRACKING
             self._pieces.append((before, point, self._colors[color]))
+            while len(self._pieces) > length:
+                self._pieces.popleft()
         self._reached, self._stamp_ns, self._lost = point, result.stamp_ns, False
 
     def message(self) -> Any:

@@ -6,7 +6,7 @@ from scipy.spatial.transform import Rotation
 
 from campose_core.geometry import Array, Pose
 from campose_core.localization.localizer import LocalizationResult, Status
-from campose_ros.bootstrap import Bootstrap, StartingPose
+from campose_ros.bootstrap import Bootstrap, StartingPose, planar
 
 PERIOD_NS = 100_000_000
 SURE = np.diag([0.01**2] * 3 + [0.01**2] * 3)
@@ -22,7 +22,7 @@ def seen(index: int, pose: Pose, covariance: Array = SURE, status: Status = Stat
 
 def told(results: list[LocalizationResult], odometry: list[Pose] | None = None) -> list[StartingPose]:
     bootstrap = Bootstrap()
-    taken = [bootstrap.take(r, odometry[i] if odometry else None, 1.0, heard=True) for i, r in enumerate(results)]
+    taken = [bootstrap.take(r, odometry[i] if odometry else None, 1.0, listeners=1) for i, r in enumerate(results)]
     return [start for start in taken if start is not None]
 
 
@@ -68,5 +68,20 @@ def test_it_is_told_again_after_lost_and_after_it_was_carried() -> None:
 
 def test_it_is_kept_until_somebody_listens() -> None:
     bootstrap = Bootstrap()
-    starts = [bootstrap.take(seen(i, at(1.0)), None, 1.0, heard=i >= 25) for i in range(40)]
+    starts = [bootstrap.take(seen(i, at(1.0)), None, 1.0, listeners=int(i >= 25)) for i in range(40)]
     assert [i for i, start in enumerate(starts) if start is not None] == [25]
+
+
+def test_who_begins_to_listen_later_is_told_as_well() -> None:
+    bootstrap, listeners = Bootstrap(), [1] * 20 + [2] * 20 + [1] * 10 + [2] * 10
+    starts = [bootstrap.take(seen(i, at(1.0)), None, 1.0, listeners=n) for i, n in enumerate(listeners)]
+    told_at = [i for i, start in enumerate(starts) if start is not None]
+    assert told_at == [10, 20, 50]
+
+
+def test_no_element_of_the_covariance_is_negative() -> None:
+    correlated = np.diag([0.004, 0.002, 0.01, 0.01, 0.01, 0.001])
+    correlated[0, 1] = correlated[1, 0] = -0.002
+    correlated[0, 5] = correlated[5, 0] = -0.0005
+    kept = planar(correlated)
+    np.testing.assert_array_equal(kept, np.diag([0.004, 0.002, 0, 0, 0, 0.001]))

@@ -110,7 +110,7 @@ def test_a_status_carries_the_stamp_of_its_image_and_what_became_of_it():
 
 
 def test_the_trail_is_coloured_by_state():
-    trail = Trail(ROS, "map", length=100, spacing_m=0.05)
+    trail = Trail(ROS, "map")
     for i, (x, status, off_map) in enumerate(
         [
             (None, Status.INITIALIZING, False),
@@ -126,7 +126,7 @@ def test_the_trail_is_coloured_by_state():
             (9.0, Status.TRACKING, False),  # no line from where it was before the restart
         ]
     ):
-        trail.add(result(i, x, status, off_map))
+        trail.add(result(i, x, status, off_map), length=100, spacing_m=0.05)
     marker = received(trail.message())
     assert marker.type == marker.LINE_LIST
     assert [p.x for p in marker.points] == [0.0, 0.2, 0.2, 0.4, 0.4, 0.6, 0.6, 5.0]
@@ -139,7 +139,7 @@ def test_the_trail_is_coloured_by_state():
 
 
 def test_a_long_trail_forgets_its_beginning():
-    trail = Trail(ROS, "map", length=3, spacing_m=0.0)
+    trail = Trail(ROS, "map")
     for i in range(10):
-        trail.add(result(i, float(i)))
+        trail.add(result(i, float(i)), length=3, spacing_m=0.0)
     assert [p.x for p in received(trail.message()).points] == [6.0, 7.0, 7.0, 8.0, 8.0, 9.0]

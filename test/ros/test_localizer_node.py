@@ -234,11 +234,13 @@ def test_a_scene_without_a_floor_leaves_no_map_of_the_one_before(
     walkable = drive.client.collect(OccupancyGrid, "/localizer/walkable", LATCHED)
     shutil.copytree(wall_scene, tmp_path / "outdoors")
     shutil.rmtree(tmp_path / "outdoors" / "floor")
-    for scene, cells in ((tmp_path / "outdoors", 0), (wall_scene, floor().occupancy.size)):
+    for scene, cells in ((tmp_path / "outdoors", 1), (wall_scene, floor().occupancy.size)):
         load = drive.client.call(LoadMap, "/localizer/load_scene", LoadMap.Request(map_url=str(scene)))
         assert load.result == LoadMap.Response.RESULT_SUCCESS
         for shown in (maps, walkable):
             drive.client.until(lambda shown=shown, n=cells: shown and len(shown[-1].data) == n, f"{cells} cells")
+        if cells == 1:
+            assert list(maps[-1].data) == [-1]
 
 
 def test_a_parameter_in_use_is_not_changed(drive: Drive) -> None:

@@ -98,6 +98,18 @@ def test_odometry_of_no_number_is_refused(drive: Drive, wheels, localizer: NodeP
     assert error_m(drive, 3.0) < 0.01
 
 
+def test_odometry_of_another_frame_of_the_robot_is_named(drive: Drive, wheels, client: Client) -> None:
+    drive.settle(3.0)
+    other = wheels(drive.next_ns, Pose.identity())
+    other.child_frame_id = "base_footprint"
+    for _ in range(10):  # best effort: one may be lost
+        wheels.publisher.publish(other)
+        time.sleep(0.1)
+    drive.show(3.0)
+    reason = "refused: it is of base_footprint, and base_frame is base_link"
+    client.diagnosis("robot", lambda s: reason in s.message, reason)
+
+
 def test_odometry_that_jumps_moves_no_pose(drive: Drive, wheels) -> None:
     drive.settle(3.0)
     for i in range(8):
