@@ -105,9 +105,8 @@ def test_odometry_of_another_frame_of_the_robot_is_named(drive: Drive, wheels, c
     for _ in range(10):  # best effort: one may be lost
         wheels.publisher.publish(other)
         time.sleep(0.1)
-    drive.show(3.0)
     reason = "refused: it is of base_footprint, and base_frame is base_link"
-    client.diagnosis("robot", lambda s: reason in s.message, reason)
+    client.diagnosis("robot", lambda s: reason in s.message, reason, doing=lambda: drive.show(3.0))
 
 
 def test_odometry_that_jumps_moves_no_pose(drive: Drive, wheels) -> None:
