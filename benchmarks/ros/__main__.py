@@ -4,7 +4,7 @@
     python -m benchmarks.ros --out /tmp/ros --part overload --part viewer
 
 Beside it, in the same run, a plain node with the same localizer (plain_node.py). The part `memory` takes `--minutes`,
-the others together about six. Logs of the nodes stay in OUT.
+the others together about twelve. Logs of the nodes stay in OUT.
 """
 
 from __future__ import annotations
