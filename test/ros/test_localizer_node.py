@@ -290,6 +290,11 @@ def test_lifecycle_transitions(managed: NodeProcess, client: Client) -> None:
     assert client.change("managed", "cleanup")
 
 
+NEEDS_TORCH = pytest.mark.skipif(
+    importlib.util.find_spec("torch") is None, reason="torch is not installed: pip install 'campose_ros[train]'"
+)
+
+
 def break_landmarks(scene: Path) -> None:
     whole = (scene / "sfm" / "landmarks.npz").read_bytes()
     (scene / "sfm" / "landmarks.npz").write_bytes(whole[: len(whole) // 2])
@@ -306,7 +311,7 @@ def break_model(scene: Path) -> None:
     ("estimator", "damage", "reason"),
     [
         ("structure", break_landmarks, "landmarks.npz is damaged"),
-        ("posenet", break_model, "model.yaml"),
+        pytest.param("posenet", break_model, "model.yaml", marks=NEEDS_TORCH),
         ("mapnet", lambda scene: None, "has no estimator 'mapnet'; it offers structure, retrieval"),
         ("structure", lambda scene: (scene / "scene.yaml").unlink(), "is not a scene (no scene.yaml)"),
         ("structure", lambda scene: (scene / "floor" / "map.yaml").write_text("image: map.pgm"), "map.yaml"),
