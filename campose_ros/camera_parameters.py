@@ -31,6 +31,11 @@ class CameraParameters:
     base_from_camera: tuple[float, ...]
     base_from_camera_tf: bool
 
+    @property
+    def is_unplaced(self) -> bool:
+        """Whether nobody said where it sits on the robot: no camera looks along the robot's z axis."""
+        return not self.base_from_camera_tf and self.base_from_camera == table.IN_CAMERA
+
     def parameter(self, field: str) -> str:
         """What the node calls a field, for messages."""
         return f"{self.name}.{field}" if self.name else field

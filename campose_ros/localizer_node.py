@@ -122,15 +122,14 @@ class LocalizerNode(LifecycleNode):
         self.get_logger().info(f"scene {loaded.scene.path} with {where}, estimator {loaded.estimator.name}")
         for camera in loaded.cameras.values():
             self.get_logger().info(f"intrinsics are those of the scene, camera_info is not read: {camera}")
-        for camera in cameras:
-            if not camera.base_from_camera_tf and camera.base_from_camera == table.IN_CAMERA:
-                text = f"{camera.parameter('base_from_camera')} is the identity: the poses are those of the camera's "
-                text += "optical frame"
-                if parameters.use_odometry or parameters.publish_tf or len(cameras) > 1:
-                    text += ", and the robot would move along its z axis: set it, or base_from_camera_tf"
-                    self.get_logger().warning(text)
-                else:
-                    self.get_logger().info(text)
+        for camera in (c for c in cameras if c.is_unplaced):
+            unset = f"{camera.parameter('base_from_camera')} is the identity: the poses are those of the camera's "
+            if parameters.use_odometry or parameters.publish_tf or len(cameras) > 1:
+                self.get_logger().warning(
+                    f"{unset}optical frame, and the robot would move along its z axis: set it, or base_from_camera_tf"
+                )
+            else:
+                self.get_logger().info(f"{unset}optical frame")
 
     def _activate(self, state: LifecycleState) -> None:
         if self._configured is None:

@@ -159,10 +159,7 @@ class Outputs:
         self.visuals.publish_scene(loaded)
         frame_id, now_ns = self._parameters.map_frame, self._node.get_clock().now().nanoseconds
         had_map, self._has_map = self._has_map, loaded.walkable is not None
-        if loaded.walkable is not None:
-            message = occupancy_grid(frame_id, now_ns, loaded.walkable.floor)
-        else:
-            message = occupancy_grid(frame_id, now_ns, NO_FLOOR)
+        message = occupancy_grid(frame_id, now_ns, loaded.walkable.floor if loaded.walkable is not None else NO_FLOOR)
         if had_map or self._has_map:
             self._map.publish(message)
         return message

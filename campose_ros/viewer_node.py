@@ -36,7 +36,7 @@ CLOCK_S = 0.05
 # Messages that wait for a client that is too slow: about half a second of everything, and some 30 MB of raw images.
 BACKLOG = 32
 # The localizer and its camera come first where processors are scarce.
-NICENESS = 15
+NICENESS = 5
 
 Described = partial(ParameterDescriptor, read_only=True)
 PARAMETERS: dict[str, tuple[Any, ParameterDescriptor]] = {

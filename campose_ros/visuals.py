@@ -31,7 +31,7 @@ from campose_ros.worker import LatestWorker
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 NEWEST = QoSProfile(depth=1)
 # Nav2 refuses a map without cells, and would keep the one before.
-NO_FLOOR = FloorMap(np.full((1, 1), UNKNOWN, dtype=np.int8), 1.0, (0.0, 0.0, 0.0))
+NO_FLOOR = FloorMap(np.full((1, 1), UNKNOWN, dtype=np.int8), resolution=1.0)
 DRAWING_INTERVAL_S = 0.1  # at least, between two images with matches: each costs 9 ms of a core at 640x480
 
 

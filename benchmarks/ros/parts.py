@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,10 +26,7 @@ FAST_HZ = 100.0
 UNHURRIED_HZ = 5.0  # no image waits for the estimate of the one before
 STARTS = 5
 ROUNDS = 3
-NO_VIEWER, NOBODY = "no viewer", "nobody looks"
-CLIENTS: dict[str, tuple[str, ...]] = {
-    NO_VIEWER: (), NOBODY: (), "1 client": ("1",), "1 slow client": ("1", "slow"), "50 clients": ("50",),
-}  # fmt: skip
+CLIENTS = {"1 client": ("1",), "1 slow client": ("1", "slow"), "50 clients": ("50",)}
 IDLE_S = 30.0
 ROUND_S = 6.0
 FOREVER = "100000"
@@ -146,22 +144,21 @@ def viewer(material: Material, out: Path, minutes: float) -> list[Row]:
 
 def _viewer_rows(material: Material, out: Path, rate_hz: float) -> list[Row]:
     """In turn, since the rate of a busy node drifts by more than a viewer takes."""
-    measured: dict[str, list[_Measured]] = {name: [] for name in CLIENTS}
+    measured: dict[str, list[_Measured]] = defaultdict(list)
     with driven(material, out, NODE, "compressed", rate_hz) as (watch, process):
         for number in range(ROUNDS):
             say(f"viewer: {rate_hz:g} Hz, round {number + 1} of {ROUNDS}")
-            measured[NO_VIEWER].append(_rate(watch, process, None))
+            measured["no viewer"].append(_rate(watch, process, None))
             with started("campose_ros.viewer_node", *parameters(port=VIEWER_PORT), log=out / "viewer.log") as shown:
                 watch.spin(4.0)
-                measured[NOBODY].append(_rate(watch, process, shown))
+                measured["nobody looks"].append(_rate(watch, process, shown))
                 for name, arguments in CLIENTS.items():
-                    if arguments:
-                        with _looking(watch, arguments, out / f"{name}.log"):
-                            measured[name].append(_rate(watch, process, shown))
+                    with _looking(watch, arguments, out / f"{name}.log"):
+                        measured[name].append(_rate(watch, process, shown))
             watch.spin(1.0)
     median = {name: _Measured(*np.median(np.array(rounds, dtype=float), axis=0)) for name, rounds in measured.items()}
     rows = [Row(f"camera of {rate_hz:g} Hz, medians of {ROUNDS} rounds", "images/s", "wanted", "CPU of node / viewer")]
-    return rows + [Row(f"  {name}", *_shown(one, median[NO_VIEWER])) for name, one in median.items()]
+    return rows + [Row(f"  {name}", *_shown(one, median["no viewer"])) for name, one in median.items()]
 
 
 @contextmanager

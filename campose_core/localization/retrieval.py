@@ -19,6 +19,7 @@ from campose_core.mapping.features import SiftExtractor
 from campose_core.mapping.landmarks import Landmarks
 from campose_core.mapping.vlad import Vlad
 from campose_core.scene import Scene
+from campose_core.threads import one_blas_thread
 
 # Keyframes that all look the same way err by nothing in rotation, which proves nothing: 1 cm and 0.1 degrees.
 LEAST_VARIANCE = np.square([0.01, np.radians(0.1)])
@@ -52,6 +53,7 @@ class RetrievalEstimator:
             raise LocalizationError(f"{scene.path} has {len(among)} keyframes to retrieve{where}, two are needed")
         return cls(landmarks, among)
 
+    @one_blas_thread
     def estimate(self, frame: Frame, camera: Camera, prior: PosePrior | None = None) -> list[PoseEstimate]:
         features = self._extract(frame.image)
         if len(features.descriptors) == 0:

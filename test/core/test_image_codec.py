@@ -238,6 +238,23 @@ def test_only_jpeg_files_that_every_reader_shows_alike_are_plain():
     assert not is_plain_jpeg(b"\xff\xd8\xff")
 
 
+@pytest.mark.parametrize("encoding", [*YUV422, *YUV420, *(name for name in BAYER if name.endswith("8"))])
+def test_the_pixels_are_those_of_opencv(encoding):
+    cv2 = pytest.importorskip("cv2", reason="OpenCV is not installed: pip install 'campose_ros[map]'")
+    codes = {
+        "yuv422": "YUV2RGB_UYVY", "uyvy": "YUV2RGB_UYVY", "yuv422_yuy2": "YUV2RGB_YUY2", "yuyv": "YUV2RGB_YUY2",
+        "yuy2": "YUV2RGB_YUY2", "nv12": "YUV2RGB_NV12", "nv21": "YUV2RGB_NV21",
+    }  # fmt: skip
+    rows, channels = (36, 1) if encoding in YUV420 else (24, 2 if encoding in YUV422 else 1)
+    noise = np.random.default_rng(1).integers(0, 256, (rows, 32, channels), dtype=np.uint8)
+    code = codes.get(encoding) or f"Bayer{encoding[6:10].upper()}2RGB"
+    expected = cv2.cvtColor(noise, getattr(cv2, f"COLOR_{code}")).astype(int)
+    decoded = decode_image(message(noise.reshape(rows, -1), 32, 24, encoding)).astype(int)
+    inside = (slice(1, -1), slice(1, -1))  # OpenCV repeats the last rows and columns of a Bayer image
+    difference = np.abs(decoded - expected)
+    assert (difference[inside] == 0).all() if encoding in BAYER else difference.max() <= 1
+
+
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 @pytest.mark.parametrize("subsampling", [0, 2])
 def test_a_jpeg_has_the_same_pixels_with_opencv_and_without(monkeypatch, mode, subsampling):
