@@ -1,0 +1,120 @@
+"""The plain way to answer a picture: all of its features against all landmarks, then PnP."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.real.answers import Answered
+from campose_core.camera import Camera, pixels_from_colmap, pixels_to_colmap
+from campose_core.geometry import Array
+from campose_core.mapping.colmap import (
+    from_colmap_camera,
+    from_colmap_pose,
+    load_pycolmap,
+    to_colmap_camera,
+)
+from campose_core.mapping.features import Float32, descriptors_to_unit
+from campose_core.mapping.pnp import nearest_in
+from campose_core.progress import say
+
+RATIO = 0.8  # Lowe's, and COLMAP's default
+MIN_INLIERS = 20
+ROWS_AT_ONCE = 1024  # features whose similarity to all landmarks is in memory
+
+
+@dataclass(frozen=True)
+class PictureFeatures:
+    """pixels (N, 2), centres at integers; descriptors (N, D) of unit length."""
+
+    pixels: Array
+    descriptors: Float32
+
+
+@dataclass(frozen=True)
+class LandmarkTable:
+    """xyz (N, 3) in the model's frame; descriptors (N, D), the mean of those that each was seen with, of unit length."""
+
+    xyz: Array
+    descriptors: Float32
+
+    @classmethod
+    def of_model(cls, model: Path, features: dict[str, PictureFeatures]) -> LandmarkTable:
+        """From COLMAP's model and the features of its images by name."""
+        points = load_pycolmap().Reconstruction(model)
+        row_of = {point_id: row for row, point_id in enumerate(points.points3D)}
+        width = next(iter(features.values())).descriptors.shape[1]
+        sums = np.zeros((len(row_of), width), dtype=np.float32)
+        for image_id in points.reg_image_ids():
+            image = points.image(image_id)
+            seen = [(index, row_of[p.point3D_id]) for index, p in enumerate(image.points2D) if p.has_point3D()]
+            if seen:
+                index, row = np.array(seen).T
+                np.add.at(sums, row, features[image.name].descriptors[index])
+        xyz = np.array([point.xyz for point in points.points3D.values()]).reshape(-1, 3)
+        return cls(xyz, sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-6))
+
+    def answer(self, features: PictureFeatures, camera: Camera, ratio: float = RATIO) -> tuple[Array | None, int]:
+        """world_from_cam as x, y, z, qx, qy, qz, qw, and how many matches agree with it; None below MIN_INLIERS."""
+        seen, shown = self._matches(features.descriptors, ratio)
+        if len(seen) < MIN_INLIERS:
+            return None, 0
+        pycolmap = load_pycolmap()
+        options = pycolmap.AbsolutePoseEstimationOptions()
+        options.ransac.random_seed = 0
+        pixels = pixels_to_colmap(features.pixels[seen])
+        found = pycolmap.estimate_and_refine_absolute_pose(
+            pixels, self.xyz[shown], to_colmap_camera(camera), options, pycolmap.AbsolutePoseRefinementOptions()
+        )
+        if found is None or found["num_inliers"] < MIN_INLIERS:
+            return None, 0 if found is None else int(found["num_inliers"])
+        pose = from_colmap_pose(found["cam_from_world"].inverse())
+        return np.array([*pose.translation, *pose.quat_xyzw]), int(found["num_inliers"])
+
+    def _matches(self, descriptors: Float32, ratio: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        seen, shown = [], []
+        if len(self.xyz) >= 2:
+            for start in range(0, len(descriptors), ROWS_AT_ONCE):
+                block = descriptors[start : start + ROWS_AT_ONCE]
+                rows, columns = nearest_in(block @ self.descriptors.T, ratio)
+                seen.append(rows + start)
+                shown.append(columns)
+        return (np.concatenate(seen), np.concatenate(shown)) if seen else (np.zeros(0, int), np.zeros(0, int))
+
+
+def answers_of(
+    landmarks: LandmarkTable, features: dict[str, PictureFeatures], cameras: dict[str, Camera], what: str
+) -> dict[str, list[float] | None]:
+    """Rows as `poses_to_json` writes them, by frame. features and cameras: by frame."""
+    rows: dict[str, list[float] | None] = {}
+    for key, its_features in features.items():
+        pose, _ = landmarks.answer(its_features, cameras[key])
+        rows[key] = None if pose is None else [float(value) for value in pose]
+    say(f"{what}: {sum(row is not None for row in rows.values())} of {len(rows)} answered")
+    return rows
+
+
+def read_features(database: Path) -> dict[str, PictureFeatures]:
+    """SIFT features of a COLMAP database by image name."""
+    found = {}
+    with load_pycolmap().Database.open(database) as db:
+        for image in db.read_all_images():
+            pixels = pixels_from_colmap(np.asarray(db.read_keypoints(image.image_id), dtype=np.float64)[:, :2])
+            found[image.name] = PictureFeatures(pixels, descriptors_to_unit(db.read_descriptors(image.image_id).data))
+    return found
+
+
+def model_cameras(model: Path) -> dict[tuple[int, int], Camera]:
+    """The refined cameras of a model by picture size."""
+    cameras = load_pycolmap().Reconstruction(model).cameras.values()
+    return {(camera.width, camera.height): from_colmap_camera(camera) for camera in cameras}
+
+
+def model_poses_by_frame(model: Path) -> Answered:
+    from campose_core.mapping.colmap import model_poses
+
+    poses = model_poses(load_pycolmap().Reconstruction(model))
+    return {name.removesuffix(".jpg"): pose for name, pose in poses.items()}

@@ -1,0 +1,49 @@
+"""Which pictures of a set are matched with which."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from campose_core.mapping.features import Float32
+from campose_core.mapping.vlad import Vlad
+
+SEED = 0
+
+
+def all_pairs(names: Sequence[str]) -> list[tuple[str, str]]:
+    return [(first, second) for at, first in enumerate(names) for second in names[at + 1 :]]
+
+
+def near_in_time(sequences: Sequence[Sequence[str]], overlap: int, quadratic: bool = False) -> list[tuple[str, str]]:
+    """Each with its next `overlap` in its recording; quadratic: also with those 2, 4, 8, ... beyond, as COLMAP does."""
+    steps = set(range(1, overlap + 1)) | ({2**k for k in range(overlap)} if quadratic else set())
+    return [
+        (sequence[at], sequence[at + step])
+        for sequence in sequences
+        for at in range(len(sequence))
+        for step in sorted(steps)
+        if at + step < len(sequence)
+    ]
+
+
+def most_alike(names: Sequence[str], descriptors: Sequence[Float32], count: int) -> list[tuple[str, str]]:
+    """Each with the `count` whose global descriptors are nearest.
+
+    descriptors: unit rows (N_i, D) of each picture. A global descriptor is a VLAD over words of this set's own.
+    """
+    vlad = Vlad.fit([rows[:: max(1, len(rows) // 300)] for rows in descriptors if len(rows)], SEED)
+    table = np.stack([vlad.describe(rows) for rows in descriptors])
+    similarity = table @ table.T
+    np.fill_diagonal(similarity, -np.inf)
+    nearest = np.argsort(-similarity, axis=1)[:, : min(count, len(names) - 1)]
+    return [(name, names[other]) for name, row in zip(names, nearest, strict=True) for other in row]
+
+
+def write_pairs(path: Path, *parts: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """All pairs once, in whatever order of the two, as COLMAP's pair file; returns them in the order of the file."""
+    pairs = sorted({(min(pair), max(pair)) for part in parts for pair in part if pair[0] != pair[1]})
+    path.write_text("".join(f"{first} {second}\n" for first, second in pairs), encoding="utf-8")
+    return pairs
