@@ -33,6 +33,7 @@ from campose_core.errors import CamposeError, SceneError
 from campose_core.exchange import finish
 from campose_core.files import write_text
 from campose_core.geometry import Pose, Similarity, rotation_from_quat_xyzw
+from campose_core.map_scale import MEASURED, UNKNOWN, MapScale
 from campose_core.rig import Rig
 from campose_core.trajectory import Trajectory
 
@@ -62,6 +63,7 @@ class Alignment:
     `residual` holds what the method can say, in metres and degrees, by name (`median_m`, `max_m`, ...).
     checks: what other sources say, each by how much it differs (see `mapping/alignment/evidence.py`).
     origin: where on the earth the map's origin lies (latitude_deg, longitude_deg, altitude_m), when that is known.
+    scale: what its metres rest on; measured where scene.yaml does not say.
     """
 
     map_from_sfm: Similarity
@@ -69,6 +71,7 @@ class Alignment:
     residual: dict[str, float] = field(default_factory=dict)
     checks: list[dict[str, Any]] = field(default_factory=list)
     origin: dict[str, float] = field(default_factory=dict)
+    scale: MapScale = MEASURED
 
     def to_dict(self) -> dict[str, Any]:
         similarity = self.map_from_sfm
@@ -80,6 +83,7 @@ class Alignment:
             "residual": self.residual,
             "checks": self.checks,
             **({"origin": self.origin} if self.origin else {}),
+            **({"scale_basis": self.scale.to_dict()} if self.scale != MEASURED else {}),
         }
 
     @classmethod
@@ -88,7 +92,8 @@ class Alignment:
         similarity = Similarity(float(fields["scale"]), rotation, fields["translation"])
         checks = [dict(check) for check in fields.get("checks", [])]
         residual, origin = dict(fields.get("residual", {})), dict(fields.get("origin", {}))
-        return cls(similarity, str(fields["method"]), residual, checks, origin)
+        scale = MapScale.from_dict(fields["scale_basis"]) if "scale_basis" in fields else MEASURED
+        return cls(similarity, str(fields["method"]), residual, checks, origin, scale)
 
 
 @dataclass(frozen=True)
@@ -109,6 +114,11 @@ class Scene:
     steps: dict[str, dict[str, Any]] = field(default_factory=dict)
     frames: tuple[SceneFrame, ...] = ()
     rigs: dict[str, Rig] = field(default_factory=dict)
+
+    @property
+    def scale(self) -> MapScale:
+        """What the metres of its poses rest on; without an alignment there are none."""
+        return UNKNOWN if self.alignment is None else self.alignment.scale
 
     @property
     def frames_dir(self) -> Path:

@@ -59,8 +59,10 @@ def add_alignment_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--camera-height",
-        type=float | None,
-        help="metres above the floor, for --distance and markers without places; by default of the floor that was seen",
+        metavar="METRES",
+        type=str | None,
+        help="metres above the floor: the scale, where nothing else gives it (default: 1.45, carried by hand); where "
+        "z = 0 is, for --distance and markers without places (default: the floor that was seen)",
     )
 
 
@@ -106,29 +108,30 @@ def alignment_request(options: Namespace) -> AlignRequest:
     distance = None
     if options.distance is not None:
         first, second, text = options.distance
-        distance = (first, second, _metres(text))
-    if options.camera_height is not None and not math.isfinite(options.camera_height):
-        raise UsageError(f"--camera-height must be a number of metres, got {options.camera_height}")
+        distance = (first, second, _metres(text, "--distance needs two frame names and"))
+    height_m = None
+    if options.camera_height is not None:
+        height_m = _metres(options.camera_height, "--camera-height needs")
     return AlignRequest(
         reference=options.reference,
         source=options.source,
         tracker=tracker,
         points=options.points,
         distance=distance,
-        camera_height_m=options.camera_height,
+        camera_height_m=height_m,
         markers=options.markers,
         recorded=kinds,
         imu=options.imu,
     )
 
 
-def _metres(text: str) -> float:
+def _metres(text: str, needs: str) -> float:
     try:
         metres = float(text)
     except ValueError:
         metres = math.nan
     if not 0 < metres < math.inf:
-        raise UsageError(f"--distance needs two frame names and a positive number of metres, got {text!r}")
+        raise UsageError(f"{needs} a positive number of metres, got {text!r}")
     return metres
 
 

@@ -6,12 +6,11 @@ from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 
-from campose_core.capture.bag_file import is_bag
 from campose_core.cli.align import add_alignment_arguments, alignment_request
 from campose_core.cli.extract import add_extract_arguments, extract_sources
 from campose_core.cli.map import add_pose_arguments, given_poses
 from campose_core.cli.train import add_train_arguments, kind_by_name, require_training_packages
-from campose_core.errors import AlignmentError, FloorError, UsageError
+from campose_core.errors import FloorError, UsageError
 from campose_core.evaluation.benchmark import benchmark_test_split
 from campose_core.evaluation.table import tables
 from campose_core.learning.options import KINDS, TrainOptions
@@ -19,16 +18,10 @@ from campose_core.mapping.align import AlignRequest, align_scene
 from campose_core.mapping.align_files import frames_with_reference
 from campose_core.mapping.attach_floor import attach_floor, attach_floor_from_landmarks
 from campose_core.mapping.colmap import load_pycolmap
-from campose_core.mapping.gathered import holds_scale
 from campose_core.mapping.reconstruct import MapOptions, map_scene
 from campose_core.mapping.split import split
 from campose_core.progress import say
 from campose_core.scene import Scene
-
-NO_SCALE = (
-    "holds nothing that gives the scale: give one of --reference REF.tum, --points PAIRS.csv, --markers MARKERS.yaml, "
-    "--distance FRAME FRAME METRES, --poses POSES, --map map.yaml"
-)
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -49,16 +42,12 @@ def run(options: Namespace) -> None:
     request, poses = alignment_request(options), given_poses(options)
     if poses is not None and request != AlignRequest():
         raise UsageError("--poses place the map in their own frame: leave out the other ways to align it")
-    if request == AlignRequest() and options.map is None and poses is None:
-        _require_more_than_video(options.sources)
     load_pycolmap()
     scene = extract_sources(options)
     if options.reference is not None:
         frames_with_reference(scene.frames, options.reference, options.source)
     if options.map is not None:
         scene = attach_floor(scene, options.map)
-    if request == AlignRequest() and poses is None and not holds_scale(scene):
-        raise AlignmentError(f"{', '.join(options.sources)}: the recording {NO_SCALE}")
     scene = map_scene(scene, MapOptions(poses=poses))
     scene = align_scene(scene, request)
     if not scene.floor_yaml.is_file():
@@ -86,11 +75,6 @@ def _floor_of_its_own(scene: Scene) -> Scene:
     except FloorError as error:  # a localizer works without a floor
         say(f"floor: none, so poses are not snapped: {error}")
         return scene
-
-
-def _require_more_than_video(sources: list[str]) -> None:
-    if not any(is_bag(Path(source)) or Path(source).is_dir() for source in sources):
-        raise UsageError(f"{', '.join(sources)}: a video {NO_SCALE}")
 
 
 def _model_kind(name: str | None) -> Any:

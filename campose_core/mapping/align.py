@@ -11,12 +11,15 @@ import numpy as np
 
 from campose_core.errors import AlignmentError
 from campose_core.geometry import Pose
+from campose_core.map_scale import MEASURED
 from campose_core.mapping.align_files import frames_with_reference, read_pairs
 from campose_core.mapping.alignment.distance import scale_of_distance
 from campose_core.mapping.alignment.evidence import Evidence, compare, evidence_of_poses, table
 from campose_core.mapping.alignment.level import standing_at_origin
 from campose_core.mapping.alignment.points import align_to_points
 from campose_core.mapping.alignment.poses import align_to_poses
+from campose_core.mapping.assumed_scale import align_without_scale, explained
+from campose_core.mapping.attach_floor import save_aligned
 from campose_core.mapping.gathered import Level, floor_plan_options, gather, names_of
 from campose_core.mapping.given_poses import given_evidence
 from campose_core.mapping.held_out import HeldOut
@@ -26,8 +29,9 @@ from campose_core.mapping.register import SfmPoses
 from campose_core.mapping.tracker_evidence import TrackerSource, tracker_evidence
 from campose_core.progress import say
 from campose_core.scene import Alignment, Scene
+from campose_core.scene_floor import why_not_snapped
 
-MEASURED = 0.01  # relative error of a distance between two cameras that was measured with a tape
+TAPE_SIGMA = 0.01  # relative error of a distance between two cameras that was measured with a tape
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +72,8 @@ class AlignRequest:
         if self.distance is not None:
             options |= {"distance": list(self.distance), "height_m": self.camera_height_m}
         options |= {} if options and not self.recorded else {"from": list(self.recorded)}
+        if self.distance is None and self.camera_height_m is not None:
+            options |= {"camera_height_m": self.camera_height_m}
         return options | ({} if self.imu is None else {"imu": self.imu})
 
 
@@ -92,15 +98,16 @@ def align_scene(scene: Scene, request: AlignRequest) -> Scene:
     What comes first in the order of trust is applied: reference, tracker, points, poses that the map was made from,
     then those of `gathered.KINDS`, markers among them, then a scale alone (a distance, the size of markers) with the
     level that is known best. The others are compared with it; the differences are printed and stored with the
-    alignment.
+    alignment. Where nothing gives the scale, see `align_without_scale`; that never takes the place of a measured one
+    unless it is asked for.
 
     Raises:
-        AlignmentError: a file or a source that was asked for cannot be used; two that were asked for contradict each
-            other; or nothing gives the scale.
+        AlignmentError: a file or a source that was asked for cannot be used; or two that were asked for contradict
+            each other.
     """
     options = request.options()
     if "from" in options:  # another floor map may tell another place
-        options |= floor_plan_options(scene, request.camera_height_m)
+        options |= floor_plan_options(scene)
     if scene.alignment is not None and scene.is_done("align", options):
         say("align: done already")
         return scene
@@ -112,11 +119,15 @@ def align_scene(scene: Scene, request: AlignRequest) -> Scene:
     everything = [*asked, *given_evidence(scene, path_sfm), *found.evidence]
     trusted = [evidence for evidence in everything if evidence.name in asked_names and evidence.scale] or everything
     applied = _first_whole(trusted, found.level, poses, request.camera_height_m)
+    if applied is None and request == AlignRequest() and scene.scale == MEASURED and scene.is_current("align"):
+        assert scene.alignment is not None
+        say(f"align: stays by {scene.alignment.method}: the recordings hold nothing else that gives the scale")
+        return scene
     if applied is None:
-        raise AlignmentError(_advice(scene, found.refusals))
+        applied = _without_scale(scene, poses, found.level, request.camera_height_m)
     for refusal in found.refusals if not asked else ():
         say(f"align: not used: {refusal}")
-    for note in (note for evidence in everything for note in evidence.notes):
+    for note in (note for evidence in (*everything, applied) for note in evidence.notes):
         say(f"align: {note}")
     checks = [compare(applied, other, path_sfm) for other in everything if other.name != applied.name]
     for check in checks:
@@ -134,8 +145,9 @@ def align_scene(scene: Scene, request: AlignRequest) -> Scene:
     aligned = _applied(scene, poses, replace(applied.alignment, checks=[check.to_dict() for check in checks]), options)
     if request.imu is not None:
         aligned = label_by_imu(aligned, request.imu or None)
-    aligned.save()
-    return aligned
+    if why_not_snapped(aligned):
+        say(f"align: WARNING: {why_not_snapped(aligned)}")
+    return save_aligned(aligned)
 
 
 def _by_hand(scene: Scene, poses: dict[str, Pose], request: AlignRequest) -> list[Evidence]:
@@ -167,7 +179,7 @@ def _by_hand(scene: Scene, poses: dict[str, Pose], request: AlignRequest) -> lis
                 )
         path = np.array([pose.translation for pose in poses.values()])
         scale = scale_of_distance(poses[first].translation, poses[second].translation, path, metres)
-        evidence.append(Evidence("known distance", scale=scale, scale_sigma=MEASURED))
+        evidence.append(Evidence("known distance", scale=scale, scale_sigma=TAPE_SIGMA))
     return evidence
 
 
@@ -192,13 +204,14 @@ def _first_whole(
     return replace(metric, alignment=alignment, frame="the first camera", up=level.up, up_deg=level.up_deg)
 
 
-def _advice(scene: Scene, refusals: Sequence[str]) -> str:
-    tried = f" (not used: {'; '.join(refusals)})" if refusals else ""
-    return (
-        f"nothing in the recordings of {scene.path} gives the scale{tried}: give --reference REF.tum, "
-        "--points PAIRS.csv, --markers MARKERS.yaml or --distance FRAME FRAME METRES, or record /odom with /tf_static, "
-        "a pose topic or GPS"
-    )
+def _without_scale(
+    scene: Scene, poses: dict[str, Pose], level: Level | None, camera_height_m: float | None
+) -> Evidence:
+    alignment = align_without_scale(scene, poses, level, camera_height_m)
+    evidence = Evidence(alignment.method, alignment, "the first camera", notes=(explained(scene, alignment),))
+    if alignment.scale.is_known:
+        evidence = replace(evidence, scale=alignment.map_from_sfm.scale, scale_sigma=alignment.scale.relative_sigma)
+    return evidence if level is None else replace(evidence, up=level.up, up_deg=level.up_deg)
 
 
 def _modified_ns(path: Path) -> int:

@@ -1,6 +1,7 @@
 """The step `floor`: a floor map, from a nav2 map, a plan drawing or the recording itself, becomes part of a scene."""
 
 import hashlib
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from campose_core.mapping.floor_from_landmarks import floor_from_landmarks
 from campose_core.mapping.landmarks import Landmarks
 from campose_core.progress import say
 from campose_core.scene import Scene
+from campose_core.scene_floor import has_own_floor
 from campose_core.walkable import DEFAULT_MAX_SNAP_M, DEFAULT_RADIUS_M, WalkableMap, save_walkable
 
 
@@ -59,15 +61,40 @@ def attach_floor_from_landmarks(
     """The same from the scene's own landmarks and walked path, see `floor_from_landmarks`.
 
     Raises:
-        FloorError: the scene is not aligned. MappingError: it is not mapped.
+        FloorError: the scene is not aligned, or nothing tells its metres. MappingError: it is not mapped.
     """
     landmarks = Landmarks.load(scene.sfm_dir / "landmarks.npz")
     if scene.alignment is None or not scene.is_current("align"):
         raise FloorError(f"{scene.path} has no place in a metric map frame yet: run `campose align {scene.path}`")
+    if not scene.scale.is_known:
+        raise FloorError(f"the scale of {scene.path} is unknown, and a floor map is in metres")
     recorded = sorted({frame.source for frame in scene.posed_frames()})
     paths = [scene.trajectory(source).positions[:, :2] for source in recorded]
     floor = floor_from_landmarks(landmarks.transformed(scene.alignment.map_from_sfm), paths, radius_m)
     return _attach(scene, floor, {"landmarks": str(scene.path)}, keepout_yaml, radius_m, max_snap_m)
+
+
+def save_aligned(scene: Scene) -> Scene:
+    """Save a scene with a new alignment; a floor map that came out of its own landmarks is made anew in it.
+
+    The old one goes first: a kill in between leaves none, never one that lies elsewhere.
+    """
+    if not has_own_floor(scene):
+        scene.save()
+        return scene
+    options = scene.steps["floor"]["options"]
+    shutil.rmtree(scene.floor_yaml.parent)
+    scene = scene.without_step("floor")
+    scene.save()
+    if options["keepout"] is not None:
+        say("floor: the keep-out mask lay on the floor map of before: draw it anew, and give it with `campose floor`")
+    try:
+        scene = attach_floor_from_landmarks(scene, None, options["radius_m"], options["max_snap_m"])
+    except FloorError as error:
+        say(f"floor: none any more, so poses are not snapped: {error}")
+        return scene
+    say("floor: made anew from the recording, where it is aligned now")
+    return scene
 
 
 def _attach(

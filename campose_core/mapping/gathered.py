@@ -6,9 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from campose_core.capture.bag_gps import NAV_SAT_FIX
-from campose_core.capture.bag_poses import POSE_FIELDS
-from campose_core.capture.exif_gps import read_exif_gps
 from campose_core.errors import AlignmentError, CamposeError
 from campose_core.floor import FloorMap
 from campose_core.geometry import Array, Pose
@@ -30,8 +27,9 @@ from campose_core.mapping.recorded_evidence import (
     pose_topics,
     tf_roots,
 )
-from campose_core.mapping.recordings import MappedRecording, mapped_recordings
+from campose_core.mapping.recordings import mapped_recordings
 from campose_core.scene import Alignment, Scene
+from campose_core.scene_floor import has_floor_plan
 
 KINDS = {
     "poses": "PoseStamped or PoseWithCovarianceStamped, such as /amcl_pose",
@@ -137,21 +135,6 @@ def names_of(evidence: Sequence[Evidence], asked: Sequence[str]) -> set[str]:
     return {one.name for one in evidence if is_asked(one.name)}
 
 
-def holds_scale(scene: Scene) -> bool:
-    """Whether some recording has, by its topics, or some floor map, what may give the scale: asked before mapping."""
-    if _has_floor_plan(scene):
-        return True
-    everywhere = {frame.name: Pose.identity() for frame in scene.frames}
-    return any(_may_give_scale(recording) for recording in mapped_recordings(scene, everywhere))
-
-
-def _may_give_scale(recording: MappedRecording) -> bool:
-    if recording.is_bag:
-        types = {topic.msgtype for topic in recording.topics}
-        return bool(types & {*POSE_FIELDS, NAV_SAT_FIX}) or "/tf" in {topic.name for topic in recording.topics}
-    return recording.path.is_dir() and len(read_exif_gps(recording.path)) > 0
-
-
 def _level_seen(scene: Scene, refusals: list[str]) -> Level | None:
     """By walls and floors; else by how the cameras were held; None where neither tells."""
     landmarks_file = scene.sfm_dir / "landmarks.npz"
@@ -176,21 +159,13 @@ def _best_level(sensed: Sequence[Evidence], seen: Level | None) -> Level | None:
     return seen
 
 
-def _has_floor_plan(scene: Scene) -> bool:
-    """Whether a floor map is there that was not made out of the scene's own landmarks, which would confirm anything."""
-    return scene.floor_yaml.is_file() and "landmarks" not in scene.steps.get("floor", {}).get("options", {})
-
-
-def floor_plan_options(scene: Scene, camera_height_m: float | None) -> dict[str, Any]:
+def floor_plan_options(scene: Scene) -> dict[str, Any]:
     """What an alignment by the scene's floor map depends on, for the record of the step."""
-    if not _has_floor_plan(scene):
-        return {}
-    height = {} if camera_height_m is None else {"camera_height_m": camera_height_m}
-    return {"floor": scene.steps.get("floor", {}).get("options", {}).get("content"), **height}
+    return {"floor": scene.steps.get("floor", {}).get("options", {}).get("content")} if has_floor_plan(scene) else {}
 
 
 def _floor_plans(scene: Scene) -> list[str]:
-    return ["plan"] if _has_floor_plan(scene) and (scene.sfm_dir / "landmarks.npz").is_file() else []
+    return ["plan"] if has_floor_plan(scene) and (scene.sfm_dir / "landmarks.npz").is_file() else []
 
 
 def _by_floor(scene: Scene, scale: float | None, camera_height_m: float | None) -> Evidence:
