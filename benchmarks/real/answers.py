@@ -16,10 +16,10 @@ Answered = dict[str, Pose | None]  # by frame; None is LOST
 class Answers:
     """Poses are map_from_cam in the method's own map, by frame (`RECORDING/STAMP_NS`).
 
-    frames: of the mapping recordings, as the method was given them; mapped: those that have a pose. queries: of all query
-    recordings, query_wrong* as well. foreign: of other sets' queries in this map, by set. seconds: for the map and for the
-    set's own queries. absolute: whether the map lies in the frame of the set's truth by itself. error: one line,
-    where there is no map, or something failed on the way.
+    frames: of the mapping recordings, as the method was given them; mapped: those that have a pose. queries: of all
+    query recordings, query_wrong* as well. foreign: of other sets' queries in this map, by set. seconds: for the map
+    and for the set's own queries. absolute: whether the map lies in the frame of the set's truth by itself. error: one
+    line, where there is no map, or something failed on the way.
     """
 
     method: str

@@ -1,6 +1,6 @@
 """COLMAP's stages, each in a child process with a time limit, since COLMAP aborts the process that it fails in.
 
-    python -m benchmarks.real.colmap_stages STAGE ARGUMENTS.json
+python -m benchmarks.real.colmap_stages STAGE ARGUMENTS.json
 """
 
 from __future__ import annotations
@@ -107,9 +107,7 @@ def _written(models: dict[int, Any], out: str) -> dict[str, Any]:
     return {"models": [model.num_reg_images() for model in ordered]}
 
 
-STAGES = {
-    stage.__name__: stage for stage in (images, features, match, verify, map_globally, map_incrementally)
-}
+STAGES = {stage.__name__: stage for stage in (images, features, match, verify, map_globally, map_incrementally)}
 
 
 def main() -> None:

