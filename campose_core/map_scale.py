@@ -55,9 +55,19 @@ class MapScale:
         """Of lengths in the map."""
         return "m" if self.is_known else "units"
 
+    @property
+    def square_unit(self) -> str:
+        return "m2" if self.is_known else "square units"
+
     def in_words(self) -> str:
         share = f" ({100 * self.relative_sigma:.0f} %)" if self.basis is ScaleBasis.ASSUMED else ""
         return f"scale {self.basis.value}{share}"
+
+    def caution(self) -> str:
+        """What to know of lengths in the map; empty where they were measured."""
+        if self.basis is ScaleBasis.MEASURED:
+            return ""
+        return self.in_words() + ("" if self.is_known else ": poses are in a unit of the map's own")
 
     def widened(self, covariance: Array, position: ArrayLike) -> Array:
         """`covariance` (6, 6) over (x, y, z, rx, ry, rz) of a pose at `position` (3,), with what an assumed scale may

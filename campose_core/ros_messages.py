@@ -245,6 +245,7 @@ class RosMessages:
             "off_map": result.off_map,
             "kind": "" if result.kind is None else result.kind.value,
             "support": result.support,
+            "scale": result.scale.basis.value,
             "latency_s": f"{latency_s:.6f}",
             "estimate_s": f"{result.latency_s:.6f}",
         }

@@ -49,17 +49,19 @@ class Bootstrap:
         if result.status is not Status.TRACKING:
             self._forget()
             return None
-        if result.map_from_base is None or result.covariance is None or result.on_floor is None:
+        # AMCL is told a place in the map: what the whole map is wrong by says nothing of it.
+        covariance = result.within_map_covariance if result.within_map_covariance is not None else result.covariance
+        if result.map_from_base is None or covariance is None or result.on_floor is None:
             return None
         if self._jumped(result.stamp_ns, result.map_from_base, max_speed_mps):
             self._forget()
         self._last = result.stamp_ns, result.map_from_base
         still = self._stands_still(result.stamp_ns, odom_from_base or result.map_from_base)
         self._told = min(self._told, listeners)
-        if self._told == listeners or not still or not is_sure(result.covariance):
+        if self._told == listeners or not still or not is_sure(covariance):
             return None
         self._told = listeners
-        return StartingPose(result.stamp_ns, upright(result.on_floor), planar(result.covariance))
+        return StartingPose(result.stamp_ns, upright(result.on_floor), planar(covariance))
 
     def _jumped(self, stamp_ns: int, map_from_base: Pose, max_speed_mps: float) -> bool:
         if self._last is None:

@@ -154,7 +154,8 @@ def _of_camera(of_base: Estimates, name: str) -> Estimates:
     def moved(map_from_base: Pose | None) -> Pose | None:
         return None if map_from_base is None else map_from_base * BASE_FROM_CAM
 
-    return Estimates(name, tuple(o._replace(map_from_cam=moved(o.map_from_cam)) for o in of_base.outcomes))
+    outcomes = tuple(o._replace(map_from_cam=moved(o.map_from_cam)) for o in of_base.outcomes)
+    return Estimates(name, outcomes, scale=of_base.scale)
 
 
 def main(args: Sequence[str] | None = None) -> int:

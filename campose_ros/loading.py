@@ -10,14 +10,16 @@ from campose_core.localization.load import load_estimator
 from campose_core.localization.localizer import Localizer
 from campose_core.localization.scene_digest import scene_digest
 from campose_core.scene import Scene
-from campose_core.walkable import WalkableMap, load_walkable
+from campose_core.scene_floor import walkable_of
+from campose_core.walkable import WalkableMap
 from campose_ros.camera_parameters import CameraParameters
 from campose_ros.parameters import LocalizerParameters
 
 
 @dataclass(frozen=True)
 class LoadedScene:
-    """A scene in memory. `walkable` is None when it has no floor map; `cameras`: the intrinsics that were asked for.
+    """A scene in memory. `walkable` is None when it has no floor map, or none where its poses are (`why_not_snapped`);
+    `cameras`: the intrinsics that were asked for.
 
     digest: of landmarks and alignment, the same on every robot with this scene.
     """
@@ -29,7 +31,8 @@ class LoadedScene:
     digest: str
 
     def localizer(self, parameters: LocalizerParameters) -> Localizer:
-        return Localizer(self.estimator, parameters.mounting(), self.walkable, parameters.localizer_options())
+        options = parameters.localizer_options()
+        return Localizer(self.estimator, parameters.mounting(), self.walkable, options, scale=self.scene.scale)
 
 
 def load(path: str, parameters: LocalizerParameters, cameras: Sequence[CameraParameters]) -> LoadedScene:
@@ -44,7 +47,7 @@ def load(path: str, parameters: LocalizerParameters, cameras: Sequence[CameraPar
     return LoadedScene(
         scene=scene,
         estimator=load_estimator(scene, parameters.estimator),
-        walkable=load_walkable(scene.floor_yaml.parent),
+        walkable=walkable_of(scene),
         cameras={camera.name: _camera(scene, camera) for camera in cameras if camera.camera_source == "scene"},
         digest=scene_digest(scene),
     )

@@ -20,13 +20,15 @@ from rclpy.parameter import Parameter
 from std_srvs.srv import SetBool, Trigger
 
 from campose_core.errors import CamposeError
+from campose_core.map_scale import MEASURED
+from campose_core.scene_floor import why_not_snapped
 from campose_ros import parameters as table
 from campose_ros.camera_parameters import declare_cameras, read_cameras
 from campose_ros.clock_watch import ClockWatch
 from campose_ros.conversions import key_values
 from campose_ros.diagnostics import name_of
 from campose_ros.live import Configured, LiveLocalization
-from campose_ros.loading import load
+from campose_ros.loading import LoadedScene, load
 from campose_ros.outputs import Outputs
 from campose_ros.process import run
 from campose_ros.transforms import Transforms
@@ -118,8 +120,7 @@ class LocalizerNode(LifecycleNode):
             transforms.close()
             raise
         self._configured = Configured(parameters, cameras, loaded, localizer, transforms, outputs)
-        where = "no floor map" if loaded.walkable is None else "its floor map"
-        self.get_logger().info(f"scene {loaded.scene.path} with {where}, estimator {loaded.estimator.name}")
+        self._log_scene(loaded)
         for camera in loaded.cameras.values():
             self.get_logger().info(f"intrinsics are those of the scene, camera_info is not read: {camera}")
         for camera in (c for c in cameras if c.is_unplaced):
@@ -130,6 +131,20 @@ class LocalizerNode(LifecycleNode):
                 )
             else:
                 self.get_logger().info(f"{unset}optical frame")
+
+    def _log_scene(self, loaded: LoadedScene) -> None:
+        where = "no floor map" if loaded.walkable is None else "its floor map"
+        self.get_logger().info(f"scene {loaded.scene.path} with {where}, estimator {loaded.estimator.name}")
+        scale, not_snapped = loaded.scene.scale, why_not_snapped(loaded.scene)
+        if not scale.is_known:
+            self.get_logger().warning(
+                f"{scale.in_words()}: poses are in a unit of the map's own, not metres; odometry is not used, and the "
+                "place of the camera on the robot is not scaled"
+            )
+        elif scale != MEASURED:
+            self.get_logger().info(f"{scale.in_words()}: `campose align` with a reference puts it right")
+        if not_snapped:
+            self.get_logger().warning(not_snapped)
 
     def _activate(self, state: LifecycleState) -> None:
         if self._configured is None:
@@ -219,7 +234,7 @@ class LocalizerNode(LifecycleNode):
             self._live.replace(self._configured)
         self._configured.outputs.clear_path()
         response.result = LoadMap.Response.RESULT_SUCCESS
-        self.get_logger().info(f"scene {loaded.scene.path}")
+        self._log_scene(loaded)
         return response
 
     def _may_set(self, parameters: list[Parameter]) -> SetParametersResult:
@@ -246,6 +261,7 @@ class LocalizerNode(LifecycleNode):
                 "scene": loaded.scene.path,
                 "scene_digest": loaded.digest,
                 "estimator": loaded.estimator.name,
+                "scale": loaded.scene.scale.basis.value,
             }
             statuses = self._live.statuses(facts)
             wrong = [

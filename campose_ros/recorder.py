@@ -22,6 +22,7 @@ from campose_core.errors import LocalizationError
 from campose_core.evaluation.estimates import Estimates, FrameOutcome, write_estimates
 from campose_core.files import write_text
 from campose_core.geometry import Array, Pose
+from campose_core.map_scale import ScaleBasis
 from campose_core.progress import say
 from campose_ros.conversions import pose_of, stamp_ns_of
 
@@ -159,11 +160,16 @@ class Recorder:
         """
         for name, poses, covariances in (("pose", self._poses, {}), ("pose_raw", self._raw_poses, self._covariances)):
             outcomes = tuple(self._outcomes(poses, covariances))
-            write_estimates(folder / f"{name}.tum", Estimates(name, outcomes))
+            write_estimates(folder / f"{name}.tum", Estimates(name, outcomes, scale=self._scale()))
         summary = self.summary()
         write_text(folder / "replay.json", json.dumps(summary, indent=1) + "\n")
         counts = {key: summary[key] for key in ("frames", "accepted", "answered", "on_floor", "status")}
         say(f"{folder}: " + ", ".join(f"{key} {value}" for key, value in counts.items()))
+
+    def _scale(self) -> ScaleBasis:
+        """Of the map that the node localizes in; measured where an older node does not say."""
+        told = {state.get("scale", ScaleBasis.MEASURED.value) for state in self._states.values()}
+        return ScaleBasis(told.pop()) if len(told) == 1 else ScaleBasis.MEASURED
 
     def _outcomes(self, poses: dict[int, Pose], covariances: dict[int, Array]) -> Iterator[FrameOutcome]:
         """Of the images that the node has processed."""

@@ -10,6 +10,7 @@ from campose_core.evaluation.estimates import read_estimates
 from campose_core.evaluation.metrics import evaluate
 from campose_core.evaluation.table import tables
 from campose_core.files import write_text
+from campose_core.map_scale import ScaleBasis
 from campose_core.trajectory import read_tum
 
 STDOUT = "-"
@@ -37,6 +38,8 @@ def run(options: Namespace) -> None:
         print(json.dumps(metrics.to_dict()))
         return
     print(tables([metrics]))
+    if estimates.scale is not ScaleBasis.MEASURED:
+        print(f"\nThe scale of their map is {estimates.scale.value}: errors in metres are against a frame of its own.")
     if not estimates.complete:
         print(f"\nNo {options.estimate.stem}.json beside the estimates: every reference pose counts as a frame.")
     if metrics.without_reference:

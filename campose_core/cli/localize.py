@@ -16,6 +16,7 @@ from campose_core.evaluation.estimates import write_estimates
 from campose_core.evaluation.run import localize_recording
 from campose_core.localization.load import load_estimator
 from campose_core.localization.window import PGO, recorded_odometry
+from campose_core.progress import say
 from campose_core.scene import Scene
 
 
@@ -58,6 +59,7 @@ def run(options: Namespace) -> None:
     recording: Recording = Picture(source) if is_picture else open_recording(options.source, options.topic)
     odometry = recorded_odometry(recording) if options.estimator.endswith(PGO) else None
     estimates = localize_recording(scene, recording, load_estimator(scene, options.estimator, odometry), camera)
+    estimates = estimates.in_map_of(scene.scale)
     write_estimates(options.out, estimates)
     summary = {name: value for name, value in estimates.summary().items() if name != "per_frame"}
     if options.json:
@@ -65,4 +67,6 @@ def run(options: Namespace) -> None:
         return
     latency = estimates.latency_ms
     speed = f", {latency.p50:.0f} ms a frame (p95 {latency.p95:.0f})" if latency else ""
+    if scene.scale.caution():
+        say(f"localize: {scene.scale.caution()}")
     print(f"{options.out}: {summary['answered']} of {summary['frames']} frames answered by {options.estimator}{speed}")

@@ -22,11 +22,12 @@ from campose_core.geometry import Pose
 from campose_core.localization.imu_motion import imu_motion
 from campose_core.localization.load import load_estimator
 from campose_core.localization.localizer import Localizer
+from campose_core.progress import say
 from campose_core.scene import Scene
+from campose_core.scene_floor import walkable_of, why_not_snapped
 from campose_core.trajectory import Trajectory, read_tum
 from campose_core.visualization.layout import how_to_look
 from campose_core.visualization.replay_bag import ReplayBag, new_replay_bag
-from campose_core.walkable import load_walkable
 
 IN_CAMERA = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0]
 
@@ -71,10 +72,11 @@ def run(options: Namespace) -> None:
     mounting = Pose.from_quat_xyzw(options.base_from_camera[3:], options.base_from_camera[:3])
     reference = read_tum(options.reference) if options.reference else None
     recording = open_recording(options.recording, options.topic)
-    _check(options, recording)
-    walkable = load_walkable(scene.floor_yaml.parent)
+    _check(options, scene, recording)
+    walkable = walkable_of(scene)
     motion = imu_motion(recording, options.imu, mounting) if options.imu else None
-    localizer = Localizer(load_estimator(scene, options.estimator), mounting, walkable, motion=motion)
+    estimator = load_estimator(scene, options.estimator)
+    localizer = Localizer(estimator, mounting, walkable, motion=motion, scale=scene.scale)
     outcomes, started = Outcomes(), time.perf_counter()
     truths: dict[int, Pose] = {}
     with ExitStack() as stack:
@@ -106,6 +108,8 @@ def run(options: Namespace) -> None:
         )
         return
     states = ", ".join(f"{count} {state}" for state, count in raw.statuses.items())
+    for line in filter(None, (scene.scale.caution(), why_not_snapped(scene))):
+        say(f"replay: {line}")
     print(f"{options.out}: {len(raw.trajectory)} of {len(raw.outcomes)} frames answered ({states})")
     print(f"{recorded_s:.1f} s recorded, replayed in {wall_s:.1f} s: {recorded_s / wall_s:.1f} times real time")
     if metrics:
@@ -114,13 +118,15 @@ def run(options: Namespace) -> None:
         print(how_to_look(f"Open local file, {options.out / 'bag' / 'bag.mcap'}"))
 
 
-def _check(options: Namespace, recording: Recording) -> None:
+def _check(options: Namespace, scene: Scene, recording: Recording) -> None:
     is_bag = isinstance(recording, BagRecording)
     for name in ("imu", "odom", "initialpose", "base_frame"):
         if getattr(options, name) and not is_bag:
             raise UsageError(f"{options.recording} is not a bag: leave out --{name.replace('_', '-')}")
     if options.base_frame and options.base_from_camera != IN_CAMERA:
         raise UsageError("--base-frame and --base-from-camera both say where the camera sits: give one")
+    if options.imu and not scene.scale.is_known:
+        raise UsageError(f"--imu measures metres, and {scene.path} has none ({scene.scale.in_words()}): leave it out")
     if options.base_frame and options.imu:
         raise UsageError("--imu needs --base-from-camera instead of --base-frame")
     if not options.poses_only and Path(options.recording).resolve() == (options.out / "bag").resolve():

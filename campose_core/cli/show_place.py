@@ -20,10 +20,11 @@ from campose_core.evaluation.run import frames_with_camera
 from campose_core.files import replacing
 from campose_core.localization.load import load_estimator
 from campose_core.localization.localizer import LocalizationResult, Localizer, LocalizerOptions
+from campose_core.progress import say
 from campose_core.scene import Scene
+from campose_core.scene_floor import walkable_of, why_not_snapped
 from campose_core.visualization.place import heading_of, place_picture
 from campose_core.visualization.scene_landmarks import read_landmarks
-from campose_core.walkable import load_walkable
 
 
 def show_place(options: Namespace, picture: Picture) -> None:
@@ -32,10 +33,11 @@ def show_place(options: Namespace, picture: Picture) -> None:
     if out.suffix.lower() != ".png":
         raise UsageError(f"--out {out}: with --show it is a drawing; call it PLACE.png")
     scene = Scene.open(options.scene)
-    walkable = load_walkable(scene.floor_yaml.parent)
+    walkable = walkable_of(scene)
     landmarks = read_landmarks(scene)
     # A single picture has nobody to confirm it.
-    localizer = Localizer(load_estimator(scene, options.estimator), None, walkable, LocalizerOptions(confirmations=1))
+    alone = LocalizerOptions(confirmations=1)
+    localizer = Localizer(load_estimator(scene, options.estimator), None, walkable, alone, scale=scene.scale)
     (known,) = frames_with_camera(scene, picture, query_camera(options), "localize")
     result = localizer.localize(*known)
     floor = None if walkable is None else walkable.floor
@@ -48,15 +50,18 @@ def show_place(options: Namespace, picture: Picture) -> None:
     if options.json:
         print(json.dumps({**facts_of(result), "drawing": str(out)}))
     else:
+        if why_not_snapped(scene):
+            say(f"localize: {why_not_snapped(scene)}")
         print(f"{picture.path}: {in_words(result)}\n{out}")
     if sys.platform == "darwin" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
         webbrowser.open(out.resolve().as_uri())
 
 
 def facts_of(result: LocalizationResult) -> dict[str, Any]:
-    """Metres and degrees in the map frame; the heading is where the camera looks, from the map's x axis. What is not
-    known is left out."""
+    """Metres (units of the map where its `scale` is unknown) and degrees in the map frame; the heading is where the
+    camera looks, from the map's x axis. What is not known is left out."""
     facts: dict[str, Any] = {"state": result.status.value, "landmarks": result.support, "reason": result.reason}
+    facts["scale"] = result.scale.basis.value
     if result.map_from_cam is None or result.covariance is None or result.kind is None:
         return facts
     x, y, z = result.map_from_cam.translation.tolist()
@@ -74,14 +79,17 @@ def in_words(result: LocalizationResult) -> str:
     facts = facts_of(result)
     if result.covariance is None or "x_m" not in facts:
         return f"not found: {result.reason}"
-    sigma = np.sqrt(np.diagonal(result.covariance))
+    sigma, unit = np.sqrt(np.diagonal(result.covariance)), result.scale.unit
+    off = ", ".join(f"{1e3 * s:.0f}" if result.scale.is_known else f"{s:.4f}" for s in sigma[:3])
     said = (
         f"{facts['state']} by {facts['landmarks']} landmarks ({facts['kind']})\n"
-        f"x {facts['x_m']:.3f} m, y {facts['y_m']:.3f} m, z {facts['z_m']:.3f} m, looking "
+        f"x {facts['x_m']:.3f} {unit}, y {facts['y_m']:.3f} {unit}, z {facts['z_m']:.3f} {unit}, looking "
         f"{facts['heading_deg']:.1f} deg from the x axis\n"
-        f"standard deviations: {', '.join(f'{1e3 * s:.0f}' for s in sigma[:3])} mm, "
+        f"standard deviations: {off} {'mm' if result.scale.is_known else unit}, "
         f"{', '.join(f'{math.degrees(s):.2f}' for s in sigma[3:])} deg"
     )
+    if result.scale.caution():
+        said += f"\n{result.scale.caution()}"
     if "snapped" in facts:
         at = facts["snapped"]
         said += f"\non walkable floor: x {at['x_m']:.3f} m, y {at['y_m']:.3f} m ({facts['snap_distance_m']:.2f} m away)"

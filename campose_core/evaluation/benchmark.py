@@ -125,7 +125,7 @@ def _read(scene: Scene, frames: list[SceneFrame], stamps: list[int]) -> Iterator
 def _score(scene: Scene, runs: list[Estimates], truth: Trajectory) -> list[Metrics]:
     folder = scene.reports_dir / "benchmark"
     rows = []
-    for estimates in runs:
+    for estimates in (run.in_map_of(scene.scale) for run in runs):
         write_estimates(folder / f"{estimates.estimator}.tum", estimates)
         rows.append(evaluate(estimates, truth))
     write_text(folder / "benchmark.json", json.dumps([row.to_dict() for row in rows], indent=1))

@@ -39,7 +39,8 @@ from campose_core.mapping.held_out import HeldOut
 from campose_core.mapping.landmarks import Landmarks
 from campose_core.mapping.register import SfmPoses
 from campose_core.scene import Scene
-from campose_core.walkable import WalkableMap, load_walkable
+from campose_core.scene_floor import walkable_of
+from campose_core.walkable import WalkableMap
 
 FORMAT = 1
 STATES = ("empty", "extracted", "mapped", "aligned")
@@ -83,6 +84,8 @@ class Diagnosis:
                 "scene": str(self.scene.path),
                 "state": self.state,
                 "healthy": self.healthy,
+                "scale": self.scene.scale.basis.value if self.state == "aligned" else None,
+                "unit": self.scene.scale.unit if self.state == "aligned" else None,
                 "frames": {
                     "extracted": len(self.scene.frames),
                     "posed": self.posed,
@@ -110,7 +113,7 @@ def diagnose(scene: Scene) -> Diagnosis:
         MappingError: its files of mapping are damaged. FloorError: its floor map is.
         MissingDependency: OpenCV is not installed, and there are pictures to judge.
     """
-    walkable = load_walkable(scene.floor_yaml.parent)
+    walkable = walkable_of(scene)
     if not scene.frames:
         return Diagnosis(scene, "empty", walkable)
     if not (scene.sfm_dir / "landmarks.npz").is_file() or not scene.is_current("map"):
@@ -141,7 +144,7 @@ def diagnose(scene: Scene) -> Diagnosis:
         if walkable is not None and rooms is not None:
             one_way = one_sided(passages_of(walkable, rooms), forecast, landmarks)
             advice += about_passages(one_way, coverage)
-        advice += about_gaps(gaps(coverage, landmarks, floor, rooms), coverage)
+        advice += about_gaps(gaps(coverage, landmarks, floor, rooms), coverage, scene.scale)
         health = health_of(landmarks, scene.alignment, floor)
     return Diagnosis(
         scene, "aligned" if aligned else "mapped", walkable, landmarks, read_report(scene), {}, len(poses),
@@ -205,7 +208,7 @@ def _held_out_text(scene: Scene) -> str:
     path = scene.sfm_dir / "held_out.npz"
     if scene.alignment is None or not path.is_file():
         return ""
-    return HeldOut.load(path).transformed(scene.alignment.map_from_sfm).summary()
+    return HeldOut.load(path).transformed(scene.alignment.map_from_sfm).summary(scene.scale)
 
 
 def model_sizes(report: dict[str, Any]) -> list[int]:

@@ -51,9 +51,9 @@ def picture_of(diagnosis: Diagnosis) -> bytes | None:
     _draw_missing(plan, diagnosis)
     _draw_links(plan, diagnosis.links, landmarks)
     _draw_advice(plan, diagnosis, (high[0] - low[0]) / WIDTH_INCHES)
-    plan.set(
-        xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal", xlabel="x (m), east", ylabel="y (m), north"
-    )
+    unit = diagnosis.scene.scale.unit
+    plan.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal")
+    plan.set(xlabel=f"x ({unit}), east", ylabel=f"y ({unit}), north")
     plan.legend(handles=_legend(plan), loc="lower left", bbox_to_anchor=(0, 1.0), ncols=4, frameon=False, fontsize=9)
     figure.suptitle(_title(diagnosis), x=0.01, ha="left", fontsize=12, color=INK)
     below.axis("off")
@@ -65,7 +65,8 @@ def _title(diagnosis: Diagnosis) -> str:
     coverage = diagnosis.coverage
     assert coverage is not None
     found = f"{coverage.share(FOUND):.0%} of the views would be found" if len(coverage.places) else "no place to stand"
-    return f"{diagnosis.scene.name}: {found}"
+    caution = diagnosis.scene.scale.caution()
+    return f"{diagnosis.scene.name}: {found}" + (f"; {caution}" if caution else "")
 
 
 def _corners(coverage: Coverage, landmarks: Landmarks) -> tuple[Array, Array]:

@@ -8,6 +8,7 @@ from typing import Any
 from campose_core.evaluation.coverage import AT_WALL, DOUBTFUL, FOUND, LOST
 from campose_core.evaluation.diagnosis import Diagnosis, model_sizes
 from campose_core.evaluation.missing_frames import REASONS, MissingStretch
+from campose_core.map_scale import MapScale
 
 MAX_LINES = 25
 MAX_COMPLAINTS, MAX_MISSING = 4, 3
@@ -17,6 +18,8 @@ NEXT_STEP = {
     "extracted": "it is not mapped: run `campose map {}`",
     "mapped": "it is not aligned, so that places have no coordinates: run `campose align {}`",
 }
+
+MEASURE = "measure it: `campose align {} --reference REF.tum` (--points, --markers, --distance), without mapping anew"
 
 
 def text_of(diagnosis: Diagnosis) -> str:
@@ -32,8 +35,11 @@ def text_of(diagnosis: Diagnosis) -> str:
     ):
         for i, fact in enumerate(facts):
             lines.append(f"  {name if i == 0 else '':{WIDTH}}{fact}")
-    if diagnosis.state in NEXT_STEP:
-        lines.append(f"  {'next':{WIDTH}}{NEXT_STEP[diagnosis.state].format(diagnosis.scene.path)}")
+    next_step = NEXT_STEP.get(diagnosis.state)
+    if diagnosis.state == "aligned" and diagnosis.scene.scale.caution():
+        next_step = f"scale {diagnosis.scene.scale.basis.value}: {MEASURE}"
+    if next_step is not None:
+        lines.append(f"  {'next':{WIDTH}}{next_step.format(diagnosis.scene.path)}")
     if diagnosis.record_next:
         lines.append("record next:")
         lines += [f"  {i}. {entry.text}" for i, entry in enumerate(diagnosis.record_next, start=1)]
@@ -64,8 +70,9 @@ def _coverage(diagnosis: Diagnosis) -> list[str]:
     area = len(coverage.places) * coverage.step_m**2
     views = int((coverage.level != AT_WALL).sum())
     what = "walkable floor" if diagnosis.walkable is not None else "floor beside the path"
+    extent = f"{area:.0f} {diagnosis.scene.scale.square_unit} of {what}"
     return [
-        f"{coverage.share(FOUND):.0%} of {views} views over {area:.0f} m2 of {what} would be found, "
+        f"{coverage.share(FOUND):.0%} of {views} views over {extent} would be found, "
         f"{coverage.share(DOUBTFUL):.0%} perhaps, {coverage.share(LOST):.0%} hardly"
     ]
 
@@ -116,7 +123,10 @@ def _health(diagnosis: Diagnosis) -> list[str]:
     health = diagnosis.health
     if health is None:
         return []
+    scale = diagnosis.scene.scale
     parts = [f"by {health['method']}"]
+    if scale.caution():
+        parts[0] += f"; {scale.caution()}"
     if "median_m" in health["residual"]:
         parts[0] += f" to {100 * health['residual']['median_m']:.2g} cm"
     agreeing = [check for check in health["checks"] if check.get("agree")]
@@ -124,14 +134,19 @@ def _health(diagnosis: Diagnosis) -> list[str]:
         parts.append(f"{len(agreeing)} other source{'s' * (len(agreeing) > 1)} agree")
     if health["landmarks_on_walls"] is not None:
         parts.append(f"{health['landmarks_on_walls']:.0%} of the landmarks lie on the floor map's walls")
-    spread_cm = 100 * health["camera_height_spread_m"]
-    shape = [f"camera {health['camera_height_m']:.2f} m high, within {spread_cm:.1f} cm"]
+    shape = [_camera_height(health, scale)]
     if health["tilt_by_planes_deg"] is not None:
         shape.append(f"level to {health['tilt_by_planes_deg']:.2g} deg")
     if health["floor"] is not None:
         shape.append(_floor(health["floor"]))
     complaints = [shorten(text, 110, placeholder=" ...") for text in health["complaints"][:MAX_COMPLAINTS]]
     return ["; ".join(parts), "; ".join(shape), *(f"! {text}" for text in complaints)]
+
+
+def _camera_height(health: dict[str, Any], scale: MapScale) -> str:
+    if not scale.is_known:
+        return f"heights of the camera within {health['camera_height_spread_m']:.2f} {scale.unit}"
+    return f"camera {health['camera_height_m']:.2f} m high, within {100 * health['camera_height_spread_m']:.1f} cm"
 
 
 def _floor(floor: dict[str, Any]) -> str:

@@ -1,8 +1,9 @@
 """What an estimator said of each frame of a recording, in memory and on disk.
 
     EST.tum     stamp_s x y z qx qy qz qw   map_from_cam of the answered frames, in time order
-    EST.json    estimator, frames, answered, latency_ms {p50, p95, p99}, statuses {name: count}, and `per_frame`:
-                three lists of equal length: stamps_ns, statuses, latencies_ms
+    EST.json    estimator, frames, answered, latency_ms {p50, p95, p99}, statuses {name: count}, scale ("measured",
+                "assumed" or "unknown": what the unit of the poses rests on), and `per_frame`: three lists of equal
+                length: stamps_ns, statuses, latencies_ms
     EST.covariance.csv   stamp_ns and the upper triangle of the covariance over (x, y, z, rx, ry, rz), row by row, of
                 the answered frames that have one; absent when none has
 
@@ -25,6 +26,7 @@ from campose_core.errors import TrajectoryError
 from campose_core.evaluation.covariances import covariance_path, read_covariances, write_covariances
 from campose_core.files import write_text
 from campose_core.geometry import Array, Pose
+from campose_core.map_scale import MapScale, ScaleBasis
 from campose_core.trajectory import Trajectory, read_tum, write_tum
 
 
@@ -51,7 +53,8 @@ class Percentiles(NamedTuple):
 class Estimates:
     """The outcomes of an estimator, one per frame, in time order.
 
-    complete: all frames are listed; False for a bare trajectory, whose unanswered frames nobody knows.
+    complete: all frames are listed; False for a bare trajectory, whose unanswered frames nobody knows. scale: of the
+    map that the poses are in.
 
     Raises:
         TrajectoryError: two outcomes have the same stamp.
@@ -60,6 +63,7 @@ class Estimates:
     estimator: str
     outcomes: tuple[FrameOutcome, ...]
     complete: bool = True
+    scale: ScaleBasis = ScaleBasis.MEASURED
 
     def __post_init__(self) -> None:
         ordered = tuple(sorted(self.outcomes, key=lambda outcome: outcome.stamp_ns))
@@ -72,6 +76,17 @@ class Estimates:
     def from_trajectory(cls, estimator: str, trajectory: Trajectory) -> Estimates:
         """From a bare trajectory, all of whose frames are answered."""
         return cls(estimator, tuple(FrameOutcome(stamp_ns, pose) for stamp_ns, pose in trajectory), complete=False)
+
+    def in_map_of(self, scale: MapScale) -> Estimates:
+        """The same for giving out: marked by the scale of their map, with what that may be wrong by in the
+        covariances."""
+        outcomes = (
+            outcome._replace(covariance=scale.widened(outcome.covariance, outcome.map_from_cam.translation))
+            if outcome.map_from_cam is not None and outcome.covariance is not None
+            else outcome
+            for outcome in self.outcomes
+        )
+        return replace(self, outcomes=tuple(outcomes), scale=scale.basis)
 
     @cached_property
     def trajectory(self) -> Trajectory:
@@ -99,6 +114,7 @@ class Estimates:
             "answered": len(self.trajectory),
             "latency_ms": latency._asdict() if latency else None,
             "statuses": self.statuses,
+            "scale": self.scale.value,
             "per_frame": {
                 "stamps_ns": [outcome.stamp_ns for outcome in self.outcomes],
                 "statuses": [outcome.status for outcome in self.outcomes],
@@ -149,6 +165,7 @@ def _read_outcomes(path: Path) -> Estimates:
         rows = list(zip(per_frame["stamps_ns"], per_frame["statuses"], per_frame["latencies_ms"], strict=True))
         stamps = {int(stamp_ns) for stamp_ns, _, _ in rows}
         estimator = str(fields["estimator"])
+        scale = ScaleBasis(fields.get("scale", ScaleBasis.MEASURED.value))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TrajectoryError(
             f"{summary_path} does not describe estimates ({error!r}): remove it to evaluate {path.name} by itself"
@@ -166,4 +183,4 @@ def _read_outcomes(path: Path) -> Estimates:
         )
     poses = dict(trajectory)
     outcomes = (FrameOutcome(int(stamp), poses.get(int(stamp)), str(status), ms) for stamp, status, ms in rows)
-    return Estimates(estimator, tuple(outcomes))
+    return Estimates(estimator, tuple(outcomes), scale=scale)

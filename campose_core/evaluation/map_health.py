@@ -31,7 +31,8 @@ INSIDE_SHARE, WALLS_SHARE = 0.95, 0.5
 def health_of(landmarks: Landmarks, alignment: Alignment, floor: FloorMap | None) -> dict[str, Any]:
     """Numbers by name, None where nothing tells; landmarks in the map frame. `complaints` says what is wrong, in words.
 
-    The floor is taken to be at z = 0: a map of stairs or ramps is not level, and is said not to be.
+    The floor is taken to be at z = 0: a map of stairs or ramps is not level, and is said not to be. Where the scale is
+    unknown, lengths are in units of the map, and say nothing of floor or bend.
     """
     heights = landmarks.frame_positions[:, 2]
     low, middle, high = (float(v) for v in np.percentile(heights, [5, 50, 95]))
@@ -46,6 +47,8 @@ def health_of(landmarks: Landmarks, alignment: Alignment, floor: FloorMap | None
         "keyframes_on_free_floor": None if floor is None else _share_inside(landmarks, floor),
         "landmarks_on_walls": None if floor is None else _share_on_walls(landmarks, floor),
     }
+    if not alignment.scale.is_known:
+        found |= {"floor": None, "camera_heights": None}
     return {**found, "complaints": _complaints(found)}
 
 

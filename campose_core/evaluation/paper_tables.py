@@ -179,7 +179,7 @@ def _train_missing(found: PaperBenchmark) -> None:
 
 
 def _run(found: PaperBenchmark, name: str, estimator: PoseEstimator) -> None:
-    estimates = found.course.run(estimator)
+    estimates = found.course.run(estimator).in_map_of(found.scene.scale)
     errors = frame_errors(estimates, found.course.truth)
     metrics = summarise(errors, estimates)
     found.runs[name], found.errors[name] = estimates, errors

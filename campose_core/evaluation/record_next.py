@@ -16,6 +16,7 @@ from campose_core.evaluation.coverage_gaps import NOWHERE, Gap, OneSided
 from campose_core.evaluation.map_links import Seconds, Stretch, WeakLink
 from campose_core.evaluation.missing_frames import MissingStretch
 from campose_core.geometry import Array
+from campose_core.map_scale import MapScale
 from campose_core.mapping.landmarks import Landmarks
 
 MOST = 8  # entries
@@ -125,27 +126,27 @@ def about_passages(found: Sequence[OneSided], coverage: Coverage) -> list[Advice
     ]
 
 
-def about_gaps(found: Sequence[Gap], coverage: Coverage) -> list[Advice]:
+def about_gaps(found: Sequence[Gap], coverage: Coverage, scale: MapScale) -> list[Advice]:
     advice = []
     views = max(int((coverage.level != AT_WALL).sum()), 1)
     for gap in found:
-        (x, y), area = gap.middle, len(gap.places) * coverage.step_m**2
+        (x, y), area = gap.middle, f"{len(gap.places) * coverage.step_m**2:.1f} {scale.square_unit}"
         if gap.views / len(HEADINGS) * coverage.step_m**2 < LEAST_GAP_M2:
             continue
         headings = tuple(float(HEADINGS[i]) for i in gap.headings)
         if len(headings) >= NOWHERE:
             kind = "area"
-            text = f"{area:.1f} m2 of floor around ({x:.1f}, {y:.1f}) were not recorded: walk through them, both ways"
+            text = f"{area} of floor around ({x:.1f}, {y:.1f}) were not recorded: walk through them, both ways"
         elif gap.looked:
             kind = "direction"
             text = (
-                f"few landmarks in view to the {_winds(gap.headings)} around ({x:.1f}, {y:.1f}), over {area:.1f} m2: "
+                f"few landmarks in view to the {_winds(gap.headings)} around ({x:.1f}, {y:.1f}), over {area}: "
                 "record that side from closer, or give it something to look at"
             )
         else:
             kind = "direction"
             text = (
-                f"no keyframe looks {_winds(gap.headings)} around ({x:.1f}, {y:.1f}), over {area:.1f} m2: "
+                f"no keyframe looks {_winds(gap.headings)} around ({x:.1f}, {y:.1f}), over {area}: "
                 "walk there looking that way"
             )
         advice.append(Advice(kind, text, (float(x), float(y)), headings, gap.views / views))

@@ -24,6 +24,7 @@ from campose_core.evaluation.replayed_node import INITIALPOSE, ODOMETRY, TF, TF_
 from campose_core.evaluation.run import frames_with_camera
 from campose_core.geometry import Pose
 from campose_core.localization.localizer import LocalizationResult, Localizer
+from campose_core.map_scale import ScaleBasis
 from campose_core.progress import say, track
 from campose_core.scene import Scene
 from campose_core.trajectory import Trajectory
@@ -117,15 +118,18 @@ class Outcomes:
 
     raw: list[FrameOutcome] = field(default_factory=list)
     snapped: list[FrameOutcome] = field(default_factory=list)
+    scale: ScaleBasis = ScaleBasis.MEASURED
 
     def add(self, result: LocalizationResult) -> None:
         stamp_ns, status, latency_ms = result.stamp_ns, result.status.value, 1e3 * result.latency_s
+        self.scale = result.scale.basis
         self.raw.append(FrameOutcome(stamp_ns, result.map_from_base, status, latency_ms, result.covariance))
         self.snapped.append(FrameOutcome(stamp_ns, result.on_floor, status, latency_ms))  # its covariance: unknown
 
     def write(self, folder: Path) -> tuple[Estimates, Estimates]:
         """FOLDER/pose_raw.tum and FOLDER/pose.tum with what lies beside them; both are returned."""
-        both = Estimates("pose_raw", tuple(self.raw)), Estimates("pose", tuple(self.snapped))
+        raw = Estimates("pose_raw", tuple(self.raw), scale=self.scale)
+        both = raw, Estimates("pose", tuple(self.snapped), scale=self.scale)
         for estimates in both:
             write_estimates(folder / f"{estimates.estimator}.tum", estimates)
         return both

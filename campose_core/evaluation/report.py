@@ -18,6 +18,7 @@ from campose_core.evaluation.pictures import (
 from campose_core.evaluation.table import HEADER, RELIABILITY_HEADER, metrics_cells, reliability_cells
 from campose_core.files import write_bytes, write_text
 from campose_core.floor import FloorMap
+from campose_core.map_scale import ScaleBasis
 from campose_core.trajectory import Trajectory
 
 CAPTIONS = {
@@ -82,8 +83,14 @@ def write_report(
     made = {name: data for name, data in pictures.items() if data is not None}
     for name, data in made.items():
         write_bytes(out_dir / name, data)
-    write_text(out_dir / "index.html", _page(title, rows, facts or {}, made))
+    write_text(out_dir / "index.html", _page(title, rows, {**(facts or {}), **_scale(estimates)}, made))
     return out_dir / "index.html"
+
+
+def _scale(estimates: Sequence[Estimates]) -> dict[str, str]:
+    """What the metres rest on, where they were not measured."""
+    bases = {one.scale.value for one in estimates if one.scale is not ScaleBasis.MEASURED}
+    return {"Scale": " and ".join(sorted(bases))} if bases else {}
 
 
 def _page(title: str, rows: Sequence[Metrics], facts: Mapping[str, str], pictures: Mapping[str, bytes]) -> str:

@@ -15,7 +15,7 @@ from campose_core.evaluation.paper_variants import Line, PaperTable
 from campose_core.evaluation.report import STYLE, html_figure
 from campose_core.evaluation.tables_pictures import History, paths, validation_curves
 from campose_core.files import write_bytes, write_text
-from campose_core.floor import FloorMap
+from campose_core.scene_floor import walkable_of
 
 KINDS = {"posenet": "PoseNet", "mapnet": "MapNet"}
 CURVES = (
@@ -55,6 +55,8 @@ def _page(found: PaperBenchmark, figures: Sequence[str]) -> str:
         f"components, pictures of {recipe.image_size}x{recipe.image_size}, {recipe.views} synthesised views a frame, "
         f"{recipe.epochs} epochs",
     }
+    if found.scene.scale.caution():
+        facts["scale"] = found.scene.scale.caution()
     listed = "".join(f"<dt>{name}</dt><dd>{html.escape(value)}</dd>\n" for name, value in facts.items())
     reasons = [(name, f"left out: {why}") for name, why in found.left_out.items()]
     reasons += [(name, f"could not be trained: {why}") for name, why in found.failed.items()]
@@ -136,5 +138,6 @@ def _paths(found: PaperBenchmark) -> bytes:
         names = [n for n, options in found.plan.models.items() if options.kind == kind and n in found.scores]
         shown += sorted(names, key=lambda name: found.scores[name].total)[:1]
     shown += [name for name in (RETRIEVAL, STRUCTURE) if name in found.scores]
-    floor = FloorMap.load(found.scene.floor_yaml) if found.scene.floor_yaml.is_file() else None
+    walkable = walkable_of(found.scene)
+    floor = None if walkable is None else walkable.floor
     return paths(floor, [(name, found.errors[name], found.runs[name].trajectory) for name in shown])

@@ -53,7 +53,7 @@ from campose_core.learning.validation import Residuals
 from campose_core.memory import keep_large_buffers
 from campose_core.progress import say
 from campose_core.scene import SPLITS, Scene, SceneFrame
-from campose_core.walkable import load_walkable
+from campose_core.scene_floor import walkable_of, why_not_snapped
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 FRAMES_AN_ANCHOR = 10  # fewer tell little of what differs within a part
@@ -122,9 +122,10 @@ class _Run:
         """By gradient descent: figures of the best epoch, the history, and whether this process writes the model."""
         options, floor = self._options, None
         if options.walkable_weight > 0:
-            walkable = load_walkable(self._scene.floor_yaml.parent)
+            walkable = walkable_of(self._scene)
             if walkable is None:
-                raise LearningError(f"{self._scene.path} has no floor map for the walkable loss: run `campose floor`")
+                why = why_not_snapped(self._scene) or "run `campose floor`"
+                raise LearningError(f"{self._scene.path} has no floor map for the walkable loss: {why}")
             floor = FloorDistance(walkable)
         training = PoseTraining(
             self._network, options, self._samples(), (self._rows, self._unlabelled_rows),

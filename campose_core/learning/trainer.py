@@ -21,6 +21,7 @@ from campose_core.learning.module import PoseTraining
 from campose_core.learning.options import TrainOptions
 from campose_core.progress import say
 from campose_core.scene import Scene
+from campose_core.scene_floor import why_not_snapped
 
 
 def fit(training: PoseTraining, name: str, state_path: Path, digest: str, scene: Scene) -> tuple[Record, bool]:
@@ -45,7 +46,8 @@ def fit(training: PoseTraining, name: str, state_path: Path, digest: str, scene:
         from campose_core.learning.tensorboard import Pictures, tensorboard_logger
 
         logger = tensorboard_logger(scene.reports_dir / "tensorboard", name)
-        callbacks.append(Pictures(FloorMap.load(scene.floor_yaml) if scene.floor_yaml.is_file() else None))
+        drawn = scene.floor_yaml.is_file() and not why_not_snapped(scene)
+        callbacks.append(Pictures(FloorMap.load(scene.floor_yaml) if drawn else None))
     _hush()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about workers, batch sizes and loggers: what campose has chosen on purpose

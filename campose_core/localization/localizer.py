@@ -22,6 +22,7 @@ from campose_core.localization.estimator import Kind, Matches, PoseEstimate, Pos
 from campose_core.localization.fusion import Fusion
 from campose_core.localization.hypotheses import Hypotheses
 from campose_core.localization.motion import MotionModel, MotionOptions, UncertainPose, checked_covariance
+from campose_core.map_scale import MEASURED, MapScale
 from campose_core.mapping.query_camera import camera_of_image
 from campose_core.walkable import WalkableMap
 
@@ -68,8 +69,9 @@ class LocalizationResult(NamedTuple):
 
     map_from_base is the pose as estimated; snapped_map_from_base the same moved to the walkable floor, None without a
     floor map or when `off_map`: too far from walkable floor to move it there. covariance: (6, 6) of map_from_base,
-    (x, y, z, rx, ry, rz) about the map's axes. kind: how the pose was found. reason: why there is no pose, else empty.
-    matches: the landmarks that were found in the image, believed or not.
+    (x, y, z, rx, ry, rz) about the map's axes; within_map_covariance: the same without what the map's scale may be
+    wrong by, which is the same for all poses in it. kind: how the pose was found. reason: why there is no pose, else
+    empty. matches: the landmarks that were found in the image, believed or not. scale: of the map.
     """
 
     stamp_ns: int
@@ -85,6 +87,8 @@ class LocalizationResult(NamedTuple):
     latency_s: float = 0.0
     reason: str = ""
     matches: Matches | None = None
+    within_map_covariance: Array | None = None
+    scale: MapScale = MEASURED
 
     @property
     def on_floor(self) -> Pose | None:
@@ -119,6 +123,8 @@ class Localizer:
     that does.
 
     motion: what predicts the next pose (`ImuMotion` where there is an IMU); by default the last velocity and odometry.
+    scale: of the map that the estimator answers in. What an assumed one may be wrong by is in the covariances that come
+    out and decides nothing; where it is unknown, odometry, which is in metres, is left alone.
     """
 
     def __init__(
@@ -128,8 +134,10 @@ class Localizer:
         walkable: WalkableMap | None = None,
         options: LocalizerOptions | None = None,
         motion: MotionModel | None = None,
+        scale: MapScale = MEASURED,
     ) -> None:
         self.estimator = estimator
+        self._scale = scale
         self.walkable = walkable
         self.options = options or LocalizerOptions()
         self._base_from_cam = base_from_cam or Pose.identity()
@@ -181,13 +189,15 @@ class Localizer:
         camera = camera_of_image(frame, camera)
         if base_from_cam is not None:
             self._base_from_cam = base_from_cam
+        if not self._scale.is_known:
+            odom_from_base = None
         self._take_stamp(frame.stamp_ns, frame.camera_frame)
         started = time.perf_counter()
         estimates = self.estimator.estimate(frame, camera, self._prior(frame.stamp_ns, odom_from_base))
         usable = [estimate for estimate in estimates if _is_covariance(estimate.covariance)]
         result = self._judge(frame, [self._at_base(estimate) for estimate in usable])
         matches = usable[0].matches if usable else None
-        return result._replace(latency_s=time.perf_counter() - started, matches=matches)
+        return self._scaled(result._replace(latency_s=time.perf_counter() - started, matches=matches))
 
     def refresh(self) -> None:
         """Do now what the next image would wait for: a node calls it when the pose is published."""
@@ -241,6 +251,14 @@ class Localizer:
         if believed is not None:
             self._fusion.unseen(frame.stamp_ns)
         return self._missed(frame.stamp_ns, [place.estimate for place in places])
+
+    def _scaled(self, result: LocalizationResult) -> LocalizationResult:
+        """As it is given out."""
+        within_map = result.covariance
+        if result.map_from_base is None or within_map is None:
+            return result._replace(scale=self._scale)
+        covariance = self._scale.widened(within_map, result.map_from_base.translation)
+        return result._replace(covariance=covariance, within_map_covariance=within_map, scale=self._scale)
 
     def _missed(self, stamp_ns: int, estimates: list[PoseEstimate]) -> LocalizationResult:
         self._misses += 1

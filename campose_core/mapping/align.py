@@ -232,5 +232,5 @@ def _applied(scene: Scene, poses: dict[str, Pose], found: Alignment, options: di
     say(f"align: by {found.method}; " + ", ".join(f"{name} {value:.4g}" for name, value in found.residual.items()))
     held_out = scene.sfm_dir / "held_out.npz"
     if held_out.is_file():
-        say(f"align: {HeldOut.load(held_out).transformed(map_from_sfm).summary()}")
+        say(f"align: {HeldOut.load(held_out).transformed(map_from_sfm).summary(found.scale)}")
     return aligned

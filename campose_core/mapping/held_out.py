@@ -20,6 +20,7 @@ from scipy.sparse.csgraph import connected_components
 from campose_core.camera import pixels_from_colmap
 from campose_core.errors import AlignmentError, MappingError
 from campose_core.geometry import Array, Pose, Similarity, pose_difference
+from campose_core.map_scale import MEASURED, MapScale
 from campose_core.mapping.alignment import align_to_poses
 from campose_core.mapping.arrays import read_arrays, write_arrays
 from campose_core.mapping.colmap import adjust, from_colmap_camera, load_pycolmap, model_poses
@@ -78,14 +79,15 @@ class HeldOut:
             depths=map_from_sfm.scale * self.depths,
         )
 
-    def summary(self) -> str:
-        """For people, of keyframes in the map frame."""
+    def summary(self, scale: MapScale = MEASURED) -> str:
+        """For people, of keyframes in the map frame; scale: of the map."""
         if not len(self.found):
             return NOTHING
         found = f"held out: {self.found.sum()} of {len(self.found)} keyframes found again in a map without them"
         if not self.found.any():
             return found
-        return f"{found}, median {100 * self.median_position:.2g} cm / {self.median_deg:.2g} deg"
+        off = f"{100 * self.median_position:.2g} cm" if scale.is_known else f"{self.median_position:.2g} {scale.unit}"
+        return f"{found}, median {off} / {self.median_deg:.2g} deg"
 
     def report(self) -> dict[str, Any]:
         """For report.json: no unit of length is known yet, so distances are percent of the keyframe's depth."""

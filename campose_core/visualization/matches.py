@@ -54,6 +54,8 @@ def draw_result(image: Image, result: LocalizationResult) -> Image:
         text += f"  {result.kind.value}"
     if result.off_map:
         text += "  off the map"
+    if result.scale.caution():
+        text += f"  scale {result.scale.basis.value}"
     good = result.status is Status.TRACKING and result.map_from_cam is not None and not result.off_map
     return draw_matches(image, result.matches, result.map_from_cam, text, good)
 

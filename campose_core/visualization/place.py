@@ -43,7 +43,8 @@ def place_picture(
     title = "landmarks seen (dots), and where the pose puts them (rings)"
     if result.map_from_cam is None:
         title = f"not found: {result.reason}"
-    figure.suptitle(f"{frame.name}: {title}", fontsize=10)
+    caution = f"\n{result.scale.caution()}" if result.scale.caution() else ""
+    figure.suptitle(f"{frame.name}: {title}{caution}", fontsize=10)
     if floor is not None:
         draw_floor(plan_axes, floor)
     if landmarks_xyz is not None:
@@ -53,8 +54,8 @@ def place_picture(
     plan_axes.set_xlim(left, right)
     plan_axes.set_ylim(bottom, top)
     plan_axes.set_aspect("equal")
-    plan_axes.set_xlabel("x, m")
-    plan_axes.set_ylabel("y, m")
+    plan_axes.set_xlabel(f"x, {result.scale.unit}")
+    plan_axes.set_ylabel(f"y, {result.scale.unit}")
     if len(shown):
         plan_axes.legend(loc="best", fontsize=9)
     return png_of(figure)

@@ -14,11 +14,11 @@ from campose_core.geometry import Pose
 from campose_core.localization.estimator import Matches
 from campose_core.ros_messages import OK, WARN
 from campose_core.scene import Scene, SceneFrame
+from campose_core.scene_floor import walkable_of, why_not_snapped
 from campose_core.visualization import topics
 from campose_core.visualization.matches import draw_matches, encode_drawing
 from campose_core.visualization.scene_landmarks import read_landmarks
 from campose_core.visualization.topics import LATCHED, TYPES, Message, TopicKind
-from campose_core.walkable import load_walkable
 
 MAP_FRAME, CAMERA_FRAME = "map", "camera_optical_frame"
 # Sources were recorded at unrelated times, often both from 0 on: they are shown one after another, this far apart.
@@ -54,7 +54,7 @@ class SceneView:
         self.name = scene.name
         self._scene, self._cdr = scene, Cdr()
         self._walks = _walks(scene)
-        self._walkable = load_walkable(scene.floor_yaml.parent)
+        self._walkable = walkable_of(scene)
         self._landmarks = read_landmarks(scene)
         self.span_ns = self._walks[0].span_ns[0], self._walks[-1].span_ns[1]
         self.topics = {name: TopicKind(TYPES[name], self._cdr.definition(TYPES[name]), name in LATCHED)
@@ -110,12 +110,14 @@ class SceneView:
         if self._landmarks is not None:
             facts["landmarks"] = len(self._landmarks.xyz)
         missing = "" if self._walkable is not None else "no floor map: attach one with `campose floor`"
+        missing = why_not_snapped(scene) or missing
         if scene.alignment is None:
             missing = "not aligned to a map frame: run `campose align`"
         else:
-            facts["aligned by"] = scene.alignment.method
+            facts |= {"aligned by": scene.alignment.method, "scale": scene.scale.in_words().removeprefix("scale ")}
             facts |= {f"alignment: {name}": f"{value:.3g}" for name, value in scene.alignment.residual.items()}
         text = missing or f"{len(scene.frames)} frames, {posed} with a pose"
+        text += f"; {scene.scale.caution()}" if scene.alignment is not None and scene.scale.caution() else ""
         level = WARN if missing else OK
         return self._cdr.messages.diagnostics(stamp_ns, f"scene {scene.name}", level, text, facts)
 
