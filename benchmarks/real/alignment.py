@@ -39,7 +39,8 @@ def truth_from_map(mapped: Mapping[str, Pose], truth: Mapping[str, Pose]) -> Sim
     target = np.array([truth[key].translation for key in common])
     turns = Rotation.concatenate([truth[key].rotation * mapped[key].rotation.inv() for key in common])
     bound = AGREE * extent({key: truth[key] for key in common})
-    best, lowest = None, np.inf
+    best: Similarity | None = None
+    lowest = np.inf
     generator = np.random.default_rng(SEED)
     for _ in range(TRIALS):
         chosen = generator.choice(len(common), 2, replace=False)
@@ -49,11 +50,11 @@ def truth_from_map(mapped: Mapping[str, Pose], truth: Mapping[str, Pose]) -> Sim
             best, lowest = found, cost
     if best is None:
         return None
-    for _ in range(10):
+    for _ in range(10):  # adjusted to those that agree, which may then be others
         agreeing = _costs(best, source, target, turns, bound) < 1.0
         better = _from_many(source[agreeing], target[agreeing], turns[agreeing])
         cost = np.inf if better is None else _costs(better, source, target, turns, bound).sum()
-        if cost >= lowest:
+        if better is None or cost >= lowest:
             break
         best, lowest = better, cost
     return best

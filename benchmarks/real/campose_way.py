@@ -35,9 +35,9 @@ def campose_answers(real_set: RealSet, others: Mapping[str, RealSet], out: Path)
     try:
         build(real_set, scene)
         mapped, held_out_share = mapped_frames(real_set, scene)
-    except (CommandFailed, CamposeError) as error:
-        say(f"{real_set.name}, campose: {error}")
-        return Answers(METHOD, seconds=time.monotonic() - started, error=str(error))
+    except (CommandFailed, CamposeError) as failure:
+        say(f"{real_set.name}, campose: {failure}")
+        return Answers(METHOD, seconds=time.monotonic() - started, error=str(failure))
     queries: Answered = {}
     errors = []
     for recording in (*real_set.queries, *real_set.wrong):

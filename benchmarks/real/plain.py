@@ -83,8 +83,8 @@ class PlainMap(Way):
             alike = most_alike(names, [found[name].descriptors for name in names], MOST_ALIKE)
             pairs = write_pairs(folder / "pairs.txt", near_in_time(sequences, NEIGHBOURS, quadratic=True), alike)
         say(f"{self.what}: {len(pairs)} pairs of {len(names)} frames")
-        arguments = {"database": str(folder / "database.db"), "pairs": str(folder / "pairs.txt")}
-        run_stage("match", folder / "match.log", **arguments)
+        database = str(folder / "database.db")
+        run_stage("match", folder / "match.log", database=database, pairs=str(folder / "pairs.txt"))
         return {"seconds": time.monotonic() - started, "pairs": len(pairs)}
 
 

@@ -52,7 +52,8 @@ class Judged:
 class Truth(Protocol):
     """kind: `metric`, `up to scale`, `resemblance` or `nowhere`."""
 
-    kind: str
+    @property
+    def kind(self) -> str: ...
 
     def judge(self, key: str, answer: Pose | None) -> Judged:
         """answer: truth_from_cam of the frame, for a resemblance in the method's own map; None is LOST."""
