@@ -24,7 +24,7 @@ from campose_core.mapping.pnp import nearest_in
 RATIO = 0.8  # Lowe's, and COLMAP's default
 MIN_INLIERS = 20
 Row = list[float] | None  # model_from_cam as x, y, z, qx, qy, qz, qw; None is LOST
-ROWS_AT_ONCE = 1024  # features whose similarity to all landmarks is in memory
+AT_ONCE = 50_000_000  # similarities of features and landmarks that are in memory
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,9 @@ class LandmarkTable:
     def _matches(self, descriptors: Float32) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         seen, shown = [], []
         if len(self.xyz) >= 2:
-            for start in range(0, len(descriptors), ROWS_AT_ONCE):
-                block = descriptors[start : start + ROWS_AT_ONCE]
+            step = max(1, AT_ONCE // len(self.xyz))
+            for start in range(0, len(descriptors), step):
+                block = descriptors[start : start + step]
                 rows, columns = nearest_in(block @ self.descriptors.T, RATIO)
                 seen.append(rows + start)
                 shown.append(columns)
