@@ -7,7 +7,8 @@ import numpy as np
 from campose_core.errors import AlignmentError
 from campose_core.geometry import Array, Pose, Similarity
 from campose_core.map_scale import UNKNOWN, MapScale, ScaleBasis
-from campose_core.mapping.alignment.level import standing_at_origin
+from campose_core.mapping.alignment.level import level_rotation, standing_at_origin
+from campose_core.mapping.floor_stood_on import is_stood_on
 from campose_core.mapping.gathered import Level
 from campose_core.mapping.landmarks import Landmarks
 from campose_core.scene import Alignment, Scene
@@ -31,26 +32,29 @@ def align_without_scale(
     camera. camera_height_m: above the floor, None for what is usual.
 
     Raises:
-        AlignmentError: a height was given, and no floor was seen.
+        AlignmentError: a height was given, and no floor was seen that the camera was carried over.
     """
     ordered = [poses[name] for name in sorted(poses)]
     landmarks = _landmarks(scene)
     anchor = ordered[0].translation if landmarks is None else landmarks.frame_positions[_first(landmarks)]
     by_level = "no level" if level is None else f"level by {level.method}"
     residual = {} if level is None else {"tilt_deg": level.up_deg}
-    if level is None or level.floor is None:
+    floor = None if level is None or landmarks is None else _floor_stood_on(landmarks, level)
+    if level is None or floor is None:
         if camera_height_m is not None:
             raise AlignmentError(
                 f"--camera-height {camera_height_m:g}: no floor was seen, so that the height gives no scale: leave it "
                 "out, and poses are in a unit of the map's own; or record again with the floor in view"
             )
-        similarity = _in_own_unit(ordered, landmarks, None if level is None else level.up)
+        scale = 1.0 if landmarks is None else DEPTH_UNITS / _median_depth(landmarks)
+        up = ordered[0].rotation.apply([0.0, -1.0, 0.0]) if level is None else level.up
+        similarity = _standing(ordered if level is not None else ordered[:1], scale, up, 0.0)
         return Alignment(similarity, f"a unit of its own, {by_level}", residual, scale=UNKNOWN)
     how, height_m, sigma = "assumed", CARRIED_M, CARRIED_SIGMA
     if camera_height_m is not None:
         how, height_m, sigma = "given", camera_height_m, GIVEN_SIGMA
-    above = float(np.median(np.array([pose.translation for pose in ordered]) @ level.up)) - level.floor
-    similarity = standing_at_origin(ordered, height_m / above, level.up, height_m)
+    above = float(np.median(np.array([pose.translation for pose in ordered]) @ level.up)) - floor
+    similarity = _standing(ordered, height_m / above, level.up, height_m)
     x, y, z = similarity.transform(anchor).tolist()
     return Alignment(
         similarity,
@@ -77,14 +81,18 @@ def explained(scene: Scene, alignment: Alignment) -> str:
     return f"scale assumed: {said} carried {height}; {cure}"
 
 
-def _in_own_unit(ordered: list[Pose], landmarks: Landmarks | None, up: Array | None) -> Similarity:
-    scale = 1.0 if landmarks is None else DEPTH_UNITS / _median_depth(landmarks)
-    if up is not None:
-        try:
-            return standing_at_origin(ordered, scale, up, 0.0)
-        except AlignmentError:  # all cameras look straight up or down: level is all there is
-            up = ordered[0].rotation.apply([0.0, -1.0, 0.0])
-    return standing_at_origin(ordered[:1], scale, ordered[0].rotation.apply([0.0, -1.0, 0.0]), 0.0)
+def _standing(ordered: list[Pose], scale: float, up: Array, height_m: float) -> Similarity:
+    try:
+        return standing_at_origin(ordered, scale, up, height_m)
+    except AlignmentError:  # all cameras look straight up or down: any x will do
+        level = Similarity(scale, level_rotation(up), np.zeros(3))
+        positions = level.transform(np.array([pose.translation for pose in ordered]))
+        x, y, z = *positions[0, :2], np.median(positions[:, 2]) - height_m
+        return Similarity(scale, level.rotation, -np.array([x, y, z]))
+
+
+def _floor_stood_on(landmarks: Landmarks, level: Level) -> float | None:
+    return level.floor if level.floor is not None and is_stood_on(landmarks, level.up, level.floor) else None
 
 
 def _median_depth(landmarks: Landmarks) -> float:
