@@ -127,7 +127,7 @@ def _health(diagnosis: Diagnosis) -> list[str]:
     parts = [f"by {health['method']}"]
     if scale.caution():
         parts[0] += f"; {scale.caution()}"
-    if "median_m" in health["residual"]:
+    if "median_m" in health["residual"] and scale.is_known:
         parts[0] += f" to {100 * health['residual']['median_m']:.2g} cm"
     agreeing = [check for check in health["checks"] if check.get("agree")]
     if agreeing:
