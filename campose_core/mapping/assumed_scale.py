@@ -8,7 +8,7 @@ from campose_core.errors import AlignmentError
 from campose_core.geometry import Array, Pose, Similarity
 from campose_core.map_scale import UNKNOWN, MapScale, ScaleBasis
 from campose_core.mapping.alignment.level import level_rotation, standing_at_origin
-from campose_core.mapping.floor_stood_on import is_stood_on
+from campose_core.mapping.carried_height import carried_height
 from campose_core.mapping.gathered import Level
 from campose_core.mapping.landmarks import Landmarks
 from campose_core.scene import Alignment, Scene
@@ -39,8 +39,8 @@ def align_without_scale(
     anchor = ordered[0].translation if landmarks is None else landmarks.frame_positions[_first(landmarks)]
     by_level = "no level" if level is None else f"level by {level.method}"
     residual = {} if level is None else {"tilt_deg": level.up_deg}
-    floor = None if level is None or landmarks is None else _floor_stood_on(landmarks, level)
-    if level is None or floor is None:
+    above = None if level is None or landmarks is None else carried_height(landmarks, level.up)
+    if level is None or above is None:
         if camera_height_m is not None:
             raise AlignmentError(
                 f"--camera-height {camera_height_m:g}: no floor was seen, so that the height gives no scale: leave it "
@@ -53,7 +53,6 @@ def align_without_scale(
     how, height_m, sigma = "assumed", CARRIED_M, CARRIED_SIGMA
     if camera_height_m is not None:
         how, height_m, sigma = "given", camera_height_m, GIVEN_SIGMA
-    above = float(np.median(np.array([pose.translation for pose in ordered]) @ level.up)) - floor
     similarity = _standing(ordered, height_m / above, level.up, height_m)
     x, y, z = similarity.transform(anchor).tolist()
     return Alignment(
@@ -89,10 +88,6 @@ def _standing(ordered: list[Pose], scale: float, up: Array, height_m: float) -> 
         positions = level.transform(np.array([pose.translation for pose in ordered]))
         x, y, z = *positions[0, :2], np.median(positions[:, 2]) - height_m
         return Similarity(scale, level.rotation, -np.array([x, y, z]))
-
-
-def _floor_stood_on(landmarks: Landmarks, level: Level) -> float | None:
-    return level.floor if level.floor is not None and is_stood_on(landmarks, level.up, level.floor) else None
 
 
 def _median_depth(landmarks: Landmarks) -> float:

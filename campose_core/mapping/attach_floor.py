@@ -8,6 +8,7 @@ from typing import Any
 from campose_core.errors import FloorError
 from campose_core.files import replacing
 from campose_core.floor import FloorMap
+from campose_core.map_scale import ScaleBasis
 from campose_core.mapping.drawing import DrawingKind, floor_from_drawing
 from campose_core.mapping.floor_from_landmarks import floor_from_landmarks
 from campose_core.mapping.landmarks import Landmarks
@@ -70,7 +71,9 @@ def attach_floor_from_landmarks(
         raise FloorError(f"the scale of {scene.path} is unknown, and a floor map is in metres")
     recorded = sorted({frame.source for frame in scene.posed_frames()})
     paths = [scene.trajectory(source).positions[:, :2] for source in recorded]
-    floor = floor_from_landmarks(landmarks.transformed(scene.alignment.map_from_sfm), paths, radius_m)
+    # An assumed scale comes from the floor that was seen, and z = 0 lies on it.
+    floor_z = 0.0 if scene.scale.basis is ScaleBasis.ASSUMED else None
+    floor = floor_from_landmarks(landmarks.transformed(scene.alignment.map_from_sfm), paths, radius_m, floor_z)
     return _attach(scene, floor, {"landmarks": str(scene.path)}, keepout_yaml, radius_m, max_snap_m)
 
 

@@ -58,16 +58,18 @@ class _Canvas:
         return found
 
 
-def floor_from_landmarks(landmarks: Landmarks, paths: Sequence[Array], radius_m: float) -> FloorMap:
+def floor_from_landmarks(
+    landmarks: Landmarks, paths: Sequence[Array], radius_m: float, floor_z: float | None = None
+) -> FloorMap:
     """A map of free, occupied and unknown cells of 5 cm.
 
     landmarks: in the map frame (metres, z up). paths: one (N, 2) for each recording, where the camera was carried; the
-    floor `radius_m` around it is free.
+    floor `radius_m` around it is free. floor_z: where the floor is known to be; None takes the one that was seen.
 
     Raises:
         FloorError: the landmarks are not metric and level, or nobody walked.
     """
-    floor_z = _floor_height(landmarks)
+    floor_z = _floor_height(landmarks) if floor_z is None else floor_z
     walked_points = np.concatenate([*(_filled_in(path) for path in paths), np.empty((0, 2))])
     if len(walked_points) == 0:
         raise FloorError("no frame has a pose in the map: nobody walked there, so that nothing is known to be free")

@@ -6,18 +6,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from landmark_buildings import anywhere, empty_room, round_walk, seen_from, without
+from landmark_buildings import anywhere, empty_room, round_walk, seen_from, surveyed, without
 from recorded_walks import mapped_scene
 from scipy.spatial.transform import Rotation
 from two_rooms import drive, floor_map, mapped, scene_at
 
+from campose_core.capture.building import build_world
 from campose_core.cli.main import main
 from campose_core.floor import FloorMap
 from campose_core.geometry import Pose
 from campose_core.map_scale import MEASURED, UNKNOWN, ScaleBasis
 from campose_core.mapping.assumed_scale import CARRIED_M, CARRIED_SIGMA, DEPTH_UNITS, GIVEN_SIGMA
 from campose_core.mapping.attach_floor import attach_floor, attach_floor_from_landmarks
-from campose_core.mapping.floor_stood_on import is_stood_on
+from campose_core.mapping.carried_height import carried_height
 from campose_core.mapping.landmarks import Landmarks
 from campose_core.scene import Scene
 from campose_core.scene_floor import walkable_of, why_not_snapped
@@ -157,15 +158,40 @@ def test_a_table_is_no_floor(tmp_path, capsys, below):
     assert scene.scale == UNKNOWN
 
 
-def test_a_floor_is_the_lowest_and_below_the_cameras():
-    landmarks, up = room(), np.array([0.0, 0.0, 1.0])
-    assert is_stood_on(landmarks, up, 0.0)
-    assert not is_stood_on(landmarks, up, 0.8)
+UP = np.array([0.0, 0.0, 1.0])
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("height", [0.3, 0.6, 1.45, 1.9])
+def test_the_height_of_a_camera_over_the_floor_in_any_frame(seed, height):
+    sfm_from_map = anywhere(seed)
+    found = carried_height(room(height, seed).transformed(sfm_from_map), sfm_from_map.rotation.apply(UP))
+    assert found / sfm_from_map.scale == pytest.approx(height, rel=0.02)
+
+
+def test_a_furnished_floor_that_bends_like_a_long_map():
+    walk = surveyed(build_world("demo", 0))
+    assert carried_height(walk, UP) == pytest.approx(0.6, rel=0.02)
+    bent = [points + 0.01 * points[:, :1] ** 2 * UP for points in (walk.xyz, walk.frame_positions)]
+    assert np.ptp(bent[1][:, 2]) > 0.3
+    assert carried_height(replace(walk, xyz=bent[0], frame_positions=bent[1]), UP) == pytest.approx(0.6, rel=0.05)
+
+
+def test_a_floor_is_below_the_cameras():
+    """Somewhere else the same plane is a table, a ledge or the floor of a shop window."""
+    landmarks = room()
     beside = replace(landmarks, frame_positions=landmarks.frame_positions + np.array([9.0, 0.0, 0.0]))
-    assert not is_stood_on(beside, up, 0.0)
-    assert not is_stood_on(
-        replace(landmarks, observed=landmarks.observed[:0], observed_by=landmarks.observed_by[:0]), up, 0
-    )
+    assert carried_height(beside, UP) is None
+    unseen = replace(landmarks, observed=landmarks.observed[:0], observed_by=landmarks.observed_by[:0])
+    assert carried_height(unseen, UP) is None
+
+
+def test_walls_and_a_cloud_have_no_floor():
+    generator = np.random.default_rng(0)
+    assert carried_height(only_walls(room()), UP) is None
+    landmarks = room()
+    cloud = generator.uniform((-3, -2.5, 0), (3, 2.5, 2.5), landmarks.xyz.shape)
+    assert carried_height(replace(landmarks, xyz=cloud), UP) is None
 
 
 def test_a_reference_afterwards_puts_map_and_floor_right(tmp_path, capsys):
