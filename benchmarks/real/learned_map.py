@@ -25,7 +25,7 @@ from campose_core.progress import say
 VERSION = 1
 EXHAUSTIVE_UP_TO = 60  # pictures
 NEIGHBOURS = 5
-MOST_ALIKE = 15
+MOST_ALIKE = 12
 
 
 @dataclass(frozen=True)

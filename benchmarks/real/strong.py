@@ -48,19 +48,17 @@ class StrongMap(Way):
         pairs = [
             (name, placed[index]) for name in names for index in alike.nearest(found[name].descriptors, MOST_ALIKE)
         ]
-        matches = self._matches(other, pairs)
+        seen: dict[str, list[tuple[Array, Array]]] = {name: [] for name in names}
+        for (name, mapped), matches in zip(pairs, self._matches(other, pairs), strict=True):
+            landmark_of, xyz = shown[mapped]
+            landmarks = landmark_of[matches[:, 1]]
+            seen[name].append((found[name].pixels[matches[landmarks >= 0, 0]], xyz[landmarks[landmarks >= 0]]))
         rows: dict[str, Row] = {}
         for part in pictures:
             camera = other.camera_of(part)
             for key, name in zip(part.keys, part.files, strict=True):
-                pixels, xyz = [np.zeros((0, 2))], [np.zeros((0, 3))]
-                for (first, second), rows_of_pair in zip(pairs, matches, strict=True):
-                    if first == name:
-                        which, where = shown[second]
-                        landmark = which[rows_of_pair[:, 1]]
-                        pixels.append(found[name].pixels[rows_of_pair[landmark >= 0, 0]])
-                        xyz.append(where[landmark[landmark >= 0]])
-                rows[key] = pnp(np.concatenate(pixels), np.concatenate(xyz), camera)
+                pixels, xyz = (np.concatenate(arrays) for arrays in zip(*seen[name], strict=True))
+                rows[key] = pnp(pixels, xyz, camera)
         return rows
 
     def _matches(self, other: StrongMap, pairs: Sequence[tuple[str, str]]) -> list[NDArray[np.uint32]]:
