@@ -129,7 +129,9 @@ def align_scene(scene: Scene, request: AlignRequest) -> Scene:
         say(f"align: not used: {refusal}")
     for note in (note for evidence in (*everything, applied) for note in evidence.notes):
         say(f"align: {note}")
-    checks = [compare(applied, other, path_sfm) for other in everything if other.name != applied.name]
+    # What gave the level agrees with it.
+    others = [one for one in everything if one.name != applied.name and (one.up is None or one.up is not applied.up)]
+    checks = [compare(applied, other, path_sfm) for other in others]
     for check in checks:
         if not check.agree and check.method in asked_names and applied.name in asked_names:
             raise AlignmentError(

@@ -35,6 +35,12 @@ def test_a_robot_that_stands_is_told_of_once_upright_on_the_floor() -> None:
     assert np.diagonal(start.covariance)[[0, 1, 5]] == pytest.approx(np.diagonal(SURE)[[0, 1, 5]])
 
 
+def test_what_the_whole_map_is_wrong_by_does_not_keep_a_robot_from_its_place_in_it() -> None:
+    wide = SURE + np.diag([1.0, 1.0, 0.0, 0.0, 0.0, 0.0])
+    (start,) = told([seen(i, at(1.0), wide)._replace(within_map_covariance=SURE) for i in range(30)])
+    assert np.diagonal(start.covariance)[[0, 1, 5]] == pytest.approx(np.diagonal(SURE)[[0, 1, 5]])
+
+
 @pytest.mark.parametrize(
     "results",
     [

@@ -20,6 +20,7 @@ from campose_core.cli.main import main
 from campose_core.cli.update import train_again
 from campose_core.errors import AlignmentError, MappingError
 from campose_core.geometry import pose_error
+from campose_core.map_scale import MapScale, ScaleBasis
 from campose_core.mapping.landmarks import Landmarks
 from campose_core.mapping.register import SfmPoses
 from campose_core.mapping.split import split
@@ -32,6 +33,7 @@ pytestmark = pytest.mark.slow
 
 WORLD = build_world("small", 0)
 CABINET = WORLD.boxes[10]  # by the north wall
+ASSUMED = MapScale(ScaleBasis.ASSUMED, 0.15, (1.0, 2.0, 0.6))  # as a mark; it is right
 SHIFT = (-1.69, 0.0, 0.0)  # to a free place by the same wall
 
 
@@ -60,7 +62,10 @@ def updated(small_scene, changed, tmp_path_factory) -> Updated:
 
     folder = tmp_path_factory.mktemp("updated")
     options = replace(QUICK, **SMALL, epochs=1)
-    train(split(Scene.open(shutil.copytree(small_scene, folder / "before"))), "posenet-tiny", options)
+    before = Scene.open(shutil.copytree(small_scene, folder / "before"))
+    assert before.alignment is not None
+    before = replace(before, alignment=replace(before.alignment, scale=ASSUMED))
+    train(split(before), "posenet-tiny", options)
     scene = Scene.open(shutil.copytree(folder / "before", folder / "scene", copy_function=shutil.copy2))
     scene, report = update_scene(
         scene, changed / "changed.bag", UpdateOptions(fps=None, reference=changed / "changed.tum")
@@ -109,6 +114,7 @@ def test_poses_cameras_and_alignment_of_before_do_not_move(updated):
     assert after.alignment is not None
     assert before.alignment is not None
     assert after.alignment.to_dict() == before.alignment.to_dict()
+    assert after.scale == ASSUMED
     assert after.cameras["mapping"] == before.cameras["mapping"]
     rows = [frame for frame in after.frames if frame.source != "changed"]
     for old_row, row in zip(before.frames, rows, strict=True):

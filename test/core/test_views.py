@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,11 @@ from campose_core.capture.bag_writer import write_bag
 from campose_core.capture.frame import Frame
 from campose_core.cli.main import main
 from campose_core.geometry import Pose, pose_error
+from campose_core.map_scale import UNKNOWN, MapScale, ScaleBasis
 from campose_core.visualization.mcap import write_source
 from campose_core.visualization.recording_view import RecordingView
 from campose_core.visualization.scene_view import SceneView
-from campose_core.visualization.topics import IMAGE, LATCHED, REFERENCE_PATH, TF_STATIC, TYPES
+from campose_core.visualization.topics import IMAGE, LATCHED, MAP, REFERENCE_PATH, TF_STATIC, TYPES
 
 STAMPS = [1_700_000_000_000_000_000 + 100_000_000 * i for i in range(8)]
 OFFSET = Pose(Rotation.from_rotvec([0, 0, np.radians(2)]), [0.03, -0.04, 0.0])
@@ -59,6 +61,22 @@ def test_a_scene_with_its_sources_one_after_the_other(tmp_path):
     for (stamp_ns, message), frame in zip(found["/localizer/pose"], scene.posed_frames(), strict=True):
         assert stamp_of(message) == stamp_ns
         assert max(pose_error(pose_of(message.pose), frame.map_from_cam)) < 1e-7
+
+
+def test_a_scale_that_nothing_measured_is_told_and_a_floor_that_lies_elsewhere_is_not_shown(tmp_path):
+    scene = small_scene(tmp_path / "scene")
+    for scale in (MapScale(ScaleBasis.ASSUMED, 0.15), UNKNOWN):
+        view = SceneView(replace(scene, alignment=replace(scene.alignment, scale=scale)))
+        write_source(tmp_path / "scene.mcap", view)
+        found = read(tmp_path / "scene.mcap")
+        assert MAP not in found  # it was given, and nothing has shown where it lies
+        told = found["/diagnostics"][0][1].status[0]
+        assert scale.in_words() in told.message
+        assert values(found["/diagnostics"][0][1])["scale"] == scale.in_words().removeprefix("scale ")
+    own = scene.with_step("floor", {"landmarks": str(scene.path)})
+    assumed = replace(own, alignment=replace(scene.alignment, scale=MapScale(ScaleBasis.ASSUMED, 0.15)))
+    assert MAP in SceneView(assumed).topics
+    assert MAP not in SceneView(replace(own, alignment=replace(scene.alignment, scale=UNKNOWN))).topics
 
 
 def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path):
