@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.real.answers import Poses
-from campose_core.camera import Camera, pixels_from_colmap, pixels_to_colmap
+from benchmarks.real.picture_features import PictureFeatures
+from campose_core.camera import Camera, pixels_to_colmap
 from campose_core.geometry import Array
 from campose_core.mapping.colmap import (
     from_colmap_camera,
@@ -18,21 +19,13 @@ from campose_core.mapping.colmap import (
     model_poses,
     to_colmap_camera,
 )
-from campose_core.mapping.features import Float32, descriptors_to_unit
+from campose_core.mapping.features import Float32
 from campose_core.mapping.pnp import nearest_in
 
 RATIO = 0.8  # Lowe's, and COLMAP's default
 MIN_INLIERS = 20
 Row = list[float] | None  # model_from_cam as x, y, z, qx, qy, qz, qw; None is LOST
 AT_ONCE = 50_000_000  # similarities of features and landmarks that are in memory
-
-
-@dataclass(frozen=True)
-class PictureFeatures:
-    """pixels (N, 2), centres at integers; descriptors (N, D) of unit length."""
-
-    pixels: Array
-    descriptors: Float32
 
 
 @dataclass(frozen=True)
@@ -47,7 +40,7 @@ class LandmarkTable:
         """From COLMAP's model and the features of its images by name."""
         points = load_pycolmap().Reconstruction(model)
         row_of = {point_id: row for row, point_id in enumerate(points.points3D)}
-        width = next(iter(features.values())).descriptors.shape[1]
+        width = next(iter(features.values())).stored.shape[1]
         sums = np.zeros((len(row_of), width), dtype=np.float32)
         for image_id in points.reg_image_ids():
             image = points.image(image_id)
@@ -90,16 +83,6 @@ def pnp(pixels: Array, xyz: Array, camera: Camera) -> Row:
         return None
     pose = from_colmap_pose(found["cam_from_world"].inverse())
     return [float(value) for value in (*pose.translation, *pose.quat_xyzw)]
-
-
-def read_features(database: Path) -> dict[str, PictureFeatures]:
-    """SIFT features of a COLMAP database by image name."""
-    found = {}
-    with load_pycolmap().Database.open(database) as db:
-        for image in db.read_all_images():
-            pixels = pixels_from_colmap(np.asarray(db.read_keypoints(image.image_id), dtype=np.float64)[:, :2])
-            found[image.name] = PictureFeatures(pixels, descriptors_to_unit(db.read_descriptors(image.image_id).data))
-    return found
 
 
 def model_cameras(model: Path) -> dict[tuple[int, int], Camera]:

@@ -12,10 +12,10 @@ import numpy as np
 
 from benchmarks.real.colmap_stages import run_stage
 from benchmarks.real.kept import kept
-from benchmarks.real.landmark_search import PictureFeatures
 from benchmarks.real.learned_features import FEATURES, LONG_SIDE, extracted, feature_file, matched
 from benchmarks.real.mappers import BestModel, best_model
 from benchmarks.real.pairs import all_pairs, most_alike, near_in_time, write_pairs
+from benchmarks.real.picture_features import PictureFeatures, read_learned
 from benchmarks.real.pictures import Pictures, groups_by_size
 from campose_core.camera import pixels_to_colmap
 from campose_core.errors import MappingError
@@ -50,11 +50,7 @@ class LearnedFeatures:
 
     def read(self, names: Iterable[str]) -> dict[str, PictureFeatures]:
         """By the names that `Pictures.files` gives."""
-        found = {}
-        for name in names:
-            with np.load(self.file(name)) as file:
-                found[name] = PictureFeatures(file["pixels"].astype(float), file["descriptors"].astype(np.float32))
-        return found
+        return {name: read_learned(self.file(name)) for name in names}
 
     def file(self, name: str) -> Path:
         return feature_file(self.out / name.split("/")[0], name)
@@ -88,7 +84,7 @@ def _match(features: LearnedFeatures, pictures: Sequence[Pictures], folder: Path
     if len(names) <= EXHAUSTIVE_UP_TO:
         pairs = write_pairs(folder / "pairs.txt", all_pairs(names))
     else:
-        alike = most_alike(names, [found[name].descriptors for name in names], MOST_ALIKE)
+        alike = most_alike(names, [found[name] for name in names], MOST_ALIKE)
         pairs = write_pairs(folder / "pairs.txt", near_in_time(sequences, NEIGHBOURS), alike)
     say(f"{what}: {len(pairs)} pairs of {len(names)} pictures")
     together = folder / "features"

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from campose_core.mapping.features import Float32
+from benchmarks.real.picture_features import PictureFeatures
 from campose_core.mapping.vlad import Vlad
 
 SEED = 0
+SAMPLES = 300  # features of each picture that the words are made of
 
 
 def all_pairs(names: Sequence[str]) -> list[tuple[str, str]]:
@@ -30,20 +31,21 @@ def near_in_time(sequences: Sequence[Sequence[str]], overlap: int, quadratic: bo
 
 
 class GlobalDescriptors:
-    """Of pictures with descriptors (N_i, D) of unit length each: a VLAD over words of their own."""
+    """Of pictures: a VLAD over words of their own."""
 
-    def __init__(self, descriptors: Sequence[Float32]) -> None:
-        self._vlad = Vlad.fit([rows[:: max(1, len(rows) // 300)] for rows in descriptors if len(rows)], SEED)
-        self.table = np.stack([self._vlad.describe(rows) for rows in descriptors])
+    def __init__(self, features: Sequence[PictureFeatures]) -> None:
+        some = [PictureFeatures(one.pixels, one.stored[:: max(1, len(one.stored) // SAMPLES)]) for one in features]
+        self._vlad = Vlad.fit([one.descriptors for one in some if len(one.stored)], SEED)
+        self.table = np.stack([self._vlad.describe(one.descriptors) for one in features])
 
-    def nearest(self, descriptors: Float32, count: int) -> list[int]:
+    def nearest(self, features: PictureFeatures, count: int) -> list[int]:
         """The pictures most like another one, that first which is most alike."""
-        return [int(index) for index in np.argsort(-(self.table @ self._vlad.describe(descriptors)))[:count]]
+        return [int(index) for index in np.argsort(-(self.table @ self._vlad.describe(features.descriptors)))[:count]]
 
 
-def most_alike(names: Sequence[str], descriptors: Sequence[Float32], count: int) -> list[tuple[str, str]]:
+def most_alike(names: Sequence[str], features: Sequence[PictureFeatures], count: int) -> list[tuple[str, str]]:
     """Each with the `count` whose global descriptors are nearest."""
-    table = GlobalDescriptors(descriptors).table
+    table = GlobalDescriptors(features).table
     similarity = table @ table.T
     np.fill_diagonal(similarity, -np.inf)
     nearest = np.argsort(-similarity, axis=1)[:, : min(count, len(names) - 1)]

@@ -17,9 +17,10 @@ from typing import Any
 
 from benchmarks.real.colmap_stages import run_stage
 from benchmarks.real.kept import kept
-from benchmarks.real.landmark_search import LandmarkTable, PictureFeatures, Row, read_features
+from benchmarks.real.landmark_search import LandmarkTable, Row
 from benchmarks.real.mappers import BestModel, best_model
 from benchmarks.real.pairs import all_pairs, most_alike, near_in_time, write_pairs
+from benchmarks.real.picture_features import PictureFeatures, read_sift
 from benchmarks.real.pictures import Pictures, groups_by_size
 from benchmarks.real.way import Way
 from campose_core.progress import say
@@ -59,11 +60,11 @@ class PlainMap(Way):
             return {}
 
         kept(self.out / "query_features", inputs, compute)
-        return read_features(self.out / "query_features" / "database.db")
+        return read_sift(self.out / "query_features" / "database.db")
 
     @cached_property
     def _landmarks(self) -> LandmarkTable:
-        return LandmarkTable.of_model(self.model, read_features(self.out / "features" / "database.db"))
+        return LandmarkTable.of_model(self.model, read_sift(self.out / "features" / "database.db"))
 
     def _extract(self, folder: Path) -> dict[str, Any]:
         say(f"{self.what}: features")
@@ -79,8 +80,8 @@ class PlainMap(Way):
         if len(names) <= EXHAUSTIVE_UP_TO:
             pairs = write_pairs(folder / "pairs.txt", all_pairs(names))
         else:
-            found = read_features(folder / "database.db")
-            alike = most_alike(names, [found[name].descriptors for name in names], MOST_ALIKE)
+            found = read_sift(folder / "database.db")
+            alike = most_alike(names, [found[name] for name in names], MOST_ALIKE)
             pairs = write_pairs(folder / "pairs.txt", near_in_time(sequences, NEIGHBOURS, quadratic=True), alike)
         say(f"{self.what}: {len(pairs)} pairs of {len(names)} frames")
         database = str(folder / "database.db")

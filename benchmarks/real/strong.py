@@ -44,10 +44,8 @@ class StrongMap(Way):
         names = [name for part in pictures for name in part.files]
         found, shown = other.features.read(names), self._landmarks
         placed = sorted(shown)
-        alike = GlobalDescriptors([self.features.read([name])[name].descriptors for name in placed])
-        pairs = [
-            (name, placed[index]) for name in names for index in alike.nearest(found[name].descriptors, MOST_ALIKE)
-        ]
+        alike = GlobalDescriptors(list(self.features.read(placed).values()))
+        pairs = [(name, placed[index]) for name in names for index in alike.nearest(found[name], MOST_ALIKE)]
         seen: dict[str, list[tuple[Array, Array]]] = {name: [] for name in names}
         for (name, mapped), matches in zip(pairs, self._matches(other, pairs), strict=True):
             landmark_of, xyz = shown[mapped]
