@@ -27,7 +27,8 @@ def why_not_snapped(scene: Scene) -> str:
         return ""
     if scene.scale.is_known and has_own_floor(scene):
         return ""
-    return f"poses are not snapped to the floor map, which lies elsewhere: its {scene.scale.in_words()}"
+    words = scene.scale.in_words()
+    return f"{words}: nothing has shown where in the map the floor map lies, so poses are not snapped to it"
 
 
 def walkable_of(scene: Scene) -> WalkableMap | None:

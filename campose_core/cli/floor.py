@@ -15,6 +15,7 @@ from campose_core.mapping.plan import resolution_from_points
 from campose_core.mapping.plan_registration import PlanPlace, register_plan
 from campose_core.progress import say
 from campose_core.scene import Scene
+from campose_core.scene_floor import why_not_snapped
 from campose_core.snap_targets import walkable_cells
 from campose_core.walkable import DEFAULT_MAX_SNAP_M, DEFAULT_RADIUS_M
 
@@ -70,6 +71,8 @@ def run(options: Namespace) -> None:
     else:
         made_from = "landmarks and walked path"
         scene = attach_floor_from_landmarks(scene, **common)
+    if why_not_snapped(scene):
+        say(f"floor: WARNING: {why_not_snapped(scene)}: run `campose align {scene.path}`, which matches the two")
     floor = FloorMap.load(scene.floor_yaml)
     keepout = None if options.keepout is None else FloorMap.load(options.keepout)
     rows, columns = floor.shape

@@ -76,4 +76,4 @@ def test_the_node_says_what_its_metres_rest_on(
         assert "scale assumed (15 %)" in said
     if basis is ScaleBasis.UNKNOWN:
         assert "scale unknown: poses are in a unit of the map's own" in said
-        assert "poses are not snapped to the floor map" in said
+        assert "so poses are not snapped to it" in said
