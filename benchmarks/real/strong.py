@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.real.landmark_search import Row, pnp
-from benchmarks.real.learned_features import feature_file, matched
+from benchmarks.real.learned_features import feature_file, matched, read_matches
 from benchmarks.real.learned_map import LearnedFeatures, learned_model
 from benchmarks.real.mappers import BestModel
 from benchmarks.real.pairs import GlobalDescriptors
@@ -59,7 +59,7 @@ class StrongMap(Way):
                 rows[key] = pnp(pixels, xyz, camera)
         return rows
 
-    def _matches(self, other: StrongMap, pairs: Sequence[tuple[str, str]]) -> list[NDArray[np.uint32]]:
+    def _matches(self, other: StrongMap, pairs: Sequence[tuple[str, str]]) -> list[NDArray[np.int64]]:
         """Of pairs of a picture of `other` and one of this set."""
         with TemporaryDirectory() as temporary:
             folder = Path(temporary)
@@ -69,8 +69,7 @@ class StrongMap(Way):
             for name in {second for _, second in pairs}:
                 feature_file(folder, f"map/{name}").symlink_to(self.features.file(name).resolve())
             matched("aliked", folder, [(first, f"map/{second}") for first, second in pairs], folder)
-            with np.load(folder / "matches.npz") as rows:
-                return [rows[str(at)].astype(np.int64) for at in range(len(pairs))]
+            return read_matches(folder)
 
     @cached_property
     def _landmarks(self) -> dict[str, tuple[NDArray[np.int64], Array]]:
