@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,14 @@ MODEL_PARAMS = {
     "OPENCV": ("fx", "fy", "cx", "cy", "k1", "k2", "p1", "p2"),
     "FULL_OPENCV": ("fx", "fy", "cx", "cy", "k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6"),
     "OPENCV_FISHEYE": ("fx", "fy", "cx", "cy", "k1", "k2", "k3", "k4"),
-}
+    # OpenCV's CALIB_THIN_PRISM_MODEL, which COLMAP lacks: the rational model, and a lens that is not quite parallel.
+    "OPENCV_THIN_PRISM": (
+        "fx", "fy", "cx", "cy", "k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6", "s1", "s2", "s3", "s4",
+    ),
+}  # fmt: skip
+MAX_NEWTON_STEPS = 8
+STEP_X, STEP_Y = 1e-7 * np.eye(2)
+PROFILE_ANGLES = np.radians(np.linspace(0.0, 89.0, 1781))
 PIXEL_PARAMS = {"f", "fx", "fy", "cx", "cy"}
 
 
@@ -87,7 +95,9 @@ class Camera:
             if len(d) == 4 or d[4] == 0:
                 return cls("OPENCV", width, height, (*pinhole, *d[:4]))
             return cls("FULL_OPENCV", width, height, (*pinhole, *d, 0.0, 0.0, 0.0))
-        if distortion_model == "rational_polynomial" and len(d) >= 8 and not any(d[8:]):
+        if distortion_model == "rational_polynomial" and len(d) >= 8 and not any(d[12:]):
+            if any(d[8:]):
+                return cls("OPENCV_THIN_PRISM", width, height, (*pinhole, *d[:12]))
             return cls("FULL_OPENCV", width, height, (*pinhole, *d[:8]))
         raise GeometryError(f"camera_info has an unsupported distortion: {distortion_model!r} with {len(d)} numbers")
 
@@ -133,27 +143,92 @@ class Camera:
         return np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
 
     def distort(self, rays: ArrayLike) -> Array:
-        """Distorted image-plane coordinates (N, 2) of normalised rays (N, 2) = (x / z, y / z)."""
+        """Distorted image-plane coordinates (N, 2) of normalised rays (N, 2) = (x / z, y / z).
+
+        OpenCV, "Camera Calibration and 3D Reconstruction": Brown's model with the rational and the thin prism terms;
+        of OPENCV_FISHEYE the one of Kannala and Brandt, PAMI 2006.
+        """
         x, y = np.asarray(rays, dtype=np.float64).T
-        k1, k2, k3, k4, k5, k6, p1, p2 = (self._param(n) for n in ("k1", "k2", "k3", "k4", "k5", "k6", "p1", "p2"))
         if self.model == "OPENCV_FISHEYE":
             radius = np.hypot(x, y)
-            theta = np.arctan(radius)
-            theta_d = theta * (1 + k1 * theta**2 + k2 * theta**4 + k3 * theta**6 + k4 * theta**8)
-            factor = np.divide(theta_d, radius, out=np.ones_like(radius), where=radius > 1e-12)
+            distorted = self._distorted_radius(np.arctan(radius))
+            factor = np.divide(distorted, radius, out=np.ones_like(radius), where=radius > 1e-12)
             return np.stack([x * factor, y * factor], axis=1)
+        p1, p2, s1, s2, s3, s4 = (self._param(name) for name in ("p1", "p2", "s1", "s2", "s3", "s4"))
         r2 = x * x + y * y
-        radial = (1 + r2 * (k1 + r2 * (k2 + r2 * k3))) / (1 + r2 * (k4 + r2 * (k5 + r2 * k6)))
+        radial = self._radial_factor(r2)
         return np.stack(
-            [x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x), y * radial + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y],
+            [
+                x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x) + r2 * (s1 + r2 * s2),
+                y * radial + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y + r2 * (s3 + r2 * s4),
+            ],
             axis=1,
         )
 
+    def _radial_factor(self, r2: Array) -> Array:
+        k1, k2, k3, k4, k5, k6 = (self._param(name) for name in ("k1", "k2", "k3", "k4", "k5", "k6"))
+        return np.asarray((1 + r2 * (k1 + r2 * (k2 + r2 * k3))) / (1 + r2 * (k4 + r2 * (k5 + r2 * k6))))
+
+    def _distorted_radius(self, angles: Array) -> Array:
+        """How far from the centre of the image plane rays end at these angles to the axis; sideways terms left out."""
+        if self.model == "OPENCV_FISHEYE":
+            k1, k2, k3, k4 = (self._param(name) for name in ("k1", "k2", "k3", "k4"))
+            a2 = angles * angles
+            return np.asarray(angles * (1 + a2 * (k1 + a2 * (k2 + a2 * (k3 + a2 * k4)))))
+        radius = np.tan(angles)
+        return np.asarray(radius * self._radial_factor(radius * radius))
+
+    @cached_property
+    def _profile(self) -> tuple[Array, Array]:
+        """Angles to the axis, and where their rays end in the image plane, as far as that grows with the angle.
+
+        Beyond, a polynomial folds back into the picture, or a rational one jumps: it describes no lens there.
+        """
+        radii = self._distorted_radius(PROFILE_ANGLES)
+        grows = np.append(True, np.diff(radii) > 0)
+        count = len(grows) if grows.all() else int(np.argmin(grows))
+        return PROFILE_ANGLES[:count], radii[:count]
+
+    @property
+    def max_angle(self) -> float:
+        """Radians from the axis, up to which the model describes a lens."""
+        return float(self._profile[0][-1])
+
+    def rays(self, pixels: ArrayLike) -> Array:
+        """Normalised rays (N, 2) = (x / z, y / z) of pixels (N, 2); NaN for pixels that no ray reaches.
+
+        The radial part is inverted by its profile, the rest by Newton's method from there.
+        """
+        distorted = (np.asarray(pixels, dtype=np.float64).reshape(-1, 2) - self.centre) / self.focal
+        angles, radii = self._profile
+        radius = np.hypot(*distorted.T)
+        angle = np.interp(radius, radii, angles)
+        start = np.divide(np.tan(angle), radius, out=np.ones_like(radius), where=radius > 1e-12)
+        rays = distorted * start[:, None]
+        for _ in range(MAX_NEWTON_STEPS):
+            found = self.distort(rays)
+            missing = distorted - found
+            if np.abs(missing).max(initial=0.0) < 1e-12:
+                break
+            by_x = (self.distort(rays + STEP_X) - found) / STEP_X[0]
+            by_y = (self.distort(rays + STEP_Y) - found) / STEP_Y[1]
+            determinant = by_x[:, 0] * by_y[:, 1] - by_x[:, 1] * by_y[:, 0]
+            determinant = np.where(determinant == 0.0, np.inf, determinant)
+            x = (missing[:, 0] * by_y[:, 1] - missing[:, 1] * by_y[:, 0]) / determinant
+            y = (by_x[:, 0] * missing[:, 1] - by_x[:, 1] * missing[:, 0]) / determinant
+            rays = rays + np.stack([x, y], axis=1)
+        reached = np.linalg.norm(self.distort(rays) - distorted, axis=1) < 1e-6
+        return np.where((reached & (np.hypot(*rays.T) < np.tan(self.max_angle)))[:, None], rays, np.nan)
+
     def project(self, points_cam: ArrayLike) -> Array:
-        """Pixels (N, 2) of points (N, 3) in the camera frame; NaN for points that are not in front of the camera."""
+        """Pixels (N, 2) of points (N, 3) in the camera frame; NaN for points that are not in front of the camera, or
+        farther aside than the model describes a lens."""
         points = np.asarray(points_cam, dtype=np.float64).reshape(-1, 3)
         depth = np.where(points[:, 2] > 1e-9, points[:, 2], np.nan)
-        return self.distort(points[:, :2] / depth[:, None]) * self.focal + self.centre
+        rays = points[:, :2] / depth[:, None]
+        if self.max_angle < PROFILE_ANGLES[-1]:
+            rays = np.where(np.hypot(*rays.T)[:, None] < np.tan(self.max_angle), rays, np.nan)
+        return self.distort(rays) * self.focal + self.centre
 
     def resized(self, width: int, height: int) -> Camera:
         """The camera of the same picture at another size; the picture's corners stay its corners."""
@@ -191,4 +266,6 @@ class Camera:
             new["fx"], new["fy"] = old["fy"], old["fx"]
         if "p1" in old:
             new["p1"], new["p2"] = -old["p2"], old["p1"]
+        if "s1" in old:
+            new["s1"], new["s2"], new["s3"], new["s4"] = old["s3"], old["s4"], -old["s1"], -old["s2"]
         return Camera(self.model, self.height, self.width, tuple(new[name] for name in MODEL_PARAMS[self.model]))

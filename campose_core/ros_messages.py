@@ -260,13 +260,17 @@ class RosMessages:
 
 
 def _distortion(camera: Camera) -> tuple[str, Array]:
-    """CameraInfo's distortion_model and D; the orders are OpenCV's (k1, k2, p1, p2, k3, k4, k5, k6)."""
-    extra = dict(zip(("k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6"), [0.0] * 8, strict=True))
-    for name, value in zip(MODEL_PARAMS[camera.model], camera.params, strict=True):
-        if name in extra:
-            extra[name] = value
+    """CameraInfo's distortion_model and D, in OpenCV's order."""
+    known = dict(zip(MODEL_PARAMS[camera.model], camera.params, strict=True))
+
+    def numbers(*names: str) -> Array:
+        return np.array([known.get(name, 0.0) for name in names])
+
     if camera.model == "OPENCV_FISHEYE":
-        return "equidistant", np.array([extra[f"k{i}"] for i in (1, 2, 3, 4)])
+        return "equidistant", numbers("k1", "k2", "k3", "k4")
     if camera.model == "FULL_OPENCV":
-        return "rational_polynomial", np.array(list(extra.values()))
-    return "plumb_bob", np.array([extra[name] for name in ("k1", "k2", "p1", "p2", "k3")])
+        return "rational_polynomial", numbers("k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6")
+    if camera.model == "OPENCV_THIN_PRISM":
+        names = ("k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6", "s1", "s2", "s3", "s4")
+        return "rational_polynomial", numbers(*names)
+    return "plumb_bob", numbers("k1", "k2", "p1", "p2", "k3")

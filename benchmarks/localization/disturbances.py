@@ -43,23 +43,6 @@ def image_motion(camera: Camera, map_from_cam: Pose, map_from_next: Pose, depth_
     return motion if np.linalg.norm(motion) > 0.5 else np.array([1.0, 0.0])
 
 
-def undistorted(camera: Camera, distorted: Array) -> Array:
-    """Normalised rays (N, 2) of distorted image-plane coordinates (N, 2): the inverse of `Camera.distort`.
-
-    By fixed point, x <- x + (distorted - distort(x)), which contracts for the moderate distortions used here.
-
-    Raises:
-        ValueError: it does not.
-    """
-    rays = distorted.copy()
-    for _ in range(100):
-        missing = distorted - camera.distort(rays)
-        if np.abs(missing).max() < 1e-6:
-            return rays
-        rays += missing
-    raise ValueError(f"the distortion of {camera} cannot be inverted by iteration")
-
-
 def through_lens(image: Image, taken_by: Camera, lens: Camera) -> Image:
     """What `lens` would have seen from the same place; `taken_by` has no distortion.
 
@@ -75,7 +58,7 @@ def _source_pixels(taken_by: Camera, lens: Camera) -> NDArray[np.float32]:
     """For each pixel of `lens` the pixel (x, y) of `taken_by`, (H, W, 2)."""
     columns, rows = np.meshgrid(np.arange(lens.width), np.arange(lens.height))
     pixels = np.stack([columns.ravel(), rows.ravel()], axis=1)
-    rays = undistorted(lens, (pixels - lens.centre) / lens.focal)
+    rays = lens.rays(pixels)
     source = (rays * taken_by.focal + taken_by.centre).astype(np.float32).reshape(lens.height, lens.width, 2)
     if source.min() < -1 or (source.max(axis=(0, 1)) > (taken_by.width, taken_by.height)).any():
         raise ValueError(f"{lens} sees more than {taken_by} has taken")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from campose_core.camera import Camera
 from campose_core.capture.frame import Frame, Recording
@@ -11,9 +12,15 @@ from campose_core.errors import CaptureError
 from campose_core.evaluation.estimates import Estimates, FrameOutcome
 from campose_core.localization.estimator import PoseEstimator
 from campose_core.localization.localizer import Status
-from campose_core.mapping.query_camera import camera_of_image, scene_camera
-from campose_core.progress import track
+from campose_core.mapping.features import SiftExtractor
+from campose_core.mapping.landmarks import Landmarks
+from campose_core.mapping.pnp import LandmarkMatcher, solve_pnp
+from campose_core.mapping.query_camera import camera_of_image, cameras_of_shape, scene_camera
+from campose_core.progress import say, track
 from campose_core.scene import Scene
+
+# Frames by which one of several cameras of a scene is chosen: each so many of the first.
+SAMPLE_EVERY, SAMPLE_AMONG = 5, 60
 
 
 def localize_recording(
@@ -42,11 +49,38 @@ def frames_with_camera(
     known, count = camera or recording.camera, 0
     for frame in track(recording.frames(None), description):
         height, width = frame.image.shape[:2]
-        known = known or scene_camera(scene, width, height)
+        known = known or _camera_that_fits(scene, recording, width, height)
         yield frame, camera_of_image(frame, known)
         count += 1
     if count == 0:
         raise CaptureError(f"{recording.name}: no frames to localize")
+
+
+def _camera_that_fits(scene: Scene, recording: Recording, width: int, height: int) -> Camera:
+    """The scene's camera for a recording without intrinsics; of several the one by which most landmarks agree.
+
+    Raises:
+        LocalizationError: the scene has none of that shape, or several and no frame of the sample is found by any.
+    """
+    candidates = cameras_of_shape(scene, width, height)
+    if len(candidates) < 2:
+        return scene_camera(scene, width, height)
+    landmarks = Landmarks.load(scene.sfm_dir / "landmarks.npz")
+    extract, match = SiftExtractor(), LandmarkMatcher(landmarks)
+    agreeing = dict.fromkeys(candidates, 0)
+    for frame in islice(recording.frames(None), 0, SAMPLE_AMONG, SAMPLE_EVERY):
+        features = extract(frame.image)
+        seen, shown = match(features)
+        for camera in candidates:
+            found = solve_pnp(features.pixels[seen], landmarks.xyz[shown], camera)
+            agreeing[camera] += 0 if found is None else len(found.inliers)
+    best = max(candidates, key=agreeing.__getitem__)
+    if not agreeing[best]:
+        return scene_camera(scene, width, height)
+    say(
+        f"{recording.name} has no intrinsics: the camera of {candidates[best]} fits most landmarks"
+    )
+    return best
 
 
 def localize_frames(estimator: PoseEstimator, frames: Iterable[tuple[Frame, Camera]]) -> Estimates:

@@ -12,16 +12,18 @@ from __future__ import annotations
 import ctypes
 import signal
 import zlib  # noqa: F401  (must precede pycolmap, see above)
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
 from scipy.spatial.transform import Rotation
 
-from campose_core.camera import Camera
+from campose_core.camera import Camera, pixels_to_colmap
 from campose_core.extras import load_extra
-from campose_core.geometry import Pose
+from campose_core.geometry import Array, Pose
+
+COLMAP_LACKS = ("OPENCV_THIN_PRISM",)
 
 
 @cache
@@ -48,14 +50,35 @@ def _keeping_sigterm() -> Iterator[None]:
 
 
 def to_colmap_camera(camera: Camera) -> Any:
-    """The pycolmap camera of `camera`, with COLMAP's pixel origin."""
-    model, width, height, params = camera.to_colmap()
-    return load_pycolmap().Camera(model=model, width=width, height=height, params=params)
+    """The pycolmap camera for `camera`, with COLMAP's pixel origin; its pixels are those of `to_colmap_pixels`."""
+    if camera.model not in COLMAP_LACKS:
+        model, width, height, params = camera.to_colmap()
+        return load_pycolmap().Camera(model=model, width=width, height=height, params=params)
+    return to_colmap_camera(Camera("PINHOLE", camera.width, camera.height, (*camera.focal, *camera.centre)))
+
+
+def to_colmap_pixels(camera: Camera, pixels: Array) -> Array:
+    """Where the pycolmap camera of `to_colmap_camera` sees what `camera` sees at pixels (N, 2), with COLMAP's origin.
+
+    NaN where no ray of a lens that COLMAP lacks ends.
+    """
+    if camera.model in COLMAP_LACKS:
+        pixels = camera.rays(pixels) * camera.focal + camera.centre
+    return pixels_to_colmap(pixels)
 
 
 def from_colmap_camera(camera: Any) -> Camera:
     """The Camera of a pycolmap camera, with pixel centres at integers."""
     return Camera.from_colmap(camera.model_name, camera.width, camera.height, list(camera.params))
+
+
+def max_extra_param(cameras: Iterable[Any]) -> float:
+    """COLMAP's bound on distortion coefficients, beyond which it takes a pycolmap camera for bogus.
+
+    Its own, 1, suits lenses that are guessed; measured ones have larger coefficients.
+    """
+    given = [abs(camera.params[i]) for camera in cameras for i in camera.extra_params_idxs()]
+    return max(1.0, 2.0 * max(given, default=0.0))
 
 
 def to_colmap_pose(pose: Pose) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from campose_core.mapping.fading import Looks, Observer, View, from_other_places
 from campose_core.mapping.features import ImageFeatures, descriptors_to_unit
 from campose_core.mapping.find_in_map import FoundFrame, MapFinder, NewFrame
 from campose_core.mapping.landmarks import Landmarks, landmarks_from_model
+from campose_core.mapping.lens import pixels_without_lens, with_lens, without_lens
 from campose_core.mapping.new_keyframes import choose_keyframes, pairs_to_match
 from campose_core.mapping.vlad import Vlad
 
@@ -29,9 +31,9 @@ LOOKS = "looks.npz"
 class GrowingMap:
     """folder: the scene's sfm/, whose database grows in place. ids (N,): COLMAP's of the landmarks (N).
 
-    camera: of the new recording, refined as the map grows when `refine` says so. joined, failed: keyframes that were
-    added, and that were tried in vain. mapped, earlier, now: looks at the landmarks by those who made them, by earlier
-    updates and by this one.
+    given: the camera of the new recording as the growth began with it. camera: the same, refined as the map grows when
+    `refine` says so. joined, failed: keyframes that were added, and that were tried in vain. mapped, earlier, now:
+    looks at the landmarks by those who made them, by earlier updates and by this one.
     """
 
     folder: Path
@@ -39,6 +41,7 @@ class GrowingMap:
     model: Path
     landmarks: Landmarks
     ids: NDArray[np.int64]
+    given: Camera
     camera: Camera
     refine: bool
     mapped: Looks
@@ -61,7 +64,8 @@ class GrowingMap:
             for looks, name in ((mapped, "mapped"), (earlier, "later")):
                 looks.hits[rows] = kept[f"{name}_hits"][columns]
                 looks.looks[rows] = kept[f"{name}_looks"][columns]
-        return cls(folder, work, folder / "model", landmarks, ids, camera, refine, mapped, earlier, _nothing(len(ids)))
+        now = _nothing(len(ids))
+        return cls(folder, work, folder / "model", landmarks, ids, camera, camera, refine, mapped, earlier, now)
 
     def grown(self, frames: Sequence[NewFrame], found: Mapping[str, FoundFrame], scene_frames: Path) -> GrowingMap:
         """With the keyframes among these frames, of the new recording in time order, that the map has use for.
@@ -76,12 +80,16 @@ class GrowingMap:
             return self
         self.work.mkdir(parents=True, exist_ok=True)
         features = self.work / "features.npz"
-        pixels = {f"pixels/{name}": by_name[name].pixels for name in names}
-        write_arrays(features, pixels | {f"descriptors/{name}": by_name[name].descriptors for name in names})
+        arrays: dict[str, NDArray[Any]] = {}
+        for name in names:
+            pixels = pixels_without_lens(self.given, by_name[name].pixels.astype(np.float64))
+            seen = np.isfinite(pixels).all(axis=1)
+            arrays |= {f"pixels/{name}": pixels[seen], f"descriptors/{name}": by_name[name].descriptors[seen]}
+        write_arrays(features, arrays)
         out = self.work / f"model-{len(self.joined) + len(self.failed)}"
         arguments = {
             "images": str(scene_frames), "database": str(self.folder / "database.db"), "model": str(self.model),
-            "out": str(out), "camera": self.camera.to_dict(), "refine": self.refine, "names": names,
+            "out": str(out), "camera": without_lens(self.given).to_dict(), "refine": self.refine, "names": names,
             "again": self.failed, "features": str(features),
             "pairs": pairs_to_match(names, self.failed, by_name, found, self.landmarks, MapFinder(self.landmarks)),
         }  # fmt: skip
@@ -98,7 +106,7 @@ class GrowingMap:
             model=out,
             landmarks=landmarks,
             ids=ids,
-            camera=Camera.from_dict(report["camera"]),
+            camera=with_lens(Camera.from_dict(report["camera"]), self.given),
             mapped=_carried(self.mapped, len(ids), rows, columns),
             earlier=_carried(self.earlier, len(ids), rows, columns),
             now=_nothing(len(ids)),

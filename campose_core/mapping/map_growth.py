@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from campose_core.camera import Camera, pixels_to_colmap
+from campose_core.camera import Camera
 from campose_core.errors import MappingError
 from campose_core.mapping.arrays import read_arrays
-from campose_core.mapping.colmap import from_colmap_camera, load_pycolmap
+from campose_core.mapping.colmap import from_colmap_camera, load_pycolmap, max_extra_param
 
 SEED = 0
 
@@ -38,9 +38,10 @@ def grow(
 ) -> dict[str, Any]:
     """A stage of `campose_core.mapping.stages`: `names`, of one recording and one camera, join the model.
 
-    database: changed in place: gets the new images, their features from the .npz file `features` (`pixels/NAME`,
-    `descriptors/NAME`), and the matches of `pairs`. again: images of an earlier growth that found no place
-    then. model, out: COLMAP folders, before and after. refine: whether the intrinsics `camera` are only a start.
+    database: changed in place: gets the new images, their features from the .npz file `features` (`pixels/NAME` as
+    COLMAP counts them, `descriptors/NAME`), and the matches of `pairs`. again: images of an earlier growth that found
+    no place then. model, out: COLMAP folders, before and after. camera: as COLMAP knows it; refine: whether it is only
+    a start.
     """
     pycolmap = load_pycolmap()
     pycolmap.logging.minloglevel = 0
@@ -56,6 +57,9 @@ def grow(
     work = Path(out).with_suffix(".models")
     work.mkdir(parents=True, exist_ok=True)
     options = _options(constant, set(before.rigs), [*mapped, *names, *again])
+    with pycolmap.Database.open(database) as db:
+        bound = max_extra_param(db.read_all_cameras())
+    options.max_extra_param = options.mapper.max_extra_param = options.triangulation.max_extra_param = bound
     models = pycolmap.incremental_mapping(database, images, str(work), options, input_path=model)
     shutil.rmtree(work)
     if not models:
@@ -93,7 +97,7 @@ def _write_images(
         for name in names:
             image_id = db.read_image_with_name(name).image_id
             pixels, descriptors = features[f"pixels/{name}"], features[f"descriptors/{name}"]
-            db.write_keypoints(image_id, pixels_to_colmap(pixels.astype(np.float64)).astype(np.float32))
+            db.write_keypoints(image_id, pixels.astype(np.float32))
             db.write_descriptors(image_id, pycolmap.FeatureDescriptors(type=sift, data=descriptors))
 
 

@@ -22,7 +22,6 @@ import numpy as np
 import yaml
 from PIL import Image as PilImage
 
-from campose_core.camera import Camera
 from campose_core.errors import AlignmentError, GeometryError
 from campose_core.extras import load_extra
 from campose_core.geometry import Array, Pose
@@ -95,7 +94,7 @@ def marker_evidence(scene: Scene, sfm_from_cam: Mapping[str, Pose], markers: Mar
             seen = detect(np.asarray(file.convert("L")))
         camera = scene.cameras[frame.camera]
         for number, pixels in seen.items():
-            views.setdefault(number, []).append((sfm_from_cam[frame.name], rays_of(camera, pixels)))
+            views.setdefault(number, []).append((sfm_from_cam[frame.name], camera.rays(pixels)))
     if not views:
         raise AlignmentError(f"no marker of {markers.dictionary} is in any of the {len(frames)} registered frames")
     corners: dict[int, Array] = {}
@@ -151,16 +150,6 @@ class MarkerDetector:
             for number, four in zip(listed, found, strict=True)
             if listed.count(number) == 1
         }
-
-
-def rays_of(camera: Camera, pixels: Array) -> Array:
-    """Undistorted (x / z, y / z) of pixels (N, 2): the distortion inverted by fixed-point iteration."""
-    (fx, fy), (cx, cy) = camera.focal, camera.centre
-    distorted = (pixels - (cx, cy)) / (fx, fy)
-    rays = distorted.copy()
-    for _ in range(50):
-        rays = rays + (distorted - camera.distort(rays))
-    return np.asarray(rays)
 
 
 def _predefined(dictionary: str, path: Path | None) -> Any:

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from campose_core.camera import Camera, pixels_to_colmap
+from campose_core.camera import Camera
 from campose_core.geometry import Array, Pose, skew
-from campose_core.mapping.colmap import load_pycolmap, to_colmap_camera
+from campose_core.mapping.colmap import load_pycolmap, to_colmap_camera, to_colmap_pixels
 from campose_core.mapping.features import Float32, ImageFeatures, descriptors_to_unit
 from campose_core.mapping.landmarks import Landmarks
 
@@ -19,6 +19,7 @@ MAX_REPROJECTION = 4.0 / 640.0  # of the image width
 MIN_INLIERS = 20
 MIN_INLIER_RATIO = 0.25
 MIN_SPREAD = 0.03  # of the image width: one thing far away or carried elsewhere (a poster, a box) is not a place
+NOWHERE_PX = -1e6
 ENOUGH = 200  # matches, for a pose that all matches will refine
 
 
@@ -95,7 +96,7 @@ def solve_pnp(pixels: Array, xyz: Array, camera: Camera) -> CameraPose | None:
     estimation.ransac.min_inlier_ratio = MIN_INLIER_RATIO  # bounds the trials on matches that are all wrong
     estimation.ransac.random_seed = 0
     found = pycolmap.estimate_and_refine_absolute_pose(
-        pixels_to_colmap(pixels), xyz, to_colmap_camera(camera), estimation, refinement(), return_covariance=True
+        usable_pixels(camera, pixels), xyz, to_colmap_camera(camera), estimation, refinement(), return_covariance=True
     )
     if found is None:
         return None
@@ -128,14 +129,21 @@ def origin_near(xyz: Array) -> Array:
     return np.asarray(np.round(xyz.mean(axis=0), -3))
 
 
+def usable_pixels(camera: Camera, pixels: Array) -> Array:
+    """COLMAP's pixels (N, 2) for a search with outliers; those that show no ray lie where nothing can be."""
+    return np.nan_to_num(to_colmap_pixels(camera, pixels), nan=NOWHERE_PX)
+
+
 def _refine(
     chosen: NDArray[np.intp], pixels: Array, xyz: Array, camera: Camera, cam_from_world: Pose
 ) -> dict[str, Any] | None:
+    seen = to_colmap_pixels(camera, pixels[chosen])
+    chosen, seen = chosen[np.isfinite(seen).all(axis=1)], seen[np.isfinite(seen).all(axis=1)]
     if len(chosen) < MIN_INLIERS:
         return None
     pycolmap = load_pycolmap()
     start = pycolmap.Rigid3d(pycolmap.Rotation3d(cam_from_world.quat_xyzw), cam_from_world.translation)
-    seen, mask = pixels_to_colmap(pixels[chosen]), np.ones(len(chosen), dtype=bool)
+    mask = np.ones(len(chosen), dtype=bool)
     found: dict[str, Any] | None = pycolmap.refine_absolute_pose(
         start, seen, xyz[chosen], mask, to_colmap_camera(camera), refinement(), return_covariance=True
     )

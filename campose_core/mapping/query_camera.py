@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from campose_core.camera import Camera
@@ -22,6 +24,18 @@ def given_camera(scene: Scene, source: str) -> Camera:
         )
     given = scene.sources[source].get("given_camera")
     return Camera.from_dict(given) if given else scene.cameras[source]
+
+
+def sharing_a_camera(scene: Scene, sources: Sequence[str]) -> list[list[str]]:
+    """The sources in groups that were taken by one camera: with the same given intrinsics, measured or guessed.
+
+    Cameras of a rig look alike and are several; each has a group of its own.
+    """
+    in_rigs = {name for rig in scene.rigs.values() for name in rig.cameras}
+    groups: dict[Camera | str, list[str]] = {}
+    for source in sources:
+        groups.setdefault(source if source in in_rigs else given_camera(scene, source), []).append(source)
+    return list(groups.values())
 
 
 class RefinedCameras:
@@ -49,17 +63,22 @@ def _at_size_of(camera: Camera, given: Camera) -> tuple[float, ...]:
         return (np.inf,) * len(camera.params)
 
 
+def cameras_of_shape(scene: Scene, width: int, height: int) -> dict[Camera, str]:
+    """The scene's different cameras that take pictures of this shape, at this size, and a source of each."""
+    return {
+        camera.resized(width, height): name
+        for name, camera in scene.cameras.items()
+        if abs(camera.width / camera.height - width / height) < 0.01
+    }
+
+
 def scene_camera(scene: Scene, width: int, height: int) -> Camera:
     """The scene's own camera for pictures of this size that know no intrinsics.
 
     Raises:
         LocalizationError: the scene has several cameras of that shape, or none.
     """
-    alike = {
-        camera.resized(width, height)
-        for camera in scene.cameras.values()
-        if abs(camera.width / camera.height - width / height) < 0.01
-    }
+    alike = cameras_of_shape(scene, width, height)
     if len(alike) != 1:
         have = ", ".join(f"{name} {camera.width}x{camera.height}" for name, camera in scene.cameras.items())
         what = "several cameras" if alike else "no camera"
@@ -67,7 +86,7 @@ def scene_camera(scene: Scene, width: int, height: int) -> Camera:
             f"the recording has no intrinsics, and {scene.path} has {what} for pictures of {width}x{height} ({have}): "
             "give the camera with --camera FILE"
         )
-    return alike.pop()
+    return next(iter(alike))
 
 
 def camera_of_image(frame: Frame, camera: Camera) -> Camera:

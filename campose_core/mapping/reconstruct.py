@@ -24,7 +24,8 @@ from campose_core.mapping.given_poses import GivenPoses, adjustment_text, in_map
 from campose_core.mapping.held_out import NOTHING
 from campose_core.mapping.keyframes import choose_at_most, measure_motion
 from campose_core.mapping.landmarks import Landmarks
-from campose_core.mapping.query_camera import given_camera
+from campose_core.mapping.lens import with_lens
+from campose_core.mapping.query_camera import given_camera, sharing_a_camera
 from campose_core.mapping.recordings import recorded_odometry
 from campose_core.mapping.register import register
 from campose_core.mapping.rig import keep_moments_together, rig_text, rigs_of_keyframes
@@ -100,12 +101,19 @@ def map_scene(scene: Scene, options: MapOptions) -> Scene:
     reasons = "".join(f", {count} {why}" for why, count in left_out.items() if count)
     say(f"map: {total} keyframes of {len(scene.frames)} frames{reasons}")
     extracted = {step: record["key"] for step, record in scene.steps.items() if step.startswith("extract")}
-    work = _work_folder(scene.path / ".sfm.work", {"options": chosen, "extracted": extracted, "features": KIND})
     given = {source: cameras[source].to_dict() for source in names}
+    shared = sharing_a_camera(scene, list(names))
+    inputs = {"options": chosen, "extracted": extracted, "features": KIND, "shared": shared}
+    work = _work_folder(scene.path / ".sfm.work", inputs)
     stamps_ns = {f.name: f.stamp_ns for f in scene.frames}
     odometry = recorded_odometry(scene, names) if posed is None else {}
-    report = _run_stages(work, str(scene.frames_dir), given, names, stamps_ns, options, posed, rigs, odometry)
-    refined = {source: Camera.from_dict(fields) for source, fields in report["cameras"].items()}
+    guessed = [source for source in names if not scene.sources[source]["calibrated"]]
+    images = str(scene.frames_dir)
+    report = _run_stages(work, images, given, shared, guessed, names, stamps_ns, options, posed, rigs, odometry)
+    refined = {
+        source: with_lens(Camera.from_dict(fields), cameras[source]) for source, fields in report["cameras"].items()
+    }
+    report["cameras"] = {source: camera.to_dict() for source, camera in refined.items()}
     exact = posed if posed and not report["given_poses"]["adjusted"] else {}
     poses = register(Landmarks.load(work / "landmarks.npz"), scene, refined, exact)
     say(f"map: {len(poses.names)} of {len(scene.frames)} frames have a pose")
@@ -157,6 +165,8 @@ def _run_stages(
     work: Path,
     images: str,
     cameras: dict[str, Any],
+    shared: list[list[str]],
+    guessed: list[str],
     names: dict[str, list[str]],
     stamps_ns: dict[str, int],
     options: MapOptions,
@@ -182,14 +192,16 @@ def _run_stages(
         return found
 
     features, database, model = work / "features.db", work / "database.db", work / "model"
-    found = stage("features", features, images=images, database=str(features), cameras=cameras, names=names)
+    taken = {"images": images, "database": str(features), "cameras": cameras, "names": names, "shared": shared}
+    found = stage("features", features, **taken)
     say(f"map: {found['median_features']:.0f} features in the median keyframe")
     matched = stage("matches", database, features=str(features), database=str(database), names=names, rigs=rigs)
     say(f"map: {matched['verified']} of {matched['pairs']} pairs match, {matched['verified_loops']} close a loop")
     where = {"images": images, "database": str(database), "model": str(model)}
     if posed is None:
         moved = {name: [*map(float, pose.translation), *map(float, pose.quat_xyzw)] for name, pose in odometry.items()}
-        made = stage("reconstruction", model, **where, mapper=options.mapper, names=names, odometry=moved, rigs=rigs)
+        recorded = {"names": names, "odometry": moved, "rigs": rigs, "guessed": guessed}
+        made = stage("reconstruction", model, **where, mapper=options.mapper, **recorded)
         if rigs:
             say(rig_text(rigs, made["rigs"]))
     else:

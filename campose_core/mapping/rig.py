@@ -8,7 +8,7 @@ them fixed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from itertools import pairwise
 from typing import Any
@@ -117,13 +117,23 @@ def write_rigs(database: str, rigs: list[dict[str, Any]], mapper: str) -> list[R
             for names in joined:
                 if names:
                     _write_frame(db, rig_id, [alone.pop(name) for name in names])
-        rig_ids = {}
-        for name in sorted(alone):
-            camera_id = alone[name].camera_id
-            if camera_id not in rig_ids:
-                rig_ids[camera_id] = _write_rig(db, [camera_id], [None])
-            _write_frame(db, rig_ids[camera_id], [alone[name]])
+        _write_alone(db, alone.values())
     return written
+
+
+def write_frames_without_rigs(db: Any) -> None:
+    """Make each image of COLMAP's database a frame of its own, as of a camera that sits on no rig."""
+    db.clear_frames()
+    db.clear_rigs()
+    _write_alone(db, db.read_all_images())
+
+
+def _write_alone(db: Any, images: Iterable[Any]) -> None:
+    rig_ids: dict[int, int] = {}
+    for image in sorted(images, key=lambda image: image.name):
+        if image.camera_id not in rig_ids:
+            rig_ids[image.camera_id] = _write_rig(db, [image.camera_id], [None])
+        _write_frame(db, rig_ids[image.camera_id], [image])
 
 
 def _write_rig(db: Any, camera_ids: list[int], reference_from_cams: list[Pose | None]) -> int:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from campose_core.camera import Camera, pixels_to_colmap
+from campose_core.camera import Camera
 from campose_core.geometry import Array, Pose
 from campose_core.mapping.colmap import from_colmap_pose, load_pycolmap, to_colmap_camera, to_colmap_pose
 from campose_core.mapping.pnp import (
@@ -23,6 +23,7 @@ from campose_core.mapping.pnp import (
     covariance_in_world,
     origin_near,
     refinement,
+    usable_pixels,
 )
 
 
@@ -64,7 +65,7 @@ def solve_rig_pnp(views: Sequence[RigView]) -> RigPose | None:
     ransac.min_inlier_ratio = MIN_INLIER_RATIO
     ransac.random_seed = 0
     found = pycolmap.estimate_and_refine_generalized_absolute_pose(
-        pixels_to_colmap(pixels),
+        np.concatenate([usable_pixels(view.camera, view.pixels) for view in views]),
         xyz - origin,
         [int(i) for i in index],
         [to_colmap_pose(view.rig_from_cam.inverse()) for view in views],

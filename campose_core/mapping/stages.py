@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from PIL import Image as PilImage
 
-from campose_core.camera import Camera, pixels_to_colmap
+from campose_core.camera import Camera
 from campose_core.capture.image_codec import PILLOW_ERRORS
 from campose_core.errors import CamposeError, MappingError
 from campose_core.mapping.child import end_with_parent
@@ -24,25 +24,32 @@ from campose_core.mapping.colmap import load_pycolmap
 from campose_core.mapping.features import SiftExtractor, descriptors_to_bytes
 from campose_core.mapping.held_out import hold_out
 from campose_core.mapping.landmarks import landmarks_from_model
+from campose_core.mapping.lens import pixels_without_lens, without_lens
 from campose_core.mapping.matching import matches
 from campose_core.mapping.reconstruction import reconstruction
 from campose_core.mapping.triangulation import triangulation
 
 
 def features(
-    *, images: str, database: str, cameras: dict[str, dict[str, Any]], names: dict[str, list[str]]
+    *,
+    images: str,
+    database: str,
+    cameras: dict[str, dict[str, Any]],
+    names: dict[str, list[str]],
+    shared: list[list[str]],
 ) -> dict[str, Any]:
-    """SIFT features of the keyframes; `cameras` and `names` are given per source, one shared camera each."""
+    """SIFT features of the keyframes; `cameras` and `names` by source, and the sources that `shared` one camera."""
     pycolmap = load_pycolmap()
     pycolmap.logging.minloglevel = 0
     pycolmap.Database.open(database).close()
-    for source, fields in cameras.items():
+    for group in shared:
         reader = pycolmap.ImageReaderOptions()
-        model, _, _, params = Camera.from_dict(fields).to_colmap()
+        model, _, _, params = without_lens(Camera.from_dict(cameras[group[0]])).to_colmap()
         reader.camera_model = model
         reader.camera_params = ",".join(map(repr, params))
-        shared = {"image_names": names[source], "camera_mode": pycolmap.CameraMode.SINGLE}
-        pycolmap.import_images(database, images, options=reader, **shared)
+        one = {"image_names": [n for source in group for n in names[source]], "camera_mode": pycolmap.CameraMode.SINGLE}
+        pycolmap.import_images(database, images, options=reader, **one)
+    lenses = {source: Camera.from_dict(fields) for source, fields in cameras.items()}
     extract, sift, counts = SiftExtractor(), pycolmap.FeatureExtractorType.SIFT, {}
     with pycolmap.Database.open(database) as db:
         for image in db.read_all_images():
@@ -52,8 +59,10 @@ def features(
             except PILLOW_ERRORS:  # COLMAP has read no more than the header; it is named below
                 continue
             found = extract(picture)
-            db.write_keypoints(image.image_id, pixels_to_colmap(found.pixels).astype(np.float32))
-            descriptors = descriptors_to_bytes(found.descriptors)
+            pixels = pixels_without_lens(lenses[image.name.split("/")[0]], found.pixels)
+            usable = np.isfinite(pixels).all(axis=1)
+            db.write_keypoints(image.image_id, pixels[usable].astype(np.float32))
+            descriptors = descriptors_to_bytes(found.descriptors[usable])
             db.write_descriptors(image.image_id, pycolmap.FeatureDescriptors(type=sift, data=descriptors))
             counts[image.name] = len(found.pixels)
             print(f"Extracted [{len(counts)}/", file=sys.stderr, flush=True)  # counted by the parent, as COLMAP's own

@@ -15,7 +15,7 @@ import numpy as np
 from campose_core.errors import MappingError
 from campose_core.geometry import Pose, pose_error
 from campose_core.mapping.alignment import align_to_poses
-from campose_core.mapping.colmap import from_colmap_camera, load_pycolmap, model_poses
+from campose_core.mapping.colmap import from_colmap_camera, load_pycolmap, max_extra_param, model_poses
 
 LEAST_LANDMARKS = 50
 PRIOR_M = 0.05  # how far a given position may be off, one standard deviation, where poses are adjusted
@@ -96,6 +96,8 @@ def triangulated(model: Any, database: str, images: str, work: Path) -> Any:
     options = pycolmap.IncrementalPipelineOptions()
     options.random_seed = 0
     options.num_threads = 1
+    bound = max_extra_param(model.cameras.values())
+    options.max_extra_param = options.mapper.max_extra_param = options.triangulation.max_extra_param = bound
     return pycolmap.triangulate_points(model, database, images, str(work), clear_points=True, options=options)
 
 

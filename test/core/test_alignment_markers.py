@@ -14,7 +14,7 @@ from campose_core.capture.bag import BagRecording
 from campose_core.errors import AlignmentError
 from campose_core.geometry import Pose
 from campose_core.mapping.alignment.markers import CORNERS, align_to_markers, scale_of_markers, triangulate_corners
-from campose_core.mapping.markers_seen import MarkerDetector, marker_evidence, rays_of, read_markers
+from campose_core.mapping.markers_seen import MarkerDetector, marker_evidence, read_markers
 from campose_core.scene import Scene, SceneFrame
 
 # Markers on the wall y = 4, whose front looks along -y: x of the print along -x of the room, y up.
@@ -35,7 +35,7 @@ def triangulated(map_from_sfm, noise_px: float = 0.0, seed: int = 0) -> dict[int
     found = {}
     for number in PLACES:
         pixels = np.array([corners_seen(pose, number) + rng.normal(0, noise_px, (4, 2)) for pose in CAMERAS])
-        found[number] = triangulate_corners(cameras, np.array([rays_of(CAMERA, one) for one in pixels]))
+        found[number] = triangulate_corners(cameras, np.array([CAMERA.rays(one) for one in pixels]))
     return found
 
 
@@ -63,14 +63,14 @@ def test_corners_that_are_off_by_a_part_of_a_pixel_move_the_scale_by_little(map_
 
 def test_a_wrong_detection_among_several_moves_nothing():
     pixels = [corners_seen(pose, 3) for pose in CAMERAS] + [corners_seen(CAMERAS[0], 9)]
-    rays = np.array([rays_of(CAMERA, one) for one in pixels])
+    rays = np.array([CAMERA.rays(one) for one in pixels])
     found = triangulate_corners([*CAMERAS, CAMERAS[0]], rays)
     assert found is not None
     np.testing.assert_allclose(found, PLACES[3].transform(SIZE * CORNERS), atol=0.01)
 
 
 def test_one_view_or_views_from_one_place_do_not_tell():
-    rays = np.array([rays_of(CAMERA, corners_seen(CAMERAS[0], 3))] * 2)
+    rays = np.array([CAMERA.rays(corners_seen(CAMERAS[0], 3))] * 2)
     assert triangulate_corners(CAMERAS[:1], rays[:1]) is None
     assert triangulate_corners([CAMERAS[0]] * 2, rays) is None
     with pytest.raises(AlignmentError, match="from two places"):
@@ -83,7 +83,7 @@ def test_rays_are_those_that_the_camera_projects():
     camera = Camera("OPENCV", 640, 480, (400.0, 410.0, 319.5, 239.5, -0.25, 0.08, 0.001, -0.001))
     rays = np.random.default_rng(0).uniform(-0.6, 0.6, (50, 2))
     pixels = camera.project(np.column_stack([rays, np.ones(50)]))
-    np.testing.assert_allclose(rays_of(camera, pixels), rays, atol=1e-6)
+    np.testing.assert_allclose(camera.rays(pixels), rays, atol=1e-6)
 
 
 def photographed(map_from_cam: Pose, number: int, dictionary: str = "DICT_APRILTAG_36H11") -> np.ndarray:

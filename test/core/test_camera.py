@@ -19,11 +19,16 @@ def test_colmap_and_dict_round_trips(camera):
 
 @given(cameras())
 def test_projection_agrees_with_colmap(camera):
-    """COLMAP's own projection, half a pixel apart by convention."""
-    from campose_core.mapping.colmap import to_colmap_camera
+    """COLMAP's own projection, in the pixels that it is told: half a pixel apart by convention."""
+    from campose_core.mapping.colmap import to_colmap_camera, to_colmap_pixels
 
     theirs = np.array([to_colmap_camera(camera).img_from_cam(point) for point in POINTS]).reshape(-1, 2)
-    np.testing.assert_allclose(camera.project(POINTS) + 0.5, theirs, atol=1e-6)
+    np.testing.assert_allclose(to_colmap_pixels(camera, camera.project(POINTS)), theirs, atol=1e-6)
+
+
+@given(cameras())
+def test_rays_invert_projection(camera):
+    np.testing.assert_allclose(camera.rays(camera.project(POINTS)), POINTS[:, :2] / POINTS[:, 2:], atol=1e-7)
 
 
 @given(cameras(models=("PINHOLE", "OPENCV", "FULL_OPENCV", "OPENCV_FISHEYE")), st.floats(0.2, 3.0), st.floats(0.2, 3.0))
@@ -74,6 +79,16 @@ K = [500.0, 0, 320, 0, 510, 240, 0, 0, 1]
         ([0.1, 0.01, 0.001, 0.002, 0.0], "plumb_bob", "OPENCV"),
         ([0.1, 0.01, 0.001, 0.002, 0.003], "plumb_bob", "FULL_OPENCV"),
         ([0.1, 0.01, 0.001, 0.002, 0.003, 0.1, 0.2, 0.3], "rational_polynomial", "FULL_OPENCV"),
+        (
+            [0.1, 0.01, 0.001, 0.002, 0.003, 0.1, 0.2, 0.3, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+            "rational_polynomial",
+            "FULL_OPENCV",
+        ),
+        (
+            [7.2, -15.5, 0.001, 0.002, 10.5, 7.1, -15.2, 10.4, 0.0005, -0.0003, -0.0004, 0.0002],
+            "rational_polynomial",
+            "OPENCV_THIN_PRISM",
+        ),
         ([0.1, 0.01, 0.001, 0.002], "equidistant", "OPENCV_FISHEYE"),
     ],
 )

@@ -85,6 +85,7 @@ def test_points_and_colours_arrive(count):
 def test_the_camera_that_camera_info_describes_projects_as_this_one(model):
     named = {"f": 500, "fx": 500, "fy": 510, "cx": 319.5, "cy": 239.5, "k1": 0.1, "k2": -0.05, "p1": 0.001}
     named |= {"p2": -0.002, "k3": 0.01, "k4": 0.02, "k5": -0.01, "k6": 0.005}
+    named |= {"s1": 0.001, "s2": -0.002, "s3": 0.0015, "s4": 0.0005}
     camera = Camera(model, 640, 480, tuple(named[name] for name in MODEL_PARAMS[model]))
     info = received(ROS.camera_info("optical", STAMP, camera))
     assert (info.width, info.height, info.header.frame_id) == (640, 480, "optical")
