@@ -101,7 +101,8 @@ def mapped_frames(real_set: RealSet, scene: Path) -> tuple[Poses, float | None]:
 
 def _localize(real_set: RealSet, recording: Recorded, scene: Path, out: Path) -> tuple[Answered, str | None]:
     """Answers by frame, and the error line where it failed."""
-    say(f"{out.name}, campose: localize {real_set.name}/{recording.name}")
+    scene_of = out.parent.name
+    say(f"{scene_of}, campose: localize {real_set.name}/{recording.name}")
     estimates = out / "answers" / real_set.name / f"{recording.name}.tum"
     estimates.parent.mkdir(parents=True, exist_ok=True)
     command = ["localize", str(scene), str(recording.path), "--out", str(estimates)]
@@ -111,7 +112,7 @@ def _localize(real_set: RealSet, recording: Recorded, scene: Path, out: Path) ->
         _campose(command, LOCALIZE_S, estimates.with_suffix(".log"))
         outcomes = read_estimates(estimates).outcomes
     except (CommandFailed, CamposeError) as error:
-        say(f"{out.name}, campose: {error}")
+        say(f"{scene_of}, campose: {error}")
         return {}, f"{recording.name}: {error}"
     return {f"{recording.name}/{outcome.stamp_ns}": outcome.map_from_cam for outcome in outcomes}, None
 
