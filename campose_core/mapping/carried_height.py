@@ -21,14 +21,13 @@ NEIGHBOURS = 1.0  # keyframes this near tell at which height the camera was carr
 SLAB = 0.03  # half of the thickness of a floor: errors of the level and of landmarks
 STEP = 0.01
 BESIDE = 0.05  # a landmark with others above it, no farther aside than this, is part of a wall or of a thing
-# Of the landmarks, and at least so many, that lie open in the slab of a floor: 1.9 to 3.5 % in a kitchen, a lobby and a
-# rendered room; between the walls of a room without a floor there are none.
+# Of the landmarks, and at least so many, that lie open in the slab of a floor: 2.4 % in a kitchen, 4 % in a rendered
+# room; between the walls of a room without a floor there are none.
 OPEN_SHARE, LEAST_OPEN = 0.01, 20
-# Of the landmarks, those below the floor: none but errors and reflections (1 % in the kitchen, 3 % under the polished
-# floor of the lobby); what stands around it, below a table (23 %).
+# Of the landmarks, those below the floor: none but errors and reflections (1 % in the kitchen); what stands around it,
+# below a table (23 %).
 MOST_BELOW = 0.05
-# Of the keyframes, those with the floor below them: 0 % of a desk; 23 % in the kitchen, of whose floor little was seen,
-# 60 % in the lobby.
+# Of the keyframes, those with the floor below them: 0 % of a desk; 29 % in the kitchen, of whose floor little was seen.
 LEAST_ABOVE = 0.1
 OUTERMOST = 97  # percentile of the landmarks of a floor, from their middle: the others may lie on something else
 
