@@ -66,7 +66,7 @@ def _camera_that_fits(scene: Scene, recording: Recording, width: int, height: in
     if len(candidates) < 2:
         return scene_camera(scene, width, height)
     landmarks = Landmarks.load(scene.sfm_dir / "landmarks.npz")
-    extract, match = SiftExtractor(), LandmarkMatcher(landmarks)
+    extract, match = SiftExtractor(landmarks.detail), LandmarkMatcher(landmarks)
     agreeing = dict.fromkeys(candidates, 0)
     for frame in islice(recording.frames(None), 0, SAMPLE_AMONG, SAMPLE_EVERY):
         features = extract(frame.image)

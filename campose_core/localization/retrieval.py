@@ -31,7 +31,7 @@ class RetrievalEstimator:
     name = "retrieval"
 
     def __init__(self, landmarks: Landmarks, among: NDArray[np.intp]) -> None:
-        self._extract = SiftExtractor()
+        self._extract = SiftExtractor(landmarks.detail)
         self._vlad = Vlad(landmarks.vlad_words)
         self._table = landmarks.frame_globals[among].astype(np.float32)
         self._poses = [landmarks.world_from_cam(i) for i in among]

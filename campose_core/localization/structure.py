@@ -30,7 +30,7 @@ class StructureEstimator:
         self.landmarks = landmarks
         self._refined = refined
         self._calibrate = calibration
-        self._extract = SiftExtractor()
+        self._extract = SiftExtractor(landmarks.detail)
         self._keyframes = Keyframes(landmarks)
         self._relocalize = Relocalizer(landmarks, self._keyframes)
         self._trackers: dict[str, Tracker] = {}  # by the camera's frame: each camera follows its own last image

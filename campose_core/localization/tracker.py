@@ -47,7 +47,7 @@ class Tracker:
     def __init__(self, landmarks: Landmarks, keyframes: Keyframes) -> None:
         self._xyz = landmarks.xyz
         self._match = GuidedMatcher(landmarks, keyframes)
-        self._extract = SiftExtractor(MAX_FEATURES)
+        self._extract = SiftExtractor(landmarks.detail, MAX_FEATURES)
         self.reset()
 
     def reset(self) -> None:

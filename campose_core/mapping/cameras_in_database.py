@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from campose_core.mapping.colmap import load_pycolmap
-from campose_core.mapping.rig import write_frames_without_rigs
+from campose_core.mapping.rig import write_frames
 
 SEED = 0
 
@@ -46,6 +46,8 @@ def with_own_cameras(database: Path, out: Path) -> None:
     pycolmap = load_pycolmap()
     shutil.copyfile(database, out)
     with pycolmap.Database.open(out) as db:
+        db.clear_frames()  # of the shared cameras: images could not leave them
+        db.clear_rigs()
         taken: dict[int, str] = {}
         own: dict[str, int] = {}
         for image in sorted(db.read_all_images(), key=lambda image: image.name):
@@ -54,7 +56,7 @@ def with_own_cameras(database: Path, out: Path) -> None:
                 own[source] = _camera_for(db, image.camera_id, source, taken)
             image.camera_id = own[source]
             db.update_image(image)
-        write_frames_without_rigs(db)
+        write_frames(db, db.read_all_images())
 
 
 def _camera_for(db: Any, camera_id: int, source: str, taken: dict[int, str]) -> int:

@@ -15,6 +15,7 @@ from PIL import Image as PilImage
 from campose_core.camera import Camera
 from campose_core.geometry import Array, Pose
 from campose_core.mapping.features import (
+    Detail,
     Float32,
     ImageFeatures,
     SiftExtractor,
@@ -53,11 +54,11 @@ class FoundFrame(NamedTuple):
     shown: NDArray[np.intp]
 
 
-def frames_with_features(scene: Scene, frames: Sequence[SceneFrame]) -> list[NewFrame]:
-    """In time order; of more than MOST_FRAMES as many, evenly spread."""
+def frames_with_features(scene: Scene, frames: Sequence[SceneFrame], detail: Detail) -> list[NewFrame]:
+    """In time order, with features as the landmarks have them; of more than MOST_FRAMES as many, evenly spread."""
     ordered = sorted(frames, key=lambda frame: frame.stamp_ns)
     rows = np.unique(np.linspace(0, len(ordered) - 1, min(len(ordered), MOST_FRAMES)).round().astype(int))
-    extract, result = SiftExtractor(), []
+    extract, result = SiftExtractor(detail), []
     for frame in track([ordered[row] for row in rows], "features"):
         with PilImage.open(scene.frame_path(frame)) as file:
             found = extract(np.asarray(file.convert("RGB")))

@@ -97,7 +97,7 @@ class GrowingMap:
         pycolmap = load_pycolmap()
         model = pycolmap.Reconstruction(out)
         with pycolmap.Database.open(self.folder / "database.db") as database:
-            landmarks = landmarks_from_model(model, database, Vlad(self.landmarks.vlad_words))
+            landmarks = landmarks_from_model(model, database, Vlad(self.landmarks.vlad_words), self.landmarks.detail)
         ids = np.array(sorted(model.points3D), dtype=np.int64)
         rows, columns = _common(ids, self.ids)
         joined = (*self.joined, *report["registered"])

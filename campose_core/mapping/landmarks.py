@@ -17,7 +17,7 @@ from scipy.spatial.transform import Rotation
 from campose_core.errors import MappingError
 from campose_core.geometry import Array, Pose, Similarity
 from campose_core.mapping.arrays import read_arrays, write_arrays
-from campose_core.mapping.features import descriptors_to_bytes, descriptors_to_unit
+from campose_core.mapping.features import Detail, descriptors_to_bytes, descriptors_to_unit
 from campose_core.mapping.vlad import Vlad
 
 
@@ -28,6 +28,7 @@ class Landmarks:
     xyz (N, 3); rgb (N, 3); descriptors (N, 128) the mean SIFT descriptor of each landmark's observations.
     frame_names (F,) as in frames.csv; frame_positions (F, 3) and frame_quats_xyzw (F, 4) = world_from_cam;
     frame_globals (F, D) VLAD descriptors over vlad_words. Keyframe observed_by[k] sees landmark observed[k].
+    detail: of the features that they were made from, and that an image is looked at for.
     """
 
     xyz: Array
@@ -40,6 +41,7 @@ class Landmarks:
     vlad_words: NDArray[np.float32]
     observed_by: NDArray[np.int32]
     observed: NDArray[np.int32]
+    detail: Detail = Detail.HALF
 
     def __post_init__(self) -> None:
         n, f = len(self.xyz), len(self.frame_names)
@@ -85,7 +87,8 @@ class Landmarks:
 
     def save(self, path: Path) -> None:
         """Write the file, whole or not at all."""
-        write_arrays(path, {field.name: getattr(self, field.name) for field in fields(self)})
+        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
+        write_arrays(path, arrays | {"detail": np.array(self.detail.value)})
 
     @classmethod
     def load(cls, path: Path) -> Landmarks:
@@ -100,15 +103,20 @@ class Landmarks:
             )
         arrays = read_arrays(path)
         try:
-            return cls(**{field.name: arrays[field.name] for field in fields(cls)})
-        except (KeyError, MappingError) as error:
+            detail = Detail(str(arrays.pop("detail", Detail.HALF.value)))  # absent from maps that were made before
+            return cls(
+                **{field.name: arrays[field.name] for field in fields(cls) if field.name != "detail"}, detail=detail
+            )
+        except (KeyError, ValueError, MappingError) as error:
             raise MappingError(f"{path} is damaged ({error}): remove it and run `campose map` again") from error
 
 
-def landmarks_from_model(model: Any, database: Any, vlad: Vlad | None = None) -> Landmarks:
+def landmarks_from_model(
+    model: Any, database: Any, vlad: Vlad | None = None, detail: Detail = Detail.HALF
+) -> Landmarks:
     """Collect landmarks out of a pycolmap Reconstruction and the Database it was made from, by ascending point id.
 
-    vlad: the vocabulary of the global descriptors; None makes one of these images.
+    vlad: the vocabulary of the global descriptors; None makes one of these images. detail: of the database's features.
     """
     point_ids = sorted(model.points3D)
     row_of = {point_id: row for row, point_id in enumerate(point_ids)}
@@ -137,4 +145,5 @@ def landmarks_from_model(model: Any, database: Any, vlad: Vlad | None = None) ->
         vlad_words=vlad.words,
         observed_by=np.concatenate(observed_by),
         observed=np.concatenate(observed),
+        detail=detail,
     )

@@ -17,13 +17,12 @@ from campose_core.mapping.vlad import Vlad
 
 SEED = 0
 SEQUENTIAL_OVERLAP = 10  # neighbours on either side, and in powers of two beyond
-LOOP_NEIGHBOURS = 3  # most similar frames outside the sequence, per frame
 
 
 def matches(
-    *, features: str, database: str, names: dict[str, list[str]], rigs: list[dict[str, Any]] | None = None
+    *, features: str, database: str, names: dict[str, list[str]], rigs: list[dict[str, Any]], alike: int
 ) -> dict[str, Any]:
-    """Matches of frames near in time, and of frames that look alike (loops), with two-view verification."""
+    """Matches of frames near in time, and of as many that look `alike` (loops), with two-view verification."""
     pycolmap = load_pycolmap()
     pycolmap.logging.minloglevel = 0
     shutil.copyfile(features, database)
@@ -33,9 +32,9 @@ def matches(
         pairs += [
             (sequence[i], sequence[i + step]) for i in range(len(sequence)) for step in near if i + step < len(sequence)
         ]
-    pairs += rig_pairs(rigs or [])
+    pairs += rig_pairs(rigs)
     known = set(pairs)
-    loops = [pair for pair in _loop_pairs(database, names) if pair not in known and pair[::-1] not in known]
+    loops = [pair for pair in _loop_pairs(database, names, alike) if pair not in known and pair[::-1] not in known]
     _match(database, pairs + loops, guided=False)
     with pycolmap.Database.open(database) as db:
         verified = verified_pairs(db)
@@ -89,7 +88,7 @@ def verified_pairs(db: Any) -> set[tuple[str, str]]:
     return verified
 
 
-def _loop_pairs(database: str, names: dict[str, list[str]]) -> list[tuple[str, str]]:
+def _loop_pairs(database: str, names: dict[str, list[str]], count: int) -> list[tuple[str, str]]:
     """For each frame the most similar ones that are not its neighbours in time, and of other recordings (global
     descriptor, no vocabulary)."""
     pycolmap = load_pycolmap()
@@ -105,7 +104,7 @@ def _loop_pairs(database: str, names: dict[str, list[str]]) -> list[tuple[str, s
     for row, name in enumerate(ordered):
         source, index = position[name]
         # As many of other recordings too: what was recorded the same day looks more alike than the same place later.
-        wanted = {"all": LOOP_NEIGHBOURS, "others": LOOP_NEIGHBOURS if len(names) > 1 else 0}
+        wanted = {"all": count, "others": count if len(names) > 1 else 0}
         for other in np.argsort(-similarity[row]):
             other_source, other_index = position[ordered[other]]
             if other_source == source and abs(other_index - index) <= 2 * SEQUENTIAL_OVERLAP:

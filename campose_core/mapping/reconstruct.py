@@ -1,7 +1,8 @@
 """`campose map`: keyframes, features, matches, reconstruction and landmarks, each stage in a child process.
 
 Unfinished work lies in SCENE/.sfm.work, where every stage leaves its results whole or not at all; a killed run goes on
-with the first stage that is missing. SCENE/sfm is replaced in one rename when all of it is there.
+with the first stage that is missing, see `campose_core.mapping.map_run`. SCENE/sfm is replaced in one rename when all
+of it is there.
 """
 
 from __future__ import annotations
@@ -15,20 +16,18 @@ from typing import Any
 from campose_core.camera import Camera
 from campose_core.errors import MappingError
 from campose_core.files import replacing, write_text
-from campose_core.geometry import Pose
-from campose_core.mapping.child import run_stage
 from campose_core.mapping.colmap import load_pycolmap
 from campose_core.mapping.connected import unplaced_text
 from campose_core.mapping.features import KIND
-from campose_core.mapping.given_poses import GivenPoses, adjustment_text, in_map_frame, keyframe_poses
-from campose_core.mapping.held_out import NOTHING
+from campose_core.mapping.given_poses import GivenPoses, in_map_frame
 from campose_core.mapping.keyframes import choose_at_most, measure_motion
 from campose_core.mapping.landmarks import Landmarks
 from campose_core.mapping.lens import with_lens
+from campose_core.mapping.map_run import MapRun
 from campose_core.mapping.query_camera import given_camera, sharing_a_camera
 from campose_core.mapping.recordings import recorded_odometry
 from campose_core.mapping.register import register
-from campose_core.mapping.rig import keep_moments_together, rig_text, rigs_of_keyframes
+from campose_core.mapping.rig import keep_moments_together, rigs_of_keyframes
 from campose_core.progress import say
 from campose_core.scene import Scene, SceneFrame
 
@@ -108,14 +107,17 @@ def map_scene(scene: Scene, options: MapOptions) -> Scene:
     stamps_ns = {f.name: f.stamp_ns for f in scene.frames}
     odometry = recorded_odometry(scene, names) if posed is None else {}
     guessed = [source for source in names if not scene.sources[source]["calibrated"]]
-    images = str(scene.frames_dir)
-    report = _run_stages(work, images, given, shared, guessed, names, stamps_ns, options, posed, rigs, odometry)
+    made, report = MapRun(
+        work=work, images=scene.frames_dir, cameras=given, shared=shared, guessed=guessed, names=names,
+        stamps_ns=stamps_ns, mapper=options.mapper, timeout_s=options.stage_timeout_s, posed=posed, rigs=rigs,
+        odometry=odometry,
+    ).run()  # fmt: skip
     refined = {
         source: with_lens(Camera.from_dict(fields), cameras[source]) for source, fields in report["cameras"].items()
     }
     report["cameras"] = {source: camera.to_dict() for source, camera in refined.items()}
     exact = posed if posed and not report["given_poses"]["adjusted"] else {}
-    poses = register(Landmarks.load(work / "landmarks.npz"), scene, refined, exact)
+    poses = register(Landmarks.load(made / "landmarks.npz"), scene, refined, exact)
     say(f"map: {len(poses.names)} of {len(scene.frames)} frames have a pose")
     for source in scene.sources:
         if missing_here := unplaced_text(scene.frames, {str(name) for name in poses.names}, source):
@@ -123,9 +125,9 @@ def map_scene(scene: Scene, options: MapOptions) -> Scene:
 
     with replacing(scene.sfm_dir) as sfm:
         sfm.mkdir()
-        shutil.copytree(work / "model", sfm / "model")
+        shutil.copytree(made / "model", sfm / "model")
         for file in ("database.db", "landmarks.npz", "held_out.npz"):
-            shutil.copyfile(work / file, sfm / file)
+            shutil.copyfile(made / file, sfm / file)
         poses.save(sfm / "poses.npz")
         missing = sorted({frame.name for frame in scene.frames} - set(poses.names))
         report |= {
@@ -159,92 +161,3 @@ def _work_folder(work: Path, inputs: dict[str, Any]) -> Path:
         shutil.rmtree(work, ignore_errors=True)
         write_text(note, json.dumps(inputs))
     return work
-
-
-def _run_stages(
-    work: Path,
-    images: str,
-    cameras: dict[str, Any],
-    shared: list[list[str]],
-    guessed: list[str],
-    names: dict[str, list[str]],
-    stamps_ns: dict[str, int],
-    options: MapOptions,
-    posed: dict[str, Pose] | None,
-    rigs: list[dict[str, Any]],
-    odometry: dict[str, Pose],
-) -> dict[str, Any]:
-    """Run the stages that have left no report yet; the reports of all of them, in one."""
-    total = sum(map(len, names.values()))
-
-    def stage(name: str, result: Path, **arguments: Any) -> dict[str, Any]:
-        report = work / f"{name}.json"
-        if report.is_file():
-            return dict(json.loads(report.read_text()))
-        # With all that a killed stage left: SQLite would replay a write-ahead log of the old database into the new one.
-        for left in work.glob(f"{result.name}*"):
-            if left.is_dir():
-                shutil.rmtree(left)
-            else:
-                left.unlink()
-        found = run_stage(name, arguments, work / f"{name}.log", options.stage_timeout_s, total)
-        write_text(report, json.dumps(found))
-        return found
-
-    features, database, model = work / "features.db", work / "database.db", work / "model"
-    taken = {"images": images, "database": str(features), "cameras": cameras, "names": names, "shared": shared}
-    found = stage("features", features, **taken)
-    say(f"map: {found['median_features']:.0f} features in the median keyframe")
-    matched = stage("matches", database, features=str(features), database=str(database), names=names, rigs=rigs)
-    say(f"map: {matched['verified']} of {matched['pairs']} pairs match, {matched['verified_loops']} close a loop")
-    where = {"images": images, "database": str(database), "model": str(model)}
-    if posed is None:
-        moved = {name: [*map(float, pose.translation), *map(float, pose.quat_xyzw)] for name, pose in odometry.items()}
-        recorded = {"names": names, "odometry": moved, "rigs": rigs, "guessed": guessed}
-        made = stage("reconstruction", model, **where, mapper=options.mapper, **recorded)
-        if rigs:
-            say(rig_text(rigs, made["rigs"]))
-    else:
-        made = stage("triangulation", model, **where, poses=keyframe_poses(posed, names))
-        say(f"map: {adjustment_text(made['given_poses'])}")
-    say(f"map: {made['registered']} of {total} keyframes hold together, {made['landmarks']} landmarks")
-    for text in _pieces_texts(made):
-        say(f"map: {text}")
-    stage(
-        "landmarks", work / "landmarks.npz", database=str(database), model=str(model), out=str(work / "landmarks.npz")
-    )
-    stamps = {source: {name: stamps_ns[name] for name in chosen} for source, chosen in names.items()}
-    again = work / "held_out.npz"
-    tested = stage("held_out", again, database=str(database), model=str(model), stamps_ns=stamps, out=str(again))
-    say(f"map: {_held_out_text(tested['held_out'])}")
-    return {**found, **matched, **made, **tested}
-
-
-def _pieces_texts(made: dict[str, Any]) -> list[str]:
-    """How the map came together, where that is worth a line."""
-    texts = []
-    if joined := made.get("joined_by"):
-        texts.append(
-            f"{len(joined)} pieces that no picture joins were placed by "
-            f"{' and '.join(sorted(set(joined)))}: as good as that is"
-        )
-    if made["other_models"]:
-        texts.append(
-            f"left out: pieces of {made['other_models']} keyframes, which nothing joins to the rest. Record the way "
-            "between them slowly, with both in view, or a bag with odometry"
-        )
-    if (drift := made.get("loop_drift")) and drift["loops"]:
-        texts.append(
-            f"{drift['loops']} loops; until it is back, the walk has turned {drift['chained_deg']:.2f} deg off from "
-            f"neighbour to neighbour, {drift['map_deg']:.2f} deg in the map"
-        )
-    return texts
-
-
-def _held_out_text(report: dict[str, Any]) -> str:
-    if not report["keyframes"]:
-        return NOTHING
-    found = f"held out: {report['found']} of {report['keyframes']} keyframes found again in a map without them"
-    if not report["found"]:
-        return found
-    return f"{found}, median {report['median_percent_of_depth']:.2f} % of the depth / {report['median_deg']:.2f} deg"

@@ -70,7 +70,7 @@ def register(
     poses = (given or {}) | {str(name): landmarks.world_from_cam(i) for i, name in enumerate(landmarks.frame_names)}
     others = [f for f in scene.frames if f.name not in poses and f.source in cameras]
     if others:
-        extract, match = SiftExtractor(), LandmarkMatcher(landmarks)
+        extract, match = SiftExtractor(landmarks.detail), LandmarkMatcher(landmarks)
         for frame in track(others, "other frames"):
             with PilImage.open(scene.frame_path(frame)) as file:
                 features = extract(np.asarray(file.convert("RGB")))

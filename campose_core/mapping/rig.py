@@ -117,18 +117,12 @@ def write_rigs(database: str, rigs: list[dict[str, Any]], mapper: str) -> list[R
             for names in joined:
                 if names:
                     _write_frame(db, rig_id, [alone.pop(name) for name in names])
-        _write_alone(db, alone.values())
+        write_frames(db, alone.values())
     return written
 
 
-def write_frames_without_rigs(db: Any) -> None:
-    """Make each image of COLMAP's database a frame of its own, as of a camera that sits on no rig."""
-    db.clear_frames()
-    db.clear_rigs()
-    _write_alone(db, db.read_all_images())
-
-
-def _write_alone(db: Any, images: Iterable[Any]) -> None:
+def write_frames(db: Any, images: Iterable[Any]) -> None:
+    """Make each of these images of COLMAP's database, which are in no frame, one of its own: of a camera on no rig."""
     rig_ids: dict[int, int] = {}
     for image in sorted(images, key=lambda image: image.name):
         if image.camera_id not in rig_ids:

@@ -21,7 +21,7 @@ from campose_core.capture.image_codec import PILLOW_ERRORS
 from campose_core.errors import CamposeError, MappingError
 from campose_core.mapping.child import end_with_parent
 from campose_core.mapping.colmap import load_pycolmap
-from campose_core.mapping.features import SiftExtractor, descriptors_to_bytes
+from campose_core.mapping.features import Detail, SiftExtractor, descriptors_to_bytes
 from campose_core.mapping.held_out import hold_out
 from campose_core.mapping.landmarks import landmarks_from_model
 from campose_core.mapping.lens import pixels_without_lens, without_lens
@@ -37,6 +37,7 @@ def features(
     cameras: dict[str, dict[str, Any]],
     names: dict[str, list[str]],
     shared: list[list[str]],
+    detail: str,
 ) -> dict[str, Any]:
     """SIFT features of the keyframes; `cameras` and `names` by source, and the sources that `shared` one camera."""
     pycolmap = load_pycolmap()
@@ -50,7 +51,7 @@ def features(
         one = {"image_names": [n for source in group for n in names[source]], "camera_mode": pycolmap.CameraMode.SINGLE}
         pycolmap.import_images(database, images, options=reader, **one)
     lenses = {source: Camera.from_dict(fields) for source, fields in cameras.items()}
-    extract, sift, counts = SiftExtractor(), pycolmap.FeatureExtractorType.SIFT, {}
+    extract, sift, counts = SiftExtractor(Detail(detail)), pycolmap.FeatureExtractorType.SIFT, {}
     with pycolmap.Database.open(database) as db:
         for image in db.read_all_images():
             try:
@@ -79,11 +80,11 @@ def features(
     return {"frames": len(counts), "median_features": float(np.median(list(counts.values())))}
 
 
-def landmarks(*, database: str, model: str, out: str) -> dict[str, Any]:
+def landmarks(*, database: str, model: str, detail: str, out: str) -> dict[str, Any]:
     """The landmarks with one descriptor each, and the keyframes' poses and global descriptors, for localization."""
     pycolmap = load_pycolmap()
     with pycolmap.Database.open(database) as db:
-        result = landmarks_from_model(pycolmap.Reconstruction(model), db)
+        result = landmarks_from_model(pycolmap.Reconstruction(model), db, detail=Detail(detail))
     result.save(Path(out))
     return {"landmarks": len(result.xyz)}
 

@@ -138,8 +138,8 @@ def _updated(
     name = names[0]
     rows = [frame for frame in scene.frames if frame.source == name]
     truth = _truth(rows, options.reference)
-    frames = frames_with_features(scene, rows)
     landmarks = Landmarks.load(scene.sfm_dir / "landmarks.npz")
+    frames = frames_with_features(scene, rows, landmarks.detail)
     camera, trusted = camera_of_recording(
         scene, name, frames, MapFinder(landmarks), refined(scene.cameras[name]), old_cameras
     )
@@ -249,7 +249,7 @@ def _poses_of_all(
     rest = [row for row in rows if row.name not in looked_at]
     if rest:
         finder = MapFinder(full.landmarks)
-        found = finder.find_all(frames_with_features(scene, rest), full.camera)
+        found = finder.find_all(frames_with_features(scene, rest, full.landmarks.detail), full.camera)
         poses |= {name: place.world_from_cam for name, place in found.items()}
     return poses
 

@@ -60,7 +60,8 @@ def reconstructed(scene, tmp_path, mapper="global", rig=None):
     changed = replace(scene, rigs={FRONT: rig} if rig else {})
     arguments = {
         "images": str(scene.frames_dir), "database": str(database), "model": str(tmp_path / "model"), "mapper": mapper,
-        "names": keyframes_of(scene), "odometry": {}, "rigs": rigs_of_keyframes(changed, keyframes_of(scene), "known"),
+        "names": keyframes_of(scene), "odometry": {}, "guessed": [],
+        "rigs": rigs_of_keyframes(changed, keyframes_of(scene), "known"),
     }  # fmt: skip
     found = run_stage("reconstruction", arguments, tmp_path / "log", 300, 1)
     model = load_pycolmap().Reconstruction(tmp_path / "model")
