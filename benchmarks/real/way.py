@@ -64,14 +64,21 @@ class Way(ABC):
         if self.best.model is None:
             return Answers(self.method, frames=frames, seconds=self.best.seconds, error=self.best.error, notes=notes)
         own = self._answer(self, [*self.set.queries, *self.set.wrong])
-        foreign = {name: self._answer(other, other.set.queries) for name, other in others.items() if other is not self}
+        foreign, errors = {}, []
+        for name, other in others.items():
+            if other is not self:
+                try:
+                    foreign[name] = answered_from_json(self._answer(other, other.set.queries)["answers"])
+                except CamposeError as error:
+                    errors.append(f"{name}: {error}")
         return Answers(
             self.method,
             frames=frames,
             mapped=model_poses_by_frame(self.best.model),
             queries=answered_from_json(own["answers"]),
-            foreign={name: answered_from_json(result["answers"]) for name, result in foreign.items()},
+            foreign=foreign,
             seconds=self.best.seconds + own["seconds"],
+            error="; ".join(errors) or None,
             notes=notes,
         )
 
