@@ -19,14 +19,20 @@ TRIALS = 2000
 AGREE = 0.03  # of the extent: frames nearer to their truth than this hold the similarity
 AGREE_DEG = 15.0
 LEAST_FRAMES = 3
+FAR_OUT = 5.0  # times as far from the middle of the path as nine tenths of it
 SEED = 0
 
 
 def extent(poses: Mapping[str, Pose]) -> float:
-    """The largest distance between two camera positions; 0 for fewer than two."""
+    """The largest distance between two camera positions; 0 for fewer than two.
+
+    A mapper may put a few frames a thousand times as far away as all others: those do not count.
+    """
     positions = np.array([pose.translation for pose in poses.values()]).reshape(-1, 3)
     if len(positions) < 2:
         return 0.0
+    from_middle = np.linalg.norm(positions - np.median(positions, axis=0), axis=1)
+    positions = positions[from_middle <= FAR_OUT * np.quantile(from_middle, 0.9)]
     return float(max(np.linalg.norm(positions - position, axis=1).max() for position in positions))
 
 

@@ -252,6 +252,10 @@ def test_a_similarity_of_frames_on_one_line_takes_its_turn_from_where_they_look(
     np.testing.assert_allclose((found * map_from_truth).transform([1.0, 2.0, 3.0]), [1.0, 2.0, 3.0], atol=1e-6)
 
 
+def test_a_frame_that_a_mapper_threw_far_away_does_not_stretch_the_extent():
+    assert extent({**walk("mapping", 30), "mapping/away": pose(1e4)}) == pytest.approx(10.0)
+
+
 def test_two_frames_in_common_place_no_map():
     assert truth_from_map(dict(list(curve(60).items())[:2]), curve(60)) is None
 
