@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from benchmarks.real.colmap_stages import run_stage
 from benchmarks.real.kept import kept
 from benchmarks.real.learned_features import FEATURES, LONG_SIDE, extracted, feature_file, matched, read_matches
-from benchmarks.real.mappers import BestModel, best_model
+from benchmarks.real.mappers import BestModel, best_model, images_in
 from benchmarks.real.pairs import all_pairs, most_alike, near_in_time, write_pairs
 from benchmarks.real.picture_features import PictureFeatures, read_learned
 from benchmarks.real.pictures import Pictures, groups_by_size
@@ -57,8 +57,14 @@ class LearnedFeatures:
         return feature_file(self.out / name.split("/")[0], name)
 
 
-def learned_model(features: LearnedFeatures, pictures: Sequence[Pictures], out: Path, what: str) -> BestModel:
-    """A model of all pictures together, kept in `out`. what: for the lines on the way.
+def learned_model(
+    features: LearnedFeatures,
+    pictures: Sequence[Pictures],
+    out: Path,
+    what: str,
+    worth: Callable[[Path], int] = images_in,
+) -> BestModel:
+    """A model of all pictures together, kept in `out`. what: for the lines on the way. worth: see `best_model`.
 
     Raises:
         MappingError: features or matching failed.
@@ -73,8 +79,13 @@ def learned_model(features: LearnedFeatures, pictures: Sequence[Pictures], out: 
     matching = kept(out / "matched", inputs, lambda folder: _match(features, pictures, folder, what))
     frames = sum(len(part.stamps_ns) for part in pictures)
     root = pictures[0].folder.parent
-    best = best_model(out, inputs, out / "matched" / "database.db", root, frames, what)
+    best = best_model(out, inputs, matches_of(out), root, frames, what, worth)
     return BestModel(best.model, best.models, seconds + matching["seconds"] + best.seconds, best.error)
+
+
+def matches_of(out: Path) -> Path:
+    """COLMAP's database that the model in `out` was made from."""
+    return out / "matched" / "database.db"
 
 
 def _match(features: LearnedFeatures, pictures: Sequence[Pictures], folder: Path, what: str) -> dict[str, Any]:

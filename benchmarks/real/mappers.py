@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 from benchmarks.real.colmap_stages import run_stage
 from benchmarks.real.kept import kept
 from campose_core.errors import MappingError
+from campose_core.mapping.colmap import load_pycolmap
 from campose_core.progress import say
 
 MAPPER_S = 1800  # for each of the two
@@ -28,10 +30,23 @@ class BestModel:
     error: str | None
 
 
-def best_model(out: Path, inputs: dict[str, Any], database: Path, pictures: Path, frames: int, what: str) -> BestModel:
-    """Both mappers, unless the global one has put all `frames` into one model; kept in out/MAPPER.
+def images_in(model: Path) -> int:
+    return int(load_pycolmap().Reconstruction(model).num_reg_images())
 
-    inputs: what `database` was made from. pictures: the folder of its images. what: for the lines on the way.
+
+def best_model(
+    out: Path,
+    inputs: dict[str, Any],
+    database: Path,
+    pictures: Path,
+    frames: int,
+    what: str,
+    worth: Callable[[Path], int] = images_in,
+) -> BestModel:
+    """Both mappers, unless the global one's model is worth all `frames`; kept in out/MAPPER.
+
+    inputs: what `database` was made from. pictures: the folder of its images. what: for the lines on the way. worth: of
+    a model, in frames.
     """
     best, largest, seconds, error = None, 0, 0.0, "COLMAP's mappers made no model"
     models: dict[str, list[int]] = {}
@@ -43,8 +58,8 @@ def best_model(out: Path, inputs: dict[str, Any], database: Path, pictures: Path
         seconds += result["seconds"]
         models[mapper] = result["models"]
         say(f"{what}: {mapper} mapper: models of {result['models']} in {result['seconds']:.0f} s {result['error']}")
-        if max(result["models"], default=0) > largest:
-            best, largest = out / mapper / "largest", max(result["models"])
+        if result["models"] and (frames_held := worth(out / mapper / "largest")) > largest:
+            best, largest = out / mapper / "largest", frames_held
         error = result["error"] or error
     return BestModel(best, models, seconds, None if best else error)
 
