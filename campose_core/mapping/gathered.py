@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from campose_core.errors import AlignmentError, CamposeError
@@ -81,7 +82,7 @@ def gather(
     refusals = [
         f"{source['path']} of {name} is not there any more"
         for name, source in scene.sources.items()
-        if source.get("path") and name not in {recording.source for recording in recordings}
+        if source.get("path") and not Path(source["path"]).exists()
     ]
     found: dict[str, list[Evidence]] = {}
 

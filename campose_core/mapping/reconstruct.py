@@ -115,6 +115,9 @@ def map_scene(scene: Scene, options: MapOptions) -> Scene:
     refined = {
         source: with_lens(Camera.from_dict(fields), cameras[source]) for source, fields in report["cameras"].items()
     }
+    for group in shared:  # one camera, also where a recording of it has no place in the map
+        known = [refined[source] for source in group if source in refined]
+        refined |= {source: known[0] for source in group if known and source not in refined}
     report["cameras"] = {source: camera.to_dict() for source, camera in refined.items()}
     exact = posed if posed and not report["given_poses"]["adjusted"] else {}
     poses = register(Landmarks.load(made / "landmarks.npz"), scene, refined, exact)

@@ -122,30 +122,46 @@ def write_rigs(database: str, rigs: list[dict[str, Any]], mapper: str) -> list[R
 
 
 def write_frames(db: Any, images: Iterable[Any]) -> None:
-    """Make each of these images of COLMAP's database, which are in no frame, one of its own: of a camera on no rig."""
-    rig_ids: dict[int, int] = {}
+    """Make each of these images of COLMAP's database, which are in no frame, one of its own: of a camera on no rig.
+
+    Where there are no other rigs, their ids are those of the cameras and images, as in a model of `posed_model`.
+    """
+    first_rig = max((rig.rig_id for rig in db.read_all_rigs()), default=0)
+    first_frame = max((frame.frame_id for frame in db.read_all_frames()), default=0)
+    known: set[int] = set()
     for image in sorted(images, key=lambda image: image.name):
-        if image.camera_id not in rig_ids:
-            rig_ids[image.camera_id] = _write_rig(db, [image.camera_id], [None])
-        _write_frame(db, rig_ids[image.camera_id], [image])
+        rig_id = first_rig + image.camera_id
+        if rig_id not in known:
+            known.add(rig_id)
+            _write_rig(db, [image.camera_id], [None], rig_id)
+        _write_frame(db, rig_id, [image], first_frame + image.image_id)
 
 
-def _write_rig(db: Any, camera_ids: list[int], reference_from_cams: list[Pose | None]) -> int:
+def _write_rig(
+    db: Any, camera_ids: list[int], reference_from_cams: list[Pose | None], rig_id: int | None = None
+) -> int:
     """The first camera is the reference: the rig's frame is its own."""
     pycolmap = load_pycolmap()
     rig = pycolmap.Rig()
     rig.add_ref_sensor(_sensor(camera_ids[0]))
     for camera_id, pose in zip(camera_ids[1:], reference_from_cams[1:], strict=True):
         rig.add_sensor(_sensor(camera_id), None if pose is None else to_colmap_pose(pose.inverse()))
-    return int(db.write_rig(rig))
+    if rig_id is None:
+        return int(db.write_rig(rig))
+    rig.rig_id = rig_id
+    return int(db.write_rig(rig, use_rig_id=True))
 
 
-def _write_frame(db: Any, rig_id: int, images: list[Any]) -> None:
+def _write_frame(db: Any, rig_id: int, images: list[Any], frame_id: int | None = None) -> None:
     frame = load_pycolmap().Frame()
     frame.rig_id = rig_id
     for image in images:
         frame.add_data_id(image.data_id)
-    db.write_frame(frame)
+    if frame_id is None:
+        db.write_frame(frame)
+        return
+    frame.frame_id = frame_id
+    db.write_frame(frame, use_frame_id=True)
 
 
 def _linked_cameras(db: Any) -> dict[str, int]:
