@@ -82,6 +82,34 @@ def _attempt(how: str, images: str, database: Path, model: Path, mapper: str) ->
     return Attempt(how, database, models, pieces)
 
 
+def with_more_images(images: str, database: Path, kept: Any, model: Path) -> Any:
+    """The model with images that it lacks, registered one by one where its pieces stay one; else as it was.
+
+    A mapper that places all at once gives a weak image any place, and it is cut off; the incremental one has landmarks
+    to place it by. What is mapped already stays where it is.
+    """
+    pycolmap = load_pycolmap()
+    work = model.with_suffix(".more")
+    shutil.rmtree(work, ignore_errors=True)
+    (work / "before").mkdir(parents=True)
+    kept.write(work / "before")
+    options = pycolmap.IncrementalPipelineOptions()
+    options.random_seed = SEED
+    options.num_threads = 1
+    options.multiple_models = False
+    options.fix_existing_frames = True
+    options.constant_cameras = set(kept.cameras)
+    bound = max_extra_param(kept.cameras.values())
+    options.max_extra_param = options.mapper.max_extra_param = options.triangulation.max_extra_param = bound
+    grown = pycolmap.incremental_mapping(database, images, str(work), options, input_path=str(work / "before"))
+    shutil.rmtree(work)
+    if not grown:
+        return kept
+    with pycolmap.Database.open(database) as db:
+        pieces = pieces_of(grown[0], db)
+    return grown[0] if pieces and pieces[0].is_whole else kept
+
+
 def mapped(images: str, database: Path, model: Path, mapper: str) -> list[Any]:
     """All models of a mapper, the largest first."""
     pycolmap = load_pycolmap()

@@ -14,7 +14,7 @@ import numpy as np
 
 from campose_core.errors import MappingError
 from campose_core.geometry import Pose
-from campose_core.mapping.attempts import Attempt, best_attempt, mapped
+from campose_core.mapping.attempts import Attempt, best_attempt, mapped, with_more_images
 from campose_core.mapping.cameras_in_database import with_own_cameras
 from campose_core.mapping.colmap import adjust, from_colmap_camera, load_pycolmap, model_poses
 from campose_core.mapping.drift import loop_drift
@@ -110,7 +110,14 @@ def _one_model(
     if not largest.is_whole:
         leave_out(kept, {kept.image(i).name for i in kept.reg_image_ids()} - largest.world_from_cam.keys())
         _drop_outliers(kept)
-    return kept, [], left
+    total = sum(map(len, sequences))
+    if kept.num_reg_images() < total:
+        more = with_more_images(images, found.database, kept, model)
+        if more.num_reg_images() > kept.num_reg_images():
+            kept = more
+            adjust(kept)
+            _drop_outliers(kept)
+    return kept, [], left if kept.num_reg_images() < total else []
 
 
 def _joined_model(images: str, found: Attempt, model: Path, poses: dict[str, Pose]) -> Any:
