@@ -76,6 +76,8 @@ class MapRun:
         try:
             half = self._reconstructed(Detail.HALF)
         except MappingError as error:
+            if self.posed is not None:  # more features do not make wrong poses right
+                raise
             say(f"map: {error}")
             say("map: tried again with features of the full picture")
             return Detail.FULL, self._reconstructed(Detail.FULL)

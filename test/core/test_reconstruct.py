@@ -77,13 +77,13 @@ def test_killed_while_mapping_the_next_run_ends_with_the_same_result(small_scene
     command = [sys.executable, "-m", "campose_core.cli.main", "map", str(scene.path)]
     work = scene.path / ".sfm.work"
     victim = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    while not (work / "features.json").exists():
+    while not (work / "half" / "features.json").exists():
         assert victim.poll() is None
         time.sleep(0.02)
     victim.send_signal(signal.SIGKILL)
     victim.wait()
     assert not (scene.sfm_dir / "landmarks.npz").exists()
-    features = (work / "features.json").stat().st_mtime_ns
+    features = (work / "half" / "features.json").stat().st_mtime_ns
     wait_until_no_stage_runs_for(work)
     again = subprocess.run(command, capture_output=True, text=True)
     assert again.returncode == 0, again.stderr
@@ -285,7 +285,7 @@ def test_damaged_poses_say_so(small_scene, tmp_path):
 def test_a_stage_takes_more_names_than_a_command_line_holds(tmp_path):
     names = {"walk": [f"walk/{i:06}.jpg" for i in range(20_000)]}
     arguments = {"images": str(tmp_path), "database": str(tmp_path / "f.db"), "cameras": {}, "names": names}
-    arguments["shared"] = []
+    arguments |= {"shared": [], "detail": "half"}
     with pytest.raises(MappingError, match="20000 frames could not be read"):
         run_stage("features", arguments, tmp_path / "log", 60, 1)
 
