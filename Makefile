@@ -1,4 +1,5 @@
 # make demo: the main job on a rendered floor. make test: all tests. Both set up .venv first, where it is missing.
+# make search: properties, with other examples each time.
 # make test-wheels PYTHON=python3.12: the fast ROS tests on the wheels of Kilted; WHEELS=ros: on those of Jazzy.
 PYTHON ?= python3
 VENV := .venv
@@ -7,7 +8,7 @@ WHEELS_VENV := .venv-$(WHEELS)
 BIN := $(VENV)/bin
 DEMO := demo_out
 
-.PHONY: demo test test-wheels lint clean
+.PHONY: demo test search test-wheels lint clean
 .DELETE_ON_ERROR:
 
 $(VENV)/installed: setup.py pyproject.toml
@@ -23,10 +24,14 @@ $(VENV)/installed: setup.py pyproject.toml
 demo: $(VENV)/installed
 	$(BIN)/campose_demo $(DEMO)
 
-# Nodes that talk over DDS get the machine for themselves; two processes share it with one thread each.
+# Nodes that talk over DDS get the machine for themselves; two processes share it with one thread each. Both halves run.
 test: $(VENV)/installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest test/core --numprocesses 2 --dist loadfile
-	$(BIN)/python -m pytest test/ros
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest test/core --numprocesses 2 --dist loadfile; core=$$?; \
+	$(BIN)/python -m pytest test/ros && exit $$core
+
+# Properties, with examples that `make test` does not try.
+search: $(VENV)/installed
+	OMP_NUM_THREADS=1 HYPOTHESIS_PROFILE=search $(BIN)/python -m pytest $$(grep -lr hypothesis test/core --include='test_*.py')
 
 $(WHEELS_VENV)/installed: setup.py
 	$(PYTHON) -m venv $(WHEELS_VENV)

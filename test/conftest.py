@@ -1,13 +1,15 @@
 """Shared fixtures. `shared_data` holds real recordings that are not part of the repository."""
 
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-# A busy machine fails no test.
-settings.register_profile("no deadline", deadline=None)
-settings.load_profile("no deadline")
+# A busy machine fails no test, and the same examples are tried every time; `make search` tries others.
+settings.register_profile("same", deadline=None, derandomize=True)
+settings.register_profile("search", deadline=None, max_examples=1000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

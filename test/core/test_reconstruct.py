@@ -171,7 +171,7 @@ def test_pictures_without_overlap_name_the_stage_and_the_remedy(tmp_path):
     generator = np.random.default_rng(0)
     blobs = [generator.integers(0, 255, (15, 12, 3), dtype=np.uint8) for _ in range(6)]
     images = [np.asarray(Image.fromarray(blob).resize((320, 240), Image.Resampling.BICUBIC)) for blob in blobs]
-    with pytest.raises(MappingError, match=r"mapping: no model .* keyframes: 0 of \d+ pairs .* share 15 or more features"):
+    with pytest.raises(MappingError, match=r"no model .* keyframes: 0 of \d+ pairs .* share 15 or more features"):
         mapped(images, tmp_path)
 
 
