@@ -30,6 +30,7 @@ MODEL_PARAMS = {
         "fx", "fy", "cx", "cy", "k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6", "s1", "s2", "s3", "s4",
     ),
 }  # fmt: skip
+OPENCV_VECTORS, OPENCV_LENGTHS = ("plumb_bob", "rational_polynomial", ""), (4, 5, 8, 12, 14)
 MAX_NEWTON_STEPS = 8
 STEP_X, STEP_Y = 1e-7 * np.eye(2)
 PROFILE_ANGLES = np.radians(np.linspace(0.0, 89.0, 1781))
@@ -81,24 +82,27 @@ class Camera:
     ) -> Camera:
         """From sensor_msgs/CameraInfo: `k` row-major 3x3, `d` in the order of `distortion_model`.
 
+        Of plumb_bob, rational_polynomial and a model without a name `d` is OpenCV's vector, whose length tells the
+        terms: drivers write 8 or 14 numbers under either name.
+
         Raises:
-            GeometryError: uncalibrated (k[0] is 0), or a distortion model without a COLMAP counterpart.
+            GeometryError: uncalibrated (k[0] is 0), or a distortion that is not understood.
         """
         if len(k) != 9 or k[0] == 0:
             raise GeometryError("camera_info is uncalibrated (K[0] is 0): calibrate the camera, or give its intrinsics")
         pinhole = (k[0], k[4], k[2], k[5])
+        if distortion_model == "equidistant" and len(d) >= 4 and not any(d[4:]):
+            # With zeros too: r = f theta, which is no pinhole.
+            return cls("OPENCV_FISHEYE", width, height, (*pinhole, *d[:4]))
         if not any(d):
             return cls("PINHOLE", width, height, pinhole)
-        if distortion_model == "equidistant" and len(d) == 4:
-            return cls("OPENCV_FISHEYE", width, height, (*pinhole, *d))
-        if distortion_model == "plumb_bob" and len(d) in (4, 5):
-            if len(d) == 4 or d[4] == 0:
-                return cls("OPENCV", width, height, (*pinhole, *d[:4]))
-            return cls("FULL_OPENCV", width, height, (*pinhole, *d, 0.0, 0.0, 0.0))
-        if distortion_model == "rational_polynomial" and len(d) >= 8 and not any(d[12:]):
-            if any(d[8:]):
-                return cls("OPENCV_THIN_PRISM", width, height, (*pinhole, *d[:12]))
-            return cls("FULL_OPENCV", width, height, (*pinhole, *d[:8]))
+        if distortion_model in OPENCV_VECTORS and len(d) in OPENCV_LENGTHS and not any(d[12:]):
+            terms = [*map(float, d[:12]), *[0.0] * (12 - len(d))]
+            if any(terms[8:]):
+                return cls("OPENCV_THIN_PRISM", width, height, (*pinhole, *terms))
+            if any(terms[4:8]):
+                return cls("FULL_OPENCV", width, height, (*pinhole, *terms[:8]))
+            return cls("OPENCV", width, height, (*pinhole, *terms[:4]))
         raise GeometryError(f"camera_info has an unsupported distortion: {distortion_model!r} with {len(d)} numbers")
 
     def to_colmap(self) -> tuple[str, int, int, list[float]]:

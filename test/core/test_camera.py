@@ -90,6 +90,10 @@ K = [500.0, 0, 320, 0, 510, 240, 0, 0, 1]
             "OPENCV_THIN_PRISM",
         ),
         ([0.1, 0.01, 0.001, 0.002], "equidistant", "OPENCV_FISHEYE"),
+        ([0.0] * 4, "equidistant", "OPENCV_FISHEYE"),
+        ([0.1, 0.01, 0.001, 0.002, 0.0], "equidistant", "OPENCV_FISHEYE"),
+        ([0.1, 0.01, 0.001, 0.002, 0.003, 0.1, 0.2, 0.3], "plumb_bob", "FULL_OPENCV"),
+        ([0.1, 0.01, 0.001, 0.002, 0.0], "", "OPENCV"),
     ],
 )
 def test_camera_info_models(d, distortion, model):
@@ -104,6 +108,8 @@ def test_camera_info_models(d, distortion, model):
         ([0.0] * 9, [], "plumb_bob", "uncalibrated"),
         (K, [0.1] * 3, "plumb_bob", "unsupported distortion"),
         (K, [0.1] * 5, "my_own", "my_own"),
+        (K, [0.1] * 14, "rational_polynomial", "unsupported distortion"),  # a sensor that is tilted
+        (K, [0.1] * 5, "equidistant", "unsupported distortion"),
     ],
 )
 def test_camera_info_that_cannot_be_used(k, d, distortion, message):
