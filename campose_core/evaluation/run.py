@@ -77,9 +77,7 @@ def _camera_that_fits(scene: Scene, recording: Recording, width: int, height: in
     best = max(candidates, key=agreeing.__getitem__)
     if not agreeing[best]:
         return scene_camera(scene, width, height)
-    say(
-        f"{recording.name} has no intrinsics: the camera of {candidates[best]} fits most landmarks"
-    )
+    say(f"{recording.name} has no intrinsics: the camera of {candidates[best]} fits most landmarks")
     return best
 
 
