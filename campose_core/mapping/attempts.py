@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from campose_core.mapping.cameras_in_database import with_estimated_focal_lengths, with_own_cameras
-from campose_core.mapping.colmap import load_pycolmap, max_extra_param
+from campose_core.mapping.cameras_in_database import share_cameras, with_estimated_focal_lengths, with_own_cameras
+from campose_core.mapping.colmap import incremental_options, load_pycolmap, max_extra_param
 from campose_core.mapping.matching import match_again
 from campose_core.mapping.pieces import Piece, pieces_of
 
@@ -63,7 +63,7 @@ def _attempts(
             attempt = _attempt(f"{mapper}, estimated focal lengths", images, estimated, model, mapper)
             yield attempt
             best = max(best, attempt, key=lambda a: a.held)
-    if len(guessed) > 1:
+    if share_cameras(best.database, guessed):
         apart = database.with_suffix(".apart.db")
         with_own_cameras(best.database, apart)
         attempt = _attempt(f"{mapper}, a camera for each recording", images, apart, model, mapper)
@@ -93,14 +93,10 @@ def with_more_images(images: str, database: Path, kept: Any, model: Path) -> Any
     shutil.rmtree(work, ignore_errors=True)
     (work / "before").mkdir(parents=True)
     kept.write(work / "before")
-    options = pycolmap.IncrementalPipelineOptions()
-    options.random_seed = SEED
-    options.num_threads = 1
+    options = incremental_options(kept.cameras.values(), SEED)
     options.multiple_models = False
     options.fix_existing_frames = True
     options.constant_cameras = set(kept.cameras)
-    bound = max_extra_param(kept.cameras.values())
-    options.max_extra_param = options.mapper.max_extra_param = options.triangulation.max_extra_param = bound
     grown = pycolmap.incremental_mapping(database, images, str(work), options, input_path=str(work / "before"))
     shutil.rmtree(work)
     if not grown:
@@ -115,7 +111,7 @@ def mapped(images: str, database: Path, model: Path, mapper: str) -> list[Any]:
     pycolmap = load_pycolmap()
     pycolmap.set_random_seed(SEED)
     with pycolmap.Database.open(database) as db:
-        bound = max_extra_param(db.read_all_cameras())
+        cameras = db.read_all_cameras()
     work = model.with_suffix(".models")
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
@@ -125,15 +121,12 @@ def mapped(images: str, database: Path, model: Path, mapper: str) -> list[Any]:
         # One thread: several add up in the order in which they happen to finish, and a weak map follows the last bits.
         options.num_threads = options.mapper.num_threads = 1
         options.mapper.bundle_adjustment.ceres.solver_options.num_threads = 1
-        options.mapper.retriangulation.max_extra_param = bound
+        options.mapper.retriangulation.max_extra_param = max_extra_param(cameras)
         models = pycolmap.global_mapping(database, images, str(work), options)
     else:
-        options = pycolmap.IncrementalPipelineOptions()
-        options.random_seed = SEED
-        options.num_threads = 1
+        options = incremental_options(cameras, SEED)
         options.min_model_size = MIN_MODEL_IMAGES
         options.ba_refine_sensor_from_rig = False
-        options.max_extra_param = options.mapper.max_extra_param = options.triangulation.max_extra_param = bound
         models = pycolmap.incremental_mapping(database, images, str(work), options)
     shutil.rmtree(work)
     return sorted(models.values(), key=lambda m: m.num_reg_images(), reverse=True)

@@ -41,6 +41,13 @@ def with_estimated_focal_lengths(database: Path, guessed: Sequence[str], out: Pa
     return bool(pycolmap.calibrate_view_graph(out, calibration))
 
 
+def share_cameras(database: Path, sources: Sequence[str]) -> bool:
+    """Whether some of the sources have one camera in the database."""
+    with load_pycolmap().Database.open(database) as db:
+        camera_of = {image.name.split("/")[0]: image.camera_id for image in db.read_all_images()}
+    return len({camera_of[source] for source in sources}) < len(sources)
+
+
 def with_own_cameras(database: Path, out: Path) -> None:
     """Write `out`, a copy of a database without rigs in which each source has a camera of its own."""
     pycolmap = load_pycolmap()

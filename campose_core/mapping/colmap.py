@@ -81,6 +81,17 @@ def max_extra_param(cameras: Iterable[Any]) -> float:
     return max(1.0, 2.0 * max(given, default=0.0))
 
 
+def incremental_options(cameras: Iterable[Any], seed: int) -> Any:
+    """Options of COLMAP's incremental pipeline for these pycolmap cameras, on one thread: several add up in the order
+    in which they happen to finish."""
+    options = load_pycolmap().IncrementalPipelineOptions()
+    options.random_seed = seed
+    options.num_threads = 1
+    bound = max_extra_param(cameras)
+    options.max_extra_param = options.mapper.max_extra_param = options.triangulation.max_extra_param = bound
+    return options
+
+
 def to_colmap_pose(pose: Pose) -> Any:
     """The pycolmap Rigid3d of a pose; both map points alike."""
     pycolmap = load_pycolmap()

@@ -4,7 +4,7 @@ OpenCV's SIFT at half resolution, whose first octave doubles the picture again: 
 full picture from sigma 1.6 on (the frequencies that halving removes are gone at that blur anyway), at a third of the
 time of COLMAP's own extractor and with the same poses; `benchmarks/features.py` compares them. Where pictures lie far
 apart, what the full picture adds decides: of an office lobby at a frame every two seconds 25 of 40 keyframes held
-together by features of half the size, 38 by those of the full one.
+together by features of half the size, 39 by those of the full one.
 """
 
 from __future__ import annotations

@@ -101,12 +101,10 @@ class Landmarks:
             raise MappingError(
                 f"{path} is missing: the scene has no landmarks yet, run `campose map {path.parents[1]}`"
             )
-        arrays = read_arrays(path)
+        arrays: dict[str, Any] = read_arrays(path)
         try:
-            detail = Detail(str(arrays.pop("detail", Detail.HALF.value)))  # absent from maps that were made before
-            return cls(
-                **{field.name: arrays[field.name] for field in fields(cls) if field.name != "detail"}, detail=detail
-            )
+            arrays["detail"] = Detail(str(arrays.get("detail", Detail.HALF.value)))  # absent from maps made before
+            return cls(**{field.name: arrays[field.name] for field in fields(cls)})
         except (KeyError, ValueError, MappingError) as error:
             raise MappingError(f"{path} is damaged ({error}): remove it and run `campose map` again") from error
 

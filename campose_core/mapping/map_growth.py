@@ -18,7 +18,7 @@ import numpy as np
 from campose_core.camera import Camera
 from campose_core.errors import MappingError
 from campose_core.mapping.arrays import read_arrays
-from campose_core.mapping.colmap import from_colmap_camera, load_pycolmap, max_extra_param
+from campose_core.mapping.colmap import from_colmap_camera, incremental_options, load_pycolmap
 
 SEED = 0
 
@@ -56,10 +56,17 @@ def grow(
     constant = constant - {new_camera} if refine else constant | {new_camera}
     work = Path(out).with_suffix(".models")
     work.mkdir(parents=True, exist_ok=True)
-    options = _options(constant, set(before.rigs), [*mapped, *names, *again])
     with pycolmap.Database.open(database) as db:
-        bound = max_extra_param(db.read_all_cameras())
-    options.max_extra_param = options.mapper.max_extra_param = options.triangulation.max_extra_param = bound
+        options = incremental_options(db.read_all_cameras(), SEED)
+    options.multiple_models = False
+    options.fix_existing_frames = True
+    options.constant_cameras = constant
+    options.constant_rigs = set(before.rigs)
+    options.image_names = [*mapped, *names, *again]
+    # The mapped part is adjusted already; these bounds are on what is left to gain by adjusting all of it again.
+    options.ba_global_frames_ratio = options.ba_global_points_ratio = 1.5
+    options.ba_global_max_refinements = 2
+    options.ba_global_function_tolerance = 1e-4
     models = pycolmap.incremental_mapping(database, images, str(work), options, input_path=model)
     shutil.rmtree(work)
     if not models:
@@ -109,23 +116,6 @@ def _match(database: str, pair_file: Path, pairs: Sequence[tuple[str, str]]) -> 
     verification = pycolmap.TwoViewGeometryOptions()
     verification.ransac.random_seed = SEED
     pycolmap.match_image_pairs(database, pairing_options=pairing, verification_options=verification)
-
-
-def _options(constant_cameras: set[int], constant_rigs: set[int], image_names: list[str]) -> Any:
-    options = load_pycolmap().IncrementalPipelineOptions()
-    options.random_seed = SEED
-    options.multiple_models = False
-    options.fix_existing_frames = True
-    options.constant_cameras = constant_cameras
-    options.constant_rigs = constant_rigs
-    options.image_names = image_names
-    # One thread: several add up in the order in which they happen to finish.
-    options.num_threads = 1
-    # The mapped part is adjusted already; these bounds are on what is left to gain by adjusting all of it again.
-    options.ba_global_frames_ratio = options.ba_global_points_ratio = 1.5
-    options.ba_global_max_refinements = 2
-    options.ba_global_function_tolerance = 1e-4
-    return options
 
 
 def _hold(model: Any, before: Any) -> None:

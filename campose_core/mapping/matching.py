@@ -22,7 +22,7 @@ SEQUENTIAL_OVERLAP = 10  # neighbours on either side, and in powers of two beyon
 def matches(
     *, features: str, database: str, names: dict[str, list[str]], rigs: list[dict[str, Any]], alike: int
 ) -> dict[str, Any]:
-    """Matches of frames near in time, and of as many that look `alike` (loops), with two-view verification."""
+    """Matches of frames near in time, and with the `alike` that look most like each (loops), verified as two views."""
     pycolmap = load_pycolmap()
     pycolmap.logging.minloglevel = 0
     shutil.copyfile(features, database)

@@ -15,7 +15,7 @@ import numpy as np
 from campose_core.errors import MappingError
 from campose_core.geometry import Pose
 from campose_core.mapping.attempts import Attempt, best_attempt, mapped, with_more_images
-from campose_core.mapping.cameras_in_database import with_own_cameras
+from campose_core.mapping.cameras_in_database import share_cameras, with_own_cameras
 from campose_core.mapping.colmap import adjust, from_colmap_camera, load_pycolmap, model_poses
 from campose_core.mapping.drift import loop_drift
 from campose_core.mapping.held_out import leave_out
@@ -64,7 +64,7 @@ def reconstruction(
     else:
         best, tried = best_attempt(images, path, Path(model), mapper, sequences, guessed)
         kept, by, others = _one_model(images, best, Path(model), sequences, odometry)
-        if len(guessed) > 1:
+        if guessed:
             kept, best = _with_lenses_told_apart(images, kept, best, guessed, Path(model))
         if best.database != path:
             best.database.replace(path)
@@ -137,7 +137,7 @@ def _with_lenses_told_apart(
         source = kept.image(image_id).name.split("/")[0]
         counts[source] = counts.get(source, 0) + 1
     seen = [source for source in guessed if counts[source] >= MIN_IMAGES_OF_LENS]
-    if len(seen) < 2 or len(kept.cameras) >= len(counts):
+    if len(seen) < 2 or not share_cameras(found.database, guessed):
         return kept, found
     with load_pycolmap().Database.open(found.database) as db:
         for camera in kept.cameras.values():

@@ -15,7 +15,7 @@ import numpy as np
 from campose_core.errors import MappingError
 from campose_core.geometry import Pose, pose_error
 from campose_core.mapping.alignment import align_to_poses
-from campose_core.mapping.colmap import from_colmap_camera, load_pycolmap, max_extra_param, model_poses
+from campose_core.mapping.colmap import from_colmap_camera, incremental_options, load_pycolmap, model_poses
 
 LEAST_LANDMARKS = 50
 PRIOR_M = 0.05  # how far a given position may be off, one standard deviation, where poses are adjusted
@@ -93,11 +93,7 @@ def posed_model(db: Any, poses: dict[str, list[float]]) -> Any:
 
 def triangulated(model: Any, database: str, images: str, work: Path) -> Any:
     pycolmap = load_pycolmap()
-    options = pycolmap.IncrementalPipelineOptions()
-    options.random_seed = 0
-    options.num_threads = 1
-    bound = max_extra_param(model.cameras.values())
-    options.max_extra_param = options.mapper.max_extra_param = options.triangulation.max_extra_param = bound
+    options = incremental_options(model.cameras.values(), seed=0)
     return pycolmap.triangulate_points(model, database, images, str(work), clear_points=True, options=options)
 
 
