@@ -26,12 +26,12 @@ demo: $(VENV)/installed
 
 # Nodes that talk over DDS get the machine for themselves; two processes share it with one thread each. Both halves run.
 test: $(VENV)/installed
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest test/core --numprocesses 2 --dist loadfile; core=$$?; \
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest test --ignore test/ros --numprocesses 2 --dist loadfile; core=$$?; \
 	$(BIN)/python -m pytest test/ros && exit $$core
 
 # Properties, with examples that `make test` does not try.
 search: $(VENV)/installed
-	OMP_NUM_THREADS=1 HYPOTHESIS_PROFILE=search $(BIN)/python -m pytest $$(grep -lr hypothesis test/core --include='test_*.py')
+	OMP_NUM_THREADS=1 HYPOTHESIS_PROFILE=search $(BIN)/python -m pytest $$(grep -lr hypothesis test --include='test_*.py')
 
 $(WHEELS_VENV)/installed: setup.py
 	$(PYTHON) -m venv $(WHEELS_VENV)

@@ -18,7 +18,12 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from campose_core.capture.drive import BASE_FROM_CAM, drifting_odometry
+from campose_core.alignment.evidence import angle_deg, up_of
+from campose_core.alignment.selection import gather
+from campose_core.alignment.solvers.distance import scale_of_distance
+from campose_core.alignment.solvers.gps import align_to_gps
+from campose_core.alignment.solvers.gravity import STANDARD_GRAVITY, up_by_gravity
+from campose_core.alignment.solvers.odometry import MovedCamera, align_to_odometry
 from campose_core.errors import AlignmentError
 from campose_core.evaluation.pictures import (
     BLUE,
@@ -32,15 +37,10 @@ from campose_core.evaluation.pictures import (
 from campose_core.files import write_bytes
 from campose_core.floor import FloorMap
 from campose_core.geometry import Array, Pose, Similarity
-from campose_core.mapping.alignment.distance import scale_of_distance
-from campose_core.mapping.alignment.evidence import angle_deg, up_of
-from campose_core.mapping.alignment.gps import align_to_gps
-from campose_core.mapping.alignment.gravity import STANDARD_GRAVITY, up_by_gravity
-from campose_core.mapping.alignment.odometry import MovedCamera, align_to_odometry
-from campose_core.mapping.alignment.poses import align_to_poses
-from campose_core.mapping.gathered import gather
-from campose_core.mapping.register import SfmPoses
+from campose_core.robust_similarity import align_to_poses
 from campose_core.scene import Scene
+from campose_core.sfm.registration import SfmPoses
+from campose_core.simulation.drive import BASE_FROM_CAM, drifting_odometry
 from campose_core.trajectory import Trajectory, read_tum
 
 SEEDS = 20

@@ -25,21 +25,21 @@ from scipy.spatial.transform import Rotation
 from scipy.stats import spearmanr
 
 from campose_core.camera import Camera
-from campose_core.capture.building import build_world
 from campose_core.capture.camera_file import read_camera_file
-from campose_core.capture.drive import BASE_FROM_CAM
 from campose_core.capture.recording import open_recording
-from campose_core.capture.render import Renderer, expose
-from campose_core.evaluation.coverage import AT_WALL, FOUND, LOST, Forecast
-from campose_core.evaluation.diagnosis import usual_camera
-from campose_core.evaluation.lines_of_sight import LinesOfSight
+from campose_core.doctor.coverage import AT_WALL, FOUND, LOST, Forecast
+from campose_core.doctor.diagnosis import usual_camera
+from campose_core.doctor.lines_of_sight import LinesOfSight
+from campose_core.features.sift import ImageFeatures, SiftExtractor
 from campose_core.geometry import Array, Pose, pose_error
-from campose_core.localization.keyframes import Keyframes
+from campose_core.landmark_map.covisibility import Keyframes
+from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.localization.relocalizer import Relocalizer
-from campose_core.mapping.features import ImageFeatures, SiftExtractor
-from campose_core.mapping.landmarks import Landmarks
 from campose_core.progress import track
 from campose_core.scene import Scene
+from campose_core.simulation.building import build_world
+from campose_core.simulation.drive import BASE_FROM_CAM
+from campose_core.simulation.render import Renderer, expose
 from campose_core.trajectory import read_tum
 from campose_core.walkable import WalkableMap, load_walkable
 

@@ -26,10 +26,10 @@ from campose_core.camera import Camera, pixels_from_colmap
 from campose_core.capture.camera_file import read_camera_file
 from campose_core.capture.frame import Image
 from campose_core.capture.recording import open_recording
+from campose_core.features.sift import ImageFeatures, SiftExtractor, descriptors_to_unit
 from campose_core.geometry import Array, Pose, pose_error, skew
-from campose_core.mapping.colmap import load_pycolmap
-from campose_core.mapping.features import ImageFeatures, SiftExtractor, descriptors_to_unit
-from campose_core.mapping.pnp import RATIO, solve_pnp
+from campose_core.landmark_map.colmap import load_pycolmap
+from campose_core.landmark_map.pnp import RATIO, solve_pnp
 from campose_core.trajectory import read_tum
 
 XFEAT_SIMILARITY = 0.82

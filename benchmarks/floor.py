@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
+from campose_core.alignment.floor_matching.refine import align_to_floor
 from campose_core.errors import AlignmentError
 from campose_core.floor import FloorMap
+from campose_core.floorplan.drawing import floor_from_drawing
+from campose_core.floorplan.from_landmarks import floor_from_landmarks
 from campose_core.geometry import Similarity
-from campose_core.mapping.drawing import floor_from_drawing
-from campose_core.mapping.floor_alignment import align_to_floor
-from campose_core.mapping.floor_from_landmarks import floor_from_landmarks
-from campose_core.mapping.landmarks import Landmarks
-from campose_core.mapping.levelling import level
+from campose_core.landmark_map.landmarks import Landmarks
+from campose_core.landmark_map.levelling import level
 from campose_core.scene import Scene
 from campose_core.walkable import DEFAULT_RADIUS_M
 

@@ -19,9 +19,7 @@ from scipy.spatial.transform import Rotation
 
 from benchmarks.localization.material import campose, prepare
 from benchmarks.localization.worlds import drawn
-from campose_core.capture.bag_writer import write_bag
-from campose_core.capture.building import build_world
-from campose_core.capture.drive import BASE_FROM_CAM, Stop, drifting_odometry, drive_by_way_of
+from campose_core.capture.bag.writer import write_bag
 from campose_core.capture.frame import Frame
 from campose_core.capture.recording import open_recording
 from campose_core.evaluation.metrics import Metrics, evaluate
@@ -32,10 +30,12 @@ from campose_core.learning.checkpoint import load
 from campose_core.learning.material import material_of_splits, pair_rows
 from campose_core.learning.model import to_poses
 from campose_core.learning.visual_odometry import VisualOdometry
-from campose_core.localization.load import load_estimator
-from campose_core.localization.retrieval import RetrievalEstimator
-from campose_core.localization.window import recorded_odometry
+from campose_core.localization.estimators.pose_graph import recorded_odometry
+from campose_core.localization.estimators.registry import load_estimator
+from campose_core.localization.estimators.retrieval import RetrievalEstimator
 from campose_core.scene import Scene, SceneFrame
+from campose_core.simulation.building import build_world
+from campose_core.simulation.drive import BASE_FROM_CAM, Stop, drifting_odometry, drive_by_way_of
 from campose_core.trajectory import Trajectory, read_tum, write_tum
 from campose_core.walkable import load_walkable
 

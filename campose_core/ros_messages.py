@@ -7,7 +7,7 @@ those of rosbags in a file (`capture/bag_cdr.py`). Both take the same keywords; 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,6 @@ from numpy.typing import NDArray
 from campose_core.camera import MODEL_PARAMS, Camera
 from campose_core.floor import FloorMap
 from campose_core.geometry import Array, Pose
-
-if TYPE_CHECKING:
-    from campose_core.localization.localizer import LocalizationResult
 
 # Above the floor map, that viewers show one over the other and not in turns.
 WALKABLE_Z_M, LINES_Z_M = 0.01, 0.05
@@ -234,24 +231,6 @@ class RosMessages:
             values=pairs,
         )
         return self.make("diagnostic_msgs/msg/DiagnosticArray", header=self.header("", stamp_ns), status=[status])
-
-    def status(self, name: str, result: LocalizationResult, latency_s: float) -> Any:
-        """What became of one image. The header stamp is the image's; `latency_s` from its arrival to its pose."""
-        believed = result.map_from_base is not None and not result.off_map
-        text = result.reason or ("too far from walkable floor to snap" if result.off_map else "pose published")
-        values = {
-            "state": result.status.value,
-            "answered": result.map_from_base is not None,
-            "off_map": result.off_map,
-            "kind": "" if result.kind is None else result.kind.value,
-            "support": result.support,
-            "scale": result.scale.basis.value,
-            "latency_s": f"{latency_s:.6f}",
-            "estimate_s": f"{result.latency_s:.6f}",
-        }
-        if result.snap_distance_m is not None:  # left out, since viewers plot an empty text as 0
-            values["snap_distance_m"] = f"{result.snap_distance_m:.4f}"
-        return self.diagnostics(result.stamp_ns, name, OK if believed else WARN, text, values)
 
     def error(self, stamp_ns: int, name: str, metres: float, radians: float) -> Any:
         """How far an estimate (`raw`, `snapped`, or another name) is from the truth."""

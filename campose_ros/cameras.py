@@ -11,7 +11,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo
 
 from campose_core.camera import Camera
-from campose_core.capture.bag import camera_from_info
+from campose_core.capture.bag.images import camera_from_info
 from campose_core.capture.image_messages import IMAGE_TYPES, ImageDecoder, Picture, image_stamp_ns, video_name
 from campose_core.errors import CamposeError, CaptureError, LocalizationError, MissingDependency
 from campose_core.geometry import Pose

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from typing import Any
 
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from campose_core.errors import GeometryError
 from campose_core.geometry import Pose
 from campose_core.ros_messages import RosMessages, pose_of_parts
+from campose_core.visualization.localization_status import localization_status
 
 
 def stamp_ns_of(stamp: Time) -> int:
@@ -46,7 +47,7 @@ MESSAGES = RosMessages(message_class, _array)
 time_message, header, pose_message = MESSAGES.time, MESSAGES.header, MESSAGES.pose
 pose_stamped, pose_with_covariance = MESSAGES.pose_stamped, MESSAGES.pose_with_covariance
 transform_stamped = MESSAGES.transform_stamped
-occupancy_grid, status_message = MESSAGES.occupancy_grid, MESSAGES.status
+occupancy_grid, status_message = MESSAGES.occupancy_grid, partial(localization_status, MESSAGES)
 
 
 def pose_of(message: PoseMessage) -> Pose:

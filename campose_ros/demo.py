@@ -22,11 +22,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as PilImage
 
-from campose_core.capture.drive import BASE_FROM_CAM
 from campose_core.capture.frame import Image
 from campose_core.capture.recording import open_recording
-from campose_core.capture.simulate import simulate
-from campose_core.capture.world import SIZES
 from campose_core.cli.main import main as campose
 from campose_core.errors import CamposeError, LocalizationError
 from campose_core.evaluation.estimates import Estimates, read_estimates
@@ -36,9 +33,12 @@ from campose_core.evaluation.run import localize_recording
 from campose_core.evaluation.table import tables
 from campose_core.floor import FloorMap
 from campose_core.geometry import Pose
-from campose_core.localization.load import load_estimator
+from campose_core.localization.estimators.registry import load_estimator
 from campose_core.progress import say
 from campose_core.scene import Scene
+from campose_core.simulation.drive import BASE_FROM_CAM
+from campose_core.simulation.simulate import simulate
+from campose_core.simulation.world import SIZES
 from campose_core.trajectory import read_tum
 from campose_core.visualization.layout import how_to_look
 

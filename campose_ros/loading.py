@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from campose_core.camera import Camera
 from campose_core.errors import LocalizationError, SceneError
-from campose_core.localization.estimator import PoseEstimator
-from campose_core.localization.load import load_estimator
+from campose_core.localization.estimators.base import PoseEstimator
+from campose_core.localization.estimators.registry import load_estimator
 from campose_core.localization.localizer import Localizer
 from campose_core.localization.scene_digest import scene_digest
 from campose_core.scene import Scene

@@ -18,7 +18,7 @@ import rclpy
 from rclpy.executors import ExternalShutdownException
 from rclpy.utilities import remove_ros_args
 
-from campose_core.capture.bag_file import open_bag
+from campose_core.capture.bag.file import open_bag
 from campose_core.errors import CamposeError
 from campose_core.evaluation.estimates import read_estimates
 from campose_core.evaluation.metrics import evaluate

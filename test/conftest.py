@@ -30,7 +30,7 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def small_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `campose simulate --size small` writes: a furnished room, two drives, and their truth. Read only."""
-    from campose_core.capture.simulate import simulate
+    from campose_core.simulation.simulate import simulate
 
     folder = tmp_path_factory.mktemp("worlds") / "small"
     simulate(folder, "small")

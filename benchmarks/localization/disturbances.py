@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from campose_core.camera import Camera
 from campose_core.capture.frame import Image
-from campose_core.capture.textures import paint
 from campose_core.geometry import Array, Pose
+from campose_core.simulation.textures import paint
 
 READ_NOISE = 2.5  # grey levels, as the renderer's
 PERSON_HEIGHT, PERSON_WIDTH = 1.8, 0.5  # metres

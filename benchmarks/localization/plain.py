@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from campose_core.camera import Camera
 from campose_core.capture.frame import Frame
-from campose_core.localization.aligned import aligned_landmarks
-from campose_core.localization.estimator import Kind, PoseEstimate, PosePrior
-from campose_core.mapping.features import SiftExtractor
-from campose_core.mapping.landmarks import Landmarks
-from campose_core.mapping.pnp import LandmarkMatcher, solve_pnp
-from campose_core.mapping.query_camera import RefinedCameras
+from campose_core.features.sift import SiftExtractor
+from campose_core.landmark_map.aligned import aligned_landmarks
+from campose_core.landmark_map.intrinsics import RefinedCameras
+from campose_core.landmark_map.landmarks import Landmarks
+from campose_core.landmark_map.pnp import LandmarkMatcher, solve_pnp
+from campose_core.localization.estimators.base import Kind, PoseEstimate, PosePrior
 from campose_core.scene import Scene
 
 

@@ -9,12 +9,12 @@ from benchmarks.localization.plain import PlainEstimator
 from campose_core.capture.recording import open_recording
 from campose_core.evaluation.estimates import Estimates
 from campose_core.evaluation.metrics import evaluate
-from campose_core.evaluation.replay import Outcomes, replay_frames
 from campose_core.evaluation.run import localize_recording
 from campose_core.evaluation.table import tables
 from campose_core.geometry import Pose
-from campose_core.localization.load import load_estimator
+from campose_core.localization.estimators.registry import load_estimator
 from campose_core.localization.localizer import Localizer
+from campose_core.replay.recording import Outcomes, replay_frames
 from campose_core.trajectory import read_tum
 
 

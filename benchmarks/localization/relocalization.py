@@ -27,15 +27,15 @@ from numpy.typing import NDArray
 from campose_core.camera import Camera
 from campose_core.capture.frame import Image
 from campose_core.capture.recording import open_recording
+from campose_core.features.sift import ImageFeatures, SiftExtractor, descriptors_to_unit
+from campose_core.features.vlad import Vlad
 from campose_core.geometry import Pose, pose_error
-from campose_core.localization.aligned import aligned_landmarks
-from campose_core.localization.keyframes import Keyframes
+from campose_core.landmark_map.aligned import aligned_landmarks
+from campose_core.landmark_map.covisibility import Keyframes
+from campose_core.landmark_map.intrinsics import RefinedCameras, scene_camera
+from campose_core.landmark_map.landmarks import Landmarks
+from campose_core.landmark_map.pnp import CameraPose, LandmarkMatcher, solve_pnp
 from campose_core.localization.relocalizer import Relocalizer
-from campose_core.mapping.features import ImageFeatures, SiftExtractor, descriptors_to_unit
-from campose_core.mapping.landmarks import Landmarks
-from campose_core.mapping.pnp import CameraPose, LandmarkMatcher, solve_pnp
-from campose_core.mapping.query_camera import RefinedCameras, scene_camera
-from campose_core.mapping.vlad import Vlad
 from campose_core.scene import Scene
 from campose_core.trajectory import Trajectory
 

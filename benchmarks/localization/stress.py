@@ -13,14 +13,14 @@ from benchmarks.localization.picture import draw
 from benchmarks.localization.plain import PlainEstimator
 from benchmarks.localization.scoring import WRONG_M, Judged, RunScore, score
 from benchmarks.localization.worlds import with_twin
-from campose_core.capture.building import build_world
 from campose_core.files import write_text
 from campose_core.geometry import pose_error
-from campose_core.localization.estimator import PoseEstimator
-from campose_core.localization.load import load_estimator
+from campose_core.localization.estimators.base import PoseEstimator
+from campose_core.localization.estimators.registry import load_estimator
 from campose_core.localization.localizer import LocalizationResult, Localizer
 from campose_core.progress import say, track
 from campose_core.scene import Scene
+from campose_core.simulation.building import build_world
 
 TWIN_SHIFT = (20.0, 0.0, 0.0)  # metres: beyond the building
 HEADER = ("run", "frames", "published", "wrong & sure", "median", "lost after", "found after", "poses blind", "kinds")

@@ -22,17 +22,17 @@ from campose_core.camera import Camera
 from campose_core.capture.frame import Frame, Image
 from campose_core.capture.recording import open_recording
 from campose_core.evaluation.run import frames_with_camera
+from campose_core.features.sift import ImageFeatures, SiftExtractor
 from campose_core.geometry import Array, Pose, pose_error
+from campose_core.landmark_map.aligned import aligned_landmarks
+from campose_core.landmark_map.covisibility import Keyframes
+from campose_core.landmark_map.intrinsics import RefinedCameras
+from campose_core.landmark_map.landmarks import Landmarks
+from campose_core.landmark_map.pnp import CameraPose, LandmarkMatcher, solve_pnp
 from campose_core.localization import klt, tracker
-from campose_core.localization.aligned import aligned_landmarks
-from campose_core.localization.estimator import PosePrior
-from campose_core.localization.keyframes import Keyframes
+from campose_core.localization.estimators.base import PosePrior
 from campose_core.localization.motion import MotionModel
 from campose_core.localization.tracker import Tracker
-from campose_core.mapping.features import ImageFeatures, SiftExtractor
-from campose_core.mapping.landmarks import Landmarks
-from campose_core.mapping.pnp import CameraPose, LandmarkMatcher, solve_pnp
-from campose_core.mapping.query_camera import RefinedCameras
 from campose_core.trajectory import read_tum
 
 BLUR_SHARE = 0.3  # of the time from image to image that the shutter is open

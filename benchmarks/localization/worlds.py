@@ -10,14 +10,14 @@ import numpy as np
 
 from campose_core.camera import Camera
 from campose_core.capture.frame import Image
-from campose_core.capture.simulate import drawing
-from campose_core.capture.surfaces import SHADE, lying, standing
-from campose_core.capture.world import CEILING, Rectangle, Surface, World
 from campose_core.files import replacing
 from campose_core.geometry import Pose
-from campose_core.mapping.landmarks import Landmarks
+from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.progress import say, track
 from campose_core.scene import Scene
+from campose_core.simulation.simulate import drawing
+from campose_core.simulation.surfaces import SHADE, lying, standing
+from campose_core.simulation.world import CEILING, Rectangle, Surface, World
 
 PAINT_M = 0.012  # fresh paint lies this far before the wall, and covers the pictures on it
 DOOR_M = 2.05

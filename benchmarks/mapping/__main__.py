@@ -21,7 +21,7 @@ from campose_core.capture.recording import open_recording
 from campose_core.evaluation.metrics import evaluate
 from campose_core.evaluation.run import localize_recording
 from campose_core.evaluation.table import metrics_table
-from campose_core.localization.load import load_estimator
+from campose_core.localization.estimators.registry import load_estimator
 from campose_core.scene import Scene
 from campose_core.trajectory import read_tum
 

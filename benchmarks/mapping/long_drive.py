@@ -6,11 +6,11 @@ from pathlib import Path
 
 from PIL import Image
 
-from campose_core.capture.building import build_world
-from campose_core.capture.drive import BASE_FROM_CAM, TOURS, drive_by_way_of
-from campose_core.capture.simulate import PRESETS, drawing
 from campose_core.files import replacing
 from campose_core.progress import track
+from campose_core.simulation.building import build_world
+from campose_core.simulation.drive import BASE_FROM_CAM, TOURS, drive_by_way_of
+from campose_core.simulation.simulate import PRESETS, drawing
 
 RATE_HZ = 14.0
 FRAMES = 2000

@@ -13,8 +13,8 @@ import numpy as np
 
 from benchmarks.mapping.plain import Mapped
 from campose_core.geometry import umeyama
-from campose_core.mapping.register import SfmPoses
 from campose_core.scene import Scene
+from campose_core.sfm.registration import SfmPoses
 from campose_core.trajectory import read_tum
 
 MEASURED = """

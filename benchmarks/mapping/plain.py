@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from campose_core.mapping.colmap import load_pycolmap
+from campose_core.landmark_map.colmap import load_pycolmap
 
 
 @dataclass(frozen=True)

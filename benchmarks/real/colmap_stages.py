@@ -15,8 +15,8 @@ from typing import Any
 
 from campose_core.camera import Camera
 from campose_core.errors import MappingError
-from campose_core.mapping.child import end_with_parent
-from campose_core.mapping.colmap import load_pycolmap
+from campose_core.landmark_map.colmap import load_pycolmap
+from campose_core.sfm.stage_process import end_with_parent
 
 LONGEST_S = 4 * 3600.0
 

@@ -18,9 +18,9 @@ from benchmarks.real.pictures import Pictures
 from benchmarks.real.sets import RealSet
 from campose_core.errors import CamposeError
 from campose_core.geometry import Pose
-from campose_core.mapping.colmap import load_pycolmap
-from campose_core.mapping.pieces import pieces_of
+from campose_core.landmark_map.colmap import load_pycolmap
 from campose_core.progress import say
+from campose_core.sfm.components import pieces_of
 
 LEAST_POINTS = 30  # of a frame that counts as known
 

@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 from benchmarks.real.answers import Poses
 from benchmarks.real.picture_features import PictureFeatures
 from campose_core.camera import Camera, pixels_to_colmap
+from campose_core.features.sift import Float32
 from campose_core.geometry import Array
-from campose_core.mapping.colmap import (
+from campose_core.landmark_map.colmap import (
     from_colmap_camera,
     from_colmap_pose,
     load_pycolmap,
     model_poses,
     to_colmap_camera,
 )
-from campose_core.mapping.features import Float32
-from campose_core.mapping.pnp import nearest_in
+from campose_core.landmark_map.pnp import nearest_in
 
 RATIO = 0.8  # Lowe's, and COLMAP's default
 MIN_INLIERS = 20

@@ -20,7 +20,7 @@ from benchmarks.real.picture_features import PictureFeatures, read_learned
 from benchmarks.real.pictures import Pictures, groups_by_size
 from campose_core.camera import pixels_to_colmap
 from campose_core.errors import MappingError
-from campose_core.mapping.colmap import load_pycolmap
+from campose_core.landmark_map.colmap import load_pycolmap
 from campose_core.progress import say
 
 VERSION = 1

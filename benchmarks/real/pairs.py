@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.real.picture_features import PictureFeatures
-from campose_core.mapping.vlad import Vlad
+from campose_core.features.vlad import Vlad
 
 SEED = 0
 SAMPLES = 300  # features of each picture that the words are made of

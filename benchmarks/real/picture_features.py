@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from campose_core.camera import pixels_from_colmap
+from campose_core.features.sift import Float32, descriptors_to_unit
 from campose_core.geometry import Array
-from campose_core.mapping.colmap import load_pycolmap
-from campose_core.mapping.features import Float32, descriptors_to_unit
+from campose_core.landmark_map.colmap import load_pycolmap
 
 
 @dataclass(frozen=True)

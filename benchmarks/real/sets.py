@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from campose_core.camera import Camera
-from campose_core.capture.bag_file import is_bag
+from campose_core.capture.bag.file import is_bag
 from campose_core.capture.camera_file import read_camera_file
 from campose_core.capture.frame import Recording
 from campose_core.capture.images import image_files

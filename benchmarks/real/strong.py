@@ -22,7 +22,7 @@ from benchmarks.real.pairs import GlobalDescriptors
 from benchmarks.real.pictures import Pictures
 from benchmarks.real.way import Way
 from campose_core.geometry import Array
-from campose_core.mapping.colmap import load_pycolmap
+from campose_core.landmark_map.colmap import load_pycolmap
 
 MOST_ALIKE = 10
 

@@ -18,10 +18,10 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from campose_core.camera import Camera
-from campose_core.capture.bag import camera_from_info
+from campose_core.capture.bag.images import camera_from_info
 from campose_core.capture.frame import Frame
 from campose_core.geometry import Pose
-from campose_core.localization import load
+from campose_core.localization.estimators import registry
 from campose_core.localization.localizer import Localizer
 from campose_core.scene import Scene
 from campose_core.walkable import load_walkable
@@ -35,7 +35,7 @@ class PlainNode(Node):
         topic = str(self.declare_parameter("image_topic", "image").value)
         compressed = self.declare_parameter("image_transport", "raw").value == "compressed"
         info_topic = str(self.declare_parameter("camera_info_topic", "camera_info").value)
-        estimator = load.load_estimator(scene, "structure")
+        estimator = registry.load_estimator(scene, "structure")
         self._localizer = Localizer(estimator, Pose.identity(), load_walkable(scene.floor_yaml.parent))
         self._camera: Camera | None = None
         self._pose = self.create_publisher(PoseStamped, "~/pose", 10)

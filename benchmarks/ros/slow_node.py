@@ -12,8 +12,8 @@ from typing import Any
 
 from campose_core.camera import Camera
 from campose_core.capture.frame import Frame
-from campose_core.localization import load
-from campose_core.localization.estimator import PoseEstimate, PosePrior
+from campose_core.localization.estimators import registry
+from campose_core.localization.estimators.base import PoseEstimate, PosePrior
 from campose_core.scene import Scene
 
 ESTIMATE_S = 0.05
@@ -48,12 +48,12 @@ class SlowEstimator:
 
 
 def main() -> int:
-    load_estimator = load.load_estimator
+    load_estimator = registry.load_estimator
 
     def slow(scene: Scene, name: str, *others: Any) -> Any:
         return SlowEstimator(load_estimator(scene, name, *others))
 
-    load.load_estimator = slow
+    registry.load_estimator = slow
     if os.environ.get("PLAIN"):
         from benchmarks.ros import plain_node
 

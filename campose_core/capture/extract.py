@@ -11,7 +11,7 @@ from campose_core.camera import Camera
 from campose_core.capture.frame import Recording
 from campose_core.capture.image_codec import encode_jpeg
 from campose_core.capture.recording import open_recording
-from campose_core.capture.rig import camera_names, open_rig
+from campose_core.capture.synchronized_cameras import camera_names, open_rig
 from campose_core.errors import CaptureError, GeometryError, UsageError
 from campose_core.files import replacing
 from campose_core.progress import say, track
@@ -37,7 +37,8 @@ def extract(
     that file; others are written as JPEG of quality 95.
 
     topic: the image topic, where a bag has several. Several topics are the cameras of one rig: each is a source named
-        after the bag and the topic, see `campose_core.capture.rig`. fps: at most this rate, None for all frames.
+        after the bag and the topic, see `campose_core.capture.synchronized_cameras`. fps: at most this rate, None for
+        all frames.
     camera: the intrinsics of the picture as displayed, for all `sources`; None takes those of the recording, and where
         it has none a 60 degree field of view as a start, marked `calibrated: false` in `scene.sources`.
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from campose_core.capture.bag import BagRecording
-from campose_core.capture.bag_file import is_bag
+from campose_core.capture.bag.file import is_bag
+from campose_core.capture.bag.images import BagRecording
 from campose_core.capture.frame import Recording
 from campose_core.capture.images import SUFFIXES as IMAGE_SUFFIXES
 from campose_core.capture.images import ImageFolder, image_files

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
+from campose_core.alignment.selection import KINDS, named
+from campose_core.alignment.sources.tracker import TrackerSource
+from campose_core.alignment.step import AlignRequest, align_scene
 from campose_core.errors import AlignmentError, UsageError
-from campose_core.mapping.align import AlignRequest, align_scene
-from campose_core.mapping.gathered import KINDS, named
-from campose_core.mapping.tracker_evidence import TrackerSource
 from campose_core.scene import Scene
 
 

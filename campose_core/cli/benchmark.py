@@ -51,9 +51,9 @@ def run(options: Namespace) -> None:
 def _tables(scene: Scene, options: Namespace) -> None:
     """The paper's tables: on the scene's test frames, or on the query."""
     require_training_packages()
-    from campose_core.evaluation.paper_tables import compare, text_tables
-    from campose_core.evaluation.paper_variants import choose_backbones, plan_tables
-    from campose_core.evaluation.tables_page import write_benchmark
+    from campose_core.evaluation.paper.page import write_benchmark
+    from campose_core.evaluation.paper.tables import compare, text_tables
+    from campose_core.evaluation.paper.variants import choose_backbones, plan_tables
 
     if options.query is None:
         course = course_of_test_split(scene)

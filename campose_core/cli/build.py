@@ -6,6 +6,8 @@ from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 
+from campose_core.alignment.sources.files import frames_with_reference
+from campose_core.alignment.step import AlignRequest, align_scene
 from campose_core.cli.align import add_alignment_arguments, alignment_request
 from campose_core.cli.extract import add_extract_arguments, extract_sources
 from campose_core.cli.map import add_pose_arguments, given_poses
@@ -13,15 +15,13 @@ from campose_core.cli.train import add_train_arguments, kind_by_name, require_tr
 from campose_core.errors import FloorError, UsageError
 from campose_core.evaluation.benchmark import benchmark_test_split
 from campose_core.evaluation.table import tables
+from campose_core.floorplan.attach import attach_floor, attach_floor_from_landmarks
+from campose_core.landmark_map.colmap import load_pycolmap
 from campose_core.learning.options import KINDS, TrainOptions
-from campose_core.mapping.align import AlignRequest, align_scene
-from campose_core.mapping.align_files import frames_with_reference
-from campose_core.mapping.attach_floor import attach_floor, attach_floor_from_landmarks
-from campose_core.mapping.colmap import load_pycolmap
-from campose_core.mapping.reconstruct import MapOptions, map_scene
-from campose_core.mapping.split import split
+from campose_core.learning.split import split
 from campose_core.progress import say
 from campose_core.scene import Scene
+from campose_core.sfm.pipeline import MapOptions, map_scene
 
 
 def add_arguments(parser: ArgumentParser) -> None:

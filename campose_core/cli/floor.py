@@ -9,10 +9,10 @@ from jsonargparse import ArgumentParser, Namespace
 
 from campose_core.errors import UsageError
 from campose_core.floor import FloorMap
-from campose_core.mapping.attach_floor import attach_floor, attach_floor_from_landmarks, attach_plan
-from campose_core.mapping.drawing import DrawingKind
-from campose_core.mapping.plan import resolution_from_points
-from campose_core.mapping.plan_registration import PlanPlace, register_plan
+from campose_core.floorplan.attach import attach_floor, attach_floor_from_landmarks, attach_plan
+from campose_core.floorplan.drawing import DrawingKind
+from campose_core.floorplan.drawing_registration import PlanPlace, register_plan
+from campose_core.floorplan.painted_zones import resolution_from_points
 from campose_core.progress import say
 from campose_core.scene import Scene
 from campose_core.scene_floor import why_not_snapped

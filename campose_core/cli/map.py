@@ -8,10 +8,10 @@ from jsonargparse.typing import PositiveInt
 
 from campose_core.cli.align import add_mounting_argument
 from campose_core.errors import UsageError
-from campose_core.mapping.given_poses import GivenPoses
-from campose_core.mapping.reconstruct import MAPPERS, MapOptions, map_scene
-from campose_core.mapping.rig import RIG_USES
 from campose_core.scene import Scene
+from campose_core.sfm.given_poses import GivenPoses
+from campose_core.sfm.pipeline import MAPPERS, MapOptions, map_scene
+from campose_core.sfm.rig_constraints import RIG_USES
 
 
 def add_arguments(parser: ArgumentParser) -> None:

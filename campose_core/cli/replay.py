@@ -8,21 +8,21 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
-from campose_core.capture.bag import BagRecording
-from campose_core.capture.bag_file import Bag, open_bag
+from campose_core.capture.bag.file import Bag, open_bag
+from campose_core.capture.bag.images import BagRecording
 from campose_core.capture.frame import Recording
 from campose_core.capture.recording import open_recording
 from campose_core.cli.query import add_query_arguments, query_camera
 from campose_core.errors import UsageError
 from campose_core.evaluation.metrics import evaluate
-from campose_core.evaluation.replay import Outcomes, Step, replay_bag, replay_frames, require_topics, true_base
-from campose_core.evaluation.replayed_node import ReplayedNode
 from campose_core.evaluation.table import tables
 from campose_core.geometry import Pose
+from campose_core.localization.estimators.registry import load_estimator
 from campose_core.localization.imu_motion import imu_motion
-from campose_core.localization.load import load_estimator
 from campose_core.localization.localizer import Localizer
 from campose_core.progress import say
+from campose_core.replay.node import ReplayedNode
+from campose_core.replay.recording import Outcomes, Step, replay_bag, replay_frames, require_topics, true_base
 from campose_core.scene import Scene
 from campose_core.scene_floor import walkable_of, why_not_snapped
 from campose_core.trajectory import Trajectory, read_tum

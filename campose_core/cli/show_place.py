@@ -18,7 +18,7 @@ from campose_core.cli.query import query_camera
 from campose_core.errors import CamposeError, UsageError
 from campose_core.evaluation.run import frames_with_camera
 from campose_core.files import replacing
-from campose_core.localization.load import load_estimator
+from campose_core.localization.estimators.registry import load_estimator
 from campose_core.localization.localizer import LocalizationResult, Localizer, LocalizerOptions
 from campose_core.progress import say
 from campose_core.scene import Scene

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
-from campose_core.capture.world import SIZES
+from campose_core.simulation.world import SIZES
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -16,7 +16,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> None:
-    from campose_core.capture.simulate import DRIVES, simulate
+    from campose_core.simulation.simulate import DRIVES, simulate
 
     simulate(options.out, options.size, options.seed)
     out = options.out

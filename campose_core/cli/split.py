@@ -5,7 +5,7 @@ from typing import cast
 
 from jsonargparse import ArgumentParser, Namespace
 
-from campose_core.mapping.split import Scheme, SplitOptions, counts, split
+from campose_core.learning.split import Scheme, SplitOptions, counts, split
 from campose_core.scene import Scene
 
 

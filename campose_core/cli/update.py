@@ -10,9 +10,9 @@ from jsonargparse import ArgumentParser, Namespace
 from campose_core.capture.camera_file import read_camera_file
 from campose_core.cli.extract import FrameRate
 from campose_core.errors import CamposeError, MissingDependency, UsageError
-from campose_core.mapping.update import UpdateOptions, undo_update, update_scene
 from campose_core.progress import say
 from campose_core.scene import Scene
+from campose_core.update.step import UpdateOptions, undo_update, update_scene
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -18,9 +18,9 @@ from campose_core.evaluation.estimates import Estimates, write_estimates
 from campose_core.evaluation.metrics import Metrics, evaluate
 from campose_core.evaluation.run import frames_with_camera, localize_frames
 from campose_core.files import write_text
-from campose_core.localization.estimator import PoseEstimator
-from campose_core.localization.load import estimator_names, load_estimator
-from campose_core.localization.retrieval import RetrievalEstimator
+from campose_core.localization.estimators.base import PoseEstimator
+from campose_core.localization.estimators.registry import estimator_names, load_estimator
+from campose_core.localization.estimators.retrieval import RetrievalEstimator
 from campose_core.progress import say
 from campose_core.scene import Scene, SceneFrame
 from campose_core.trajectory import Trajectory, read_tum

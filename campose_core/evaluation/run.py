@@ -10,12 +10,12 @@ from campose_core.camera import Camera
 from campose_core.capture.frame import Frame, Recording
 from campose_core.errors import CaptureError
 from campose_core.evaluation.estimates import Estimates, FrameOutcome
-from campose_core.localization.estimator import PoseEstimator
+from campose_core.features.sift import SiftExtractor
+from campose_core.landmark_map.intrinsics import camera_of_image, cameras_of_shape, scene_camera
+from campose_core.landmark_map.landmarks import Landmarks
+from campose_core.landmark_map.pnp import LandmarkMatcher, solve_pnp
+from campose_core.localization.estimators.base import PoseEstimator
 from campose_core.localization.localizer import Status
-from campose_core.mapping.features import SiftExtractor
-from campose_core.mapping.landmarks import Landmarks
-from campose_core.mapping.pnp import LandmarkMatcher, solve_pnp
-from campose_core.mapping.query_camera import camera_of_image, cameras_of_shape, scene_camera
 from campose_core.progress import say, track
 from campose_core.scene import Scene
 

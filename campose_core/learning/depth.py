@@ -15,8 +15,8 @@ from scipy.spatial import QhullError
 
 from campose_core.errors import MappingError
 from campose_core.geometry import Array
+from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.learning.preprocess import NetworkInput
-from campose_core.mapping.landmarks import Landmarks
 from campose_core.scene import Scene, SceneFrame
 
 SIDE = 56  # of a depth map, in its cells

@@ -19,8 +19,8 @@ from campose_core.errors import LearningError
 from campose_core.geometry import Pose
 from campose_core.learning.backbone import Backbone
 from campose_core.learning.head import Anchored, PoseHead
+from campose_core.learning.kinds.menet import PairEncoder
 from campose_core.learning.losses import PoseNumbers
-from campose_core.learning.menet import PairEncoder
 from campose_core.learning.options import KINDS, MENET, Architecture
 
 

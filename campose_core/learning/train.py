@@ -25,12 +25,12 @@ from torch import Tensor
 
 from campose_core.errors import LearningError
 from campose_core.geometry import Pose
-from campose_core.learning import linear_posenet
 from campose_core.learning.backbone import Backbone
 from campose_core.learning.checkpoint import DESCRIPTION, TrainedModel, load, save
 from campose_core.learning.features import FeatureSamples, feature_samples, features_of
 from campose_core.learning.floor_loss import FloorDistance
 from campose_core.learning.head import count_anchors
+from campose_core.learning.kinds import linear
 from campose_core.learning.losses import PoseNumbers
 from campose_core.learning.material import (
     Material,
@@ -147,7 +147,7 @@ class _Run:
                 return Residuals.of(head.from_components(inputs).best(), poses, "of the closed form")
 
         label = samples.label_vn.view(samples.label_vn.position[..., 0].numel())
-        ridge = linear_posenet.fit(head, samples.components_vnk.flatten(0, 1), label, lambda: residuals().score)
+        ridge = linear.fit(head, samples.components_vnk.flatten(0, 1), label, lambda: residuals().score)
         found, seconds = residuals(), time.monotonic() - self._started
         best = {"val_median_m": found.median_m, "val_median_deg": found.median_deg, "ridge": ridge, "seconds": seconds}
         return best, METRICS_OF_CLOSED_FORM + f"1,{found.median_m:.6g},{found.median_deg:.6g},{seconds:.6g}\n"

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from campose_core.capture.bag_odometry import camera_odometry
+from campose_core.capture.bag.odometry import camera_odometry
 from campose_core.capture.recording import open_recording
 from campose_core.errors import LearningError
 from campose_core.geometry import Pose
+from campose_core.landmark_map.intrinsics import RefinedCameras, camera_of_image, scene_camera
 from campose_core.learning.material import Material
 from campose_core.learning.options import MENET
 from campose_core.learning.preprocess import NetworkInput
 from campose_core.learning.visual_odometry import VisualOdometry
-from campose_core.mapping.query_camera import RefinedCameras, camera_of_image, scene_camera
 from campose_core.progress import say, track
 from campose_core.scene import Scene
 

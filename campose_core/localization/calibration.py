@@ -19,9 +19,9 @@ from scipy.special import gammaincinv
 
 from campose_core.errors import LocalizationError
 from campose_core.geometry import Array
-from campose_core.mapping.alignment import AGREEING_DEG
-from campose_core.mapping.held_out import HeldOut
+from campose_core.landmark_map.held_out import HeldOut
 from campose_core.progress import say
+from campose_core.robust_similarity import AGREEING_DEG
 from campose_core.scene import Alignment, Scene
 
 LEAST_ERRORS = 10  # fewer tell less than UNCALIBRATED

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from campose_core.geometry import Pose, pose_difference
-from campose_core.localization.estimator import Kind
+from campose_core.localization.estimators.base import Kind
 from campose_core.localization.motion import (
     MotionModel,
     MotionOptions,

@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from campose_core.camera import Camera
+from campose_core.features.sift import Float32, ImageFeatures, descriptors_to_unit
 from campose_core.geometry import Array, Pose
-from campose_core.localization.estimator import PosePrior
-from campose_core.localization.keyframes import Keyframes
-from campose_core.mapping.features import Float32, ImageFeatures, descriptors_to_unit
-from campose_core.mapping.landmarks import Landmarks
-from campose_core.mapping.pnp import ENOUGH, CameraPose, nearest_in, refine_pnp, solve_pnp
+from campose_core.landmark_map.covisibility import Keyframes
+from campose_core.landmark_map.landmarks import Landmarks
+from campose_core.landmark_map.pnp import ENOUGH, CameraPose, nearest_in, refine_pnp, solve_pnp
+from campose_core.localization.estimators.base import PosePrior
 
 NEAR = 12  # keyframes whose landmarks are looked for
 SIGMAS = 3.0  # of the prior

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from campose_core.capture.bag_imu import ImuSamples
+from campose_core.capture.bag.imu import ImuSamples
 from campose_core.capture.frame import Recording
-from campose_core.capture.imu_filter import ImuNoise, ImuState, advance, corrected, start_at
-from campose_core.capture.mounted_imu import mounted_imu
 from campose_core.geometry import Array, Pose, covariance_at_lever
+from campose_core.inertial.error_state_filter import ImuNoise, ImuState, advance, corrected, start_at
+from campose_core.inertial.mounting import mounted_imu
 from campose_core.localization.motion import MotionModel, MotionOptions, UncertainPose, checked_covariance
 
 CONTRADICTION = 30.0  # squared Mahalanobis distance of a pose: the filter, not the image, is taken to be wrong

@@ -11,7 +11,7 @@ from campose_core.camera import Camera
 from campose_core.capture.frame import Image
 from campose_core.extras import load_extra
 from campose_core.geometry import Array, Pose
-from campose_core.mapping.pnp import CameraPose, refine_pnp
+from campose_core.landmark_map.pnp import CameraPose, refine_pnp
 
 MAX_SIDE = 640  # pixels of the picture that is searched
 MAX_POINTS = 600

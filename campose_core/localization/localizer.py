@@ -18,12 +18,12 @@ from campose_core.camera import Camera
 from campose_core.capture.frame import Frame
 from campose_core.errors import GeometryError, LocalizationError
 from campose_core.geometry import Array, Pose, covariance_at_lever, pose_error
-from campose_core.localization.estimator import Kind, Matches, PoseEstimate, PoseEstimator, PosePrior
+from campose_core.landmark_map.intrinsics import camera_of_image
+from campose_core.localization.estimators.base import Kind, Matches, PoseEstimate, PoseEstimator, PosePrior
 from campose_core.localization.fusion import Fusion
 from campose_core.localization.hypotheses import Hypotheses
 from campose_core.localization.motion import MotionModel, MotionOptions, UncertainPose, checked_covariance
 from campose_core.map_scale import MEASURED, MapScale
-from campose_core.mapping.query_camera import camera_of_image
 from campose_core.walkable import WalkableMap
 
 MISSED_INTERVALS = 2.5  # between images, and the camera is silent

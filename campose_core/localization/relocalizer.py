@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from campose_core.camera import Camera
+from campose_core.features.sift import ImageFeatures, descriptors_to_unit
+from campose_core.features.vlad import Vlad
 from campose_core.geometry import Array, Pose
-from campose_core.localization.keyframes import Indices, Keyframes
-from campose_core.mapping.features import ImageFeatures, descriptors_to_unit
-from campose_core.mapping.landmarks import Landmarks
-from campose_core.mapping.pnp import MAX_REPROJECTION, CameraPose, match_nearest, solve_pnp
-from campose_core.mapping.vlad import Vlad
+from campose_core.landmark_map.covisibility import Indices, Keyframes
+from campose_core.landmark_map.landmarks import Landmarks
+from campose_core.landmark_map.pnp import MAX_REPROJECTION, CameraPose, match_nearest, solve_pnp
 
 # At 12 keyframes, chosen from the 20 most similar, poses are as accurate as against the whole map. The right place was
 # the first or second of a map of 16 floors.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from campose_core.mapping.arrays import checksums
+from campose_core.arrays import checksums
 from campose_core.scene import Scene
 
 

@@ -12,14 +12,14 @@ import numpy as np
 
 from campose_core.camera import Camera
 from campose_core.capture.frame import Frame, Image
+from campose_core.features.sift import SiftExtractor
 from campose_core.geometry import Array
+from campose_core.landmark_map.covisibility import Keyframes
+from campose_core.landmark_map.landmarks import Landmarks
+from campose_core.landmark_map.pnp import CameraPose
 from campose_core.localization import klt
-from campose_core.localization.estimator import PosePrior
+from campose_core.localization.estimators.base import PosePrior
 from campose_core.localization.guided_matching import GuidedMatcher
-from campose_core.localization.keyframes import Keyframes
-from campose_core.mapping.features import SiftExtractor
-from campose_core.mapping.landmarks import Landmarks
-from campose_core.mapping.pnp import CameraPose
 
 # A slow camera leaves time for descriptors in each image, which are more exact than following: 0.37 cm against 0.45 cm
 # at ten handheld images a second. Between the images of a fast one little changes.

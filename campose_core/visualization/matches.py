@@ -9,7 +9,7 @@ import numpy as np
 from campose_core.capture.frame import Image
 from campose_core.extras import load_extra
 from campose_core.geometry import Array, Pose
-from campose_core.localization.estimator import Matches
+from campose_core.localization.estimators.base import Matches
 from campose_core.localization.localizer import LocalizationResult, Status
 
 MAX_SIDE = 960  # pixels of the drawing

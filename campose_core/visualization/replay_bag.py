@@ -11,16 +11,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from campose_core.capture.bag_cdr import Cdr
-from campose_core.capture.bag_file import Bag
-from campose_core.capture.bag_writer import BagOutput, new_bag, write_frame
-from campose_core.evaluation.replay import Step, true_base
-from campose_core.evaluation.replayed_node import MAP_FRAME, Answer
+from campose_core.capture.bag.cdr import Cdr
+from campose_core.capture.bag.file import Bag
+from campose_core.capture.bag.writer import BagOutput, new_bag, write_frame
 from campose_core.geometry import Pose, pose_error
 from campose_core.progress import say
+from campose_core.replay.node import MAP_FRAME, Answer
+from campose_core.replay.recording import Step, true_base
 from campose_core.scene import Scene
 from campose_core.trajectory import Trajectory
 from campose_core.visualization import topics
+from campose_core.visualization.localization_status import localization_status
 from campose_core.visualization.matches import draw_result, encode_drawing
 from campose_core.visualization.scene_landmarks import read_landmarks
 from campose_core.visualization.trail import Trail
@@ -91,7 +92,7 @@ class ReplayBag:
             if answer.root != MAP_FRAME and answer.root_from_cam is not None:
                 map_from_root = result.on_floor * answer.base_from_cam * answer.root_from_cam.inverse()
                 write(topics.TF, ros.tf(ros.transform_stamped(MAP_FRAME, answer.root, stamp_ns, map_from_root)))
-        write(topics.STATUS, ros.status(NAME, result, answer.latency_s))
+        write(topics.STATUS, localization_status(ros, NAME, result, answer.latency_s))
         self._drawn = self._drawn or result.matches is not None
         if self._drawn:
             jpeg = encode_drawing(draw_result(answer.frame.image, result))

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from campose_core.capture.bag_cdr import Cdr
+from campose_core.capture.bag.cdr import Cdr
 from campose_core.capture.image_codec import decode_picture
 from campose_core.errors import SceneError
 from campose_core.geometry import Pose
-from campose_core.localization.estimator import Matches
+from campose_core.localization.estimators.base import Matches
 from campose_core.ros_messages import OK, WARN
 from campose_core.scene import Scene, SceneFrame
 from campose_core.scene_floor import walkable_of, why_not_snapped

@@ -9,8 +9,6 @@ from typing import Any
 import pytest
 from node_process import NodeProcess, StartNode
 
-sys.path.append(str(Path(__file__).parents[1] / "core"))  # viewing.py: a client of the Foxglove servers
-
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:

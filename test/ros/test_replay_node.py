@@ -23,9 +23,9 @@ from node_process import StartNode
 from rclpy.serialization import deserialize_message, serialize_message
 from wall import CAMERA, picture, standing_at
 
-from campose_core.capture.bag_cdr import Cdr
-from campose_core.capture.bag_file import open_bag
-from campose_core.capture.bag_writer import IMAGE_TOPIC, INFO_TOPIC, new_bag, write_bag
+from campose_core.capture.bag.cdr import Cdr
+from campose_core.capture.bag.file import open_bag
+from campose_core.capture.bag.writer import IMAGE_TOPIC, INFO_TOPIC, new_bag, write_bag
 from campose_core.capture.frame import Frame
 from campose_core.capture.image_codec import encode_jpeg
 from campose_core.cli.main import main as campose

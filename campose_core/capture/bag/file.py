@@ -1,0 +1,327 @@
+"""Bags of every kind as one thing: topics, and their messages in order, streamed.
+
+ROS 1 .bag files, ROS 2 folders (sqlite3 or MCAP, with or without metadata.yaml), bare .mcap and .db3 files, chunk and
+message compression. Messages of the standard packages are decoded by their standard definitions, so what a bag says
+about its own types is neither needed nor trusted. Everything rosbags can raise becomes a CaptureError here.
+"""
+
+import re
+import struct
+import zlib
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import yaml
+
+from campose_core.capture.bag.decoding import (
+    decoded,
+    is_translated,
+    standard_definition,
+    standard_name,
+    translated,
+    unpacked,
+)
+from campose_core.capture.bag.salvage import MCAP_MAGIC, ROS1_MAGIC, BagStream, McapStream, Ros1Stream, zstd_module
+from campose_core.errors import CaptureError
+from campose_core.extras import load_extra
+from campose_core.progress import say
+
+DATA_SUFFIXES = (".mcap", ".db3")
+
+
+class Topic(NamedTuple):
+    """msgtype is `package/msg/Name`; messages is their number."""
+
+    name: str
+    msgtype: str
+    messages: int
+
+
+class SerializedMessage(NamedTuple):
+    """`log_ns` is when it was recorded; msgtype is `package/msg/Name`."""
+
+    log_ns: int
+    topic: str
+    msgtype: str
+    data: bytes
+
+
+class Definition(NamedTuple):
+    """What a ROS 2 recorder writes down about a topic; parts that are not known are empty.
+
+    text: the message definition. digest: its hash (RIHS01). qos: what the publishers offered, as rosbags has it.
+    """
+
+    text: str
+    digest: str
+    qos: tuple[Any, ...]
+
+    @property
+    def latched(self) -> bool:
+        """Whether a publisher kept its last message for those who come late."""
+        return any(profile.durability.name == "TRANSIENT_LOCAL" for profile in self.qos)
+
+
+class _Source(Protocol):
+    """One file, or one folder, of a bag."""
+
+    is_ros1: bool
+
+    @property
+    def damage(self) -> str | None: ...
+
+    def topics(self) -> list[Topic]: ...
+
+    def definition(self, topic: str) -> Definition | None:
+        """None where it does not know the topic."""
+        ...
+
+    def span_ns(self) -> tuple[int, int] | None:
+        """Log times of the first and the last message; None without any."""
+        ...
+
+    def messages(self, topics: Collection[str], from_ns: int) -> Iterator[SerializedMessage]: ...
+
+
+class Bag:
+    """An open bag; see `open_bag`.
+
+    damage: where and why reading stopped before the end, once `messages` has come to that place.
+    """
+
+    def __init__(self, path: Path, sources: list[_Source]) -> None:
+        self.path = path
+        self.damage: str | None = None
+        self._sources = sources
+        counts: dict[tuple[str, str], int] = {}
+        for source in sources:
+            for topic in source.topics():
+                counts[topic[:2]] = counts.get(topic[:2], 0) + topic.messages
+        self.topics = [Topic(*key, count) for key, count in sorted(counts.items())]
+
+    def messages(self, topic: str) -> Iterator[tuple[int, Any]]:
+        """(log time in ns, message) of one topic; stops, and sets `damage`, at the first place that cannot be read.
+
+        A message that does not fit its type arrives as the CaptureError that says so.
+        """
+        for source, message in self._read({topic}):
+            yield message.log_ns, decoded(message.data, message.msgtype, source.is_ros1)
+
+    def span_ns(self) -> tuple[int, int]:
+        """Log times of the first and the last message; (0, 0) without any."""
+        spans = [span for span in (source.span_ns() for source in self._sources) if span is not None]
+        return (min(first for first, _ in spans), max(last for _, last in spans)) if spans else (0, 0)
+
+    def serialized(self, topics: Collection[str], from_ns: int = 0) -> Iterator[SerializedMessage]:
+        """The messages of some topics from a log time on, in the order they were recorded, as CDR; otherwise as
+        `messages`.
+
+        Those of a ROS 1 bag are translated; of types that the standard packages of both do not have, there are none.
+        """
+        for source, message in self._read(topics, from_ns):
+            if source.is_ros1 and not is_translated(message.msgtype):
+                continue
+            with reading(self.path):
+                data = unpacked(message.data)
+                data = translated(data, message.msgtype) if source.is_ros1 else data
+            yield message._replace(data=data)
+
+    def definition(self, topic: str) -> Definition:
+        """That of the first source that has the topic."""
+        known = (source.definition(topic) for source in self._sources)
+        return next(found for found in known if found is not None)
+
+    def _read(self, topics: Collection[str], from_ns: int = 0) -> Iterator[tuple[_Source, SerializedMessage]]:
+        number = 0
+        for source in self._sources:
+            iterator = source.messages(topics, from_ns)
+            while True:
+                try:
+                    with reading(self.path):
+                        message = next(iterator, None)
+                except CaptureError as error:
+                    self.damage = f"reading {', '.join(sorted(topics))} stopped after {number} messages: {error}"
+                    break
+                if message is None:
+                    break
+                number += 1
+                yield source, message
+            self.damage = self.damage or source.damage
+
+
+@contextmanager
+def open_bag(path: Path) -> Iterator[Bag]:
+    """The bag at `path`, closed when the block ends. A ROS 1 or MCAP file that was cut off is read as far as it goes.
+
+    Raises:
+        CaptureError: no bag, nothing readable in it, or a file that its metadata names is missing.
+    """
+    load_extra("rosbags", "bag")
+    with ExitStack() as stack:
+        with reading(path):
+            bag = Bag(path, _sources(path, stack))
+        yield bag
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turns what rosbags and the libraries below it raise on a damaged bag into one CaptureError."""
+    import apsw
+    from rosbags.rosbag1 import ReaderError as Ros1Error
+    from rosbags.rosbag2 import ReaderError as Ros2Error
+    from rosbags.serde import SerdeError
+
+    # AssertionError, KeyError and their like come from rosbags when bytes of an index or a header are flipped.
+    damage = (
+        Ros1Error, Ros2Error, SerdeError, apsw.Error, zlib.error, struct.error, zstd_module().ZstdError,
+        OSError, EOFError, ValueError, TypeError, KeyError, IndexError, AssertionError, AttributeError, RuntimeError,
+        MemoryError, OverflowError,
+    )  # fmt: skip
+    try:
+        yield
+    except CaptureError:
+        raise
+    except damage as error:
+        raise CaptureError(f"{path}: cannot be read as a bag: {error or type(error).__name__}") from error
+
+
+def data_files(folder: Path) -> list[Path]:
+    """The .mcap and .db3 files of a ROS 2 bag folder, in the order they were recorded (bag_2 before bag_10)."""
+    files = [file for file in folder.iterdir() if file.suffix in DATA_SUFFIXES]
+    return sorted(files, key=lambda file: [int(p) if p.isdigit() else p for p in re.split(r"(\d+)", file.name)])
+
+
+def is_bag(path: Path) -> bool:
+    """Whether a path looks like a bag (by its first bytes or suffix, or by what the folder holds)."""
+    if path.is_dir():
+        return (path / "metadata.yaml").is_file() or bool(data_files(path))
+    return path.suffix in (".bag", *DATA_SUFFIXES) or starts_with(path, ROS1_MAGIC) or starts_with(path, MCAP_MAGIC)
+
+
+class _Streamed:
+    """What can be read of a file that rosbags refuses."""
+
+    def __init__(self, stream: BagStream) -> None:
+        self._stream = stream
+        self.is_ros1 = isinstance(stream, Ros1Stream)
+
+    @property
+    def damage(self) -> str | None:
+        return self._stream.damage
+
+    def topics(self) -> list[Topic]:
+        counts = self._stream.counts
+        return [Topic(c.topic, standard_name(c.msgtype), counts[i]) for i, c in self._stream.channels.items()]
+
+    def definition(self, topic: str) -> Definition | None:
+        types = [channel.msgtype for channel in self._stream.channels.values() if channel.topic == topic]
+        return Definition(standard_definition(standard_name(types[0])), "", ()) if types else None
+
+    def span_ns(self) -> tuple[int, int] | None:
+        stamps = [log_ns for log_ns, _, _ in self._stream.messages({topic.name for topic in self.topics()})]
+        return (min(stamps), max(stamps)) if stamps else None
+
+    def messages(self, topics: Collection[str], from_ns: int) -> Iterator[SerializedMessage]:
+        for log_ns, channel, data in self._stream.messages(topics):
+            if log_ns < from_ns:
+                continue
+            yield SerializedMessage(log_ns, channel.topic, standard_name(channel.msgtype), data)
+
+
+class _Indexed:
+    """What rosbags reads by the bag's index."""
+
+    damage: str | None = None
+
+    def __init__(self, reader: Any, is_ros1: bool) -> None:
+        self._reader = reader
+        self.is_ros1 = is_ros1
+
+    def topics(self) -> list[Topic]:
+        return [Topic(c.topic, standard_name(c.msgtype), c.msgcount) for c in self._reader.connections]
+
+    def definition(self, topic: str) -> Definition | None:
+        connection = next((c for c in self._reader.connections if c.topic == topic), None)
+        if connection is None:
+            return None
+        if self.is_ros1:
+            return Definition(standard_definition(standard_name(connection.msgtype)), "", ())
+        text = connection.msgdef.data or standard_definition(connection.msgtype)
+        return Definition(text, connection.digest, tuple(connection.ext.offered_qos_profiles))
+
+    def span_ns(self) -> tuple[int, int] | None:
+        return (self._reader.start_time, self._reader.end_time - 1) if self._reader.message_count else None
+
+    def messages(self, topics: Collection[str], from_ns: int) -> Iterator[SerializedMessage]:
+        connections = [c for c in self._reader.connections if c.topic in topics]
+        if not connections:  # an empty filter means everything to rosbags
+            return
+        for connection, log_ns, data in self._reader.messages(connections, start=from_ns or None):
+            yield SerializedMessage(log_ns, connection.topic, standard_name(connection.msgtype), bytes(data))
+
+
+def starts_with(path: Path, magic: bytes) -> bool:
+    """Whether `path` is a file with these first bytes."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(magic)) == magic
+
+
+def _sources(path: Path, stack: ExitStack) -> list[_Source]:
+    from rosbags.rosbag2 import Reader
+
+    if path.is_file():
+        return [_file_source(path, stack)]
+    files = data_files(path)
+    metadata = path / "metadata.yaml"
+    if metadata.is_file():
+        _check_complete(metadata)
+        try:
+            with reading(path):
+                return [_Indexed(stack.enter_context(Reader(path)), is_ros1=False)]
+        except CaptureError as error:
+            if not files:
+                raise
+            say(f"{error}; reading its data files one by one")
+    if not files:
+        raise CaptureError(f"{path}: a folder without metadata.yaml, .mcap and .db3 files is no bag")
+    return [_file_source(file, stack) for file in files]
+
+
+def _file_source(path: Path, stack: ExitStack) -> _Source:
+    """By its index; from front to back where rosbags refuses the index."""
+    from rosbags import rosbag1, rosbag2
+
+    is_ros1 = path.suffix == ".bag" or starts_with(path, ROS1_MAGIC)
+    try:
+        with reading(path):
+            reader = rosbag1.Reader(path) if is_ros1 else rosbag2.Reader(path)
+            return _Indexed(stack.enter_context(reader), is_ros1)
+    except CaptureError as error:
+        if path.suffix == ".db3":
+            raise CaptureError(f"{error}; `sqlite3 FILE .recover` may rescue a part of it") from error
+        if not starts_with(path, ROS1_MAGIC) and not starts_with(path, MCAP_MAGIC):
+            raise
+        with reading(path):
+            stream: BagStream = Ros1Stream(path) if is_ros1 else McapStream(path)
+        if not stream.channels:
+            raise
+        return _Streamed(stream)
+
+
+def _check_complete(metadata: Path) -> None:
+    try:
+        information = yaml.safe_load(metadata.read_text(encoding="utf-8"))["rosbag2_bagfile_information"]
+        names = [Path(name).name for name in information["relative_file_paths"]]
+    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError) as error:
+        say(f"{metadata} is damaged ({type(error).__name__}); reading the data files beside it")
+        return
+    missing = [name for name in names if not (metadata.parent / name).exists()]
+    if missing:
+        raise CaptureError(
+            f"{metadata.parent}: parts of the bag are missing: {', '.join(missing)}; "
+            "put them back, or name the parts you have one by one"
+        )

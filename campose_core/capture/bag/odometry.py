@@ -1,0 +1,64 @@
+"""How a camera moved, by the odometry of the robot in a bag, and where it sits on the robot, by its /tf_static."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from campose_core.capture.bag.file import is_bag, open_bag
+from campose_core.capture.bag.poses import read_poses
+from campose_core.errors import CaptureError
+from campose_core.geometry import Pose
+from campose_core.ros_messages import pose_of_parts
+from campose_core.trajectory import Trajectory
+
+TOPIC = "/tf_static"
+ODOMETRY = "nav_msgs/msg/Odometry"
+
+
+def camera_odometry(path: Path | str, camera_frame: str) -> Trajectory | None:
+    """odom_from_camera at the stamps of the bag's odometry; None where the recording is no bag, or has no odometry.
+
+    Raises:
+        CaptureError: several odometries, or no static transform from the robot's base to the camera.
+    """
+    path = Path(path)
+    if not is_bag(path):
+        return None
+    with open_bag(path) as bag:
+        topics = [topic.name for topic in bag.topics if topic.msgtype == ODOMETRY and topic.messages]
+    if not topics:
+        return None
+    if len(topics) > 1:
+        raise CaptureError(f"{path} has the odometries {', '.join(topics)}: leave one in the bag")
+    odom_from_base = read_poses(path, topics[0])
+    base_from_camera = read_mounting(path, odom_from_base.child_frame_id, camera_frame)
+    return odom_from_base.moved_by(base_from_camera)
+
+
+def read_mounting(path: Path | str, base_frame: str, camera_frame: str) -> Pose:
+    """base_from_camera, over as many static transforms as lie between.
+
+    Raises:
+        CaptureError: the bag cannot be read, or its static transforms do not lead from one to the other.
+    """
+    parents: dict[str, tuple[str, Pose]] = {}
+    with open_bag(Path(path)) as bag:
+        if TOPIC in {topic.name for topic in bag.topics}:
+            for _, message in bag.messages(TOPIC):
+                if isinstance(message, CaptureError):
+                    raise CaptureError(f"{path}: a message on {TOPIC} is {message}")
+                for link in message.transforms:
+                    pose = pose_of_parts(link.transform.translation, link.transform.rotation)
+                    parents[link.child_frame_id] = (link.header.frame_id, pose)
+    frame, base_from_camera = camera_frame, Pose.identity()
+    for _ in range(len(parents) + 1):
+        if frame == base_frame:
+            return base_from_camera
+        if frame not in parents:
+            break
+        frame, parent_from_frame = parents[frame]
+        base_from_camera = parent_from_frame * base_from_camera
+    known = ", ".join(f"{parent} -> {child}" for child, (parent, _) in parents.items()) or "none"
+    raise CaptureError(
+        f"{path}: no static transform leads from {base_frame} to {camera_frame} ({TOPIC} has {known}): record {TOPIC}"
+    )

@@ -1,0 +1,55 @@
+"""The tree of frames that a bag's /tf and /tf_static describe."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+
+from campose_core.capture.bag.file import open_bag
+from campose_core.capture.bag.images import header_stamp_ns
+from campose_core.errors import CaptureError, GeometryError
+from campose_core.geometry import Pose
+from campose_core.ros_messages import pose_of_parts
+from campose_core.transforms import TransformTree
+
+TOPICS = ("/tf", "/tf_static")
+
+
+def read_tf(path: Path | str) -> TransformTree:
+    """The frames of a bag; an empty tree where it has neither /tf nor /tf_static.
+
+    A child that named several parents keeps the one that was said most often. Links on /tf that never change their
+    stamp count as static. Those with a stamp of zero, or a transform that is none, are left out.
+
+    Raises:
+        CaptureError: not a readable bag, or a message that is no TFMessage.
+    """
+    path = Path(path)
+    static: dict[str, tuple[str, Pose]] = {}
+    moving: dict[tuple[str, str], dict[int, Pose]] = defaultdict(dict)
+    with open_bag(path) as bag:
+        for topic in {entry.name for entry in bag.topics} & set(TOPICS):
+            for _, message in bag.messages(topic):
+                if isinstance(message, CaptureError):
+                    raise CaptureError(f"{path}: a message on {topic} is {message}")
+                for link in message.transforms:
+                    try:
+                        pose = pose_of_parts(link.transform.translation, link.transform.rotation)
+                    except GeometryError:
+                        continue
+                    parent, child = link.header.frame_id.lstrip("/"), link.child_frame_id.lstrip("/")
+                    if topic == "/tf_static":
+                        static[child] = (parent, pose)
+                    elif header_stamp_ns(link):
+                        moving[child, parent][header_stamp_ns(link)] = pose
+    likeliest = {child: (parent, poses) for (child, parent), poses in sorted(moving.items(), key=lambda m: len(m[1]))}
+    tree = TransformTree()
+    for child, (parent, poses) in likeliest.items():
+        if len(poses) == 1:
+            tree.add_static(parent, child, next(iter(poses.values())))
+        else:
+            for stamp_ns, pose in poses.items():
+                tree.add(parent, child, stamp_ns, pose)
+    for child, (parent, pose) in static.items():
+        tree.add_static(parent, child, pose)
+    return tree

@@ -1,0 +1,115 @@
+"""The recordings that a scene was mapped from, opened again for what they hold beside the pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from campose_core.capture.bag.file import Topic, is_bag, open_bag
+from campose_core.capture.bag.images import BagRecording
+from campose_core.capture.bag.odometry import camera_odometry
+from campose_core.capture.bag.tf import read_tf
+from campose_core.errors import AlignmentError, CaptureError
+from campose_core.geometry import Pose
+from campose_core.progress import say
+from campose_core.scene import Scene
+from campose_core.trajectory import Trajectory
+from campose_core.transforms import TransformTree
+
+MAX_GAP_NS = 1_000_000_000
+LEAST_PAIRS = 3
+
+
+@dataclass(frozen=True)
+class MappedRecording:
+    """One source of a scene. walked: sfm_from_cam of its registered frames."""
+
+    source: str
+    path: Path
+    image_topic: str | None
+    walked: Trajectory
+
+    @property
+    def is_bag(self) -> bool:
+        return is_bag(self.path)
+
+    @cached_property
+    def topics(self) -> list[Topic]:
+        """Those of the bag that hold messages."""
+        with open_bag(self.path) as bag:
+            return [topic for topic in bag.topics if topic.messages]
+
+    @cached_property
+    def tf(self) -> TransformTree:
+        return read_tf(self.path)
+
+    @cached_property
+    def camera_frame(self) -> str:
+        """As the pictures of the bag name it; empty where they do not."""
+        return _camera_frame(self.path, self.image_topic).lstrip("/")
+
+    def pairs(self, frame_from_cam: Trajectory, what: str) -> tuple[list[Pose], list[Pose]]:
+        """The camera in sfm and in another frame, at the same times: at the stamps of whichever knows fewer.
+
+        Stamps that one of them does not cover (before it begins, in a gap) are left out.
+
+        Raises:
+            AlignmentError: they have no time in common; both intervals are named.
+        """
+        at_other = self.walked.interpolate(frame_from_cam.stamps_ns, MAX_GAP_NS)
+        at_frames = frame_from_cam.interpolate(self.walked.stamps_ns, MAX_GAP_NS)
+        if len(frame_from_cam) < len(self.walked) and len(at_other[1]) >= LEAST_PAIRS:
+            one, other = at_other[1], frame_from_cam.select(at_other[0])
+        else:
+            one, other = self.walked.select(at_frames[0]), at_frames[1]
+        if not len(one):
+            raise AlignmentError(
+                f"{self.path}: {what} covers {frame_from_cam.interval_text()}, the frames "
+                f"{self.walked.interval_text()}: no time in common, are they stamped by the same clock?"
+            )
+        return [one.pose(i) for i in range(len(one))], [other.pose(i) for i in range(len(other))]
+
+
+def _camera_frame(path: Path, image_topic: str | None) -> str:
+    return next(iter(BagRecording(path, image_topic).frames())).camera_frame
+
+
+def recorded_odometry(scene: Scene, names: Mapping[str, Sequence[str]]) -> dict[str, Pose]:
+    """odom_from_cam of frames, `names` by source, where the bag of their source has odometry and says where the camera
+    sits; what hinders is said in a line."""
+    stamps_ns, found = {frame.name: frame.stamp_ns for frame in scene.frames}, dict[str, Pose]()
+    for source, wanted in names.items():
+        description = scene.sources[source]
+        path = Path(str(description.get("path", "")))
+        if not description.get("path") or not path.exists() or not is_bag(path) or not wanted:
+            continue
+        try:
+            odometry = camera_odometry(path, _camera_frame(path, description.get("topic")))
+        except CaptureError as error:
+            say(f"{source}: its odometry is not used: {error}")
+            continue
+        if odometry is not None:
+            by_stamp = {stamps_ns[name]: name for name in wanted}
+            _, poses = odometry.interpolate(sorted(by_stamp), MAX_GAP_NS)
+            found |= {by_stamp[stamp_ns]: pose for stamp_ns, pose in poses}
+    return found
+
+
+def mapped_recordings(scene: Scene, sfm_from_cam: dict[str, Pose]) -> list[MappedRecording]:
+    """The sources with registered frames whose recording is still where it was, in the order they were extracted."""
+    found = []
+    for source, description in scene.sources.items():
+        path = Path(str(description.get("path", "")))
+        frames = sorted(
+            (f for f in scene.frames if f.source == source and f.name in sfm_from_cam), key=lambda f: f.stamp_ns
+        )
+        if frames and description.get("path") and path.exists():
+            walked = Trajectory.from_poses(
+                np.array([f.stamp_ns for f in frames]), [sfm_from_cam[f.name] for f in frames], "sfm"
+            )
+            found.append(MappedRecording(source, path, description.get("topic"), walked))
+    return found

@@ -1,0 +1,98 @@
+"""What stands in the way of a look, told from the floor map and from what the keyframes have seen.
+
+An occupied cell may be a wall or a table: the floor map does not say. A cell that keyframes have looked across is none
+that hides anything.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from campose_core.floor import FloorMap
+from campose_core.geometry import Array
+from campose_core.landmark_map.landmarks import Landmarks
+from campose_core.snap_targets import Mask
+
+RAYS = 360  # bearings around a place
+SURFACE_M = 0.3  # landmarks lie on what hides others, and errors of map and plan add to that
+REACH = 3.0  # of the distances that landmarks are seen from: nothing is recognized from farther away
+LOOKED_ACROSS = 5  # times, by keyframes: a wrong landmark behind a wall makes no window
+SAMPLED_LOOKS = 60_000
+
+
+class LinesOfSight:
+    """Which points a camera at some place can see, in plan.
+
+    floor: in the map frame, as the landmarks whose observations show what can be looked across.
+    """
+
+    def __init__(self, floor: FloorMap, landmarks: Landmarks) -> None:
+        self._floor = floor
+        self.walls: Mask = floor.occupied & (looked_across(floor, landmarks) < LOOKED_ACROSS)
+        sight = landmarks.xyz[landmarks.observed] - landmarks.frame_positions[landmarks.observed_by]
+        reach = REACH * float(np.percentile(np.linalg.norm(sight, axis=1), 95)) / floor.resolution if len(sight) else 0
+        self._steps = np.arange(0.5, max(1.0, min(np.hypot(*floor.shape), reach)))  # in cells
+        bearings = 2 * np.pi * np.arange(RAYS) / RAYS - floor.origin[2]
+        along = np.stack([np.cos(bearings), np.sin(bearings)], axis=-1)
+        self._rays = self._steps[:, None, None] * along  # (samples, RAYS, 2) = (column, row)
+
+    @staticmethod
+    def reached(points: Array, position: Array, free: Array) -> Mask:
+        """Whether no wall stands between `position` (2 or 3,) and each of the points (N, 2 or 3); free (RAYS,): from
+        `free_distance` of the position."""
+        offset = points[:, :2] - position[:2]
+        at = _ray(np.arctan2(offset[:, 1], offset[:, 0]))
+        # The farthest of three neighbouring rays: the edge of a doorway must not hide what is beside it.
+        farthest = np.maximum(np.maximum(free[at], free[(at + 1) % RAYS]), free[at - 1])
+        return np.asarray(np.hypot(*offset.T) <= farthest + SURFACE_M)
+
+    @staticmethod
+    def towards(bearings: Array, free: Array) -> Array:
+        """Metres (B,) to the nearest wall at the bearings (B,), radians about the z axis; free as in `reached`."""
+        return np.asarray(free[_ray(bearings)])
+
+    def between(self, first: Array, second: Array) -> bool:
+        """Whether a wall stands between two places (2 or 3,)."""
+        samples = 2 + int(np.linalg.norm(second[:2] - first[:2]) / self._floor.resolution)
+        points = np.linspace(first[:2], second[:2], samples)
+        return bool(cells_hit(self.walls, self._floor, points).any())
+
+    def free_distance(self, position: Array) -> Array:
+        """Metres (RAYS,) to the nearest wall at the bearings 2 pi i / RAYS about z; inf where there is none."""
+        rows, columns = self.walls.shape
+        cells = np.floor(self._floor.grid_of(position[:2]) + self._rays).astype(np.int32)
+        column, row = cells[..., 0], cells[..., 1]
+        outside = (column < 0) | (column >= columns) | (row < 0) | (row >= rows)
+        hit = self.walls[np.clip(row, 0, rows - 1), np.clip(column, 0, columns - 1)] & ~outside
+        return np.where(hit.any(axis=0), self._steps[hit.argmax(axis=0)] * self._floor.resolution, np.inf)
+
+
+def looked_across(floor: FloorMap, landmarks: Landmarks) -> NDArray[np.int64]:
+    """How often (rows, cols) keyframes saw a landmark across each cell; a sample of their looks."""
+    pick = np.linspace(0, len(landmarks.observed) - 1, min(SAMPLED_LOOKS, len(landmarks.observed))).astype(int)
+    start = landmarks.frame_positions[landmarks.observed_by[pick], :2]
+    offset = landmarks.xyz[landmarks.observed[pick], :2] - start
+    length = np.maximum(np.hypot(*offset.T), 1e-9)
+    ends = np.maximum(length - SURFACE_M, 0)
+    counts = np.zeros(floor.occupancy.size, dtype=np.int64)
+    columns = floor.shape[1]
+    for step in np.arange(0.5 * floor.resolution, float(ends.max(initial=0)), floor.resolution):
+        going = step < ends
+        cells = floor.cell_of(start[going] + offset[going] * (step / length[going])[:, None])
+        cells = cells[floor.contains(cells)]
+        counts += np.bincount(cells[:, 0] * columns + cells[:, 1], minlength=counts.size)
+    return counts.reshape(floor.shape)
+
+
+def cells_hit(mask: Mask, floor: FloorMap, points: Array) -> Mask:
+    """Whether each of the points (N, 2) lies in a cell of `mask`; False beyond the map."""
+    cells = floor.cell_of(points)
+    inside = floor.contains(cells)
+    hit = np.zeros(len(points), dtype=bool)
+    hit[inside] = mask[cells[inside, 0], cells[inside, 1]]
+    return hit
+
+
+def _ray(bearings: Array) -> NDArray[np.int64]:
+    return np.asarray(np.round(bearings / (2 * np.pi) * RAYS).astype(np.int64) % RAYS)

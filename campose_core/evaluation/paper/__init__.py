@@ -1,0 +1,1 @@
+"""The tables of the paper that campose began with, for any scene."""

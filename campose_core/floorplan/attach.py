@@ -1,0 +1,136 @@
+"""The step `floor`: a floor map, from a nav2 map, a plan drawing or the recording itself, becomes part of a scene."""
+
+import hashlib
+import shutil
+from pathlib import Path
+from typing import Any
+
+from campose_core.errors import FloorError
+from campose_core.files import replacing
+from campose_core.floor import FloorMap
+from campose_core.floorplan.drawing import DrawingKind, floor_from_drawing
+from campose_core.floorplan.from_landmarks import floor_from_landmarks
+from campose_core.landmark_map.landmarks import Landmarks
+from campose_core.map_scale import ScaleBasis
+from campose_core.progress import say
+from campose_core.scene import Scene
+from campose_core.scene_floor import has_own_floor
+from campose_core.walkable import DEFAULT_MAX_SNAP_M, DEFAULT_RADIUS_M, WalkableMap, save_walkable
+
+
+def attach_floor(
+    scene: Scene,
+    map_yaml: Path | str,
+    keepout_yaml: Path | str | None = None,
+    radius_m: float = DEFAULT_RADIUS_M,
+    max_snap_m: float = DEFAULT_MAX_SNAP_M,
+) -> Scene:
+    """Copy a nav2 map, and a keep-out mask of the same format, into the scene; returns the saved scene.
+
+    Nothing is written when the scene holds this very floor already, or when the floor cannot be used.
+
+    Raises:
+        FloorError: a map cannot be read, or nothing of it is walkable; the file is named.
+    """
+    return _attach(scene, FloorMap.load(map_yaml), {"map": str(map_yaml)}, keepout_yaml, radius_m, max_snap_m)
+
+
+def attach_plan(
+    scene: Scene,
+    plan_image: Path | str,
+    resolution: float,
+    origin: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    colour: str = "red",
+    keepout_yaml: Path | str | None = None,
+    radius_m: float = DEFAULT_RADIUS_M,
+    max_snap_m: float = DEFAULT_MAX_SNAP_M,
+    kind: DrawingKind | None = None,
+) -> Scene:
+    """The same from a drawing whose blocked zones are painted, or whose walls are in ink; see `floor_from_drawing`."""
+    floor, kind = floor_from_drawing(plan_image, resolution, origin, colour, kind)
+    source = {"plan": str(plan_image), **({"colour": colour} if kind == "paint" else {"walls": "ink"})}
+    say(f"floor: {plan_image} is read by its {'painted zones' if kind == 'paint' else 'walls in ink'}")
+    return _attach(scene, floor, source, keepout_yaml, radius_m, max_snap_m)
+
+
+def attach_floor_from_landmarks(
+    scene: Scene,
+    keepout_yaml: Path | str | None = None,
+    radius_m: float = DEFAULT_RADIUS_M,
+    max_snap_m: float = DEFAULT_MAX_SNAP_M,
+) -> Scene:
+    """The same from the scene's own landmarks and walked path, see `floor_from_landmarks`.
+
+    Raises:
+        FloorError: the scene is not aligned, or nothing tells its metres. MappingError: it is not mapped.
+    """
+    landmarks = Landmarks.load(scene.sfm_dir / "landmarks.npz")
+    if scene.alignment is None or not scene.is_current("align"):
+        raise FloorError(f"{scene.path} has no place in a metric map frame yet: run `campose align {scene.path}`")
+    if not scene.scale.is_known:
+        raise FloorError(f"the scale of {scene.path} is unknown, and a floor map is in metres")
+    recorded = sorted({frame.source for frame in scene.posed_frames()})
+    paths = [scene.trajectory(source).positions[:, :2] for source in recorded]
+    # An assumed scale comes from the floor that was seen, and z = 0 lies on it.
+    floor_z = 0.0 if scene.scale.basis is ScaleBasis.ASSUMED else None
+    floor = floor_from_landmarks(landmarks.transformed(scene.alignment.map_from_sfm), paths, radius_m, floor_z)
+    return _attach(scene, floor, {"landmarks": str(scene.path)}, keepout_yaml, radius_m, max_snap_m)
+
+
+def save_aligned(scene: Scene) -> Scene:
+    """Save a scene with a new alignment; a floor map that came out of its own landmarks is made anew in it.
+
+    The old one goes first: a kill in between leaves none, never one that lies elsewhere.
+    """
+    if not has_own_floor(scene):
+        scene.save()
+        return scene
+    options = scene.steps["floor"]["options"]
+    shutil.rmtree(scene.floor_yaml.parent)
+    scene = scene.without_step("floor")
+    scene.save()
+    if options["keepout"] is not None:
+        say("floor: the keep-out mask lay on the floor map of before: draw it anew, and give it with `campose floor`")
+    try:
+        scene = attach_floor_from_landmarks(scene, None, options["radius_m"], options["max_snap_m"])
+    except FloorError as error:
+        say(f"floor: none any more, so poses are not snapped: {error}")
+        return scene
+    say("floor: made anew from the recording, where it is aligned now")
+    return scene
+
+
+def _attach(
+    scene: Scene,
+    floor: FloorMap,
+    source: dict[str, Any],
+    keepout_yaml: Path | str | None,
+    radius_m: float,
+    max_snap_m: float,
+) -> Scene:
+    keepout = None if keepout_yaml is None else FloorMap.load(keepout_yaml)
+    options = {
+        **source,
+        "content": _digest(floor),
+        "keepout": None if keepout is None else {"map": str(keepout_yaml), "content": _digest(keepout)},
+        "radius_m": radius_m,
+        "max_snap_m": max_snap_m,
+    }
+    if scene.is_done("floor", options) and scene.floor_yaml.is_file():
+        say("floor: done already")
+        return scene
+    try:
+        WalkableMap.from_floor(floor, keepout, radius_m, max_snap_m)
+    except FloorError as error:
+        raise FloorError(f"{next(iter(source.values()))}: {error}") from error
+    with replacing(scene.floor_yaml.parent) as folder:
+        save_walkable(folder, floor, keepout, radius_m, max_snap_m)
+        scene.without_step("floor").save()
+    scene = scene.with_step("floor", options)
+    scene.save()
+    return scene
+
+
+def _digest(floor: FloorMap) -> str:
+    placed = repr((floor.shape, floor.resolution, floor.origin)).encode()
+    return hashlib.sha256(placed + floor.occupancy.tobytes()).hexdigest()[:16]

@@ -1,0 +1,31 @@
+"""The IMU of a bag, and where it sits beside the camera."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from campose_core.capture.bag.imu import ImuSamples, read_imu
+from campose_core.capture.bag.tf import read_tf
+from campose_core.errors import CaptureError
+from campose_core.geometry import Pose
+from campose_core.inertial.error_state_filter import check_force
+
+
+def mounted_imu(path: Path, topic: str | None, camera_frame: str) -> tuple[ImuSamples, Pose]:
+    """The samples on the topic (None: the only one), and cam_from_imu by the static transforms of the bag.
+
+    Raises:
+        CaptureError: no such topic, samples in another unit or without gravity, or no such transforms.
+    """
+    samples = read_imu(path, topic)
+    check_force(samples, str(path))
+    if samples.frame_id == camera_frame:
+        return samples, Pose.identity()
+    tree = read_tf(path)
+    cam_from_imu = tree.mounting(camera_frame, samples.frame_id)
+    if cam_from_imu is None:
+        raise CaptureError(
+            f"{path}: no static transforms connect the camera ({camera_frame}) and the IMU ({samples.frame_id}): "
+            "record /tf_static"
+        )
+    return samples, cam_from_imu

@@ -1,0 +1,1 @@
+"""What localization needs of a map: landmarks, which keyframes see them, and one image against them."""

@@ -1,0 +1,79 @@
+"""Which landmarks each keyframe sees, which keyframes see the same, and which look at the same from near by.
+
+Everything is looked up for a few keyframes at a time: the cost is that of a place, whatever the size of the building.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+from scipy.spatial.transform import Rotation
+
+from campose_core.geometry import Array, Pose
+from campose_core.landmark_map.landmarks import Landmarks
+
+Indices = NDArray[np.intp]
+
+MIN_SHARED = 10  # landmarks; two keyframes that share fewer hardly see the same
+
+
+class Keyframes:
+    """The keyframes of a landmark map in metres, by their row in it."""
+
+    def __init__(self, landmarks: Landmarks) -> None:
+        frames, points = len(landmarks.frame_names), len(landmarks.xyz)
+        self._seen = _Rows(landmarks.observed_by, landmarks.observed, frames)
+        self._seers = _Rows(landmarks.observed, landmarks.observed_by, points)
+        distances = landmarks.xyz[landmarks.observed] - landmarks.frame_positions[landmarks.observed_by]
+        self._depth = float(np.median(np.linalg.norm(distances, axis=1))) if len(distances) else 1.0
+        rotations = Rotation.from_quat(np.array(landmarks.frame_quats_xyzw))
+        self._tree = cKDTree(self._view(landmarks.frame_positions, rotations))
+
+    def __len__(self) -> int:
+        return len(self._seen)
+
+    def seen_by(self, keyframes: Sequence[int] | Indices) -> Indices:
+        """The landmarks that any of these keyframes sees, ascending."""
+        return np.unique(self._seen.of(keyframes)).astype(np.intp)
+
+    def covisible(self, keyframe: int, count: int | None = None) -> Indices:
+        """Up to `count` other keyframes (or all) that share MIN_SHARED landmarks with this one, most shared first."""
+        seers, shared = np.unique(self._seers.of(self._seen.of([keyframe])), return_counts=True)
+        others = (seers != keyframe) & (shared >= MIN_SHARED)
+        seers, shared = seers[others], shared[others]
+        return seers[np.argsort(-shared, kind="stable")[:count]].astype(np.intp)
+
+    def near(self, map_from_cam: Pose, count: int) -> Indices:
+        """Up to `count` keyframes that look at the same from near by, the nearest first; none where none does.
+
+        Two views differ by the distance of the cameras and of the points they look at, at the map's median depth d:
+        sqrt(distance^2 + (2 d sin(angle / 2))^2). Up to d they may show the same: d metres aside, or 60 degrees turned.
+        """
+        view = self._view(map_from_cam.translation[None], Rotation.from_quat(map_from_cam.quat_xyzw[None]))[0]
+        distances, rows = self._tree.query(view, k=range(1, min(count, len(self)) + 1))
+        return np.asarray(rows, dtype=np.intp)[np.asarray(distances) < self._depth]
+
+    def _view(self, positions: Array, rotations: Rotation) -> Array:
+        """Views (N, 6), the distance between which is that of `near`."""
+        return np.hstack([positions, self._depth * rotations.apply([0.0, 0.0, 1.0])])
+
+
+class _Rows:
+    """Values grouped by key in one flat array (CSR): the values of key k are values[starts[k] : starts[k + 1]]."""
+
+    def __init__(self, keys: NDArray[np.int32], values: NDArray[np.int32], count: int) -> None:
+        self._values = values[np.argsort(keys, kind="stable")]
+        self._starts = np.concatenate([[0], np.cumsum(np.bincount(keys, minlength=count))])
+
+    def __len__(self) -> int:
+        return len(self._starts) - 1
+
+    def of(self, keys: Sequence[int] | NDArray[np.integer]) -> NDArray[np.int32]:
+        """The values of all these keys, one after the other."""
+        rows = np.asarray(keys, dtype=np.intp)
+        lengths = self._starts[rows + 1] - self._starts[rows]
+        offsets = np.cumsum(lengths) - lengths
+        return self._values[np.arange(lengths.sum()) + np.repeat(self._starts[rows] - offsets, lengths)]

@@ -1,0 +1,147 @@
+"""The landmark map: what localization needs of a reconstruction, in one file, without COLMAP.
+
+SCENE/sfm/landmarks.npz holds the points in the sfm frame with one descriptor each, and for every keyframe its pose, its
+global descriptor and the landmarks it sees.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from campose_core.arrays import read_arrays, write_arrays
+from campose_core.errors import MappingError
+from campose_core.features.sift import Detail, descriptors_to_bytes, descriptors_to_unit
+from campose_core.features.vlad import Vlad
+from campose_core.geometry import Array, Pose, Similarity
+
+
+@dataclass(frozen=True, eq=False)
+class Landmarks:
+    """N landmarks and F keyframes in one frame, `world`: sfm as they come from the file, map once `transformed`.
+
+    xyz (N, 3); rgb (N, 3); descriptors (N, 128) the mean SIFT descriptor of each landmark's observations.
+    frame_names (F,) as in frames.csv; frame_positions (F, 3) and frame_quats_xyzw (F, 4) = world_from_cam;
+    frame_globals (F, D) VLAD descriptors over vlad_words. Keyframe observed_by[k] sees landmark observed[k].
+    detail: of the features that they were made from, and that an image is looked at for.
+    """
+
+    xyz: Array
+    rgb: NDArray[np.uint8]
+    descriptors: NDArray[np.uint8]
+    frame_names: NDArray[np.str_]
+    frame_positions: Array
+    frame_quats_xyzw: Array
+    frame_globals: NDArray[np.float16]
+    vlad_words: NDArray[np.float32]
+    observed_by: NDArray[np.int32]
+    observed: NDArray[np.int32]
+    detail: Detail = Detail.HALF
+
+    def __post_init__(self) -> None:
+        n, f = len(self.xyz), len(self.frame_names)
+        consistent = (
+            self.xyz.shape == (n, 3)
+            and self.rgb.shape == (n, 3)
+            and self.descriptors.shape == (n, 128)
+            and self.frame_positions.shape == (f, 3)
+            and self.frame_quats_xyzw.shape == (f, 4)
+            and self.frame_globals.shape == (f, self.vlad_words.size)
+            and self.observed.shape == self.observed_by.shape
+            and bool(np.isfinite(self.xyz).all())
+        )
+        if n == 0 or f == 0 or not consistent:
+            raise MappingError("a landmark map needs landmarks and keyframes of matching array sizes")
+
+    def world_from_cam(self, index: int) -> Pose:
+        """Pose of keyframe `index`."""
+        return Pose.from_quat_xyzw(self.frame_quats_xyzw[index], self.frame_positions[index])
+
+    def transformed(self, map_from_sfm: Similarity) -> Landmarks:
+        """The same landmarks and keyframes in another frame."""
+        rotations = map_from_sfm.rotation * Rotation.from_quat(self.frame_quats_xyzw)
+        return replace(
+            self,
+            xyz=map_from_sfm.transform(self.xyz),
+            frame_positions=map_from_sfm.transform(self.frame_positions),
+            frame_quats_xyzw=rotations.as_quat(),
+        )
+
+    def without(self, removed: NDArray[np.bool_]) -> Landmarks:
+        """The map without the landmarks that the mask (N,) names; the keyframes all stay."""
+        row_of = np.cumsum(~removed) - 1
+        stay = ~removed[self.observed]
+        return replace(
+            self,
+            xyz=self.xyz[~removed],
+            rgb=self.rgb[~removed],
+            descriptors=self.descriptors[~removed],
+            observed_by=self.observed_by[stay],
+            observed=row_of[self.observed[stay]].astype(np.int32),
+        )
+
+    def save(self, path: Path) -> None:
+        """Write the file, whole or not at all."""
+        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
+        write_arrays(path, arrays | {"detail": np.array(self.detail.value)})
+
+    @classmethod
+    def load(cls, path: Path) -> Landmarks:
+        """Read the file.
+
+        Raises:
+            MappingError: missing or damaged.
+        """
+        if not path.is_file():
+            raise MappingError(
+                f"{path} is missing: the scene has no landmarks yet, run `campose map {path.parents[1]}`"
+            )
+        arrays: dict[str, Any] = read_arrays(path)
+        try:
+            arrays["detail"] = Detail(str(arrays.get("detail", Detail.HALF.value)))  # absent from maps made before
+            return cls(**{field.name: arrays[field.name] for field in fields(cls)})
+        except (KeyError, ValueError, MappingError) as error:
+            raise MappingError(f"{path} is damaged ({error}): remove it and run `campose map` again") from error
+
+
+def landmarks_from_model(
+    model: Any, database: Any, vlad: Vlad | None = None, detail: Detail = Detail.HALF
+) -> Landmarks:
+    """Collect landmarks out of a pycolmap Reconstruction and the Database it was made from, by ascending point id.
+
+    vlad: the vocabulary of the global descriptors; None makes one of these images. detail: of the database's features.
+    """
+    point_ids = sorted(model.points3D)
+    row_of = {point_id: row for row, point_id in enumerate(point_ids)}
+    images = sorted((model.image(i) for i in model.reg_image_ids()), key=lambda image: image.name)
+    sums = np.zeros((len(point_ids), 128), dtype=np.float32)
+    observed, observed_by, local = [], [], []
+    for index, image in enumerate(images):
+        local.append(database.read_descriptors(image.image_id).data)
+        unit = descriptors_to_unit(local[-1])
+        seen = [(j, row_of[p.point3D_id]) for j, p in enumerate(image.points2D) if p.has_point3D()]
+        feature_rows, landmark_rows = np.array(seen, dtype=np.int32).reshape(-1, 2).T
+        np.add.at(sums, landmark_rows, unit[feature_rows])
+        observed.append(landmark_rows)
+        observed_by.append(np.full(len(landmark_rows), index, dtype=np.int32))
+    vlad = vlad or Vlad.of_images(local, seed=0)
+    mean = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-6)
+    sfm_from_cams = [image.cam_from_world().inverse() for image in images]
+    return Landmarks(
+        xyz=np.array([model.points3D[i].xyz for i in point_ids]).reshape(-1, 3),
+        rgb=np.array([model.points3D[i].color for i in point_ids], dtype=np.uint8).reshape(-1, 3),
+        descriptors=descriptors_to_bytes(mean),
+        frame_names=np.array([image.name for image in images]),
+        frame_positions=np.array([pose.translation for pose in sfm_from_cams]),
+        frame_quats_xyzw=np.array([pose.rotation.quat for pose in sfm_from_cams]),
+        frame_globals=np.stack([vlad.describe(descriptors_to_unit(rows)) for rows in local]).astype(np.float16),
+        vlad_words=vlad.words,
+        observed_by=np.concatenate(observed_by),
+        observed=np.concatenate(observed),
+        detail=detail,
+    )

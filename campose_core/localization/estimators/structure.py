@@ -1,0 +1,93 @@
+"""The structure estimator: landmarks in the image, and PnP. With a prior they are followed, without one searched."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from campose_core.camera import Camera
+from campose_core.capture.frame import Frame
+from campose_core.features.sift import ImageFeatures, SiftExtractor
+from campose_core.geometry import Pose
+from campose_core.landmark_map.aligned import aligned_landmarks
+from campose_core.landmark_map.covisibility import Keyframes
+from campose_core.landmark_map.intrinsics import RefinedCameras
+from campose_core.landmark_map.landmarks import Landmarks
+from campose_core.landmark_map.pnp import CameraPose
+from campose_core.localization.calibration import CovarianceCalibration
+from campose_core.localization.estimators.base import Kind, Matches, PoseEstimate, PosePrior, is_sure
+from campose_core.localization.relocalizer import Relocalizer
+from campose_core.localization.tracker import Tracker
+from campose_core.scene import Scene
+from campose_core.threads import one_blas_thread
+
+
+class StructureEstimator:
+    """Pose from landmarks; none where too few landmarks agree, several where places look alike."""
+
+    name = "structure"
+
+    def __init__(self, landmarks: Landmarks, refined: RefinedCameras, calibration: CovarianceCalibration) -> None:
+        self.landmarks = landmarks
+        self._refined = refined
+        self._calibrate = calibration
+        self._extract = SiftExtractor(landmarks.detail)
+        self._keyframes = Keyframes(landmarks)
+        self._relocalize = Relocalizer(landmarks, self._keyframes)
+        self._trackers: dict[str, Tracker] = {}  # by the camera's frame: each camera follows its own last image
+
+    @classmethod
+    def load(cls, scene: Scene) -> StructureEstimator:
+        """From a mapped and aligned scene.
+
+        Raises:
+            MappingError: the scene has no landmarks. LocalizationError: it is not aligned.
+        """
+        return cls(aligned_landmarks(scene), RefinedCameras(scene), CovarianceCalibration.load(scene))
+
+    def estimate(self, frame: Frame, camera: Camera, prior: PosePrior | None = None) -> list[PoseEstimate]:
+        """Near the prior, where there is one and it is right; else wherever the image alone says."""
+        return self.track(frame, camera, prior) or self.find(frame, self.features(frame), camera)
+
+    @one_blas_thread
+    def track(self, frame: Frame, camera: Camera, prior: PosePrior | None) -> list[PoseEstimate]:
+        """Near the prior or not at all; without one the last images are forgotten."""
+        if prior is None:
+            self._trackers.clear()
+            return []
+        if frame.camera_frame not in self._trackers:
+            self._trackers[frame.camera_frame] = Tracker(self.landmarks, self._keyframes)
+        camera = self._refined(camera)
+        found = self._trackers[frame.camera_frame].track(frame, camera, prior)
+        return self._sure(frame, camera, [found], Kind.TRACKED)
+
+    def features(self, frame: Frame) -> ImageFeatures:
+        return self._extract(frame.image)
+
+    @one_blas_thread
+    def find(
+        self, frame: Frame, features: ImageFeatures, camera: Camera, hints: Sequence[Pose] = ()
+    ) -> list[PoseEstimate]:
+        """From the image alone; `hints` (map_from_cam) are places to look at first."""
+        camera = self._refined(camera)
+        return self._sure(frame, camera, self._relocalize(features, camera, hints), Kind.RELOCALIZED)
+
+    @one_blas_thread
+    def refresh(self) -> None:
+        for tracker in self._trackers.values():
+            tracker.refresh()
+
+    def _sure(self, frame: Frame, camera: Camera, found: Sequence[CameraPose | None], kind: Kind) -> list[PoseEstimate]:
+        """With calibrated covariances, and without those that may as well be elsewhere."""
+        estimates = [
+            PoseEstimate(
+                frame.stamp_ns,
+                pose.world_from_cam,
+                self._calibrate(pose.covariance),
+                len(pose.inliers),
+                kind,
+                Matches(camera, pose.pixels, pose.xyz),
+            )
+            for pose in found
+            if pose is not None
+        ]
+        return [estimate for estimate in estimates if is_sure(estimate.covariance)]

@@ -1,0 +1,1 @@
+"""The localization session over a recording, without ROS."""

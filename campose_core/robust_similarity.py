@@ -1,0 +1,151 @@
+"""One similarity out of pairs of points or of poses, robust where a sensor chose them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from campose_core.errors import AlignmentError, GeometryError
+from campose_core.geometry import Array, Pose, Similarity, rotation_angle, umeyama
+from campose_core.scene import Alignment
+
+RANSAC_TRIALS = 500
+MIN_PAIRS = 3
+AGREEING_DEG = 10.0  # orientations of the reference that differ by more are not the camera's
+
+
+def align_to_points(points_sfm: Array, points_map: Array) -> Alignment:
+    """`map_from_sfm` from three or more point pairs (N, 3): Umeyama's SVD on all of them, as a person chose them.
+
+    Raises:
+        AlignmentError: fewer than three pairs, or all on one line.
+    """
+    similarity = umeyama_or_advice(points_sfm, points_map)
+    residual = np.linalg.norm(similarity.transform(points_sfm) - points_map, axis=1)
+    return Alignment(
+        similarity,
+        "point pairs",
+        {"pairs": float(len(residual)), "median_m": float(np.median(residual)), "max_m": float(residual.max())},
+    )
+
+
+def robust_umeyama(source: Array, target: Array) -> Similarity:
+    """Umeyama on the pairs that agree: RANSAC over triples by median residual, then trimmed refits.
+
+    Raises:
+        AlignmentError: the points lie on one line.
+    """
+    generator = np.random.default_rng(0)
+    best, best_median = None, np.inf
+    for _ in range(min(RANSAC_TRIALS, 20 * len(source))):
+        triple = generator.choice(len(source), 3, replace=False)
+        try:
+            candidate = umeyama(source[triple], target[triple])
+        except GeometryError:
+            continue
+        median = float(np.median(np.linalg.norm(candidate.transform(source) - target, axis=1)))
+        if median < best_median:
+            best, best_median = candidate, median
+    if best is None:
+        return umeyama_or_advice(source, target)
+    for _ in range(10):
+        residual = np.linalg.norm(best.transform(source) - target, axis=1)
+        agreeing = residual <= max(3.0 * float(np.median(residual)), 1e-9)
+        best = umeyama_or_advice(source[agreeing], target[agreeing])
+    return best
+
+
+def umeyama_or_advice(source: Array, target: Array) -> Similarity:
+    try:
+        return umeyama(source, target)
+    except GeometryError as error:
+        raise AlignmentError(f"{error} (a turn in the path, or a point pair off the line)") from error
+
+
+def align_to_poses(sfm_from_cams: list[Pose], map_from_cams: list[Pose]) -> Alignment:
+    """`map_from_sfm` from the same cameras' poses in both frames, robust against wild reference poses.
+
+    Positions alone leave the rotation about a straight path open, and weak on a short one. Where the reference's
+    orientations fit the reconstruction's, they therefore count too: a turn as the way it moves a point at a lever as
+    long as the path is wide.
+
+    Raises:
+        AlignmentError: fewer than three poses, a path too short, or positions on a line with unusable orientations.
+    """
+    if len(sfm_from_cams) < MIN_PAIRS:
+        raise AlignmentError(f"only {len(sfm_from_cams)} frames have a reference pose, three are needed")
+    source = np.array([pose.translation for pose in sfm_from_cams])
+    target = np.array([pose.translation for pose in map_from_cams])
+    width = float(np.sqrt(np.mean(np.sum((target - np.median(target, axis=0)) ** 2, axis=1))))
+    if width < 0.02:
+        raise AlignmentError(f"the reference path is only {width:.3f} m wide: too short to give a scale")
+    source_rotations = Rotation.from_quat(np.array([pose.quat_xyzw for pose in sfm_from_cams]))
+    target_rotations = Rotation.from_quat(np.array([pose.quat_xyzw for pose in map_from_cams]))
+    per_frame = target_rotations * source_rotations.inv()
+    consensus = _median_rotation(per_frame)
+    oriented = float(np.median(np.degrees(rotation_angle(consensus.inv() * per_frame)))) < AGREEING_DEG
+    similarity = _robust_oriented(source, target, per_frame, width) if oriented else robust_umeyama(source, target)
+    residual = np.linalg.norm(similarity.transform(source) - target, axis=1)
+    angles = np.degrees(rotation_angle((similarity.rotation * source_rotations).inv() * target_rotations))
+    return Alignment(
+        similarity,
+        "reference poses" if oriented else "reference positions (its orientations are not the camera's)",
+        {
+            "frames": float(len(source)),
+            "median_m": float(np.median(residual)),
+            "p95_m": float(np.percentile(residual, 95)),
+            "max_m": float(residual.max()),
+            "median_deg": float(np.median(angles)),
+        },
+    )
+
+
+def _robust_oriented(source: Array, target: Array, per_frame: Rotation, lever: float) -> Similarity:
+    """Positions (N, 3) and the rotation that each frame by itself asks for, robust against wild frames.
+
+    Two frames make a hypothesis (the rotation of one, the scale of their distance), the median residual judges it;
+    refits on the agreeing frames follow.
+    """
+    generator = np.random.default_rng(0)
+    matrices = per_frame.as_matrix()
+    best, best_median = None, np.inf
+    for _ in range(RANSAC_TRIALS):
+        i, j = generator.choice(len(source), 2, replace=False)
+        apart = np.linalg.norm(source[i] - source[j])
+        if apart < 1e-12 or np.linalg.norm(target[i] - target[j]) < 1e-12:
+            continue
+        scale = float(np.linalg.norm(target[i] - target[j]) / apart)
+        moved = scale * source @ matrices[i].T
+        residual = np.linalg.norm(moved + (target[i] - moved[i]) - target, axis=1)
+        if np.median(residual) < best_median:
+            best, best_median = (scale, per_frame[i], residual), float(np.median(residual))
+    if best is None:
+        raise AlignmentError("the camera did not move: a path is needed for a scale")
+    scale, rotation, residual = best
+    for _ in range(10):
+        turn = rotation_angle(rotation.inv() * per_frame)
+        agreeing = (residual <= max(3.0 * float(np.median(residual)), 1e-9)) & (turn <= max(3 * np.median(turn), 1e-9))
+        similarity = _fit_oriented(source[agreeing], target[agreeing], matrices[agreeing].sum(0), scale, lever)
+        scale, rotation = similarity.scale, similarity.rotation
+        residual = np.linalg.norm(similarity.transform(source) - target, axis=1)
+    return similarity
+
+
+def _fit_oriented(source: Array, target: Array, rotation_sum: Array, scale: float, lever: float) -> Similarity:
+    """argmin sum |s R p + t - q|^2 + lever^2 |R - R_i|_F^2, alternating between R (Procrustes) and s (linear)."""
+    source_mean, target_mean = source.mean(0), target.mean(0)
+    p, q = source - source_mean, target - target_mean
+    for _ in range(30):
+        u, _, vt = np.linalg.svd(scale * q.T @ p + lever**2 * rotation_sum)
+        rotation = u @ np.diag([1.0, 1.0, np.sign(np.linalg.det(u @ vt))]) @ vt
+        scale = float(np.sum(q * (p @ rotation.T)) / np.sum(p * p))
+    return Similarity(scale, Rotation.from_matrix(rotation), target_mean - scale * rotation @ source_mean)
+
+
+def _median_rotation(rotations: Rotation) -> Rotation:
+    """The rotation with the smallest summed angle to a sample of the others."""
+    step = max(1, len(rotations) // 100)
+    sample = rotations[::step]
+    totals: NDArray[np.float64] = np.array([rotation_angle(candidate.inv() * sample).sum() for candidate in sample])
+    return sample[int(np.argmin(totals))]

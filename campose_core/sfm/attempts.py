@@ -1,0 +1,144 @@
+"""Ways from matches to models, tried in turn: no mapper, and no guess of a camera, is the last word."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from campose_core.landmark_map.colmap import incremental_options, load_pycolmap, max_extra_param
+from campose_core.sfm.components import Piece, pieces_of
+from campose_core.sfm.pair_selection import match_again
+from campose_core.sfm.shared_intrinsics import share_cameras, with_estimated_focal_lengths, with_own_cameras
+
+SEED = 0
+GOOD_SHARE = 0.95  # of the keyframes in one piece: no further try
+BORDER_NEIGHBOURS = 4  # on either side of a border, matched again with the epipolar line as a guide
+MIN_MODEL_IMAGES = 3
+
+
+class Attempt(NamedTuple):
+    """What one way led to: the database it used, its models, and their pieces, the largest first."""
+
+    how: str
+    database: Path
+    models: list[Any]
+    pieces: list[Piece]
+
+    @property
+    def held(self) -> int:
+        """Keyframes in the largest piece."""
+        return len(self.pieces[0].world_from_cam) if self.pieces else 0
+
+
+def best_attempt(
+    images: str, database: Path, model: Path, mapper: str, sequences: Sequence[Sequence[str]], guessed: Sequence[str]
+) -> tuple[Attempt, dict[str, int]]:
+    """The first way that holds nearly all keyframes together, else the best of all; and what each one tried held.
+
+    guessed: sources without measured intrinsics.
+    """
+    total = sum(map(len, sequences))
+    best, tried = None, {}
+    for attempt in _attempts(images, database, model, mapper, sequences, guessed):
+        tried[attempt.how] = attempt.held
+        if best is None or attempt.held > best.held:
+            best = attempt
+        if best.held >= GOOD_SHARE * total:
+            break
+    assert best is not None
+    return best, tried
+
+
+def _attempts(
+    images: str, database: Path, model: Path, mapper: str, sequences: Sequence[Sequence[str]], guessed: Sequence[str]
+) -> Iterator[Attempt]:
+    first = _attempt(mapper, images, database, model, mapper)
+    yield first
+    best = first
+    if guessed:
+        estimated = database.with_suffix(".focal.db")
+        if with_estimated_focal_lengths(database, guessed, estimated):
+            attempt = _attempt(f"{mapper}, estimated focal lengths", images, estimated, model, mapper)
+            yield attempt
+            best = max(best, attempt, key=lambda a: a.held)
+    if share_cameras(best.database, guessed):
+        apart = database.with_suffix(".apart.db")
+        with_own_cameras(best.database, apart)
+        attempt = _attempt(f"{mapper}, a camera for each recording", images, apart, model, mapper)
+        yield attempt
+        best = max(best, attempt, key=lambda a: a.held)
+    if mapper == "global":
+        match_again(str(best.database), _across_borders(best.pieces, sequences))
+        yield _attempt("incremental", images, best.database, model, "incremental")
+
+
+def _attempt(how: str, images: str, database: Path, model: Path, mapper: str) -> Attempt:
+    models = mapped(images, database, model, mapper)
+    with load_pycolmap().Database.open(database) as db:
+        pieces = [piece for one in models for piece in pieces_of(one, db)]
+    pieces.sort(key=lambda piece: len(piece.world_from_cam), reverse=True)
+    return Attempt(how, database, models, pieces)
+
+
+def with_more_images(images: str, database: Path, kept: Any, model: Path) -> Any:
+    """The model with images that it lacks, registered one by one where its pieces stay one; else as it was.
+
+    A mapper that places all at once gives a weak image any place, and it is cut off; the incremental one has landmarks
+    to place it by. What is mapped already stays where it is.
+    """
+    pycolmap = load_pycolmap()
+    work = model.with_suffix(".more")
+    shutil.rmtree(work, ignore_errors=True)
+    (work / "before").mkdir(parents=True)
+    kept.write(work / "before")
+    options = incremental_options(kept.cameras.values(), SEED)
+    options.multiple_models = False
+    options.fix_existing_frames = True
+    options.constant_cameras = set(kept.cameras)
+    grown = pycolmap.incremental_mapping(database, images, str(work), options, input_path=str(work / "before"))
+    shutil.rmtree(work)
+    if not grown:
+        return kept
+    with pycolmap.Database.open(database) as db:
+        pieces = pieces_of(grown[0], db)
+    return grown[0] if pieces and pieces[0].is_whole else kept
+
+
+def mapped(images: str, database: Path, model: Path, mapper: str) -> list[Any]:
+    """All models of a mapper, the largest first."""
+    pycolmap = load_pycolmap()
+    pycolmap.set_random_seed(SEED)
+    with pycolmap.Database.open(database) as db:
+        cameras = db.read_all_cameras()
+    work = model.with_suffix(".models")
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    if mapper == "global":
+        options = pycolmap.GlobalPipelineOptions()
+        options.random_seed = SEED
+        # One thread: several add up in the order in which they happen to finish, and a weak map follows the last bits.
+        options.num_threads = options.mapper.num_threads = 1
+        options.mapper.bundle_adjustment.ceres.solver_options.num_threads = 1
+        options.mapper.retriangulation.max_extra_param = max_extra_param(cameras)
+        models = pycolmap.global_mapping(database, images, str(work), options)
+    else:
+        options = incremental_options(cameras, SEED)
+        options.min_model_size = MIN_MODEL_IMAGES
+        options.ba_refine_sensor_from_rig = False
+        models = pycolmap.incremental_mapping(database, images, str(work), options)
+    shutil.rmtree(work)
+    return sorted(models.values(), key=lambda m: m.num_reg_images(), reverse=True)
+
+
+def _across_borders(pieces: Sequence[Piece], sequences: Sequence[Sequence[str]]) -> list[tuple[str, str]]:
+    """Pairs near in time whose images are not in one piece."""
+    piece_of = {name: number for number, piece in enumerate(pieces) for name in piece.world_from_cam}
+    return [
+        (first, second)
+        for sequence in sequences
+        for at, first in enumerate(sequence)
+        for second in sequence[at + 1 : at + 1 + BORDER_NEIGHBOURS]
+        if first not in piece_of or piece_of[first] != piece_of.get(second)
+    ]

@@ -1,0 +1,80 @@
+"""Which parts of a reconstruction the pictures hold together, and which only happen to lie in one model.
+
+A mapper that is short of evidence, at a fast turn or in a doorway, still puts both sides into one model, at any
+distance and scale. It shows: features that were matched and verified between two pictures of both sides do not become
+common landmarks, because no place of the cameras explains them. A model is therefore cut where no pair of pictures
+across the cut has its matches explained; within what is left, the poses are as good as in any map.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from campose_core.geometry import Pose
+from campose_core.landmark_map.colmap import load_pycolmap, model_poses
+
+MIN_INLIER_MATCHES = 15  # COLMAP's own bound for using a pair
+# Of the verified matches of a pair, common landmarks: what a pair needs to hold its two pictures together. Pairs within
+# right maps of rendered walks have 0.25 or more of theirs at the weakest joint, those across wrong joints up to 0.1.
+LEAST_EXPLAINED, LEAST_SHARE = 6, 0.15
+
+
+class Explained(NamedTuple):
+    """A pair of registered images: how many matches were verified, and how many of them are common landmarks."""
+
+    first: str
+    second: str
+    matches: int
+    common: int
+
+
+class Piece(NamedTuple):
+    """Part of a model whose images hold together. world_from_cam by image name, in the frame of the model."""
+
+    model: Any
+    world_from_cam: dict[str, Pose]
+
+    @property
+    def is_whole(self) -> bool:
+        return len(self.world_from_cam) == self.model.num_reg_images()
+
+
+def explained_pairs(model: Any, database: Any) -> list[Explained]:
+    """All verified pairs of a pycolmap Reconstruction's images; `database`: the open one that it was made from."""
+    pycolmap = load_pycolmap()
+    landmark_of = {
+        i: np.array([p.point3D_id if p.has_point3D() else 0 for p in model.image(i).points2D], dtype=np.uint64)
+        for i in model.reg_image_ids()
+    }
+    found = []
+    for pair_id, geometry in zip(*database.read_two_view_geometries(), strict=True):
+        first, second = pycolmap.pair_id_to_image_pair(pair_id)
+        if first not in landmark_of or second not in landmark_of or len(geometry.inlier_matches) < MIN_INLIER_MATCHES:
+            continue
+        rows = np.asarray(geometry.inlier_matches)
+        a, b = landmark_of[first][rows[:, 0]], landmark_of[second][rows[:, 1]]
+        common = int(np.sum((a == b) & (a != 0)))
+        found.append(Explained(model.image(first).name, model.image(second).name, len(rows), common))
+    return found
+
+
+def pieces_of(model: Any, database: Any) -> list[Piece]:
+    """The pieces of a model, the largest first; images that nothing holds are in none."""
+    poses = model_poses(model)
+    names = sorted(poses)
+    row_of = {name: row for row, name in enumerate(names)}
+    holding = [
+        (row_of[pair.first], row_of[pair.second])
+        for pair in explained_pairs(model, database)
+        if pair.common >= LEAST_EXPLAINED and pair.common >= LEAST_SHARE * pair.matches
+    ]
+    rows, columns = np.array(holding, dtype=np.intp).reshape(-1, 2).T
+    links = coo_matrix((np.ones(len(rows)), (rows, columns)), (len(names), len(names)))
+    _, labels = connected_components(links, directed=False)
+    members = [[names[row] for row in np.flatnonzero(labels == label)] for label in np.unique(labels)]
+    pieces = [Piece(model, {name: poses[name] for name in group}) for group in members if len(group) > 2]
+    return sorted(pieces, key=lambda piece: len(piece.world_from_cam), reverse=True)

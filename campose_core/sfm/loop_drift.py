@@ -1,0 +1,77 @@
+"""What loops are worth: how far a walk drifts until it is back at a place, from neighbour to neighbour and in the map.
+
+The rotations between neighbouring keyframes, from their matches alone, are multiplied along the walk; where two
+pictures far apart in it show the same place, their own matches say what the product should be. Lengths cannot be
+chained so: two pictures give none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from campose_core.geometry import rotation_angle
+from campose_core.landmark_map.colmap import load_pycolmap
+from campose_core.sfm.components import LEAST_EXPLAINED, explained_pairs
+
+LEAST_APART = 20  # keyframes, to call two pictures of one place a loop
+
+
+def loop_drift(model: Any, database: Any, sequences: Sequence[Sequence[str]]) -> dict[str, float]:
+    """Over the loops of a pycolmap Reconstruction: `loops`, and `chained_deg` and `map_deg`, medians of the rotation by
+    which the chain of neighbours and the map miss what the pair itself says. Only `loops` where there is none.
+
+    sequences: names of each recording's keyframes in the order of time.
+    """
+    images = {model.image(i).name: model.image(i) for i in model.reg_image_ids()}
+    place = {name: (s, i) for s, sequence in enumerate(sequences) for i, name in enumerate(sequence)}
+    chains = [_chained(sequence, images, database) for sequence in sequences]
+    chained, mapped = [], []
+    for pair in explained_pairs(model, database):
+        (s, i), (t, j) = place.get(pair.first, (-1, 0)), place.get(pair.second, (-2, 0))
+        if s != t or abs(i - j) < LEAST_APART or pair.common < LEAST_EXPLAINED:
+            continue
+        chain, section = chains[s]
+        measured = _relative(images[pair.first], images[pair.second], database)
+        if section[i] != section[j] or measured is None:
+            continue
+        second_from_first = [images[n].cam_from_world().rotation.quat for n in (pair.second, pair.first)]
+        in_map = Rotation.from_quat(second_from_first[0]) * Rotation.from_quat(second_from_first[1]).inv()
+        chained.append(_degrees(measured, chain[j] * chain[i].inv()))
+        mapped.append(_degrees(measured, in_map))
+    if not chained:
+        return {"loops": 0}
+    return {"loops": len(chained), "chained_deg": float(np.median(chained)), "map_deg": float(np.median(mapped))}
+
+
+def _chained(sequence: Sequence[str], images: dict[str, Any], database: Any) -> tuple[list[Rotation], list[int]]:
+    """cam_from_first by neighbours alone, and the number of the section without a break that each keyframe is in."""
+    chain, section = [Rotation.identity()], [0]
+    for before, after in pairwise(sequence):
+        both = before in images and after in images
+        after_from_before = _relative(images[before], images[after], database) if both else None
+        chain.append(chain[-1] if after_from_before is None else after_from_before * chain[-1])
+        section.append(section[-1] + (after_from_before is None))
+    return chain, section
+
+
+def _relative(first: Any, second: Any, database: Any) -> Rotation | None:
+    """second_from_first by the verified matches of two images; None where they have none."""
+    pycolmap = load_pycolmap()
+    if not database.exists_two_view_geometry(first.image_id, second.image_id):
+        return None
+    geometry = database.read_two_view_geometry(first.image_id, second.image_id)
+    if not len(geometry.inlier_matches):
+        return None
+    points = [np.array([p.xy for p in image.points2D]) for image in (first, second)]
+    if not pycolmap.estimate_two_view_geometry_pose(first.camera, points[0], second.camera, points[1], geometry):
+        return None
+    return Rotation.from_quat(geometry.cam2_from_cam1.rotation.quat)
+
+
+def _degrees(one: Rotation, other: Rotation) -> float:
+    return float(np.degrees(rotation_angle(one.inv() * other)))

@@ -1,0 +1,204 @@
+"""The stage of mapping that turns matches into one model: ways to models tried in turn, pieces joined by images they
+share or by odometry, and words for what was left out.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from campose_core.errors import MappingError
+from campose_core.geometry import Pose
+from campose_core.landmark_map.colmap import adjust, from_colmap_camera, load_pycolmap, model_poses
+from campose_core.sfm.attempts import Attempt, best_attempt, mapped, with_more_images
+from campose_core.sfm.components import MIN_INLIER_MATCHES, Piece
+from campose_core.sfm.cross_validation import leave_out
+from campose_core.sfm.joining import join
+from campose_core.sfm.loop_drift import loop_drift
+from campose_core.sfm.pair_selection import verified_pairs
+from campose_core.sfm.rig_constraints import hold_rigs, write_rigs
+from campose_core.sfm.shared_intrinsics import share_cameras, with_own_cameras
+from campose_core.sfm.triangulation import MAX_REPROJECTION_PX, MIN_ANGLE_DEG, posed_model, triangulated
+
+MIN_LANDMARKS = 50
+# Recordings of one lens come out within 1 or 2 % of each other; other lenses and zooms differ by 20 % and more.
+OTHER_LENS = 1.05
+MIN_IMAGES_OF_LENS = 8
+
+
+def reconstruction(
+    *,
+    images: str,
+    database: str,
+    model: str,
+    mapper: str,
+    names: dict[str, list[str]],
+    odometry: dict[str, list[float]],
+    rigs: list[dict[str, Any]],
+    guessed: list[str],
+) -> dict[str, Any]:
+    """Run the mapper and keep what holds together; says what the rest is.
+
+    odometry: odom_from_cam by image name, (x, y, z, qx, qy, qz, qw). rigs: see `rigs_of_keyframes`. guessed: sources
+    without measured intrinsics.
+
+    Raises:
+        MappingError: no model, or none with enough landmarks.
+    """
+    pycolmap = load_pycolmap()
+    pycolmap.logging.minloglevel = 0
+    sequences, path = list(names.values()), Path(database)
+    held = write_rigs(database, rigs, mapper)
+    if held:
+        models = mapped(images, path, Path(model), mapper)
+        if not models or models[0].num_points3D() < MIN_LANDMARKS:
+            raise MappingError(_failure(path, sequences, []))
+        kept, by, tried = models[0], list[str](), {mapper: models[0].num_reg_images()}
+        others = [m.num_reg_images() for m in models[1:]]
+        rig_reports = hold_rigs(kept, held, mapper)
+    else:
+        best, tried = best_attempt(images, path, Path(model), mapper, sequences, guessed)
+        kept, by, others = _one_model(images, best, Path(model), sequences, odometry)
+        if guessed:
+            kept, best = _with_lenses_told_apart(images, kept, best, guessed, Path(model))
+        if best.database != path:
+            best.database.replace(path)
+        if kept.num_points3D() < MIN_LANDMARKS:
+            raise MappingError(_failure(path, sequences, best.pieces))
+        rig_reports = []
+    with pycolmap.Database.open(database) as db:
+        drift = loop_drift(kept, db, sequences)
+    Path(model).mkdir(parents=True)
+    kept.write(model)
+    return {
+        "registered": kept.num_reg_images(),
+        "landmarks": kept.num_points3D(),
+        "reprojection_px": kept.compute_mean_reprojection_error(),
+        "other_models": others,
+        "tried": tried,
+        "joined_by": by,
+        "loop_drift": drift,
+        "rigs": rig_reports,
+        "cameras": {
+            kept.image(i).name.split("/")[0]: from_colmap_camera(kept.image(i).camera).to_dict()
+            for i in kept.reg_image_ids()
+        },
+    }
+
+
+def _one_model(
+    images: str, found: Attempt, model: Path, sequences: Sequence[Sequence[str]], odometry: dict[str, list[float]]
+) -> tuple[Any, list[str], list[int]]:
+    """The model to keep, how its pieces came together, and the sizes of the pieces left out."""
+    if not found.pieces:
+        raise MappingError(_failure(found.database, sequences, []))
+    joined = join(
+        [piece.world_from_cam for piece in found.pieces],
+        {name: Pose.from_quat_xyzw(row[3:], row[:3]) for name, row in odometry.items()},
+        sequences,
+    )
+    left = [len(piece) for piece in joined.left]
+    if joined.by:
+        return _joined_model(images, found, model, joined.world_from_cam), joined.by, left
+    largest = found.pieces[0]
+    kept = largest.model
+    if not largest.is_whole:
+        leave_out(kept, {kept.image(i).name for i in kept.reg_image_ids()} - largest.world_from_cam.keys())
+        _drop_outliers(kept)
+    total = sum(map(len, sequences))
+    if kept.num_reg_images() < total:
+        more = with_more_images(images, found.database, kept, model)
+        if more.num_reg_images() > kept.num_reg_images():
+            kept = more
+            adjust(kept)
+            _drop_outliers(kept)
+    return kept, [], left if kept.num_reg_images() < total else []
+
+
+def _joined_model(images: str, found: Attempt, model: Path, poses: dict[str, Pose]) -> Any:
+    """Landmarks of all pieces, triangulated from the poses in one frame, and everything adjusted."""
+    with load_pycolmap().Database.open(found.database) as db:
+        for camera in found.pieces[0].model.cameras.values():
+            db.update_camera(camera)  # as the largest piece has refined it
+    return _triangulated_and_adjusted(images, found.database, model, poses)
+
+
+def _with_lenses_told_apart(
+    images: str, kept: Any, found: Attempt, guessed: Sequence[str], model: Path
+) -> tuple[Any, Attempt]:
+    """The model with a camera for each guessed source, where that gives them other focal lengths; else as it was."""
+    counts = dict.fromkeys(guessed, 0)
+    for image_id in kept.reg_image_ids():
+        source = kept.image(image_id).name.split("/")[0]
+        counts[source] = counts.get(source, 0) + 1
+    seen = [source for source in guessed if counts[source] >= MIN_IMAGES_OF_LENS]
+    if len(seen) < 2 or not share_cameras(found.database, guessed):
+        return kept, found
+    with load_pycolmap().Database.open(found.database) as db:
+        for camera in kept.cameras.values():
+            db.update_camera(camera)
+    apart = found.database.with_suffix(".lenses.db")
+    with_own_cameras(found.database, apart)
+    own = _triangulated_and_adjusted(images, apart, model, model_poses(kept))
+    focal = {own.image(i).name.split("/")[0]: own.image(i).camera.mean_focal_length() for i in own.reg_image_ids()}
+    lengths = [focal[source] for source in seen if source in focal]
+    if max(lengths) < OTHER_LENS * min(lengths):
+        apart.unlink()
+        return kept, found
+    return own, found._replace(database=apart)
+
+
+def _triangulated_and_adjusted(images: str, database: Path, model: Path, poses: dict[str, Pose]) -> Any:
+    work = model.with_suffix(".triangulated")
+    work.mkdir(parents=True, exist_ok=True)
+    with load_pycolmap().Database.open(database) as db:
+        rows = {name: [*pose.translation, *pose.quat_xyzw] for name, pose in poses.items()}
+        whole = triangulated(posed_model(db, rows), str(database), images, work)
+    shutil.rmtree(work)
+    adjust(whole)
+    _drop_outliers(whole)
+    return whole
+
+
+def _drop_outliers(model: Any) -> None:
+    load_pycolmap().ObservationManager(model).filter_all_points3D(MAX_REPROJECTION_PX, MIN_ANGLE_DEG)
+    model.update_point_3d_errors()
+
+
+def _failure(database: Path, sequences: Sequence[Sequence[str]], pieces: Sequence[Piece]) -> str:
+    """What was found where no usable model came out."""
+    pycolmap = load_pycolmap()
+    with pycolmap.Database.open(database) as db:
+        verified = verified_pairs(db)
+        ids, geometries = db.read_two_view_geometries()
+    kinds = pycolmap.TwoViewGeometryConfiguration
+    flat = (kinds.PLANAR, kinds.PANORAMIC, kinds.PLANAR_OR_PANORAMIC)
+    usable = [g for g in geometries if len(g.inlier_matches) >= MIN_INLIER_MATCHES]
+    turned = sum(geometry.config in flat for geometry in usable)
+    total = sum(map(len, sequences))
+    found = (
+        f"mapping: no model came out of {total} keyframes: {len(verified)} of {len(ids)} pairs that were compared "
+        f"share {MIN_INLIER_MATCHES} or more features, {turned} of these by a turn on the spot or by one plane"
+    )
+    if longest := _longest_run(sequences, verified):
+        found += f"; the longest run of neighbours that match goes from {longest[0]} to {longest[-1]}"
+    if pieces:
+        landmarks = int(np.max([piece.model.num_points3D() for piece in pieces]))
+        found += f"; the largest piece holds {len(pieces[0].world_from_cam)} keyframes and {landmarks} landmarks"
+    return f"{found}. Record a continuous walk with things at several depths in view, or extract at a higher --fps"
+
+
+def _longest_run(sequences: Sequence[Sequence[str]], verified: set[tuple[str, str]]) -> list[str]:
+    """Of keyframes each of which matches the next; empty where no two do."""
+    longest: list[str] = []
+    for sequence in sequences:
+        run = list(sequence[:1])
+        for before, after in pairwise(sequence):
+            run = [*run, after] if (before, after) in verified or (after, before) in verified else [after]
+            longest = run if len(run) > max(1, len(longest)) else longest
+    return longest

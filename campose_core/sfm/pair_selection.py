@@ -1,0 +1,118 @@
+"""Which keyframes are matched with which, and COLMAP's matching and two-view verification of those pairs."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from campose_core.features.sift import descriptors_to_unit
+from campose_core.features.vlad import Vlad
+from campose_core.landmark_map.colmap import load_pycolmap
+from campose_core.sfm.components import MIN_INLIER_MATCHES
+from campose_core.sfm.rig_constraints import rig_pairs
+
+SEED = 0
+SEQUENTIAL_OVERLAP = 10  # neighbours on either side, and in powers of two beyond
+
+
+def matches(
+    *, features: str, database: str, names: dict[str, list[str]], rigs: list[dict[str, Any]], alike: int
+) -> dict[str, Any]:
+    """Matches of frames near in time, and with the `alike` that look most like each (loops), verified as two views."""
+    pycolmap = load_pycolmap()
+    pycolmap.logging.minloglevel = 0
+    shutil.copyfile(features, database)
+    pairs: list[tuple[str, str]] = []
+    for sequence in names.values():
+        near = list(range(1, SEQUENTIAL_OVERLAP + 1)) + [2**k for k in range(4, SEQUENTIAL_OVERLAP)]
+        pairs += [
+            (sequence[i], sequence[i + step]) for i in range(len(sequence)) for step in near if i + step < len(sequence)
+        ]
+    pairs += rig_pairs(rigs)
+    known = set(pairs)
+    loops = [pair for pair in _loop_pairs(database, names, alike) if pair not in known and pair[::-1] not in known]
+    _match(database, pairs + loops, guided=False)
+    with pycolmap.Database.open(database) as db:
+        verified = verified_pairs(db)
+    loop_count = sum(1 for pair in loops if pair in verified or pair[::-1] in verified)
+    return {
+        "pairs": len(pairs) + len(loops),
+        "verified": len(verified),
+        "loops": len(loops),
+        "verified_loops": loop_count,
+    }
+
+
+def match_again(database: str, pairs: Sequence[tuple[str, str]]) -> None:
+    """Match pairs anew, a second time along the epipolar line of the first, which finds more of what is blurred."""
+    pycolmap = load_pycolmap()
+    with pycolmap.Database.open(database) as db:
+        ids = {image.name: image.image_id for image in db.read_all_images()}
+        for first, second in pairs:
+            if db.exists_matches(ids[first], ids[second]):
+                db.delete_matches(ids[first], ids[second])
+            if db.exists_two_view_geometry(ids[first], ids[second]):
+                db.delete_two_view_geometry(ids[first], ids[second])
+    _match(database, pairs, guided=True)
+
+
+def _match(database: str, pairs: Sequence[tuple[str, str]], guided: bool) -> None:
+    pycolmap = load_pycolmap()
+    pair_file = Path(database).with_suffix(".pairs.txt")
+    pair_file.write_text("".join(f"{a} {b}\n" for a, b in pairs), encoding="utf-8")
+    pairing = pycolmap.ImportedPairingOptions()
+    pairing.match_list_path = str(pair_file)
+    matching = pycolmap.FeatureMatchingOptions()
+    matching.guided_matching = guided
+    verification = pycolmap.TwoViewGeometryOptions()
+    verification.ransac.random_seed = SEED
+    pycolmap.match_image_pairs(
+        database, matching_options=matching, pairing_options=pairing, verification_options=verification
+    )
+
+
+def verified_pairs(db: Any) -> set[tuple[str, str]]:
+    """Names of the images of each pair that COLMAP will use."""
+    names = {image.image_id: image.name for image in db.read_all_images()}
+    ids, geometries = db.read_two_view_geometries()
+    pycolmap = load_pycolmap()
+    verified = set()
+    for pair_id, geometry in zip(ids, geometries, strict=True):
+        if len(geometry.inlier_matches) >= MIN_INLIER_MATCHES:
+            a, b = pycolmap.pair_id_to_image_pair(pair_id)
+            verified.add((names[a], names[b]))
+    return verified
+
+
+def _loop_pairs(database: str, names: dict[str, list[str]], count: int) -> list[tuple[str, str]]:
+    """For each frame the most similar ones that are not its neighbours in time, and of other recordings (global
+    descriptor, no vocabulary)."""
+    pycolmap = load_pycolmap()
+    with pycolmap.Database.open(database) as db:
+        ids = {image.name: image.image_id for image in db.read_all_images()}
+        ordered = [name for sequence in names.values() for name in sequence]
+        local = [db.read_descriptors(ids[name]).data for name in ordered]
+    vlad = Vlad.of_images(local, seed=SEED)
+    table = np.stack([vlad.describe(descriptors_to_unit(descriptors)) for descriptors in local])
+    position = {name: (s, i) for s, sequence in enumerate(names.values()) for i, name in enumerate(sequence)}
+    similarity = table @ table.T
+    pairs = []
+    for row, name in enumerate(ordered):
+        source, index = position[name]
+        # As many of other recordings too: what was recorded the same day looks more alike than the same place later.
+        wanted = {"all": count, "others": count if len(names) > 1 else 0}
+        for other in np.argsort(-similarity[row]):
+            other_source, other_index = position[ordered[other]]
+            if other_source == source and abs(other_index - index) <= 2 * SEQUENTIAL_OVERLAP:
+                continue
+            if wanted["all"] > 0 or (wanted["others"] > 0 and other_source != source):
+                pairs.append((name, ordered[other]))
+                wanted["all"] -= 1
+                wanted["others"] -= other_source != source
+            if max(wanted.values()) <= 0:
+                break
+    return sorted({tuple(sorted(pair)) for pair in pairs})

@@ -1,0 +1,87 @@
+"""Poses of all frames in the sfm frame: the keyframes' are reconstructed, the others follow by PnP on the landmarks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PilImage
+
+from campose_core.arrays import read_arrays, write_arrays
+from campose_core.camera import Camera
+from campose_core.errors import MappingError
+from campose_core.features.sift import SiftExtractor
+from campose_core.geometry import Array, Pose
+from campose_core.landmark_map.landmarks import Landmarks
+from campose_core.landmark_map.pnp import LandmarkMatcher, solve_pnp
+from campose_core.progress import track
+from campose_core.scene import Scene
+from campose_core.sfm.rig_calibration import poses_by_partners
+
+
+@dataclass(frozen=True, eq=False)
+class SfmPoses:
+    """sfm_from_cam of the frames `names`: positions (N, 3), quats_xyzw (N, 4)."""
+
+    names: NDArray[np.str_]
+    positions: Array
+    quats_xyzw: Array
+
+    def poses(self) -> dict[str, Pose]:
+        """By frame name."""
+        rows = zip(self.names, self.quats_xyzw, self.positions, strict=True)
+        return {str(name): Pose.from_quat_xyzw(quat, position) for name, quat, position in rows}
+
+    def save(self, path: Path) -> None:
+        write_arrays(path, {field.name: getattr(self, field.name) for field in fields(self)})
+
+    @classmethod
+    def load(cls, scene: Scene) -> SfmPoses:
+        """Of a mapped scene.
+
+        Raises:
+            MappingError: the scene is not mapped yet, or its frames changed since; or the file is damaged.
+        """
+        path = scene.sfm_dir / "poses.npz"
+        if not path.is_file():
+            raise MappingError(f"{scene.path} has no reconstruction yet: run `campose map {scene.path}`")
+        if not scene.is_current("map"):
+            raise MappingError(f"{scene.path} has other frames than its reconstruction: run `campose map {scene.path}`")
+        arrays = read_arrays(path)
+        try:
+            return cls(**{field.name: arrays[field.name] for field in fields(cls)})
+        except KeyError as error:
+            raise MappingError(
+                f"{path} is damaged ({error} is missing): remove it and run `campose map` again"
+            ) from error
+
+
+def register(
+    landmarks: Landmarks, scene: Scene, cameras: dict[str, Camera], given: dict[str, Pose] | None = None
+) -> SfmPoses:
+    """Poses of the keyframes and of every other frame that the landmarks can place; `cameras` by source.
+
+    A picture of a rig that they cannot place follows from another camera's picture of the same moment.
+
+    given: poses that are known already, in the frame of the landmarks.
+    """
+    poses = (given or {}) | {str(name): landmarks.world_from_cam(i) for i, name in enumerate(landmarks.frame_names)}
+    others = [f for f in scene.frames if f.name not in poses and f.source in cameras]
+    if others:
+        extract, match = SiftExtractor(landmarks.detail), LandmarkMatcher(landmarks)
+        for frame in track(others, "other frames"):
+            with PilImage.open(scene.frame_path(frame)) as file:
+                features = extract(np.asarray(file.convert("RGB")))
+            seen, shown = match(features)
+            found = solve_pnp(features.pixels[seen], landmarks.xyz[shown], cameras[frame.source])
+            if found is not None:
+                poses[frame.name] = found.world_from_cam
+    poses |= poses_by_partners(poses, scene)
+    names = sorted(poses)
+    return SfmPoses(
+        np.array(names),
+        np.array([poses[name].translation for name in names]),
+        np.array([poses[name].quat_xyzw for name in names]),
+    )

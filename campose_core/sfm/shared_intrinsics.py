@@ -1,0 +1,75 @@
+"""Intrinsics in COLMAP's database that were only guessed: an estimate from the pictures, and one camera or several."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from campose_core.landmark_map.colmap import load_pycolmap
+from campose_core.sfm.rig_constraints import write_frames
+
+SEED = 0
+
+
+def with_estimated_focal_lengths(database: Path, guessed: Sequence[str], out: Path) -> bool:
+    """Write `out`, a copy of the database in which the focal lengths of the guessed sources follow from its matches.
+
+    Pairs are verified anew without a focal length, and the one that all fundamental matrices of a camera agree on best
+    is taken (Sweeney et al., "Optimizing the viewing graph for structure-from-motion", ICCV 2015). False where they
+    agree on none.
+    """
+    pycolmap = load_pycolmap()
+    shutil.copyfile(database, out)
+    with pycolmap.Database.open(out) as db:
+        names = {image.image_id: image.name for image in db.read_all_images()}
+        for camera_id in {i.camera_id for i in db.read_all_images() if i.name.split("/")[0] in guessed}:
+            camera = db.read_camera(camera_id)
+            camera.has_prior_focal_length = False
+            db.update_camera(camera)
+        ids, _ = db.read_two_view_geometries()
+        pairs = [pycolmap.pair_id_to_image_pair(pair_id) for pair_id in ids]
+        db.clear_two_view_geometries()
+    pair_file = out.with_suffix(".pairs.txt")
+    pair_file.write_text("".join(f"{names[a]} {names[b]}\n" for a, b in pairs), encoding="utf-8")
+    verification = pycolmap.TwoViewGeometryOptions()
+    verification.ransac.random_seed = SEED
+    pycolmap.verify_matches(out, pair_file, verification)
+    calibration = pycolmap.ViewGraphCalibrationOptions()
+    calibration.random_seed = SEED
+    return bool(pycolmap.calibrate_view_graph(out, calibration))
+
+
+def share_cameras(database: Path, sources: Sequence[str]) -> bool:
+    """Whether some of the sources have one camera in the database."""
+    with load_pycolmap().Database.open(database) as db:
+        camera_of = {image.name.split("/")[0]: image.camera_id for image in db.read_all_images()}
+    return len({camera_of[source] for source in sources}) < len(sources)
+
+
+def with_own_cameras(database: Path, out: Path) -> None:
+    """Write `out`, a copy of a database without rigs in which each source has a camera of its own."""
+    pycolmap = load_pycolmap()
+    shutil.copyfile(database, out)
+    with pycolmap.Database.open(out) as db:
+        db.clear_frames()  # of the shared cameras: images could not leave them
+        db.clear_rigs()
+        taken: dict[int, str] = {}
+        own: dict[str, int] = {}
+        for image in sorted(db.read_all_images(), key=lambda image: image.name):
+            source = image.name.split("/")[0]
+            if source not in own:
+                own[source] = _camera_for(db, image.camera_id, source, taken)
+            image.camera_id = own[source]
+            db.update_image(image)
+        write_frames(db, db.read_all_images())
+
+
+def _camera_for(db: Any, camera_id: int, source: str, taken: dict[int, str]) -> int:
+    """The camera itself for the first source that asks, a copy for the others."""
+    if taken.setdefault(camera_id, source) == source:
+        return camera_id
+    camera = db.read_camera(camera_id)
+    camera.camera_id = load_pycolmap().INVALID_CAMERA_ID
+    return int(db.write_camera(camera))

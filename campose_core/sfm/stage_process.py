@@ -1,0 +1,130 @@
+"""Runs one stage of structure from motion in a process of its own: both ends of it.
+
+A stage is a function. The child takes its arguments from a JSON file, and prints what it returns as JSON on stdout;
+COLMAP's own chatter goes to stderr. A fault that a person can cure is reported as {"refused": message}.
+
+COLMAP aborts the process on some inputs and can hang on others; neither may take the caller down, and a caller that is
+killed must not leave a stage behind that goes on writing.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from campose_core.errors import CamposeError, MappingError
+from campose_core.files import write_text
+from campose_core.progress import track
+
+# glog lines such as "Processed image [12/235]" or "Registering image #7 (num_reg_frames=12)".
+COUNTERS = re.compile(rb"\[(\d+)/\d+|num_reg_frames=(\d+)")
+
+
+Stage = Callable[..., dict[str, Any]]
+
+
+def run_stage(stage: Stage, arguments: dict[str, Any], log: Path, timeout_s: float, total: int) -> dict[str, Any]:
+    """Run a stage in a child process and return what it returns there.
+
+    `stage` is a function at the top of a module; `arguments` and its result are what JSON can hold. `total` is the
+    number of frames, for the progress bar. The child's output goes to `log`.
+
+    Raises:
+        MappingError: the child crashed, was killed, or took longer than `timeout_s`; or the stage itself refused.
+    """
+    name = stage.__name__
+    # In a file: the system's bound on the length of an argument is reached by the names of some thousand frames.
+    arguments_file = log.with_suffix(".arguments")
+    write_text(arguments_file, json.dumps(arguments))
+    command = [sys.executable, "-m", "campose_core.sfm.stage_process", f"{stage.__module__}:{name}"]
+    command += [str(arguments_file), str(os.getpid())]
+    with open(log, "wb") as output:
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=output)
+    try:
+        for _ in track(_wait(child, name, log, time.monotonic() + timeout_s, total), name, total):
+            pass
+        report = child.stdout.read() if child.stdout else b""
+    finally:
+        if child.poll() is None:
+            child.kill()
+            child.wait()
+        if child.stdout:
+            child.stdout.close()
+    if child.returncode != 0:
+        raise MappingError(f"the stage {name!r} {_cause(child.returncode)}; its last words ({log}): {_tail(log)}")
+    result: dict[str, Any] = json.loads(report)
+    if "refused" in result:
+        raise MappingError(result["refused"])
+    return result
+
+
+def _wait(child: subprocess.Popen[bytes], stage: str, log: Path, deadline: float, total: int) -> Iterator[int]:
+    """Yields once for each frame that the log says is done, until the child ends."""
+    done, position = 0, 0
+    while child.poll() is None:
+        if time.monotonic() > deadline:
+            child.kill()
+            child.wait()
+            raise MappingError(f"the stage {stage!r} of structure from motion took too long and was stopped; see {log}")
+        with open(log, "rb") as file:
+            file.seek(position)
+            news = file.read()
+        position += len(news)
+        for match in COUNTERS.finditer(news):
+            reached = min(int(match[1] or match[2]), total)
+            yield from range(done, reached)
+            done = max(done, reached)
+        time.sleep(0.2)
+
+
+def _cause(returncode: int) -> str:
+    if returncode < 0:
+        return f"died of {signal.Signals(-returncode).name}"
+    return f"failed with exit code {returncode}"
+
+
+def _tail(log: Path) -> str:
+    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    return " | ".join(lines[-3:]) or "none"
+
+
+def end_with_parent(parent: int) -> None:
+    """End this process as soon as `parent` is no longer its parent (a killed parent cannot stop its children)."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def main() -> None:
+    """The child's end: `python -m campose_core.sfm.stage_process MODULE:FUNCTION ARGUMENTS.json PARENT`."""
+    stage, arguments_file, parent = sys.argv[1:]
+    end_with_parent(int(parent))
+    # Native code may print on stdout: keep a private copy of it for the report, and send the rest to stderr.
+    report = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    module, name = stage.split(":")
+    try:
+        result = getattr(importlib.import_module(module), name)(**json.loads(Path(arguments_file).read_text("utf-8")))
+    except CamposeError as error:
+        result = {"refused": str(error)}
+    json.dump(result, report)
+    report.flush()
+    os._exit(0)  # COLMAP's static destructors have been seen to hang; everything is on disk by now
+
+
+if __name__ == "__main__":
+    main()

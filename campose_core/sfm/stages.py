@@ -1,0 +1,91 @@
+"""Stages of structure from motion that read pictures or write what localization needs.
+
+Like `matches`, `reconstruction`, `triangulation` and `grow`, each takes and returns what JSON can hold: they run in
+child processes, see `campose_core.sfm.stage_process`.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image as PilImage
+
+from campose_core.camera import Camera
+from campose_core.capture.image_codec import PILLOW_ERRORS
+from campose_core.errors import MappingError
+from campose_core.features.sift import Detail, SiftExtractor, descriptors_to_bytes
+from campose_core.landmark_map.colmap import load_pycolmap
+from campose_core.landmark_map.landmarks import landmarks_from_model
+from campose_core.sfm.cross_validation import hold_out
+from campose_core.sfm.lens import pixels_without_lens, without_lens
+
+
+def features(
+    *,
+    images: str,
+    database: str,
+    cameras: dict[str, dict[str, Any]],
+    names: dict[str, list[str]],
+    shared: list[list[str]],
+    detail: str,
+) -> dict[str, Any]:
+    """SIFT features of the keyframes; `cameras` and `names` by source, and the sources that `shared` one camera."""
+    pycolmap = load_pycolmap()
+    pycolmap.logging.minloglevel = 0
+    pycolmap.Database.open(database).close()
+    for group in shared:
+        reader = pycolmap.ImageReaderOptions()
+        model, _, _, params = without_lens(Camera.from_dict(cameras[group[0]])).to_colmap()
+        reader.camera_model = model
+        reader.camera_params = ",".join(map(repr, params))
+        one = {"image_names": [n for source in group for n in names[source]], "camera_mode": pycolmap.CameraMode.SINGLE}
+        pycolmap.import_images(database, images, options=reader, **one)
+    lenses = {source: Camera.from_dict(fields) for source, fields in cameras.items()}
+    extract, sift, counts = SiftExtractor(Detail(detail)), pycolmap.FeatureExtractorType.SIFT, {}
+    with pycolmap.Database.open(database) as db:
+        for image in db.read_all_images():
+            try:
+                with PilImage.open(Path(images) / image.name) as file:
+                    picture = np.asarray(file.convert("RGB"))
+            except PILLOW_ERRORS:  # COLMAP has read no more than the header; it is named below
+                continue
+            found = extract(picture)
+            pixels = pixels_without_lens(lenses[image.name.split("/")[0]], found.pixels)
+            usable = np.isfinite(pixels).all(axis=1)
+            db.write_keypoints(image.image_id, pixels[usable].astype(np.float32))
+            descriptors = descriptors_to_bytes(found.descriptors[usable])
+            db.write_descriptors(image.image_id, pycolmap.FeatureDescriptors(type=sift, data=descriptors))
+            counts[image.name] = len(found.pixels)
+            print(f"Extracted [{len(counts)}/", file=sys.stderr, flush=True)  # counted by the parent, as COLMAP's own
+    wanted = {name for source in names.values() for name in source}
+    unread = sorted(wanted - counts.keys())
+    if unread:
+        raise MappingError(f"{len(unread)} frames could not be read, the first: {Path(images) / unread[0]}")
+    poor = [name for name, count in counts.items() if count < 50]
+    if len(poor) > 0.5 * len(counts):
+        raise MappingError(
+            f"features: {len(poor)} of {len(counts)} frames show fewer than 50 features ({poor[0]} ...): too dark, "
+            "too blurred or blank. Record in better light, more slowly, and with furniture or posters in view"
+        )
+    return {"frames": len(counts), "median_features": float(np.median(list(counts.values())))}
+
+
+def landmarks(*, database: str, model: str, detail: str, out: str) -> dict[str, Any]:
+    """The landmarks with one descriptor each, and the keyframes' poses and global descriptors, for localization."""
+    pycolmap = load_pycolmap()
+    with pycolmap.Database.open(database) as db:
+        result = landmarks_from_model(pycolmap.Reconstruction(model), db, detail=Detail(detail))
+    result.save(Path(out))
+    return {"landmarks": len(result.xyz)}
+
+
+def held_out(*, database: str, model: str, stamps_ns: dict[str, dict[str, int]], out: str) -> dict[str, Any]:
+    """How well keyframes are found again in a map without them; `stamps_ns` by source and name."""
+    pycolmap = load_pycolmap()
+    with pycolmap.Database.open(database) as db:
+        result = hold_out(Path(model), db, stamps_ns)
+    result.save(Path(out))
+    return {"held_out": result.report()}

@@ -1,0 +1,1 @@
+"""A new recording of a mapped place becomes part of its map."""

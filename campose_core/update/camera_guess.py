@@ -1,0 +1,40 @@
+"""The intrinsics with which a new recording is looked for in a map."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from campose_core.camera import Camera
+from campose_core.progress import say
+from campose_core.scene import Scene
+from campose_core.update.frame_localization import MapFinder, NewFrame
+
+GUESSED_FIELDS_OF_VIEW_DEG = (45.0, 52.0, 60.0, 68.0, 76.0, 85.0, 95.0)
+SAMPLE = 12  # frames that choose among guessed cameras
+
+
+def camera_of_recording(
+    scene: Scene, name: str, frames: Sequence[NewFrame], finder: MapFinder, camera: Camera, mapped: Mapping[str, Camera]
+) -> tuple[Camera, bool]:
+    """The camera of the recording, and whether mapping has refined it already.
+
+    One that is only guessed is chosen among the mapped cameras of its shape and several fields of view: the one by
+    which the most landmarks agree in a sample of the frames.
+    """
+    if camera in mapped.values():
+        return camera, True
+    if scene.sources[name]["calibrated"]:
+        return camera, False
+    width, height = camera.width, camera.height
+    alike = [m.resized(width, height) for m in mapped.values() if abs(m.width * height - m.height * width) < width]
+    guesses = [Camera.from_field_of_view(width, height, degrees) for degrees in GUESSED_FIELDS_OF_VIEW_DEG]
+    sample = [frames[row] for row in np.unique(np.linspace(0, len(frames) - 1, SAMPLE).astype(int))]
+
+    def agreeing(candidate: Camera) -> int:
+        return sum(len(f.shown) for f in (finder.find(frame, candidate) for frame in sample) if f is not None)
+
+    best = max([*alike, *guesses], key=agreeing)
+    say(f"update: {name} has no intrinsics, begins with a focal length of {best.focal[0]:.0f} pixels")
+    return best, False

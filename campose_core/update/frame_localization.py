@@ -1,0 +1,151 @@
+"""Frames of a recording in a landmark map: similar keyframes, their landmarks, PnP; a frame helps its neighbours.
+
+As `campose_core.localization.relocalizer`, but for frames that come one after the other and whatever the map's unit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PilImage
+
+from campose_core.camera import Camera
+from campose_core.features.sift import (
+    Detail,
+    Float32,
+    ImageFeatures,
+    SiftExtractor,
+    descriptors_to_bytes,
+    descriptors_to_unit,
+)
+from campose_core.features.vlad import Vlad
+from campose_core.geometry import Array, Pose
+from campose_core.landmark_map.landmarks import Landmarks
+from campose_core.landmark_map.pnp import match_nearest, solve_pnp
+from campose_core.progress import track
+from campose_core.scene import Scene, SceneFrame
+
+SIMILAR, NEAR = 20, 12  # keyframes whose landmarks are looked at: by likeness, and about where a neighbour was found
+NEIGHBOUR_NS = 10**9
+MOST_FRAMES = 1000  # that an update looks at closely; their features take 200 MB
+
+
+class NewFrame(NamedTuple):
+    """A frame with its features: pixels (N, 2) float32, descriptors (N, 128) uint8 as in the landmark map."""
+
+    name: str
+    stamp_ns: int
+    pixels: NDArray[np.float32]
+    descriptors: NDArray[np.uint8]
+
+    @property
+    def features(self) -> ImageFeatures:
+        return ImageFeatures(self.pixels.astype(np.float64), descriptors_to_unit(self.descriptors))
+
+
+class FoundFrame(NamedTuple):
+    """world_from_cam of a frame; pixels (N, 2) of the inliers, and the landmarks (N,) they show."""
+
+    world_from_cam: Pose
+    pixels: Array
+    shown: NDArray[np.intp]
+
+
+def frames_with_features(scene: Scene, frames: Sequence[SceneFrame], detail: Detail) -> list[NewFrame]:
+    """In time order, with features as the landmarks have them; of more than MOST_FRAMES as many, evenly spread."""
+    ordered = sorted(frames, key=lambda frame: frame.stamp_ns)
+    rows = np.unique(np.linspace(0, len(ordered) - 1, min(len(ordered), MOST_FRAMES)).round().astype(int))
+    extract, result = SiftExtractor(detail), []
+    for frame in track([ordered[row] for row in rows], "features"):
+        with PilImage.open(scene.frame_path(frame)) as file:
+            found = extract(np.asarray(file.convert("RGB")))
+        bytes_ = descriptors_to_bytes(found.descriptors)
+        result.append(NewFrame(frame.name, frame.stamp_ns, found.pixels.astype(np.float32), bytes_))
+    return result
+
+
+class MapFinder:
+    """Finds frames among the keyframes of a landmark map."""
+
+    def __init__(self, landmarks: Landmarks) -> None:
+        self._landmarks = landmarks
+        self._vlad = Vlad(landmarks.vlad_words)
+        self._globals = landmarks.frame_globals.astype(np.float32)
+        order = np.argsort(landmarks.observed_by, kind="stable")
+        ends = np.cumsum(np.bincount(landmarks.observed_by, minlength=len(landmarks.frame_names)))
+        self._seen = np.split(landmarks.observed[order], ends[:-1])
+
+    def similar(self, frame: NewFrame, count: int) -> NDArray[np.intp]:
+        """The rows of the keyframes that look most like it, the most similar first."""
+        return np.argsort(-(self._globals @ self.describe(frame)), kind="stable")[:count]
+
+    def describe(self, frame: NewFrame) -> Float32:
+        """Its global descriptor, in the map's vocabulary."""
+        return self._vlad.describe(frame.features.descriptors)
+
+    def find(self, frame: NewFrame, camera: Camera, near: Pose | None = None) -> FoundFrame | None:
+        """The frame, looked for among the landmarks of similar keyframes and of those about `near`."""
+        if len(frame.pixels) == 0:
+            return None
+        rows = self.similar(frame, SIMILAR)
+        if near is not None:
+            distances = np.linalg.norm(self._landmarks.frame_positions - near.translation, axis=1)
+            rows = np.union1d(rows, np.argsort(distances, kind="stable")[:NEAR])
+        among = np.unique(np.concatenate([self._seen[row] for row in rows])).astype(np.intp)
+        features = frame.features
+        seen, columns = match_nearest(features.descriptors, descriptors_to_unit(self._landmarks.descriptors[among]))
+        shown = among[columns]
+        found = solve_pnp(features.pixels[seen], self._landmarks.xyz[shown], camera)
+        if found is None:
+            return None
+        return FoundFrame(found.world_from_cam, features.pixels[seen[found.inliers]], shown[found.inliers])
+
+    def find_all(
+        self, frames: Sequence[NewFrame], camera: Camera, known: Mapping[str, Pose] | None = None
+    ) -> dict[str, FoundFrame]:
+        """Those frames, of one recording in time order, that are found; forwards, then backwards for the rest.
+
+        known: poses of other frames of the recording, by name, that are `frames` too.
+        """
+        found: dict[str, FoundFrame] = {}
+        for direction in (1, -1):
+            found |= self._pass(frames[::direction], camera, found, known or {})
+        return self._believable(frames, found)
+
+    def _pass(
+        self, frames: Iterable[NewFrame], camera: Camera, before: Mapping[str, FoundFrame], known: Mapping[str, Pose]
+    ) -> dict[str, FoundFrame]:
+        found: dict[str, FoundFrame] = {}
+        last: tuple[int, Pose] | None = None
+        for frame in track(frames, "localize"):
+            near = last[1] if last is not None and abs(frame.stamp_ns - last[0]) <= NEIGHBOUR_NS else None
+            if frame.name in before:
+                last = frame.stamp_ns, before[frame.name].world_from_cam
+                continue
+            if before and near is None:
+                continue  # the second pass adds nothing where no neighbour helps
+            result = self.find(frame, camera, near)
+            if result is not None:
+                found[frame.name] = result
+                last = frame.stamp_ns, result.world_from_cam
+            elif frame.name in known:
+                last = frame.stamp_ns, known[frame.name]
+        return found
+
+    def _believable(self, frames: Sequence[NewFrame], found: dict[str, FoundFrame]) -> dict[str, FoundFrame]:
+        """Without those that lie farther from all neighbours in time than from what they see: two places look alike."""
+        ordered = [frame for frame in frames if frame.name in found]
+        stamps = np.array([frame.stamp_ns for frame in ordered])
+        places = np.array([found[frame.name].world_from_cam.translation for frame in ordered]).reshape(-1, 3)
+        believed = {}
+        for row, frame in enumerate(ordered):
+            near = np.abs(stamps - frame.stamp_ns) <= NEIGHBOUR_NS
+            near[row] = False
+            seen = self._landmarks.xyz[found[frame.name].shown]
+            depth = np.median(np.linalg.norm(seen - places[row], axis=1))
+            if not near.any() or np.linalg.norm(places[near] - places[row], axis=1).min() < depth:
+                believed[frame.name] = found[frame.name]
+        return believed

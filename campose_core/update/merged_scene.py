@@ -1,0 +1,62 @@
+"""A scene with a grown map: what is in its folder, and which of its steps are done."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from campose_core.files import write_text
+from campose_core.geometry import Pose
+from campose_core.learning.split import SplitOptions, split
+from campose_core.scene import Scene
+from campose_core.sfm.registration import SfmPoses
+from campose_core.update.map_state import GrowingMap
+
+
+def merged_scene(scene: Scene, name: str, full: GrowingMap, old: SfmPoses, poses: dict[str, Pose]) -> Scene:
+    """The copy of the scene, complete: old frames keep their poses, and the finished steps stand for the new map."""
+    full.save()
+    assert scene.alignment is not None
+    names = sorted(poses)
+    SfmPoses(
+        np.concatenate([old.names, names]),
+        np.concatenate([old.positions, [poses[n].translation for n in names]]),
+        np.concatenate([old.quats_xyzw, [poses[n].quat_xyzw for n in names]]),
+    ).save(scene.sfm_dir / "poses.npz")
+    map_from_sfm = scene.alignment.map_from_sfm
+    frames = tuple(
+        replace(frame, map_from_cam=map_from_sfm.transform_pose(poses[frame.name])) if frame.name in poses else frame
+        for frame in scene.frames
+    )
+    source = {**scene.sources[name], "given_camera": scene.cameras[name].to_dict()}
+    cameras, sources = {**scene.cameras, name: full.camera}, {**scene.sources, name: source}
+    changes = {"frames": frames, "cameras": cameras, "sources": sources}
+    scene = scene.with_step("map", scene.steps["map"]["options"], **changes)
+    if "align" in scene.steps:
+        scene = scene.with_step("align", scene.steps["align"]["options"])
+    _count(scene, full)
+    if "split" not in scene.steps:
+        scene.save()
+        return scene
+    record = scene.steps["split"]["options"]
+    lists: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in record.items()}
+    return split(scene, SplitOptions(**lists))
+
+
+def _count(scene: Scene, full: GrowingMap) -> None:
+    """The numbers of sfm/report.json that an update changes."""
+    path = scene.sfm_dir / "report.json"
+    report = json.loads(path.read_text(encoding="utf-8"))
+    unposed = sorted(frame.name for frame in scene.frames if frame.map_from_cam is None)
+    report |= {
+        "keyframes": report.get("keyframes", 0) + len(full.joined) + len(full.failed),
+        "registered": len(full.landmarks.frame_names),
+        "landmarks": len(full.ids),
+        "frames": len(scene.frames),
+        "posed": len(scene.frames) - len(unposed),
+        "without_pose": unposed,
+    }
+    write_text(path, json.dumps(report, indent=1))

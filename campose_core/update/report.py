@@ -1,0 +1,110 @@
+"""What an update has changed, in figures and as a picture from above."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image as PilImage
+from PIL import ImageDraw
+
+from campose_core.geometry import Array, Pose, pose_error
+from campose_core.scene import Scene
+from campose_core.update.frame_localization import FoundFrame, NewFrame
+from campose_core.update.map_state import GrowingMap
+
+WRONG = (0.25, 2.0)  # metres, degrees: farther from the reference, a frame is not found but mistaken
+PIXELS, MARGIN = 1100, 0.04  # the longer side of the picture; of it, free on each side
+# Okabe and Ito, "Color Universal Design", 2008.
+OLD, ADDED, GONE, OLD_PATH, NEW_PATH = (170, 176, 186), (0, 114, 178), (213, 94, 0), (90, 96, 106), (0, 158, 115)
+LEGEND = (
+    ("mapped landmarks", OLD), ("added", ADDED), ("removed", GONE),
+    ("mapped cameras", OLD_PATH), ("the new recording", NEW_PATH),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class HeldOutFigures:
+    """Of frames that the map was not made from; `right`: found and not mistaken. Errors: None without a reference."""
+
+    frames: int
+    found: int
+    right: int
+    median_inliers: float
+    median_m: float | None = None
+    median_deg: float | None = None
+
+    def text(self) -> str:
+        """For people."""
+        text = (
+            f"{self.found} found ({self.found / max(1, self.frames):.0%}), median {self.median_inliers:.0f} landmarks"
+        )
+        if self.median_m is not None and self.median_deg is not None:
+            text += f", {100 * self.median_m:.2g} cm / {self.median_deg:.2g} deg off"
+        return text
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "found_share": self.found / max(1, self.frames)}
+
+
+def held_out_figures(
+    frames: Sequence[NewFrame], found: Mapping[str, FoundFrame], truth: Mapping[str, Pose], scene: Scene
+) -> HeldOutFigures:
+    """Of these frames, some found (sfm_from_cam); `truth` is map_from_cam where it is known."""
+    assert scene.alignment is not None
+    map_from_sfm = scene.alignment.map_from_sfm
+    places = {frame.name: found[frame.name] for frame in frames if frame.name in found}
+    errors = {
+        name: pose_error(map_from_sfm.transform_pose(place.world_from_cam), truth[name])
+        for name, place in places.items()
+        if name in truth
+    }
+    mistaken = sum(bool(m > WRONG[0] or np.degrees(angle) > WRONG[1]) for m, angle in errors.values())
+    inliers = float(np.median([len(place.shown) for place in places.values()])) if places else 0.0
+    if not errors:
+        return HeldOutFigures(len(frames), len(places), len(places), inliers)
+    metres, radians = np.median(list(errors.values()), axis=0)
+    return HeldOutFigures(
+        len(frames), len(places), len(places) - mistaken, inliers, float(metres), float(np.degrees(radians))
+    )
+
+
+def draw_update(scene: Scene, name: str, old: GrowingMap, new: GrowingMap, gone_xyz: Array) -> bytes:
+    """The place from above as PNG: landmarks of before, added and removed ones, and the cameras of both."""
+    assert scene.alignment is not None
+    transform = scene.alignment.map_from_sfm.transform
+    kept = np.isin(new.ids, old.ids)
+    paths = [[f for f in scene.posed_frames() if (f.source == name) == mine] for mine in (False, True)]
+    walked = [np.array([f.map_from_cam.translation for f in path if f.map_from_cam]).reshape(-1, 3) for path in paths]
+    clouds = [transform(xyz) for xyz in (new.landmarks.xyz[kept], new.landmarks.xyz[~kept], gone_xyz)]
+    shown = np.concatenate([*clouds, *walked])[:, :2]
+    low, high = np.percentile(shown, [1, 99], axis=0)  # a few landmarks lie far off
+    low = np.min([low, *(path[:, :2].min(axis=0) for path in walked if len(path))], axis=0)
+    high = np.max([high, *(path[:, :2].max(axis=0) for path in walked if len(path))], axis=0)
+    scale = PIXELS * (1 - 2 * MARGIN) / float((high - low).max())
+    border, legend = MARGIN * PIXELS, 34
+    width, height = (int(v) for v in np.ceil((high - low) * scale + 2 * border))
+    canvas = PilImage.new("RGB", (max(width, 720), height + legend), (255, 255, 255))
+    draw = ImageDraw.Draw(canvas)
+
+    def pixels(points: Array) -> list[tuple[float, float]]:
+        xy = (points[:, :2] - low) * scale + border
+        return [(float(x), float(height + legend - y)) for x, y in xy]
+
+    for cloud, colour, radius in zip(clouds, (OLD, ADDED, GONE), (1.0, 1.3, 2.2), strict=True):
+        for x, y in pixels(cloud):
+            draw.ellipse([x - radius, y - radius, x + radius, y + radius], fill=colour)
+    for path, colour, radius in zip(walked, (OLD_PATH, NEW_PATH), (2.0, 3.0), strict=True):
+        for x, y in pixels(path):
+            draw.ellipse([x - radius, y - radius, x + radius, y + radius], fill=colour)
+    at = border
+    for text, colour in LEGEND:
+        draw.ellipse([at, 12, at + 10, 22], fill=colour)
+        draw.text((at + 15, 9), text, fill=(20, 20, 20), font_size=14)
+        at += 32 + draw.textlength(text, font_size=14)
+    file = io.BytesIO()
+    canvas.save(file, "PNG")
+    return file.getvalue()

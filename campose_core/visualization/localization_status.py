@@ -1,0 +1,27 @@
+"""What became of an image, as a message that viewers plot."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from campose_core.localization.localizer import LocalizationResult
+from campose_core.ros_messages import OK, WARN, RosMessages
+
+
+def localization_status(ros: RosMessages, name: str, result: LocalizationResult, latency_s: float) -> Any:
+    """A DiagnosticArray. The header stamp is the image's; `latency_s` from its arrival to its pose."""
+    believed = result.map_from_base is not None and not result.off_map
+    text = result.reason or ("too far from walkable floor to snap" if result.off_map else "pose published")
+    values = {
+        "state": result.status.value,
+        "answered": result.map_from_base is not None,
+        "off_map": result.off_map,
+        "kind": "" if result.kind is None else result.kind.value,
+        "support": result.support,
+        "scale": result.scale.basis.value,
+        "latency_s": f"{latency_s:.6f}",
+        "estimate_s": f"{result.latency_s:.6f}",
+    }
+    if result.snap_distance_m is not None:  # left out, since viewers plot an empty text as 0
+        values["snap_distance_m"] = f"{result.snap_distance_m:.4f}"
+    return ros.diagnostics(result.stamp_ns, name, OK if believed else WARN, text, values)

@@ -1,0 +1,83 @@
+"""`campose align --tracker`: of which recording a tracker is, what is reported, and what is refused before any work."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tracked_walks import tracked_walk
+
+from campose_core.alignment.sources.tracker import TrackerSource, tracker_evidence
+from campose_core.cli.main import main
+from campose_core.errors import AlignmentError
+from campose_core.geometry import Pose
+from campose_core.scene import Scene, SceneFrame
+from campose_core.trajectory import write_tum
+
+
+@pytest.fixture
+def walk():
+    return tracked_walk(2, planar=True)
+
+
+@pytest.fixture
+def scene(walk, tmp_path) -> Scene:
+    frames = tuple(SceneFrame(f"a/{stamp}.jpg", "a", int(stamp), "a") for stamp in walk.stamps_ns)
+    scene = Scene(tmp_path / "scene", "scene", sources={"a": {}}, frames=frames)
+    scene.save()
+    write_tum(tmp_path / "tracker.tum", walk.tracker)
+    return scene
+
+
+def sfm_poses(scene, walk) -> dict[str, Pose]:
+    return dict(zip((frame.name for frame in scene.frames), walk.sfm_from_cams, strict=True))
+
+
+def test_what_it_found_is_evidence_and_stands_in_a_report(scene, walk, tmp_path, capsys):
+    mounting = (*walk.body_from_cam.translation, *walk.body_from_cam.quat_xyzw)
+    source = TrackerSource(path=tmp_path / "tracker.tum", mounting=mounting)
+    evidence = tracker_evidence(scene, sfm_poses(scene, walk), source)
+    assert evidence.scale == pytest.approx(walk.map_from_sfm.scale, rel=1e-3)
+    assert evidence.place_m == np.inf  # the height on the body was only said: no other source contradicts it
+    path = np.array([pose.translation for pose in walk.sfm_from_cams])
+    off = evidence.alignment.map_from_sfm.transform(path) - walk.map_from_sfm.transform(path)
+    assert np.median(np.linalg.norm(off, axis=1)) < 0.005
+    report = json.loads((scene.path / "reports" / "tracker.json").read_text())
+    assert report["time_offset_s"] == pytest.approx(walk.offset_ns / 1e9, abs=0.003)
+    assert report["undetermined"][2] == pytest.approx(1.0, abs=1e-3)
+    assert report["residual"]["mounting_m"] < 0.005
+    assert "turned about its axis" in capsys.readouterr().err
+
+
+def test_a_tracker_of_one_of_several_recordings_needs_its_name(scene, walk, tmp_path):
+    tracker = TrackerSource(path=tmp_path / "tracker.tum")
+    other = tuple(replace(frame, name=frame.name.replace("a/", "b/"), source="b") for frame in scene.frames)
+    both = replace(scene, frames=scene.frames + other)
+    with pytest.raises(
+        AlignmentError, match="of which recording is it? Name one of a, b with --source".replace("?", r"\?")
+    ):
+        tracker_evidence(both, sfm_poses(scene, walk), tracker)
+    with pytest.raises(AlignmentError, match="no frame comes from the source 'c'; there are a, b"):
+        tracker_evidence(both, sfm_poses(scene, walk), tracker, "c")
+    assert tracker_evidence(both, sfm_poses(scene, walk), tracker, "a").alignment is not None
+
+
+def test_the_file_is_named_where_the_two_have_nothing_in_common(scene, walk, tmp_path):
+    write_tum(tmp_path / "other.tum", tracked_walk(50).tracker)
+    with pytest.raises(AlignmentError, match=r"other\.tum: .*(turn|move) alike"):
+        tracker_evidence(scene, sfm_poses(scene, walk), TrackerSource(path=tmp_path / "other.tum"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--tracker", "nowhere.tum"], 1, "nowhere.tum: no such file or folder"),
+        (["--tracker-topic", "/pose"], 2, "--tracker-topic tells about --tracker"),
+        (["--mounting", "0", "0", "0", "0", "0", "0", "1"], 2, "--mounting tells about --tracker"),
+    ],
+)
+def test_options_are_refused_before_any_work(scene, capsys, arguments, code, message):
+    assert main(["align", str(scene.path), *arguments]) == code
+    complaint = capsys.readouterr().err
+    assert message in complaint
+    assert complaint.count("\n") == 1

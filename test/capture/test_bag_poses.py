@@ -1,0 +1,56 @@
+"""Trajectories out of bags."""
+
+import numpy as np
+import pytest
+from bag_messages import TYPES, pose_message
+from recordings import START_NS, Messages, write_bag
+from scipy.spatial.transform import Rotation
+
+from campose_core.capture.bag.poses import read_poses
+from campose_core.errors import CaptureError
+from campose_core.trajectory import read_tum
+
+
+@pytest.mark.parametrize("kind", ["ros1", "mcap"])
+@pytest.mark.parametrize("msgtype", TYPES)
+def test_poses_come_back_as_they_were_written(tmp_path, kind, msgtype):
+    make = Messages(kind == "ros1")
+    rng = np.random.default_rng(3)
+    positions, quats = rng.normal(size=(6, 3)), Rotation.random(6, rng).as_quat()
+    stamps = [START_NS + i * 10 for i in range(6)]
+    messages = [pose_message(make, msgtype, *row) for row in zip(stamps, positions, quats, strict=True)]
+    again = pose_message(make, msgtype, stamps[2], positions[0], quats[0])  # a stamp that goes back
+    entries = [("/pose", START_NS + i, message) for i, message in enumerate([*messages, again])]
+    trajectory = read_poses(write_bag(tmp_path / "walk.bag", entries, kind))
+    assert trajectory.stamps_ns.tolist() == stamps
+    np.testing.assert_allclose(trajectory.positions, positions)
+    np.testing.assert_allclose((trajectory.rotations.inv() * Rotation.from_quat(quats)).magnitude(), 0, atol=1e-7)
+    assert trajectory.frame_id == "odom"
+    assert trajectory.child_frame_id == ("base_footprint" if "Odometry" in msgtype else "base_link")
+
+
+def test_topics_are_chosen_or_listed_and_bad_poses_named(tmp_path):
+    make = Messages()
+    identity = (0.0, 0.0, 0.0, 1.0)
+    entries = [
+        ("/odom", 1, pose_message(make, TYPES[0], START_NS, (0.0, 0.0, 0.0), identity)),
+        ("/amcl", 2, pose_message(make, TYPES[2], START_NS, (0.0, float("nan"), 0.0), identity)),
+        ("/info", 3, make.camera_info(START_NS)),
+    ]
+    path = write_bag(tmp_path / "walk", entries)
+    listed = r"/amcl \(1 PoseWithCovarianceStamped\); /odom \(1 Odometry\)"
+    with pytest.raises(CaptureError, match=f"choose one of its pose topics: {listed}"):
+        read_poses(path)
+    with pytest.raises(CaptureError, match=f"no pose topic '/info'; it has: {listed}"):
+        read_poses(path, "/info")
+    with pytest.raises(CaptureError, match="message 0 on /amcl: "):
+        read_poses(path, "/amcl")
+    assert len(read_poses(path, "/odom")) == 1
+
+
+def test_the_odometry_of_the_kitchen_follows_the_walk(shared_data):
+    odometry = read_poses(shared_data / "redkitchen" / "mapping.bag")
+    walked = read_tum(shared_data / "redkitchen" / "mapping.tum")
+    assert odometry.frame_id == "odom"
+    length = np.linalg.norm(np.diff(odometry.positions, axis=0), axis=1).sum()
+    assert length == pytest.approx(np.linalg.norm(np.diff(walked.positions, axis=0), axis=1).sum(), rel=0.5)

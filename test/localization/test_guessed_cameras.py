@@ -1,0 +1,63 @@
+"""Recordings without intrinsics: one phone or several, near the guess or far from it."""
+
+import json
+
+import pytest
+from lens_room import picture, walk
+from PIL import Image
+
+from campose_core.camera import Camera
+from campose_core.capture.extract import extract
+from campose_core.capture.recording import open_recording
+from campose_core.evaluation.run import frames_with_camera
+from campose_core.landmark_map.intrinsics import sharing_a_camera
+from campose_core.scene import Scene
+from campose_core.sfm.pipeline import MapOptions, map_scene
+
+pytestmark = pytest.mark.slow
+
+PHONE = Camera("SIMPLE_RADIAL", 480, 360, (400.0, 239.5, 179.5, 0.0))  # the guess, 60 degrees, is 416
+ZOOMED = Camera("SIMPLE_RADIAL", 480, 360, (520.0, 239.5, 179.5, 0.0))
+ACTION = Camera("SIMPLE_RADIAL", 480, 360, (230.0, 239.5, 179.5, 0.0))  # 92 degrees
+
+
+def filmed(folder, camera, part=slice(None), count=18):
+    folder.mkdir()
+    way = walk(count)
+    for number in range(count)[part]:
+        Image.fromarray(picture(camera, way.pose(number))).save(folder / f"{number:03d}.png")
+    return folder
+
+
+def mapped(path, *folders):
+    return map_scene(extract(Scene.open_or_create(path), folders), MapOptions())
+
+
+def report_of(scene):
+    return json.loads((scene.sfm_dir / "report.json").read_text())
+
+
+def test_two_recordings_of_one_phone_are_one_camera(tmp_path):
+    folders = filmed(tmp_path / "a", PHONE, slice(0, 20, 2), 20), filmed(tmp_path / "b", PHONE, slice(1, 20, 2), 20)
+    scene = mapped(tmp_path / "scene", *folders)
+    assert sharing_a_camera(scene, ["a", "b"]) == [["a", "b"]]
+    assert scene.cameras["a"] == scene.cameras["b"]
+    assert scene.cameras["a"].focal[0] == pytest.approx(PHONE.focal[0], rel=0.02)
+    assert report_of(scene)["posed"] == 20
+
+
+def test_recordings_of_two_lenses_are_told_apart_and_a_query_takes_the_one_that_fits(tmp_path, capsys):
+    folders = filmed(tmp_path / "a", PHONE, slice(0, 20, 2), 20), filmed(tmp_path / "b", ZOOMED, slice(1, 20, 2), 20)
+    scene = mapped(tmp_path / "scene", *folders)
+    assert scene.cameras["a"].focal[0] == pytest.approx(PHONE.focal[0], rel=0.03)
+    assert scene.cameras["b"].focal[0] == pytest.approx(ZOOMED.focal[0], rel=0.03)
+    query = open_recording(filmed(tmp_path / "query", ZOOMED, slice(0, 20, 3), 20))
+    cameras = {camera for _, camera in frames_with_camera(scene, query, None, "")}
+    assert cameras == {scene.cameras["b"]}
+    assert "query has no intrinsics: the camera of b fits most landmarks" in capsys.readouterr().err
+
+
+def test_a_lens_far_from_the_guess_is_found_by_what_the_pictures_say(tmp_path):
+    scene = mapped(tmp_path / "scene", filmed(tmp_path / "walk", ACTION))
+    assert scene.cameras["walk"].focal[0] == pytest.approx(ACTION.focal[0], rel=0.03)
+    assert report_of(scene)["posed"] == 18

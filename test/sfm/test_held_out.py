@@ -1,0 +1,111 @@
+"""Keyframes left out of a map and found again."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
+
+from campose_core.capture.recording import open_recording
+from campose_core.evaluation.metrics import evaluate
+from campose_core.evaluation.run import localize_recording
+from campose_core.geometry import Similarity
+from campose_core.landmark_map.held_out import NOTHING, HeldOut
+from campose_core.localization.calibration import UNCALIBRATED, CovarianceCalibration
+from campose_core.localization.estimators.structure import StructureEstimator
+from campose_core.scene import Alignment, Scene
+from campose_core.sfm.cross_validation import (
+    FOLDS,
+    LEAST_KEYFRAMES,
+    LINKING_LANDMARKS,
+    SHARE,
+    gaps,
+    removable,
+)
+from campose_core.trajectory import read_tum
+
+
+@given(st.integers(LEAST_KEYFRAMES, 500), st.floats(0.03, 2.0))
+def test_gaps_are_stretches_of_a_fifth_and_others_in_each_fold(count, step_s):
+    sequence = [f"{i:04d}" for i in range(count)]
+    seconds = {name: i * step_s for i, name in enumerate(sequence)}
+    folds = [gaps(sequence, seconds, fold) for fold in range(FOLDS)]
+    for blocks in folds:
+        assert all(len(block) > 0 for block in blocks)
+        for block in blocks:
+            first = sequence.index(block[0])
+            assert block == sequence[first : first + len(block)]
+        left_out = [name for block in blocks for name in block]
+        assert len(left_out) == len(set(left_out))
+        assert abs(len(left_out) - SHARE * count) <= len(blocks)
+    names = [name for blocks in folds for block in blocks for name in block]
+    assert len(names) == len(set(names))
+    longest = max(len(block) for blocks in folds for block in blocks)
+    if SHARE * count * step_s > 8:
+        assert 2.0 < longest * step_s < 7.0 or longest == 1
+
+
+def test_a_short_source_keeps_all_its_keyframes():
+    sequence = [f"{i:04d}" for i in range(LEAST_KEYFRAMES - 1)]
+    assert gaps(sequence, {name: float(i) for i, name in enumerate(sequence)}, 0) == []
+
+
+def chain(count: int, loop: bool) -> csr_matrix:
+    """Each keyframe shares landmarks with its two neighbours alone; a loop closes the chain."""
+    shared = np.zeros((count, count), dtype=int)
+    for i in range(count if loop else count - 1):
+        shared[i, (i + 1) % count] = shared[(i + 1) % count, i] = LINKING_LANDMARKS
+    return csr_matrix(shared)
+
+
+def test_what_holds_the_map_together_stays_in_it():
+    names = [f"{i:04d}" for i in range(30)]
+    one, other = names[5:9], names[20:24]
+    assert removable([one, other], names, chain(30, loop=False)) == []
+    assert removable([one, other], names, chain(30, loop=True)) == one  # without both, two parts would be left
+    assert removable([names[:4], names[26:]], names, chain(30, loop=False)) == names[:4] + names[26:]
+
+
+def test_a_map_too_small_to_leave_anything_out_says_so(tmp_path):
+    nothing = HeldOut(np.array([], dtype=np.str_), np.zeros((0, 6)), np.zeros((0, 6, 6)), np.zeros(0))
+    nothing.save(tmp_path / "sfm" / "held_out.npz")
+    read = HeldOut.load(tmp_path / "sfm" / "held_out.npz")
+    assert read.summary() == NOTHING
+    assert read.report() == {"keyframes": 0, "found": 0, "median_percent_of_depth": None, "median_deg": None}
+    scene = Scene(tmp_path, "tiny", alignment=Alignment(Similarity.identity(), "given"))
+    assert CovarianceCalibration.load(scene) == UNCALIBRATED
+
+
+@pytest.mark.slow
+def test_a_rendered_drive_is_found_again_without_its_own_keyframes(small_scene, small_world):
+    scene = Scene.open(small_scene)
+    held_out = HeldOut.load(scene.sfm_dir / "held_out.npz")
+    in_map = held_out.transformed(scene.alignment.map_from_sfm)
+    keyframes = {frame.name for frame in scene.posed_frames()}
+    assert set(held_out.names.tolist()) <= keyframes
+    assert 0.1 * len(keyframes) < len(held_out.names) <= FOLDS * SHARE * len(keyframes) + 2
+    assert held_out.found.mean() > 0.7
+    assert 1e-5 < in_map.median_position < 0.03
+    assert 1e-3 < in_map.median_deg < 0.5
+    report = json.loads((scene.sfm_dir / "report.json").read_text())["held_out"]
+    assert report["keyframes"] == len(held_out.names)
+    assert report["found"] == held_out.found.sum()
+    # Percent of the depth does not depend on the unit of length.
+    assert in_map.report()["median_percent_of_depth"] == pytest.approx(report["median_percent_of_depth"])
+    assert f"{report['found']} of {report['keyframes']} keyframes found again" in in_map.summary()
+
+
+@pytest.mark.slow
+def test_covariances_of_a_rendered_scene_hold_on_another_drive(small_scene, small_world):
+    scene = Scene.open(small_scene)
+    assert CovarianceCalibration.load(scene).factor != UNCALIBRATED.factor
+    later = open_recording(small_world / "later.mp4", None)
+    estimates = localize_recording(scene, later, StructureEstimator.load(scene))
+    metrics = evaluate(estimates, read_tum(small_world / "later.tum"))
+    assert metrics.reliability is not None
+    assert metrics.reliability.frames == metrics.answered
+    pose = metrics.reliability.parts["pose"]
+    assert pose.coverage["90 %"] > 0.7
+    assert 0.3 < pose.error_ratio < 1.5

@@ -1,0 +1,71 @@
+"""What the pictures of a reconstruction hold together."""
+
+import numpy as np
+import pytest
+
+from campose_core.landmark_map.colmap import load_pycolmap
+from campose_core.sfm.components import explained_pairs, pieces_of
+from campose_core.sfm.loop_drift import loop_drift
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def mapped(small_scene):
+    """The model of a rendered room, the names of its images in time order, and its open database."""
+    pycolmap = load_pycolmap()
+    model = pycolmap.Reconstruction(small_scene / "sfm" / "model")
+    with pycolmap.Database.open(str(small_scene / "sfm" / "database.db")) as database:
+        yield model, sorted(model.image(i).name for i in model.reg_image_ids()), database
+
+
+def without_common_landmarks(model, first, second):
+    """As a mapper leaves two sides that it could not place to each other: nothing is seen from both."""
+    names = {i: model.image(i).name for i in model.reg_image_ids()}
+    for point_id, point in list(model.points3D.items()):
+        seen = {names[element.image_id] for element in point.track.elements}
+        if seen & first and seen & second:
+            model.delete_point3D(point_id)
+
+
+def test_a_whole_map_is_one_piece(mapped):
+    model, names, database = mapped
+    (piece,) = pieces_of(model, database)
+    assert piece.is_whole
+    assert sorted(piece.world_from_cam) == names
+    for image_id in model.reg_image_ids():
+        rigid = model.image(image_id).cam_from_world().inverse()
+        assert np.allclose(piece.world_from_cam[model.image(image_id).name].translation, rigid.translation)
+
+
+def test_most_matches_of_a_right_map_are_common_landmarks(mapped):
+    model, _, database = mapped
+    pairs = explained_pairs(model, database)
+    assert len(pairs) > 50
+    assert all(0 <= pair.common <= pair.matches for pair in pairs)
+    assert np.median([pair.common / pair.matches for pair in pairs]) > 0.5
+
+
+def test_a_map_is_cut_where_no_match_is_explained(mapped):
+    model, names, database = mapped
+    first, second = set(names[:20]), set(names[20:])
+    without_common_landmarks(model, first, second)
+    pieces = pieces_of(model, database)
+    assert len(pieces) >= 2
+    for piece in pieces:
+        assert not piece.is_whole
+        assert piece.world_from_cam.keys() <= first or piece.world_from_cam.keys() <= second
+    assert sum(len(piece.world_from_cam) for piece in pieces) > 0.8 * len(names)
+
+
+def test_loops_hold_the_map_where_neighbours_drift(mapped):
+    model, names, database = mapped
+    drift = loop_drift(model, database, [names])
+    assert drift["loops"] > 0
+    assert drift["map_deg"] < drift["chained_deg"]
+    assert drift["map_deg"] < 2.0
+
+
+def test_a_walk_without_loops_says_so(mapped):
+    model, names, database = mapped
+    assert loop_drift(model, database, [names[:15], names[15:30]]) == {"loops": 0}

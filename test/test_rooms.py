@@ -1,0 +1,102 @@
+"""Who may import whom, and what an import costs: docs/architecture.md, kept true."""
+
+import ast
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+CORE = ROOT / "campose_core"
+# Each room imports only itself and what stands before it; nouns are the modules at the top of campose_core.
+ORDER = [
+    "nouns", "capture", "simulation", "inertial", "features", "landmark_map", "sfm", "floorplan", "alignment",
+    "learning", "localization", "update", "evaluation", "replay", "doctor", "visualization", "cli",
+]  # fmt: skip
+MAX_LINES_OF_A_ROOM = 3500
+FILES = sorted(path.relative_to(ROOT) for path in CORE.rglob("*.py"))
+# Where each heavy package may be imported.
+HOMES = {
+    "torch": "learning/", "torchvision": "learning/", "safetensors": "learning/", "pytorch_lightning": "learning/",
+    "tensorboard": "learning/",
+    "pycolmap": "landmark_map/colmap.py",
+    "rosbags": "capture/bag/", "foxglove": "visualization/", "pyvista": "simulation/", "av": "capture/",
+}  # fmt: skip
+# Modules that are themselves imported late, behind load_extra.
+LATE_MODULES = ("learning/",)
+
+
+def imported_modules(path: Path) -> list[tuple[str, bool]]:
+    """(module, at module level) of each import, and of each load_extra("module", ...)."""
+    tree = ast.parse(path.read_text())
+    top_level = {id(node) for node in tree.body}
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [(alias.name, id(node) in top_level) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            found.append((node.module or "", id(node) in top_level))
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "load_extra":
+            found += [
+                (text.value, False) for text in ast.walk(node.args[0]) if isinstance(getattr(text, "value", None), str)
+            ]
+    return found
+
+
+def test_there_are_files():
+    assert len(FILES) > 40
+
+
+def room_of(parts: Sequence[str]) -> str:
+    """Of a path or a module inside campose_core."""
+    return parts[0] if parts and parts[0] in ORDER else "nouns"
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_imports_stay_in_their_rooms(path):
+    inside = path.relative_to("campose_core")
+    room = room_of(inside.parts)
+    for module, top_level in imported_modules(ROOT / path):
+        package, *rest = module.split(".")
+        assert package not in ("rclpy", "campose_ros"), f"{path} reaches up to ROS"
+        if package in HOMES:
+            home = HOMES[package]
+            assert inside.as_posix().startswith(home), f"{path} imports {package}, which belongs to {home}"
+            late = inside.as_posix().startswith(LATE_MODULES)
+            assert not top_level or late, f"{path} imports {package} at module level"
+        if package == "campose_core":
+            other = room_of(rest)
+            assert ORDER.index(other) <= ORDER.index(room), f"{path} imports {module}, which stands after {room}"
+
+
+def test_every_folder_is_a_room_and_no_room_is_too_large():
+    assert {path.name for path in CORE.iterdir() if path.is_dir() and path.name != "__pycache__"} == set(ORDER[1:])
+    lines = Counter()
+    for path in FILES:
+        lines[room_of(path.relative_to("campose_core").parts)] += len((ROOT / path).read_text().splitlines())
+    assert not {room: count for room, count in lines.items() if count > MAX_LINES_OF_A_ROOM}
+
+
+# What the robot runs: the localizer, its estimators but the networks, the replay and the viewer.
+ROBOT_SIDE = ("localization", "replay", "visualization")
+# Until campose has a PnP of its own, this file takes it from COLMAP.
+PNP = "campose_core.landmark_map.pnp"
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.parts[1] in ROBOT_SIDE], ids=str)
+def test_the_robots_side_needs_neither_the_mapper_nor_the_trainer(path):
+    for module, _ in imported_modules(ROOT / path):
+        assert room_of(module.split(".")[1:]) not in ("sfm", "alignment", "update"), f"{path} imports {module}"
+
+
+@pytest.mark.parametrize(
+    "module", ["campose_core", "campose_core.scene", "campose_core.localization.localizer", "campose_core.cli.main"]
+)
+def test_imports_are_light(module):
+    heavy = ["torch", "pycolmap", "av", "cv2", "rosbags", "foxglove", "pyvista", "matplotlib", "rclpy"]
+    code = f"import {module}, sys; print([name for name in {heavy} if name in sys.modules])"
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert printed.strip() == "[]"
