@@ -21,6 +21,10 @@ class MissingDependency(CamposeError):
     """An optional package is not installed; the message holds the pip line."""
 
 
+class PluginError(CamposeError):
+    """An installed package that extends campose, and is broken; the message names it."""
+
+
 class GeometryError(CamposeError):
     """A pose, a camera or a set of points that has no valid geometry."""
 
