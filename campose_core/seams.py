@@ -6,7 +6,7 @@ A seam's own kinds stand in its table as "module:Class". Installed packages add 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
@@ -51,10 +51,9 @@ class Seam(Generic[T]):
         plugins = [point for point in self._plugins() if point.name == name]
         if not plugins:
             known = self.names()
-            nearest = get_close_matches(name, known, 1)
             raise self.error(
                 f"there is no {name!r} among the {self.name.replace('_', ' ')} {', '.join(known)}"
-                + (f"; did you mean {nearest[0]!r}?" if nearest else "")
+                + did_you_mean(name, known)
             )
         if len(plugins) > 1:
             raise PluginError(f"{' and '.join(sorted(map(_described, plugins)))} have the same name: uninstall one")
@@ -72,6 +71,12 @@ class Seam(Generic[T]):
         if missing:
             raise PluginError(f"{_described(point)} has no {', '.join(missing)}: see docs/extend/")
         return cast(T, loaded)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Say which known name is nearest, as the end of a message; empty where none is near."""
+    nearest = get_close_matches(name, list(known), 1)
+    return f"; did you mean {nearest[0]!r}?" if nearest else ""
 
 
 def _described(point: EntryPoint) -> str:

@@ -21,7 +21,8 @@ from campose_core.learning.backbone import Backbone
 from campose_core.learning.head import Anchored, PoseHead
 from campose_core.learning.kinds.menet import PairEncoder
 from campose_core.learning.losses import PoseNumbers
-from campose_core.learning.options import KINDS, MENET, Architecture
+from campose_core.learning.networks import MENET
+from campose_core.learning.options import KINDS, Architecture
 
 
 class PoseNet(nn.Module):

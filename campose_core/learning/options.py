@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from campose_core.errors import LearningError
+from campose_core.statistics import require_positive
 
-MENET = "menet"  # the kind, and the name under which a scene keeps its own
 Kind = Literal["posenet", "linear", "mapnet", "mapnet+", "menet"]
 # Longest first: the kind of a model is told by how its name begins, and `mapnet+` begins with `mapnet`.
 KINDS: tuple[Kind, ...] = ("mapnet+", "posenet", "mapnet", "linear", "menet")
@@ -124,10 +124,9 @@ class TrainOptions:
                 raise LearningError(f"{name} must be at least {minimum}, got {getattr(self, name)}")
         if self.uses_tuples and self.tuple_length < 2:
             raise LearningError(f"tuple_length must be at least 2 for {self.kind}, got {self.tuple_length}")
-        if not self.learning_rate > 0 or (self.max_minutes is not None and not self.max_minutes > 0):
-            raise LearningError(
-                f"learning_rate and max_minutes must be positive: {self.learning_rate}, {self.max_minutes}"
-            )
+        require_positive(LearningError, learning_rate=self.learning_rate)
+        if self.max_minutes is not None:
+            require_positive(LearningError, max_minutes=self.max_minutes)
         if self.kind == "mapnet+" and not (self.unlabelled and self.start_from):
             raise LearningError("mapnet+ goes on with a trained mapnet: give --start-from MODEL and --unlabelled BAG")
         if self.kind == "linear" and not self.components:

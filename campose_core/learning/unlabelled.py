@@ -13,7 +13,7 @@ from campose_core.errors import LearningError
 from campose_core.geometry import Pose
 from campose_core.landmark_map.intrinsics import RefinedCameras, camera_of_image, scene_camera
 from campose_core.learning.material import Material
-from campose_core.learning.options import MENET
+from campose_core.learning.networks import MENET
 from campose_core.learning.preprocess import NetworkInput
 from campose_core.learning.visual_odometry import VisualOdometry
 from campose_core.progress import say, track

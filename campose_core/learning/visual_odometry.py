@@ -9,7 +9,7 @@ from campose_core.capture.frame import Image
 from campose_core.errors import LearningError
 from campose_core.geometry import Array, Pose
 from campose_core.learning.checkpoint import TrainedModel, load
-from campose_core.learning.options import MENET
+from campose_core.learning.networks import MENET
 from campose_core.scene import Scene
 
 JITTER = 1.25  # stamps of a camera waver by less

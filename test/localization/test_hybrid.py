@@ -13,7 +13,7 @@ from campose_core.capture.frame import Frame
 from campose_core.capture.recording import open_recording
 from campose_core.errors import LocalizationError
 from campose_core.geometry import pose_error
-from campose_core.localization.estimators.base import Kind, PosePrior
+from campose_core.localization.estimators.base import EstimatorRequest, Kind, PosePrior
 from campose_core.localization.estimators.hybrid import HELD_BY_NETWORK_S, HybridEstimator
 from campose_core.localization.estimators.learned import LearnedEstimator
 from campose_core.localization.estimators.registry import estimator_names, load_estimator
@@ -76,7 +76,7 @@ def known_to_be_off_by(sigma_m: float, scene: Scene, folder: Path) -> Scene:
 def test_the_network_answers_for_a_while_when_geometry_no_longer_can(scene, drive, tmp_path):
     frames, camera, _ = drive
     scene = known_to_be_off_by(0.15, scene, tmp_path / "scene")
-    estimator, network = load_estimator(scene, "hybrid"), LearnedEstimator.load(scene, "net")
+    estimator, network = load_estimator(scene, "hybrid"), LearnedEstimator.load(scene, EstimatorRequest("net"))
     [found] = estimator.estimate(frames[0], camera)
     prior = PosePrior(found.map_from_cam, 0.01 * np.eye(6))
     strange = mirrored(frames[0], found.stamp_ns + SECOND_NS)

@@ -15,6 +15,7 @@ from campose_core.learning.checkpoint import load, save
 from campose_core.learning.material import material_of_splits, ordered_frames
 from campose_core.learning.nearby_views import with_views
 from campose_core.learning.train import train
+from campose_core.localization.estimators.base import EstimatorRequest
 from campose_core.localization.estimators.learned import LearnedEstimator
 
 
@@ -26,7 +27,7 @@ def scene(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def estimator(scene):
-    return LearnedEstimator.load(scene, "mapnet")
+    return LearnedEstimator.load(scene, EstimatorRequest("mapnet"))
 
 
 def test_it_answers_like_training_with_the_stamp_of_the_image(scene, estimator):
@@ -56,7 +57,7 @@ def test_the_covariance_is_that_of_the_errors_on_frames_that_chose_nothing(scene
         without_test = tuple(replace(frame, split=frame.split.replace("test", "")) for frame in scene.frames)
         scene = replace(scene, path=shutil.copytree(scene.path, tmp_path / "scene"), frames=without_test, steps={})
         train(scene, "posenet", QUICK)
-        estimator = LearnedEstimator.load(scene, "posenet")
+        estimator = LearnedEstimator.load(scene, EstimatorRequest("posenet"))
     frames, network_input = ordered_frames(scene, judges), load(scene.models_dir / estimator.name).network_input
     (material,) = material_of_splits(scene, [frames], network_input, with_depth=False)
     seen, squares = with_views(scene, frames, material, network_input, QUICK.seed), []
@@ -70,7 +71,7 @@ def test_intrinsics_that_mapping_refined_are_replaced_by_those_of_training(scene
     given = Camera.from_field_of_view(64, 48, 70.0)
     sources = {source: {"given_camera": given.to_dict()} for source in scene.sources}
     cameras = dict.fromkeys(scene.sources, CAMERA)
-    estimator = LearnedEstimator.load(replace(scene, sources=sources, cameras=cameras), "mapnet")
+    estimator = LearnedEstimator.load(replace(scene, sources=sources, cameras=cameras), EstimatorRequest("mapnet"))
     frame = Frame(0, picture(scene.posed_frames("train")[5].map_from_cam), "", "")
     [as_given], [as_refined] = estimator.estimate(frame, given), estimator.estimate(frame, CAMERA)
     assert pose_error(as_given.map_from_cam, as_refined.map_from_cam) == (0.0, 0.0)
@@ -80,11 +81,11 @@ def test_wrong_cameras_and_models_are_refused(scene, estimator):
     tele = Camera.from_field_of_view(64, 48, 20.0)
     with pytest.raises(LearningError, match="of the view"):
         estimator.estimate(Frame(0, np.zeros((48, 64, 3), np.uint8), "", ""), tele)
-    with pytest.raises(LocalizationError, match=r"no model 'posenet'; it has .*mapnet"):
-        LearnedEstimator.load(scene, "posenet")
+    with pytest.raises(LocalizationError, match=r"no estimator 'posenet'; it offers .*mapnet"):
+        LearnedEstimator.load(scene, EstimatorRequest("posenet"))
     (scene.models_dir / "empty").mkdir()
     with pytest.raises(CheckpointError, match=r"model\.yaml is missing"):
-        LearnedEstimator.load(scene, "empty")
+        LearnedEstimator.load(scene, EstimatorRequest("empty"))
 
 
 def test_a_network_that_gives_no_number_gives_no_answer(scene):
@@ -95,4 +96,4 @@ def test_a_network_that_gives_no_number_gives_no_answer(scene):
         model.network.head.position_std_3.fill_(1e3)
     save(scene.models_dir / "huge", model, "")
     frame = Frame(0, picture(scene.posed_frames("train")[5].map_from_cam), "", "")
-    assert LearnedEstimator.load(scene, "huge").estimate(frame, CAMERA) == []
+    assert LearnedEstimator.load(scene, EstimatorRequest("huge")).estimate(frame, CAMERA) == []

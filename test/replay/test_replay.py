@@ -170,5 +170,5 @@ def test_one_keyframe_alone_is_not_retrieved(small_scene):
     frames = (replace(first, split="one"), *(replace(frame, split="others") for frame in others))
     scene = replace(scene, frames=frames)
     with pytest.raises(LocalizationError, match="1 keyframes to retrieve in the split 'one', two are needed"):
-        RetrievalEstimator.load(scene, "one")
-    assert RetrievalEstimator.load(scene, "others")
+        RetrievalEstimator.load(scene, split="one")
+    assert RetrievalEstimator.load(scene, split="others")

@@ -8,6 +8,8 @@ import numpy as np
 from campose_core.camera import Camera
 from campose_core.capture.frame import Frame
 from campose_core.geometry import Array, Pose
+from campose_core.scene import Scene
+from campose_core.trajectory import Trajectory
 
 
 class Kind(str, Enum):
@@ -79,4 +81,36 @@ class PoseEstimator(Protocol):
 
     def refresh(self) -> None:
         """Work that the next image will need, for the time between two images; it is done then in any case."""
+        ...
+
+
+class EstimatorRequest(NamedTuple):
+    """What an estimator is made with, beside the scene.
+
+    model: what stands for MODEL in the name that was asked for; empty where that has none.
+    odometry: odom_from_camera of what is to be localized, where that is known.
+    """
+
+    model: str = ""
+    odometry: Trajectory | None = None
+
+
+SCENE_ALONE = EstimatorRequest()
+
+
+class NamedEstimator(PoseEstimator, Protocol):
+    """An estimator that stands in the table of `estimators.registry`, under the name by which people ask for it."""
+
+    @classmethod
+    def load(cls, scene: Scene, request: EstimatorRequest = SCENE_ALONE) -> PoseEstimator:
+        """Make it for a scene.
+
+        Raises:
+            LocalizationError: the scene has not what it needs; the message says which verb makes it.
+        """
+        ...
+
+    @classmethod
+    def offered(cls, scene: Scene, request: EstimatorRequest) -> list[str]:
+        """List the names by which this scene has it, for `campose benchmark` and for messages; [] where it cannot."""
         ...

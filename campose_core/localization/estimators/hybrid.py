@@ -10,10 +10,19 @@ from __future__ import annotations
 
 from campose_core.camera import Camera
 from campose_core.capture.frame import Frame
-from campose_core.errors import LearningError
-from campose_core.localization.estimators.base import PoseEstimate, PoseEstimator, PosePrior, is_sure
+from campose_core.errors import LearningError, LocalizationError
+from campose_core.localization.estimators.base import (
+    SCENE_ALONE,
+    EstimatorRequest,
+    PoseEstimate,
+    PoseEstimator,
+    PosePrior,
+    is_sure,
+)
+from campose_core.localization.estimators.learned import LearnedEstimator, model_names
 from campose_core.localization.estimators.structure import StructureEstimator
 from campose_core.progress import say
+from campose_core.scene import Scene
 
 HELD_BY_NETWORK_S = 5.0  # after the last answer of geometry
 MIN_FEATURES = 50  # a covered lens, darkness and strong blur show fewer; a network answers those as well
@@ -28,6 +37,33 @@ class HybridEstimator:
         self._structure, self._learned = structure, learned
         self._network_fits = True
         self._geometry_answered_ns: int | None = None
+
+    @classmethod
+    def load(cls, scene: Scene, request: EstimatorRequest = SCENE_ALONE) -> PoseEstimator:
+        """`structure` with the scene's one model, or with the one MODEL of `hybrid:MODEL`; what the scene lacks of the
+        two is left out, with a line on stderr.
+
+        Raises:
+            LocalizationError: the scene has several models and none is named, or not the one that is.
+            MappingError: it has neither landmarks nor a model. CheckpointError: the model is damaged.
+        """
+        models, mapped = model_names(scene), (scene.sfm_dir / "landmarks.npz").is_file()
+        if not request.model and len(models) > 1:
+            raise LocalizationError(
+                f"{scene.path} has the models {', '.join(models)}: name one, as in hybrid:{models[0]}"
+            )
+        if not request.model and not models:
+            say(f"hybrid: {scene.path} has no trained model: landmarks alone")
+            return StructureEstimator.load(scene)
+        learned = LearnedEstimator.load(scene, EstimatorRequest(request.model or models[0]))
+        if not mapped:
+            say(f"hybrid: {scene.path} has no landmarks: the model {learned.name} alone")
+            return learned
+        return cls(StructureEstimator.load(scene), learned)
+
+    @classmethod
+    def offered(cls, scene: Scene, request: EstimatorRequest) -> list[str]:
+        return [cls.name] if scene.posed_frames() and len(model_names(scene)) == 1 else []
 
     def estimate(self, frame: Frame, camera: Camera, prior: PosePrior | None = None) -> list[PoseEstimate]:
         """As geometry finds it, with the network's pose as a further place to look; or, with a prior and soon after

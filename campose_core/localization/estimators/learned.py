@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import yaml
+
 from campose_core.camera import Camera
 from campose_core.capture.frame import Frame
 from campose_core.errors import LocalizationError
 from campose_core.extras import load_extra
 from campose_core.landmark_map.intrinsics import RefinedCameras
-from campose_core.localization.estimators.base import Kind, PoseEstimate, PosePrior
+from campose_core.learning.networks import MENET
+from campose_core.localization.estimators.base import SCENE_ALONE, EstimatorRequest, Kind, PoseEstimate, PosePrior
 from campose_core.scene import Scene
+from campose_core.seams import did_you_mean
 
 
 class LearnedEstimator:
@@ -29,20 +35,29 @@ class LearnedEstimator:
         self._refined = RefinedCameras(scene)
 
     @classmethod
-    def load(cls, scene: Scene, name: str) -> LearnedEstimator:
-        """From a scene with the trained model `name`.
+    def load(cls, scene: Scene, request: EstimatorRequest = SCENE_ALONE) -> LearnedEstimator:
+        """From a scene with the trained model of the request.
 
         Raises:
-            LocalizationError: the scene has no such model. CheckpointError: the model is damaged.
-            MissingDependency: torch is not installed.
+            LocalizationError: the scene has no such model (the message lists its estimators), or it is a MeNet.
+            CheckpointError: the model is damaged. MissingDependency: torch is not installed.
         """
-        if not (scene.models_dir / name).is_dir():
-            there = sorted(path.name for path in scene.models_dir.glob("[!.]*"))
+        name = request.model
+        if has_menet(scene) and name == MENET:
+            raise LocalizationError(f"{name} is a MeNet: it tells how a camera moved, not where it is; try MODEL+pgo")
+        if not name or not (scene.models_dir / name).is_dir():
+            from campose_core.localization.estimators.registry import estimator_names
+
+            known = estimator_names(scene)
+            offered = ", ".join(known) or "none: it is not mapped yet, run `campose map`"
             raise LocalizationError(
-                f"{scene.path} has no model {name!r}; it has {', '.join(there) or 'none'}: "
-                f"run `campose train {scene.path} --model {name}`"
+                f"{scene.path} has no estimator {name!r}; it offers {offered}{did_you_mean(name, known)}"
             )
         return cls(scene, name)
+
+    @classmethod
+    def offered(cls, scene: Scene, request: EstimatorRequest) -> list[str]:
+        return model_names(scene)
 
     def estimate(self, frame: Frame, camera: Camera, prior: PosePrior | None = None) -> list[PoseEstimate]:
         """The network's pose.
@@ -56,3 +71,22 @@ class LearnedEstimator:
 
     def refresh(self) -> None:
         """Nothing: each image is by itself."""
+
+
+def model_names(scene: Scene) -> list[str]:
+    """List the models of a scene that say where a camera is."""
+    folders = [path.parent for path in scene.models_dir.glob("*/model.yaml")]
+    return sorted(folder.name for folder in folders if _kind_of(folder) != MENET)
+
+
+def has_menet(scene: Scene) -> bool:
+    """Whether the scene has a network that says how a camera moved."""
+    return _kind_of(scene.models_dir / MENET) == MENET
+
+
+def _kind_of(folder: Path) -> str:
+    """Of a model; empty where there is none, or a damaged one."""
+    try:
+        return str(yaml.safe_load((folder / "model.yaml").read_text(encoding="utf-8"))["architecture"]["kind"])
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError):
+        return ""

@@ -14,10 +14,19 @@ import numpy as np
 from campose_core.camera import Camera
 from campose_core.capture.bag.odometry import camera_odometry
 from campose_core.capture.frame import Frame, Recording
-from campose_core.errors import CaptureError
+from campose_core.errors import CaptureError, LocalizationError
 from campose_core.geometry import Pose
 from campose_core.landmark_map.intrinsics import RefinedCameras
-from campose_core.localization.estimators.base import Kind, PoseEstimate, PoseEstimator, PosePrior
+from campose_core.learning.networks import MENET
+from campose_core.localization.estimators.base import (
+    SCENE_ALONE,
+    EstimatorRequest,
+    Kind,
+    PoseEstimate,
+    PoseEstimator,
+    PosePrior,
+)
+from campose_core.localization.estimators.learned import LearnedEstimator, has_menet, model_names
 from campose_core.localization.fusion import CORRELATED_OVER_M
 from campose_core.localization.motion import MotionOptions, UncertainPose, odometry_motion
 from campose_core.localization.pose_graph import PoseGraph
@@ -50,6 +59,29 @@ class WindowEstimator:
         self._absolute, self._motions = absolute, motions
         self._graph = PoseGraph()
         self._newest_ns: int | None = None
+
+    @classmethod
+    def load(cls, scene: Scene, request: EstimatorRequest = SCENE_ALONE) -> WindowEstimator:
+        """A model of the scene, with the odometry of the recording, or where that has none with the scene's MeNet.
+
+        Raises:
+            LocalizationError: the scene has no such model, or there is nothing that tells how the camera moves.
+            CheckpointError: a model is damaged.
+        """
+        absolute = LearnedEstimator.load(scene, request)
+        if request.odometry:
+            return cls(absolute, OdometryMotions(request.odometry))
+        if not has_menet(scene):
+            raise LocalizationError(
+                f"{absolute.name}{PGO} needs to know how the camera moves: localize a bag with odometry "
+                f"(nav_msgs/Odometry and /tf_static), or run `campose train {scene.path} --model {MENET}`"
+            )
+        return cls(absolute, MeNetMotions(scene))
+
+    @classmethod
+    def offered(cls, scene: Scene, request: EstimatorRequest) -> list[str]:
+        known = request.odometry or has_menet(scene)
+        return [model + PGO for model in model_names(scene)] if known else []
 
     def estimate(self, frame: Frame, camera: Camera, prior: PosePrior | None = None) -> list[PoseEstimate]:
         """The pose that explains best what network and motions said of the latest images, with its marginal covariance.

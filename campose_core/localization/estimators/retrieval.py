@@ -17,7 +17,7 @@ from campose_core.features.vlad import Vlad
 from campose_core.geometry import Array, Pose, pose_error
 from campose_core.landmark_map.aligned import aligned_landmarks
 from campose_core.landmark_map.landmarks import Landmarks
-from campose_core.localization.estimators.base import Kind, PoseEstimate, PosePrior
+from campose_core.localization.estimators.base import SCENE_ALONE, EstimatorRequest, Kind, PoseEstimate, PosePrior
 from campose_core.scene import Scene
 from campose_core.threads import one_blas_thread
 
@@ -38,7 +38,9 @@ class RetrievalEstimator:
         self._covariance = _left_out_covariance(self._poses, self._table)
 
     @classmethod
-    def load(cls, scene: Scene, split: str | None = None) -> RetrievalEstimator:
+    def load(
+        cls, scene: Scene, request: EstimatorRequest = SCENE_ALONE, split: str | None = None
+    ) -> RetrievalEstimator:
         """From a mapped and aligned scene, among the keyframes of one split or of all.
 
         Raises:
@@ -52,6 +54,10 @@ class RetrievalEstimator:
             where = f" in the split {split!r}" if split else ""
             raise LocalizationError(f"{scene.path} has {len(among)} keyframes to retrieve{where}, two are needed")
         return cls(landmarks, among)
+
+    @classmethod
+    def offered(cls, scene: Scene, request: EstimatorRequest) -> list[str]:
+        return [cls.name] if scene.posed_frames() else []
 
     @one_blas_thread
     def estimate(self, frame: Frame, camera: Camera, prior: PosePrior | None = None) -> list[PoseEstimate]:

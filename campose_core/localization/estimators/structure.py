@@ -14,7 +14,15 @@ from campose_core.landmark_map.intrinsics import RefinedCameras
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.landmark_map.pnp import CameraPose
 from campose_core.localization.calibration import CovarianceCalibration
-from campose_core.localization.estimators.base import Kind, Matches, PoseEstimate, PosePrior, is_sure
+from campose_core.localization.estimators.base import (
+    SCENE_ALONE,
+    EstimatorRequest,
+    Kind,
+    Matches,
+    PoseEstimate,
+    PosePrior,
+    is_sure,
+)
 from campose_core.localization.relocalizer import Relocalizer
 from campose_core.localization.tracker import Tracker
 from campose_core.scene import Scene
@@ -36,13 +44,17 @@ class StructureEstimator:
         self._trackers: dict[str, Tracker] = {}  # by the camera's frame: each camera follows its own last image
 
     @classmethod
-    def load(cls, scene: Scene) -> StructureEstimator:
+    def load(cls, scene: Scene, request: EstimatorRequest = SCENE_ALONE) -> StructureEstimator:
         """From a mapped and aligned scene.
 
         Raises:
             MappingError: the scene has no landmarks. LocalizationError: it is not aligned.
         """
         return cls(aligned_landmarks(scene), RefinedCameras(scene), CovarianceCalibration.load(scene))
+
+    @classmethod
+    def offered(cls, scene: Scene, request: EstimatorRequest) -> list[str]:
+        return [cls.name] if scene.posed_frames() else []
 
     def estimate(self, frame: Frame, camera: Camera, prior: PosePrior | None = None) -> list[PoseEstimate]:
         """Near the prior, where there is one and it is right; else wherever the image alone says."""
