@@ -25,8 +25,8 @@ from campose_core.camera import Camera
 from campose_core.capture.bag.file import is_bag
 from campose_core.capture.camera_file import read_camera_file
 from campose_core.capture.frame import Recording
-from campose_core.capture.images import image_files
 from campose_core.capture.recording import open_recording
+from campose_core.capture.sources.image_folder import image_files
 from campose_core.errors import CaptureError
 
 VIDEO_SUFFIXES = {".mp4", ".mov", ".m4v", ".mkv", ".avi", ".webm", ".mpg", ".mpeg", ".ts", ".3gp"}

@@ -10,7 +10,7 @@ from PIL import Image as PillowImage
 
 from campose_core.capture.gps import GpsFixes
 from campose_core.capture.image_codec import PILLOW_ERRORS
-from campose_core.capture.images import FRAME_PERIOD_NS, image_files
+from campose_core.capture.sources.image_folder import FRAME_PERIOD_NS, image_files
 
 GPS_IFD = 0x8825
 LATITUDE_REF, LATITUDE, LONGITUDE_REF, LONGITUDE, ALTITUDE_REF, ALTITUDE, ERROR_M = 1, 2, 3, 4, 5, 6, 0x1F

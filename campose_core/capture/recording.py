@@ -1,17 +1,42 @@
-"""From a path to the recording it holds."""
+"""From a path to the recording it holds; docs/extend/recording_source.md adds a kind."""
 
 from pathlib import Path
+from typing import ClassVar, Protocol
 
-from campose_core.capture.bag.file import is_bag
-from campose_core.capture.bag.images import BagRecording
 from campose_core.capture.frame import Recording
-from campose_core.capture.images import SUFFIXES as IMAGE_SUFFIXES
-from campose_core.capture.images import ImageFolder, image_files
-from campose_core.capture.video import VideoRecording
+from campose_core.capture.sources.image_folder import SUFFIXES as IMAGE_SUFFIXES
 from campose_core.errors import CaptureError, UsageError
+from campose_core.seams import Seam
 
-UNDERSTOOD = (
-    "a video file, a folder of pictures, a ROS 1 .bag file, a ROS 2 bag folder, or a bare .mcap or .db3 file of one"
+
+class RecordingSource(Recording, Protocol):
+    """A kind of recording that can be opened by its path.
+
+    form: what it is on disk, for messages. has_topics: whether it is made with a `topic` where one is asked for.
+    """
+
+    form: ClassVar[str]
+    has_topics: ClassVar[bool]
+
+    def __init__(self, path: Path, *, name: str | None = None) -> None: ...
+
+    @staticmethod
+    def recognizes(path: Path) -> bool:
+        """Whether what lies at this path is of this kind, without reading it through."""
+        ...
+
+
+HERE = "campose_core.capture.sources"
+# Asked from the last to the first, plug-ins before all of these: a video is any file that nothing else recognizes.
+RECORDING_SOURCES: Seam[type[RecordingSource]] = Seam(
+    "recording_sources",
+    {
+        "video": f"{HERE}.video:VideoRecording",
+        "images": f"{HERE}.image_folder:ImageFolder",
+        "bag": f"{HERE}.bag:BagRecording",
+    },
+    CaptureError,
+    members=("form", "has_topics", "recognizes", "describe", "frames"),
 )
 
 
@@ -23,18 +48,18 @@ def open_recording(path: Path | str, topic: str | None = None, name: str | None 
     Raises:
         CaptureError: nothing there, or nothing that is understood, or damaged beyond use.
         UsageError: a topic for what has no topics.
+        PluginError: an installed package that brings a kind of recording is broken.
     """
     path = Path(path)
+    kinds = [RECORDING_SOURCES.load(kind) for kind in RECORDING_SOURCES.names()]
+    understood = ", ".join(kind.form for kind in kinds)
     if not path.exists():
-        raise CaptureError(f"{path}: no such file or folder; a recording is {UNDERSTOOD}")
-    if is_bag(path):
-        return BagRecording(path, topic, name)
-    if topic is not None:
-        raise UsageError(f"{path} is not a bag: leave out --topic {topic}")
-    if path.is_dir():
-        if not image_files(path):
-            raise CaptureError(f"{path}: holds neither pictures nor a bag; a recording is {UNDERSTOOD}")
-        return ImageFolder(path, name)
-    if path.suffix.lower() in IMAGE_SUFFIXES:
+        raise CaptureError(f"{path}: no such file or folder; a recording is {understood}")
+    if path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
         raise CaptureError(f"{path}: a single picture; give the folder that holds it")
-    return VideoRecording(path, name)
+    kind = next((kind for kind in reversed(kinds) if kind.recognizes(path)), None)
+    if topic is not None and not (kind and kind.has_topics):
+        raise UsageError(f"{path} is not a bag: leave out --topic {topic}")
+    if kind is None:
+        raise CaptureError(f"{path}: holds neither pictures nor a bag; a recording is {understood}")
+    return kind(path, name=name) if topic is None else kind(path, name=name, topic=topic)  # type: ignore[call-arg]

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from campose_core.capture.bag.file import Bag, open_bag
-from campose_core.capture.bag.images import BagRecording
 from campose_core.capture.bag.tf import read_tf
 from campose_core.capture.frame import Frame
 from campose_core.capture.image_messages import Picture, base_topic
+from campose_core.capture.sources.bag import BagRecording
 from campose_core.capture.thinning import thinned
 from campose_core.errors import CaptureError
 from campose_core.geometry import Pose

@@ -8,8 +8,8 @@ from pathlib import Path
 from jsonargparse import ArgumentParser, Namespace
 
 from campose_core.capture.frame import Recording
-from campose_core.capture.images import SUFFIXES, Picture
 from campose_core.capture.recording import open_recording
+from campose_core.capture.sources.image_folder import SUFFIXES, Picture
 from campose_core.cli.query import add_query_arguments, query_camera
 from campose_core.errors import UsageError
 from campose_core.evaluation.estimates import write_estimates

@@ -9,9 +9,9 @@ from pathlib import Path
 from jsonargparse import ArgumentParser, Namespace
 
 from campose_core.capture.bag.file import Bag, open_bag
-from campose_core.capture.bag.images import BagRecording
 from campose_core.capture.frame import Recording
 from campose_core.capture.recording import open_recording
+from campose_core.capture.sources.bag import BagRecording
 from campose_core.cli.query import add_query_arguments, query_camera
 from campose_core.errors import UsageError
 from campose_core.evaluation.metrics import evaluate
@@ -21,7 +21,7 @@ from campose_core.localization.estimators.registry import load_estimator
 from campose_core.localization.imu_motion import imu_motion
 from campose_core.localization.localizer import Localizer
 from campose_core.progress import say
-from campose_core.replay.node import ReplayedNode
+from campose_core.replay.bag_session import BagSession
 from campose_core.replay.recording import Outcomes, Step, replay_bag, replay_frames, require_topics, true_base
 from campose_core.scene import Scene
 from campose_core.scene_floor import walkable_of, why_not_snapped
@@ -140,7 +140,7 @@ def _steps(
     if bag is None or not isinstance(recording, BagRecording):
         return replay_frames(scene, recording, localizer, mounting, camera)
     require_topics(bag, odometry=options.odom, initialpose=options.initialpose)
-    node = ReplayedNode(
+    session = BagSession(
         scene, recording, localizer, mounting, options.base_frame, camera, options.odom, options.initialpose
     )
-    return replay_bag(bag, recording, node)
+    return replay_bag(bag, recording, session)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from jsonargparse import Namespace
 
-from campose_core.capture.images import Picture
+from campose_core.capture.sources.image_folder import Picture
 from campose_core.cli.query import query_camera
 from campose_core.errors import CamposeError, UsageError
 from campose_core.evaluation.run import frames_with_camera

@@ -1,4 +1,4 @@
-"""The node over a recording, without ROS and as fast as it goes: same images, same poses, every time.
+"""The localization session over a recording, without ROS and as fast as it goes: same images, same poses, every time.
 
 Messages of a bag are heard in the order in which they were recorded, and each image is localized before the next
 message is heard: as by a node that keeps up. Odometry that was recorded after an image is not known to it: around its
@@ -15,28 +15,33 @@ from typing import NamedTuple
 
 from campose_core.camera import Camera
 from campose_core.capture.bag.file import Bag, SerializedMessage, open_bag
-from campose_core.capture.bag.images import BagRecording
 from campose_core.capture.bag.writer import CAMERA_FRAME
 from campose_core.capture.frame import Recording
+from campose_core.capture.sources.bag import BagRecording
 from campose_core.errors import CaptureError
 from campose_core.evaluation.estimates import Estimates, FrameOutcome, write_estimates
 from campose_core.evaluation.run import frames_with_camera
 from campose_core.geometry import Pose
 from campose_core.localization.localizer import LocalizationResult, Localizer
+from campose_core.localization.session import ONLY_CAMERA, Answer, LocalizationSession, SessionCamera
 from campose_core.map_scale import ScaleBasis
 from campose_core.progress import say, track
-from campose_core.replay.node import INITIALPOSE, ODOMETRY, TF, TF_STATIC, Answer, ReplayedNode
+from campose_core.replay.bag_session import INITIALPOSE, ODOMETRY, TF, TF_STATIC, BagSession, TfRoot
 from campose_core.scene import Scene
 from campose_core.trajectory import Trajectory
 from campose_core.transforms import WAIT_S
 
 
 class Step(NamedTuple):
-    """A message of a bag, or a frame of a recording that is none (message is None), and what came of it."""
+    """A message of a bag, or a frame of a recording that is none (message is None), and what came of it.
+
+    root: the tf tree of the camera, of an answer.
+    """
 
     log_ns: int
     message: SerializedMessage | None
     answer: Answer | None
+    root: TfRoot | None = None
 
 
 def replay_frames(
@@ -47,27 +52,27 @@ def replay_frames(
     Raises:
         CaptureError: the recording has no frames. LocalizationError: no intrinsics for its pictures.
     """
+    session = LocalizationSession(localizer, [SessionCamera(ONLY_CAMERA, base_from_cam)])
     arrived = time.perf_counter()
     for frame, known in frames_with_camera(scene, recording, camera, "replay"):
-        result = localizer.localize(frame, known, base_from_cam)
-        latency_s = time.perf_counter() - arrived
-        localizer.refresh()
+        answer = session.localize(ONLY_CAMERA, frame, arrived, known)
+        session.refresh()
         frame = frame._replace(camera_frame=frame.camera_frame or CAMERA_FRAME)
-        answer = Answer(frame, known, result, latency_s, base_from_cam, frame.camera_frame, Pose.identity())
-        yield Step(frame.stamp_ns, None, answer)
+        root = TfRoot(frame.camera_frame, Pose.identity())
+        yield Step(frame.stamp_ns, None, answer._replace(frame=frame), root)
         arrived = time.perf_counter()
 
 
-def replay_bag(bag: Bag, recording: BagRecording, node: ReplayedNode) -> Iterator[Step]:
+def replay_bag(bag: Bag, recording: BagRecording, session: BagSession) -> Iterator[Step]:
     """One step for each message of the bag, in recorded order. Static transforms are known from the start.
 
-    recording: of the image topic that the node listens to.
+    recording: of the image topic that the session listens to.
 
     Raises:
         CaptureError: not one image could be localized; the message says why.
     """
     for message in bag.serialized({TF_STATIC}):
-        node.hear(message)
+        session.hear(message)
     topics = {topic.name: topic.messages for topic in bag.topics}
     count, wait_ns = 0, round(WAIT_S * 1e9)
     with open_bag(bag.path) as ahead:
@@ -75,22 +80,22 @@ def replay_bag(bag: Bag, recording: BagRecording, node: ReplayedNode) -> Iterato
         transform = next(transforms, None)
         for message in track(bag.serialized(topics), "replay", total=sum(topics.values())):
             while transform is not None and transform.log_ns <= message.log_ns + wait_ns:
-                node.hear(transform)
+                session.hear(transform)
                 transform = next(transforms, None)
-            answer = node.hear(message) if message.topic not in (TF, TF_STATIC) else None
+            answer = session.hear(message) if message.topic not in (TF, TF_STATIC) else None
             count += answer is not None
-            yield Step(message.log_ns, message, answer)
+            yield Step(message.log_ns, message, answer, None if answer is None else session.root_of(answer))
     if bag.damage:
         say(f"{bag.path}: {bag.damage}; {count} images replayed")
     left_out = ", ".join(f"{number} {reason}" for reason, number in recording.dropped.items())
     if not count:
-        reason = node.refused.get(recording.topic, "no image")
+        reason = session.refusals["image"][1].reason if "image" in session.refusals else "no image"
         counted = f" ({left_out})" if left_out else ""
         raise CaptureError(f"{bag.path}: no usable image on {recording.topic}: {reason}{counted}")
     if left_out:
         say(f"{bag.path}: images without an answer: {left_out}")
-    for topic, reason in node.refused.items():
-        say(f"{bag.path}: messages on {topic} were refused, the last one because: {reason}")
+    for number, refusal in session.refusals.values():
+        say(f"{bag.path}: {refusal}" + f" ({number} times, for this reason the last)" * (number > 1))
 
 
 def true_base(reference: Trajectory | None, answer: Answer) -> Pose | None:

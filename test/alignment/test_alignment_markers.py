@@ -12,7 +12,7 @@ from strategies import similarities
 from campose_core.alignment.solvers.markers import CORNERS, align_to_markers, scale_of_markers, triangulate_corners
 from campose_core.alignment.sources.markers import MarkerDetector, marker_evidence, read_markers
 from campose_core.camera import Camera
-from campose_core.capture.bag.images import BagRecording
+from campose_core.capture.sources.bag import BagRecording
 from campose_core.errors import AlignmentError
 from campose_core.geometry import Pose
 from campose_core.scene import Scene, SceneFrame

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image as PillowImage
 from recordings import jpeg, picture
 
-from campose_core.capture.images import ImageFolder
+from campose_core.capture.sources.image_folder import ImageFolder
 from campose_core.errors import CaptureError
 
 ORIENTATION, EXIF_IFD, FOCAL_35MM = 0x0112, 0x8769, 0xA405

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from recordings import picture
 
+from campose_core.capture.sources.video import VideoRecording
 from campose_core.capture.thinning import thinned
-from campose_core.capture.video import VideoRecording
 from campose_core.errors import CaptureError
 from campose_core.trajectory import read_tum
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from campose_core.camera import Camera
-from campose_core.capture.bag.images import BagRecording
-from campose_core.capture.video import VideoRecording
+from campose_core.capture.sources.bag import BagRecording
+from campose_core.capture.sources.video import VideoRecording
 from campose_core.cli.main import main
 from campose_core.floor import FloorMap
 from campose_core.simulation.building import build_world

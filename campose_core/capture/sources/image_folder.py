@@ -31,7 +31,13 @@ class ImageFolder:
         CaptureError: no pictures in it; from `frames`, also when none of them can be decoded.
     """
 
+    form = "a folder of pictures"
+    has_topics = False
     calibrated = False
+
+    @staticmethod
+    def recognizes(path: Path) -> bool:
+        return path.is_dir() and bool(image_files(path))
 
     def __init__(self, path: Path, name: str | None = None) -> None:
         self.path = path

@@ -35,8 +35,15 @@ class VideoRecording:
         CaptureError: no video, or not readable at all; from `frames`, also when not one frame can be decoded.
     """
 
+    form = "a video file"
+    has_topics = False
     camera: Camera | None = None
     calibrated = False
+
+    @staticmethod
+    def recognizes(path: Path) -> bool:
+        """Any file: whether it is one shows when it is opened."""
+        return path.is_file()
 
     def __init__(self, path: Path, name: str | None = None) -> None:
         self.path = path
