@@ -78,6 +78,10 @@ class TransformTree:
             links |= {child: link.parent for child, link in self._moving.items()}
         return {*links, *links.values()}
 
+    def static_links(self) -> list[str]:
+        """For people: `parent -> child` of each link that holds at every time."""
+        return [f"{parent} -> {child}" for child, (parent, _) in self._static.items()]
+
     def is_static(self, child: str) -> bool:
         return child in self._static
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from campose_core.alignment.carried_height import carried_height
-from campose_core.alignment.selection import Level
+from campose_core.alignment.evidence import Level
 from campose_core.alignment.solvers.level import level_rotation, standing_at_origin
 from campose_core.errors import AlignmentError
 from campose_core.geometry import Array, Pose, Similarity
@@ -46,7 +46,7 @@ def align_without_scale(
                 f"--camera-height {camera_height_m:g}: no floor was seen, so that the height gives no scale: leave it "
                 "out, and poses are in a unit of the map's own; or record again with the floor in view"
             )
-        scale = 1.0 if landmarks is None else DEPTH_UNITS / _median_depth(landmarks)
+        scale = 1.0 if landmarks is None else DEPTH_UNITS / landmarks.median_depth
         up = ordered[0].rotation.apply([0.0, -1.0, 0.0]) if level is None else level.up
         similarity = _standing(ordered if level is not None else ordered[:1], scale, up, 0.0)
         return Alignment(similarity, f"a unit of its own, {by_level}", residual, scale=UNKNOWN)
@@ -88,11 +88,6 @@ def _standing(ordered: list[Pose], scale: float, up: Array, height_m: float) -> 
         positions = level.transform(np.array([pose.translation for pose in ordered]))
         x, y, z = *positions[0, :2], np.median(positions[:, 2]) - height_m
         return Similarity(scale, level.rotation, -np.array([x, y, z]))
-
-
-def _median_depth(landmarks: Landmarks) -> float:
-    sight = landmarks.xyz[landmarks.observed] - landmarks.frame_positions[landmarks.observed_by]
-    return float(np.median(np.linalg.norm(sight, axis=1))) if len(sight) else DEPTH_UNITS
 
 
 def _landmarks(scene: Scene) -> Landmarks | None:

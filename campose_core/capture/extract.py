@@ -17,6 +17,7 @@ from campose_core.files import replacing
 from campose_core.progress import say, track
 from campose_core.rig import Rig
 from campose_core.scene import Scene, SceneFrame
+from campose_core.statistics import require_positive
 
 JPEG_QUALITY = 95
 GUESSED_FIELD_OF_VIEW_DEG = 60.0
@@ -50,8 +51,8 @@ def extract(
         GeometryError: a camera of another shape than the pictures.
         UsageError: fps is not positive, or the same source or topic twice.
     """
-    if fps is not None and not 0 < fps < float("inf"):
-        raise UsageError(f"--fps must be positive, got {fps}")
+    if fps is not None:
+        require_positive(UsageError, **{"--fps": fps})
     fps = None if fps is None else float(fps)  # subclasses of float have no place in scene.yaml
     paths = [Path(source) for source in sources]
     for path in paths:

@@ -21,6 +21,7 @@ from campose_core.doctor.lines_of_sight import LinesOfSight
 from campose_core.geometry import Array
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.landmark_map.pnp import MIN_INLIERS, MIN_SPREAD
+from campose_core.statistics import evenly_spaced
 from campose_core.walkable import WalkableMap
 
 HEADINGS = np.arange(8) * np.pi / 4  # radians about z, from the x axis
@@ -67,7 +68,7 @@ class Forecast:
         self._half_angle = widest_angle(camera)
         n = len(landmarks.xyz)
         number = np.full(n, -1)
-        sample = np.unique(np.linspace(0, n - 1, min(n, MAX_LANDMARKS)).astype(int))
+        sample = evenly_spaced(n, MAX_LANDMARKS)
         number[sample] = np.arange(len(sample))
         looks = number[landmarks.observed] >= 0
         of, by = number[landmarks.observed[looks]], landmarks.observed_by[looks]
@@ -142,7 +143,7 @@ class Forecast:
     def _share_found_again(self, landmarks: Landmarks) -> float:
         """Landmarks that a keyframe saw, over those of the sample that it could have seen; the median keyframe's."""
         count = len(landmarks.frame_names)
-        sample = np.unique(np.linspace(0, count - 1, CALIBRATION_FRAMES).astype(int))
+        sample = evenly_spaced(count, CALIBRATION_FRAMES)
         seen = np.bincount(landmarks.observed_by, minlength=count)
         rotations = Rotation.from_quat(landmarks.frame_quats_xyzw)
         could = [self.found(landmarks.frame_positions[k], rotations[[k]])[0][0] for k in sample]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -18,7 +17,6 @@ from campose_core.doctor.map_links import (
     Seconds,
     Stretch,
     WeakLink,
-    median_depth,
     open_loops,
     thin_stretches,
     weak_links,
@@ -40,6 +38,7 @@ from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.scene import Scene
 from campose_core.scene_floor import walkable_of
 from campose_core.sfm.registration import SfmPoses
+from campose_core.sfm.report import MapReport
 from campose_core.walkable import WalkableMap
 
 FORMAT = 1
@@ -58,7 +57,7 @@ class Diagnosis:
     state: str
     walkable: WalkableMap | None = None
     landmarks: Landmarks | None = None
-    report: dict[str, Any] = field(default_factory=dict)
+    report: MapReport = MapReport()
     pictures: dict[str, dict[str, int]] = field(default_factory=dict)
     posed: int = 0
     missing: tuple[MissingStretch, ...] = ()
@@ -90,8 +89,8 @@ class Diagnosis:
                     "extracted": len(self.scene.frames),
                     "posed": self.posed,
                     "keyframes": len(names),
-                    "keyframes_left_out": dict(self.report.get("keyframes_left_out") or {}),
-                    "models": model_sizes(self.report),
+                    "keyframes_left_out": dict(self.report.keyframes_left_out or {}),
+                    "models": self.report.model_sizes,
                     "poor_pictures": self.pictures,
                 },
                 "coverage": None if self.coverage is None else _coverage_dict(self.coverage),
@@ -100,7 +99,7 @@ class Diagnosis:
                 "thin_stretches": [_stretch_dict(stretch, names) for stretch in self.thin],
                 "missing": [_missing_dict(stretch) for stretch in self.missing],
                 "health": self.health,
-                "held_out": self.report.get("held_out"),
+                "held_out": None if self.report.held_out is None else asdict(self.report.held_out),
                 "record_next": [asdict(entry) for entry in self.record_next],
             }
         )
@@ -125,7 +124,7 @@ def diagnose(scene: Scene) -> Diagnosis:
         poses = {name: scene.alignment.map_from_sfm.transform_pose(pose) for name, pose in poses.items()}
     seconds = seconds_of(scene, landmarks)
     sight = LinesOfSight(walkable.floor, landmarks) if aligned and walkable is not None else None
-    missing = missing_stretches(scene, poses, median_depth(landmarks))
+    missing = missing_stretches(scene, poses, landmarks.median_depth)
     links = weak_links(landmarks)
     loops = open_loops(landmarks, seconds, lambda a, b: sight is not None and sight.between(a, b))
     thin = thin_stretches(landmarks, seconds)
@@ -147,7 +146,7 @@ def diagnose(scene: Scene) -> Diagnosis:
         advice += about_gaps(gaps(coverage, landmarks, floor, rooms), coverage, scene.scale)
         health = health_of(landmarks, scene.alignment, floor)
     return Diagnosis(
-        scene, "aligned" if aligned else "mapped", walkable, landmarks, read_report(scene), {}, len(poses),
+        scene, "aligned" if aligned else "mapped", walkable, landmarks, MapReport.load(scene), {}, len(poses),
         tuple(missing), tuple(links), tuple(loops), tuple(thin), coverage, health, _held_out_text(scene),
         tuple(ranked(advice)),
     )  # fmt: skip
@@ -186,35 +185,11 @@ def seconds_of(scene: Scene, landmarks: Landmarks) -> Seconds:
     return seconds
 
 
-def read_report(scene: Scene) -> dict[str, Any]:
-    """sfm/report.json; empty where an older version left none.
-
-    Raises:
-        MappingError: damaged.
-    """
-    path = scene.sfm_dir / "report.json"
-    if not path.is_file():
-        return {}
-    try:
-        report = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise MappingError(f"{path} is damaged ({error}): run `campose map {scene.path}` again") from error
-    if not isinstance(report, dict):
-        raise MappingError(f"{path} is damaged (no object): run `campose map {scene.path}` again")
-    return report
-
-
 def _held_out_text(scene: Scene) -> str:
     path = scene.sfm_dir / "held_out.npz"
     if scene.alignment is None or not path.is_file():
         return ""
     return HeldOut.load(path).transformed(scene.alignment.map_from_sfm).summary(scene.scale)
-
-
-def model_sizes(report: dict[str, Any]) -> list[int]:
-    """Keyframes of the pieces that reconstruction fell into, the largest first; all but that one were left out."""
-    sizes = [report.get("registered"), *report.get("other_models", [])]
-    return sorted((int(size) for size in sizes if size), reverse=True)
 
 
 def _coverage_dict(coverage: Coverage) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from campose_core.floor import FloorMap
 from campose_core.geometry import Array
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.snap_targets import Mask
+from campose_core.statistics import evenly_spaced
 
 RAYS = 360  # bearings around a place
 SURFACE_M = 0.3  # landmarks lie on what hides others, and errors of map and plan add to that
@@ -30,7 +31,7 @@ class LinesOfSight:
     def __init__(self, floor: FloorMap, landmarks: Landmarks) -> None:
         self._floor = floor
         self.walls: Mask = floor.occupied & (looked_across(floor, landmarks) < LOOKED_ACROSS)
-        sight = landmarks.xyz[landmarks.observed] - landmarks.frame_positions[landmarks.observed_by]
+        sight = landmarks.sights
         reach = REACH * float(np.percentile(np.linalg.norm(sight, axis=1), 95)) / floor.resolution if len(sight) else 0
         self._steps = np.arange(0.5, max(1.0, min(np.hypot(*floor.shape), reach)))  # in cells
         bearings = 2 * np.pi * np.arange(RAYS) / RAYS - floor.origin[2]
@@ -70,7 +71,7 @@ class LinesOfSight:
 
 def looked_across(floor: FloorMap, landmarks: Landmarks) -> NDArray[np.int64]:
     """How often (rows, cols) keyframes saw a landmark across each cell; a sample of their looks."""
-    pick = np.linspace(0, len(landmarks.observed) - 1, min(SAMPLED_LOOKS, len(landmarks.observed))).astype(int)
+    pick = evenly_spaced(len(landmarks.observed), SAMPLED_LOOKS)
     start = landmarks.frame_positions[landmarks.observed_by[pick], :2]
     offset = landmarks.xyz[landmarks.observed[pick], :2] - start
     length = np.maximum(np.hypot(*offset.T), 1e-9)

@@ -90,7 +90,7 @@ def open_loops(landmarks: Landmarks, seconds: Seconds, separated: Callable[[Arra
 
     separated: whether something stands between two positions (3,), so that the views are of two places.
     """
-    depth = median_depth(landmarks)
+    depth = landmarks.median_depth
     ahead = Rotation.from_quat(landmarks.frame_quats_xyzw).apply([0.0, 0.0, 1.0])
     views = cKDTree(np.hstack([landmarks.frame_positions, depth * ahead]))
     near = views.query_pairs(SAME_VIEW * depth, output_type="ndarray")
@@ -187,8 +187,3 @@ def _link(sees: Any, part: NDArray[np.intp]) -> WeakLink:
         mine, theirs = common[:, inside].sum(axis=1).A1, common[:, ~inside].sum(axis=1).A1
         common = common[np.flatnonzero((mine > 0) & (theirs > 0))]
     return WeakLink(landmarks, tuple(gone) if len(gone) <= WEAK_KEYFRAMES else (), border, part)
-
-
-def median_depth(landmarks: Landmarks) -> float:
-    sight = landmarks.xyz[landmarks.observed] - landmarks.frame_positions[landmarks.observed_by]
-    return float(np.median(np.linalg.norm(sight, axis=1))) if len(sight) else 1.0

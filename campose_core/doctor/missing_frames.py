@@ -20,6 +20,7 @@ from campose_core.capture.image_codec import PILLOW_ERRORS
 from campose_core.features.sift import SiftExtractor
 from campose_core.geometry import Pose, pose_error
 from campose_core.scene import Scene, SceneFrame
+from campose_core.statistics import evenly_spaced
 
 PICTURES = 9  # looked at in each stretch
 COMPARED = 40  # pictures with a place, of each recording
@@ -162,7 +163,7 @@ def _runs(missing: Sequence[bool]) -> list[list[int]]:
 def _sample(frames: Sequence[SceneFrame], count: int) -> list[SceneFrame]:
     if not frames:
         return []
-    return [frames[i] for i in np.unique(np.linspace(0, len(frames) - 1, count).round().astype(int))]
+    return [frames[i] for i in evenly_spaced(len(frames), count)]
 
 
 def _by_picture(facts: PictureFacts | None, usual: PictureFacts | None) -> str:

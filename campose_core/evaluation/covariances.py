@@ -15,6 +15,7 @@ import numpy as np
 from campose_core.errors import TrajectoryError
 from campose_core.files import write_text
 from campose_core.geometry import Array
+from campose_core.statistics import is_covariance
 
 AXES = ("x", "y", "z", "rx", "ry", "rz")
 UPPER = np.triu_indices(6)
@@ -63,11 +64,3 @@ def read_covariances(path: Path) -> dict[int, Array]:
             raise TrajectoryError(f"{path}:{number}: not a covariance: it must be finite and positive definite")
         covariances[stamp_ns] = covariance
     return covariances
-
-
-def is_covariance(matrix: Array) -> bool:
-    """Whether a symmetric matrix is finite and positive definite, whatever the units of its axes."""
-    if not np.isfinite(matrix).all() or not (np.diagonal(matrix) > 0).all():
-        return False
-    sigma = np.sqrt(np.diagonal(matrix))
-    return bool(np.linalg.eigvalsh(matrix / np.outer(sigma, sigma))[0] > 0)

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.stats import chi2
 
 from campose_core.geometry import Array
-from campose_core.localization.calibration import squared_mahalanobis
+from campose_core.statistics import squared_mahalanobis
 
 LEVELS = (0.5, 0.9, 0.99)
 PARTS = {"pose": slice(0, 6), "position": slice(0, 3), "rotation": slice(3, 6)}

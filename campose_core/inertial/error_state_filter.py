@@ -16,6 +16,7 @@ from scipy.spatial.transform import Rotation
 from campose_core.capture.bag.imu import ImuSamples
 from campose_core.errors import CaptureError
 from campose_core.geometry import Array, Pose, pose_difference, skew
+from campose_core.statistics import require_positive
 
 GRAVITY = np.array([0.0, 0.0, -9.80665])  # m/s^2 in the map (standard gravity, CGPM 1901)
 SIZE = 15
@@ -44,9 +45,7 @@ class ImuNoise:
     accel_bias: float = 0.2
 
     def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if not (math.isfinite(value) and value > 0):
-                raise CaptureError(f"the IMU's noise {name} must be positive, got {value!r}")
+        require_positive(CaptureError, **{f"the IMU's noise {name}": value for name, value in vars(self).items()})
 
 
 class ImuState(NamedTuple):

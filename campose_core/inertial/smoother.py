@@ -12,6 +12,7 @@ from campose_core.capture.bag.imu import ImuSamples
 from campose_core.errors import CaptureError
 from campose_core.geometry import Array, Pose, pose_error
 from campose_core.inertial.error_state_filter import SIZE, ImuNoise, ImuState, advance, corrected, start_at
+from campose_core.statistics import evenly_spaced
 
 LEAST_FIXES = 10
 START_SPEED = 1.0  # m/s, one standard deviation: of a body of which one pose is known
@@ -99,7 +100,7 @@ def measured_drift(samples: ImuSamples, fixes: Mapping[int, PoseFix], noise: Imu
     if not fixed:
         return []
     settled = [state for state in fixed if state.stamp_ns - fixed[0].stamp_ns >= SETTLED_S * 1e9]
-    starts = [settled[i] for i in np.unique(np.linspace(0, len(settled) - 1, min(STARTS, len(settled))).astype(int))]
+    starts = [settled[i] for i in evenly_spaced(len(settled), STARTS)]
     used = np.array([state.stamp_ns for state in fixed], dtype=np.int64)
     drifts = []
     for seconds in HORIZONS_S:

@@ -13,6 +13,7 @@ from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
 from campose_core.geometry import Array, Pose
+from campose_core.landmark_map.grouped import Grouped
 from campose_core.landmark_map.landmarks import Landmarks
 
 Indices = NDArray[np.intp]
@@ -25,12 +26,11 @@ class Keyframes:
 
     def __init__(self, landmarks: Landmarks) -> None:
         frames, points = len(landmarks.frame_names), len(landmarks.xyz)
-        self._seen = _Rows(landmarks.observed_by, landmarks.observed, frames)
-        self._seers = _Rows(landmarks.observed, landmarks.observed_by, points)
-        distances = landmarks.xyz[landmarks.observed] - landmarks.frame_positions[landmarks.observed_by]
-        self._depth = float(np.median(np.linalg.norm(distances, axis=1))) if len(distances) else 1.0
+        self._seen = Grouped(landmarks.observed_by, landmarks.observed, frames)
+        self._seers = Grouped(landmarks.observed, landmarks.observed_by, points)
+        self._depth = landmarks.median_depth
         rotations = Rotation.from_quat(np.array(landmarks.frame_quats_xyzw))
-        self._tree = cKDTree(self._view(landmarks.frame_positions, rotations))
+        self._tree = cKDTree(views(landmarks.frame_positions, rotations, self._depth))
 
     def __len__(self) -> int:
         return len(self._seen)
@@ -49,31 +49,18 @@ class Keyframes:
     def near(self, map_from_cam: Pose, count: int) -> Indices:
         """Up to `count` keyframes that look at the same from near by, the nearest first; none where none does.
 
-        Two views differ by the distance of the cameras and of the points they look at, at the map's median depth d:
-        sqrt(distance^2 + (2 d sin(angle / 2))^2). Up to d they may show the same: d metres aside, or 60 degrees turned.
+        Views that lie less than the median depth apart may show the same, see `views`.
         """
-        view = self._view(map_from_cam.translation[None], Rotation.from_quat(map_from_cam.quat_xyzw[None]))[0]
+        rotation = Rotation.from_quat(map_from_cam.quat_xyzw[None])
+        view = views(map_from_cam.translation[None], rotation, self._depth)[0]
         distances, rows = self._tree.query(view, k=range(1, min(count, len(self)) + 1))
         return np.asarray(rows, dtype=np.intp)[np.asarray(distances) < self._depth]
 
-    def _view(self, positions: Array, rotations: Rotation) -> Array:
-        """Views (N, 6), the distance between which is that of `near`."""
-        return np.hstack([positions, self._depth * rotations.apply([0.0, 0.0, 1.0])])
 
+def views(positions: Array, rotations: Rotation, depth: float) -> Array:
+    """Return views (N, 6) of N cameras, of world_from_cam: Euclidean distance tells how much two of them differ.
 
-class _Rows:
-    """Values grouped by key in one flat array (CSR): the values of key k are values[starts[k] : starts[k + 1]]."""
-
-    def __init__(self, keys: NDArray[np.int32], values: NDArray[np.int32], count: int) -> None:
-        self._values = values[np.argsort(keys, kind="stable")]
-        self._starts = np.concatenate([[0], np.cumsum(np.bincount(keys, minlength=count))])
-
-    def __len__(self) -> int:
-        return len(self._starts) - 1
-
-    def of(self, keys: Sequence[int] | NDArray[np.integer]) -> NDArray[np.int32]:
-        """The values of all these keys, one after the other."""
-        rows = np.asarray(keys, dtype=np.intp)
-        lengths = self._starts[rows + 1] - self._starts[rows]
-        offsets = np.cumsum(lengths) - lengths
-        return self._values[np.arange(lengths.sum()) + np.repeat(self._starts[rows] - offsets, lengths)]
+    Two views differ by the distance of the cameras and of the points they look at, at the map's median depth d:
+    sqrt(distance^2 + (2 d sin(angle / 2))^2). Up to d they may show the same: d aside, or 60 degrees turned.
+    """
+    return np.hstack([positions, depth * rotations.apply([0.0, 0.0, 1.0])])

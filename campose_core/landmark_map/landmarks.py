@@ -62,6 +62,16 @@ class Landmarks:
         """Pose of keyframe `index`."""
         return Pose.from_quat_xyzw(self.frame_quats_xyzw[index], self.frame_positions[index])
 
+    @property
+    def sights(self) -> Array:
+        """(K, 3), of each observation: from the keyframe to the landmark, in the axes of the frame."""
+        return np.asarray(self.xyz[self.observed] - self.frame_positions[self.observed_by])
+
+    @property
+    def median_depth(self) -> float:
+        """How far away is what keyframes see, in units of the frame: the median of all observations; 1 without any."""
+        return float(np.median(np.linalg.norm(self.sights, axis=1))) if len(self.observed) else 1.0
+
     def transformed(self, map_from_sfm: Similarity) -> Landmarks:
         """The same landmarks and keyframes in another frame."""
         rotations = map_from_sfm.rotation * Rotation.from_quat(self.frame_quats_xyzw)

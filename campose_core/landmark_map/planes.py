@@ -54,7 +54,7 @@ class Plane:
 def surface_points(landmarks: Landmarks, flat: float = FLAT) -> SurfacePoints:
     """Landmarks whose neighbours lie on a plane with them (principal components), with that plane's normal."""
     towards = np.zeros((len(landmarks.xyz), 3))
-    sight = landmarks.frame_positions[landmarks.observed_by] - landmarks.xyz[landmarks.observed]
+    sight = -landmarks.sights
     distance = np.linalg.norm(sight, axis=1)
     for axis in range(3):
         towards[:, axis] = np.bincount(

@@ -13,6 +13,7 @@ from campose_core.features.sift import Float32, ImageFeatures, descriptors_to_un
 from campose_core.geometry import Array, Pose, skew
 from campose_core.landmark_map.colmap import load_pycolmap, to_colmap_camera, to_colmap_pixels
 from campose_core.landmark_map.landmarks import Landmarks
+from campose_core.statistics import robust_sigma
 
 RATIO = 0.8  # Lowe, IJCV 2004: nearest over second nearest descriptor distance
 MAX_REPROJECTION = 4.0 / 640.0  # of the image width
@@ -188,7 +189,7 @@ def covariance_in_world(unit_covariance: Array, cam_from_world: Pose, residuals:
     angle is twice that, hence D (found right against Monte-Carlo). The noise is the robust spread of the residuals.
     With C = -R't: dC = -R'[t]x dphi - R' dt, and a turn dphi of the world in the camera is -R' dphi of the camera.
     """
-    sigma_px = 1.4826 * float(np.nanmedian(np.abs(residuals)))
+    sigma_px = robust_sigma(residuals)
     doubled = np.diag([2.0, 2.0, 2.0, 1.0, 1.0, 1.0])
     world_from_cam = cam_from_world.rotation.as_matrix().T
     jacobian = np.zeros((6, 6))

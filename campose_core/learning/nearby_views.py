@@ -17,6 +17,7 @@ from campose_core.learning.model import to_numbers, to_poses
 from campose_core.learning.preprocess import NetworkInput
 from campose_core.learning.view_synthesis import ViewOptions, moved, random_views, synthesise
 from campose_core.scene import Scene, SceneFrame
+from campose_core.statistics import evenly_spaced
 
 VIEWS = 4  # of each frame
 MOST_FRAMES = 200  # evenly of those there are: their neighbours say the same
@@ -30,7 +31,7 @@ def with_views(
 
     Where a frame has no landmarks, its views are turned on the spot.
     """
-    rows = np.unique(np.linspace(0, len(material) - 1, min(MOST_FRAMES, len(material))).astype(int))
+    rows = evenly_spaced(len(material), MOST_FRAMES)
     chosen = [frames[row] for row in rows]
     pictures = torch.from_numpy(np.array(material.pictures[rows]))
     depth = torch.from_numpy(inverse_depths(scene, chosen, network_input))

@@ -23,6 +23,7 @@ from campose_core.landmark_map.held_out import HeldOut
 from campose_core.progress import say
 from campose_core.robust_similarity import AGREEING_DEG
 from campose_core.scene import Alignment, Scene
+from campose_core.statistics import squared_mahalanobis
 
 LEAST_ERRORS = 10  # fewer tell less than UNCALIBRATED
 TAILS = 8.0  # degrees of freedom of Student's t
@@ -116,8 +117,3 @@ def fit_calibration(errors: Array, covariances: Array) -> CovarianceCalibration:
     ratios = np.quantile(squared, LEVELS) / chi2_6
     factor, floor_m, floor_rad = np.exp(found.x + 0.5 * np.mean(np.log(ratios)))
     return CovarianceCalibration(max(1.0, float(factor)), float(floor_m), float(floor_rad))
-
-
-def squared_mahalanobis(errors: Array, covariances: Array) -> Array:
-    """e' C^-1 e (N,) of errors (N, D) with covariances (N, D, D)."""
-    return np.asarray(np.einsum("ni,ni->n", errors, np.linalg.solve(covariances, errors[:, :, None])[:, :, 0]))

@@ -11,7 +11,8 @@ from campose_core.capture.frame import Recording
 from campose_core.geometry import Array, Pose, covariance_at_lever
 from campose_core.inertial.error_state_filter import ImuNoise, ImuState, advance, corrected, start_at
 from campose_core.inertial.mounting import mounted_imu
-from campose_core.localization.motion import MotionModel, MotionOptions, UncertainPose, checked_covariance
+from campose_core.localization.motion import MotionModel, MotionOptions, UncertainPose
+from campose_core.statistics import checked_covariance
 
 CONTRADICTION = 30.0  # squared Mahalanobis distance of a pose: the filter, not the image, is taken to be wrong
 LONGEST_BLIND_S = 10.0

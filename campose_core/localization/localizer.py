@@ -16,14 +16,15 @@ import numpy as np
 
 from campose_core.camera import Camera
 from campose_core.capture.frame import Frame
-from campose_core.errors import GeometryError, LocalizationError
+from campose_core.errors import LocalizationError
 from campose_core.geometry import Array, Pose, covariance_at_lever, pose_error
 from campose_core.landmark_map.intrinsics import camera_of_image
 from campose_core.localization.estimators.base import Kind, Matches, PoseEstimate, PoseEstimator, PosePrior
 from campose_core.localization.fusion import Fusion
 from campose_core.localization.hypotheses import Hypotheses
-from campose_core.localization.motion import MotionModel, MotionOptions, UncertainPose, checked_covariance
+from campose_core.localization.motion import MotionModel, MotionOptions, UncertainPose
 from campose_core.map_scale import MEASURED, MapScale
+from campose_core.statistics import is_covariance, require_positive
 from campose_core.walkable import WalkableMap
 
 MISSED_INTERVALS = 2.5  # between images, and the camera is silent
@@ -59,9 +60,7 @@ class LocalizerOptions:
     lost_after_s: float = 0.8
 
     def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if not value > 0:
-                raise LocalizationError(f"{name} must be positive, got {value!r}")
+        require_positive(LocalizationError, **vars(self))
 
 
 class LocalizationResult(NamedTuple):
@@ -194,7 +193,7 @@ class Localizer:
         self._take_stamp(frame.stamp_ns, frame.camera_frame)
         started = time.perf_counter()
         estimates = self.estimator.estimate(frame, camera, self._prior(frame.stamp_ns, odom_from_base))
-        usable = [estimate for estimate in estimates if _is_covariance(estimate.covariance)]
+        usable = [estimate for estimate in estimates if is_covariance(estimate.covariance)]
         result = self._judge(frame, [self._at_base(estimate) for estimate in usable])
         matches = usable[0].matches if usable else None
         return self._scaled(result._replace(latency_s=time.perf_counter() - started, matches=matches))
@@ -319,11 +318,3 @@ class Localizer:
 
 def _motion_options(options: LocalizerOptions) -> MotionOptions:
     return MotionOptions(options.max_speed_mps, options.max_turn_rate_radps)
-
-
-def _is_covariance(matrix: Array) -> bool:
-    try:
-        checked_covariance(matrix)
-    except GeometryError:
-        return False
-    return True

@@ -13,8 +13,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from campose_core.errors import GeometryError, LocalizationError
+from campose_core.errors import LocalizationError
 from campose_core.geometry import Array, Pose, covariance_at_lever, rotation_angle
+from campose_core.statistics import checked_covariance, require_positive
 
 
 class UncertainPose(NamedTuple):
@@ -53,29 +54,7 @@ class MotionOptions:
     odometry_floor_rad: float = 0.002
 
     def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if not (math.isfinite(value) and value > 0):
-                raise LocalizationError(f"{name} must be positive, got {value!r}")
-
-
-def checked_covariance(covariance: Array) -> Array:
-    """The covariance, symmetric to the last bit.
-
-    Raises:
-        GeometryError: it is not (6, 6), finite, symmetric and positive definite.
-    """
-    matrix = np.asarray(covariance, dtype=np.float64)
-    if matrix.shape != (6, 6) or not np.isfinite(matrix).all():
-        raise GeometryError(f"a covariance must be 6x6 finite numbers, got shape {matrix.shape}")
-    scale = np.sqrt(np.abs(np.diagonal(matrix)))
-    if not (np.abs(matrix - matrix.T) <= 1e-6 * np.outer(scale, scale)).all():
-        raise GeometryError("a covariance must be symmetric")
-    matrix = 0.5 * (matrix + matrix.T)
-    try:
-        np.linalg.cholesky(matrix)
-    except np.linalg.LinAlgError as error:
-        raise GeometryError("a covariance must be positive definite") from error
-    return matrix
+        require_positive(LocalizationError, **vars(self))
 
 
 def odometry_motion(

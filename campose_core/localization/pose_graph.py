@@ -13,8 +13,9 @@ import numpy as np
 
 from campose_core.errors import LocalizationError
 from campose_core.geometry import Pose, rotation_angle
-from campose_core.localization.motion import UncertainPose, checked_covariance
+from campose_core.localization.motion import UncertainPose
 from campose_core.localization.pose_chain import Bounds, Chain, Errors, Poses, minimised, without_first
+from campose_core.statistics import checked_covariance, require_positive
 
 REJECTED = 0.25  # an estimate of less weight: its error is more than twice the bound
 
@@ -40,9 +41,7 @@ class PoseGraphOptions:
     distrusted_after: int = 8
 
     def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if not (np.isfinite(value) and value > 0):
-                raise LocalizationError(f"{name} must be positive, got {value!r}")
+        require_positive(LocalizationError, **vars(self))
         if self.window < 2:
             raise LocalizationError(f"window must be at least 2, got {self.window!r}")
 

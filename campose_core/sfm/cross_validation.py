@@ -26,6 +26,7 @@ from campose_core.landmark_map.landmarks import Landmarks, landmarks_from_model
 from campose_core.landmark_map.pnp import LandmarkMatcher, solve_pnp
 from campose_core.robust_similarity import align_to_poses
 from campose_core.sfm.rig_constraints import with_partners
+from campose_core.statistics import evenly_spaced
 
 FOLDS = 2  # so many reduced maps, each without other keyframes
 SHARE = 0.2  # of the keyframes of each source, left out of each
@@ -118,7 +119,7 @@ def _find_again(
         return []
     jacobian = error_jacobian(whole_from_rest)
     match = LandmarkMatcher(landmarks)
-    sample = [left_out[i] for i in np.unique(np.linspace(0, len(left_out) - 1, LOCALIZED).round().astype(int))]
+    sample = [left_out[i] for i in evenly_spaced(len(left_out), LOCALIZED)]
     rows = []
     for name in sample:
         image = database.read_image_with_name(name)

@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation
 from campose_core.geometry import Pose, rotation_angle
 from campose_core.rig import Rig, moments
 from campose_core.scene import Scene
+from campose_core.statistics import robust_sigma
 
 LEAST_BASELINE_M = 1e-3  # less is one place
 LEAST_MOMENTS = 3  # with a pose of both cameras, to compare them
@@ -54,7 +55,7 @@ def scale_from_rig(sfm_from_cams: Mapping[str, Pose], rig: Rig, joined: Iterable
         fit = float(np.linalg.norm(truth) * max(np.linalg.norm(measured), 1e-12))
     scale = 0.0 if turns_only else float(np.sum(truth * truth)) / fit
     along = [one @ t / (t @ t) for one, t in zip(each, truth, strict=True) if t @ t > 0]
-    spread = [1.4826 * np.median(np.abs(a - np.median(a))) / max(np.median(a), 1e-12) / np.sqrt(len(a)) for a in along]
+    spread = [robust_sigma(a - np.median(a)) / max(np.median(a), 1e-12) / np.sqrt(len(a)) for a in along]
     off_m = np.linalg.norm(scale * measured - truth, axis=1)
     turns = {c: pose.rotation.inv() * _median_place(poses).rotation for c, (pose, poses) in pairs.items()}
     return RigScale(

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from campose_core.camera import Camera
 from campose_core.progress import say
 from campose_core.scene import Scene
+from campose_core.statistics import evenly_spaced
 from campose_core.update.frame_localization import MapFinder, NewFrame
 
 GUESSED_FIELDS_OF_VIEW_DEG = (45.0, 52.0, 60.0, 68.0, 76.0, 85.0, 95.0)
@@ -30,7 +29,7 @@ def camera_of_recording(
     width, height = camera.width, camera.height
     alike = [m.resized(width, height) for m in mapped.values() if abs(m.width * height - m.height * width) < width]
     guesses = [Camera.from_field_of_view(width, height, degrees) for degrees in GUESSED_FIELDS_OF_VIEW_DEG]
-    sample = [frames[row] for row in np.unique(np.linspace(0, len(frames) - 1, SAMPLE).astype(int))]
+    sample = [frames[row] for row in evenly_spaced(len(frames), SAMPLE)]
 
     def agreeing(candidate: Camera) -> int:
         return sum(len(f.shown) for f in (finder.find(frame, candidate) for frame in sample) if f is not None)

@@ -23,10 +23,12 @@ from campose_core.features.sift import (
 )
 from campose_core.features.vlad import Vlad
 from campose_core.geometry import Array, Pose
+from campose_core.landmark_map.grouped import Grouped
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.landmark_map.pnp import match_nearest, solve_pnp
 from campose_core.progress import track
 from campose_core.scene import Scene, SceneFrame
+from campose_core.statistics import evenly_spaced
 
 SIMILAR, NEAR = 20, 12  # keyframes whose landmarks are looked at: by likeness, and about where a neighbour was found
 NEIGHBOUR_NS = 10**9
@@ -57,7 +59,7 @@ class FoundFrame(NamedTuple):
 def frames_with_features(scene: Scene, frames: Sequence[SceneFrame], detail: Detail) -> list[NewFrame]:
     """In time order, with features as the landmarks have them; of more than MOST_FRAMES as many, evenly spread."""
     ordered = sorted(frames, key=lambda frame: frame.stamp_ns)
-    rows = np.unique(np.linspace(0, len(ordered) - 1, min(len(ordered), MOST_FRAMES)).round().astype(int))
+    rows = evenly_spaced(len(ordered), MOST_FRAMES)
     extract, result = SiftExtractor(detail), []
     for frame in track([ordered[row] for row in rows], "features"):
         with PilImage.open(scene.frame_path(frame)) as file:
@@ -74,9 +76,7 @@ class MapFinder:
         self._landmarks = landmarks
         self._vlad = Vlad(landmarks.vlad_words)
         self._globals = landmarks.frame_globals.astype(np.float32)
-        order = np.argsort(landmarks.observed_by, kind="stable")
-        ends = np.cumsum(np.bincount(landmarks.observed_by, minlength=len(landmarks.frame_names)))
-        self._seen = np.split(landmarks.observed[order], ends[:-1])
+        self._seen = Grouped(landmarks.observed_by, landmarks.observed, len(landmarks.frame_names))
 
     def similar(self, frame: NewFrame, count: int) -> NDArray[np.intp]:
         """The rows of the keyframes that look most like it, the most similar first."""
@@ -94,7 +94,7 @@ class MapFinder:
         if near is not None:
             distances = np.linalg.norm(self._landmarks.frame_positions - near.translation, axis=1)
             rows = np.union1d(rows, np.argsort(distances, kind="stable")[:NEAR])
-        among = np.unique(np.concatenate([self._seen[row] for row in rows])).astype(np.intp)
+        among = np.unique(self._seen.of(rows)).astype(np.intp)
         features = frame.features
         seen, columns = match_nearest(features.descriptors, descriptors_to_unit(self._landmarks.descriptors[among]))
         shown = among[columns]

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from campose_core.camera import Camera
 from campose_core.geometry import pose_error
+from campose_core.landmark_map.covisibility import views
 from campose_core.landmark_map.landmarks import Landmarks
+from campose_core.statistics import evenly_spaced
 from campose_core.update.frame_localization import FoundFrame, MapFinder, NewFrame
-from campose_core.update.landmark_persistence import median_depth
 
 CELLS = (8, 6)  # of the picture, across and down
 FEATURES_A_CELL = 3  # fewer tell nothing
@@ -27,17 +29,17 @@ def choose_keyframes(
     frames: Sequence[NewFrame], found: Mapping[str, FoundFrame], landmarks: Landmarks, camera: Camera
 ) -> list[str]:
     """Frames, in time order, that the map explains poorly, sees from elsewhere, or does not know."""
-    depth = median_depth(landmarks)
+    depth = landmarks.median_depth
     chosen: list[str] = []
     last: NewFrame | None = None
     for frame in frames:
         place = found.get(frame.name)
         if last is not None and _hardly_moved(frame, last, found, depth):
             continue
-        if place is None or explained(frame, place, camera) < EXPLAINED or _is_new_view(place, landmarks, depth):
+        if place is None or explained(frame, place, camera) < EXPLAINED or _is_new_view(place, landmarks):
             chosen.append(frame.name)
             last = frame
-    rows = np.unique(np.linspace(0, len(chosen) - 1, min(len(chosen), MOST_KEYFRAMES)).round().astype(int))
+    rows = evenly_spaced(len(chosen), MOST_KEYFRAMES)
     return [chosen[row] for row in rows]
 
 
@@ -107,16 +109,9 @@ def _hardly_moved(frame: NewFrame, last: NewFrame, found: Mapping[str, FoundFram
     return distance / depth + angle < SPACING
 
 
-def _is_new_view(place: FoundFrame, landmarks: Landmarks, depth: float) -> bool:
-    """By the distance between views of `campose_core.landmark_map.covisibility`."""
-    forward = place.world_from_cam.rotation.apply([0.0, 0.0, 1.0])
-    forwards = _forwards(landmarks)
-    moved = np.linalg.norm(landmarks.frame_positions - place.world_from_cam.translation, axis=1) / depth
-    turned = np.linalg.norm(forwards - forward, axis=1)
-    return bool(np.hypot(moved, turned).min() > NEW_VIEW)
-
-
-def _forwards(landmarks: Landmarks) -> np.ndarray:
-    """The third column of the keyframes' rotations, from their quaternions."""
-    x, y, z, w = landmarks.frame_quats_xyzw.T
-    return np.stack([2 * (x * z + y * w), 2 * (y * z - x * w), 1 - 2 * (x * x + y * y)], axis=1)
+def _is_new_view(place: FoundFrame, landmarks: Landmarks) -> bool:
+    depth = landmarks.median_depth
+    mapped = views(landmarks.frame_positions, Rotation.from_quat(landmarks.frame_quats_xyzw), depth)
+    here = place.world_from_cam
+    view = views(here.translation[None], Rotation.from_quat(here.quat_xyzw[None]), depth)
+    return bool(np.linalg.norm(mapped - view, axis=1).min() > NEW_VIEW * depth)

@@ -25,6 +25,7 @@ from scipy.special import betaln, expit, logit
 from campose_core.camera import Camera
 from campose_core.features.sift import ImageFeatures, descriptors_to_unit
 from campose_core.geometry import Array, Pose, pose_error
+from campose_core.landmark_map.grouped import Grouped
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.landmark_map.pnp import nearest_in
 
@@ -85,7 +86,7 @@ def probability_there(landmarks: Landmarks, mapped: Looks, later: Looks) -> Arra
     pooled = evidence.copy()
     if len(looked_at) > 1:
         tree = cKDTree(landmarks.xyz[looked_at])
-        pairs = tree.query_pairs(PIECE * median_depth(landmarks), output_type="ndarray")
+        pairs = tree.query_pairs(PIECE * landmarks.median_depth, output_type="ndarray")
         first, second = looked_at[np.concatenate([pairs, pairs[:, ::-1]]).T]
         count = np.bincount(first, minlength=len(evidence))
         mean = np.bincount(first, weights=evidence[second], minlength=len(evidence)) / np.maximum(count, 1)
@@ -108,12 +109,6 @@ def gone(landmarks: Landmarks, mapped: Looks, later: Looks) -> NDArray[np.bool_]
     return np.asarray((probability_there(landmarks, mapped, later) < GONE) & (later.looks >= LEAST_LOOKS))
 
 
-def median_depth(landmarks: Landmarks) -> float:
-    """Of all observations: the distance from the camera."""
-    offsets = landmarks.xyz[landmarks.observed] - landmarks.frame_positions[landmarks.observed_by]
-    return float(np.median(np.linalg.norm(offsets, axis=1)))
-
-
 def from_other_places(views: Sequence[View], depth: float) -> list[View]:
     """Views, in time order, of which none looks from where the one before did: a camera at rest tells a thing once."""
     chosen: list[View] = []
@@ -131,12 +126,10 @@ class Observer:
 
     def __init__(self, landmarks: Landmarks) -> None:
         self._landmarks = landmarks
-        offsets = landmarks.frame_positions[landmarks.observed_by] - landmarks.xyz[landmarks.observed]
+        offsets = -landmarks.sights
         self._distances = np.linalg.norm(offsets, axis=1)
         self._directions = offsets / np.maximum(self._distances, 1e-12)[:, None]
-        self._order = np.argsort(landmarks.observed, kind="stable")
-        counts = np.bincount(landmarks.observed, minlength=len(landmarks.xyz))
-        self._starts = np.concatenate([[0], np.cumsum(counts)])
+        self._observations = Grouped(landmarks.observed, np.arange(len(landmarks.observed)), len(landmarks.xyz))
 
     def looks(self, views: Sequence[View], usual_rate: float | None = None) -> Looks:
         """Of all these frames together.
@@ -193,10 +186,8 @@ class Observer:
         offsets = position - self._landmarks.xyz[expected]
         distances = np.linalg.norm(offsets, axis=1)
         directions = offsets / np.maximum(distances, 1e-12)[:, None]
-        lengths = self._starts[expected + 1] - self._starts[expected]
-        owner = np.repeat(np.arange(len(expected)), lengths)
-        within = np.arange(len(owner)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        rows = self._order[self._starts[expected][owner] + within]
+        owner = np.repeat(np.arange(len(expected)), self._observations.counts(expected))
+        rows = self._observations.of(expected)
         ratio = distances[owner] / np.maximum(self._distances[rows], 1e-12)
         alike = (np.einsum("nd,nd->n", directions[owner], self._directions[rows]) > SAME_VIEW) & (
             (ratio < SAME_SCALE) & (ratio > 1.0 / SAME_SCALE)

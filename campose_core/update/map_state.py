@@ -22,7 +22,7 @@ from campose_core.sfm.stage_process import run_stage
 from campose_core.update.colmap_growth import grow
 from campose_core.update.frame_localization import FoundFrame, MapFinder, NewFrame
 from campose_core.update.keyframe_selection import choose_keyframes, pairs_to_match
-from campose_core.update.landmark_persistence import Looks, Observer, View, from_other_places, gone, median_depth
+from campose_core.update.landmark_persistence import Looks, Observer, View, from_other_places, gone
 
 STAGE_TIMEOUT_S = 3600.0
 LOOKS = "looks.npz"
@@ -121,7 +121,7 @@ class GrowingMap:
         Also which (N,) of the landmarks those were.
         """
         views = [View(f.features, self.camera, poses[f.name]) for f in frames if f.name in poses]
-        apart = from_other_places(views, median_depth(self.landmarks))
+        apart = from_other_places(views, self.landmarks.median_depth)
         now = Observer(self.landmarks).looks(apart, self.mapped.rate)
         removed = gone(self.landmarks, self.mapped, self.earlier + now)
         model = load_pycolmap().Reconstruction(self.model)

@@ -7,7 +7,7 @@ from scipy.spatial.transform import Rotation
 from campose_core.camera import Camera
 from campose_core.geometry import Pose, pose_error
 from campose_core.landmark_map.pnp import MIN_INLIERS, refine_pnp, solve_pnp
-from campose_core.localization.motion import checked_covariance
+from campose_core.statistics import checked_covariance
 
 CAMERA = Camera("OPENCV", 640, 480, (500.0, 510.0, 322.3, 238.1, -0.1, 0.02, 0.001, -0.002))
 

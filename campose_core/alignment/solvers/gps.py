@@ -11,10 +11,10 @@ from scipy.spatial.transform import Rotation
 
 from campose_core.alignment.evidence import width
 from campose_core.alignment.solvers.level import level_rotation
-from campose_core.alignment.solvers.odometry import MAD
 from campose_core.errors import AlignmentError
 from campose_core.geometry import Array, Similarity
 from campose_core.scene import Alignment
+from campose_core.statistics import robust_sigma
 
 TRIALS = 1000
 LEAST_FIXES = 5
@@ -39,7 +39,7 @@ def align_to_gps(antenna_sfm: Array, antenna_enu: Array, sigma_m: Array, up: Arr
     factor, offset, kept = _robust_similarity(ground, target)
     residual = np.abs(factor * ground + offset - target)[kept]
     claimed = sigma_m[np.isfinite(sigma_m)]
-    sigma = max(float(np.median(claimed)) if len(claimed) else UNKNOWN_M, MAD * float(np.median(residual)))
+    sigma = max(float(np.median(claimed)) if len(claimed) else UNKNOWN_M, robust_sigma(residual))
     across = width(antenna_enu[kept, :2])
     heading_deg = float(np.degrees(np.arctan2(sigma, across)))
     if heading_deg > WORST_HEADING_DEG:
@@ -89,7 +89,7 @@ def _robust_similarity(ground: Array, target: Array) -> tuple[complex, complex, 
     best = int(np.argmin(medians))
     residual = off[best]
     for _ in range(10):
-        kept = residual <= max(3.0 * MAD * float(np.median(residual)), 1e-9)
+        kept = residual <= max(3.0 * robust_sigma(residual), 1e-9)
         p, q = ground[kept] - ground[kept].mean(), target[kept] - target[kept].mean()
         factor = complex(np.sum(q * p.conj()) / np.sum(np.abs(p) ** 2))
         offset = complex(target[kept].mean() - factor * ground[kept].mean())

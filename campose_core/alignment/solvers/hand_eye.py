@@ -14,6 +14,7 @@ from scipy.spatial.transform import Rotation
 
 from campose_core.errors import AlignmentError
 from campose_core.geometry import Array, Pose
+from campose_core.statistics import evenly_spaced, robust_sigma
 
 LARGEST_TURN = np.radians(170.0)  # beyond, the axis of a turn is decided by noise
 LEAST_TURN_DEG = 5.0  # of a motion, half of all in the strides that turn most: with less, noise decides
@@ -66,7 +67,7 @@ def solve_hand_eye(body: tuple[Rotation, Array], camera: tuple[Rotation, Array])
         rotation = _procrustes(b.turns, a.turns, weights)
         off = np.linalg.norm(a.turns - rotation.apply(b.turns), axis=1)
         weights = 1.0 / (1.0 + (off / max(float(np.median(off)), 1e-9) / 3.0) ** 2)  # Cauchy
-    noise = 1.4826 * float(np.median(np.abs(a.turns - rotation.apply(b.turns))))
+    noise = robust_sigma(a.turns - rotation.apply(b.turns))
     scatter, axes = np.linalg.eigh((weights[:, None] * a.turns).T @ a.turns / weights.sum())
     tilt = float(np.sqrt(scatter[1]))
     if tilt > max(SIGMAS * noise, np.radians(LEAST_TILT_DEG)):
@@ -97,7 +98,7 @@ def _motions(rotations: Rotation, positions: Array) -> _Motions:
     starts = [np.arange(count - step) for step in 2 ** np.arange(int(np.log2(max(count - 1, 1))) + 1)]
     i = np.concatenate(starts)
     j = i + np.repeat(2 ** np.arange(len(starts)), [len(one) for one in starts])
-    chosen = np.unique(np.linspace(0, len(i) - 1, min(MOTIONS, len(i))).astype(int))
+    chosen = evenly_spaced(len(i), MOTIONS)
     i, j = i[chosen], j[chosen]
     before = rotations[i].inv()
     return _Motions((before * rotations[j]).as_rotvec(), before.apply(positions[j] - positions[i]))

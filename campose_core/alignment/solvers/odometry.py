@@ -25,11 +25,11 @@ from campose_core.alignment.solvers.level import level_rotation, mean_direction
 from campose_core.errors import AlignmentError
 from campose_core.geometry import Array, Pose, Similarity, rotation_angle
 from campose_core.scene import Alignment
+from campose_core.statistics import robust_sigma
 
 SEGMENT_M = 0.5
 LEAST_SEGMENTS = 4
 UP = np.array([0.0, 0.0, 1.0])
-MAD = 1.4826  # standard deviation of a normal distribution / median absolute deviation
 TUKEY = 4.685  # 95 % as good as least squares where all is normal (Holland and Welsch 1977)
 JUMP = 5.0  # typical steps: what is more is no step of a random walk
 WALK_TO_NOISE = np.geomspace(1e-5, 1e3, 17)  # variance of a step / variance of the noise
@@ -104,7 +104,7 @@ def align_to_odometry(recordings: Sequence[MovedCamera]) -> Alignment:
             "segments": float(len(weights)),
             "slipped": float(len(weights) - kept),
             "scale_percent": 100 * relative / float(np.sqrt(kept)),
-            "tilt_deg": float(MAD * np.median(tilts) / np.sqrt(len(tilts))),
+            "tilt_deg": float(robust_sigma(tilts) / np.sqrt(len(tilts))),
             "median_m": float(np.median(misfit)),
             "median_deg": float(np.median(tilts)),
             "drift_m": float(np.linalg.norm(last.translation - paths[0].o[-1])),
@@ -145,7 +145,7 @@ def _robust_scale(by_sfm: Array, by_odom: Array) -> tuple[float, Array, float]:
     weights = np.ones(len(lengths))
     for _ in range(20):
         off = np.linalg.norm(by_odom - scale * by_sfm, axis=1) / lengths
-        spread = max(MAD * float(np.median(off)), 1e-6)
+        spread = max(robust_sigma(off), 1e-6)
         weights = np.clip(1 - (off / (TUKEY * spread)) ** 2, 0, None) ** 2
         w = weights / lengths**2
         scale = float(np.sum(w[:, None] * by_sfm * by_odom) / np.sum(w[:, None] * by_sfm**2))
@@ -207,7 +207,7 @@ def at_start(values: Array) -> float:
     """
     if len(values) < 3:
         return float(values[0])
-    far = JUMP * max(MAD * float(np.median(np.abs(np.diff(values)))), 1e-9)
+    far = JUMP * max(robust_sigma(np.diff(values)), 1e-9)
     neighbours = np.median([values[:-2], values[1:-1], values[2:]], axis=0)
     smooth = np.concatenate([neighbours[:1], neighbours, neighbours[-1:]])
     calm = np.where(np.abs(values - smooth) > far, smooth, values)

@@ -18,6 +18,7 @@ from campose_core.errors import AlignmentError
 from campose_core.geometry import Array, Pose, Similarity, pose_error, rotation_angle
 from campose_core.robust_similarity import align_to_poses
 from campose_core.scene import Alignment
+from campose_core.statistics import robust_sigma
 from campose_core.trajectory import Stamps, Trajectory
 
 LEAST_FRAMES = 10
@@ -204,7 +205,7 @@ class _Fit:
         bounds[0][0], bounds[1][0] = -SLACK_S, SLACK_S
         bounds[0][7], bounds[1][7] = -1.0, 1.0  # of the logarithm of the scale
         for _ in range(3):
-            scale = max(1.4826 * float(np.median(np.abs(residuals(x)))), 1e-6)
+            scale = max(robust_sigma(residuals(x)), 1e-6)
             x = least_squares(residuals, x, bounds=bounds, loss="cauchy", f_scale=2.0 * scale, x_scale="jac").x
         return unpacked(x)
 

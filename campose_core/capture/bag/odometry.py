@@ -6,12 +6,11 @@ from pathlib import Path
 
 from campose_core.capture.bag.file import is_bag, open_bag
 from campose_core.capture.bag.poses import read_poses
+from campose_core.capture.bag.tf import read_tf
 from campose_core.errors import CaptureError
 from campose_core.geometry import Pose
-from campose_core.ros_messages import pose_of_parts
 from campose_core.trajectory import Trajectory
 
-TOPIC = "/tf_static"
 ODOMETRY = "nav_msgs/msg/Odometry"
 
 
@@ -36,29 +35,17 @@ def camera_odometry(path: Path | str, camera_frame: str) -> Trajectory | None:
 
 
 def read_mounting(path: Path | str, base_frame: str, camera_frame: str) -> Pose:
-    """base_from_camera, over as many static transforms as lie between.
+    """Read base_from_camera, over as many static transforms as lie between.
 
     Raises:
         CaptureError: the bag cannot be read, or its static transforms do not lead from one to the other.
     """
-    parents: dict[str, tuple[str, Pose]] = {}
-    with open_bag(Path(path)) as bag:
-        if TOPIC in {topic.name for topic in bag.topics}:
-            for _, message in bag.messages(TOPIC):
-                if isinstance(message, CaptureError):
-                    raise CaptureError(f"{path}: a message on {TOPIC} is {message}")
-                for link in message.transforms:
-                    pose = pose_of_parts(link.transform.translation, link.transform.rotation)
-                    parents[link.child_frame_id] = (link.header.frame_id, pose)
-    frame, base_from_camera = camera_frame, Pose.identity()
-    for _ in range(len(parents) + 1):
-        if frame == base_frame:
-            return base_from_camera
-        if frame not in parents:
-            break
-        frame, parent_from_frame = parents[frame]
-        base_from_camera = parent_from_frame * base_from_camera
-    known = ", ".join(f"{parent} -> {child}" for child, (parent, _) in parents.items()) or "none"
-    raise CaptureError(
-        f"{path}: no static transform leads from {base_frame} to {camera_frame} ({TOPIC} has {known}): record {TOPIC}"
-    )
+    tree = read_tf(path)
+    base_from_camera = tree.mounting(base_frame.lstrip("/"), camera_frame.lstrip("/"))
+    if base_from_camera is None:
+        known = ", ".join(tree.static_links()) or "none"
+        raise CaptureError(
+            f"{path}: no static transform leads from {base_frame} to {camera_frame} (of those there are {known}): "
+            "record /tf_static"
+        )
+    return base_from_camera
