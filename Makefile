@@ -1,5 +1,5 @@
 # make demo: the main job on a rendered floor. make test: all tests. Both set up .venv first, where it is missing.
-# make search: properties, with other examples each time.
+# make search: properties, with other examples each time. make docs: the reference, into docs/_build.
 # make test-wheels PYTHON=python3.12: the fast ROS tests on the wheels of Kilted; WHEELS=ros: on those of Jazzy.
 PYTHON ?= python3
 VENV := .venv
@@ -8,17 +8,17 @@ WHEELS_VENV := .venv-$(WHEELS)
 BIN := $(VENV)/bin
 DEMO := demo_out
 
-.PHONY: demo test search test-wheels lint clean
+.PHONY: demo test search test-wheels lint docs clean
 .DELETE_ON_ERROR:
 
-$(VENV)/installed: setup.py pyproject.toml
+$(VENV)/installed: setup.py pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys, venv, ensurepip; assert (3, 10) <= sys.version_info[:2]' \
 	  || { echo "needs Python 3.10 or later with venv: apt install python3-venv, or make PYTHON=python3.12 ..."; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	touch $(VENV)/COLCON_IGNORE
 	@echo "installing into $(VENV): several GB, a few minutes"
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[all,dev]'
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[all,dev]'
 	touch $@
 
 demo: $(VENV)/installed
@@ -46,6 +46,9 @@ lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(VENV)/installed
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --jobs 2 docs docs/_build
 
 clean:
 	rm -rf $(VENV) .venv-* $(DEMO)
