@@ -6,18 +6,20 @@ from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 
-from campose_core.alignment.sources.files import frames_with_reference
-from campose_core.alignment.step import AlignRequest, align_scene
+from campose_core.alignment.request import AlignRequest
+from campose_core.alignment.sources.reference import frames_with_reference
+from campose_core.alignment.step import align_scene
 from campose_core.cli.align import add_alignment_arguments, alignment_request
 from campose_core.cli.extract import add_extract_arguments, extract_sources
 from campose_core.cli.map import add_pose_arguments, given_poses
-from campose_core.cli.train import add_train_arguments, kind_by_name, require_training_packages
+from campose_core.cli.train import add_train_arguments, require_training_packages
 from campose_core.errors import FloorError, UsageError
 from campose_core.evaluation.benchmark import benchmark_test_split
 from campose_core.evaluation.table import tables
 from campose_core.floorplan.attach import attach_floor, attach_floor_from_landmarks
 from campose_core.landmark_map.colmap import load_pycolmap
-from campose_core.learning.options import KINDS, TrainOptions
+from campose_core.learning.networks import NETWORKS, kind_of_model
+from campose_core.learning.options import TrainOptions
 from campose_core.learning.split import split
 from campose_core.progress import say
 from campose_core.scene import Scene
@@ -81,8 +83,8 @@ def _model_kind(name: str | None) -> Any:
     """The kind of the model to train, checked before the long work begins."""
     if name is None:
         return None
-    kind = kind_by_name(name)
+    kind = kind_of_model(name)
     if kind is None:
-        raise UsageError(f"--model {name}: begin the name with {', '.join(KINDS)}")
+        raise UsageError(f"--model {name}: begin the name with {', '.join(NETWORKS.names())}")
     require_training_packages()
     return kind

@@ -10,7 +10,8 @@ from jsonargparse import ActionConfigFile, ArgumentParser, Namespace  # type: ig
 
 from campose_core.errors import UsageError
 from campose_core.extras import load_extra
-from campose_core.learning.options import KINDS, TrainOptions
+from campose_core.learning.networks import NETWORKS, kind_of_model
+from campose_core.learning.options import TrainOptions
 from campose_core.scene import Scene
 
 
@@ -19,7 +20,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--model", required=True, metavar="NAME", help="folder below models/; begins with the kind")
     # Its short name, action="config", came with jsonargparse 4.31; Ubuntu 24.04 has 4.27.
     parser.add_argument("--config", action=ActionConfigFile, help="YAML file with any of the options below")
-    parser.add_argument("--kind", choices=KINDS, help="kind of model, where NAME does not begin with it")
+    parser.add_argument("--kind", choices=NETWORKS.names(), help="kind of model, where NAME does not begin with it")
     parser.add_argument("--json", action="store_true", help="print the metrics as JSON")
     add_train_arguments(parser)
 
@@ -35,11 +36,6 @@ def add_train_arguments(parser: ArgumentParser, prefix: str = "") -> None:
             group.add_argument(option, type=types[field.name], default=field.default, help=explained[field.name])
 
 
-def kind_by_name(model: str) -> Any:
-    """The kind that the model's name begins with, else None."""
-    return next((kind for kind in KINDS if model.startswith(kind)), None)
-
-
 def require_training_packages() -> None:
     """Raises MissingDependency before any work where one is not installed."""
     for module in ("torch", "torchvision", "safetensors", "pytorch_lightning"):
@@ -50,9 +46,11 @@ def run(options: Namespace) -> None:
     require_training_packages()
     from campose_core.learning.train import train
 
-    kind = options.kind or kind_by_name(options.model)
+    kind = options.kind or kind_of_model(options.model)
     if kind is None:
-        raise UsageError(f"--model {options.model}: begin the name with {' or '.join(KINDS)}, or give --kind")
+        raise UsageError(
+            f"--model {options.model}: begin the name with {' or '.join(NETWORKS.names())}, or give --kind"
+        )
     names = [f.name for f in dataclasses.fields(TrainOptions) if f.name != "kind"]
     given: dict[str, Any] = {name: options[name] for name in names}
     scene = train(Scene.open(options.scene), options.model, TrainOptions(kind=kind, **given))

@@ -32,7 +32,22 @@ AVERAGES = ("avgpool", "_avg_pooling")
 AUXILIARY = ("aux1", "aux2", "AuxLogits")
 
 
-class Backbone(nn.Module):
+class Encoder(nn.Module):
+    """Pictures, or pairs of them, to features [B, F]; `size` is F.
+
+    The same pictures give the same features: in `eval()` nothing is random.
+    """
+
+    size: int
+
+    def load_weights(self, weights: str) -> None:
+        """Begin with these weights, see `TrainOptions.weights`; random ones stay where there are no others."""
+
+    def keep_early(self, stride: int) -> None:
+        """Leave the first layers as they are, see `TrainOptions.kept_stride`; all are trained where none are worth it."""
+
+
+class Backbone(Encoder):
     """A classification network up to its last layer, with the normalisation of its input.
 
     grid: features are averaged in grid x grid cells of the picture: where things are in it tells most of a pose, and

@@ -30,7 +30,7 @@ from campose_core.capture.frame import Image
 from campose_core.errors import CamposeError, CheckpointError, MissingDependency
 from campose_core.files import replacing, write_bytes, write_text
 from campose_core.geometry import Array, Pose
-from campose_core.learning.model import PoseNet, create_model, is_finite, to_poses
+from campose_core.learning.model import PoseNetwork, create_model, is_finite, to_poses
 from campose_core.learning.options import Architecture
 from campose_core.learning.preprocess import NetworkInput
 from campose_core.learning.validation import Calibration
@@ -47,7 +47,7 @@ class TrainedModel:
     options, metrics: of the training run, for people and reports.
     """
 
-    network: PoseNet
+    network: PoseNetwork
     network_input: NetworkInput
     calibration: Calibration
     options: Mapping[str, Any]

@@ -25,7 +25,7 @@ from campose_core.files import write_bytes
 from campose_core.learning.frame_cache import Pictures
 from campose_core.learning.losses import PoseNumbers
 from campose_core.learning.material import Material
-from campose_core.learning.model import PoseNet, to_numbers
+from campose_core.learning.model import PoseNetwork, to_numbers
 from campose_core.learning.options import TrainOptions
 from campose_core.learning.principal import fit_components
 from campose_core.learning.samples import Inputs, PictureSamples
@@ -51,7 +51,7 @@ class FeatureSamples:
 
 
 def feature_samples(
-    cache: Path, network: PoseNet, material: Material, pictures: PictureSamples, options: TrainOptions
+    cache: Path, network: PoseNetwork, material: Material, pictures: PictureSamples, options: TrainOptions
 ) -> FeatureSamples:
     """From the folder `cache`, or computed and put there. Also sets the principal components of the network's head,
     unless these came with weights to start from."""
@@ -69,7 +69,7 @@ def feature_samples(
 
 
 def _computed(
-    network: PoseNet, material: Material, pictures: PictureSamples, options: TrainOptions
+    network: PoseNetwork, material: Material, pictures: PictureSamples, options: TrainOptions
 ) -> dict[str, Tensor]:
     """components [V + 1, N, K], position and rotation of their views; axes and offset of components found anew."""
     head, backbone, found = network.head, network.backbone, dict[str, Tensor]()
@@ -116,7 +116,7 @@ class _View:
         return picture_bhw3
 
 
-def features_of(cache: Path, network: PoseNet, pictures: Pictures, description: str) -> Tensor:
+def features_of(cache: Path, network: PoseNetwork, pictures: Pictures, description: str) -> Tensor:
     """What the layers of the head see of pictures [N, S, S, 3], with a frozen backbone: [N, K].
 
     From the folder `cache`, or computed and put there.
@@ -162,7 +162,7 @@ def _run(
     return torch.cat(found)
 
 
-def _key(network: PoseNet, material: Material, camera: Camera, options: TrainOptions) -> str:
+def _key(network: PoseNetwork, material: Material, camera: Camera, options: TrainOptions) -> str:
     digest = hashlib.blake2b(digest_size=10)
     for array in (material.pictures, material.inverse_depth):
         digest.update(np.ascontiguousarray(array).data)

@@ -1,10 +1,4 @@
-"""Pose networks: an image in, a position, a rotation and the error to expect out.
-
-PoseNet: Kendall and Cipolla, "Geometric loss functions for camera pose regression with deep learning", CVPR 2017.
-MapNet: Brahmbhatt et al., "Geometry-aware learning of maps for camera localization", CVPR 2018. It is the network of
-PoseNet; what it adds is in training: tuples of frames, and a loss on their relative poses. So is Linear-PoseNet, with
-one linear layer on principal components of the features, solved in closed form (linear_posenet.py).
-"""
+"""Pose networks: an image in, a position, a rotation and the error to expect out."""
 
 from __future__ import annotations
 
@@ -17,25 +11,20 @@ from torch import Tensor, nn
 
 from campose_core.errors import LearningError
 from campose_core.geometry import Pose
-from campose_core.learning.backbone import Backbone
+from campose_core.learning.backbone import Encoder
 from campose_core.learning.head import Anchored, PoseHead
-from campose_core.learning.kinds.menet import PairEncoder
 from campose_core.learning.losses import PoseNumbers
-from campose_core.learning.networks import MENET
-from campose_core.learning.options import KINDS, Architecture
+from campose_core.learning.networks import NETWORKS
+from campose_core.learning.options import Architecture
 
 
-class PoseNet(nn.Module):
-    """A backbone and a head. MeNet has the same head on an encoder of two images, and its poses are relative."""
+class PoseNetwork(nn.Module):
+    """A backbone, which the kind chooses, and a head. MeNet's backbone takes two images, and its poses are relative."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         self.architecture = architecture
-        self.backbone: Backbone | PairEncoder
-        if architecture.backbone == MENET:
-            self.backbone = PairEncoder(architecture.image_size)
-        else:
-            self.backbone = Backbone(architecture.backbone, architecture.image_size, architecture.grid)
+        self.backbone: Encoder = NETWORKS.load(architecture.kind)().encoder(architecture)
         self.head = PoseHead(self.backbone.size, architecture)
 
     def forward(self, image: Tensor) -> PoseNumbers:
@@ -48,17 +37,15 @@ class PoseNet(nn.Module):
         return anchored
 
 
-def create_model(architecture: Architecture) -> PoseNet:
+def create_model(architecture: Architecture) -> PoseNetwork:
     """The network with random weights.
 
     Raises:
         LearningError: no such model or backbone, or sizes that make no network.
     """
-    if architecture.kind not in KINDS:
-        raise LearningError(f"no kind of model {architecture.kind!r}; there is {', '.join(KINDS)}")
     if not 1 <= architecture.linear_layers <= 3 or architecture.hidden < 1 or not 0 <= architecture.dropout < 1:
         raise LearningError(f"a head needs 1 to 3 linear layers and a dropout of 0 to 1, got {architecture}")
-    return PoseNet(architecture)
+    return PoseNetwork(architecture)
 
 
 def to_poses(numbers: PoseNumbers) -> list[Pose]:

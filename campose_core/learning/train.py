@@ -14,7 +14,6 @@ import hashlib
 import json
 import re
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,12 +24,10 @@ from torch import Tensor
 
 from campose_core.errors import LearningError
 from campose_core.geometry import Pose
-from campose_core.learning.backbone import Backbone
 from campose_core.learning.checkpoint import DESCRIPTION, TrainedModel, load, save
 from campose_core.learning.features import FeatureSamples, feature_samples, features_of
 from campose_core.learning.floor_loss import FloorDistance
 from campose_core.learning.head import count_anchors
-from campose_core.learning.kinds import linear
 from campose_core.learning.losses import PoseNumbers
 from campose_core.learning.material import (
     Material,
@@ -38,15 +35,13 @@ from campose_core.learning.material import (
     joined,
     material_of_splits,
     ordered_frames,
-    pair_rows,
-    tuple_rows,
 )
-from campose_core.learning.model import PoseNet, create_model, to_numbers
+from campose_core.learning.model import PoseNetwork, create_model, to_numbers
 from campose_core.learning.module import VALIDATION_BATCH, PoseTraining
 from campose_core.learning.nearby_views import with_views
 from campose_core.learning.options import TrainOptions
 from campose_core.learning.preprocess import NetworkInput
-from campose_core.learning.samples import PairSamples, PictureSamples, Samples
+from campose_core.learning.samples import PictureSamples, Samples
 from campose_core.learning.trainer import fit
 from campose_core.learning.unlabelled import unlabelled_material
 from campose_core.learning.validation import Residuals
@@ -81,7 +76,7 @@ def train(scene: Scene, name: str, options: TrainOptions) -> Scene:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)
         run_ = _Run(scene, options)
-        if options.kind == "linear":
+        if options.network.in_closed_form:
             best, metrics_csv, writes = *run_.solve(), True
         else:
             best, metrics_csv, writes = run_.fit(name, state_path, _digest(scene, step, options))
@@ -104,16 +99,17 @@ class _Run:
 
     def __init__(self, scene: Scene, options: TrainOptions) -> None:
         self._scene, self._options, self._started = scene, options, time.monotonic()
+        self._kind = options.network
         splits = [frames_of_split(scene, "train"), frames_of_split(scene, "val"), ordered_frames(scene, "test")]
         self._input = NetworkInput.covering(scene.cameras[splits[0][0].camera], options.image_size)
         if len(splits[0]) < 2:
             raise LearningError(f"{scene.path}: a network needs at least two frames to learn from, there is one")
-        self._rows = self._rows_of([frame.source for frame in splits[0]])
+        self._rows = self._kind.rows([frame.source for frame in splits[0]], options)
         self._network = self._new_network(splits[0])
         with_depth = options.views > 0 and options.view_shift_m > 0
         self._material, self._val, self._test = material_of_splits(scene, splits, self._input, with_depth)
         if not options.start_from:
-            self._set_unit()
+            self._kind.set_unit(self._network.head, self._material.poses, self._rows, options)
         self._unlabelled_rows: Tensor | None = None
         if options.unlabelled:
             self._take_in_unlabelled()
@@ -137,7 +133,7 @@ class _Run:
         return {**record.best, "seconds": record.seconds}, record.metrics_csv(), writes
 
     def solve(self) -> tuple[dict[str, float], str]:
-        """Linear-PoseNet: in closed form."""
+        """In closed form: the same figures and history."""
         samples, head = self._samples(), self._network.head
         assert isinstance(samples, FeatureSamples)
         inputs, poses = self._judging(self._val, "validation frames")
@@ -147,16 +143,16 @@ class _Run:
                 return Residuals.of(head.from_components(inputs).best(), poses, "of the closed form")
 
         label = samples.label_vn.view(samples.label_vn.position[..., 0].numel())
-        ridge = linear.fit(head, samples.components_vnk.flatten(0, 1), label, lambda: residuals().score)
+        figures = self._kind.solve(head, samples.components_vnk.flatten(0, 1), label, lambda: residuals().score)
         found, seconds = residuals(), time.monotonic() - self._started
-        best = {"val_median_m": found.median_m, "val_median_deg": found.median_deg, "ridge": ridge, "seconds": seconds}
+        best = {"val_median_m": found.median_m, "val_median_deg": found.median_deg, **figures, "seconds": seconds}
         return best, METRICS_OF_CLOSED_FORM + f"1,{found.median_m:.6g},{found.median_deg:.6g},{seconds:.6g}\n"
 
     def finished(self, best: Mapping[str, float]) -> TrainedModel:
         """The network as it stands, with the covariance that unseen frames show."""
         use_test = len(self._judged_rows(self._test)) >= 2
         judged = self._test if use_test else self._val
-        if self._options.kind != "menet":
+        if not self._kind.relative:
             frames = ordered_frames(self._scene, "test" if use_test else "val")
             judged = with_views(self._scene, frames, judged, self._input, self._options.seed)
         inputs, poses = self._judging(judged, "frames that calibrate the covariance")
@@ -171,7 +167,7 @@ class _Run:
         metrics = {**best, "total_seconds": time.monotonic() - self._started, **counts, **sizes}
         return TrainedModel(self._network.eval(), self._input, calibration, self._options.to_dict(), metrics)
 
-    def _new_network(self, frames: Sequence[SceneFrame]) -> PoseNet:
+    def _new_network(self, frames: Sequence[SceneFrame]) -> PoseNetwork:
         options = self._options
         if options.start_from:
             start = load(self._scene.models_dir / options.start_from)
@@ -183,61 +179,34 @@ class _Run:
         label = to_numbers([frame.map_from_cam for frame in frames if frame.map_from_cam is not None])
         most = max(1, min(architecture.anchors, len(frames) // FRAMES_AN_ANCHOR))
         network = create_model(replace(architecture, anchors=count_anchors(label, most, options.seed)))
-        if isinstance(network.backbone, Backbone):
-            network.backbone.load_weights(options.weights)
+        network.backbone.load_weights(options.weights)
         return network
-
-    def _rows_of(self, sources: Sequence[str]) -> Tensor:
-        options = self._options
-        return (
-            pair_rows(sources, options.tuple_skip, options.both_ways)
-            if options.kind == "menet"
-            else tuple_rows(sources, options.tuple_offsets)
-        )
-
-    def _set_unit(self) -> None:
-        poses = self._material.poses
-        if self._options.kind == "menet":
-            pairs = [poses[a].inverse() * poses[b] for a, b in self._rows.tolist()]
-            self._network.head.set_motions(np.array([pair.translation for pair in pairs]))
-        else:
-            self._network.head.set_poses(to_numbers(poses), self._options.seed)
 
     def _samples(self) -> Samples:
         options = self._options
         pictures = PictureSamples(self._material, self._input.camera, options)
-        if options.kind == "menet":
-            return PairSamples(pictures)
         if options.trains_backbone:
-            if isinstance(self._network.backbone, Backbone) and options.keeps_early_layers:
+            if options.keeps_early_layers:
                 self._network.backbone.keep_early(options.kept_stride)
-            return pictures
+            return self._kind.samples(pictures)
         self._network.backbone.requires_grad_(False)
         return feature_samples(self._scene.path / "cache", self._network, self._material, pictures, options)
 
     def _judging(self, material: Material, description: str) -> tuple[Tensor, Sequence[Pose]]:
         """Inputs of the network, or of the head where the backbone is frozen, and the poses they should give."""
-        if self._options.kind == "menet":
-            rows = self._judged_rows(material)
-            if len(rows) == 0:
-                raise LearningError(f"{self._scene.path}: menet is judged by pairs: no recording has two {description}")
-            pairs = [material.poses[a].inverse() * material.poses[b] for a, b in rows.tolist()]
-            return torch.from_numpy(material.pictures[rows.numpy()]), pairs
+        rows = self._judged_rows(material)
+        if len(rows) == 0:
+            raise LearningError(
+                f"{self._scene.path}: {self._options.kind} is judged by pairs: no recording has two {description}"
+            )
+        poses = self._kind.answers(material.poses, rows)
         if self._options.trains_backbone:
-            return torch.from_numpy(np.array(material.pictures)), material.poses
+            return torch.from_numpy(np.array(material.pictures[rows.numpy()])), poses
         cache = self._scene.path / "cache"
-        return features_of(cache, self._network, material.pictures, description), material.poses
+        return features_of(cache, self._network, material.pictures, description), poses
 
     def _judged_rows(self, material: Material) -> Tensor:
-        """Single frames, or for menet the pairs of those recordings that have any."""
-        every, counts = torch.arange(len(material)), Counter(material.sources)
-        if self._options.kind != "menet":
-            return every
-        paired = [index for index, source in enumerate(material.sources) if counts[source] > 1]
-        if not paired:
-            return every[:0]
-        sources, options = [material.sources[index] for index in paired], self._options
-        return every[paired][pair_rows(sources, options.tuple_skip, options.both_ways)]
+        return self._kind.judged_rows(material.sources, self._options)
 
     def _predict(self, inputs: Tensor) -> PoseNumbers:
         network = self._network.eval()
@@ -248,7 +217,7 @@ class _Run:
         labelled, options = self._material, self._options
         others = [unlabelled_material(self._scene, path, self._input) for path in options.unlabelled]
         self._material = joined([labelled, *others])
-        rows = tuple_rows(self._material.sources[len(labelled) :], options.tuple_offsets)
+        rows = self._kind.rows(self._material.sources[len(labelled) :], options)
         self._unlabelled_rows = rows + len(labelled)
 
 

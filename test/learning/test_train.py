@@ -361,9 +361,9 @@ def test_command_line_takes_a_preset_and_refuses_strange_keys(tmp_path, scene, c
 
 @pytest.mark.parametrize(("name", "kind"), [("mapnet+", "mapnet+"), ("mapnet-far", "mapnet"), ("linear2", "linear")])
 def test_a_name_tells_its_kind(scene, capsys, name, kind):
-    from campose_core.cli.train import kind_by_name
+    from campose_core.learning.networks import kind_of_model
 
-    assert kind_by_name(name) == kind
+    assert kind_of_model(name) == kind
 
 
 def test_there_are_presets():
@@ -376,7 +376,8 @@ def test_presets_are_valid(preset):
 
     from jsonargparse import ArgumentParser
 
-    from campose_core.cli.train import add_arguments, kind_by_name
+    from campose_core.cli.train import add_arguments
+    from campose_core.learning.networks import kind_of_model
     from campose_core.learning.options import TrainOptions
 
     parser = ArgumentParser()
@@ -388,4 +389,4 @@ def test_presets_are_valid(preset):
     options = parser.parse_args(given)
     assert all(options[key] == value for key, value in fields.items())
     names = [field.name for field in dataclasses.fields(TrainOptions) if field.name != "kind"]
-    TrainOptions(kind=options.kind or kind_by_name(options.model), **{name: options[name] for name in names})
+    TrainOptions(kind=options.kind or kind_of_model(options.model), **{name: options[name] for name in names})

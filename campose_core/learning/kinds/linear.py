@@ -12,11 +12,38 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from campose_core.errors import LearningError
 from campose_core.learning.head import PoseHead
+from campose_core.learning.kinds.base import NetworkKind
 from campose_core.learning.losses import PoseNumbers
+from campose_core.learning.options import Architecture, TrainOptions
 from campose_core.learning.rotations import columns_of_rotation
 
 RIDGES = tuple(10.0**exponent for exponent in (-4.0, -3.5, -3.0, -2.5, -2.0, -1.5, -1.0, -0.5, 0.0))
+
+
+class LinearPoseNet(NetworkKind):
+    """A frozen backbone and one linear layer."""
+
+    in_closed_form = True
+
+    def check(self, options: TrainOptions) -> None:
+        super().check(options)
+        if not options.components:
+            raise LearningError("linear regresses on principal components: components must be at least 1")
+
+    def trains_backbone(self, options: TrainOptions) -> bool:
+        return False
+
+    def architecture(self, options: TrainOptions) -> Architecture:
+        return Architecture(
+            options.kind, options.backbone, options.grid, options.components, options.image_size, 1, 1, 1, 0.0
+        )
+
+    def solve(
+        self, head: PoseHead, components_nk: Tensor, label: PoseNumbers, score: Callable[[], float]
+    ) -> dict[str, float]:
+        return {"ridge": fit(head, components_nk, label, score)}
 
 
 def fit(head: PoseHead, components_nk: Tensor, label: PoseNumbers, score: Callable[[], float]) -> float:

@@ -5,10 +5,22 @@ Section III of the paper; the sizes of the convolutions are those of its authors
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from campose_core.errors import LearningError
+from campose_core.geometry import Pose
+from campose_core.learning.backbone import Encoder
+from campose_core.learning.head import PoseHead
+from campose_core.learning.kinds.base import NetworkKind
+from campose_core.learning.material import pair_rows
+from campose_core.learning.networks import MENET
+from campose_core.learning.options import Architecture, TrainOptions
+from campose_core.learning.samples import PairSamples, PictureSamples, Samples
 
 # Channels, kernel, stride of the nine.
 CONVOLUTIONS = (
@@ -17,7 +29,43 @@ CONVOLUTIONS = (
 LEAST_SIZE = 64  # smaller pictures leave nothing after six strides
 
 
-class PairEncoder(nn.Module):
+class MeNet(NetworkKind):
+    """Pairs of frames of one recording; it has no weights to begin with, and none to keep."""
+
+    relative = True
+
+    def trains_backbone(self, options: TrainOptions) -> bool:
+        return True
+
+    def architecture(self, options: TrainOptions) -> Architecture:
+        return Architecture(options.kind, MENET, 1, 0, options.image_size, 2, options.hidden, 1, options.dropout)
+
+    def encoder(self, architecture: Architecture) -> Encoder:
+        return PairEncoder(architecture.image_size)
+
+    def rows(self, sources: Sequence[str], options: TrainOptions) -> Tensor:
+        return pair_rows(sources, options.tuple_skip, options.both_ways)
+
+    def samples(self, pictures: PictureSamples) -> Samples:
+        return PairSamples(pictures)
+
+    def judged_rows(self, sources: Sequence[str], options: TrainOptions) -> Tensor:
+        """The pairs of those recordings that have any."""
+        counts = Counter(sources)
+        paired = [index for index, source in enumerate(sources) if counts[source] > 1]
+        if not paired:
+            return torch.zeros((0, 2), dtype=torch.int64)
+        return torch.tensor(paired)[self.rows([sources[index] for index in paired], options)]
+
+    def answers(self, poses: Sequence[Pose], rows: Tensor) -> Sequence[Pose]:
+        """first_from_second of each pair."""
+        return [poses[a].inverse() * poses[b] for a, b in rows.tolist()]
+
+    def set_unit(self, head: PoseHead, poses: Sequence[Pose], rows: Tensor, options: TrainOptions) -> None:
+        head.set_motions(np.array([motion.translation for motion in self.answers(poses, rows)]))
+
+
+class PairEncoder(Encoder):
     """Pairs of pictures -> features. `size` is their number.
 
     Raises:

@@ -10,7 +10,7 @@ from learnable import CAMERA, QUICK, SMALL, make_scene
 from campose_core.geometry import Pose
 from campose_core.learning.features import feature_samples, features_of
 from campose_core.learning.material import Material, frames_of_split, material_of_splits
-from campose_core.learning.model import PoseNet, create_model, to_numbers
+from campose_core.learning.model import PoseNetwork, create_model, to_numbers
 from campose_core.learning.preprocess import NetworkInput
 from campose_core.learning.samples import PictureSamples
 from campose_core.learning.split import SplitOptions
@@ -27,7 +27,7 @@ def material(tmp_path_factory) -> Material:
     return replace(found, inverse_depth=depth, pictures=np.array(found.pictures))
 
 
-def network_of(options=OPTIONS) -> PoseNet:
+def network_of(options=OPTIONS) -> PoseNetwork:
     torch.manual_seed(0)
     return create_model(options.architecture)
 
