@@ -19,24 +19,21 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from campose_core.alignment.evidence import angle_deg, up_of
+from campose_core.alignment.request import AlignRequest
 from campose_core.alignment.selection import gather
-from campose_core.alignment.solvers.distance import scale_of_distance
 from campose_core.alignment.solvers.gps import align_to_gps
 from campose_core.alignment.solvers.gravity import STANDARD_GRAVITY, up_by_gravity
 from campose_core.alignment.solvers.odometry import MovedCamera, align_to_odometry
+from campose_core.alignment.sources.base import MappedScene
+from campose_core.alignment.sources.distance import scale_of_distance
+from campose_core.alignment.sources.table import sources_of
 from campose_core.errors import AlignmentError
-from campose_core.evaluation.pictures import (
-    BLUE,
-    VERMILION,
-    WIDTH_INCHES,
-    corners_to_show,
-    draw_floor,
-    new_figure,
-    png_of,
-)
 from campose_core.files import write_bytes
 from campose_core.floor import FloorMap
 from campose_core.geometry import Array, Pose, Similarity
+from campose_core.plotting.figure import WIDTH_INCHES, new_figure, png_of
+from campose_core.plotting.floor_plan import corners_around, draw_floor
+from campose_core.plotting.palette import BLUE, VERMILION
 from campose_core.robust_similarity import align_to_poses
 from campose_core.scene import Scene
 from campose_core.sfm.registration import SfmPoses
@@ -130,7 +127,7 @@ def picture(mapped: Mapped, odometry: Trajectory) -> bytes:
     known, at = drifted.interpolate(mapped.sfm.stamps_ns)
     pairs = [[t.pose(i) for i in range(len(t))] for t in (mapped.sfm.select(known), at)]
     found = align_to_odometry([MovedCamera(*pairs)]).map_from_sfm
-    (left, bottom), (right, top) = corners_to_show(mapped.truth.positions[:, :2])
+    (left, bottom), (right, top) = corners_around(mapped.truth.positions[:, :2])
     figure = new_figure(WIDTH_INCHES, WIDTH_INCHES * (top - bottom) / (right - left) + 0.9)
     axes = figure.add_subplot()
     if mapped.scene.floor_yaml.is_file():
@@ -174,7 +171,8 @@ def main() -> None:
     print(f"{len(mapped.sfm)} frames, {len(mapped.truth) and mapped.truth.interval_text()}, {SEEDS} draws a row\n")
     print(f"{'':44}{'cm':>9}{'worst':>9}{'deg':>9}{'worst':>9}{'refused':>9}")
     row("the true poses", lambda seed: mapped.errors(exact), 1)
-    gathered = gather(mapped.scene, mapped.poses, ())
+    whole = MappedScene(mapped.scene, AlignRequest())
+    gathered = gather(whole, sources_of(whole))
     for evidence in gathered.evidence:
         if evidence.alignment is not None:
             similarity = evidence.alignment.map_from_sfm

@@ -36,6 +36,19 @@ class Evidence:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, eq=False)
+class Level:
+    """The best known up (3,), unit, in sfm. floor: its height along up in sfm, None where it was not seen.
+
+    method: as people read it. up_deg: standard deviation of up.
+    """
+
+    method: str
+    up: Array
+    up_deg: float
+    floor: float | None = None
+
+
 @dataclass(frozen=True)
 class Check:
     """How a source that was not applied differs from the one that was; None where one of them does not say.

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
-from campose_core.alignment.selection import KINDS, named
-from campose_core.alignment.sources.tracker import TrackerSource
-from campose_core.alignment.step import AlignRequest, align_scene
+from campose_core.alignment.request import AlignRequest, TrackerRequest, kind_and_topic
+from campose_core.alignment.sources.table import recorded_kinds
+from campose_core.alignment.step import align_scene
 from campose_core.errors import AlignmentError, UsageError
 from campose_core.scene import Scene
 
@@ -21,11 +21,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def add_alignment_arguments(parser: ArgumentParser) -> None:
     """The ways to align; `campose build` has the same. Several are compared; none means what the recordings hold."""
+    kinds = "; ".join(f"{kind} ({what})" for kind, what in recorded_kinds().items())
     parser.add_argument(
-        "--from",
-        nargs="+",
-        metavar="KIND[:TOPIC]",
-        help="align by this out of the recordings: " + "; ".join(f"{kind} ({what})" for kind, what in KINDS.items()),
+        "--from", nargs="+", metavar="KIND[:TOPIC]", help=f"align by this out of the recordings: {kinds}"
     )
     parser.add_argument(
         "--reference", type=Path | None, help="TUM file: the camera's pose in the map at the frames' stamps"
@@ -91,10 +89,11 @@ def alignment_request(options: Namespace) -> AlignRequest:
         if options[name] is not None and options.tracker is None:
             raise UsageError(f"--{name.replace('_', '-')} tells about --tracker: leave it out, or give the tracker")
     kinds = tuple(options["from"] or ())
+    known = recorded_kinds()
     for name in kinds:
-        if named(name)[0] not in KINDS:
+        if kind_and_topic(name)[0] not in known:
             raise UsageError(
-                f"--from {name}: choose of {', '.join(KINDS)}, with :TOPIC behind it where there are several"
+                f"--from {name}: choose of {', '.join(known)}, with :TOPIC behind it where there are several"
             )
     for path in (options.reference, options.points, options.markers):
         if path is not None and not path.is_file():
@@ -104,7 +103,7 @@ def alignment_request(options: Namespace) -> AlignRequest:
         if not options.tracker.exists():
             raise AlignmentError(f"{options.tracker}: no such file or folder")
         mounting = None if options.mounting is None else tuple(options.mounting)
-        tracker = TrackerSource(path=options.tracker, topic=options.tracker_topic, mounting=mounting)
+        tracker = TrackerRequest(path=options.tracker, topic=options.tracker_topic, mounting=mounting)
     distance = None
     if options.distance is not None:
         first, second, text = options.distance

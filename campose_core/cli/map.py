@@ -11,6 +11,7 @@ from campose_core.errors import UsageError
 from campose_core.scene import Scene
 from campose_core.sfm.given_poses import GivenPoses
 from campose_core.sfm.pipeline import MAPPERS, MapOptions, map_scene
+from campose_core.sfm.report import MapReport
 from campose_core.sfm.rig_constraints import RIG_USES
 
 
@@ -79,5 +80,4 @@ def run(options: Namespace) -> None:
     )
     scene = map_scene(Scene.open(options.scene), chosen)
     if options.json:
-        report = json.loads((scene.sfm_dir / "report.json").read_text(encoding="utf-8"))
-        print(json.dumps({"scene": str(scene.path), **report}))
+        print(json.dumps({"scene": str(scene.path), **MapReport.load(scene).to_dict()}))

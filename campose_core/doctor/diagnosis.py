@@ -57,7 +57,7 @@ class Diagnosis:
     state: str
     walkable: WalkableMap | None = None
     landmarks: Landmarks | None = None
-    report: MapReport = MapReport()
+    report: MapReport = field(default_factory=MapReport)
     pictures: dict[str, dict[str, int]] = field(default_factory=dict)
     posed: int = 0
     missing: tuple[MissingStretch, ...] = ()

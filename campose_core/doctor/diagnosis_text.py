@@ -6,7 +6,7 @@ from textwrap import shorten
 from typing import Any
 
 from campose_core.doctor.coverage import AT_WALL, DOUBTFUL, FOUND, LOST
-from campose_core.doctor.diagnosis import Diagnosis, model_sizes
+from campose_core.doctor.diagnosis import Diagnosis
 from campose_core.doctor.missing_frames import REASONS, MissingStretch
 from campose_core.map_scale import MapScale
 
@@ -52,7 +52,7 @@ def _headline(diagnosis: Diagnosis) -> str:
     scene = diagnosis.scene
     if diagnosis.landmarks is None:
         return f"{scene.name}: {len(scene.frames)} frames of {len(scene.sources)} recordings"
-    left_out = diagnosis.report.get("keyframes_left_out") or {}
+    left_out = diagnosis.report.keyframes_left_out or {}
     reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.items() if count)
     return (
         f"{scene.name}: {diagnosis.posed} of {len(scene.frames)} frames have a pose; "
@@ -80,7 +80,7 @@ def _coverage(diagnosis: Diagnosis) -> list[str]:
 def _links(diagnosis: Diagnosis) -> list[str]:
     if diagnosis.landmarks is None:
         return []
-    other = model_sizes(diagnosis.report)[1:]
+    other = diagnosis.report.model_sizes[1:]
     left_out = f"of {', '.join(map(str, other[:5]))} keyframes left out"
     apart = [f"{len(other)} other model{'s' * (len(other) > 1)} {left_out}"] if other else []
     found = [

@@ -109,6 +109,12 @@ def model_poses(model: Any) -> dict[str, Pose]:
     return {image.name: from_colmap_pose(image.cam_from_world().inverse()) for image in images}
 
 
+def model_cameras(model: Any) -> dict[str, Camera]:
+    """The camera of each source that has registered images in a Reconstruction."""
+    images = [model.image(image_id) for image_id in model.reg_image_ids()]
+    return {image.name.split("/")[0]: from_colmap_camera(image.camera) for image in images}
+
+
 def adjust(model: Any, refine_rigs: bool = False, tolerance: float = 1e-4) -> None:
     """Bundle adjustment of all that a Reconstruction holds.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,28 @@ from campose_core.geometry import Array, Similarity
 from campose_core.map_scale import MEASURED, MapScale
 
 NOTHING = "held out: nothing, the map is too small or too thin to leave keyframes out"
+
+
+@dataclass(frozen=True)
+class HeldOutReport:
+    """Of the held-out keyframes, how many were found, and how well: in sfm/report.json, where None is null.
+
+    No unit of length is known there yet, so that distances are percent of the median distance of what a keyframe sees.
+    """
+
+    keyframes: int | None = None
+    found: int | None = None
+    median_percent_of_depth: float | None = None
+    median_deg: float | None = None
+
+    def text(self) -> str:
+        """For people."""
+        if not self.keyframes:
+            return NOTHING
+        found = f"held out: {self.found} of {self.keyframes} keyframes found again in a map without them"
+        if self.median_percent_of_depth is None or self.median_deg is None:
+            return found
+        return f"{found}, median {self.median_percent_of_depth:.2f} % of the depth / {self.median_deg:.2f} deg"
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,16 +89,12 @@ class HeldOut:
         off = f"{100 * self.median_position:.2g} cm" if scale.is_known else f"{self.median_position:.2g} {scale.unit}"
         return f"{found}, median {off} / {self.median_deg:.2g} deg"
 
-    def report(self) -> dict[str, Any]:
-        """For report.json: no unit of length is known yet, so distances are percent of the keyframe's depth."""
+    def report(self) -> HeldOutReport:
         found = self.found
+        if not found.any():
+            return HeldOutReport(len(found), 0)
         relative = np.linalg.norm(self.errors[found, :3], axis=1) / self.depths[found]
-        return {
-            "keyframes": len(found),
-            "found": int(found.sum()),
-            "median_percent_of_depth": 100 * _median(relative) if found.any() else None,
-            "median_deg": self.median_deg if found.any() else None,
-        }
+        return HeldOutReport(len(found), int(found.sum()), 100 * _median(relative), self.median_deg)
 
     def save(self, path: Path) -> None:
         """Write the file, whole or not at all."""

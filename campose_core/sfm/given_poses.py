@@ -19,6 +19,7 @@ from campose_core.geometry import Pose, Similarity
 from campose_core.progress import say
 from campose_core.scene import Alignment, Scene, SceneFrame
 from campose_core.sfm.registration import SfmPoses
+from campose_core.sfm.report import MapReport
 from campose_core.trajectory import Stamps, Trajectory
 
 LEAST_POSED = 3
@@ -141,16 +142,7 @@ def keyframe_poses(posed: dict[str, Pose], names: dict[str, list[str]]) -> dict[
     }
 
 
-def adjustment_text(report: dict[str, Any]) -> str:
-    """What became of the given poses, for people."""
-    given, adjusted = report["given_px"], report["adjusted_px"]
-    if not report["adjusted"]:
-        return f"given poses kept: residual {given:.2f} px, an adjustment would leave {adjusted:.2f} px"
-    moved = f"by {100 * report['median_m']:.2g} cm / {report['median_deg']:.2g} deg in the median"
-    return f"given poses adjusted {moved}: residual {given:.2f} px before, {adjusted:.2f} px after"
-
-
-def in_map_frame(scene: Scene, poses: SfmPoses, report: dict[str, Any]) -> Scene:
+def in_map_frame(scene: Scene, poses: SfmPoses, report: MapReport) -> Scene:
     """The mapped scene, whose reconstruction lies in the frame of the given poses from the start."""
     found = poses.poses()
     alignment = alignment_of_given(report)
@@ -158,13 +150,18 @@ def in_map_frame(scene: Scene, poses: SfmPoses, report: dict[str, Any]) -> Scene
     return scene.with_step("align", {"method": METHOD}, alignment=alignment, frames=frames)
 
 
-def alignment_of_given(report: dict[str, Any]) -> Alignment:
+def alignment_of_given(report: MapReport) -> Alignment:
     """Of a map from given poses, which lies in the map frame already; its residual is how far they were adjusted.
 
-    report: of `campose map`.
+    Raises:
+        MappingError: the report tells of no given poses.
     """
-    moved = {name: report["given_poses"][name] for name in ("median_m", "max_m", "median_deg")}
-    return Alignment(Similarity.identity(), METHOD, {"frames": float(report["registered"]), **moved})
+    moved = report.given_poses
+    if moved is None or report.registered is None:
+        raise MappingError("sfm/report.json says nothing of the given poses: run `campose map --poses` again")
+    frames = float(report.registered)
+    residual = {"frames": frames, "median_m": moved.median_m, "max_m": moved.max_m, "median_deg": moved.median_deg}
+    return Alignment(Similarity.identity(), METHOD, residual)
 
 
 def _camera_frame(scene: Scene, source: str) -> str:

@@ -17,13 +17,13 @@ from scipy.spatial.transform import Rotation
 from campose_core.geometry import rotation_angle
 from campose_core.landmark_map.colmap import load_pycolmap
 from campose_core.sfm.components import LEAST_EXPLAINED, explained_pairs
+from campose_core.sfm.report import LoopDrift
 
 LEAST_APART = 20  # keyframes, to call two pictures of one place a loop
 
 
-def loop_drift(model: Any, database: Any, sequences: Sequence[Sequence[str]]) -> dict[str, float]:
-    """Over the loops of a pycolmap Reconstruction: `loops`, and `chained_deg` and `map_deg`, medians of the rotation by
-    which the chain of neighbours and the map miss what the pair itself says. Only `loops` where there is none.
+def loop_drift(model: Any, database: Any, sequences: Sequence[Sequence[str]]) -> LoopDrift:
+    """Over the loops of a pycolmap Reconstruction.
 
     sequences: names of each recording's keyframes in the order of time.
     """
@@ -44,8 +44,8 @@ def loop_drift(model: Any, database: Any, sequences: Sequence[Sequence[str]]) ->
         chained.append(_degrees(measured, chain[j] * chain[i].inv()))
         mapped.append(_degrees(measured, in_map))
     if not chained:
-        return {"loops": 0}
-    return {"loops": len(chained), "chained_deg": float(np.median(chained)), "map_deg": float(np.median(mapped))}
+        return LoopDrift(0)
+    return LoopDrift(len(chained), float(np.median(chained)), float(np.median(mapped)))
 
 
 def _chained(sequence: Sequence[str], images: dict[str, Any], database: Any) -> tuple[list[Rotation], list[int]]:

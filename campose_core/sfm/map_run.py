@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,13 @@ from campose_core.errors import MappingError
 from campose_core.features.sift import Detail
 from campose_core.files import write_text
 from campose_core.geometry import Pose
-from campose_core.landmark_map.held_out import NOTHING
 from campose_core.progress import say
 from campose_core.sfm import stages
 from campose_core.sfm.attempts import GOOD_SHARE
-from campose_core.sfm.given_poses import adjustment_text, keyframe_poses
+from campose_core.sfm.given_poses import keyframe_poses
 from campose_core.sfm.mapper import reconstruction
 from campose_core.sfm.pair_selection import matches
+from campose_core.sfm.report import MapReport
 from campose_core.sfm.rig_constraints import rig_text
 from campose_core.sfm.stage_process import Stage, run_stage
 from campose_core.sfm.triangulation import triangulation
@@ -57,15 +57,15 @@ class MapRun:
     def total(self) -> int:
         return sum(map(len, self.names.values()))
 
-    def run(self) -> tuple[Path, dict[str, Any]]:
-        """The folder that holds database.db, model, landmarks.npz and held_out.npz, and the stages' reports in one.
+    def run(self) -> tuple[Path, MapReport]:
+        """The folder that holds database.db, model, landmarks.npz and held_out.npz, and what all stages say in one.
 
         Raises:
             MappingError: no usable model came out, see `campose_core.sfm.mapper`.
         """
         detail, made = self._most_held()
         folder = self.work / detail.value
-        say(f"map: {made['registered']} of {self.total} keyframes hold together, {made['landmarks']} landmarks")
+        say(f"map: {made.registered} of {self.total} keyframes hold together, {made.landmarks} landmarks")
         for text in _pieces_texts(made):
             say(f"map: {text}")
         where = {"database": str(folder / "database.db"), "model": str(folder / "model")}
@@ -73,10 +73,11 @@ class MapRun:
         self._stage(folder, stages.landmarks, landmarks, **where, detail=detail.value, out=str(landmarks))
         stamps = {source: {name: self.stamps_ns[name] for name in chosen} for source, chosen in self.names.items()}
         tested = self._stage(folder, stages.held_out, again, **where, stamps_ns=stamps, out=str(again))
-        say(f"map: {_held_out_text(tested['held_out'])}")
-        return folder, {**made, **tested, "detail": detail.value}
+        if tested.held_out is not None:
+            say(f"map: {tested.held_out.text()}")
+        return folder, replace(made.with_stage(tested), detail=detail.value)
 
-    def _most_held(self) -> tuple[Detail, dict[str, Any]]:
+    def _most_held(self) -> tuple[Detail, MapReport]:
         try:
             half = self._reconstructed(Detail.HALF)
         except MappingError as error:
@@ -97,7 +98,7 @@ class MapRun:
             return Detail.HALF, half
         return (Detail.FULL, full) if _held(full) > _held(half) else (Detail.HALF, half)
 
-    def _reconstructed(self, detail: Detail) -> dict[str, Any]:
+    def _reconstructed(self, detail: Detail) -> MapReport:
         """From pictures to a model."""
         folder = self.work / detail.value
         folder.mkdir(exist_ok=True)
@@ -106,18 +107,20 @@ class MapRun:
             folder, stages.features, features, images=str(self.images), database=str(features), cameras=self.cameras,
             names=self.names, shared=self.shared, detail=detail.value,
         )  # fmt: skip
-        say(f"map: {found['median_features']:.0f} features in the median keyframe")
+        say(f"map: {found.median_features:.0f} features in the median keyframe")
         matched = self._stage(
             folder, matches, database, features=str(features), database=str(database), names=self.names,
             rigs=self.rigs, alike=ALIKE[detail],
         )  # fmt: skip
-        say(f"map: {matched['verified']} of {matched['pairs']} pairs match, {matched['verified_loops']} close a loop")
+        say(f"map: {matched.verified} of {matched.pairs} pairs match, {matched.verified_loops} close a loop")
+        found = found.with_stage(matched)
         where = {"images": str(self.images), "database": str(database), "model": str(model)}
         if self.posed is not None:
             poses = keyframe_poses(self.posed, self.names)
             made = self._stage(folder, triangulation, model, **where, poses=poses)
-            say(f"map: {adjustment_text(made['given_poses'])}")
-            return {**found, **matched, **made}
+            if made.given_poses is not None:
+                say(f"map: {made.given_poses.text()}")
+            return found.with_stage(made)
         moved = {
             name: [*map(float, pose.translation), *map(float, pose.quat_xyzw)] for name, pose in self.odometry.items()
         }
@@ -126,15 +129,15 @@ class MapRun:
             rigs=self.rigs, guessed=self.guessed,
         )  # fmt: skip
         if self.rigs:
-            say(rig_text(self.rigs, made["rigs"]))
-        return {**found, **matched, **made}
+            say(rig_text(self.rigs, made.rigs or []))
+        return found.with_stage(made)
 
-    def _stage(self, folder: Path, stage: Stage, result: Path, **arguments: Any) -> dict[str, Any]:
-        """The report of a stage, which runs unless an earlier run has left it."""
+    def _stage(self, folder: Path, stage: Stage, result: Path, **arguments: Any) -> MapReport:
+        """What a stage says, which runs unless an earlier run has left its report."""
         name = stage.__name__
         report = folder / f"{name}.json"
         if report.is_file():
-            return dict(json.loads(report.read_text()))
+            return MapReport.from_dict(json.loads(report.read_text()))
         # With all that a killed stage left: SQLite would replay a write-ahead log of the old database into the new one.
         for left in folder.glob(f"{result.name}*"):
             if left.is_dir():
@@ -143,39 +146,30 @@ class MapRun:
                 left.unlink()
         found = run_stage(stage, arguments, folder / f"{name}.log", self.timeout_s, self.total)
         write_text(report, json.dumps(found))
-        return found
+        return MapReport.from_dict(found)
 
 
-def _held(made: dict[str, Any]) -> int:
+def _held(made: MapReport) -> int:
     """Keyframes that the pictures alone hold together."""
-    return int(max(made["tried"].values()))
+    return max((made.tried or {}).values(), default=0)
 
 
-def _pieces_texts(made: dict[str, Any]) -> list[str]:
+def _pieces_texts(made: MapReport) -> list[str]:
     """How the map came together, where that is worth a line."""
     texts = []
-    if joined := made.get("joined_by"):
+    if joined := made.joined_by:
         texts.append(
             f"{len(joined)} pieces that no picture joins were placed by "
             f"{' and '.join(sorted(set(joined)))}: as good as that is"
         )
-    if made["other_models"]:
+    if made.other_models:
         texts.append(
-            f"left out: pieces of {made['other_models']} keyframes, which nothing joins to the rest. Record the way "
+            f"left out: pieces of {made.other_models} keyframes, which nothing joins to the rest. Record the way "
             "between them slowly, with both in view, or a bag with odometry"
         )
-    if (drift := made.get("loop_drift")) and drift["loops"]:
+    if (drift := made.loop_drift) and drift.loops:
         texts.append(
-            f"{drift['loops']} loops; until it is back, the walk has turned {drift['chained_deg']:.2f} deg off from "
-            f"neighbour to neighbour, {drift['map_deg']:.2f} deg in the map"
+            f"{drift.loops} loops; until it is back, the walk has turned {drift.chained_deg:.2f} deg off from "
+            f"neighbour to neighbour, {drift.map_deg:.2f} deg in the map"
         )
     return texts
-
-
-def _held_out_text(report: dict[str, Any]) -> str:
-    if not report["keyframes"]:
-        return NOTHING
-    found = f"held out: {report['found']} of {report['keyframes']} keyframes found again in a map without them"
-    if not report["found"]:
-        return found
-    return f"{found}, median {report['median_percent_of_depth']:.2f} % of the depth / {report['median_deg']:.2f} deg"

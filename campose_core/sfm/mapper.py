@@ -14,13 +14,14 @@ import numpy as np
 
 from campose_core.errors import MappingError
 from campose_core.geometry import Pose
-from campose_core.landmark_map.colmap import adjust, from_colmap_camera, load_pycolmap, model_poses
+from campose_core.landmark_map.colmap import adjust, load_pycolmap, model_cameras, model_poses
 from campose_core.sfm.attempts import Attempt, best_attempt, mapped, with_more_images
 from campose_core.sfm.components import MIN_INLIER_MATCHES, Piece
 from campose_core.sfm.cross_validation import leave_out
 from campose_core.sfm.joining import join
 from campose_core.sfm.loop_drift import loop_drift
 from campose_core.sfm.pair_selection import verified_pairs
+from campose_core.sfm.report import MapReport
 from campose_core.sfm.rig_constraints import hold_rigs, write_rigs
 from campose_core.sfm.shared_intrinsics import share_cameras, with_own_cameras
 from campose_core.sfm.triangulation import MAX_REPROJECTION_PX, MIN_ANGLE_DEG, posed_model, triangulated
@@ -75,20 +76,17 @@ def reconstruction(
         drift = loop_drift(kept, db, sequences)
     Path(model).mkdir(parents=True)
     kept.write(model)
-    return {
-        "registered": kept.num_reg_images(),
-        "landmarks": kept.num_points3D(),
-        "reprojection_px": kept.compute_mean_reprojection_error(),
-        "other_models": others,
-        "tried": tried,
-        "joined_by": by,
-        "loop_drift": drift,
-        "rigs": rig_reports,
-        "cameras": {
-            kept.image(i).name.split("/")[0]: from_colmap_camera(kept.image(i).camera).to_dict()
-            for i in kept.reg_image_ids()
-        },
-    }
+    return MapReport(
+        registered=kept.num_reg_images(),
+        landmarks=kept.num_points3D(),
+        reprojection_px=kept.compute_mean_reprojection_error(),
+        other_models=others,
+        tried=tried,
+        joined_by=by,
+        loop_drift=drift,
+        rigs=rig_reports,
+        cameras=model_cameras(kept),
+    ).to_dict()
 
 
 def _one_model(

@@ -13,6 +13,7 @@ from campose_core.features.sift import descriptors_to_unit
 from campose_core.features.vlad import Vlad
 from campose_core.landmark_map.colmap import load_pycolmap
 from campose_core.sfm.components import MIN_INLIER_MATCHES
+from campose_core.sfm.report import MapReport
 from campose_core.sfm.rig_constraints import rig_pairs
 
 SEED = 0
@@ -39,12 +40,9 @@ def matches(
     with pycolmap.Database.open(database) as db:
         verified = verified_pairs(db)
     loop_count = sum(1 for pair in loops if pair in verified or pair[::-1] in verified)
-    return {
-        "pairs": len(pairs) + len(loops),
-        "verified": len(verified),
-        "loops": len(loops),
-        "verified_loops": loop_count,
-    }
+    return MapReport(
+        pairs=len(pairs) + len(loops), verified=len(verified), loops=len(loops), verified_loops=loop_count
+    ).to_dict()
 
 
 def match_again(database: str, pairs: Sequence[tuple[str, str]]) -> None:

@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from campose_core.camera import Camera
 from campose_core.capture.mapped_recordings import recorded_odometry
 from campose_core.errors import MappingError
 from campose_core.features.sift import KIND
@@ -112,14 +111,11 @@ def map_scene(scene: Scene, options: MapOptions) -> Scene:
         stamps_ns=stamps_ns, mapper=options.mapper, timeout_s=options.stage_timeout_s, posed=posed, rigs=rigs,
         odometry=odometry,
     ).run()  # fmt: skip
-    refined = {
-        source: with_lens(Camera.from_dict(fields), cameras[source]) for source, fields in report["cameras"].items()
-    }
+    refined = {source: with_lens(camera, cameras[source]) for source, camera in (report.cameras or {}).items()}
     for group in shared:  # one camera, also where a recording of it has no place in the map
         known = [refined[source] for source in group if source in refined]
         refined |= {source: known[0] for source in group if known and source not in refined}
-    report["cameras"] = {source: camera.to_dict() for source, camera in refined.items()}
-    exact = posed if posed and not report["given_poses"]["adjusted"] else {}
+    exact = posed if report.given_poses is not None and not report.given_poses.adjusted else {}
     poses = register(Landmarks.load(made / "landmarks.npz"), scene, refined, exact)
     say(f"map: {len(poses.names)} of {len(scene.frames)} frames have a pose")
     for source in scene.sources:
@@ -133,14 +129,11 @@ def map_scene(scene: Scene, options: MapOptions) -> Scene:
             shutil.copyfile(made / file, sfm / file)
         poses.save(sfm / "poses.npz")
         missing = sorted({frame.name for frame in scene.frames} - set(poses.names))
-        report |= {
-            "keyframes": total,
-            "keyframes_left_out": left_out,
-            "frames": len(scene.frames),
-            "posed": len(poses.names),
-            "without_pose": missing,
-        }
-        write_text(sfm / "report.json", json.dumps(report, indent=1))
+        report = replace(
+            report, cameras=refined, keyframes=total, keyframes_left_out=left_out, frames=len(scene.frames),
+            posed=len(poses.names), without_pose=missing,
+        )  # fmt: skip
+        report.save(sfm)
         # Between here and the last save a kill must not leave the old alignment to the new reconstruction.
         unposed = tuple(replace(frame, map_from_cam=None) for frame in scene.frames)
         scene = scene.without_step("map", frames=unposed, alignment=None)

@@ -9,7 +9,7 @@ them fixed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -22,6 +22,7 @@ from campose_core.geometry import Pose
 from campose_core.landmark_map.colmap import adjust, load_pycolmap, model_poses, to_colmap_pose
 from campose_core.rig import Rig, moments
 from campose_core.scene import Scene
+from campose_core.sfm.report import RigReport
 from campose_core.sfm.rig_calibration import RigScale, scale_from_rig, stamped_names
 
 RIG_USES = ("known", "estimated", "none")
@@ -179,7 +180,7 @@ def _linked_cameras(db: Any) -> dict[str, int]:
     return dict(zip(names, connected_components(coo_matrix(counts >= LINKING_PAIRS), directed=False)[1], strict=True))
 
 
-def hold_rigs(model: Any, rigs: list[Rig], mapper: str) -> list[dict[str, Any]]:
+def hold_rigs(model: Any, rigs: list[Rig], mapper: str) -> list[RigReport]:
     """Check the rigs of a COLMAP model against their known places, fix them there, and adjust the rest, in metres.
 
     A rig with an unknown place keeps what was estimated. Returns, for the report, how each rig fits.
@@ -205,7 +206,7 @@ def hold_rigs(model: Any, rigs: list[Rig], mapper: str) -> list[dict[str, Any]]:
         for rig, _ in known:
             _fix(model, rig)
         _adjust(model, free=False)
-    return [{"cameras": rig.cameras, "held": bool(fit), **(asdict(fit) if fit else {})} for rig, fit in fits]
+    return [RigReport(rig.cameras, fit) for rig, fit in fits]
 
 
 def _refuse_contradiction(rig: Rig, found: RigScale) -> None:
@@ -234,27 +235,25 @@ def _adjust(model: Any, free: bool) -> None:
     model.update_point_3d_errors()
 
 
-def rig_text(rigs: list[dict[str, Any]], reports: list[dict[str, Any]]) -> str:
+def rig_text(rigs: list[dict[str, Any]], reports: list[RigReport]) -> str:
     """For people: how the rigs given to the stage came out."""
     lines = []
     for entry in rigs:
         cameras = list(entry["rig"]["rig_from_cam"])
-        report = next((r for r in reports if r["cameras"][0] == cameras[0]), None)
-        apart = [c for c in cameras if report is None or c not in report["cameras"]]
+        report = next((r for r in reports if r.cameras[0] == cameras[0]), None)
+        apart = [c for c in cameras if report is None or c not in report.cameras]
         if report is None:
             lines.append(f"rig: {', '.join(apart)} are mapped each on its own: too few of their pictures match")
             continue
         if apart:
             lines.append(f"rig: {', '.join(apart)} mapped without the rig: too few pictures match the others'")
-        if report["held"]:
-            off = ", ".join(
-                f"{camera} {report['off_deg'][camera]:.2f} deg and {100 * report['off_m'][camera]:.1f} cm"
-                for camera in report["off_m"]
-            )
-            unit = "not in metres (the cameras sit at one place)" if report["scale"] is None else "in metres"
+        if report.fit is not None:
+            fit = report.fit
+            off = ", ".join(f"{c} {fit.off_deg[c]:.2f} deg and {100 * off_m:.1f} cm" for c, off_m in fit.off_m.items())
+            unit = "not in metres (the cameras sit at one place)" if fit.scale is None else "in metres"
             lines.append(f"rig: held as /tf_static has it, so the map is {unit}; the pictures alone put {off} off")
         else:
-            lines.append(f"rig: the places of {', '.join(report['cameras'])} were estimated; the scale is not metric")
+            lines.append(f"rig: the places of {', '.join(report.cameras)} were estimated; the scale is not metric")
     return "; ".join(lines)
 
 

@@ -1,7 +1,7 @@
 """Stages of structure from motion that read pictures or write what localization needs.
 
-Like `matches`, `reconstruction`, `triangulation` and `grow`, each takes and returns what JSON can hold: they run in
-child processes, see `campose_core.sfm.stage_process`.
+Like `matches`, `reconstruction` and `triangulation`, each takes and returns what JSON can hold, since they run in child
+processes, see `campose_core.sfm.stage_process`: what they return is their part of the `MapReport`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from campose_core.landmark_map.colmap import load_pycolmap
 from campose_core.landmark_map.landmarks import landmarks_from_model
 from campose_core.sfm.cross_validation import hold_out
 from campose_core.sfm.lens import pixels_without_lens, without_lens
+from campose_core.sfm.report import MapReport
 
 
 def features(
@@ -70,7 +71,7 @@ def features(
             f"features: {len(poor)} of {len(counts)} frames show fewer than 50 features ({poor[0]} ...): too dark, "
             "too blurred or blank. Record in better light, more slowly, and with furniture or posters in view"
         )
-    return {"frames": len(counts), "median_features": float(np.median(list(counts.values())))}
+    return MapReport(frames=len(counts), median_features=float(np.median(list(counts.values())))).to_dict()
 
 
 def landmarks(*, database: str, model: str, detail: str, out: str) -> dict[str, Any]:
@@ -79,7 +80,7 @@ def landmarks(*, database: str, model: str, detail: str, out: str) -> dict[str, 
     with pycolmap.Database.open(database) as db:
         result = landmarks_from_model(pycolmap.Reconstruction(model), db, detail=Detail(detail))
     result.save(Path(out))
-    return {"landmarks": len(result.xyz)}
+    return MapReport(landmarks=len(result.xyz)).to_dict()
 
 
 def held_out(*, database: str, model: str, stamps_ns: dict[str, dict[str, int]], out: str) -> dict[str, Any]:
@@ -88,4 +89,4 @@ def held_out(*, database: str, model: str, stamps_ns: dict[str, dict[str, int]],
     with pycolmap.Database.open(database) as db:
         result = hold_out(Path(model), db, stamps_ns)
     result.save(Path(out))
-    return {"held_out": result.report()}
+    return MapReport(held_out=result.report()).to_dict()

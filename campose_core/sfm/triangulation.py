@@ -14,8 +14,9 @@ import numpy as np
 
 from campose_core.errors import MappingError
 from campose_core.geometry import Pose, pose_error
-from campose_core.landmark_map.colmap import from_colmap_camera, incremental_options, load_pycolmap, model_poses
+from campose_core.landmark_map.colmap import incremental_options, load_pycolmap, model_cameras, model_poses
 from campose_core.robust_similarity import align_to_poses
+from campose_core.sfm.report import GivenPosesReport, MapReport
 
 LEAST_LANDMARKS = 50
 PRIOR_M = 0.05  # how far a given position may be off, one standard deviation, where poses are adjusted
@@ -59,18 +60,14 @@ def triangulation(*, images: str, database: str, model: str, poses: dict[str, li
     shutil.rmtree(work)
     Path(model).mkdir(parents=True)
     kept.write(model)
-    moved = _moved(kept, poses)
-    return {
-        "registered": kept.num_reg_images(),
-        "landmarks": kept.num_points3D(),
-        "reprojection_px": kept.compute_mean_reprojection_error(),
-        "other_models": [],
-        "cameras": {
-            kept.image(i).name.split("/")[0]: from_colmap_camera(kept.image(i).camera).to_dict()
-            for i in kept.reg_image_ids()
-        },
-        "given_poses": {"adjusted": helps, "given_px": before, "adjusted_px": after, **moved},
-    }
+    return MapReport(
+        registered=kept.num_reg_images(),
+        landmarks=kept.num_points3D(),
+        reprojection_px=kept.compute_mean_reprojection_error(),
+        other_models=[],
+        cameras=model_cameras(kept),
+        given_poses=GivenPosesReport(helps, before, after, *_moved(kept, poses)),
+    ).to_dict()
 
 
 def posed_model(db: Any, poses: dict[str, list[float]]) -> Any:
@@ -136,14 +133,11 @@ def _residual(model: Any) -> float:
     return float(np.median([point.error for point in model.points3D.values()]))
 
 
-def _moved(model: Any, poses: dict[str, list[float]]) -> dict[str, float]:
-    """How far the model's poses are from the given ones."""
+def _moved(model: Any, poses: dict[str, list[float]]) -> tuple[float, float, float]:
+    """How far the model's poses are from the given ones: median and maximum in metres, median in degrees."""
     errors = np.array([pose_error(found, _pose(poses[name])) for name, found in model_poses(model).items()])
-    return {
-        "median_m": float(np.median(errors[:, 0])),
-        "max_m": float(errors[:, 0].max()),
-        "median_deg": float(np.degrees(np.median(errors[:, 1]))),
-    }
+    metres, radians = errors.T
+    return float(np.median(metres)), float(metres.max()), float(np.degrees(np.median(radians)))
 
 
 def _pose(row: list[float]) -> Pose:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from campose_core.files import write_text
 from campose_core.geometry import Pose
 from campose_core.learning.split import SplitOptions, split
 from campose_core.scene import Scene
 from campose_core.sfm.registration import SfmPoses
+from campose_core.sfm.report import MapReport
 from campose_core.update.map_state import GrowingMap
 
 
@@ -48,15 +47,14 @@ def merged_scene(scene: Scene, name: str, full: GrowingMap, old: SfmPoses, poses
 
 def _count(scene: Scene, full: GrowingMap) -> None:
     """The numbers of sfm/report.json that an update changes."""
-    path = scene.sfm_dir / "report.json"
-    report = json.loads(path.read_text(encoding="utf-8"))
+    report = MapReport.load(scene)
     unposed = sorted(frame.name for frame in scene.frames if frame.map_from_cam is None)
-    report |= {
-        "keyframes": report.get("keyframes", 0) + len(full.joined) + len(full.failed),
-        "registered": len(full.landmarks.frame_names),
-        "landmarks": len(full.ids),
-        "frames": len(scene.frames),
-        "posed": len(scene.frames) - len(unposed),
-        "without_pose": unposed,
-    }
-    write_text(path, json.dumps(report, indent=1))
+    replace(
+        report,
+        keyframes=(report.keyframes or 0) + len(full.joined) + len(full.failed),
+        registered=len(full.landmarks.frame_names),
+        landmarks=len(full.ids),
+        frames=len(scene.frames),
+        posed=len(scene.frames) - len(unposed),
+        without_pose=unposed,
+    ).save(scene.sfm_dir)

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from campose_core.alignment.sources.files import frames_with_reference
+from campose_core.alignment.sources.reference import frames_with_reference
 from campose_core.camera import Camera
 from campose_core.capture.extract import extract
 from campose_core.errors import AlignmentError, MappingError

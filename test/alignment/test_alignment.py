@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 from strategies import similarities
 
-from campose_core.alignment.solvers.distance import scale_of_distance
 from campose_core.alignment.solvers.level import standing_at_origin
+from campose_core.alignment.sources.distance import scale_of_distance
 from campose_core.errors import AlignmentError
 from campose_core.geometry import Pose, Similarity, pose_error
 from campose_core.robust_similarity import align_to_points, align_to_poses

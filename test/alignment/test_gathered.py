@@ -8,11 +8,13 @@ from bag_messages import TYPES
 from PIL import Image
 from recorded_walks import Walk, mapped_scene, path_errors
 from scipy.spatial.transform import Rotation
-from walks import poses_of, reconstructed, similarity
+from walks import reconstructed, similarity
 
-from campose_core.alignment.sources.recorded import by_gps
+from campose_core.alignment.evidence import Level
+from campose_core.alignment.request import AlignRequest
+from campose_core.alignment.sources.base import Borrowed, MappedScene
+from campose_core.alignment.sources.gps import EXIF, Gps
 from campose_core.capture.exif_gps import read_exif_gps
-from campose_core.capture.mapped_recordings import mapped_recordings
 from campose_core.cli.main import main
 from campose_core.geometry import Pose
 from campose_core.map_scale import UNKNOWN
@@ -247,9 +249,8 @@ def test_photos_know_where_they_were_taken(tmp_path, capsys):
     assert code == 0
     assert scene.scale == UNKNOWN
     assert "nothing tells which way is up" in said
-    poses = dict(zip((frame.name for frame in scene.frames), poses_of(sfm), strict=True))
     up = similarity(6).rotation.inv().apply([0.0, 0.0, 1.0])
-    found = by_gps(mapped_recordings(scene, poses), "exif", up)
+    found = Gps(MappedScene(scene, AlignRequest())).evidence(EXIF, Borrowed(Level("truth", up, 0.0)))
     assert found.name == "gps exif"
     assert found.scale == pytest.approx(similarity(6).scale, rel=0.01)
     turned = found.alignment.map_from_sfm.rotation * similarity(6).rotation.inv()

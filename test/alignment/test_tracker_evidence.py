@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 from tracked_walks import tracked_walk
 
-from campose_core.alignment.sources.tracker import TrackerSource, tracker_evidence
+from campose_core.alignment.evidence import Evidence
+from campose_core.alignment.request import AlignRequest, TrackerRequest
+from campose_core.alignment.sources.base import Borrowed, MappedScene
+from campose_core.alignment.sources.tracker import Tracker
 from campose_core.cli.main import main
 from campose_core.errors import AlignmentError
-from campose_core.geometry import Pose
 from campose_core.scene import Scene, SceneFrame
+from campose_core.sfm.registration import SfmPoses
 from campose_core.trajectory import write_tum
 
 
@@ -23,20 +26,25 @@ def walk():
 @pytest.fixture
 def scene(walk, tmp_path) -> Scene:
     frames = tuple(SceneFrame(f"a/{stamp}.jpg", "a", int(stamp), "a") for stamp in walk.stamps_ns)
-    scene = Scene(tmp_path / "scene", "scene", sources={"a": {}}, frames=frames)
+    scene = Scene(tmp_path / "scene", "scene", sources={"a": {}}, frames=frames).with_step("map", {})
     scene.save()
+    positions = np.array([pose.translation for pose in walk.sfm_from_cams])
+    quats_xyzw = np.array([pose.quat_xyzw for pose in walk.sfm_from_cams])
+    SfmPoses(np.array([frame.name for frame in frames]), positions, quats_xyzw).save(scene.sfm_dir / "poses.npz")
     write_tum(tmp_path / "tracker.tum", walk.tracker)
     return scene
 
 
-def sfm_poses(scene, walk) -> dict[str, Pose]:
-    return dict(zip((frame.name for frame in scene.frames), walk.sfm_from_cams, strict=True))
+def evidence_of(scene: Scene, tracker: TrackerRequest, source: str | None = None) -> Evidence:
+    asked = Tracker(MappedScene(scene, AlignRequest(tracker=tracker, source=source)))
+    (name,) = asked.names()
+    return asked.evidence(name, Borrowed())
 
 
 def test_what_it_found_is_evidence_and_stands_in_a_report(scene, walk, tmp_path, capsys):
     mounting = (*walk.body_from_cam.translation, *walk.body_from_cam.quat_xyzw)
-    source = TrackerSource(path=tmp_path / "tracker.tum", mounting=mounting)
-    evidence = tracker_evidence(scene, sfm_poses(scene, walk), source)
+    tracker = TrackerRequest(path=tmp_path / "tracker.tum", mounting=mounting)
+    evidence = evidence_of(scene, tracker)
     assert evidence.scale == pytest.approx(walk.map_from_sfm.scale, rel=1e-3)
     assert evidence.place_m == np.inf  # the height on the body was only said: no other source contradicts it
     path = np.array([pose.translation for pose in walk.sfm_from_cams])
@@ -49,23 +57,23 @@ def test_what_it_found_is_evidence_and_stands_in_a_report(scene, walk, tmp_path,
     assert "turned about its axis" in capsys.readouterr().err
 
 
-def test_a_tracker_of_one_of_several_recordings_needs_its_name(scene, walk, tmp_path):
-    tracker = TrackerSource(path=tmp_path / "tracker.tum")
+def test_a_tracker_of_one_of_several_recordings_needs_its_name(scene, tmp_path):
+    tracker = TrackerRequest(path=tmp_path / "tracker.tum")
     other = tuple(replace(frame, name=frame.name.replace("a/", "b/"), source="b") for frame in scene.frames)
     both = replace(scene, frames=scene.frames + other)
     with pytest.raises(
         AlignmentError, match="of which recording is it? Name one of a, b with --source".replace("?", r"\?")
     ):
-        tracker_evidence(both, sfm_poses(scene, walk), tracker)
+        evidence_of(both, tracker)
     with pytest.raises(AlignmentError, match="no frame comes from the source 'c'; there are a, b"):
-        tracker_evidence(both, sfm_poses(scene, walk), tracker, "c")
-    assert tracker_evidence(both, sfm_poses(scene, walk), tracker, "a").alignment is not None
+        evidence_of(both, tracker, "c")
+    assert evidence_of(both, tracker, "a").alignment is not None
 
 
-def test_the_file_is_named_where_the_two_have_nothing_in_common(scene, walk, tmp_path):
+def test_the_file_is_named_where_the_two_have_nothing_in_common(scene, tmp_path):
     write_tum(tmp_path / "other.tum", tracked_walk(50).tracker)
     with pytest.raises(AlignmentError, match=r"other\.tum: .*(turn|move) alike"):
-        tracker_evidence(scene, sfm_poses(scene, walk), TrackerSource(path=tmp_path / "other.tum"))
+        evidence_of(scene, TrackerRequest(path=tmp_path / "other.tum"))
 
 
 @pytest.mark.parametrize(

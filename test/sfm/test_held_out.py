@@ -12,7 +12,7 @@ from campose_core.capture.recording import open_recording
 from campose_core.evaluation.metrics import evaluate
 from campose_core.evaluation.run import localize_recording
 from campose_core.geometry import Similarity
-from campose_core.landmark_map.held_out import NOTHING, HeldOut
+from campose_core.landmark_map.held_out import NOTHING, HeldOut, HeldOutReport
 from campose_core.localization.calibration import UNCALIBRATED, CovarianceCalibration
 from campose_core.localization.estimators.structure import StructureEstimator
 from campose_core.scene import Alignment, Scene
@@ -73,7 +73,7 @@ def test_a_map_too_small_to_leave_anything_out_says_so(tmp_path):
     nothing.save(tmp_path / "sfm" / "held_out.npz")
     read = HeldOut.load(tmp_path / "sfm" / "held_out.npz")
     assert read.summary() == NOTHING
-    assert read.report() == {"keyframes": 0, "found": 0, "median_percent_of_depth": None, "median_deg": None}
+    assert read.report() == HeldOutReport(keyframes=0, found=0)
     scene = Scene(tmp_path, "tiny", alignment=Alignment(Similarity.identity(), "given"))
     assert CovarianceCalibration.load(scene) == UNCALIBRATED
 
@@ -93,7 +93,7 @@ def test_a_rendered_drive_is_found_again_without_its_own_keyframes(small_scene, 
     assert report["keyframes"] == len(held_out.names)
     assert report["found"] == held_out.found.sum()
     # Percent of the depth does not depend on the unit of length.
-    assert in_map.report()["median_percent_of_depth"] == pytest.approx(report["median_percent_of_depth"])
+    assert in_map.report().median_percent_of_depth == pytest.approx(report["median_percent_of_depth"])
     assert f"{report['found']} of {report['keyframes']} keyframes found again" in in_map.summary()
 
 

@@ -24,6 +24,7 @@ from PIL import Image as PilImage
 
 from campose_core.alignment.evidence import Evidence, up_of, width
 from campose_core.alignment.solvers.markers import align_to_markers, scale_of_markers, triangulate_corners
+from campose_core.alignment.sources.base import AlignmentSource, Borrowed
 from campose_core.errors import AlignmentError, GeometryError
 from campose_core.extras import load_extra
 from campose_core.geometry import Array, Pose
@@ -45,6 +46,19 @@ class Markers:
 
     def size_of(self, number: int) -> float:
         return self.sizes_m.get(number, self.size_m)
+
+
+class PrintedMarkers(AlignmentSource):
+    """A markers.yaml: all of the frame where the place of a marker is known, otherwise the scale."""
+
+    by_hand = True
+
+    def names(self) -> list[str]:
+        path = self.mapped.request.markers
+        return [] if path is None else [str(path)]
+
+    def evidence(self, name: str, borrowed: Borrowed) -> Evidence:
+        return marker_evidence(self.mapped.scene, self.mapped.poses, read_markers(Path(name)))
 
 
 def read_markers(path: Path) -> Markers:

@@ -1,18 +1,17 @@
-"""The files that a person aligns by: a reference trajectory, and point pairs."""
+"""`campose align --points`: places of the reconstruction that somebody knows in the map."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
-from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 
+from campose_core.alignment.evidence import Evidence, evidence_of_poses
+from campose_core.alignment.sources.base import AlignmentSource, Borrowed
 from campose_core.errors import AlignmentError
 from campose_core.geometry import Array, Pose
-from campose_core.scene import SceneFrame
-from campose_core.trajectory import read_tum
+from campose_core.robust_similarity import align_to_points
 
 PAIR_COLUMNS = {
     ("name", "x", "y", "z"): "the camera of frame NAME stood at x, y, z in the map",
@@ -20,37 +19,23 @@ PAIR_COLUMNS = {
 }
 
 
-def frames_with_reference(
-    frames: Sequence[SceneFrame], reference: Path, source: str | None = None
-) -> list[tuple[SceneFrame, Pose]]:
-    """The frames (of one source, or of all) whose stamp the TUM file covers, with the map_from_cam that it gives them.
+class Points(AlignmentSource):
+    """A CSV of three or more point pairs."""
 
-    Raises:
-        AlignmentError: fewer than three (both intervals are named), no such source, or frames of several sources at the
-            same time, so that the stamps do not tell whose poses these are.
-    """
-    trajectory = read_tum(reference)
-    sources = sorted({frame.source for frame in frames})
-    if source not in (None, *sources):
-        raise AlignmentError(f"no frame comes from the source {source!r}; there are {', '.join(sources) or 'none'}")
-    asked = sorted((f for f in frames if source in (None, f.source)), key=lambda f: f.stamp_ns)
-    stamps = np.unique(np.array([f.stamp_ns for f in asked], dtype=np.int64))
-    _, at_stamps = trajectory.interpolate(stamps)
-    map_from_cam = dict(at_stamps)
-    known = [(f, map_from_cam[f.stamp_ns]) for f in asked if f.stamp_ns in map_from_cam]
-    if len(known) < 3:
-        span = f"{stamps[0] / 1e9:.3f} .. {stamps[-1] / 1e9:.3f} s" if len(stamps) else "no time at all"
-        raise AlignmentError(
-            f"{reference}: {len(known)} of {len(asked)} frames have a pose in it. The frames cover "
-            f"{span}, the reference {trajectory.interval_text()}: both must use the same clock"
-        )
-    taking_turns = [name for name, _ in groupby(frame.source for frame, _ in known)]
-    if len(taking_turns) > len(set(taking_turns)):
-        raise AlignmentError(
-            f"{reference}: it covers frames of {' and '.join(sorted(set(taking_turns)))} at the same time: name the "
-            "recording that it is of with --source"
-        )
-    return known
+    by_hand = True
+
+    def names(self) -> list[str]:
+        path = self.mapped.request.points
+        return [] if path is None else [str(path)]
+
+    def evidence(self, name: str, borrowed: Borrowed) -> Evidence:
+        path = Path(name)
+        points_sfm, points_map = read_pairs(path, self.mapped.poses)
+        try:
+            alignment = align_to_points(points_sfm, points_map)
+        except AlignmentError as error:
+            raise AlignmentError(f"{path}: {error}") from error
+        return evidence_of_poses(f"points {path.name}", alignment, points_sfm)
 
 
 def read_pairs(path: Path, poses: dict[str, Pose]) -> tuple[Array, Array]:

@@ -1,0 +1,69 @@
+"""`campose align --reference`: a trajectory of the camera in the map frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+
+from campose_core.alignment.evidence import Evidence, evidence_of_poses
+from campose_core.alignment.sources.base import AlignmentSource, Borrowed
+from campose_core.errors import AlignmentError
+from campose_core.geometry import Pose
+from campose_core.robust_similarity import align_to_poses
+from campose_core.scene import SceneFrame
+from campose_core.trajectory import read_tum
+
+
+class Reference(AlignmentSource):
+    """A TUM file of map_from_cam, at the stamps of (some of) the frames."""
+
+    by_hand = True
+
+    def names(self) -> list[str]:
+        path = self.mapped.request.reference
+        return [] if path is None else [str(path)]
+
+    def evidence(self, name: str, borrowed: Borrowed) -> Evidence:
+        path, poses = Path(name), self.mapped.poses
+        frames = [frame for frame in self.mapped.scene.frames if frame.name in poses]
+        known = frames_with_reference(frames, path, self.mapped.request.source)
+        sfm_from_cams = [poses[frame.name] for frame, _ in known]
+        alignment = align_to_poses(sfm_from_cams, [pose for _, pose in known])
+        path_sfm = np.array([pose.translation for pose in sfm_from_cams])
+        return evidence_of_poses(f"reference {path.name}", alignment, path_sfm)
+
+
+def frames_with_reference(
+    frames: Sequence[SceneFrame], reference: Path, source: str | None = None
+) -> list[tuple[SceneFrame, Pose]]:
+    """The frames (of one source, or of all) whose stamp the TUM file covers, with the map_from_cam that it gives them.
+
+    Raises:
+        AlignmentError: fewer than three (both intervals are named), no such source, or frames of several sources at the
+            same time, so that the stamps do not tell whose poses these are.
+    """
+    trajectory = read_tum(reference)
+    sources = sorted({frame.source for frame in frames})
+    if source not in (None, *sources):
+        raise AlignmentError(f"no frame comes from the source {source!r}; there are {', '.join(sources) or 'none'}")
+    asked = sorted((f for f in frames if source in (None, f.source)), key=lambda f: f.stamp_ns)
+    stamps = np.unique(np.array([f.stamp_ns for f in asked], dtype=np.int64))
+    _, at_stamps = trajectory.interpolate(stamps)
+    map_from_cam = dict(at_stamps)
+    known = [(f, map_from_cam[f.stamp_ns]) for f in asked if f.stamp_ns in map_from_cam]
+    if len(known) < 3:
+        span = f"{stamps[0] / 1e9:.3f} .. {stamps[-1] / 1e9:.3f} s" if len(stamps) else "no time at all"
+        raise AlignmentError(
+            f"{reference}: {len(known)} of {len(asked)} frames have a pose in it. The frames cover "
+            f"{span}, the reference {trajectory.interval_text()}: both must use the same clock"
+        )
+    taking_turns = [name for name, _ in groupby(frame.source for frame, _ in known)]
+    if len(taking_turns) > len(set(taking_turns)):
+        raise AlignmentError(
+            f"{reference}: it covers frames of {' and '.join(sorted(set(taking_turns)))} at the same time: name the "
+            "recording that it is of with --source"
+        )
+    return known
