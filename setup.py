@@ -27,9 +27,10 @@ EXTRAS = {
         "safetensors>=0.4",
         "tensorboard>=2.16",
         "pytorch-lightning>=2.5,!=2.6.2,!=2.6.3",
+        "matplotlib>=3.8",
     ],
     # OpenCV below 5: that needs numpy 2, and the cv_bridge of ROS 2 Jazzy is built for numpy 1.
-    "map": ["pycolmap>=4.2", "av>=14.1", "opencv-python-headless>=4.10,<5"],
+    "map": ["pycolmap>=4.2", "av>=14.1", "opencv-python-headless>=4.10,<5", "matplotlib>=3.8"],
     "bag": ["rosbags>=0.11.6"],
     "view": ["foxglove-sdk>=0.30", "rosbags>=0.11.6", "opencv-python-headless>=4.10,<5", "matplotlib>=3.8"],
     "sim": ["pyvista>=0.45", "vtk>=9.4.2"],

@@ -13,8 +13,8 @@ ROOT = Path(__file__).resolve().parents[1]
 CORE = ROOT / "campose_core"
 # Each room imports only itself and what stands before it; nouns are the modules at the top of campose_core.
 ORDER = [
-    "nouns", "capture", "simulation", "inertial", "features", "landmark_map", "sfm", "floorplan", "alignment",
-    "learning", "localization", "update", "evaluation", "replay", "doctor", "visualization", "cli",
+    "nouns", "plotting", "capture", "simulation", "inertial", "features", "landmark_map", "sfm", "floorplan",
+    "alignment", "learning", "localization", "update", "evaluation", "replay", "doctor", "visualization", "cli",
 ]  # fmt: skip
 MAX_LINES_OF_A_ROOM = 3500
 FILES = sorted(path.relative_to(ROOT) for path in CORE.rglob("*.py"))

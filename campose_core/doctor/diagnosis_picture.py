@@ -12,17 +12,19 @@ from campose_core.doctor.coverage import DOUBTFUL, FOUND, HEADINGS, LOST, Covera
 from campose_core.doctor.diagnosis import Diagnosis
 from campose_core.doctor.map_links import WeakLink
 from campose_core.doctor.record_next import Advice
-from campose_core.evaluation.pictures import BLUE, INK, WIDTH_INCHES, draw_floor, new_figure, png_of
 from campose_core.geometry import Array
 from campose_core.landmark_map.landmarks import Landmarks
+from campose_core.plotting.figure import WIDTH_INCHES, new_figure, png_of
+from campose_core.plotting.floor_plan import draw_floor, show_from_above
+from campose_core.plotting.palette import BLACK, BLUE, INK, MUTED, ORANGE, PURPLE, VERMILION
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 # Okabe and Ito's green, orange and vermilion; the good one is pale, so that the eye falls on the others.
-COLOURS = {FOUND: "#9AD3BE", DOUBTFUL: "#E69F00", LOST: "#D55E00"}
+COLOURS = {FOUND: "#9AD3BE", DOUBTFUL: ORANGE, LOST: VERMILION}
 LABELS = {FOUND: "would be found", DOUBTFUL: "perhaps", LOST: "hardly"}
-LINK, MISSING, PATH = "#AA3377", "#000000", "#5C6470"
+LINK, MISSING, PATH = PURPLE, BLACK, MUTED
 MARGIN_M = 0.6
 LINE_INCHES = 0.24
 ARROW_INCHES, NUMBER_INCHES = 0.9, 0.36
@@ -52,7 +54,7 @@ def picture_of(diagnosis: Diagnosis) -> bytes | None:
     _draw_links(plan, diagnosis.links, landmarks)
     _draw_advice(plan, diagnosis, (high[0] - low[0]) / WIDTH_INCHES)
     unit = diagnosis.scene.scale.unit
-    plan.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal")
+    show_from_above(plan, low, high)
     plan.set(xlabel=f"x ({unit}), east", ylabel=f"y ({unit}), north")
     plan.legend(handles=_legend(plan), loc="lower left", bbox_to_anchor=(0, 1.0), ncols=4, frameon=False, fontsize=9)
     figure.suptitle(_title(diagnosis), x=0.01, ha="left", fontsize=12, color=INK)

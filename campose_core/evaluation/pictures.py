@@ -1,13 +1,7 @@
-"""The pictures of a report, as PNG bytes.
-
-Colours are those of Okabe and Ito ("Color Universal Design", 2008), which people with colour-blindness can tell apart;
-what matters differs in shape too.
-"""
+"""The pictures of a report, as PNG bytes."""
 
 from __future__ import annotations
 
-import io
-import math
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -19,21 +13,16 @@ from campose_core.capture.frame import Image
 from campose_core.evaluation.metrics import RECALL_THRESHOLDS, FrameErrors
 from campose_core.evaluation.reliability import PARTS
 from campose_core.evaluation.table import degrees_text, metres_text
-from campose_core.extras import load_extra
 from campose_core.floor import FloorMap
 from campose_core.geometry import Array
+from campose_core.plotting.figure import WIDTH_INCHES, degrees_on_axis, light_grid, metres_on_axis, new_figure, png_of
+from campose_core.plotting.floor_plan import corners_around, draw_floor, show_from_above
+from campose_core.plotting.palette import BLACK, BLUE, INK, SERIES, STATES, VERMILION
 from campose_core.trajectory import Trajectory
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-BLACK, BLUE, VERMILION, GREEN = "#000000", "#0072B2", "#D55E00", "#009E73"
-SERIES = (BLUE, VERMILION, GREEN, "#CC79A7", "#E69F00", "#56B4E9")
-STATES = {"TRACKING": GREEN, "INITIALIZING": "#E69F00", "LOST": VERMILION, "": "#BBBBBB"}
-INK, FAINT = "#2B303A", "#D9DDE3"
-WALL, UNKNOWN = (0x2B, 0x30, 0x3A), (0xE6, 0xE9, 0xEE)
-WIDTH_INCHES = 11.0
 LEAST_M, LEAST_DEG = 1e-3, 1e-2  # the left ends of the logarithmic axes
 
 ImageOf = Callable[[int], Image | None]
@@ -44,7 +33,7 @@ def floor_plan(
 ) -> bytes:
     """The floor from above with the true path, the estimated positions, and these moved to walkable floor."""
     true_xy = errors.reference.positions[:, :2]
-    (left, bottom), (right, top) = corners_to_show(true_xy)
+    (left, bottom), (right, top) = corners_around(true_xy)
     figure = new_figure(WIDTH_INCHES, WIDTH_INCHES * (top - bottom) / (right - left) + 0.9)
     axes = figure.add_subplot()
     if floor is not None:
@@ -61,7 +50,7 @@ def floor_plan(
     outside = ((raw.positions[:, :2] < (left, bottom)) | (raw.positions[:, :2] > (right, top))).any(axis=1)
     if outside.any():
         axes.plot([], [], " ", label=f"{outside.sum()} estimates lie outside of this view")
-    axes.set(xlim=(left, right), ylim=(bottom, top), aspect="equal", xlabel="x (m)", ylabel="y (m)")
+    show_from_above(axes, (left, bottom), (right, top))
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=5, frameon=False)
     return png_of(figure)
 
@@ -170,35 +159,8 @@ def example_frames(errors: FrameErrors, image_of: ImageOf) -> bytes | None:
     return png_of(figure)
 
 
-def new_figure(width: float, height: float) -> Figure:
-    load_extra("matplotlib", "view")
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained", facecolor="white")
-
-
-def png_of(figure: Figure) -> bytes:
-    data = io.BytesIO()
-    figure.savefig(data, format="png", dpi=110)
-    return data.getvalue()
-
-
 def _colours(count: int) -> list[str]:
     return [SERIES[i % len(SERIES)] for i in range(count)]
-
-
-def light_grid(axes: Axes) -> None:
-    axes.grid(color=FAINT, linewidth=0.7)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-
-
-def metres_on_axis(metres: float, _: object = None) -> str:
-    return f"{metres:g} m" if metres >= 1 else f"{metres * 100:g} cm" if metres >= 0.01 else f"{metres * 1000:g} mm"
-
-
-def degrees_on_axis(degrees: float, _: object = None) -> str:
-    return f"{degrees:g}\N{DEGREE SIGN}"
 
 
 def _path(trajectory: Trajectory) -> Array:
@@ -210,34 +172,6 @@ def _path(trajectory: Trajectory) -> Array:
 def _x_data(axes: Axes) -> Any:
     """x in seconds, y from 0 at the lower to 1 at the upper edge."""
     return axes.get_xaxis_transform()
-
-
-def corners_to_show(true_xy: Array, least_margin_m: float = 1.5) -> tuple[Array, Array]:
-    """Corners of the rectangle to show: the true path with some of the floor around it, neither a slit nor a tower."""
-    corner, size = true_xy.min(axis=0), np.ptp(true_xy, axis=0)
-    margin = max(least_margin_m, 0.15 * float(size.max()))
-    size, middle = size + 2 * margin, corner + size / 2
-    size = np.maximum(size, (size[1] / 0.9, size[0] * 0.3))
-    return middle - size / 2, middle + size / 2
-
-
-def draw_floor(axes: Axes, floor: FloorMap) -> None:
-    from matplotlib.transforms import Affine2D
-
-    pixels = np.full((*floor.shape, 3), UNKNOWN, dtype=np.uint8)
-    pixels[floor.free] = 255
-    pixels[floor.occupied] = WALL
-    rows, columns = floor.shape
-    x, y, yaw = floor.origin
-    map_from_grid = Affine2D().scale(floor.resolution).rotate(yaw).translate(x, y)
-    axes.imshow(
-        pixels,
-        origin="lower",
-        extent=(0, columns, 0, rows),
-        transform=map_from_grid + axes.transData,
-        interpolation="nearest" if math.isclose(yaw, 0) else "bilinear",
-    )
-    axes.set_facecolor("#{:02x}{:02x}{:02x}".format(*UNKNOWN))
 
 
 def _draw_states(axes: Axes, errors: Mapping[str, FrameErrors], start: int) -> None:

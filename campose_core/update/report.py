@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from PIL import Image as PilImage
-from PIL import ImageDraw
 
 from campose_core.geometry import Array, Pose, pose_error
+from campose_core.plotting.figure import WIDTH_INCHES, new_figure, png_of
+from campose_core.plotting.floor_plan import show_from_above
+from campose_core.plotting.palette import BLUE, GREEN, MUTED, POINTS, VERMILION
 from campose_core.scene import Scene
 from campose_core.update.frame_localization import FoundFrame, NewFrame
 from campose_core.update.map_state import GrowingMap
 
 WRONG = (0.25, 2.0)  # metres, degrees: farther from the reference, a frame is not found but mistaken
-PIXELS, MARGIN = 1100, 0.04  # the longer side of the picture; of it, free on each side
-# Okabe and Ito, "Color Universal Design", 2008.
-OLD, ADDED, GONE, OLD_PATH, NEW_PATH = (170, 176, 186), (0, 114, 178), (213, 94, 0), (90, 96, 106), (0, 158, 115)
+MARGIN = 0.04  # of the longer side of the picture, free on each side
+# (label, colour, size of a point)
 LEGEND = (
-    ("mapped landmarks", OLD), ("added", ADDED), ("removed", GONE),
-    ("mapped cameras", OLD_PATH), ("the new recording", NEW_PATH),
+    ("mapped landmarks", POINTS, 1.5), ("added", BLUE, 2.0), ("removed", VERMILION, 3.0),
+    ("mapped cameras", MUTED, 2.5), ("the new recording", GREEN, 3.5),
 )  # fmt: skip
 
 
@@ -73,7 +72,11 @@ def held_out_figures(
 
 
 def draw_update(scene: Scene, name: str, old: GrowingMap, new: GrowingMap, gone_xyz: Array) -> bytes:
-    """The place from above as PNG: landmarks of before, added and removed ones, and the cameras of both."""
+    """Draw the place from above, as PNG: landmarks of before, added and removed ones, and the cameras of both.
+
+    Raises:
+        MissingDependency: matplotlib is not installed.
+    """
     assert scene.alignment is not None
     transform = scene.alignment.map_from_sfm.transform
     kept = np.isin(new.ids, old.ids)
@@ -84,27 +87,11 @@ def draw_update(scene: Scene, name: str, old: GrowingMap, new: GrowingMap, gone_
     low, high = np.percentile(shown, [1, 99], axis=0)  # a few landmarks lie far off
     low = np.min([low, *(path[:, :2].min(axis=0) for path in walked if len(path))], axis=0)
     high = np.max([high, *(path[:, :2].max(axis=0) for path in walked if len(path))], axis=0)
-    scale = PIXELS * (1 - 2 * MARGIN) / float((high - low).max())
-    border, legend = MARGIN * PIXELS, 34
-    width, height = (int(v) for v in np.ceil((high - low) * scale + 2 * border))
-    canvas = PilImage.new("RGB", (max(width, 720), height + legend), (255, 255, 255))
-    draw = ImageDraw.Draw(canvas)
-
-    def pixels(points: Array) -> list[tuple[float, float]]:
-        xy = (points[:, :2] - low) * scale + border
-        return [(float(x), float(height + legend - y)) for x, y in xy]
-
-    for cloud, colour, radius in zip(clouds, (OLD, ADDED, GONE), (1.0, 1.3, 2.2), strict=True):
-        for x, y in pixels(cloud):
-            draw.ellipse([x - radius, y - radius, x + radius, y + radius], fill=colour)
-    for path, colour, radius in zip(walked, (OLD_PATH, NEW_PATH), (2.0, 3.0), strict=True):
-        for x, y in pixels(path):
-            draw.ellipse([x - radius, y - radius, x + radius, y + radius], fill=colour)
-    at = border
-    for text, colour in LEGEND:
-        draw.ellipse([at, 12, at + 10, 22], fill=colour)
-        draw.text((at + 15, 9), text, fill=(20, 20, 20), font_size=14)
-        at += 32 + draw.textlength(text, font_size=14)
-    file = io.BytesIO()
-    canvas.save(file, "PNG")
-    return file.getvalue()
+    margin, (width, height) = MARGIN * (high - low).max(), high - low
+    figure = new_figure(WIDTH_INCHES, float(np.clip(WIDTH_INCHES * height / width, 3.0, 11.0)) + 0.9)
+    axes = figure.add_subplot()
+    for points, (label, colour, size) in zip([*clouds, *walked], LEGEND, strict=True):
+        axes.plot(*points[:, :2].T, "o", color=colour, markersize=size, markeredgewidth=0, label=label)
+    show_from_above(axes, low - margin, high + margin, scene.scale.unit)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=5, frameon=False, markerscale=2.0)
+    return png_of(figure)

@@ -8,16 +8,18 @@ import numpy as np
 
 from campose_core.camera import Camera
 from campose_core.capture.frame import Frame
-from campose_core.evaluation.pictures import draw_floor, new_figure, png_of
 from campose_core.floor import FloorMap
 from campose_core.geometry import Array, Pose
 from campose_core.localization.localizer import LocalizationResult
+from campose_core.plotting.figure import new_figure, png_of
+from campose_core.plotting.floor_plan import draw_floor, show_from_above
+from campose_core.plotting.palette import BLUE, GREEN, POINTS, VERMILION
 from campose_core.visualization.matches import draw_result
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-VIEW, SNAPPED, MATCHED, POINTS = "#0072B2", "#D55E00", "#009E73", "#B4BAC4"
+VIEW, SNAPPED, MATCHED = BLUE, VERMILION, GREEN
 AROUND_M, EDGE_M = 5.0, 0.3
 CONE_M = 2.0  # how far the view is drawn where no landmark says how far it reaches
 
@@ -51,11 +53,7 @@ def place_picture(
         plan_axes.plot(*landmarks_xyz[:, :2].T, ".", color=POINTS, markersize=1, zorder=1)
     shown = _draw_place(plan_axes, camera, result)
     (left, bottom), (right, top) = _corners(shown, _extent(floor, landmarks_xyz))
-    plan_axes.set_xlim(left, right)
-    plan_axes.set_ylim(bottom, top)
-    plan_axes.set_aspect("equal")
-    plan_axes.set_xlabel(f"x, {result.scale.unit}")
-    plan_axes.set_ylabel(f"y, {result.scale.unit}")
+    show_from_above(plan_axes, (left, bottom), (right, top), result.scale.unit)
     if len(shown):
         plan_axes.legend(loc="best", fontsize=9)
     return png_of(figure)

@@ -8,24 +8,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from campose_core.evaluation.metrics import FrameErrors
-from campose_core.evaluation.pictures import (
-    BLACK,
-    BLUE,
-    FAINT,
-    INK,
-    SERIES,
-    WIDTH_INCHES,
-    corners_to_show,
-    degrees_on_axis,
-    draw_floor,
-    light_grid,
-    metres_on_axis,
-    new_figure,
-    png_of,
-)
 from campose_core.evaluation.table import degrees_text, metres_text
 from campose_core.floor import FloorMap
 from campose_core.geometry import Array
+from campose_core.plotting.figure import WIDTH_INCHES, degrees_on_axis, light_grid, metres_on_axis, new_figure, png_of
+from campose_core.plotting.floor_plan import corners_around, draw_floor
+from campose_core.plotting.palette import BLACK, BLUE, FAINT, INK, SERIES
 from campose_core.trajectory import Trajectory
 
 STYLES = ("-", "--", ":")  # with the colours: eighteen lines that can be told apart
@@ -58,7 +46,7 @@ def validation_curves(groups: Mapping[str, Mapping[str, History]]) -> bytes:
 def paths(floor: FloorMap | None, runs: Sequence[tuple[str, FrameErrors, Trajectory]]) -> bytes:
     """From above, a picture for each estimator: the true path, the estimates, and a line from each to its truth."""
     every = np.vstack([errors.reference.positions[:, :2] for _, errors, _ in runs])
-    (left, bottom), (right, top) = corners_to_show(every, 1.5 if floor is not None else 0.4)
+    (left, bottom), (right, top) = corners_around(every, 1.5 if floor is not None else 0.4)
     columns = min(3, len(runs)) if len(runs) != 4 else 2
     rows = math.ceil(len(runs) / columns)
     width = WIDTH_INCHES / columns
