@@ -1,4 +1,4 @@
-"""ROS 2 messages from the nouns of campose_core, built once for the node, for bags and for viewers.
+"""ROS 2 messages from the nouns of campose_core and back, built once for the node, for bags and for viewers.
 
 Nothing of ROS is imported: the message classes come from whoever needs them, rclpy's in the node (`campose_ros`),
 those of rosbags in a file (`capture/bag_cdr.py`). Both take the same keywords; they differ in what an array is.
@@ -6,6 +6,7 @@ those of rosbags in a file (`capture/bag_cdr.py`). Both take the same keywords; 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,22 +14,44 @@ import numpy as np
 from numpy.typing import NDArray
 
 from campose_core.camera import MODEL_PARAMS, Camera
+from campose_core.errors import GeometryError
 from campose_core.floor import FloorMap
 from campose_core.geometry import Array, Pose
 
 # Above the floor map, that viewers show one over the other and not in turns.
 WALKABLE_Z_M, LINES_Z_M = 0.01, 0.05
 OK, WARN = "OK", "WARN"  # levels of a DiagnosticStatus
+MAX_LENGTH_ERROR = 0.01  # of a quaternion: rounding is made good, anything else is no rotation
 
 
 def pose_of_parts(position: Any, rotation: Any) -> Pose:
-    """Of a geometry_msgs Point or Vector3, and a Quaternion.
+    """Of a geometry_msgs Point or Vector3, and a Quaternion, of rclpy or of rosbags.
 
     Raises:
-        GeometryError: they make no pose.
+        GeometryError: they make no pose: a number that is none, or a quaternion whose length is not 1.
     """
-    quat_xyzw = [rotation.x, rotation.y, rotation.z, rotation.w]
-    return Pose.from_quat_xyzw(quat_xyzw, [position.x, position.y, position.z])
+    quat_xyzw = [float(rotation.x), float(rotation.y), float(rotation.z), float(rotation.w)]
+    if abs(math.hypot(*quat_xyzw) - 1.0) > MAX_LENGTH_ERROR:
+        raise GeometryError(f"a quaternion (x, y, z, w) must be of length 1, got {quat_xyzw}")
+    return Pose.from_quat_xyzw(quat_xyzw, [float(position.x), float(position.y), float(position.z)])
+
+
+def pose_of(message: Any) -> Pose:
+    """Of a geometry_msgs Pose.
+
+    Raises:
+        GeometryError: it holds no pose.
+    """
+    return pose_of_parts(message.position, message.orientation)
+
+
+def pose_of_transform(message: Any) -> Pose:
+    """Of a geometry_msgs TransformStamped: parent_from_child.
+
+    Raises:
+        GeometryError: it holds no transform.
+    """
+    return pose_of_parts(message.transform.translation, message.transform.rotation)
 
 
 class RosMessages:

@@ -121,8 +121,8 @@ class LocalizerNode(LifecycleNode):
             raise
         self._configured = Configured(parameters, cameras, loaded, localizer, transforms, outputs)
         self._log_scene(loaded)
-        for camera in loaded.cameras.values():
-            self.get_logger().info(f"intrinsics are those of the scene, camera_info is not read: {camera}")
+        for intrinsics in loaded.cameras.values():
+            self.get_logger().info(f"intrinsics are those of the scene, camera_info is not read: {intrinsics}")
         for camera in (c for c in cameras if c.is_unplaced):
             unset = f"{camera.parameter('base_from_camera')} is the identity: the poses are those of the camera's "
             if parameters.use_odometry or parameters.publish_tf or len(cameras) > 1:

@@ -18,13 +18,14 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
+from campose_core.capture.bag.images import header_stamp_ns
 from campose_core.errors import LocalizationError
 from campose_core.evaluation.estimates import Estimates, FrameOutcome, write_estimates
 from campose_core.files import write_text
 from campose_core.geometry import Array, Pose
 from campose_core.map_scale import ScaleBasis
 from campose_core.progress import say
-from campose_ros.conversions import pose_of, stamp_ns_of
+from campose_core.ros_messages import pose_of
 
 ALL = QoSProfile(depth=1000)
 
@@ -113,23 +114,23 @@ class Recorder:
             time.sleep(0.02)
 
     def _on_pose(self, message: PoseStamped) -> None:
-        self._poses[stamp_ns_of(message.header.stamp)] = pose_of(message.pose)
+        self._poses[header_stamp_ns(message)] = pose_of(message.pose)
 
     def _on_raw_pose(self, message: PoseStamped) -> None:
-        stamp_ns, now = stamp_ns_of(message.header.stamp), time.perf_counter()
+        stamp_ns, now = header_stamp_ns(message), time.perf_counter()
         self._raw_poses[stamp_ns] = pose_of(message.pose)
         if stamp_ns in self._published:
             self._latencies_s.setdefault(stamp_ns, now - self._published[stamp_ns])
 
     def _on_covariance(self, message: PoseWithCovarianceStamped) -> None:
         covariance = np.array(message.pose.covariance, dtype=np.float64).reshape(6, 6)
-        self._covariances[stamp_ns_of(message.header.stamp)] = covariance
+        self._covariances[header_stamp_ns(message)] = covariance
 
     def _on_status(self, message: DiagnosticArray) -> None:
         self._last_heard = time.monotonic()
         for status in message.status:
             values = {item.key: item.value for item in status.values}
-            self._states[stamp_ns_of(message.header.stamp)] = {**values, "reason": status.message}
+            self._states[header_stamp_ns(message)] = {**values, "reason": status.message}
 
     def summary(self) -> dict[str, Any]:
         """Counts, latencies in seconds, and the stamps of the images that were published and that were processed."""

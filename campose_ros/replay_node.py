@@ -23,11 +23,11 @@ from campose_core.errors import CamposeError
 from campose_core.evaluation.estimates import read_estimates
 from campose_core.evaluation.metrics import evaluate
 from campose_core.evaluation.table import tables
+from campose_core.memory import keep_large_buffers
 from campose_core.progress import say
 from campose_core.trajectory import read_tum
 from campose_ros.large_segment import use_large_segment
 from campose_ros.player import Player
-from campose_ros.process import keep_large_buffers
 from campose_ros.recorder import Recorder, spinning
 
 

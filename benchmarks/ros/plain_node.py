@@ -18,14 +18,14 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from campose_core.camera import Camera
-from campose_core.capture.bag.images import camera_from_info
+from campose_core.capture.bag.images import camera_from_info, header_stamp_ns
 from campose_core.capture.frame import Frame
 from campose_core.geometry import Pose
 from campose_core.localization.estimators import registry
 from campose_core.localization.localizer import Localizer
 from campose_core.scene import Scene
 from campose_core.walkable import load_walkable
-from campose_ros.conversions import pose_stamped, stamp_ns_of, status_message
+from campose_ros.conversions import pose_stamped, status_message
 
 
 class PlainNode(Node):
@@ -63,7 +63,7 @@ class PlainNode(Node):
     def _localize(self, message: Image | CompressedImage, pixels: np.ndarray, arrived: float) -> None:
         if self._camera is None:
             return
-        stamp_ns = stamp_ns_of(message.header.stamp)
+        stamp_ns = header_stamp_ns(message)
         result = self._localizer.localize(Frame(stamp_ns, pixels, message.header.frame_id, ""), self._camera)
         latency_s = time.perf_counter() - arrived
         if result.on_floor is not None:

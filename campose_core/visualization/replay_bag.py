@@ -15,8 +15,9 @@ from campose_core.capture.bag.cdr import Cdr
 from campose_core.capture.bag.file import Bag
 from campose_core.capture.bag.writer import BagOutput, new_bag, write_frame
 from campose_core.geometry import Pose, pose_error
+from campose_core.localization.session import Answer
 from campose_core.progress import say
-from campose_core.replay.node import MAP_FRAME, Answer
+from campose_core.replay.bag_session import MAP_FRAME, TfRoot
 from campose_core.replay.recording import Step, true_base
 from campose_core.scene import Scene
 from campose_core.trajectory import Trajectory
@@ -65,7 +66,7 @@ class ReplayBag:
             if step.message is None:
                 frame, camera = step.answer.frame, step.answer.camera
                 write_frame(self._output, self._messages, frame, camera, frame.camera_frame)
-            self._write_answer(step.log_ns, step.answer)
+            self._write_answer(step.log_ns, step.answer, step.root)
 
     def _write_still(self, log_ns: int) -> None:
         ros = self._messages
@@ -77,7 +78,7 @@ class ReplayBag:
         if landmarks is not None:
             self._output.write(topics.LANDMARKS, log_ns, landmarks.cloud(ros, MAP_FRAME, log_ns))
 
-    def _write_answer(self, log_ns: int, answer: Answer) -> None:
+    def _write_answer(self, log_ns: int, answer: Answer, root: TfRoot | None) -> None:
         ros, result, stamp_ns = self._messages, answer.result, answer.result.stamp_ns
 
         def write(topic: str, message: Any) -> None:
@@ -89,9 +90,9 @@ class ReplayBag:
             write(topics.COVARIANCE, covariance)
         if result.on_floor is not None:
             write(topics.POSE, ros.pose_stamped(MAP_FRAME, stamp_ns, result.on_floor))
-            if answer.root != MAP_FRAME and answer.root_from_cam is not None:
-                map_from_root = result.on_floor * answer.base_from_cam * answer.root_from_cam.inverse()
-                write(topics.TF, ros.tf(ros.transform_stamped(MAP_FRAME, answer.root, stamp_ns, map_from_root)))
+            if root is not None and root.frame != MAP_FRAME and root.root_from_cam is not None:
+                map_from_root = result.on_floor * answer.base_from_cam * root.root_from_cam.inverse()
+                write(topics.TF, ros.tf(ros.transform_stamped(MAP_FRAME, root.frame, stamp_ns, map_from_root)))
         write(topics.STATUS, localization_status(ros, NAME, result, answer.latency_s))
         self._drawn = self._drawn or result.matches is not None
         if self._drawn:

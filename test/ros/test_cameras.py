@@ -23,8 +23,8 @@ from campose_core.capture.bag.images import camera_from_info
 from campose_core.capture.frame import Frame
 from campose_core.geometry import Pose, pose_error
 from campose_core.localization.estimators.structure import StructureEstimator
+from campose_core.ros_messages import pose_of
 from campose_core.scene import Scene
-from campose_ros.conversions import pose_of
 from campose_ros.parameters import refusal
 
 START_NS, PERIOD_NS, APART_NS = 1_700_000_000_000_000_000, 100_000_000, 7_000_000

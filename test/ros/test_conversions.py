@@ -10,10 +10,12 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed: pip install 'campos
 
 from geometry_msgs.msg import Pose as PoseMessage
 
+from campose_core.capture.bag.images import header_stamp_ns
 from campose_core.errors import GeometryError
 from campose_core.floor import FloorMap
 from campose_core.geometry import Pose, pose_error
 from campose_core.localization.localizer import LocalizationResult, Status
+from campose_core.ros_messages import pose_of, pose_of_transform
 from campose_ros import conversions
 from campose_ros.input_watch import silent_for
 
@@ -29,10 +31,10 @@ poses = st.builds(
 def test_poses_and_transforms_survive_the_message(pose: Pose, stamp_ns: int) -> None:
     stamped = conversions.pose_stamped("map", stamp_ns, pose)
     transform = conversions.transform_stamped("map", "base_link", stamp_ns, pose)
-    assert conversions.stamp_ns_of(stamped.header.stamp) == stamp_ns
-    assert conversions.stamp_ns_of(transform.header.stamp) == stamp_ns
+    assert header_stamp_ns(stamped) == stamp_ns
+    assert header_stamp_ns(transform) == stamp_ns
     assert (transform.header.frame_id, transform.child_frame_id) == ("map", "base_link")
-    for back in (conversions.pose_of(stamped.pose), conversions.pose_of_transform(transform)):
+    for back in (pose_of(stamped.pose), pose_of_transform(transform)):
         assert pose_error(back, pose) == pytest.approx((0.0, 0.0), abs=1e-6)
 
 
@@ -41,7 +43,7 @@ def test_a_message_without_a_rotation_is_refused() -> None:
     for w in (0.0, 0.5, 2.0, float("nan"), float("inf")):
         message.orientation.w = w
         with pytest.raises(GeometryError):
-            conversions.pose_of(message)
+            pose_of(message)
 
 
 def test_covariance_keeps_its_order() -> None:
@@ -56,7 +58,7 @@ def test_an_occupancy_grid_starts_at_the_smallest_y() -> None:
     grid = conversions.occupancy_grid("map", 5, FloorMap(cells, 0.1, (1.0, 2.0, np.pi / 2)))
     assert list(grid.data) == [0, 100, -1, -1, 0, 50]
     assert (grid.info.height, grid.info.width) == (2, 3)
-    origin = conversions.pose_of(grid.info.origin)
+    origin = pose_of(grid.info.origin)
     np.testing.assert_allclose(origin.translation, [1.0, 2.0, 0.0])
     assert origin.yaw() == pytest.approx(np.pi / 2)
 
@@ -65,7 +67,7 @@ def test_a_status_carries_the_stamp_of_its_image() -> None:
     result = LocalizationResult(1_234_567_890, Status.LOST, reason="no pose found in the image")
     message = conversions.status_message("localizer", result, 0.25)
     (status,) = message.status
-    assert conversions.stamp_ns_of(message.header.stamp) == 1_234_567_890
+    assert header_stamp_ns(message) == 1_234_567_890
     facts = {item.key: item.value for item in status.values}
     assert (facts["state"], facts["answered"], facts["latency_s"]) == ("LOST", "False", "0.250000")
 

@@ -17,7 +17,8 @@ from wall import CAMERA, camera_info, picture, raw_message, stamp_message, stand
 
 from campose_core.camera import Camera
 from campose_core.geometry import Pose, pose_error
-from campose_ros.conversions import pose_message, pose_of
+from campose_core.ros_messages import pose_of
+from campose_ros.conversions import pose_message
 
 OTHER_CAMERA = Camera("OPENCV", 480, 360, (330.0, 330.0, 239.5, 179.5, -0.12, 0.02, 0.0, 0.0))
 

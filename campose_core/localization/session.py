@@ -1,0 +1,276 @@
+"""A localization session: decoded messages in, results out.
+
+A running node and a replay of its bag are adapters around it: they bring the messages that they hear, and what is done
+with a message, what is refused and in which words is decided here. Messages are those of rclpy or of rosbags, read by
+attribute. Decisions depend on messages alone, never on the clock.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from campose_core.camera import Camera
+from campose_core.capture.frame import Frame
+from campose_core.capture.image_messages import ImageDecoder, Picture
+from campose_core.errors import CamposeError, CaptureError, LocalizationError
+from campose_core.geometry import Pose
+from campose_core.localization.heard_transforms import HeardTransforms
+from campose_core.localization.localizer import LocalizationResult, Localizer
+from campose_core.localization.message_reading import Refusal, Refuse, frame_name, stamp_of
+from campose_core.localization.odometry import OdometryBuffer
+from campose_core.ros_messages import pose_of
+
+log = logging.getLogger(__name__)
+ONLY_CAMERA = ""  # the name of a robot's single camera
+# An image so much older than the last one is of another camera that is not in step; an older one, of a bag that starts
+# over.
+LATE_NS = 500_000_000
+
+
+class ImageTooLate(LocalizationError):
+    """A later image of another camera was localized before."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionFrames:
+    """What the robot's frames are called. base_frame, odom_frame: None where any name will do."""
+
+    map_frame: str = "map"
+    base_frame: str | None = None
+    odom_frame: str | None = None
+
+
+class InfoTopic(NamedTuple):
+    """Where a camera's sensor_msgs/CameraInfo come, and how they are read; `read` raises CamposeError."""
+
+    name: str
+    read: Callable[[Any], Camera]
+
+
+class SessionCamera:
+    """One camera of the robot.
+
+    name: what the adapter calls it; empty for the only one. base_from_cam: where it sits, None where tf tells it at
+    each image. intrinsics: those until `info` brings others. of_size: the intrinsics of images (width, height), where
+    nothing else tells them; raises LocalizationError.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        base_from_cam: Pose | None,
+        intrinsics: Camera | None = None,
+        info: InfoTopic | None = None,
+        of_size: Callable[[int, int], Camera] | None = None,
+    ) -> None:
+        self.name, self.base_from_cam = name, base_from_cam
+        self._info, self._of_size = info, of_size
+        no_intrinsics = f"nothing came on {info.name}" if info else "no topic tells them"
+        self._intrinsics: Camera | str = intrinsics or no_intrinsics  # or why there are none
+        self._decoder = ImageDecoder()
+
+    def take_intrinsics(self, intrinsics: Camera | None) -> None:
+        """Those of another scene; None leaves what is known."""
+        self._intrinsics = intrinsics or self._intrinsics
+
+    def take_info(self, message: Any) -> None:
+        """A sensor_msgs/CameraInfo; one that describes no camera leaves images without intrinsics, which are refused.
+
+        Raises:
+            CamposeError: why it describes none.
+        """
+        assert self._info is not None, "made with its topic"
+        try:
+            self._intrinsics = self._info.read(message)
+        except CamposeError as error:
+            self._intrinsics = f"{self._info.name}: {error}"
+            raise
+
+    def intrinsics(self, frame: Frame) -> Camera:
+        """Of the camera that took the frame.
+
+        Raises:
+            LocalizationError: none are known.
+        """
+        if isinstance(self._intrinsics, Camera):
+            return self._intrinsics
+        if self._of_size is not None:
+            height, width = frame.image.shape[:2]
+            return self._of_size(width, height)
+        parameter = f"{self.name}.camera_source" if self.name else "camera_source"
+        raise LocalizationError(
+            f"no intrinsics: {self._intrinsics}; the node takes those of the scene with {parameter}:=scene, `campose "
+            "replay` those of --camera FILE"
+        )
+
+    def newest(self, messages: Sequence[Any]) -> Picture | None:
+        """The last picture of image messages in order; the packets of a video are all decoded, for those that follow.
+
+        None where packets do not complete a picture yet.
+
+        Raises:
+            CaptureError: there is none, because a message is damaged or waits for a key picture.
+        """
+        newest, fault = None, None
+        for message in messages:
+            try:
+                for picture in self._decoder.feed(message):
+                    newest = picture
+            except CaptureError as error:
+                fault = error
+        if newest is None and fault is not None:
+            raise fault
+        return newest
+
+
+class Answer(NamedTuple):
+    """What became of one image.
+
+    camera, base_from_cam, odom_from_base: as known at its stamp. no_odometry: why odom_from_base is None, else empty.
+    latency_s: from the arrival of the image to its result, decoding included. started_over: what was known of the
+    robot's place before was forgotten.
+    """
+
+    frame: Frame
+    camera: Camera
+    base_from_cam: Pose
+    odom_from_base: Pose | None
+    no_odometry: str
+    result: LocalizationResult
+    latency_s: float
+    started_over: bool
+
+
+class LocalizationSession:
+    """A localizer and what it hears. It begins by forgetting where the localizer was before.
+
+    transforms: what is heard of /tf, None where nothing is; tf_wait_s: how long an image waits for a link there.
+    refuse: called with each message that is not used, but images: those raise. One thread may bring other messages
+    while another one brings images.
+    """
+
+    def __init__(
+        self,
+        localizer: Localizer,
+        cameras: Sequence[SessionCamera],
+        frames: SessionFrames | None = None,
+        transforms: HeardTransforms | None = None,
+        refuse: Refuse = log.warning,
+        tf_wait_s: float = 0.0,
+    ) -> None:
+        self.localizer = localizer
+        self._transforms = transforms or HeardTransforms(refuse)
+        self._cameras = {camera.name: camera for camera in cameras}
+        self._frames, self._refuse, self._tf_wait_s = frames or SessionFrames(), refuse, tf_wait_s
+        self._odometry = OdometryBuffer()
+        self._odometry_refusal = ""
+        self._start_near: list[Pose | None] = [None]  # what to start over with, before the next image; empty: go on
+        self._camera_of_frame: dict[str, str] = {}
+        self._newest_ns = 0
+
+    def start_over(self, near: Pose | None = None) -> None:
+        """Forget with the next image where the robot was; near: about where the base is (map_from_base)."""
+        self._start_near = [near]
+
+    def take_intrinsics(self, camera_name: str, intrinsics: Camera | None) -> None:
+        """Those of another scene; None leaves what is known of the camera."""
+        self._cameras[camera_name].take_intrinsics(intrinsics)
+
+    def take_camera_info(self, camera_name: str, message: Any) -> None:
+        """A sensor_msgs/CameraInfo: of the images from now on."""
+        try:
+            self._cameras[camera_name].take_info(message)
+        except CamposeError as error:
+            self._refuse(Refusal(f"{camera_name} camera_info".lstrip(), str(error)))
+
+    def take_odometry(self, message: Any) -> None:
+        """A nav_msgs/Odometry: odom_from_base."""
+        try:
+            _require_frame("it is of", message.child_frame_id, "base_frame", self._frames.base_frame)
+            _require_frame("it is in", message.header.frame_id, "odom_frame", self._frames.odom_frame)
+            self._odometry.add(stamp_of(message), pose_of(message.pose.pose))
+            self._odometry_refusal = ""
+        except CamposeError as error:
+            self._odometry_refusal = f"refused: {error}"
+            self._refuse(Refusal("odometry", str(error)))
+
+    def take_initialpose(self, message: Any) -> bool:
+        """A geometry_msgs/PoseWithCovarianceStamped to start over at; whether it is used."""
+        try:
+            _require_frame("it is in", message.header.frame_id, "map_frame", self._frames.map_frame)
+            self.start_over(pose_of(message.pose.pose))
+        except CamposeError as error:
+            self._refuse(Refusal("initialpose", str(error)))
+            return False
+        return True
+
+    def see(self, camera_name: str, messages: Sequence[Any], arrived: float) -> Answer | None:
+        """What the newest image of a camera tells; None where packets of a video do not complete a picture yet.
+
+        messages: of its image topic, in order; all but the last are of use for a video alone. arrived: the reading of
+        time.perf_counter when the last one came.
+
+        Raises:
+            CaptureError: damaged, or no image. ImageTooLate: a later image was localized. TransformError: tf does not
+                tell where the camera sits. LocalizationError: a stamp of zero, or no intrinsics for such an image.
+        """
+        picture = self._cameras[camera_name].newest(messages)
+        if picture is None:
+            return None
+        require_image_stamp(picture.stamp_ns)
+        return self.localize(camera_name, picture.frame(""), arrived)
+
+    def localize(self, camera_name: str, frame: Frame, arrived: float, intrinsics: Camera | None = None) -> Answer:
+        """As `see`, of an image that is decoded. intrinsics: instead of those that are known of the camera."""
+        camera, stamp_ns = self._cameras[camera_name], frame.stamp_ns
+        intrinsics = intrinsics or camera.intrinsics(frame)
+        late_ns = self._newest_ns - stamp_ns
+        if 0 < late_ns <= LATE_NS:
+            raise ImageTooLate(f"the image is {late_ns * 1e-9:.3f} s older than the last one that was localized")
+        self._newest_ns = stamp_ns
+        base_from_cam = self._place(camera, frame)
+        frame = frame._replace(camera_frame=self._frame_of(camera_name, frame.camera_frame))
+        started_over = bool(self._start_near)
+        if started_over:
+            self.localizer.reset(self._start_near.pop())
+        odom_from_base = self._odometry.at(stamp_ns)
+        no_odometry = ""
+        if odom_from_base is None:
+            no_odometry = self._odometry_refusal or self._odometry.why_not(stamp_ns)
+        result = self.localizer.localize(frame, intrinsics, base_from_cam, odom_from_base)
+        latency_s = time.perf_counter() - arrived
+        return Answer(frame, intrinsics, base_from_cam, odom_from_base, no_odometry, result, latency_s, started_over)
+
+    def refresh(self) -> None:
+        """Do now what the next image would wait for: called when the answer is out."""
+        self.localizer.refresh()
+
+    def _place(self, camera: SessionCamera, frame: Frame) -> Pose:
+        if camera.base_from_cam is not None:
+            return camera.base_from_cam
+        assert self._frames.base_frame is not None, "a camera that tf places sits on a frame with a name"
+        optical = frame_name(frame.camera_frame)
+        return self._transforms.lookup(self._frames.base_frame, optical, frame.stamp_ns, self._tf_wait_s)
+
+    def _frame_of(self, camera_name: str, frame: str) -> str:
+        """What the localizer tells cameras apart by: the frame, unless two drivers stamp with the same."""
+        return frame if self._camera_of_frame.setdefault(frame, camera_name) == camera_name else camera_name
+
+
+def require_image_stamp(stamp_ns: int) -> None:
+    """
+    Raises:
+        LocalizationError: it is zero.
+    """
+    if stamp_ns == 0:
+        raise LocalizationError("the image's stamp is zero: its driver must stamp it")
+
+
+def _require_frame(what: str, said: Any, option: str, wanted: str | None) -> None:
+    """A frame that a message leaves open is the wanted one."""
+    if wanted is not None and frame_name(said) not in ("", wanted):
+        raise LocalizationError(f"{what} {frame_name(said)}, and {option} is {wanted}")

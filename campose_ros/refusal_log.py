@@ -1,0 +1,27 @@
+"""What a node does not use of what it hears, in its log."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from campose_core.localization.message_reading import Refusal
+
+if TYPE_CHECKING:
+    from rclpy.node import Node
+
+INTERVAL_S = 5.0  # at least, between two lines about the same kind
+
+
+class RefusalLog:
+    """Called with each refusal; a kind that is refused all the time hides no other. For one thread."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._logged_at: dict[str, float] = {}  # by kind, on a steady clock
+
+    def __call__(self, refusal: Refusal) -> None:
+        now = time.monotonic()
+        if now - self._logged_at.get(refusal.what, -INTERVAL_S) >= INTERVAL_S:
+            self._logged_at[refusal.what] = now
+            self._node.get_logger().warning(str(refusal))
