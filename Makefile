@@ -1,4 +1,5 @@
-# make demo: the main job on a rendered floor. make test: all tests. Both set up .venv first, where it is missing.
+# make demo: the main job on a rendered floor. make test: the tests. Both set up .venv first, where it is missing.
+# make long: what takes long (soaks, kill loops, every lens and scheme), all of which make test has a sample of.
 # make search: properties, with other examples each time. make docs: the reference, into docs/_build.
 # make test-wheels PYTHON=python3.12: the fast ROS tests on the wheels of Kilted; WHEELS=ros: on those of Jazzy.
 PYTHON ?= python3
@@ -8,7 +9,7 @@ WHEELS_VENV := .venv-$(WHEELS)
 BIN := $(VENV)/bin
 DEMO := demo_out
 
-.PHONY: demo test search test-wheels lint docs clean
+.PHONY: demo test long search test-wheels lint docs clean
 .DELETE_ON_ERROR:
 
 $(VENV)/installed: setup.py pyproject.toml requirements.lock
@@ -25,9 +26,11 @@ demo: $(VENV)/installed
 	$(BIN)/campose_demo $(DEMO)
 
 # Nodes that talk over DDS get the machine for themselves; two processes share it with one thread each. Both halves run.
-test: $(VENV)/installed
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest test --ignore test/ros --numprocesses 2 --dist loadfile; core=$$?; \
-	$(BIN)/python -m pytest test/ros && exit $$core
+test: KIND := not long
+long: KIND := long
+test long: $(VENV)/installed
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest test -m '$(KIND)' --ignore test/ros --numprocesses 2 --dist loadfile; \
+	core=$$?; $(BIN)/python -m pytest test/ros -m '$(KIND)' && exit $$core
 
 # Properties, with examples that `make test` does not try.
 search: $(VENV)/installed

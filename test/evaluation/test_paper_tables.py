@@ -229,6 +229,7 @@ def test_what_cannot_be_compared_is_one_line(tmp_path, capsys, arguments, code, 
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_one_command_trains_scores_and_writes_the_page(tmp_path, weights, capsys):
     scene = make_scene(tmp_path / "scene", {"a": 40})
     torch.save(torchvision.models.resnet18(weights=None).state_dict(), tmp_path / "resnet18.pth")

@@ -53,7 +53,7 @@ def alone(tmp_path_factory) -> Scene:
     return scene
 
 
-@pytest.mark.parametrize("launched_by", ["devices", "torchrun"])
+@pytest.mark.parametrize("launched_by", ["devices", pytest.param("torchrun", marks=pytest.mark.long)])
 def test_two_processes_come_to_what_one_comes_to(tmp_path, alone, launched_by):
     scene = make_scene(tmp_path / "scene", {"a": 40})
     start, extra = (list(MODULE), ["--devices", "2"]) if launched_by == "devices" else (torchrun(), [])

@@ -20,7 +20,7 @@ from campose_core.floor import FREE, FloorMap
 from campose_core.walkable import save_walkable
 
 CYCLE = ("configure", "activate", "deactivate", "cleanup")
-WARM, CYCLES = 20, 200
+WARM = 20
 FLOOR_CELLS = 400
 # What one cycle would leave if it kept its scene: the occupancy, and the map that snaps, of FLOOR_CELLS^2 cells.
 SCENE_MB = 10 * FLOOR_CELLS**2 / 2**20
@@ -59,26 +59,28 @@ def unconfigured_endpoints(client: Client, node: str) -> set[tuple[str, str]]:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
-def test_two_hundred_lives_leave_nothing_behind(start_node: StartNode, client: Client, tmp_path: Path) -> None:
+@pytest.mark.parametrize("cycles", [60, pytest.param(200, marks=pytest.mark.long)])
+def test_many_lives_leave_nothing_behind(start_node: StartNode, client: Client, tmp_path: Path, cycles: int) -> None:
     scene = build_scene(tmp_path / "scene")
     cells = np.full((FLOOR_CELLS, FLOOR_CELLS), FREE, np.int8)
     save_walkable(scene.path / "floor", FloorMap(cells, 0.05, (0.0, 0.0, 0.0)))
-    node = start_node("churn", scene=scene.path, autostart=False, image_topic="/churn_cam")
-    client.until(lambda: client.state("churn") == "unconfigured", "it is there")
-    before = unconfigured_endpoints(client, "churn")
+    name = f"churn_{cycles}"
+    node = start_node(name, scene=scene.path, autostart=False, image_topic="/churn_cam")
+    client.until(lambda: client.state(name) == "unconfigured", "it is there")
+    before = unconfigured_endpoints(client, name)
 
     def live(times: int) -> Held:
         for _ in range(times):
             for transition in CYCLE:
-                assert client.change("churn", transition), node.output()[-2000:]
+                assert client.change(name, transition), node.output()[-2000:]
         return held_by(node.process.pid)
 
     warm = live(WARM)
-    after = live(CYCLES - WARM)
+    after = live(cycles - WARM)
     assert after.threads == warm.threads
     assert after.files == warm.files
-    assert after.memory_mb - warm.memory_mb < 0.2 * SCENE_MB * (CYCLES - WARM)
-    client.until(lambda: endpoints(client, "churn") == before, "its endpoints are those of before")
+    assert after.memory_mb - warm.memory_mb < 0.2 * SCENE_MB * (cycles - WARM)
+    client.until(lambda: endpoints(client, name) == before, "its endpoints are those of before")
 
 
 @pytest.fixture(scope="module")

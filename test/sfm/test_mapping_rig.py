@@ -79,7 +79,7 @@ def moments_of(scene):
 def fitted(poses, truth):
     """Scale (metres per unit) and the median error in metres after alignment to the truth."""
     alignment = align_to_poses(list(poses.values()), [truth[name] for name in poses])
-    return alignment.map_from_sfm.scale, alignment.residual["median_m"]
+    return alignment.map_from_sfm.scale, alignment.residual.median_m
 
 
 @slow

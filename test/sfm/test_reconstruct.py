@@ -41,7 +41,7 @@ def test_a_rendered_drive_is_mapped_to_its_truth(small_scene, small_world):
     assert np.median(errors[:, 0]) < 0.02
     assert np.degrees(np.median(errors[:, 1])) < 0.5
     assert scene.alignment is not None
-    assert scene.alignment.residual["median_m"] == pytest.approx(np.median(errors[:, 0]), rel=0.1)
+    assert scene.alignment.residual.median_m == pytest.approx(np.median(errors[:, 0]), rel=0.1)
 
 
 def test_the_landmark_map_holds_what_the_keyframes_see(small_scene):

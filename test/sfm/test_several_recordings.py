@@ -21,6 +21,7 @@ WIDE = Camera("PINHOLE", 400, 300, (230.0, 230.0, 199.5, 149.5))
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_recordings_by_different_cameras_become_one_map(small_scene, small_world, tmp_path, capsys):
     record(build_world("small", 0), tmp_path, "second", camera=WIDE)
     record(build_world("small", 3), tmp_path, "elsewhere", rate_hz=1.5)

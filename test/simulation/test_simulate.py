@@ -100,6 +100,7 @@ def test_a_killed_run_is_taken_up(tmp_path, small):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_two_processes_draw_what_one_draws():
     world, camera = build_world("small", 5), PRESETS["small"].camera
     jobs = [(i, pose) for i, (_, pose) in enumerate(camera_trajectory(drive(world, "later", 1.0)))]
