@@ -10,7 +10,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from campose_core.geometry import Array, Pose, pose_error
-from campose_core.localization.localizer import LocalizationResult, Status
+from campose_core.localization.result import LocalizationResult, Status
 
 # AMCL takes the pose for one of now: a robot that moves is elsewhere when it comes.
 STILL_S, STILL_M, STILL_RAD = 1.0, 0.05, math.radians(3)

@@ -15,7 +15,7 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
 
-from campose_core.localization.localizer import LocalizationResult, Status
+from campose_core.localization.result import LocalizationResult, Status
 from campose_ros.conversions import key_values
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR

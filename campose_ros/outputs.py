@@ -11,7 +11,7 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile
 
 from campose_core.geometry import Pose
-from campose_core.localization.localizer import LocalizationResult
+from campose_core.localization.result import LocalizationResult
 from campose_core.visualization.walked_path import WalkedPath
 from campose_ros.bootstrap import Bootstrap, StartingPose
 from campose_ros.conversions import (

@@ -19,7 +19,7 @@ from visualization_msgs.msg import Marker
 
 from campose_core.capture.frame import Frame, Image
 from campose_core.floor import UNKNOWN, FloorMap
-from campose_core.localization.localizer import LocalizationResult
+from campose_core.localization.result import LocalizationResult
 from campose_core.visualization.matches import draw_result, encode_drawing
 from campose_core.visualization.scene_landmarks import read_landmarks
 from campose_core.visualization.trail import Trail

@@ -20,7 +20,8 @@ from campose_core.errors import GeometryError, SceneError
 from campose_core.evaluation.estimates import Estimates, FrameOutcome, read_estimates, write_estimates
 from campose_core.floor import FREE, FloorMap
 from campose_core.localization.estimators.base import Kind
-from campose_core.localization.localizer import LocalizationResult, Localizer
+from campose_core.localization.localizer import Localizer
+from campose_core.localization.result import LocalizationResult
 from campose_core.map_scale import MEASURED, UNKNOWN, MapScale, ScaleBasis
 from campose_core.scene import Scene
 from campose_core.walkable import WalkableMap

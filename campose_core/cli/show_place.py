@@ -19,7 +19,8 @@ from campose_core.errors import CamposeError, UsageError
 from campose_core.evaluation.run import frames_with_camera
 from campose_core.files import replacing
 from campose_core.localization.estimators.registry import load_estimator
-from campose_core.localization.localizer import LocalizationResult, Localizer, LocalizerOptions
+from campose_core.localization.localizer import Localizer, LocalizerOptions
+from campose_core.localization.result import LocalizationResult
 from campose_core.progress import say
 from campose_core.scene import Scene
 from campose_core.scene_floor import walkable_of, why_not_snapped

@@ -10,12 +10,11 @@ from campose_core.camera import Camera
 from campose_core.capture.frame import Frame, Recording
 from campose_core.errors import CaptureError
 from campose_core.evaluation.estimates import Estimates, FrameOutcome
-from campose_core.features.sift import SiftExtractor
 from campose_core.landmark_map.intrinsics import camera_of_image, cameras_of_shape, scene_camera
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.landmark_map.pnp import LandmarkMatcher, solve_pnp
 from campose_core.localization.estimators.base import PoseEstimator
-from campose_core.localization.localizer import Status
+from campose_core.localization.result import Status
 from campose_core.progress import say, track
 from campose_core.scene import Scene
 
@@ -66,7 +65,7 @@ def _camera_that_fits(scene: Scene, recording: Recording, width: int, height: in
     if len(candidates) < 2:
         return scene_camera(scene, width, height)
     landmarks = Landmarks.load(scene.sfm_dir / "landmarks.npz")
-    extract, match = SiftExtractor(landmarks.detail), LandmarkMatcher(landmarks)
+    extract, match = landmarks.extractor(), LandmarkMatcher(landmarks)
     agreeing = dict.fromkeys(candidates, 0)
     for frame in islice(recording.frames(None), 0, SAMPLE_AMONG, SAMPLE_EVERY):
         features = extract(frame.image)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
-from enum import Enum
 from typing import NamedTuple
 
 import numpy as np
@@ -19,23 +18,16 @@ from campose_core.capture.frame import Frame
 from campose_core.errors import LocalizationError
 from campose_core.geometry import Array, Pose, covariance_at_lever, pose_error
 from campose_core.landmark_map.intrinsics import camera_of_image
-from campose_core.localization.estimators.base import Kind, Matches, PoseEstimate, PoseEstimator, PosePrior
+from campose_core.localization.estimators.base import PoseEstimate, PoseEstimator, PosePrior
 from campose_core.localization.fusion import Fusion
 from campose_core.localization.hypotheses import Hypotheses
 from campose_core.localization.motion import MotionModel, MotionOptions, UncertainPose
+from campose_core.localization.result import LocalizationResult, Status
 from campose_core.map_scale import MEASURED, MapScale
 from campose_core.statistics import is_covariance, require_positive
 from campose_core.walkable import WalkableMap
 
 MISSED_INTERVALS = 2.5  # between images, and the camera is silent
-
-
-class Status(str, Enum):
-    """INITIALIZING: nothing confirmed since the start or a reset. LOST: it was confirmed once, and is no longer."""
-
-    INITIALIZING = "INITIALIZING"
-    TRACKING = "TRACKING"
-    LOST = "LOST"
 
 
 @dataclass(frozen=True)
@@ -61,38 +53,6 @@ class LocalizerOptions:
 
     def __post_init__(self) -> None:
         require_positive(LocalizationError, **vars(self))
-
-
-class LocalizationResult(NamedTuple):
-    """What is known of one image. Poses are None unless they are believed (status TRACKING).
-
-    map_from_base is the pose as estimated; snapped_map_from_base the same moved to the walkable floor, None without a
-    floor map or when `off_map`: too far from walkable floor to move it there. covariance: (6, 6) of map_from_base,
-    (x, y, z, rx, ry, rz) about the map's axes; within_map_covariance: the same without what the map's scale may be
-    wrong by, which is the same for all poses in it. kind: how the pose was found. reason: why there is no pose, else
-    empty. matches: the landmarks that were found in the image, believed or not. scale: of the map.
-    """
-
-    stamp_ns: int
-    status: Status
-    map_from_cam: Pose | None = None
-    map_from_base: Pose | None = None
-    snapped_map_from_base: Pose | None = None
-    covariance: Array | None = None
-    snap_distance_m: float | None = None
-    off_map: bool = False
-    support: int = 0
-    kind: Kind | None = None
-    latency_s: float = 0.0
-    reason: str = ""
-    matches: Matches | None = None
-    within_map_covariance: Array | None = None
-    scale: MapScale = MEASURED
-
-    @property
-    def on_floor(self) -> Pose | None:
-        """The pose to drive by: snapped, or as estimated where there is no floor map; None when off the map."""
-        return None if self.off_map else self.snapped_map_from_base or self.map_from_base
 
 
 class _Clock(NamedTuple):

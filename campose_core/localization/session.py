@@ -19,9 +19,10 @@ from campose_core.capture.image_messages import ImageDecoder, Picture
 from campose_core.errors import CamposeError, CaptureError, LocalizationError
 from campose_core.geometry import Pose
 from campose_core.localization.heard_transforms import HeardTransforms
-from campose_core.localization.localizer import LocalizationResult, Localizer
+from campose_core.localization.localizer import Localizer
 from campose_core.localization.message_reading import Refusal, Refuse, frame_name, stamp_of
 from campose_core.localization.odometry import OdometryBuffer
+from campose_core.localization.result import LocalizationResult
 from campose_core.ros_messages import pose_of
 
 log = logging.getLogger(__name__)

@@ -22,7 +22,8 @@ from campose_core.errors import CaptureError
 from campose_core.evaluation.estimates import Estimates, FrameOutcome, write_estimates
 from campose_core.evaluation.run import frames_with_camera
 from campose_core.geometry import Pose
-from campose_core.localization.localizer import LocalizationResult, Localizer
+from campose_core.localization.localizer import Localizer
+from campose_core.localization.result import LocalizationResult
 from campose_core.localization.session import ONLY_CAMERA, Answer, LocalizationSession, SessionCamera
 from campose_core.map_scale import ScaleBasis
 from campose_core.progress import say, track

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from campose_core.localization.localizer import LocalizationResult
+from campose_core.localization.result import LocalizationResult
 from campose_core.ros_messages import OK, WARN, RosMessages
 
 

@@ -10,7 +10,7 @@ from campose_core.capture.frame import Image
 from campose_core.extras import load_extra
 from campose_core.geometry import Array, Pose
 from campose_core.localization.estimators.base import Matches
-from campose_core.localization.localizer import LocalizationResult, Status
+from campose_core.localization.result import LocalizationResult, Status
 
 MAX_SIDE = 960  # pixels of the drawing
 JPEG_QUALITY = 80

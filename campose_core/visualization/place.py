@@ -10,7 +10,7 @@ from campose_core.camera import Camera
 from campose_core.capture.frame import Frame
 from campose_core.floor import FloorMap
 from campose_core.geometry import Array, Pose
-from campose_core.localization.localizer import LocalizationResult
+from campose_core.localization.result import LocalizationResult
 from campose_core.plotting.figure import new_figure, png_of
 from campose_core.plotting.floor_plan import draw_floor, show_from_above
 from campose_core.plotting.palette import BLUE, GREEN, POINTS, VERMILION

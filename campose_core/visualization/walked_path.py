@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from campose_core.localization.localizer import LocalizationResult
+from campose_core.localization.result import LocalizationResult
 from campose_core.ros_messages import RosMessages
 
 

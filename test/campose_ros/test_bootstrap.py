@@ -5,7 +5,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from campose_core.geometry import Array, Pose
-from campose_core.localization.localizer import LocalizationResult, Status
+from campose_core.localization.result import LocalizationResult, Status
 from campose_ros.bootstrap import Bootstrap, StartingPose, planar
 
 PERIOD_NS = 100_000_000

@@ -18,7 +18,8 @@ from campose_core.localization.estimators.hybrid import HELD_BY_NETWORK_S, Hybri
 from campose_core.localization.estimators.learned import LearnedEstimator
 from campose_core.localization.estimators.registry import estimator_names, load_estimator
 from campose_core.localization.estimators.structure import StructureEstimator
-from campose_core.localization.localizer import Localizer, Status
+from campose_core.localization.localizer import Localizer
+from campose_core.localization.result import Status
 from campose_core.scene import Scene
 from campose_core.trajectory import read_tum
 

@@ -14,7 +14,7 @@ from campose_core.capture.bag.images import header_stamp_ns
 from campose_core.errors import GeometryError
 from campose_core.floor import FloorMap
 from campose_core.geometry import Pose, pose_error
-from campose_core.localization.localizer import LocalizationResult, Status
+from campose_core.localization.result import LocalizationResult, Status
 from campose_core.ros_messages import pose_of, pose_of_transform
 from campose_ros import conversions
 from campose_ros.input_watch import silent_for

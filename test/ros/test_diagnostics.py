@@ -15,7 +15,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from drives import Drive
 from node_process import StartNode
 
-from campose_core.localization.localizer import LocalizationResult, Status
+from campose_core.localization.result import LocalizationResult, Status
 from campose_ros.diagnostics import Fault, Tally, merged
 
 PROFILE = Path(__file__).parents[2] / "config" / "fastdds_large_shm.xml"

@@ -16,7 +16,8 @@ from campose_core.evaluation.run import frames_with_camera
 from campose_core.geometry import Pose, pose_error
 from campose_core.localization.estimators.base import Kind, PoseEstimate, PosePrior
 from campose_core.localization.estimators.structure import StructureEstimator
-from campose_core.localization.localizer import LocalizationResult, Localizer, Status
+from campose_core.localization.localizer import Localizer
+from campose_core.localization.result import LocalizationResult, Status
 from campose_core.scene import Scene
 from campose_core.trajectory import read_tum
 

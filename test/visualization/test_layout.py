@@ -10,7 +10,7 @@ from viewing import at_message_path, layout_topics, panel_names
 from campose_core.capture.bag.cdr import Cdr
 from campose_core.geometry import Pose
 from campose_core.localization.estimators.base import Kind
-from campose_core.localization.localizer import LocalizationResult, Status
+from campose_core.localization.result import LocalizationResult, Status
 from campose_core.visualization.layout import how_to_look, layout_path
 from campose_core.visualization.localization_status import localization_status
 from campose_core.visualization.topics import ERROR, STATUS, TYPES

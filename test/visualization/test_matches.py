@@ -7,7 +7,7 @@ from campose_core.camera import Camera
 from campose_core.capture.image_codec import decode_picture
 from campose_core.geometry import Pose
 from campose_core.localization.estimators.base import Matches
-from campose_core.localization.localizer import LocalizationResult, Status
+from campose_core.localization.result import LocalizationResult, Status
 from campose_core.visualization.matches import EXPECTED, MAX_SIDE, SEEN, draw_matches, draw_result, encode_drawing
 
 

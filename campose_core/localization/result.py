@@ -1,0 +1,50 @@
+"""What a localizer says of one image."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NamedTuple
+
+from campose_core.geometry import Array, Pose
+from campose_core.localization.estimators.base import Kind, Matches
+from campose_core.map_scale import MEASURED, MapScale
+
+
+class Status(str, Enum):
+    """INITIALIZING: nothing confirmed since the start or a reset. LOST: it was confirmed once, and is no longer."""
+
+    INITIALIZING = "INITIALIZING"
+    TRACKING = "TRACKING"
+    LOST = "LOST"
+
+
+class LocalizationResult(NamedTuple):
+    """What is known of one image. Poses are None unless they are believed (status TRACKING).
+
+    map_from_base is the pose as estimated; snapped_map_from_base the same moved to the walkable floor, None without a
+    floor map or when `off_map`: too far from walkable floor to move it there. covariance: (6, 6) of map_from_base,
+    (x, y, z, rx, ry, rz) about the map's axes; within_map_covariance: the same without what the map's scale may be
+    wrong by, which is the same for all poses in it. kind: how the pose was found. reason: why there is no pose, else
+    empty. matches: the landmarks that were found in the image, believed or not. scale: of the map.
+    """
+
+    stamp_ns: int
+    status: Status
+    map_from_cam: Pose | None = None
+    map_from_base: Pose | None = None
+    snapped_map_from_base: Pose | None = None
+    covariance: Array | None = None
+    snap_distance_m: float | None = None
+    off_map: bool = False
+    support: int = 0
+    kind: Kind | None = None
+    latency_s: float = 0.0
+    reason: str = ""
+    matches: Matches | None = None
+    within_map_covariance: Array | None = None
+    scale: MapScale = MEASURED
+
+    @property
+    def on_floor(self) -> Pose | None:
+        """The pose to drive by: snapped, or as estimated where there is no floor map; None when off the map."""
+        return None if self.off_map else self.snapped_map_from_base or self.map_from_base
