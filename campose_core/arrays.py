@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from campose_core.errors import MappingError
-from campose_core.files import replacing
+from campose_core.files import check_format, replacing
 
 # What zipfile and numpy's header parser raise on flipped bytes.
 DAMAGE = (
@@ -23,23 +23,29 @@ DAMAGE = (
 )  # fmt: skip
 
 
+FORMAT = 1  # of what the arrays mean; files from before it was written are of format 1
+
+
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write the file, whole or not at all."""
     with replacing(path) as beside, open(beside, "wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **arrays)
+        np.savez_compressed(file, allow_pickle=False, format=np.int64(FORMAT), **arrays)
 
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """All arrays of the file.
+    """Read all arrays of the file.
 
     Raises:
-        MappingError: damaged; the file is named.
+        MappingError: damaged, or of a newer format; the file is named.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+            found = int(arrays.pop("format", FORMAT))
     except DAMAGE as error:
         raise _damaged(path, error) from error
+    check_format(path, found, FORMAT, MappingError)
+    return arrays
 
 
 def checksums(path: Path) -> list[tuple[str, int]]:

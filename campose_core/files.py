@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from campose_core.errors import CamposeError
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -75,3 +77,20 @@ def config_file(name: str) -> Path | None:
     prefixes = [*filter(None, os.environ.get("AMENT_PREFIX_PATH", "").split(":")), sysconfig.get_path("data")]
     installed = (Path(prefix) / "share" / "campose_ros" / "config" / name for prefix in prefixes)
     return next((path for path in (in_checkout, *installed) if path.is_file()), None)
+
+
+def check_format(path: Path, found: object, known: int, error: type[CamposeError], older: str = "") -> None:
+    """Refuse a file of a format that this code does not read.
+
+    found: the number in the file; known: the highest that is read. older: what to do with a lower one, where those are
+    not read any more.
+
+    Raises:
+        error: it is newer, older, or no number at all.
+    """
+    if not isinstance(found, int) or found < 1:
+        raise error(f"{path}: expected `format: {known}`: not written by campose")
+    if found > known:
+        raise error(f"{path}: format {found}, this campose reads up to {known}: upgrade campose")
+    if found < known and older:
+        raise error(f"{path}: format {found}, this campose reads {known}: {older}")

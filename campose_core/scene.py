@@ -31,9 +31,10 @@ import yaml
 from campose_core.camera import Camera
 from campose_core.errors import CamposeError, SceneError
 from campose_core.exchange import finish
-from campose_core.files import write_text
+from campose_core.files import check_format, write_text
 from campose_core.geometry import Pose, Similarity, rotation_from_quat_xyzw
 from campose_core.map_scale import MEASURED, UNKNOWN, MapScale
+from campose_core.residual import Check, Residual
 from campose_core.rig import Rig
 from campose_core.trajectory import Trajectory
 
@@ -60,16 +61,15 @@ class SceneFrame:
 class Alignment:
     """Where the reconstruction lies in the map frame, how that was found, and how well it fits.
 
-    `residual` holds what the method can say, in metres and degrees, by name (`median_m`, `max_m`, ...).
-    checks: what other sources say, each by how much it differs (see `mapping/alignment/evidence.py`).
+    residual: what the method can say of its fit. checks: what other sources say, each by how much it differs.
     origin: where on the earth the map's origin lies (latitude_deg, longitude_deg, altitude_m), when that is known.
     scale: what its metres rest on; measured where scene.yaml does not say.
     """
 
     map_from_sfm: Similarity
     method: str
-    residual: dict[str, float] = field(default_factory=dict)
-    checks: list[dict[str, Any]] = field(default_factory=list)
+    residual: Residual = field(default_factory=Residual)
+    checks: tuple[Check, ...] = ()
     origin: dict[str, float] = field(default_factory=dict)
     scale: MapScale = MEASURED
 
@@ -80,8 +80,8 @@ class Alignment:
             "scale": similarity.scale,
             "quat_xyzw": [float(v) for v in similarity.rotation.as_quat(canonical=True)],
             "translation": [float(v) for v in similarity.translation],
-            "residual": self.residual,
-            "checks": self.checks,
+            "residual": self.residual.to_dict(),
+            "checks": [check.to_dict() for check in self.checks],
             **({"origin": self.origin} if self.origin else {}),
             **({"scale_basis": self.scale.to_dict()} if self.scale != MEASURED else {}),
         }
@@ -90,8 +90,8 @@ class Alignment:
     def from_dict(cls, fields: dict[str, Any]) -> Alignment:
         rotation = rotation_from_quat_xyzw(fields["quat_xyzw"])
         similarity = Similarity(float(fields["scale"]), rotation, fields["translation"])
-        checks = [dict(check) for check in fields.get("checks", [])]
-        residual, origin = dict(fields.get("residual", {})), dict(fields.get("origin", {}))
+        checks = tuple(Check.from_dict(check) for check in fields.get("checks", []))
+        residual, origin = Residual.from_dict(fields.get("residual", {})), dict(fields.get("origin", {}))
         scale = MapScale.from_dict(fields["scale_basis"]) if "scale_basis" in fields else MEASURED
         return cls(similarity, str(fields["method"]), residual, checks, origin, scale)
 
@@ -156,8 +156,7 @@ class Scene:
             )
         try:
             header = yaml.safe_load(header_path.read_text(encoding="utf-8"))
-            if not isinstance(header, dict) or header.get("format") != FORMAT:
-                raise SceneError(f"{header_path}: expected `format: {FORMAT}`: not written by this version of campose")
+            check_format(header_path, header.get("format") if isinstance(header, dict) else None, FORMAT, SceneError)
             alignment = header.get("alignment")
             return cls(
                 path=path,

@@ -8,6 +8,7 @@ from strategies import cameras, poses, similarities
 from campose_core.camera import Camera
 from campose_core.errors import SceneError
 from campose_core.geometry import Pose, pose_error
+from campose_core.residual import Residual
 from campose_core.scene import Alignment, Scene, SceneFrame
 
 names = st.text(st.characters(codec="utf-8", exclude_characters="\n\r\0/", exclude_categories=["Cs", "Cc"]), min_size=1)
@@ -25,7 +26,7 @@ frames = st.builds(
 @given(st.lists(frames, max_size=5), cameras(), st.none() | similarities)
 def test_a_scene_reads_back_what_was_saved(tmp_path_factory, rows, camera, map_from_sfm):
     folder = tmp_path_factory.mktemp("scene") / "küche 1"
-    alignment = Alignment(map_from_sfm, "test", {"median_m": 0.5}) if map_from_sfm else None
+    alignment = Alignment(map_from_sfm, "test", Residual(median_m=0.5)) if map_from_sfm else None
     scene = Scene(folder, "küche 1", {"phone": camera}, {"phone": {"path": "x"}}, alignment, {}, tuple(rows))
     scene.save()
     again = Scene.open(folder)
@@ -71,7 +72,8 @@ def test_a_step_is_done_until_its_options_or_a_step_before_it_change(tmp_path):
         ("scene.yaml", "[", "scene.yaml is damaged"),
         ("scene.yaml", "format: 1\nname: x\ncameras: {}\nsources:\nsteps: {}\n", "scene.yaml is damaged"),
         ("scene.yaml", "format: 1\nname: x\ncameras: {}\nsources: {}\nsteps: {map: x}\n", "scene.yaml is damaged"),
-        ("scene.yaml", "format: 99\n", "format: 1"),
+        ("scene.yaml", "format: 99\n", "format 99, this campose reads up to 1: upgrade"),
+        ("scene.yaml", "- format: 1\n", "not written by campose"),
         ("frames.csv", "name,stamp\n", "frames.csv: expected the columns"),
         ("frames.csv", None, "frames.csv: cannot be read"),
     ],

@@ -28,7 +28,7 @@ from torch import Tensor
 from campose_core.camera import Camera
 from campose_core.capture.frame import Image
 from campose_core.errors import CamposeError, CheckpointError, MissingDependency
-from campose_core.files import replacing, write_bytes, write_text
+from campose_core.files import check_format, replacing, write_bytes, write_text
 from campose_core.geometry import Array, Pose
 from campose_core.learning.model import PoseNetwork, create_model, is_finite, to_poses
 from campose_core.learning.options import Architecture
@@ -105,10 +105,8 @@ def load(folder: Path) -> TrainedModel:
             raise CheckpointError(f"{folder} is not a trained model: {path.name} is missing")
     try:
         description = yaml.safe_load(description_path.read_text(encoding="utf-8"))
-        if not isinstance(description, dict) or description.get("format") != FORMAT:
-            raise CheckpointError(
-                f"{description_path}: expected `format: {FORMAT}`: not a model of this version of campose: train again"
-            )
+        found = description.get("format") if isinstance(description, dict) else None
+        check_format(description_path, found, FORMAT, CheckpointError, "train again")
         architecture = Architecture(**description["architecture"])
         network_input = NetworkInput(Camera.from_dict(description["input_camera"]))
         calibration = Calibration.from_dict(description["calibration"])

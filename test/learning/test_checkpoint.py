@@ -129,14 +129,14 @@ def test_foreign_folders(folder):
         refused(folder, "damaged")
     (folder / "model.yaml").write_bytes(b"\xff\xfe\xfa")
     refused(folder, "damaged")
-    for text in ("- a list", "", "format: 99"):
+    for text, reason in (("- a list", "not written by campose"), ("", "format: 2"), ("format: 99", "reads up to 2")):
         (folder / "model.yaml").write_text(text)
-        refused(folder, "format: 2")
+        refused(folder, reason)
 
 
 def test_a_model_of_an_earlier_version_says_what_to_do(folder):
     describe(folder, format=1)
-    refused(folder, "not a model of this version of campose: train again")
+    refused(folder, "format 1, this campose reads 2: train again")
 
 
 @pytest.mark.parametrize(
