@@ -9,6 +9,7 @@ from jsonargparse import ArgumentParser, Namespace
 from campose_core.alignment.request import AlignRequest, TrackerRequest, kind_and_topic
 from campose_core.alignment.sources.table import recorded_kinds
 from campose_core.alignment.step import align_scene
+from campose_core.cli.numbers import FiniteNumber
 from campose_core.errors import AlignmentError, UsageError
 from campose_core.scene import Scene
 
@@ -67,7 +68,7 @@ def add_alignment_arguments(parser: ArgumentParser) -> None:
 def add_mounting_argument(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--mounting",
-        type=float,
+        type=FiniteNumber,
         nargs=7,
         metavar=("X", "Y", "Z", "QX", "QY", "QZ", "QW"),
         help="the camera's pose on the body that given poses are of (default: they are the camera's), or about where "

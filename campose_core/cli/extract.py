@@ -1,16 +1,13 @@
 """`campose extract SOURCE... --scene SCENE`."""
 
 import json
-from typing import Literal
 
 from jsonargparse import ArgumentParser, Namespace
-from jsonargparse.typing import PositiveFloat
 
 from campose_core.capture.camera_file import read_camera_file
 from campose_core.capture.extract import extract
+from campose_core.cli.numbers import FrameRate
 from campose_core.scene import Scene
-
-FrameRate = PositiveFloat | Literal["all"]
 
 
 def add_arguments(parser: ArgumentParser) -> None:

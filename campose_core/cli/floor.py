@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from jsonargparse import ArgumentParser, Namespace
 
+from campose_core.cli.numbers import FiniteNumber, NotNegative, PositiveNumber
 from campose_core.errors import UsageError
 from campose_core.floor import FloorMap
 from campose_core.floorplan.attach import attach_floor, attach_floor_from_landmarks, attach_plan
@@ -27,19 +28,19 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--plan", type=Path, help="drawing: what cannot be walked on is painted, or the walls are in ink"
     )
     parser.add_argument("--keepout", type=Path, help="nav2 yaml of a mask; its occupied cells are not walked on")
-    parser.add_argument("--radius", type=float, default=DEFAULT_RADIUS_M, help="metres kept from walls")
-    parser.add_argument("--max-snap", type=float, default=DEFAULT_MAX_SNAP_M, help="metres a pose is moved at most")
+    parser.add_argument("--radius", type=NotNegative, default=DEFAULT_RADIUS_M, help="metres kept from walls")
+    parser.add_argument("--max-snap", type=NotNegative, default=DEFAULT_MAX_SNAP_M, help="metres a pose moves at most")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     plan = parser.add_argument_group("with --plan")
-    plan.add_argument("--resolution", type=float, metavar="M", help="metres per pixel")
+    plan.add_argument("--resolution", type=PositiveNumber, metavar="M", help="metres per pixel")
     plan.add_argument(
         "--points", type=str, nargs="+", metavar="POINT",
         help="PAIRS.csv with the columns px,py,x,y: two or more pixels and their places in the map; "
         "or X1 Y1 X2 Y2: two pixels that are --distance apart",
     )  # fmt: skip
-    plan.add_argument("--distance", type=float, metavar="M", help="metres between the two --points")
+    plan.add_argument("--distance", type=PositiveNumber, metavar="M", help="metres between the two --points")
     plan.add_argument(
-        "--origin", type=float, nargs=3, metavar=("X", "Y", "YAW"),
+        "--origin", type=FiniteNumber, nargs=3, metavar=("X", "Y", "YAW"),
         help="lower left corner of the drawing in the map frame, metres and radians (default: 0 0 0)",
     )  # fmt: skip
     plan.add_argument("--colour", type=str, default="red", help="of the paint, by name or as #rrggbb")

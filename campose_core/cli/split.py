@@ -5,6 +5,7 @@ from typing import cast
 
 from jsonargparse import ArgumentParser, Namespace
 
+from campose_core.cli.numbers import Fraction
 from campose_core.learning.split import Scheme, SplitOptions, counts, split
 from campose_core.scene import Scene
 
@@ -15,8 +16,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--scheme", choices=["contiguous", "interleaved", "source"], default=SplitOptions.scheme,
         help="contiguous stretches of each recording; frame index modulo 3; or whole recordings",
     )  # fmt: skip
-    parser.add_argument("--val", type=float, default=SplitOptions.val, help="fraction that chooses among checkpoints")
-    parser.add_argument("--test", type=float, default=SplitOptions.test, help="fraction that is never trained on")
+    parser.add_argument("--val", type=Fraction, default=SplitOptions.val, help="fraction that chooses a checkpoint")
+    parser.add_argument("--test", type=Fraction, default=SplitOptions.test, help="fraction that is never trained on")
     parser.add_argument("--val-sources", nargs="+", default=[], metavar="SOURCE", help="recordings (scheme source)")
     parser.add_argument("--test-sources", nargs="+", default=[], metavar="SOURCE", help="recordings (scheme source)")
     parser.add_argument("--json", action="store_true", help="print the counts as JSON")

@@ -7,6 +7,7 @@ from pathlib import Path
 from jsonargparse import ArgumentParser, Namespace
 
 from campose_core.capture.bag.file import is_bag, open_bag
+from campose_core.cli.numbers import Port
 from campose_core.errors import UsageError
 from campose_core.progress import say
 from campose_core.scene import Scene
@@ -17,7 +18,7 @@ from campose_core.visualization.topics import Source
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("what", type=Path, metavar="SCENE|MCAP|BAG", help="scene folder, MCAP file, or bag")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 lets the network look")
-    parser.add_argument("--port", type=int, default=8765, help="port to listen on; 0 takes any free one")
+    parser.add_argument("--port", type=Port, default=8765, help="port to listen on; 0 takes any free one")
     parser.add_argument("--mcap", type=Path, metavar="OUT.mcap", help="write the scene to this file, serve nothing")
 
 

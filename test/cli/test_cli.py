@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from campose_core.cli.main import VERBS
+from campose_core.cli.main import VERBS, main
 
 
 def campose(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -34,6 +34,22 @@ def test_wrong_usage_exits_with_2(arguments):
     assert shown.returncode == 2
     assert "Traceback" not in shown.stderr
     assert shown.stdout == ""
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "-1", "1e999", "many"])
+@pytest.mark.parametrize(
+    ("verb", "option"),
+    [
+        ("extract", "--fps"), ("build", "--fps"), ("update", "--fps"), ("floor", "--radius"), ("floor", "--max-snap"),
+        ("floor", "--resolution"), ("floor", "--distance"), ("split", "--val"), ("split", "--test"),
+        ("simulate", "--seed"), ("view", "--port"), ("map", "--max-keyframes"),
+    ],
+)  # fmt: skip
+def test_a_number_that_is_none_or_out_of_bounds_is_wrong_usage(verb, option, value, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([verb, "somewhere", option, value])
+    assert ended.value.code == 2
+    assert option.lstrip("-") in capsys.readouterr().err.replace("_", "-")
 
 
 @pytest.mark.parametrize("verb", ["map", "align", "split", "benchmark"])
