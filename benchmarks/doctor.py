@@ -30,7 +30,8 @@ from campose_core.capture.recording import open_recording
 from campose_core.doctor.coverage import AT_WALL, FOUND, LOST, Forecast
 from campose_core.doctor.diagnosis import usual_camera
 from campose_core.doctor.lines_of_sight import LinesOfSight
-from campose_core.features.sift import ImageFeatures, SiftExtractor
+from campose_core.features.base import ImageFeatures
+from campose_core.features.sift import SiftExtractor
 from campose_core.geometry import Array, Pose, pose_error
 from campose_core.landmark_map.covisibility import Keyframes
 from campose_core.landmark_map.landmarks import Landmarks

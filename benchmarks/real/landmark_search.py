@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from benchmarks.real.answers import Poses
 from benchmarks.real.picture_features import PictureFeatures
 from campose_core.camera import Camera, pixels_to_colmap
-from campose_core.features.sift import Float32
+from campose_core.features.matching import Float32, nearest_in
 from campose_core.geometry import Array
 from campose_core.landmark_map.colmap import (
     from_colmap_camera,
@@ -20,7 +20,6 @@ from campose_core.landmark_map.colmap import (
     model_poses,
     to_colmap_camera,
 )
-from campose_core.landmark_map.pnp import nearest_in
 
 RATIO = 0.8  # Lowe's, and COLMAP's default
 MIN_INLIERS = 20

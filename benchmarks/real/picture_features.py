@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from campose_core.camera import pixels_from_colmap
-from campose_core.features.sift import Float32, descriptors_to_unit
+from campose_core.features.matching import Float32
+from campose_core.features.sift import SiftExtractor
 from campose_core.geometry import Array
 from campose_core.landmark_map.colmap import load_pycolmap
 
@@ -27,7 +28,7 @@ class PictureFeatures:
     def descriptors(self) -> Float32:
         """(N, D) of unit length."""
         if self.stored.dtype == np.uint8:
-            return descriptors_to_unit(self.stored.astype(np.uint8, copy=False))
+            return SiftExtractor.to_unit(self.stored.astype(np.uint8, copy=False))
         return self.stored.astype(np.float32)
 
 

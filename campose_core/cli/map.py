@@ -8,6 +8,7 @@ from jsonargparse.typing import PositiveInt
 
 from campose_core.cli.align import add_mounting_argument
 from campose_core.errors import UsageError
+from campose_core.features.registry import FEATURES
 from campose_core.scene import Scene
 from campose_core.sfm.given_poses import GivenPoses
 from campose_core.sfm.pipeline import MAPPERS, MapOptions, map_scene
@@ -19,6 +20,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("scene", help="scene folder")
     parser.add_argument(
         "--mapper", choices=MAPPERS, default=MapOptions.mapper, help="COLMAP's global or incremental mapper"
+    )
+    parser.add_argument(
+        "--features", choices=FEATURES.names(), default=MapOptions.features, help="what is matched between pictures"
     )
     parser.add_argument(
         "--max-keyframes",
@@ -74,6 +78,7 @@ def given_poses(options: Namespace) -> GivenPoses | None:
 def run(options: Namespace) -> None:
     chosen = MapOptions(
         mapper=options.mapper,
+        features=options.features,
         max_keyframes=int(options.max_keyframes),
         poses=given_poses(options),
         rig=options.rig,

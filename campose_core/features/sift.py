@@ -9,47 +9,15 @@ together by features of half the size, 39 by those of the full one.
 
 from __future__ import annotations
 
-from enum import Enum
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
 from campose_core.capture.frame import Image
 from campose_core.extras import load_extra
-from campose_core.geometry import Array
+from campose_core.features.base import Detail, ImageFeatures
+from campose_core.features.matching import OF_SIFT, Float32
 
-Float32 = NDArray[np.float32]
-
-KIND = "RootSIFT of OpenCV"  # unfinished work with other features is begun anew
 LAYERS, CONTRAST, EDGE, SIGMA = 3, 0.01, 10.0, 1.6  # as in Lowe, IJCV 2004, but for fainter features: walls are pale
-
-
-class ImageFeatures(NamedTuple):
-    """pixels (N, 2) of the picture as given; descriptors (N, 128) float32 of unit length (RootSIFT)."""
-
-    pixels: Array
-    descriptors: Float32
-
-
-class Detail(str, Enum):
-    """How much of a picture SIFT is given, and how many features it may find there."""
-
-    HALF = "half"
-    FULL = "full"
-
-    @property
-    def scale(self) -> float:
-        return 0.5 if self is Detail.HALF else 1.0
-
-    @property
-    def max_side(self) -> int:
-        """Pixels, of the picture that SIFT is given."""
-        return 640 if self is Detail.HALF else 1280
-
-    @property
-    def max_features(self) -> int:
-        return 1500 if self is Detail.HALF else 4000
 
 
 class SiftExtractor:
@@ -58,6 +26,8 @@ class SiftExtractor:
     Raises:
         MissingDependency: OpenCV is not installed.
     """
+
+    version, size, likeness, colmap_matches = "RootSIFT of OpenCV", 128, OF_SIFT, True
 
     def __init__(self, detail: Detail = Detail.HALF, max_features: int | None = None) -> None:
         self._cv2 = load_extra("cv2", "map")
@@ -82,13 +52,12 @@ class SiftExtractor:
         # RootSIFT: Arandjelovic and Zisserman, "Three things everyone should know to improve object retrieval", 2012.
         return ImageFeatures(pixels, np.sqrt(sift / np.maximum(sift.sum(axis=1, keepdims=True), 1e-6)))
 
+    @staticmethod
+    def to_bytes(descriptors: Float32) -> NDArray[np.uint8]:
+        """Unit descriptors (N, 128) in COLMAP's scale of RootSIFT."""
+        return np.clip(np.rint(512.0 * descriptors), 0, 255).astype(np.uint8)
 
-def descriptors_to_bytes(descriptors: Float32) -> NDArray[np.uint8]:
-    """Unit descriptors (N, 128) in COLMAP's scale of RootSIFT, for its database and for the landmark file."""
-    return np.clip(np.rint(512.0 * descriptors), 0, 255).astype(np.uint8)
-
-
-def descriptors_to_unit(descriptors: NDArray[np.uint8]) -> Float32:
-    """SIFT descriptors (N, 128) uint8 as float32 rows of unit length."""
-    rows = descriptors.astype(np.float32)
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
+    @staticmethod
+    def to_unit(stored: NDArray[np.uint8]) -> Float32:
+        rows = stored.astype(np.float32)
+        return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)

@@ -1,4 +1,4 @@
-"""VLAD: one global descriptor per image, aggregated from its SIFT features with a vocabulary of the scene's own.
+"""VLAD: one global descriptor per image, aggregated from its local features with a vocabulary of the scene's own.
 
 Jegou et al., "Aggregating local descriptors into a compact image representation", CVPR 2010; RootSIFT and per-word
 normalisation as in Arandjelovic and Zisserman, "All about VLAD", CVPR 2013. No downloaded vocabulary, no torch.
@@ -6,13 +6,13 @@ normalisation as in Arandjelovic and Zisserman, "All about VLAD", CVPR 2013. No 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from campose_core.features.sift import Float32, descriptors_to_unit
+from campose_core.features.matching import Float32
 
 WORDS = 32
 SAMPLES = 20_000
@@ -20,22 +20,24 @@ SAMPLES = 20_000
 
 @dataclass(frozen=True, eq=False)
 class Vlad:
-    """words: (WORDS, 128) float32 cluster centres of unit SIFT descriptors."""
+    """words: (WORDS, D) float32 cluster centres of unit descriptors."""
 
     words: Float32
 
     @classmethod
-    def of_images(cls, images: Sequence[NDArray[np.uint8]], seed: int) -> Vlad:
-        """From descriptors (N_i, 128) as COLMAP keeps them, some of each image: as floats all of them take gigabytes.
+    def of_images(
+        cls, images: Sequence[NDArray[np.uint8]], seed: int, to_unit: Callable[[NDArray[np.uint8]], Float32]
+    ) -> Vlad:
+        """From descriptors (N_i, D) as they are stored, some of each image: as floats all of them take gigabytes.
 
-        seed: of the clustering.
+        seed: of the clustering. to_unit: of the features' kind.
         """
         of_each = max(1, 2 * SAMPLES // len(images))
-        return cls.fit([descriptors_to_unit(rows[:: max(1, len(rows) // of_each)]) for rows in images], seed)
+        return cls.fit([to_unit(rows[:: max(1, len(rows) // of_each)]) for rows in images], seed)
 
     @classmethod
     def fit(cls, images: Sequence[Float32], seed: int) -> Vlad:
-        """Cluster a sample of the unit descriptors (N_i, 128) of all images."""
+        """Cluster a sample of the unit descriptors (N_i, D) of all images."""
         from scipy.cluster.vq import kmeans2
 
         generator = np.random.default_rng(seed)
@@ -45,7 +47,7 @@ class Vlad:
         return cls(words.astype(np.float32))
 
     def describe(self, descriptors: Float32) -> Float32:
-        """Global descriptor (WORDS * 128,) of unit length from unit descriptors (N, 128); zero for an empty image."""
+        """Global descriptor (WORDS * D,) of unit length from unit descriptors (N, D); zero for an empty image."""
         nearest = np.argmax(descriptors @ self.words.T - 0.5 * np.sum(self.words**2, axis=1), axis=1)
         # Sums by matrix product: adding row by row takes 8 ms an image.
         assigned = (nearest == np.arange(len(self.words))[:, None]).astype(np.float32)

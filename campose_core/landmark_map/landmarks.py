@@ -16,19 +16,23 @@ from scipy.spatial.transform import Rotation
 
 from campose_core.arrays import read_arrays, write_arrays
 from campose_core.errors import MappingError
-from campose_core.features.sift import Detail, descriptors_to_bytes, descriptors_to_unit
+from campose_core.features.base import Detail, FeatureKind
+from campose_core.features.matching import Float32
+from campose_core.features.registry import FEATURES, SIFT
 from campose_core.features.vlad import Vlad
 from campose_core.geometry import Array, Pose, Similarity
+
+ALL = slice(None)
 
 
 @dataclass(frozen=True, eq=False)
 class Landmarks:
     """N landmarks and F keyframes in one frame, `world`: sfm as they come from the file, map once `transformed`.
 
-    xyz (N, 3); rgb (N, 3); descriptors (N, 128) the mean SIFT descriptor of each landmark's observations.
+    xyz (N, 3); rgb (N, 3); descriptors (N, D), stored: the mean of each landmark's observations.
     frame_names (F,) as in frames.csv; frame_positions (F, 3) and frame_quats_xyzw (F, 4) = world_from_cam;
-    frame_globals (F, D) VLAD descriptors over vlad_words. Keyframe observed_by[k] sees landmark observed[k].
-    detail: of the features that they were made from, and that an image is looked at for.
+    frame_globals (F, W * D) VLAD descriptors over vlad_words. Keyframe observed_by[k] sees landmark observed[k].
+    features, detail: the kind of features that they were made from, by name, and that an image is looked at for.
     """
 
     xyz: Array
@@ -42,13 +46,14 @@ class Landmarks:
     observed_by: NDArray[np.int32]
     observed: NDArray[np.int32]
     detail: Detail = Detail.HALF
+    features: str = SIFT
 
     def __post_init__(self) -> None:
         n, f = len(self.xyz), len(self.frame_names)
         consistent = (
             self.xyz.shape == (n, 3)
             and self.rgb.shape == (n, 3)
-            and self.descriptors.shape == (n, 128)
+            and self.descriptors.shape == (n, self.vlad_words.shape[-1])
             and self.frame_positions.shape == (f, 3)
             and self.frame_quats_xyzw.shape == (f, 4)
             and self.frame_globals.shape == (f, self.vlad_words.size)
@@ -57,6 +62,23 @@ class Landmarks:
         )
         if n == 0 or f == 0 or not consistent:
             raise MappingError("a landmark map needs landmarks and keyframes of matching array sizes")
+
+    @property
+    def kind(self) -> type[FeatureKind]:
+        """The features' kind.
+
+        Raises:
+            MappingError: it is not installed here.
+        """
+        return FEATURES.load(self.features)
+
+    def extractor(self, max_features: int | None = None) -> FeatureKind:
+        """Make what extracts the features of images that these landmarks are matched with."""
+        return self.kind(self.detail, max_features)
+
+    def unit_descriptors(self, rows: NDArray[np.intp] | slice = ALL) -> Float32:
+        """Descriptors (M, D) of unit length of some landmarks, or of all."""
+        return self.kind.to_unit(self.descriptors[rows])
 
     def world_from_cam(self, index: int) -> Pose:
         """Pose of keyframe `index`."""
@@ -98,7 +120,7 @@ class Landmarks:
     def save(self, path: Path) -> None:
         """Write the file, whole or not at all."""
         arrays = {field.name: getattr(self, field.name) for field in fields(self)}
-        write_arrays(path, arrays | {"detail": np.array(self.detail.value)})
+        write_arrays(path, arrays | {"detail": np.array(self.detail.value), "features": np.array(self.features)})
 
     @classmethod
     def load(cls, path: Path) -> Landmarks:
@@ -114,44 +136,48 @@ class Landmarks:
         arrays: dict[str, Any] = read_arrays(path)
         try:
             arrays["detail"] = Detail(str(arrays.get("detail", Detail.HALF.value)))  # absent from maps made before
+            arrays["features"] = str(arrays.get("features", SIFT))
             return cls(**{field.name: arrays[field.name] for field in fields(cls)})
         except (KeyError, ValueError, MappingError) as error:
             raise MappingError(f"{path} is damaged ({error}): remove it and run `campose map` again") from error
 
 
 def landmarks_from_model(
-    model: Any, database: Any, vlad: Vlad | None = None, detail: Detail = Detail.HALF
+    model: Any, database: Any, vlad: Vlad | None = None, detail: Detail = Detail.HALF, features: str = SIFT
 ) -> Landmarks:
     """Collect landmarks out of a pycolmap Reconstruction and the Database it was made from, by ascending point id.
 
-    vlad: the vocabulary of the global descriptors; None makes one of these images. detail: of the database's features.
+    vlad: the vocabulary of the global descriptors; None makes one of these images. features, detail: of the
+    database.
     """
+    kind = FEATURES.load(features)
     point_ids = sorted(model.points3D)
     row_of = {point_id: row for row, point_id in enumerate(point_ids)}
     images = sorted((model.image(i) for i in model.reg_image_ids()), key=lambda image: image.name)
-    sums = np.zeros((len(point_ids), 128), dtype=np.float32)
+    sums = np.zeros((len(point_ids), kind.size), dtype=np.float32)
     observed, observed_by, local = [], [], []
     for index, image in enumerate(images):
         local.append(database.read_descriptors(image.image_id).data)
-        unit = descriptors_to_unit(local[-1])
+        unit = kind.to_unit(local[-1])
         seen = [(j, row_of[p.point3D_id]) for j, p in enumerate(image.points2D) if p.has_point3D()]
         feature_rows, landmark_rows = np.array(seen, dtype=np.int32).reshape(-1, 2).T
         np.add.at(sums, landmark_rows, unit[feature_rows])
         observed.append(landmark_rows)
         observed_by.append(np.full(len(landmark_rows), index, dtype=np.int32))
-    vlad = vlad or Vlad.of_images(local, seed=0)
+    vlad = vlad or Vlad.of_images(local, seed=0, to_unit=kind.to_unit)
     mean = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-6)
     sfm_from_cams = [image.cam_from_world().inverse() for image in images]
     return Landmarks(
         xyz=np.array([model.points3D[i].xyz for i in point_ids]).reshape(-1, 3),
         rgb=np.array([model.points3D[i].color for i in point_ids], dtype=np.uint8).reshape(-1, 3),
-        descriptors=descriptors_to_bytes(mean),
+        descriptors=kind.to_bytes(mean),
         frame_names=np.array([image.name for image in images]),
         frame_positions=np.array([pose.translation for pose in sfm_from_cams]),
         frame_quats_xyzw=np.array([pose.rotation.quat for pose in sfm_from_cams]),
-        frame_globals=np.stack([vlad.describe(descriptors_to_unit(rows)) for rows in local]).astype(np.float16),
+        frame_globals=np.stack([vlad.describe(kind.to_unit(rows)) for rows in local]).astype(np.float16),
         vlad_words=vlad.words,
         observed_by=np.concatenate(observed_by),
         observed=np.concatenate(observed),
         detail=detail,
+        features=features,
     )

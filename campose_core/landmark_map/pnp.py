@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from campose_core.camera import Camera
-from campose_core.features.sift import Float32, ImageFeatures, descriptors_to_unit
+from campose_core.features.base import ImageFeatures
+from campose_core.features.matching import IndexPairs, match_nearest
 from campose_core.geometry import Array, Pose, skew
 from campose_core.landmark_map.colmap import load_pycolmap, to_colmap_camera, to_colmap_pixels
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.statistics import robust_sigma
 
-RATIO = 0.8  # Lowe, IJCV 2004: nearest over second nearest descriptor distance
 MAX_REPROJECTION = 4.0 / 640.0  # of the image width
 MIN_INLIERS = 20
 MIN_INLIER_RATIO = 0.25
@@ -38,47 +38,14 @@ class CameraPose(NamedTuple):
 
 
 class LandmarkMatcher:
-    """Finds the landmark whose descriptor is nearest, where the second nearest is clearly farther (Lowe's ratio)."""
+    """Finds the landmark whose descriptor is nearest, where it is like enough for its kind."""
 
     def __init__(self, landmarks: Landmarks) -> None:
-        self._descriptors = descriptors_to_unit(landmarks.descriptors)
+        self._descriptors, self._likeness = landmarks.unit_descriptors(), landmarks.kind.likeness
 
-    def __call__(self, features: ImageFeatures) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    def __call__(self, features: ImageFeatures) -> IndexPairs:
         """Index pairs (features, landmarks); each landmark at most once, with its nearest feature."""
-        return match_nearest(features.descriptors, self._descriptors)
-
-
-def match_nearest(descriptors: Float32, among: Float32) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Index pairs (rows of `descriptors`, rows of `among`) of unit descriptors that are nearest by Lowe's ratio.
-
-    Each row occurs at most once on either side.
-    """
-    if len(descriptors) == 0 or len(among) < 2:
-        return np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.intp)
-    return nearest_in(descriptors @ among.T, RATIO)
-
-
-def nearest_in(
-    similarity: Float32, ratio: float, at_least: float = -np.inf
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Index pairs (rows, columns) of the most similar, each row and column at most once; `similarity`, cosines of unit
-    descriptors, is used up.
-
-    ratio: of the distances to the nearest and the second nearest; 1 asks no second. at_least: the similarity of a pair.
-    """
-    rows = np.arange(len(similarity))
-    best = np.argmax(similarity, axis=1)
-    nearest = similarity[rows, best]
-    good = nearest > at_least
-    if ratio < 1.0:
-        similarity[rows, best] = -1.0
-        # Unit vectors: squared distance = 2 - 2 * similarity.
-        good &= (1.0 - nearest) < ratio**2 * (1.0 - similarity.max(axis=1))
-    chosen = np.flatnonzero(good)
-    order = chosen[np.argsort(-nearest[chosen], kind="stable")]
-    _, first = np.unique(best[order], return_index=True)
-    seen = np.sort(order[first])
-    return seen, best[seen]
+        return match_nearest(features.descriptors, self._descriptors, self._likeness)
 
 
 def solve_pnp(pixels: Array, xyz: Array, camera: Camera) -> CameraPose | None:

@@ -44,7 +44,7 @@ class Encoder(nn.Module):
         """Begin with these weights, see `TrainOptions.weights`; random ones stay where there are no others."""
 
     def keep_early(self, stride: int) -> None:
-        """Leave the first layers as they are, see `TrainOptions.kept_stride`; all are trained where none are worth it."""
+        """Leave the first layers as they are, see `TrainOptions.kept_stride`; all are trained where it has none."""
 
 
 class Backbone(Encoder):

@@ -6,18 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from campose_core.camera import Camera
-from campose_core.features.sift import Float32, ImageFeatures, descriptors_to_unit
+from campose_core.features.base import ImageFeatures
+from campose_core.features.matching import Float32, nearest_in
 from campose_core.geometry import Array, Pose
 from campose_core.landmark_map.covisibility import Keyframes
 from campose_core.landmark_map.landmarks import Landmarks
-from campose_core.landmark_map.pnp import ENOUGH, CameraPose, nearest_in, refine_pnp, solve_pnp
+from campose_core.landmark_map.pnp import ENOUGH, CameraPose, refine_pnp, solve_pnp
 from campose_core.localization.estimators.base import PosePrior
 
 NEAR = 12  # keyframes whose landmarks are looked for
 SIGMAS = 3.0  # of the prior
 NARROW, WIDE = 6.0 / 640.0, 96.0 / 640.0  # search radii, of the image width
-RATIO = 0.85  # of the distances to the best and the second best descriptor within the radius
-MIN_SIMILARITY = 0.75  # cosine of two descriptors of one landmark
 
 
 class GuidedMatcher:
@@ -25,6 +24,7 @@ class GuidedMatcher:
 
     def __init__(self, landmarks: Landmarks, keyframes: Keyframes) -> None:
         self._landmarks, self._keyframes = landmarks, keyframes
+        self._likeness = landmarks.kind.likeness
 
     def __call__(
         self, features: ImageFeatures, camera: Camera, prior: PosePrior
@@ -34,15 +34,16 @@ class GuidedMatcher:
         if len(expected) < 2 or len(features.pixels) < 2:
             return None
         xyz = self._landmarks.xyz[expected]
-        similarity = features.descriptors @ descriptors_to_unit(self._landmarks.descriptors[expected]).T
+        similarity = features.descriptors @ self._landmarks.unit_descriptors(expected).T
         near = _within(_radii(camera, prior, xyz), features, camera, prior.map_from_cam, xyz)
-        seen, shown = nearest_in(np.where(near, similarity, -1.0), RATIO, MIN_SIMILARITY)
+        least = self._likeness.near_similarity
+        seen, shown = nearest_in(np.where(near, similarity, -1.0), self._likeness.near_ratio, least)
         some = slice(None, None, 1 + len(seen) // ENOUGH)
         found = solve_pnp(features.pixels[seen[some]], xyz[shown[some]], camera)
         if found is None:
             return None
         near = _within(NARROW * camera.width, features, camera, found.world_from_cam, xyz)
-        seen, shown = nearest_in(np.where(near, similarity, -1.0), 1.0, MIN_SIMILARITY)
+        seen, shown = nearest_in(np.where(near, similarity, -1.0), 1.0, least)
         found = refine_pnp(features.pixels[seen], xyz[shown], camera, found.world_from_cam)
         if found is None:
             return None

@@ -1,7 +1,7 @@
 """Where a camera is from one image alone: similar keyframes, grouped into places; PnP on the landmarks of one place.
 
 Sarlin et al., "From coarse to fine: robust hierarchical localization at large scale", CVPR 2019, with VLAD for the
-global and SIFT for the local descriptors. Features meet the landmarks of a few places, never those of the building:
+global descriptors. Features meet the landmarks of a few places, never those of the building:
 neither the time nor the share of chance matches grows with it, and a place that exists twice is found twice.
 """
 
@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from campose_core.camera import Camera
-from campose_core.features.sift import ImageFeatures, descriptors_to_unit
+from campose_core.features.base import ImageFeatures
+from campose_core.features.matching import match_nearest
 from campose_core.features.vlad import Vlad
 from campose_core.geometry import Array, Pose
 from campose_core.landmark_map.covisibility import Indices, Keyframes
 from campose_core.landmark_map.landmarks import Landmarks
-from campose_core.landmark_map.pnp import MAX_REPROJECTION, CameraPose, match_nearest, solve_pnp
+from campose_core.landmark_map.pnp import MAX_REPROJECTION, CameraPose, solve_pnp
 
 # At 12 keyframes, chosen from the 20 most similar, poses are as accurate as against the whole map. The right place was
 # the first or second of a map of 16 floors.
@@ -88,7 +89,9 @@ class Relocalizer:
     ) -> _Hypothesis | None:
         """The camera among the landmarks of one place; None where it is found already, or far fewer agree."""
         shown = self._keyframes.seen_by(place)
-        rows, columns = match_nearest(features.descriptors, descriptors_to_unit(self._landmarks.descriptors[shown]))
+        rows, columns = match_nearest(
+            features.descriptors, self._landmarks.unit_descriptors(shown), self._landmarks.kind.likeness
+        )
         if len(rows) < RIVAL_SUPPORT * max((len(other.pixels) for other in found), default=0):
             return None
         xyz = self._landmarks.xyz[shown[columns]]

@@ -12,7 +12,6 @@ import numpy as np
 
 from campose_core.camera import Camera
 from campose_core.capture.frame import Frame, Image
-from campose_core.features.sift import SiftExtractor
 from campose_core.geometry import Array
 from campose_core.landmark_map.covisibility import Keyframes
 from campose_core.landmark_map.landmarks import Landmarks
@@ -47,7 +46,7 @@ class Tracker:
     def __init__(self, landmarks: Landmarks, keyframes: Keyframes) -> None:
         self._xyz = landmarks.xyz
         self._match = GuidedMatcher(landmarks, keyframes)
-        self._extract = SiftExtractor(landmarks.detail, MAX_FEATURES)
+        self._extract = landmarks.extractor(MAX_FEATURES)
         self.reset()
 
     def reset(self) -> None:

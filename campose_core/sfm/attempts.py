@@ -33,15 +33,21 @@ class Attempt(NamedTuple):
 
 
 def best_attempt(
-    images: str, database: Path, model: Path, mapper: str, sequences: Sequence[Sequence[str]], guessed: Sequence[str]
+    images: str,
+    database: Path,
+    model: Path,
+    mapper: str,
+    sequences: Sequence[Sequence[str]],
+    guessed: Sequence[str],
+    kind: str,
 ) -> tuple[Attempt, dict[str, int]]:
     """The first way that holds nearly all keyframes together, else the best of all; and what each one tried held.
 
-    guessed: sources without measured intrinsics.
+    guessed: sources without measured intrinsics. kind: of the features in the database.
     """
     total = sum(map(len, sequences))
     best, tried = None, {}
-    for attempt in _attempts(images, database, model, mapper, sequences, guessed):
+    for attempt in _attempts(images, database, model, mapper, sequences, guessed, kind):
         tried[attempt.how] = attempt.held
         if best is None or attempt.held > best.held:
             best = attempt
@@ -52,7 +58,13 @@ def best_attempt(
 
 
 def _attempts(
-    images: str, database: Path, model: Path, mapper: str, sequences: Sequence[Sequence[str]], guessed: Sequence[str]
+    images: str,
+    database: Path,
+    model: Path,
+    mapper: str,
+    sequences: Sequence[Sequence[str]],
+    guessed: Sequence[str],
+    kind: str,
 ) -> Iterator[Attempt]:
     first = _attempt(mapper, images, database, model, mapper)
     yield first
@@ -70,7 +82,7 @@ def _attempts(
         yield attempt
         best = max(best, attempt, key=lambda a: a.held)
     if mapper == "global":
-        match_again(str(best.database), _across_borders(best.pieces, sequences))
+        match_again(str(best.database), _across_borders(best.pieces, sequences), kind)
         yield _attempt("incremental", images, best.database, model, "incremental")
 
 

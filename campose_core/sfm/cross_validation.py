@@ -18,7 +18,7 @@ from scipy.sparse.csgraph import connected_components
 
 from campose_core.camera import pixels_from_colmap
 from campose_core.errors import AlignmentError
-from campose_core.features.sift import ImageFeatures, descriptors_to_unit
+from campose_core.features.base import ImageFeatures
 from campose_core.geometry import Array, Pose, pose_difference
 from campose_core.landmark_map.colmap import adjust, from_colmap_camera, load_pycolmap, model_poses
 from campose_core.landmark_map.held_out import HeldOut, error_jacobian
@@ -36,11 +36,11 @@ LOCALIZED = 30  # of a fold at most: neighbours have much the same error
 LINKING_LANDMARKS = 15  # that two keyframes must share to hold the map together
 
 
-def hold_out(model: Path, database: Any, stamps_ns: dict[str, dict[str, int]]) -> HeldOut:
+def hold_out(model: Path, database: Any, stamps_ns: dict[str, dict[str, int]], kind: str) -> HeldOut:
     """Leave keyframes out of the COLMAP model in the folder `model`, FOLDS times, and find them again.
 
-    database: pycolmap's, open, with the features. stamps_ns: the keyframes by source and name. Empty where the map has
-    too few keyframes, or would fall apart without them.
+    database: pycolmap's, open, with the features. stamps_ns: the keyframes by source and name. kind: of the features.
+    Empty where the map has too few keyframes, or would fall apart without them.
     """
     pycolmap = load_pycolmap()
     whole = pycolmap.Reconstruction(model)
@@ -56,7 +56,7 @@ def hold_out(model: Path, database: Any, stamps_ns: dict[str, dict[str, int]]) -
         blocks = [block for sequence in sequences for block in gaps(sequence, seconds, fold)]
         left_out = removable(with_partners(blocks, whole), names, shared)
         if left_out:
-            results.append(_find_again(left_out, pycolmap.Reconstruction(model), database, whole_poses))
+            results.append(_find_again(left_out, pycolmap.Reconstruction(model), database, whole_poses, kind))
     rows = [row for result in results for row in result]
     return HeldOut(
         np.array([name for name, *_ in rows], dtype=np.str_),
@@ -107,11 +107,11 @@ def removable(blocks: list[list[str]], names: list[str], shared: Any) -> list[st
 
 
 def _find_again(
-    left_out: list[str], model: Any, database: Any, whole_poses: dict[str, Pose]
+    left_out: list[str], model: Any, database: Any, whole_poses: dict[str, Pose], kind: str
 ) -> list[tuple[str, Array, Array, float]]:
     """Name, error, covariance and depth of (a sample of) the keyframes, localized in the map without all of them."""
     leave_out(model, set(left_out))
-    landmarks = landmarks_from_model(model, database)
+    landmarks = landmarks_from_model(model, database, features=kind)
     rest = {str(name): landmarks.world_from_cam(i) for i, name in enumerate(landmarks.frame_names)}
     try:
         whole_from_rest = align_to_poses(list(rest.values()), [whole_poses[name] for name in rest]).map_from_sfm
@@ -124,7 +124,7 @@ def _find_again(
     for name in sample:
         image = database.read_image_with_name(name)
         pixels = pixels_from_colmap(database.read_keypoints(image.image_id)[:, :2].astype(np.float64))
-        features = ImageFeatures(pixels, descriptors_to_unit(database.read_descriptors(image.image_id).data))
+        features = ImageFeatures(pixels, landmarks.kind.to_unit(database.read_descriptors(image.image_id).data))
         seen, shown = match(features)
         found = solve_pnp(
             features.pixels[seen], landmarks.xyz[shown], from_colmap_camera(model.camera(image.camera_id))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from campose_core.errors import MappingError
-from campose_core.features.sift import Detail
+from campose_core.features.base import Detail
 from campose_core.files import write_text
 from campose_core.geometry import Pose
 from campose_core.progress import say
@@ -36,8 +36,8 @@ class MapRun:
 
     work: folder of unfinished results. images: folder of all frames. cameras: given intrinsics by source; shared: the
     sources that one camera took; guessed: those without measured intrinsics. names: keyframes by source, stamps_ns: of
-    every frame by name. posed: known world_from_cam by name, None where they are to be found. rigs: see
-    `rigs_of_keyframes`. odometry: odom_from_cam by name.
+    every frame by name. features: their kind. posed: known world_from_cam by name, None where they are to be found.
+    rigs: see `rigs_of_keyframes`. odometry: odom_from_cam by name.
     """
 
     work: Path
@@ -47,6 +47,7 @@ class MapRun:
     guessed: list[str]
     names: dict[str, list[str]]
     stamps_ns: dict[str, int]
+    features: str
     mapper: str
     timeout_s: float
     posed: dict[str, Pose] | None
@@ -70,9 +71,13 @@ class MapRun:
             say(f"map: {text}")
         where = {"database": str(folder / "database.db"), "model": str(folder / "model")}
         landmarks, again = folder / "landmarks.npz", folder / "held_out.npz"
-        self._stage(folder, stages.landmarks, landmarks, **where, detail=detail.value, out=str(landmarks))
+        self._stage(
+            folder, stages.landmarks, landmarks, **where, kind=self.features, detail=detail.value, out=str(landmarks)
+        )
         stamps = {source: {name: self.stamps_ns[name] for name in chosen} for source, chosen in self.names.items()}
-        tested = self._stage(folder, stages.held_out, again, **where, stamps_ns=stamps, out=str(again))
+        tested = self._stage(
+            folder, stages.held_out, again, **where, stamps_ns=stamps, kind=self.features, out=str(again)
+        )
         if tested.held_out is not None:
             say(f"map: {tested.held_out.text()}")
         return folder, replace(made.with_stage(tested), detail=detail.value)
@@ -105,12 +110,12 @@ class MapRun:
         features, database, model = folder / "features.db", folder / "database.db", folder / "model"
         found = self._stage(
             folder, stages.features, features, images=str(self.images), database=str(features), cameras=self.cameras,
-            names=self.names, shared=self.shared, detail=detail.value,
+            names=self.names, shared=self.shared, kind=self.features, detail=detail.value,
         )  # fmt: skip
         say(f"map: {found.median_features:.0f} features in the median keyframe")
         matched = self._stage(
             folder, matches, database, features=str(features), database=str(database), names=self.names,
-            rigs=self.rigs, alike=ALIKE[detail],
+            rigs=self.rigs, alike=ALIKE[detail], kind=self.features,
         )  # fmt: skip
         say(f"map: {matched.verified} of {matched.pairs} pairs match, {matched.verified_loops} close a loop")
         found = found.with_stage(matched)
@@ -126,7 +131,7 @@ class MapRun:
         }
         made = self._stage(
             folder, reconstruction, model, **where, mapper=self.mapper, names=self.names, odometry=moved,
-            rigs=self.rigs, guessed=self.guessed,
+            rigs=self.rigs, guessed=self.guessed, kind=self.features,
         )  # fmt: skip
         if self.rigs:
             say(rig_text(self.rigs, made.rigs or []))

@@ -42,11 +42,12 @@ def reconstruction(
     odometry: dict[str, list[float]],
     rigs: list[dict[str, Any]],
     guessed: list[str],
+    kind: str,
 ) -> dict[str, Any]:
     """Run the mapper and keep what holds together; says what the rest is.
 
     odometry: odom_from_cam by image name, (x, y, z, qx, qy, qz, qw). rigs: see `rigs_of_keyframes`. guessed: sources
-    without measured intrinsics.
+    without measured intrinsics. kind: of the features in the database.
 
     Raises:
         MappingError: no model, or none with enough landmarks.
@@ -63,7 +64,7 @@ def reconstruction(
         others = [m.num_reg_images() for m in models[1:]]
         rig_reports = hold_rigs(kept, held, mapper)
     else:
-        best, tried = best_attempt(images, path, Path(model), mapper, sequences, guessed)
+        best, tried = best_attempt(images, path, Path(model), mapper, sequences, guessed, kind)
         kept, by, others = _one_model(images, best, Path(model), sequences, odometry)
         if guessed:
             kept, best = _with_lenses_told_apart(images, kept, best, guessed, Path(model))

@@ -9,21 +9,24 @@ from typing import Any
 
 import numpy as np
 
-from campose_core.features.sift import descriptors_to_unit
+from campose_core.features.registry import FEATURES
 from campose_core.features.vlad import Vlad
 from campose_core.landmark_map.colmap import load_pycolmap
+from campose_core.sfm.colmap_database import SEED, match_pairs
 from campose_core.sfm.components import MIN_INLIER_MATCHES
 from campose_core.sfm.report import MapReport
 from campose_core.sfm.rig_constraints import rig_pairs
 
-SEED = 0
 SEQUENTIAL_OVERLAP = 10  # neighbours on either side, and in powers of two beyond
 
 
 def matches(
-    *, features: str, database: str, names: dict[str, list[str]], rigs: list[dict[str, Any]], alike: int
+    *, features: str, database: str, names: dict[str, list[str]], rigs: list[dict[str, Any]], alike: int, kind: str
 ) -> dict[str, Any]:
-    """Matches of frames near in time, and with the `alike` that look most like each (loops), verified as two views."""
+    """Matches of frames near in time, and with the `alike` that look most like each (loops), verified as two views.
+
+    kind: of the features in the database `features`.
+    """
     pycolmap = load_pycolmap()
     pycolmap.logging.minloglevel = 0
     shutil.copyfile(features, database)
@@ -35,8 +38,10 @@ def matches(
         ]
     pairs += rig_pairs(rigs)
     known = set(pairs)
-    loops = [pair for pair in _loop_pairs(database, names, alike) if pair not in known and pair[::-1] not in known]
-    _match(database, pairs + loops, guided=False)
+    loops = [
+        pair for pair in _loop_pairs(database, names, alike, kind) if pair not in known and pair[::-1] not in known
+    ]
+    match_pairs(database, _pair_file(database), pairs + loops, kind)
     with pycolmap.Database.open(database) as db:
         verified = verified_pairs(db)
     loop_count = sum(1 for pair in loops if pair in verified or pair[::-1] in verified)
@@ -45,7 +50,7 @@ def matches(
     ).to_dict()
 
 
-def match_again(database: str, pairs: Sequence[tuple[str, str]]) -> None:
+def match_again(database: str, pairs: Sequence[tuple[str, str]], kind: str) -> None:
     """Match pairs anew, a second time along the epipolar line of the first, which finds more of what is blurred."""
     pycolmap = load_pycolmap()
     with pycolmap.Database.open(database) as db:
@@ -55,22 +60,11 @@ def match_again(database: str, pairs: Sequence[tuple[str, str]]) -> None:
                 db.delete_matches(ids[first], ids[second])
             if db.exists_two_view_geometry(ids[first], ids[second]):
                 db.delete_two_view_geometry(ids[first], ids[second])
-    _match(database, pairs, guided=True)
+    match_pairs(database, _pair_file(database), pairs, kind, guided=True)
 
 
-def _match(database: str, pairs: Sequence[tuple[str, str]], guided: bool) -> None:
-    pycolmap = load_pycolmap()
-    pair_file = Path(database).with_suffix(".pairs.txt")
-    pair_file.write_text("".join(f"{a} {b}\n" for a, b in pairs), encoding="utf-8")
-    pairing = pycolmap.ImportedPairingOptions()
-    pairing.match_list_path = str(pair_file)
-    matching = pycolmap.FeatureMatchingOptions()
-    matching.guided_matching = guided
-    verification = pycolmap.TwoViewGeometryOptions()
-    verification.ransac.random_seed = SEED
-    pycolmap.match_image_pairs(
-        database, matching_options=matching, pairing_options=pairing, verification_options=verification
-    )
+def _pair_file(database: str) -> Path:
+    return Path(database).with_suffix(".pairs.txt")
 
 
 def verified_pairs(db: Any) -> set[tuple[str, str]]:
@@ -86,7 +80,7 @@ def verified_pairs(db: Any) -> set[tuple[str, str]]:
     return verified
 
 
-def _loop_pairs(database: str, names: dict[str, list[str]], count: int) -> list[tuple[str, str]]:
+def _loop_pairs(database: str, names: dict[str, list[str]], count: int, kind: str) -> list[tuple[str, str]]:
     """For each frame the most similar ones that are not its neighbours in time, and of other recordings (global
     descriptor, no vocabulary)."""
     pycolmap = load_pycolmap()
@@ -94,8 +88,9 @@ def _loop_pairs(database: str, names: dict[str, list[str]], count: int) -> list[
         ids = {image.name: image.image_id for image in db.read_all_images()}
         ordered = [name for sequence in names.values() for name in sequence]
         local = [db.read_descriptors(ids[name]).data for name in ordered]
-    vlad = Vlad.of_images(local, seed=SEED)
-    table = np.stack([vlad.describe(descriptors_to_unit(descriptors)) for descriptors in local])
+    to_unit = FEATURES.load(kind).to_unit
+    vlad = Vlad.of_images(local, seed=SEED, to_unit=to_unit)
+    table = np.stack([vlad.describe(to_unit(descriptors)) for descriptors in local])
     position = {name: (s, i) for s, sequence in enumerate(names.values()) for i, name in enumerate(sequence)}
     similarity = table @ table.T
     pairs = []

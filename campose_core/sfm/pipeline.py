@@ -15,7 +15,7 @@ from typing import Any
 
 from campose_core.capture.mapped_recordings import recorded_odometry
 from campose_core.errors import MappingError
-from campose_core.features.sift import KIND
+from campose_core.features.registry import FEATURES, SIFT
 from campose_core.files import replacing, write_text
 from campose_core.landmark_map.colmap import load_pycolmap
 from campose_core.landmark_map.intrinsics import given_camera, sharing_a_camera
@@ -38,11 +38,13 @@ RESULTS = ("landmarks.npz", "poses.npz", "held_out.npz", "report.json")  # besid
 class MapOptions:
     """max_keyframes: a bound; where a recording would make more, they lie further apart.
 
+    features: their kind, see `campose_core.features.registry`.
     poses: known from outside; landmarks are then triangulated from them, whatever the mapper.
     rig: how the cameras of a rig are used, see `campose_core.sfm.rig_constraints.rigs_of_keyframes`.
     """
 
     mapper: str = "global"
+    features: str = SIFT
     max_keyframes: int = 400
     stage_timeout_s: float = 3600.0
     poses: GivenPoses | None = None
@@ -81,8 +83,9 @@ def map_scene(scene: Scene, options: MapOptions) -> Scene:
     Raises:
         MappingError: a stage failed; the message names it and what to record instead.
     """
-    chosen = {k: v for k, v in asdict(options).items() if k not in ("stage_timeout_s", "poses", "rig")}
+    chosen = {k: v for k, v in asdict(options).items() if k not in ("stage_timeout_s", "poses", "rig", "features")}
     chosen |= {"rig": options.rig} if scene.rigs else {}
+    chosen |= {"features": options.features} if options.features != SIFT else {}  # maps made before do not say it
     chosen |= {} if options.poses is None else {"poses": options.poses.inputs()}
     if scene.is_done("map", chosen) and all((scene.sfm_dir / name).is_file() for name in RESULTS):
         say("map: done already")
@@ -101,15 +104,20 @@ def map_scene(scene: Scene, options: MapOptions) -> Scene:
     extracted = {step: record["key"] for step, record in scene.steps.items() if step.startswith("extract")}
     given = {source: cameras[source].to_dict() for source in names}
     shared = sharing_a_camera(scene, list(names))
-    inputs = {"options": chosen, "extracted": extracted, "features": KIND, "shared": shared}
+    inputs = {
+        "options": chosen,
+        "extracted": extracted,
+        "features": FEATURES.load(options.features).version,
+        "shared": shared,
+    }
     work = _work_folder(scene.path / ".sfm.work", inputs)
     stamps_ns = {f.name: f.stamp_ns for f in scene.frames}
     odometry = recorded_odometry(scene, names) if posed is None else {}
     guessed = [source for source in names if not scene.sources[source]["calibrated"]]
     made, report = MapRun(
         work=work, images=scene.frames_dir, cameras=given, shared=shared, guessed=guessed, names=names,
-        stamps_ns=stamps_ns, mapper=options.mapper, timeout_s=options.stage_timeout_s, posed=posed, rigs=rigs,
-        odometry=odometry,
+        stamps_ns=stamps_ns, features=options.features, mapper=options.mapper, timeout_s=options.stage_timeout_s,
+        posed=posed, rigs=rigs, odometry=odometry,
     ).run()  # fmt: skip
     refined = {source: with_lens(camera, cameras[source]) for source, camera in (report.cameras or {}).items()}
     for group in shared:  # one camera, also where a recording of it has no place in the map

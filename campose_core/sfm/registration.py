@@ -12,7 +12,6 @@ from PIL import Image as PilImage
 from campose_core.arrays import read_arrays, write_arrays
 from campose_core.camera import Camera
 from campose_core.errors import MappingError
-from campose_core.features.sift import SiftExtractor
 from campose_core.geometry import Array, Pose
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.landmark_map.pnp import LandmarkMatcher, solve_pnp
@@ -70,7 +69,7 @@ def register(
     poses = (given or {}) | {str(name): landmarks.world_from_cam(i) for i, name in enumerate(landmarks.frame_names)}
     others = [f for f in scene.frames if f.name not in poses and f.source in cameras]
     if others:
-        extract, match = SiftExtractor(landmarks.detail), LandmarkMatcher(landmarks)
+        extract, match = landmarks.extractor(), LandmarkMatcher(landmarks)
         for frame in track(others, "other frames"):
             with PilImage.open(scene.frame_path(frame)) as file:
                 features = extract(np.asarray(file.convert("RGB")))

@@ -16,9 +16,11 @@ from PIL import Image as PilImage
 from campose_core.camera import Camera
 from campose_core.capture.image_codec import PILLOW_ERRORS
 from campose_core.errors import MappingError
-from campose_core.features.sift import Detail, SiftExtractor, descriptors_to_bytes
+from campose_core.features.base import Detail
+from campose_core.features.registry import FEATURES
 from campose_core.landmark_map.colmap import load_pycolmap
 from campose_core.landmark_map.landmarks import landmarks_from_model
+from campose_core.sfm.colmap_database import import_images, write_features
 from campose_core.sfm.cross_validation import hold_out
 from campose_core.sfm.lens import pixels_without_lens, without_lens
 from campose_core.sfm.report import MapReport
@@ -31,21 +33,19 @@ def features(
     cameras: dict[str, dict[str, Any]],
     names: dict[str, list[str]],
     shared: list[list[str]],
+    kind: str,
     detail: str,
 ) -> dict[str, Any]:
-    """SIFT features of the keyframes; `cameras` and `names` by source, and the sources that `shared` one camera."""
+    """Features of the keyframes; `cameras` and `names` by source, and the sources that `shared` one camera."""
     pycolmap = load_pycolmap()
     pycolmap.logging.minloglevel = 0
     pycolmap.Database.open(database).close()
     for group in shared:
-        reader = pycolmap.ImageReaderOptions()
-        model, _, _, params = without_lens(Camera.from_dict(cameras[group[0]])).to_colmap()
-        reader.camera_model = model
-        reader.camera_params = ",".join(map(repr, params))
-        one = {"image_names": [n for source in group for n in names[source]], "camera_mode": pycolmap.CameraMode.SINGLE}
-        pycolmap.import_images(database, images, options=reader, **one)
+        names_of_group = [name for source in group for name in names[source]]
+        import_images(database, images, names_of_group, without_lens(Camera.from_dict(cameras[group[0]])))
     lenses = {source: Camera.from_dict(fields) for source, fields in cameras.items()}
-    extract, sift, counts = SiftExtractor(Detail(detail)), pycolmap.FeatureExtractorType.SIFT, {}
+    of_kind = FEATURES.load(kind)
+    extract, counts = of_kind(Detail(detail)), {}
     with pycolmap.Database.open(database) as db:
         for image in db.read_all_images():
             try:
@@ -56,9 +56,7 @@ def features(
             found = extract(picture)
             pixels = pixels_without_lens(lenses[image.name.split("/")[0]], found.pixels)
             usable = np.isfinite(pixels).all(axis=1)
-            db.write_keypoints(image.image_id, pixels[usable].astype(np.float32))
-            descriptors = descriptors_to_bytes(found.descriptors[usable])
-            db.write_descriptors(image.image_id, pycolmap.FeatureDescriptors(type=sift, data=descriptors))
+            write_features(db, image.image_id, pixels[usable], of_kind.to_bytes(found.descriptors[usable]), of_kind)
             counts[image.name] = len(found.pixels)
             print(f"Extracted [{len(counts)}/", file=sys.stderr, flush=True)  # counted by the parent, as COLMAP's own
     wanted = {name for source in names.values() for name in source}
@@ -74,19 +72,19 @@ def features(
     return MapReport(frames=len(counts), median_features=float(np.median(list(counts.values())))).to_dict()
 
 
-def landmarks(*, database: str, model: str, detail: str, out: str) -> dict[str, Any]:
+def landmarks(*, database: str, model: str, kind: str, detail: str, out: str) -> dict[str, Any]:
     """The landmarks with one descriptor each, and the keyframes' poses and global descriptors, for localization."""
     pycolmap = load_pycolmap()
     with pycolmap.Database.open(database) as db:
-        result = landmarks_from_model(pycolmap.Reconstruction(model), db, detail=Detail(detail))
+        result = landmarks_from_model(pycolmap.Reconstruction(model), db, detail=Detail(detail), features=kind)
     result.save(Path(out))
     return MapReport(landmarks=len(result.xyz)).to_dict()
 
 
-def held_out(*, database: str, model: str, stamps_ns: dict[str, dict[str, int]], out: str) -> dict[str, Any]:
+def held_out(*, database: str, model: str, stamps_ns: dict[str, dict[str, int]], kind: str, out: str) -> dict[str, Any]:
     """How well keyframes are found again in a map without them; `stamps_ns` by source and name."""
     pycolmap = load_pycolmap()
     with pycolmap.Database.open(database) as db:
-        result = hold_out(Path(model), db, stamps_ns)
+        result = hold_out(Path(model), db, stamps_ns, kind)
     result.save(Path(out))
     return MapReport(held_out=result.report()).to_dict()

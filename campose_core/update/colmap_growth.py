@@ -13,14 +13,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from campose_core.arrays import read_arrays
 from campose_core.camera import Camera
 from campose_core.errors import MappingError
+from campose_core.features.registry import FEATURES
 from campose_core.landmark_map.colmap import from_colmap_camera, incremental_options, load_pycolmap
-
-SEED = 0
+from campose_core.sfm.colmap_database import SEED, import_images, match_pairs, write_features
 
 
 def grow(
@@ -34,20 +32,21 @@ def grow(
     names: Sequence[str],
     again: Sequence[str],
     features: str,
+    kind: str,
     pairs: Sequence[tuple[str, str]],
 ) -> dict[str, Any]:
     """A stage: `names`, of one recording and one camera, join the model.
 
     database: changed in place: gets the new images, their features from the .npz file `features` (`pixels/NAME` as
-    COLMAP counts them, `descriptors/NAME`), and the matches of `pairs`. again: images of an earlier growth that found
-    no place then. model, out: COLMAP folders, before and after. camera: as COLMAP knows it; refine: whether it is only
-    a start.
+    COLMAP counts them, `descriptors/NAME`), and the matches of `pairs`. kind: of the features. again: images of an
+    earlier growth that found no place then. model, out: COLMAP folders, before and after. camera: as COLMAP knows it;
+    refine: whether it is only a start.
     """
     pycolmap = load_pycolmap()
     pycolmap.logging.minloglevel = 0
     pycolmap.set_random_seed(SEED)
-    _write_images(database, images, camera, names, read_arrays(Path(features)))
-    _match(database, Path(out).with_suffix(".pairs.txt"), pairs)
+    _write_images(database, images, camera, names, read_arrays(Path(features)), kind)
+    match_pairs(database, Path(out).with_suffix(".pairs.txt"), pairs, kind)
     before = pycolmap.Reconstruction(model)
     mapped = {before.image(i).name for i in before.reg_image_ids()}
     constant = {before.image(i).camera_id for i in before.reg_image_ids()}
@@ -84,38 +83,19 @@ def grow(
 
 
 def _write_images(
-    database: str, images: str, camera: dict[str, Any], names: Sequence[str], features: dict[str, Any]
+    database: str, images: str, camera: dict[str, Any], names: Sequence[str], features: dict[str, Any], kind: str
 ) -> None:
     """The images with their features; the camera is made with the first image of its recording."""
     pycolmap = load_pycolmap()
     source = names[0].split("/")[0]
     with pycolmap.Database.open(database) as db:
         present = [image for image in db.read_all_images() if image.name.split("/")[0] == source]
-    reader = pycolmap.ImageReaderOptions()
-    model, _, _, params = Camera.from_dict(camera).to_colmap()
-    reader.camera_model = model
-    reader.camera_params = ",".join(map(repr, params))
-    if present:
-        reader.existing_camera_id = present[0].camera_id
-    mode = pycolmap.CameraMode.SINGLE
-    pycolmap.import_images(database, images, mode, image_names=list(names), options=reader)
-    sift = pycolmap.FeatureExtractorType.SIFT
+    import_images(database, images, names, Camera.from_dict(camera), present[0].camera_id if present else None)
     with pycolmap.Database.open(database) as db:
         for name in names:
             image_id = db.read_image_with_name(name).image_id
             pixels, descriptors = features[f"pixels/{name}"], features[f"descriptors/{name}"]
-            db.write_keypoints(image_id, pixels.astype(np.float32))
-            db.write_descriptors(image_id, pycolmap.FeatureDescriptors(type=sift, data=descriptors))
-
-
-def _match(database: str, pair_file: Path, pairs: Sequence[tuple[str, str]]) -> None:
-    pycolmap = load_pycolmap()
-    pair_file.write_text("".join(f"{a} {b}\n" for a, b in pairs), encoding="utf-8")
-    pairing = pycolmap.ImportedPairingOptions()
-    pairing.match_list_path = str(pair_file)
-    verification = pycolmap.TwoViewGeometryOptions()
-    verification.ransac.random_seed = SEED
-    pycolmap.match_image_pairs(database, pairing_options=pairing, verification_options=verification)
+            write_features(db, image_id, pixels, descriptors, FEATURES.load(kind))
 
 
 def _hold(model: Any, before: Any) -> None:

@@ -13,19 +13,13 @@ from numpy.typing import NDArray
 from PIL import Image as PilImage
 
 from campose_core.camera import Camera
-from campose_core.features.sift import (
-    Detail,
-    Float32,
-    ImageFeatures,
-    SiftExtractor,
-    descriptors_to_bytes,
-    descriptors_to_unit,
-)
+from campose_core.features.base import FeatureKind, ImageFeatures
+from campose_core.features.matching import Float32, match_nearest
 from campose_core.features.vlad import Vlad
 from campose_core.geometry import Array, Pose
 from campose_core.landmark_map.grouped import Grouped
 from campose_core.landmark_map.landmarks import Landmarks
-from campose_core.landmark_map.pnp import match_nearest, solve_pnp
+from campose_core.landmark_map.pnp import solve_pnp
 from campose_core.progress import track
 from campose_core.scene import Scene, SceneFrame
 from campose_core.statistics import evenly_spaced
@@ -36,16 +30,17 @@ MOST_FRAMES = 1000  # that an update looks at closely; their features take 200 M
 
 
 class NewFrame(NamedTuple):
-    """A frame with its features: pixels (N, 2) float32, descriptors (N, 128) uint8 as in the landmark map."""
+    """A frame with its features: pixels (N, 2) float32, descriptors (N, D) uint8 as in the landmark map."""
 
     name: str
     stamp_ns: int
     pixels: NDArray[np.float32]
     descriptors: NDArray[np.uint8]
+    kind: type[FeatureKind]
 
     @property
     def features(self) -> ImageFeatures:
-        return ImageFeatures(self.pixels.astype(np.float64), descriptors_to_unit(self.descriptors))
+        return ImageFeatures(self.pixels.astype(np.float64), self.kind.to_unit(self.descriptors))
 
 
 class FoundFrame(NamedTuple):
@@ -56,16 +51,16 @@ class FoundFrame(NamedTuple):
     shown: NDArray[np.intp]
 
 
-def frames_with_features(scene: Scene, frames: Sequence[SceneFrame], detail: Detail) -> list[NewFrame]:
+def frames_with_features(scene: Scene, frames: Sequence[SceneFrame], landmarks: Landmarks) -> list[NewFrame]:
     """In time order, with features as the landmarks have them; of more than MOST_FRAMES as many, evenly spread."""
     ordered = sorted(frames, key=lambda frame: frame.stamp_ns)
     rows = evenly_spaced(len(ordered), MOST_FRAMES)
-    extract, result = SiftExtractor(detail), []
+    extract, kind, result = landmarks.extractor(), landmarks.kind, []
     for frame in track([ordered[row] for row in rows], "features"):
         with PilImage.open(scene.frame_path(frame)) as file:
             found = extract(np.asarray(file.convert("RGB")))
-        bytes_ = descriptors_to_bytes(found.descriptors)
-        result.append(NewFrame(frame.name, frame.stamp_ns, found.pixels.astype(np.float32), bytes_))
+        bytes_ = kind.to_bytes(found.descriptors)
+        result.append(NewFrame(frame.name, frame.stamp_ns, found.pixels.astype(np.float32), bytes_, kind))
     return result
 
 
@@ -96,7 +91,9 @@ class MapFinder:
             rows = np.union1d(rows, np.argsort(distances, kind="stable")[:NEAR])
         among = np.unique(self._seen.of(rows)).astype(np.intp)
         features = frame.features
-        seen, columns = match_nearest(features.descriptors, descriptors_to_unit(self._landmarks.descriptors[among]))
+        seen, columns = match_nearest(
+            features.descriptors, self._landmarks.unit_descriptors(among), self._landmarks.kind.likeness
+        )
         shown = among[columns]
         found = solve_pnp(features.pixels[seen], self._landmarks.xyz[shown], camera)
         if found is None:

@@ -23,14 +23,13 @@ from scipy.spatial import cKDTree
 from scipy.special import betaln, expit, logit
 
 from campose_core.camera import Camera
-from campose_core.features.sift import ImageFeatures, descriptors_to_unit
+from campose_core.features.base import ImageFeatures
+from campose_core.features.matching import nearest_in
 from campose_core.geometry import Array, Pose, pose_error
 from campose_core.landmark_map.grouped import Grouped
 from campose_core.landmark_map.landmarks import Landmarks
-from campose_core.landmark_map.pnp import nearest_in
 
 RADIUS = 6.0 / 640.0  # of the image width: a feature so near to the projection may be the landmark's
-MIN_SIMILARITY = 0.75  # cosine of two descriptors of one landmark
 BORDER = 16.0 / 640.0  # features are rare at the very edge
 SAME_VIEW = np.cos(np.radians(25.0))  # descriptors hold for about so much of a turn
 SAME_SCALE = 1.6  # and for so much nearer or farther
@@ -170,13 +169,13 @@ class Observer:
 
     def _seen(self, view: View, expected: NDArray[np.intp], pixels: Array) -> NDArray[np.bool_]:
         """Which of them have a feature like theirs where they should be; a feature is of one landmark only."""
-        similarity = view.features.descriptors @ descriptors_to_unit(self._landmarks.descriptors[expected]).T
+        similarity = view.features.descriptors @ self._landmarks.unit_descriptors(expected).T
         near = cKDTree(view.features.pixels).sparse_distance_matrix(
             cKDTree(pixels), RADIUS * view.camera.width, output_type="coo_matrix"
         )
         allowed = np.full(similarity.shape, -1.0, dtype=np.float32)
         allowed[near.row, near.col] = similarity[near.row, near.col]
-        _, columns = nearest_in(allowed, 1.0, MIN_SIMILARITY)
+        _, columns = nearest_in(allowed, 1.0, self._landmarks.kind.likeness.near_similarity)
         seen = np.zeros(len(expected), dtype=bool)
         seen[columns] = True
         return seen

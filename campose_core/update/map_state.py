@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from campose_core.arrays import read_arrays, write_arrays
 from campose_core.camera import Camera, pixels_from_colmap
-from campose_core.features.sift import ImageFeatures, descriptors_to_unit
+from campose_core.features.base import ImageFeatures
 from campose_core.features.vlad import Vlad
 from campose_core.geometry import Pose
 from campose_core.landmark_map.colmap import from_colmap_camera, load_pycolmap
@@ -92,13 +92,16 @@ class GrowingMap:
             "images": str(scene_frames), "database": str(self.folder / "database.db"), "model": str(self.model),
             "out": str(out), "camera": without_lens(self.given).to_dict(), "refine": self.refine, "names": names,
             "again": self.failed, "features": str(features),
+            "kind": self.landmarks.features,
             "pairs": pairs_to_match(names, self.failed, by_name, found, self.landmarks, MapFinder(self.landmarks)),
         }  # fmt: skip
         report = run_stage(grow, arguments, self.work / "grow.log", STAGE_TIMEOUT_S, len(names))
         pycolmap = load_pycolmap()
         model = pycolmap.Reconstruction(out)
         with pycolmap.Database.open(self.folder / "database.db") as database:
-            landmarks = landmarks_from_model(model, database, Vlad(self.landmarks.vlad_words), self.landmarks.detail)
+            landmarks = landmarks_from_model(
+                model, database, Vlad(self.landmarks.vlad_words), self.landmarks.detail, self.landmarks.features
+            )
         ids = np.array(sorted(model.points3D), dtype=np.int64)
         rows, columns = _common(ids, self.ids)
         joined = (*self.joined, *report["registered"])
@@ -165,7 +168,7 @@ def _keyframe_views(database: Path, model: object, landmarks: Landmarks) -> list
         for row, name in enumerate(landmarks.frame_names):
             image = db.read_image_with_name(str(name))
             keypoints = db.read_keypoints(image.image_id)[:, :2].astype(np.float64)
-            unit = descriptors_to_unit(db.read_descriptors(image.image_id).data)
+            unit = landmarks.kind.to_unit(db.read_descriptors(image.image_id).data)
             camera = from_colmap_camera(model.camera(image.camera_id))  # type: ignore[attr-defined]
             views.append(
                 View(ImageFeatures(pixels_from_colmap(keypoints), unit), camera, landmarks.world_from_cam(row))

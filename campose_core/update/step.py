@@ -139,7 +139,7 @@ def _updated(
     rows = [frame for frame in scene.frames if frame.source == name]
     truth = _truth(rows, options.reference)
     landmarks = Landmarks.load(scene.sfm_dir / "landmarks.npz")
-    frames = frames_with_features(scene, rows, landmarks.detail)
+    frames = frames_with_features(scene, rows, landmarks)
     camera, trusted = camera_of_recording(
         scene, name, frames, MapFinder(landmarks), refined(scene.cameras[name]), old_cameras
     )
@@ -249,7 +249,7 @@ def _poses_of_all(
     rest = [row for row in rows if row.name not in looked_at]
     if rest:
         finder = MapFinder(full.landmarks)
-        found = finder.find_all(frames_with_features(scene, rest, full.landmarks.detail), full.camera)
+        found = finder.find_all(frames_with_features(scene, rest, full.landmarks), full.camera)
         poses |= {name: place.world_from_cam for name, place in found.items()}
     return poses
 

@@ -7,7 +7,8 @@ from PIL import Image as PilImage
 from PIL import ImageFilter
 
 from campose_core.capture.recording import open_recording
-from campose_core.features.sift import ImageFeatures, SiftExtractor
+from campose_core.features.base import ImageFeatures
+from campose_core.features.sift import SiftExtractor
 from campose_core.geometry import Pose, pose_error
 from campose_core.landmark_map.aligned import aligned_landmarks
 from campose_core.landmark_map.covisibility import Keyframes

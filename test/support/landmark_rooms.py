@@ -6,7 +6,8 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from campose_core.camera import Camera
-from campose_core.features.sift import ImageFeatures, descriptors_to_bytes, descriptors_to_unit
+from campose_core.features.base import ImageFeatures
+from campose_core.features.sift import SiftExtractor
 from campose_core.features.vlad import Vlad
 from campose_core.geometry import Pose
 from campose_core.landmark_map.landmarks import Landmarks
@@ -40,7 +41,7 @@ def room(seed: int, landmarks: int = 1200) -> Landmarks:
     descriptors = _descriptors(landmarks, generator)
     poses = [looking(yaw, generator.uniform(0.35, 0.65, 3) * SIZE) for yaw in np.linspace(0, 2 * np.pi, KEYFRAMES)]
     seen = [visible(xyz, pose)[0] for pose in poses]
-    vlad = Vlad.fit([descriptors_to_unit(descriptors)], seed=0)
+    vlad = Vlad.fit([SiftExtractor.to_unit(descriptors)], seed=0)
     return Landmarks(
         xyz=xyz,
         rgb=np.zeros((landmarks, 3), np.uint8),
@@ -82,8 +83,8 @@ def features_seen(landmarks: Landmarks, map_from_cam: Pose, seed: int = 0, clutt
     """What a picture shows of the landmarks: noisy pixels and descriptors, and features of nothing in the map."""
     generator = np.random.default_rng(seed)
     rows, pixels = visible(landmarks.xyz, map_from_cam)
-    noisy = descriptors_to_unit(landmarks.descriptors[rows]) + generator.normal(0, 0.02, (len(rows), 128))
-    descriptors = np.concatenate([noisy, descriptors_to_unit(_descriptors(clutter, generator))]).astype(np.float32)
+    noisy = SiftExtractor.to_unit(landmarks.descriptors[rows]) + generator.normal(0, 0.02, (len(rows), 128))
+    descriptors = np.concatenate([noisy, SiftExtractor.to_unit(_descriptors(clutter, generator))]).astype(np.float32)
     return ImageFeatures(
         np.concatenate([pixels + generator.normal(0, 0.5, pixels.shape), generator.uniform(0, 480, (clutter, 2))]),
         descriptors / np.linalg.norm(descriptors, axis=1, keepdims=True),
@@ -92,8 +93,8 @@ def features_seen(landmarks: Landmarks, map_from_cam: Pose, seed: int = 0, clutt
 
 def _descriptors(count: int, generator: np.random.Generator) -> np.ndarray:
     sift = generator.gamma(0.7, size=(count, 128))
-    return descriptors_to_bytes(np.sqrt(sift / sift.sum(axis=1, keepdims=True)).astype(np.float32))
+    return SiftExtractor.to_bytes(np.sqrt(sift / sift.sum(axis=1, keepdims=True)).astype(np.float32))
 
 
 def _globals(vlad: Vlad, descriptors: np.ndarray, views: list[np.ndarray]) -> np.ndarray:
-    return np.stack([vlad.describe(descriptors_to_unit(descriptors[rows])) for rows in views]).astype(np.float16)
+    return np.stack([vlad.describe(SiftExtractor.to_unit(descriptors[rows])) for rows in views]).astype(np.float16)

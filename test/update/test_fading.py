@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from landmark_rooms import CAMERA, SIZE, features_seen, looking, room
 
-from campose_core.features.sift import ImageFeatures
+from campose_core.features.base import ImageFeatures
 from campose_core.geometry import Pose
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.update.landmark_persistence import (

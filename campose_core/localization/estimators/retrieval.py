@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from campose_core.camera import Camera
 from campose_core.capture.frame import Frame
 from campose_core.errors import LocalizationError
-from campose_core.features.sift import SiftExtractor
 from campose_core.features.vlad import Vlad
 from campose_core.geometry import Array, Pose, pose_error
 from campose_core.landmark_map.aligned import aligned_landmarks
@@ -31,7 +30,7 @@ class RetrievalEstimator:
     name = "retrieval"
 
     def __init__(self, landmarks: Landmarks, among: NDArray[np.intp]) -> None:
-        self._extract = SiftExtractor(landmarks.detail)
+        self._extract = landmarks.extractor()
         self._vlad = Vlad(landmarks.vlad_words)
         self._table = landmarks.frame_globals[among].astype(np.float32)
         self._poses = [landmarks.world_from_cam(i) for i in among]

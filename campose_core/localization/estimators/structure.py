@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from campose_core.camera import Camera
 from campose_core.capture.frame import Frame
-from campose_core.features.sift import ImageFeatures, SiftExtractor
+from campose_core.features.base import ImageFeatures
 from campose_core.geometry import Pose
 from campose_core.landmark_map.aligned import aligned_landmarks
 from campose_core.landmark_map.covisibility import Keyframes
@@ -38,7 +38,7 @@ class StructureEstimator:
         self.landmarks = landmarks
         self._refined = refined
         self._calibrate = calibration
-        self._extract = SiftExtractor(landmarks.detail)
+        self._extract = landmarks.extractor()
         self._keyframes = Keyframes(landmarks)
         self._relocalize = Relocalizer(landmarks, self._keyframes)
         self._trackers: dict[str, Tracker] = {}  # by the camera's frame: each camera follows its own last image

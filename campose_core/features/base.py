@@ -1,0 +1,73 @@
+"""What every kind of local features answers with, and what one has to say of itself."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import ClassVar, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from campose_core.capture.frame import Image
+from campose_core.features.matching import Float32, Likeness
+from campose_core.geometry import Array
+
+
+class ImageFeatures(NamedTuple):
+    """pixels (N, 2) of the image as given, centres at integers; descriptors (N, D) float32 of unit length."""
+
+    pixels: Array
+    descriptors: Float32
+
+
+class Detail(str, Enum):
+    """How much of an image the features are looked for in, and how many there may be."""
+
+    HALF = "half"
+    FULL = "full"
+
+    @property
+    def scale(self) -> float:
+        return 0.5 if self is Detail.HALF else 1.0
+
+    @property
+    def max_side(self) -> int:
+        """Pixels, of the image that features are looked for in."""
+        return 640 if self is Detail.HALF else 1280
+
+    @property
+    def max_features(self) -> int:
+        return 1500 if self is Detail.HALF else 4000
+
+
+class FeatureKind(Protocol):
+    """One kind of local features; an object of it extracts them from single images.
+
+    version: of the algorithm: unfinished maps with features of another one are begun anew.
+    size: D, the numbers of a descriptor. likeness: when two descriptors are taken for those of one thing.
+    colmap_matches: COLMAP's own matcher of SIFT may compare the stored descriptors; else `likeness` decides there too.
+    """
+
+    version: ClassVar[str]
+    size: ClassVar[int]
+    likeness: ClassVar[Likeness]
+    colmap_matches: ClassVar[bool]
+
+    def __init__(self, detail: Detail = Detail.HALF, max_features: int | None = None) -> None: ...
+
+    def __call__(self, image: Image) -> ImageFeatures:
+        """Extract the features of an image (H, W, 3) RGB or (H, W) grey, uint8: at most so many, none from a blank one.
+
+        The same image gives the same features.
+        """
+        ...
+
+    @staticmethod
+    def to_bytes(descriptors: Float32) -> NDArray[np.uint8]:
+        """Unit descriptors (N, D) as they are stored in COLMAP's database and in the landmark file."""
+        ...
+
+    @staticmethod
+    def to_unit(stored: NDArray[np.uint8]) -> Float32:
+        """Stored descriptors (N, D) as float32 rows of unit length."""
+        ...

@@ -1,0 +1,13 @@
+"""Which kinds of features a map can be made from, by name; docs/extend/features.md adds one."""
+
+from campose_core.errors import MappingError
+from campose_core.features.base import FeatureKind
+from campose_core.seams import Seam
+
+SIFT = "sift"  # of maps that do not say
+FEATURES: Seam[type[FeatureKind]] = Seam(
+    "features",
+    {SIFT: "campose_core.features.sift:SiftExtractor"},
+    MappingError,
+    members=("version", "size", "likeness", "colmap_matches", "to_bytes", "to_unit"),
+)
