@@ -45,8 +45,8 @@ def aligned(landmarks: Landmarks, truth: Similarity, floor: FloorMap, **known: f
     degrees = np.degrees((found.rotation * truth.rotation.inv()).magnitude())
     return (
         f"{spent}  {100 * np.median(off):6.1f} cm  {degrees:5.2f} deg  scale {found.scale / truth.scale:.4f}  "
-        f"walls {residual['median_m']:.3f} m  near {residual['near']:.2f}  free {residual['free']:.3f}  "
-        f"second {residual['second']:.2f}"
+        f"walls {residual.median_m:.3f} m  near {residual.near:.2f}  free {residual.free:.3f}  "
+        f"second {residual.second:.2f}"
     ), found
 
 
@@ -113,8 +113,10 @@ def main() -> None:
     up = level(landmarks)
     spent = seconds_since(start)
     tilt = np.degrees(np.arccos(np.clip(truth.rotation.apply(up.up)[2], -1, 1)))
-    facts = ", ".join(f"{name} {value:.3g}" for name, value in up.residual.items())
-    print(f"levelling           {spent}  {tilt:.2f} deg from the truth; {facts}")
+    print(
+        f"levelling           {spent}  {tilt:.2f} deg from the truth; {up.level_planes} level and "
+        f"{up.upright_planes} upright planes, the posture {up.posture_deg:.2g} deg from them"
+    )
 
     row, found = aligned(landmarks, truth, floor)
     print(f"floor map alone     {row}")

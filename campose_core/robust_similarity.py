@@ -8,6 +8,7 @@ from scipy.spatial.transform import Rotation
 
 from campose_core.errors import AlignmentError, GeometryError
 from campose_core.geometry import Array, Pose, Similarity, rotation_angle, umeyama
+from campose_core.residual import Residual
 from campose_core.scene import Alignment
 
 RANSAC_TRIALS = 500
@@ -26,7 +27,7 @@ def align_to_points(points_sfm: Array, points_map: Array) -> Alignment:
     return Alignment(
         similarity,
         "point pairs",
-        {"pairs": float(len(residual)), "median_m": float(np.median(residual)), "max_m": float(residual.max())},
+        Residual(pairs=float(len(residual)), median_m=float(np.median(residual)), max_m=float(residual.max())),
     )
 
 
@@ -91,13 +92,13 @@ def align_to_poses(sfm_from_cams: list[Pose], map_from_cams: list[Pose]) -> Alig
     return Alignment(
         similarity,
         "reference poses" if oriented else "reference positions (its orientations are not the camera's)",
-        {
-            "frames": float(len(source)),
-            "median_m": float(np.median(residual)),
-            "p95_m": float(np.percentile(residual, 95)),
-            "max_m": float(residual.max()),
-            "median_deg": float(np.median(angles)),
-        },
+        Residual(
+            frames=float(len(source)),
+            median_m=float(np.median(residual)),
+            p95_m=float(np.percentile(residual, 95)),
+            max_m=float(residual.max()),
+            median_deg=float(np.median(angles)),
+        ),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from campose_core.alignment.carried_height import carried_height
@@ -11,6 +13,7 @@ from campose_core.errors import AlignmentError
 from campose_core.geometry import Array, Pose, Similarity
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.map_scale import UNKNOWN, MapScale, ScaleBasis
+from campose_core.residual import Residual
 from campose_core.scene import Alignment, Scene
 
 # A phone before the chest or the face of a walking person. Adults of 1.55 to 1.95 m hold it at 0.75 to 0.9 of their
@@ -38,7 +41,7 @@ def align_without_scale(
     landmarks = _landmarks(scene)
     anchor = ordered[0].translation if landmarks is None else landmarks.frame_positions[_first(landmarks)]
     by_level = "no level" if level is None else f"level by {level.method}"
-    residual = {} if level is None else {"tilt_deg": level.up_deg}
+    residual = Residual(tilt_deg=None if level is None else level.up_deg)
     above = None if level is None or landmarks is None else carried_height(landmarks, level.up)
     if level is None or above is None:
         if camera_height_m is not None:
@@ -58,7 +61,7 @@ def align_without_scale(
     return Alignment(
         similarity,
         f"camera height {how}, {by_level}",
-        {"height_m": height_m, "scale_percent": 100 * sigma, **residual},
+        replace(residual, height_m=height_m, scale_percent=100 * sigma),
         scale=MapScale(ScaleBasis.ASSUMED, sigma, (x, y, z)),
     )
 
@@ -74,7 +77,7 @@ def explained(scene: Scene, alignment: Alignment) -> str:
             "scale unknown: nothing gives it, and no floor was seen; poses are in a unit of the map's own, and nothing "
             f"is snapped; {cure}"
         )
-    height = f"{alignment.residual['height_m']:g} m above the floor ({100 * alignment.scale.relative_sigma:.0f} %)"
+    height = f"{alignment.residual.height_m:g} m above the floor ({100 * alignment.scale.relative_sigma:.0f} %)"
     given = alignment.scale.relative_sigma == GIVEN_SIGMA
     said = "by --camera-height, the camera was" if given else "the camera is taken to have been"
     return f"scale assumed: {said} carried {height}; {cure}"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from campose_core.geometry import Array, Similarity, rotation_angle
+from campose_core.residual import Check
 from campose_core.scene import Alignment
 
 SIGMAS = 3.0  # two sources disagree when they differ by more standard deviations than this
@@ -49,47 +49,24 @@ class Level:
     floor: float | None = None
 
 
-@dataclass(frozen=True)
-class Check:
-    """How a source that was not applied differs from the one that was; None where one of them does not say.
-
-    translation_m: median over the camera path. agree: within SIGMAS of what both claim to know.
-    """
-
-    method: str
-    scale_ratio: float | None
-    tilt_deg: float | None
-    rotation_deg: float | None
-    translation_m: float | None
-    agree: bool
-
-    def to_dict(self) -> dict[str, Any]:
-        return dict(self.__dict__)
-
-    def difference(self) -> str:
-        """For people."""
-        parts = [
-            f"scale by {100 * (self.scale_ratio - 1):+.1f} %" if self.scale_ratio is not None else "",
-            f"level by {self.tilt_deg:.2g} deg" if self.tilt_deg is not None else "",
-            f"rotation by {self.rotation_deg:.2g} deg" if self.rotation_deg is not None else "",
-            f"place by {self.translation_m:.2g} m" if self.translation_m is not None else "",
-        ]
-        return ", ".join(part for part in parts if part) or "nothing in common"
-
-
 def evidence_of_poses(name: str, alignment: Alignment, path_sfm: Array, frame: str = "map") -> Evidence:
     """Of an alignment to positions in a fixed frame: as sure as its median residual over the width of the path.
 
     path_sfm (N, 3): the camera's. The residual does not shrink with the number of poses: neighbours err alike.
     """
     similarity = alignment.map_from_sfm
-    off_m = max(alignment.residual["median_m"], 0.005)
+    off_m = max(sigma(alignment.residual.median_m), 0.005)
     across = width(similarity.scale * path_sfm)
     turn_deg = float(np.degrees(np.arctan2(off_m, across)))
     return Evidence(
         name, alignment, frame, similarity.scale, max(off_m / across, 0.002), up_of(similarity), max(turn_deg, 0.2),
         off_m, max(turn_deg, 0.2),
     )  # fmt: skip
+
+
+def sigma(told: float | None) -> float:
+    """A standard deviation that was told; infinite where none was."""
+    return np.inf if told is None else told
 
 
 def width(positions: Array) -> float:

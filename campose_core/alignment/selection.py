@@ -121,9 +121,9 @@ def _level_seen(mapped: MappedScene, refusals: list[str]) -> Level | None:
     except AlignmentError as error:
         refusals.append(f"level: {error}")
         return None
-    if seen.residual["level_planes"] + seen.residual["upright_planes"] < LEAST_PLANES:
+    if seen.level_deg is None or seen.planes < LEAST_PLANES:
         return Level("the cameras' posture", seen.up, POSTURE_DEG, seen.floor)
-    return Level(WALLS, seen.up, max(PLANES_DEG, seen.residual["level_deg"]), seen.floor)
+    return Level(WALLS, seen.up, max(PLANES_DEG, seen.level_deg), seen.floor)
 
 
 def _best_level(sensed: Sequence[Evidence], seen: Level | None) -> Level | None:

@@ -23,6 +23,7 @@ from campose_core.geometry import Pose
 from campose_core.landmark_map.held_out import HeldOut
 from campose_core.map_scale import MEASURED
 from campose_core.progress import say
+from campose_core.residual import Residual
 from campose_core.scene import Alignment, Scene
 from campose_core.scene_floor import why_not_snapped
 
@@ -91,7 +92,7 @@ def align_scene(scene: Scene, request: AlignRequest) -> Scene:
         if not check.agree:
             say(f"align: WARNING: {applied.name} and {check.method} disagree: {check.difference()}")
     assert applied.alignment is not None
-    aligned = _applied(scene, poses, replace(applied.alignment, checks=[check.to_dict() for check in checks]), options)
+    aligned = _applied(scene, poses, replace(applied.alignment, checks=tuple(checks)), options)
     if request.imu is not None:
         aligned = label_by_imu(aligned, request.imu or None)
     if why_not_snapped(aligned):
@@ -115,7 +116,7 @@ def _first_whole(
         heights = np.array([pose.translation for pose in ordered]) @ level.up
         height_m = 0.0 if level.floor is None else metric.scale * (float(np.median(heights)) - level.floor)
     similarity = standing_at_origin(ordered, metric.scale, level.up, height_m)
-    residual = {"scale_percent": 100 * metric.scale_sigma, "tilt_deg": level.up_deg}
+    residual = Residual(scale_percent=100 * metric.scale_sigma, tilt_deg=level.up_deg)
     alignment = Alignment(similarity, f"{metric.name}, level by {level.method}", residual)
     return replace(metric, alignment=alignment, frame="the first camera", up=level.up, up_deg=level.up_deg)
 
@@ -138,7 +139,7 @@ def _applied(scene: Scene, poses: dict[str, Pose], found: Alignment, options: di
 
     frames = tuple(replace(frame, map_from_cam=pose(frame.name)) for frame in scene.frames)
     aligned = scene.with_step("align", options, alignment=found, frames=frames)
-    say(f"align: by {found.method}; " + ", ".join(f"{name} {value:.4g}" for name, value in found.residual.items()))
+    say(f"align: by {found.method}; {found.residual}")
     held_out = scene.sfm_dir / "held_out.npz"
     if held_out.is_file():
         say(f"align: {HeldOut.load(held_out).transformed(map_from_sfm).summary(found.scale)}")

@@ -12,7 +12,7 @@ from campose_core.camera import Camera
 from campose_core.doctor.coverage import AT_WALL, DOUBTFUL, FOUND, LOST, Coverage, Forecast, cover
 from campose_core.doctor.coverage_gaps import gaps, one_sided
 from campose_core.doctor.lines_of_sight import LinesOfSight
-from campose_core.doctor.map_health import health_of
+from campose_core.doctor.map_health import MapHealth, health_of
 from campose_core.doctor.map_links import (
     Seconds,
     Stretch,
@@ -65,14 +65,14 @@ class Diagnosis:
     loops: tuple[Stretch, ...] = ()
     thin: tuple[Stretch, ...] = ()
     coverage: Coverage | None = None
-    health: dict[str, Any] | None = None
+    health: MapHealth | None = None
     held_out: str = ""
     record_next: tuple[Advice, ...] = ()
 
     @property
     def healthy(self) -> bool:
         """Nothing to record, nothing to complain of."""
-        return self.state == "aligned" and not self.record_next and not (self.health or {}).get("complaints")
+        return self.state == "aligned" and not self.record_next and not (self.health and self.health.complaints)
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON; numbers that are not known are null."""
@@ -98,7 +98,7 @@ class Diagnosis:
                 "open_loops": [_stretch_dict(stretch, names) for stretch in self.loops],
                 "thin_stretches": [_stretch_dict(stretch, names) for stretch in self.thin],
                 "missing": [_missing_dict(stretch) for stretch in self.missing],
-                "health": self.health,
+                "health": None if self.health is None else self.health.to_dict(),
                 "held_out": None if self.report.held_out is None else asdict(self.report.held_out),
                 "record_next": [asdict(entry) for entry in self.record_next],
             }

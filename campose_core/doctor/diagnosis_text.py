@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from textwrap import shorten
-from typing import Any
 
 from campose_core.doctor.coverage import AT_WALL, DOUBTFUL, FOUND, LOST
 from campose_core.doctor.diagnosis import Diagnosis
+from campose_core.doctor.map_health import FloorShape, MapHealth
 from campose_core.doctor.missing_frames import REASONS, MissingStretch
 from campose_core.map_scale import MapScale
 
@@ -124,30 +124,30 @@ def _health(diagnosis: Diagnosis) -> list[str]:
     if health is None:
         return []
     scale = diagnosis.scene.scale
-    parts = [f"by {health['method']}"]
+    parts = [f"by {health.method}"]
     if scale.caution():
         parts[0] += f"; {scale.caution()}"
-    if "median_m" in health["residual"] and scale.is_known:
-        parts[0] += f" to {100 * health['residual']['median_m']:.2g} cm"
-    agreeing = [check for check in health["checks"] if check.get("agree")]
+    if health.residual.median_m is not None and scale.is_known:
+        parts[0] += f" to {100 * health.residual.median_m:.2g} cm"
+    agreeing = [check for check in health.checks if check.agree]
     if agreeing:
         parts.append(f"{len(agreeing)} other source{'s' * (len(agreeing) > 1)} agree")
-    if health["landmarks_on_walls"] is not None:
-        parts.append(f"{health['landmarks_on_walls']:.0%} of the landmarks lie on the floor map's walls")
+    if health.landmarks_on_walls is not None:
+        parts.append(f"{health.landmarks_on_walls:.0%} of the landmarks lie on the floor map's walls")
     shape = [_camera_height(health, scale)]
-    if health["tilt_by_planes_deg"] is not None:
-        shape.append(f"level to {health['tilt_by_planes_deg']:.2g} deg")
-    if health["floor"] is not None:
-        shape.append(_floor(health["floor"]))
-    complaints = [shorten(text, 110, placeholder=" ...") for text in health["complaints"][:MAX_COMPLAINTS]]
+    if health.tilt_by_planes_deg is not None:
+        shape.append(f"level to {health.tilt_by_planes_deg:.2g} deg")
+    if health.floor is not None:
+        shape.append(_floor(health.floor))
+    complaints = [shorten(text, 110, placeholder=" ...") for text in health.complaints[:MAX_COMPLAINTS]]
     return ["; ".join(parts), "; ".join(shape), *(f"! {text}" for text in complaints)]
 
 
-def _camera_height(health: dict[str, Any], scale: MapScale) -> str:
+def _camera_height(health: MapHealth, scale: MapScale) -> str:
     if not scale.is_known:
-        return f"heights of the camera within {health['camera_height_spread_m']:.2f} {scale.unit}"
-    return f"camera {health['camera_height_m']:.2f} m high, within {100 * health['camera_height_spread_m']:.1f} cm"
+        return f"heights of the camera within {health.camera_height_spread_m:.2f} {scale.unit}"
+    return f"camera {health.camera_height_m:.2f} m high, within {100 * health.camera_height_spread_m:.1f} cm"
 
 
-def _floor(floor: dict[str, Any]) -> str:
-    return f"floor at {100 * floor['height_m']:+.1f} cm, bent by {100 * floor['bend_m']:.1f} cm"
+def _floor(floor: FloorShape) -> str:
+    return f"floor at {100 * floor.height_m:+.1f} cm, bent by {100 * floor.bend_m:.1f} cm"

@@ -24,13 +24,20 @@ class Level:
     """Where up is in the frame of the landmarks.
 
     up: unit vector (3,). floor: height x @ up of the lowest large level plane that faces up, None when none was seen.
-    residual: level_deg (median angle by which the planes miss being level or upright; absent without planes),
-    level_planes, upright_planes, and posture_deg (how far the cameras' own posture is from it).
+    level_planes, upright_planes: how many speak. level_deg: median angle by which they miss being level or upright,
+    None without planes. posture_deg: how far the cameras' own posture is from it.
     """
 
     up: Array
     floor: float | None
-    residual: dict[str, float]
+    level_planes: int
+    upright_planes: int
+    posture_deg: float
+    level_deg: float | None
+
+    @property
+    def planes(self) -> int:
+        return self.level_planes + self.upright_planes
 
 
 def level(landmarks: Landmarks, points: SurfacePoints | None = None) -> Level:
@@ -52,13 +59,14 @@ def level(landmarks: Landmarks, points: SurfacePoints | None = None) -> Level:
         up = _refit(up, first, planes, reach)
     level_planes, upright = _sorted_by_kind(up, planes, 2.0)
     off = [_degrees_off(up, plane) for plane in (*level_planes, *upright)]
-    residual = {
-        "level_planes": float(len(level_planes)),
-        "upright_planes": float(len(upright)),
-        "posture_deg": float(np.degrees(np.arccos(np.clip(up @ first, -1, 1)))),
-    }
-    residual |= {"level_deg": float(np.median(off))} if off else {}
-    return Level(up, _floor_height(up, level_planes, landmarks), residual)
+    return Level(
+        up,
+        _floor_height(up, level_planes, landmarks),
+        len(level_planes),
+        len(upright),
+        float(np.degrees(np.arccos(np.clip(up @ first, -1, 1)))),
+        float(np.median(off)) if off else None,
+    )
 
 
 def _first_guess(landmarks: Landmarks) -> Array:

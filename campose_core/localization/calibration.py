@@ -76,10 +76,10 @@ class CovarianceCalibration:
     def with_residual(self, alignment: Alignment) -> CovarianceCalibration:
         """With floors that hold what mapped cameras are off by from the reference trajectory, where there was one."""
         residual = alignment.residual
-        if "frames" not in residual:
+        if residual.frames is None or residual.median_m is None or residual.median_deg is None:
             return self
-        per_axis = PER_AXIS * np.array([residual["median_m"], np.radians(residual["median_deg"])])
-        if residual["median_deg"] > AGREEING_DEG:
+        per_axis = PER_AXIS * np.array([residual.median_m, np.radians(residual.median_deg)])
+        if residual.median_deg > AGREEING_DEG:
             per_axis[1] = 0.0  # the reference's orientations are not the camera's
         floor_m, floor_rad = np.hypot([self.floor_m, self.floor_rad], per_axis)
         return replace(self, floor_m=float(floor_m), floor_rad=float(floor_rad))

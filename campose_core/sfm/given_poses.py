@@ -17,6 +17,7 @@ from campose_core.capture.recording import open_recording
 from campose_core.errors import MappingError, UsageError
 from campose_core.geometry import Pose, Similarity
 from campose_core.progress import say
+from campose_core.residual import Residual
 from campose_core.scene import Alignment, Scene, SceneFrame
 from campose_core.sfm.registration import SfmPoses
 from campose_core.sfm.report import MapReport
@@ -160,7 +161,7 @@ def alignment_of_given(report: MapReport) -> Alignment:
     if moved is None or report.registered is None:
         raise MappingError("sfm/report.json says nothing of the given poses: run `campose map --poses` again")
     frames = float(report.registered)
-    residual = {"frames": frames, "median_m": moved.median_m, "max_m": moved.max_m, "median_deg": moved.median_deg}
+    residual = Residual(frames=frames, median_m=moved.median_m, max_m=moved.max_m, median_deg=moved.median_deg)
     return Alignment(Similarity.identity(), METHOD, residual)
 
 

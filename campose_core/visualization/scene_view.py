@@ -115,7 +115,8 @@ class SceneView:
             missing = "not aligned to a map frame: run `campose align`"
         else:
             facts |= {"aligned by": scene.alignment.method, "scale": scene.scale.in_words().removeprefix("scale ")}
-            facts |= {f"alignment: {name}": f"{value:.3g}" for name, value in scene.alignment.residual.items()}
+            residual = scene.alignment.residual.to_dict()
+            facts |= {f"alignment: {name}": f"{value:.3g}" for name, value in residual.items()}
         text = missing or f"{len(scene.frames)} frames, {posed} with a pose"
         text += f"; {scene.scale.caution()}" if scene.alignment is not None and scene.scale.caution() else ""
         level = WARN if missing else OK

@@ -39,7 +39,7 @@ def test_poses_recover_the_similarity_even_on_a_straight_way(map_from_sfm, seed,
     poses_sfm = [map_from_sfm.inverse().transform_pose(pose) for pose in truth]
     found = align_to_poses(poses_sfm, truth)
     assert worst(found.map_from_sfm, map_from_sfm, poses_sfm) < 1e-4
-    assert found.residual["max_m"] < 1e-4
+    assert found.residual.max_m < 1e-4
 
 
 def test_wild_reference_poses_move_nothing():
@@ -49,7 +49,7 @@ def test_wild_reference_poses_move_nothing():
         reference[i] = Pose(Rotation.random(None, generator), truth[i].translation + generator.normal(0, 5, 3))
     found = align_to_poses(truth, reference)
     assert worst(found.map_from_sfm, Similarity.identity(), truth) < 1e-3
-    assert found.residual["max_m"] > 1.0  # and the residual tells of them
+    assert found.residual.max_m > 1.0  # and the residual tells of them
 
 
 def test_orientations_of_another_body_are_noticed():

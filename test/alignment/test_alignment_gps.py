@@ -32,8 +32,8 @@ def test_jumping_gps_gives_scale_heading_and_place(seed):
     assert np.abs(off[:, :2]).max() < 1.0
     assert abs(off[:, 2].mean()) < 0.6
     assert found.map_from_sfm.scale == pytest.approx(map_from_sfm.scale, rel=0.02)
-    assert found.residual["jumped"] >= 0.2 * len(sfm)
-    assert found.residual["median_m"] == pytest.approx(1.18, rel=0.25)  # of a Rayleigh distribution
+    assert found.residual.jumped >= 0.2 * len(sfm)
+    assert found.residual.median_m == pytest.approx(1.18, rel=0.25)  # of a Rayleigh distribution
     np.testing.assert_allclose(found.map_from_sfm.rotation.apply(up), UP, atol=1e-9)
 
 
@@ -48,7 +48,7 @@ def test_a_path_shorter_than_the_noise_is_refused_with_how_far_to_walk():
     smooth = map_from_sfm.transform(sfm)
     with pytest.raises(AlignmentError, match=r"good to 5\.0 m"):
         align_to_gps(sfm, smooth, np.full(len(sfm), np.nan), up)
-    assert align_to_gps(sfm, smooth, np.full(len(sfm), 0.02), up).residual["heading_deg"] < 1.0
+    assert align_to_gps(sfm, smooth, np.full(len(sfm), 0.02), up).residual.heading_deg < 1.0
 
 
 def test_few_fixes_or_a_camera_that_stands_are_refused():

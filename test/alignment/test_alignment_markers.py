@@ -48,7 +48,7 @@ def test_places_give_the_frame_and_the_size_gives_the_scale(map_from_sfm):
     points = np.array([pose.translation for pose in CAMERAS])
     sfm = map_from_sfm.inverse().transform(points)
     np.testing.assert_allclose(found.map_from_sfm.transform(sfm), points, atol=1e-5)
-    assert abs(found.residual["scale_percent"]) < 1e-3
+    assert abs(found.residual.scale_percent) < 1e-3
     assert scale_of_markers(corners, sizes).scale == pytest.approx(map_from_sfm.scale, rel=1e-5)
 
 

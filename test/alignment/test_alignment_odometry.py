@@ -30,7 +30,7 @@ def test_true_odometry_gives_the_frame_it_started_in(map_from_sfm, seed, mountin
     off_m, off_deg = errors(found.map_from_sfm, sfm, truth)
     assert off_m < 1e-4
     assert off_deg < 1e-3
-    assert found.residual["slipped"] == 0
+    assert found.residual.slipped == 0
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -47,7 +47,7 @@ def test_drift_does_not_bend_the_map(seed):
     assert off_deg < 0.3
     by_hand = float(np.linalg.norm(odometry.positions[-1] - base.positions[-1]))
     assert by_hand > 2 * off_m
-    assert found.residual["drift_m"] == pytest.approx(by_hand, abs=0.1 + 0.03 * reach)
+    assert found.residual.drift_m == pytest.approx(by_hand, abs=0.1 + 0.03 * reach)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -65,7 +65,7 @@ def test_slipping_wheels_lose_their_say(seed):
     slipped = Trajectory(base.stamps_ns, positions, rotations, "odom", "base_link")
     found, without = (align_to_odometry([moved(sfm, odometry)]) for odometry in (slipped, clean))
     assert found.map_from_sfm.scale == pytest.approx(without.map_from_sfm.scale, rel=0.005)
-    assert 3 <= found.residual["slipped"] - without.residual["slipped"] <= 20
+    assert 3 <= found.residual.slipped - without.residual.slipped <= 20
     assert errors(found.map_from_sfm, sfm, truth)[0] < 0.08
 
 
@@ -80,7 +80,7 @@ def test_odometry_that_pauses_or_starts_anew_still_counts():
     restarted = align_to_odometry([moved(sfm, Trajectory.from_poses(base.stamps_ns, anew, "odom", "base_link"))])
     for found in (paused, restarted):
         assert errors(found.map_from_sfm, sfm, truth)[0] < 0.08
-        assert found.residual["slipped"] <= 2
+        assert found.residual.slipped <= 2
 
 
 def test_each_recording_has_an_odometry_frame_of_its_own_and_all_count_for_the_scale():
@@ -92,7 +92,7 @@ def test_each_recording_has_an_odometry_frame_of_its_own_and_all_count_for_the_s
     odometry = [drifting_odometry(first, 0.005, 1), drifting_odometry(second, 0.005, 2)]
     both = align_to_odometry([moved(*pair) for pair in zip(sfm, odometry, strict=True)])
     alone = align_to_odometry([moved(sfm[0], odometry[0])])
-    assert both.residual["segments"] > 3 * alone.residual["segments"]
+    assert both.residual.segments > 3 * alone.residual.segments
     for part, truth in zip(sfm, (truths[0], moved_second), strict=True):
         assert errors(both.map_from_sfm, part, truth)[0] < 0.06
 
@@ -105,7 +105,7 @@ def test_a_tilted_mounting_is_found_out_by_the_path():
     found = align_to_odometry([moved(sfm, base, wrong)])
     heights = found.map_from_sfm.transform(sfm.positions)[:, 2]
     assert np.std(heights) < 0.02
-    assert found.residual["median_deg"] == pytest.approx(2.0, abs=0.3)
+    assert found.residual.median_deg == pytest.approx(2.0, abs=0.3)
 
 
 def test_what_gives_no_scale_is_refused():

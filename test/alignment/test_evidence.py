@@ -6,6 +6,7 @@ from scipy.spatial.transform import Rotation
 
 from campose_core.alignment.evidence import Evidence, compare, evidence_of_poses, table
 from campose_core.geometry import Similarity
+from campose_core.residual import Residual
 from campose_core.scene import Alignment
 
 PATH = np.random.default_rng(0).uniform(-3, 3, (50, 3))
@@ -13,7 +14,7 @@ PATH = np.random.default_rng(0).uniform(-3, 3, (50, 3))
 
 def located(name: str, scale=1.0, yaw_deg=0.0, tilt_deg=0.0, shift=(0.0, 0.0, 0.0), median_m=0.01, frame="map"):
     rotation = Rotation.from_euler("ZX", [yaw_deg, tilt_deg], degrees=True)
-    alignment = Alignment(Similarity(scale, rotation, np.array(shift)), "test", {"median_m": median_m})
+    alignment = Alignment(Similarity(scale, rotation, np.array(shift)), "test", Residual(median_m=median_m))
     return evidence_of_poses(name, alignment, PATH, frame)
 
 

@@ -42,8 +42,8 @@ def test_the_floor_map_alone_tells_scale_heading_and_place(walk, floor, seed):
     metres, degrees = errors(found, sfm_from_map, walk)
     assert metres < 0.05
     assert degrees < 0.5
-    assert residual["median_m"] < 0.05
-    assert residual["second"] < 0.8
+    assert residual.median_m < 0.05
+    assert residual.second < 0.8
     assert {"near", "free", "level_deg"} <= residual.keys()
 
 

@@ -52,12 +52,12 @@ def test_the_most_trusted_source_is_applied_and_the_others_are_compared(tmp_path
     assert code == 0
     assert scene.alignment.method == "reference poses"
     assert max(path_errors(scene, walk.truth, shifted.inverse())) < 0.1
-    checks = {check["method"]: check for check in scene.alignment.checks}
+    checks = {check.method: check for check in scene.alignment.checks}
     assert checks.keys() == {"odometry /odom", "gravity /imu"}
-    assert all(check["agree"] for check in checks.values())
-    assert checks["odometry /odom"]["scale_ratio"] == pytest.approx(1.0, abs=0.03)
-    assert checks["odometry /odom"]["translation_m"] is None  # its frame is another one
-    assert checks["gravity /imu"]["tilt_deg"] < 1.0
+    assert all(check.agree for check in checks.values())
+    assert checks["odometry /odom"].scale_ratio == pytest.approx(1.0, abs=0.03)
+    assert checks["odometry /odom"].translation_m is None  # its frame is another one
+    assert checks["gravity /imu"].tilt_deg < 1.0
     assert "poses /amcl_pose  applied" in said
     assert "WARNING" not in said
 
@@ -72,9 +72,9 @@ def test_tf_with_a_gap_is_a_reference_where_it_is_there(tmp_path, capsys):
     assert code == 0
     assert "61 of 200 frames lie in a gap of /tf" in said
     assert max(path_errors(scene, walk.truth, map_from_odom.inverse())) < 0.05
-    assert scene.alignment.residual["frames"] == 139
+    assert scene.alignment.residual.frames == 139
     # Odometry is in TF too, and is compared.
-    assert [check["method"] for check in scene.alignment.checks] == ["odometry tf odom"]
+    assert [check.method for check in scene.alignment.checks] == ["odometry tf odom"]
 
 
 def test_gps_takes_its_level_from_gravity_and_says_where_on_earth_it_is(tmp_path, capsys):
@@ -96,7 +96,7 @@ def test_two_sources_that_contradict_each_other_are_loud(tmp_path, capsys):
     first, second = sorted(("odometry /odom", "odometry /wheels"), key=lambda name: name in said.split("applied")[0])
     assert "WARNING" in said
     assert f"align: WARNING: {second} and {first} disagree: scale by" in said
-    assert [check["agree"] for check in scene.alignment.checks] == [False]
+    assert [check.agree for check in scene.alignment.checks] == [False]
 
     write_tum(tmp_path / "reference.tum", walk.truth)
     before = (scene.path / "scene.yaml").read_bytes()

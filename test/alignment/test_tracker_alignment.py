@@ -34,8 +34,8 @@ def test_everything_is_found_from_a_walk_with_tilts(seed):
     assert found.undetermined is None
     assert np.median(map_error_m(walk, found.alignment.map_from_sfm)) < 0.002
     # What it says of itself is what the recordings were off by: 2 mm, and half of that by the camera.
-    assert 0.001 < found.alignment.residual["median_m"] < 0.004
-    assert found.alignment.residual["median_deg"] < 0.2
+    assert 0.001 < found.alignment.residual.median_m < 0.004
+    assert found.alignment.residual.median_deg < 0.2
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -35,8 +35,8 @@ def test_up_and_floor_of_a_building_in_any_frame(walk, seed):
     sfm_from_map = anywhere(seed)
     found = level(walk.transformed(sfm_from_map))
     assert degrees_off(found.up, sfm_from_map) < 0.3
-    assert found.residual["level_deg"] < 0.5
-    assert found.residual["upright_planes"] >= 4
+    assert found.level_deg < 0.5
+    assert found.upright_planes >= 4
     # The floor is z = 0.
     below = (sfm_from_map.transform(np.array([1.0, 1.0, 0.0])) @ found.up - found.floor) / sfm_from_map.scale
     assert abs(below) < 0.03
@@ -47,7 +47,7 @@ def test_cameras_that_lean_do_not_tilt_the_building(walk):
     tilted = Rotation.from_euler("x", 8, degrees=True) * Rotation.from_quat(walk.frame_quats_xyzw)
     found = level(replace(walk, frame_quats_xyzw=tilted.as_quat()).transformed(sfm_from_map))
     assert degrees_off(found.up, sfm_from_map) < 0.3
-    assert found.residual["posture_deg"] == pytest.approx(8, abs=0.5)
+    assert found.posture_deg == pytest.approx(8, abs=0.5)
 
 
 def test_a_recording_that_begins_upside_down(walk):
@@ -67,7 +67,7 @@ def test_one_pair_of_walls_leaves_the_slope_along_them_to_posture():
     corridor = without(room, np.abs(np.abs(room.xyz[:, 1]) - 1.0) > 0.1)
     sfm_from_map = anywhere(3)
     found = level(corridor.transformed(sfm_from_map))
-    assert (found.residual["level_planes"], found.floor) == (0, None)
+    assert (found.level_planes, found.floor) == (0, None)
     assert degrees_off(found.up, sfm_from_map) < 1.0
 
 
@@ -76,7 +76,7 @@ def test_a_cloud_without_planes_is_levelled_by_posture():
     room = seen_from(empty_room(6.0, 5.0), round_walk(1.5, 1.5), 1500)
     cloud = replace(room, xyz=generator.uniform(-1, 1, room.xyz.shape) * (3.0, 2.5, 1.2))
     found = level(cloud)
-    assert "level_deg" not in found.residual
+    assert found.level_deg is None
     assert np.degrees(np.arccos(found.up[2])) < 2.0
 
 

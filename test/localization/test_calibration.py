@@ -1,6 +1,7 @@
 """Calibration of covariances: a known inflation is found again, from clean and from spoilt errors."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from campose_core.localization.calibration import (
     fit_calibration,
     squared_mahalanobis,
 )
+from campose_core.residual import Residual
 from campose_core.scene import Alignment, Scene
 
 
@@ -74,7 +76,7 @@ def test_a_calibration_without_sense_is_refused(values):
         CovarianceCalibration(*values)
 
 
-def scene_with(folder, held_out: HeldOut | None, residual: dict[str, float], scale: float = 1.0) -> Scene:
+def scene_with(folder, held_out: HeldOut | None, residual: Residual, scale: float = 1.0) -> Scene:
     similarity = Similarity(scale, Similarity.identity().rotation, np.zeros(3))
     scene = Scene(folder, "scene", alignment=Alignment(similarity, "test", residual))
     if held_out is not None:
@@ -91,25 +93,25 @@ def held_out(count: int, missed: int = 0) -> HeldOut:
 
 
 def test_a_scene_without_enough_held_out_keyframes_gets_a_cautious_default(tmp_path, capsys):
-    assert CovarianceCalibration.load(scene_with(tmp_path / "old", None, {})) == UNCALIBRATED
+    assert CovarianceCalibration.load(scene_with(tmp_path / "old", None, Residual())) == UNCALIBRATED
     assert "mapped by an earlier version" in capsys.readouterr().err
-    few = scene_with(tmp_path / "few", held_out(LEAST_ERRORS + 5, missed=6), {})
+    few = scene_with(tmp_path / "few", held_out(LEAST_ERRORS + 5, missed=6), Residual())
     assert CovarianceCalibration.load(few) == UNCALIBRATED
     assert f"only {LEAST_ERRORS - 1} held-out keyframes" in capsys.readouterr().err
 
 
 def test_floors_are_in_metres_after_the_alignment(tmp_path):
-    one = CovarianceCalibration.load(scene_with(tmp_path / "one", held_out(50), {}))
-    ten = CovarianceCalibration.load(scene_with(tmp_path / "ten", held_out(50), {}, scale=10.0))
+    one = CovarianceCalibration.load(scene_with(tmp_path / "one", held_out(50), Residual()))
+    ten = CovarianceCalibration.load(scene_with(tmp_path / "ten", held_out(50), Residual(), scale=10.0))
     assert ten.floor_m == pytest.approx(10 * one.floor_m, rel=0.1)
     assert (ten.factor, ten.floor_rad) == pytest.approx((one.factor, one.floor_rad), rel=0.1)
 
 
 def test_the_residual_of_the_reference_is_part_of_the_floor(tmp_path):
-    without = CovarianceCalibration.load(scene_with(tmp_path / "a", held_out(50), {}))
+    without = CovarianceCalibration.load(scene_with(tmp_path / "a", held_out(50), Residual()))
     distances = np.linalg.norm(np.random.default_rng(0).normal(0, 0.05, (10000, 3)), axis=1)
-    residual = {"frames": 9.0, "median_m": float(np.median(distances)), "median_deg": 0.5}
-    positions_only = {**residual, "median_deg": 90.0}
+    residual = Residual(frames=9.0, median_m=float(np.median(distances)), median_deg=0.5)
+    positions_only = replace(residual, median_deg=90.0)
     with_it = CovarianceCalibration.load(scene_with(tmp_path / "b", held_out(50), residual))
     assert with_it.floor_m == pytest.approx(np.hypot(without.floor_m, 0.05), rel=0.03)
     assert with_it.floor_rad > without.floor_rad
@@ -119,7 +121,7 @@ def test_the_residual_of_the_reference_is_part_of_the_floor(tmp_path):
 
 
 def test_a_damaged_file_is_one_clear_line(tmp_path):
-    scene = scene_with(tmp_path / "scene", held_out(50), {})
+    scene = scene_with(tmp_path / "scene", held_out(50), Residual())
     path = scene.sfm_dir / "held_out.npz"
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(MappingError, match=r"held_out\.npz is damaged"):

@@ -19,6 +19,7 @@ from campose_core.files import write_text
 from campose_core.floor import FREE, OCCUPIED, UNKNOWN, FloorMap
 from campose_core.geometry import Pose, Similarity
 from campose_core.landmark_map.landmarks import Landmarks
+from campose_core.residual import Residual
 from campose_core.scene import Alignment, Scene, SceneFrame
 from campose_core.sfm.registration import SfmPoses
 from campose_core.walkable import save_walkable
@@ -161,7 +162,7 @@ def scene_at(
     scene = scene.with_step("extract:a", {}).with_step("map", {})
     if aligned:
         scene = scene.with_step(
-            "align", {}, alignment=Alignment(sfm_from_map.inverse(), "reference poses", {"median_m": 0.01})
+            "align", {}, alignment=Alignment(sfm_from_map.inverse(), "reference poses", Residual(median_m=0.01))
         )
     scene.save()
     return Scene.open(path)

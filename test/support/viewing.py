@@ -19,6 +19,7 @@ from websockets.sync.client import connect
 from campose_core.camera import Camera
 from campose_core.floor import FloorMap
 from campose_core.geometry import Pose, Similarity
+from campose_core.residual import Residual
 from campose_core.scene import Alignment, Scene, SceneFrame
 
 # Looking along +x of the map: the optical z axis is map x, the optical x axis is map -y.
@@ -59,7 +60,7 @@ def small_scene(folder: Path, frames: int = 5) -> Scene:
         path=folder,
         name="small",
         cameras={"cam": camera},
-        alignment=Alignment(similarity, "reference", {"median_m": 0.01}),
+        alignment=Alignment(similarity, "reference", Residual(median_m=0.01)),
         frames=tuple(rows),
     )
     scene.save()

@@ -21,6 +21,7 @@ from campose_core.floor import FloorMap
 from campose_core.geometry import Array, Similarity
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.landmark_map.levelling import level
+from campose_core.residual import Residual
 
 # By how much a wall of a map and a landmark on it may differ (plaster, pictures, cells): in metres, and as a share of
 # the recorded part's radius, or a shrunken scene would fit into any corner.
@@ -57,13 +58,12 @@ class Fit(NamedTuple):
 
 def align_to_floor(
     landmarks: Landmarks, floor: FloorMap, scale: float | None = None, camera_height_m: float | None = None
-) -> tuple[Similarity, dict[str, float]]:
+) -> tuple[Similarity, Residual]:
     """`map_from_sfm` and its residual, from the walls of a floor map.
 
     scale: metres per unit of the landmarks, where it is known (from odometry). camera_height_m: of the cameras above
     the floor; needed where the recording did not see the floor, and narrows the search where it did.
-    residual: median_m (walls to the nearest wall of the map), near and free (shares, see Fit), second (the score of
-    the next best fit at another place, as a share of the best one), and those of `level`.
+    Of the residual median_m is that of the walls from the nearest wall of the map.
 
     Raises:
         AlignmentError: no walls in the map or in the recording, no fit, or two fits that are equally good (both are
@@ -100,7 +100,16 @@ def align_to_floor(
     height = _floor_z(seen, place.scale, camera_height_m)
     turn = Rotation.from_rotvec([0.0, 0.0, place.yaw])
     map_from_level = Similarity(place.scale, turn, np.array([place.x, place.y, height]))
-    residual = {"median_m": best.median_m, "near": best.near, "free": best.free, "second": second, **levelled.residual}
+    residual = Residual(
+        median_m=best.median_m,
+        near=best.near,
+        free=best.free,
+        second=second,
+        level_planes=float(levelled.level_planes),
+        upright_planes=float(levelled.upright_planes),
+        posture_deg=levelled.posture_deg,
+        level_deg=levelled.level_deg,
+    )
     return map_from_level * level_from_sfm, residual
 
 

@@ -13,6 +13,7 @@ from campose_core.alignment.evidence import width
 from campose_core.alignment.solvers.level import level_rotation
 from campose_core.errors import AlignmentError
 from campose_core.geometry import Array, Similarity
+from campose_core.residual import Residual
 from campose_core.scene import Alignment
 from campose_core.statistics import robust_sigma
 
@@ -54,14 +55,14 @@ def align_to_gps(antenna_sfm: Array, antenna_enu: Array, sigma_m: Array, up: Arr
     return Alignment(
         Similarity(scale, rotation, np.array([offset.real, offset.imag, height])),
         "GPS",
-        {
-            "fixes": float(len(ground)),
-            "jumped": float(len(ground) - kept.sum()),
-            "median_m": float(np.median(residual)),
-            "p95_m": float(np.percentile(residual, 95)),
-            "sigma_m": sigma,
-            "heading_deg": heading_deg,
-        },
+        Residual(
+            fixes=float(len(ground)),
+            jumped=float(len(ground) - kept.sum()),
+            median_m=float(np.median(residual)),
+            p95_m=float(np.percentile(residual, 95)),
+            sigma_m=sigma,
+            heading_deg=heading_deg,
+        ),
     )
 
 

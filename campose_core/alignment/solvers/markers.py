@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from campose_core.errors import AlignmentError
 from campose_core.geometry import Array, Pose
+from campose_core.residual import Residual
 from campose_core.robust_similarity import umeyama_or_advice
 from campose_core.scene import Alignment
 
@@ -141,10 +142,10 @@ def align_to_markers(
     return Alignment(
         similarity,
         "markers",
-        {
-            "markers": float(len(known)),
-            "median_m": float(np.median(residual)),
-            "max_m": float(residual.max()),
-            "scale_percent": 100 * (by_size / similarity.scale - 1),
-        },
+        Residual(
+            markers=float(len(known)),
+            median_m=float(np.median(residual)),
+            max_m=float(residual.max()),
+            scale_percent=100 * (by_size / similarity.scale - 1),
+        ),
     )

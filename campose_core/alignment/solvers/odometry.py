@@ -24,6 +24,7 @@ from scipy.spatial.transform import Rotation
 from campose_core.alignment.solvers.level import level_rotation, mean_direction
 from campose_core.errors import AlignmentError
 from campose_core.geometry import Array, Pose, Similarity, rotation_angle
+from campose_core.residual import Residual
 from campose_core.scene import Alignment
 from campose_core.statistics import robust_sigma
 
@@ -100,17 +101,17 @@ def align_to_odometry(recordings: Sequence[MovedCamera]) -> Alignment:
     return Alignment(
         map_from_sfm,
         "odometry",
-        {
-            "segments": float(len(weights)),
-            "slipped": float(len(weights) - kept),
-            "scale_percent": 100 * relative / float(np.sqrt(kept)),
-            "tilt_deg": float(robust_sigma(tilts) / np.sqrt(len(tilts))),
-            "median_m": float(np.median(misfit)),
-            "median_deg": float(np.median(tilts)),
-            "drift_m": float(np.linalg.norm(last.translation - paths[0].o[-1])),
-            "drift_deg": float(np.degrees(rotation_angle(last.rotation.inv() * paths[0].odom_from_cam[-1]))),
-            "path_m": float(lengths.sum()),
-        },
+        Residual(
+            segments=float(len(weights)),
+            slipped=float(len(weights) - kept),
+            scale_percent=100 * relative / float(np.sqrt(kept)),
+            tilt_deg=float(robust_sigma(tilts) / np.sqrt(len(tilts))),
+            median_m=float(np.median(misfit)),
+            median_deg=float(np.median(tilts)),
+            drift_m=float(np.linalg.norm(last.translation - paths[0].o[-1])),
+            drift_deg=float(np.degrees(rotation_angle(last.rotation.inv() * paths[0].odom_from_cam[-1]))),
+            path_m=float(lengths.sum()),
+        ),
     )
 
 

@@ -5,17 +5,19 @@ map_from_body(t + offset) * body_from_cam = map_from_sfm * sfm_from_cam(t), in t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation, Slerp
 
+from campose_core.alignment.evidence import sigma
 from campose_core.alignment.solvers.hand_eye import solve_hand_eye
 from campose_core.alignment.solvers.time_offset import LONGEST_GAP_NS, TimeOffset, time_offsets
 from campose_core.errors import AlignmentError
 from campose_core.geometry import Array, Pose, Similarity, pose_error, rotation_angle
+from campose_core.residual import Residual
 from campose_core.robust_similarity import align_to_poses
 from campose_core.scene import Alignment
 from campose_core.statistics import robust_sigma
@@ -43,6 +45,11 @@ class TrackedCamera:
     undetermined: Array | None
     assumed_m: float
     used: int
+
+    @property
+    def median_m(self) -> float:
+        """By how much the frames are off."""
+        return sigma(self.alignment.residual.median_m)
 
     def report(self) -> dict[str, object]:
         """As JSON."""
@@ -95,11 +102,11 @@ def align_to_tracker(
             complaints.append(error)
     if not fits:
         raise complaints[0]
-    fits.sort(key=lambda fit: fit.alignment.residual["median_m"])
+    fits.sort(key=lambda fit: fit.median_m)
     best = fits[0]
     for other in fits[1:]:
         apart_s = abs(other.offset_ns - best.offset_ns) / 1e9
-        worse = (other.alignment.residual["median_m"] + 1e-3) / (best.alignment.residual["median_m"] + 1e-3)
+        worse = (other.median_m + 1e-3) / (best.median_m + 1e-3)
         if apart_s > 2 * SLACK_S and worse < ALIKE:
             raise AlignmentError(
                 f"the clocks of camera and tracker may differ by {best.offset_ns / 1e9:.2f} s or by "
@@ -149,16 +156,16 @@ class _Fit:
                 f"tracker and camera do not move alike: half of the frames are {np.median(off_m):.2f} m and "
                 f"{np.median(off_deg):.1f} deg or more apart. Is it the tracker of this camera, and of this recording?"
             )
-        residual = {
-            "frames": float(len(off_m)),
-            "median_m": float(np.median(off_m)),
-            "p95_m": float(np.percentile(off_m, 95)),
-            "max_m": float(off_m.max()),
-            "median_deg": float(np.median(off_deg)),
-        }
+        residual = Residual(
+            frames=float(len(off_m)),
+            median_m=float(np.median(off_m)),
+            p95_m=float(np.percentile(off_m, 95)),
+            max_m=float(off_m.max()),
+            median_deg=float(np.median(off_deg)),
+        )
         if self._mounting is not None:
             apart_m, angle = pose_error(body_from_cam, self._mounting)
-            residual |= {"mounting_m": apart_m, "mounting_deg": float(np.degrees(angle))}
+            residual = replace(residual, mounting_m=apart_m, mounting_deg=float(np.degrees(angle)))
         offset_ns = self._start.offset_ns + round(delay_s * 1e9)
         return TrackedCamera(
             Alignment(map_from_sfm, METHOD, residual), offset_ns, body_from_cam, found.axis, assumed_m, len(off_m)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from campose_core.alignment.evidence import Evidence, width
+from campose_core.alignment.evidence import Evidence, sigma, width
 from campose_core.alignment.solvers.gps import align_to_gps
 from campose_core.alignment.sources.base import Borrowed, Part
 from campose_core.alignment.sources.recordings import RecordedSource, having, topics
@@ -52,7 +52,7 @@ class Gps(RecordedSource):
 def _evidence_of_fixes(name: str, listed: list[tuple[MappedRecording, GpsFixes]], up: Array) -> Evidence:
     """Of the fixes of each recording; up (3,), unit, in sfm."""
     origin = listed[0][1].middle()
-    camera, lever, target, sigma = [], [], [], []
+    camera, lever, target, claimed = [], [], [], []
     for recording, fixes in listed:
         answered, walked = recording.walked.interpolate(fixes.stamps_ns, MAX_GAP_NS)
         # Without a mounting the antenna is taken to be at the camera: GPS errs by more than robots are long.
@@ -61,13 +61,13 @@ def _evidence_of_fixes(name: str, listed: list[tuple[MappedRecording, GpsFixes]]
         arm = np.array(known.translation) if known else np.zeros(3)
         lever.append(walked.rotations.apply(arm) if len(walked) else np.zeros((0, 3)))
         target.append(enu(fixes, origin)[answered])
-        sigma.append(fixes.sigma_m[answered])
-    positions, arms, enu_m, sigma_m = (np.concatenate(part) for part in (camera, lever, target, sigma))
+        claimed.append(fixes.sigma_m[answered])
+    positions, arms, enu_m, sigma_m = (np.concatenate(part) for part in (camera, lever, target, claimed))
     alignment = align_to_gps(positions, enu_m, sigma_m, up)
     for _ in range(3):  # the lever arm is metric: in sfm it has a length once there is a scale
         alignment = align_to_gps(positions + arms / alignment.map_from_sfm.scale, enu_m, sigma_m, up)
     geographic = dict(zip(("latitude_deg", "longitude_deg", "altitude_m"), origin, strict=True))
     alignment = replace(alignment, origin=geographic)
-    scale, off_m = alignment.map_from_sfm.scale, alignment.residual["sigma_m"]
+    scale, off_m = alignment.map_from_sfm.scale, sigma(alignment.residual.sigma_m)
     across = width(scale * positions)
     return Evidence(name, alignment, "east, north, up", scale, off_m / across)

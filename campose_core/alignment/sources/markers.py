@@ -22,7 +22,7 @@ import numpy as np
 import yaml
 from PIL import Image as PilImage
 
-from campose_core.alignment.evidence import Evidence, up_of, width
+from campose_core.alignment.evidence import Evidence, sigma, up_of, width
 from campose_core.alignment.solvers.markers import align_to_markers, scale_of_markers, triangulate_corners
 from campose_core.alignment.sources.base import AlignmentSource, Borrowed
 from campose_core.errors import AlignmentError, GeometryError
@@ -129,11 +129,11 @@ def evidence_of_corners(corners: Mapping[int, Array], markers: Markers, path_sfm
     similarity = alignment.map_from_sfm
     known = np.concatenate([corners[number] for number in corners.keys() & markers.map_from_marker.keys()])
     across = width(similarity.scale * known)
-    off_m = max(alignment.residual["median_m"], 0.002)
+    off_m = max(sigma(alignment.residual.median_m), 0.002)
     turn_deg = max(float(np.degrees(np.arctan2(off_m, across))), 0.1)
     farthest = similarity.scale * width(np.concatenate([path_sfm, known]))
     return Evidence(
-        f"places of {alignment.residual['markers']:.0f} markers", alignment, "map", similarity.scale, off_m / across,
+        f"places of {alignment.residual.markers:.0f} markers", alignment, "map", similarity.scale, off_m / across,
         up_of(similarity), turn_deg, off_m + farthest * float(np.radians(turn_deg)), turn_deg,
     )  # fmt: skip
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from campose_core.alignment.evidence import Evidence, up_of
+from campose_core.alignment.evidence import Evidence, sigma, up_of
 from campose_core.alignment.solvers.odometry import MovedCamera, align_to_odometry
 from campose_core.alignment.sources.base import Borrowed, Part
 from campose_core.alignment.sources.recordings import (
@@ -55,9 +55,9 @@ class Odometry(RecordedSource):
             name = f"tf {name}"
         alignment = align_to_odometry(list(moved.values()))
         residual = alignment.residual
-        if residual["slipped"]:
+        if residual.slipped:
             notes.append(
-                f"odometry {name}: {residual['slipped']:.0f} of {residual['segments']:.0f} stretches disagree with the "
+                f"odometry {name}: {residual.slipped:.0f} of {residual.segments:.0f} stretches disagree with the "
                 "pictures (slip?) and do not count"
             )
         return Evidence(
@@ -65,9 +65,9 @@ class Odometry(RecordedSource):
             alignment,
             f"odometry {name} of {next(iter(moved))}",
             alignment.map_from_sfm.scale,
-            float(np.hypot(WHEEL_SIZE, residual["scale_percent"] / 100)),
+            float(np.hypot(WHEEL_SIZE, sigma(residual.scale_percent) / 100)),
             up_of(alignment.map_from_sfm),
-            float(np.hypot(MOUNTED_DEG, residual["tilt_deg"])),
+            float(np.hypot(MOUNTED_DEG, sigma(residual.tilt_deg))),
             notes=tuple(notes),
         )
 
