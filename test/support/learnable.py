@@ -100,8 +100,8 @@ def landmarks_of(xyz_in_map: np.ndarray, observed_by: np.ndarray, observed: np.n
         np.array(names),
         np.zeros((frames, 3)),
         np.tile([0.0, 0.0, 0.0, 1.0], (frames, 1)),
-        np.zeros((frames, 4), np.float16),
-        np.zeros((2, 2), np.float32),
+        np.zeros((frames, 128), np.float16),
+        np.zeros((1, 128), np.float32),
         observed_by.astype(np.int32),
         observed.astype(np.int32),
     )
