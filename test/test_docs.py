@@ -70,7 +70,10 @@ def test_files_and_what_they_define_exist(page):
 
 @each_page
 def test_modules_exist(page):
-    for dotted in re.findall(r"\b(?:campose_core|benchmarks)(?:\.\w+)+", page.read_text()):
+    text = page.read_text()
+    if page.parent.name == "extend":  # its listings name the module to be added, and have a test that adds it
+        text = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    for dotted in re.findall(r"\b(?:campose_core|benchmarks)(?:\.\w+)+", text):
         if page == HISTORY:
             continue
         parts = dotted.split(".")

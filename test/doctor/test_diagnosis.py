@@ -21,6 +21,9 @@ from campose_core.doctor.record_next import WIND, wind
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.scene import Scene
 
+pytest.importorskip("cv2")
+pytest.importorskip("matplotlib")
+
 EAST_ONLY = mapped(drive(np.arange(0.6, 9.5, 0.2), 0), per_m2=30)
 AROUND = [pose for x in (1.2, 3.0, 7.0, 9.0) for pose in spin(x, 2.0)]
 BOTH_WAYS = mapped([*AROUND, *drive(np.arange(3.0, 9.5, 0.25), 0), *drive(np.arange(8.5, 1.5, -0.25), 180)], per_m2=40)

@@ -21,6 +21,8 @@ from campose_core.simulation.drive import camera_trajectory, drive
 from campose_core.simulation.simulate import PRESETS, drawing, simulate
 from campose_core.trajectory import read_tum
 
+pytest.importorskip("pyvista")
+
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory) -> Path:
