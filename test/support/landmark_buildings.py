@@ -44,8 +44,8 @@ def seen_from(world: World, map_from_cams: list[Pose], count: int, noise: float 
         frame_names=np.array([f"mapping/{i:06d}.jpg" for i in range(len(map_from_cams))]),
         frame_positions=positions,
         frame_quats_xyzw=np.array([pose.quat_xyzw for pose in map_from_cams]),
-        frame_globals=np.zeros((len(map_from_cams), 1), np.float16),
-        vlad_words=np.zeros((1, 1), np.float32),
+        frame_globals=np.zeros((len(map_from_cams), 128), np.float16),
+        vlad_words=np.zeros((1, 128), np.float32),
         observed_by=by[number[rows] >= 0].astype(np.int32),
         observed=number[rows[number[rows] >= 0]].astype(np.int32),
     )
