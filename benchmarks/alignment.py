@@ -27,6 +27,7 @@ from campose_core.alignment.solvers.odometry import MovedCamera, align_to_odomet
 from campose_core.alignment.sources.base import MappedScene
 from campose_core.alignment.sources.distance import scale_of_distance
 from campose_core.alignment.sources.table import sources_of
+from campose_core.cli.console import show_log
 from campose_core.errors import AlignmentError
 from campose_core.files import write_bytes
 from campose_core.floor import FloorMap
@@ -196,4 +197,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    show_log()
     main()

@@ -19,6 +19,7 @@ import numpy as np
 PEAK = """
 import sys
 from pathlib import Path
+from campose_core.cli.console import show_log
 from campose_core.capture.extract import extract
 from campose_core.scene import Scene
 scene = extract(Scene.open_or_create(sys.argv[2]), [Path(sys.argv[1])], fps=float(sys.argv[3]))

@@ -27,6 +27,7 @@ from scipy.stats import spearmanr
 from campose_core.camera import Camera
 from campose_core.capture.camera_file import read_camera_file
 from campose_core.capture.recording import open_recording
+from campose_core.cli.console import show_log
 from campose_core.doctor.coverage import AT_WALL, FOUND, LOST, Forecast
 from campose_core.doctor.diagnosis import usual_camera
 from campose_core.doctor.lines_of_sight import LinesOfSight
@@ -169,4 +170,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    show_log()
     main()

@@ -26,6 +26,7 @@ from campose_core.camera import Camera, pixels_from_colmap
 from campose_core.capture.camera_file import read_camera_file
 from campose_core.capture.frame import Image
 from campose_core.capture.recording import open_recording
+from campose_core.cli.console import show_log
 from campose_core.features.base import ImageFeatures
 from campose_core.features.matching import OF_SIFT
 from campose_core.features.sift import SiftExtractor
@@ -241,4 +242,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    show_log()
     main()

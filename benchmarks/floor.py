@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from campose_core.alignment.floor_matching.refine import align_to_floor
+from campose_core.cli.console import show_log
 from campose_core.errors import AlignmentError
 from campose_core.floor import FloorMap
 from campose_core.floorplan.drawing import floor_from_drawing
@@ -145,4 +146,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    show_log()
     main()

@@ -22,6 +22,7 @@ from benchmarks.localization.worlds import drawn
 from campose_core.capture.bag.writer import write_bag
 from campose_core.capture.frame import Frame
 from campose_core.capture.recording import open_recording
+from campose_core.cli.console import show_log
 from campose_core.evaluation.metrics import Metrics, evaluate
 from campose_core.evaluation.run import localize_recording
 from campose_core.evaluation.table import degrees_text, metres_text
@@ -195,4 +196,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    show_log()
     main()

@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from campose_core.capture.frame import Frame
+from campose_core.cli.console import show_log
 from campose_core.evaluation.metrics import Metrics, evaluate
 from campose_core.evaluation.run import localize_frames
 from campose_core.evaluation.table import metrics_table
@@ -63,4 +64,5 @@ def evaluate_on_train_frames(scene: Scene, name: str) -> Metrics:
 
 
 if __name__ == "__main__":
+    show_log()
     main()

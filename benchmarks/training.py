@@ -24,6 +24,7 @@ import numpy as np
 import torch
 import torchvision
 
+from campose_core.cli.console import show_log
 from campose_core.scene import Scene
 
 SIZE, BATCH = 224, 16
@@ -132,4 +133,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    show_log()
     main()

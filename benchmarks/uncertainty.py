@@ -20,6 +20,7 @@ import torch
 from scipy.stats import chi2
 
 from campose_core.capture.recording import open_recording
+from campose_core.cli.console import show_log
 from campose_core.evaluation.run import frames_with_camera
 from campose_core.geometry import Array, Pose
 from campose_core.learning.checkpoint import TrainedModel, load
@@ -131,4 +132,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    show_log()
     main()

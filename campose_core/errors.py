@@ -71,3 +71,7 @@ class TransformError(CamposeError):
 
 class TransformNotYetKnown(TransformError):
     """The stamp is newer than the newest transform: the next one may tell."""
+
+
+class WorkerDone(Exception):
+    """Not a fault: this process only helped another one to train, which goes on alone."""

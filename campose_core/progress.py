@@ -1,6 +1,5 @@
-"""What a person sees while work goes on: lines on stderr, and bars where stderr is a terminal."""
+"""Bars that a person sees while work goes on, where stderr is a terminal."""
 
-import sys
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
@@ -8,11 +7,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 Item = TypeVar("Item")
-
-
-def say(message: str) -> None:
-    """One line on stderr, in order with the bars."""
-    print(message, file=sys.stderr, flush=True)
 
 
 def track(items: Iterable[Item], description: str, total: int | None = None) -> Iterator[Item]:

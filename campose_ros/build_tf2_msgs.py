@@ -18,8 +18,8 @@ import sysconfig
 import tempfile
 from pathlib import Path
 
+from campose_core.cli.console import say
 from campose_core.errors import CamposeError, MissingDependency
-from campose_core.progress import say
 
 MESSAGE = "geometry_msgs/TransformStamped[] transforms\n"
 PACKAGE_XML = """<package format="3">

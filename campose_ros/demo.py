@@ -24,6 +24,7 @@ from PIL import Image as PilImage
 
 from campose_core.capture.frame import Image
 from campose_core.capture.recording import open_recording
+from campose_core.cli.console import say, show_log
 from campose_core.cli.main import main as campose
 from campose_core.errors import CamposeError, LocalizationError
 from campose_core.evaluation.estimates import Estimates, read_estimates
@@ -34,7 +35,6 @@ from campose_core.evaluation.table import tables
 from campose_core.floor import FloorMap
 from campose_core.geometry import Pose
 from campose_core.localization.estimators.registry import load_estimator
-from campose_core.progress import say
 from campose_core.scene import Scene
 from campose_core.simulation.drive import BASE_FROM_CAM
 from campose_core.simulation.simulate import simulate
@@ -163,6 +163,7 @@ def main(args: Sequence[str] | None = None) -> int:
     parser.add_argument("out", type=Path, help="folder for everything")
     parser.add_argument("--size", choices=SIZES, default="demo", help="small: one room, in a minute")
     options = parser.parse_args(args)
+    show_log()
     try:
         demo(options.out, options.size)
     except CamposeError as error:

@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
+from campose_core.cli.console import say
 from campose_core.files import config_file
-from campose_core.progress import say
 
 PROFILE = "fastdds_large_shm.xml"
 VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")  # Fast DDS 2 (Jazzy) and 3

@@ -12,8 +12,8 @@ from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from campose_core.capture.bag.file import Bag
+from campose_core.cli.console import say
 from campose_core.errors import CaptureError, LocalizationError
-from campose_core.progress import say
 from campose_ros.conversions import message_class
 
 IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")

@@ -9,12 +9,14 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 
+from campose_core.cli.console import show_log
 from campose_core.memory import keep_large_buffers
 
 
 def run(make_node: Callable[[], Node], args: list[str] | None = None) -> int:
     """Spin the node on one thread until SIGINT, SIGTERM or a shutdown; returns the exit code."""
     keep_large_buffers()
+    show_log()
     rclpy.init(args=args)
     node = None
     try:

@@ -19,12 +19,12 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.utilities import remove_ros_args
 
 from campose_core.capture.bag.file import open_bag
+from campose_core.cli.console import say, show_log
 from campose_core.errors import CamposeError
 from campose_core.evaluation.estimates import read_estimates
 from campose_core.evaluation.metrics import evaluate
 from campose_core.evaluation.table import tables
 from campose_core.memory import keep_large_buffers
-from campose_core.progress import say
 from campose_core.trajectory import read_tum
 from campose_ros.large_segment import use_large_segment
 from campose_ros.player import Player
@@ -78,6 +78,7 @@ def main(args: list[str] | None = None) -> int:
     arguments = remove_ros_args(args=sys.argv if args is None else args)[1:]
     options = options_of(arguments)
     keep_large_buffers()
+    show_log()
     use_large_segment()
     rclpy.init(args=args)
     try:

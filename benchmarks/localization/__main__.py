@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.localization.material import Material, prepare
+from campose_core.cli.console import show_log
 from campose_core.trajectory import read_tum
 
 
@@ -76,4 +77,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    show_log()
     main()

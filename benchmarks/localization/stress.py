@@ -13,13 +13,14 @@ from benchmarks.localization.picture import draw
 from benchmarks.localization.plain import PlainEstimator
 from benchmarks.localization.scoring import WRONG_M, Judged, RunScore, score
 from benchmarks.localization.worlds import with_twin
+from campose_core.cli.console import say
 from campose_core.files import write_text
 from campose_core.geometry import pose_error
 from campose_core.localization.estimators.base import PoseEstimator
 from campose_core.localization.estimators.registry import load_estimator
 from campose_core.localization.localizer import Localizer
 from campose_core.localization.result import LocalizationResult
-from campose_core.progress import say, track
+from campose_core.progress import track
 from campose_core.scene import Scene
 from campose_core.simulation.building import build_world
 

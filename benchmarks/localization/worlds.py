@@ -10,10 +10,11 @@ import numpy as np
 
 from campose_core.camera import Camera
 from campose_core.capture.frame import Image
+from campose_core.cli.console import say
 from campose_core.files import replacing
 from campose_core.geometry import Pose
 from campose_core.landmark_map.landmarks import Landmarks
-from campose_core.progress import say, track
+from campose_core.progress import track
 from campose_core.scene import Scene
 from campose_core.simulation.simulate import drawing
 from campose_core.simulation.surfaces import SHADE, lying, standing

@@ -18,6 +18,7 @@ from benchmarks.mapping.long_drive import FRAMES, first_frames, long_drive
 from benchmarks.mapping.own import campose_map, path_error
 from benchmarks.mapping.plain import Mapped, plain_map
 from campose_core.capture.recording import open_recording
+from campose_core.cli.console import show_log
 from campose_core.evaluation.metrics import evaluate
 from campose_core.evaluation.run import localize_recording
 from campose_core.evaluation.table import metrics_table
@@ -83,4 +84,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    show_log()
     main()

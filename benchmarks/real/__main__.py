@@ -58,9 +58,9 @@ from benchmarks.real.scoring import Known, needs_joint, score, what_is_known
 from benchmarks.real.sets import RealSet, find_sets
 from benchmarks.real.strong import StrongMap
 from benchmarks.real.table import table
+from campose_core.cli.console import say, show_log
 from campose_core.errors import CamposeError
 from campose_core.files import write_text
-from campose_core.progress import say
 
 
 def main() -> int:
@@ -133,4 +133,5 @@ def _guarded(method: str, answers: Any) -> Answers:
 
 
 if __name__ == "__main__":
+    show_log()
     sys.exit(main())

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from benchmarks.real.answers import Answered, Answers, Poses
 from benchmarks.real.sets import RealSet, Recorded
+from campose_core.cli.console import say
 from campose_core.errors import CamposeError
 from campose_core.evaluation.estimates import read_estimates
-from campose_core.progress import say
 from campose_core.scene import Scene
 
 METHOD = "campose"

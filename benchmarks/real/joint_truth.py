@@ -16,10 +16,10 @@ from benchmarks.real.answers import Poses
 from benchmarks.real.learned_map import LearnedFeatures, learned_model, matches_of
 from benchmarks.real.pictures import Pictures
 from benchmarks.real.sets import RealSet
+from campose_core.cli.console import say
 from campose_core.errors import CamposeError
 from campose_core.geometry import Pose
 from campose_core.landmark_map.colmap import load_pycolmap
-from campose_core.progress import say
 from campose_core.sfm.components import pieces_of
 
 LEAST_POINTS = 30  # of a frame that counts as known

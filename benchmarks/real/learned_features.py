@@ -26,9 +26,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from campose_core.cli.console import say
 from campose_core.errors import MappingError, MissingDependency
 from campose_core.extras import load_extra
-from campose_core.progress import say
 from campose_core.sfm.stage_process import end_with_parent
 
 LONG_SIDE = 768  # pixels, of the picture that the networks see: 1024 takes twice the time

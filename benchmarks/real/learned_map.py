@@ -19,9 +19,9 @@ from benchmarks.real.pairs import all_pairs, most_alike, near_in_time, write_pai
 from benchmarks.real.picture_features import PictureFeatures, read_learned
 from benchmarks.real.pictures import Pictures, groups_by_size
 from campose_core.camera import pixels_to_colmap
+from campose_core.cli.console import say
 from campose_core.errors import MappingError
 from campose_core.landmark_map.colmap import load_pycolmap
-from campose_core.progress import say
 
 VERSION = 1
 EXHAUSTIVE_UP_TO = 60  # pictures

@@ -12,9 +12,9 @@ from typing import Any
 
 from benchmarks.real.colmap_stages import run_stage
 from benchmarks.real.kept import kept
+from campose_core.cli.console import say
 from campose_core.errors import MappingError
 from campose_core.landmark_map.colmap import load_pycolmap
-from campose_core.progress import say
 
 MAPPER_S = 1800  # for each of the two
 MAPPERS = {"global": "map_globally", "incremental": "map_incrementally"}

@@ -21,9 +21,9 @@ from benchmarks.real.kept import digest_of, digest_of_files, kept
 from benchmarks.real.sets import MAPPING_FPS, RealSet, Recorded
 from campose_core.camera import Camera
 from campose_core.capture.image_codec import encode_jpeg
+from campose_core.cli.console import say
 from campose_core.errors import GeometryError
 from campose_core.geometry import Array
-from campose_core.progress import say
 
 VERSION = 1
 QUALITY = 97

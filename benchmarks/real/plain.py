@@ -23,7 +23,7 @@ from benchmarks.real.pairs import all_pairs, most_alike, near_in_time, write_pai
 from benchmarks.real.picture_features import PictureFeatures, read_sift
 from benchmarks.real.pictures import Pictures, groups_by_size
 from benchmarks.real.way import Way
-from campose_core.progress import say
+from campose_core.cli.console import say
 
 EXHAUSTIVE_UP_TO = 250  # frames
 NEIGHBOURS = 10

@@ -16,8 +16,8 @@ from benchmarks.real.mappers import BestModel
 from benchmarks.real.pictures import Pictures
 from benchmarks.real.sets import RealSet, Recorded
 from campose_core.camera import Camera
+from campose_core.cli.console import say
 from campose_core.errors import CamposeError, MappingError
-from campose_core.progress import say
 
 
 class Way(ABC):

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from benchmarks.ros import parts
 from benchmarks.ros.material import Material, prepare
+from campose_core.cli.console import show_log
 
 PARTS: dict[str, Callable[[Material, Path, float], list[parts.Row]]] = {
     "overhead": parts.overhead,
@@ -51,4 +52,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    show_log()
     main()

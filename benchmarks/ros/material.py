@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from campose_core.camera import Camera
+from campose_core.cli.console import say
 from campose_core.landmark_map.landmarks import Landmarks
-from campose_core.progress import say
 from campose_core.scene import Scene
 from campose_core.walkable import save_walkable
 

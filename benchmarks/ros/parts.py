@@ -17,7 +17,7 @@ from benchmarks.ros.camera import INFO_TOPIC, TOPIC
 from benchmarks.ros.material import KEYFRAMES, Material
 from benchmarks.ros.processes import LARGE_SHM, cpu_s, has_loaded, memory_mb, parameters, started
 from benchmarks.ros.watching import Watch, percentiles_ms, watching
-from campose_core.progress import say
+from campose_core.cli.console import say
 
 NODE, PLAIN, SLOW = "campose_ros.localizer_node", "benchmarks.ros.plain_node", "benchmarks.ros.slow_node"
 VIEWER_PORT = 8799

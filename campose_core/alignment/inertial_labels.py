@@ -7,6 +7,7 @@ stands in reports/imu.json.
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,9 @@ from campose_core.inertial.error_state_filter import ImuNoise, ImuState
 from campose_core.inertial.mounting import mounted_imu
 from campose_core.inertial.smoother import Drift, PoseFix, measured_drift, smoothed
 from campose_core.landmark_map.held_out import HeldOut
-from campose_core.progress import say
 from campose_core.scene import Scene, SceneFrame
+
+log = logging.getLogger(__name__)
 
 REPORT = "imu.json"  # below reports/
 GOOD_M, GOOD_DEG = 0.05, 1.0  # one standard deviation over all axes; a pose that is less sure is none
@@ -80,9 +82,9 @@ def label_by_imu(scene: Scene, topic: str | None = None) -> Scene:
             "too_unsure": sorted(found.keys() - good.keys()),
             "drift": [vars(drift) for drift in drifts],
         }
-        say(f"align: {source}: {len(good)} of {len(found)} frames between others have a pose by the IMU")
+        log.info(f"align: {source}: {len(good)} of {len(found)} frames between others have a pose by the IMU")
         for drift in drifts:
-            say(f"align: {source}: the IMU alone is off {drift.text()}")
+            log.info(f"align: {source}: the IMU alone is off {drift.text()}")
     scene.reports_dir.mkdir(exist_ok=True)
     write_text(scene.reports_dir / REPORT, json.dumps(report, indent=1))
     return replace(

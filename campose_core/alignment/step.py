@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,10 +23,11 @@ from campose_core.floorplan.attach import save_aligned
 from campose_core.geometry import Pose
 from campose_core.landmark_map.held_out import HeldOut
 from campose_core.map_scale import MEASURED
-from campose_core.progress import say
 from campose_core.residual import Residual
 from campose_core.scene import Alignment, Scene
 from campose_core.scene_floor import why_not_snapped
+
+log = logging.getLogger(__name__)
 
 
 def align_scene_to_reference(scene: Scene, reference: Path, source: str | None = None) -> Scene:
@@ -60,7 +62,7 @@ def align_scene(scene: Scene, request: AlignRequest) -> Scene:
     if "from" in options:  # another floor map may tell another place
         options |= {name: value for source in sources.values() for name, value in source.inputs().items()}
     if scene.alignment is not None and scene.is_done("align", options):
-        say("align: done already")
+        log.info("align: done already")
         return scene
     poses, path_sfm = mapped.poses, mapped.path_sfm
     found = gather(mapped, sources)
@@ -69,14 +71,14 @@ def align_scene(scene: Scene, request: AlignRequest) -> Scene:
     applied = _first_whole(trusted, found.level, poses, request.camera_height_m)
     if applied is None and request == AlignRequest() and scene.scale == MEASURED and scene.is_current("align"):
         assert scene.alignment is not None
-        say(f"align: stays by {scene.alignment.method}: the recordings hold nothing else that gives the scale")
+        log.info(f"align: stays by {scene.alignment.method}: the recordings hold nothing else that gives the scale")
         return scene
     if applied is None:
         applied = _without_scale(scene, poses, found.level, request.camera_height_m)
     for refusal in found.refusals if not found.by_hand else ():
-        say(f"align: not used: {refusal}")
+        log.info(f"align: not used: {refusal}")
     for note in (note for evidence in (*everything, applied) for note in evidence.notes):
-        say(f"align: {note}")
+        log.info(f"align: {note}")
     # What gave the level agrees with it.
     others = [one for one in everything if one.name != applied.name and (one.up is None or one.up is not applied.up)]
     checks = [compare(applied, other, path_sfm) for other in others]
@@ -87,16 +89,16 @@ def align_scene(scene: Scene, request: AlignRequest) -> Scene:
                 f"{check.difference()}. Leave out the one that is wrong"
             )
     if checks:
-        say(table(applied, checks))
+        log.info(table(applied, checks))
     for check in checks:
         if not check.agree:
-            say(f"align: WARNING: {applied.name} and {check.method} disagree: {check.difference()}")
+            log.warning(f"align: WARNING: {applied.name} and {check.method} disagree: {check.difference()}")
     assert applied.alignment is not None
     aligned = _applied(scene, poses, replace(applied.alignment, checks=tuple(checks)), options)
     if request.imu is not None:
         aligned = label_by_imu(aligned, request.imu or None)
     if why_not_snapped(aligned):
-        say(f"align: WARNING: {why_not_snapped(aligned)}")
+        log.warning(f"align: WARNING: {why_not_snapped(aligned)}")
     return save_aligned(aligned)
 
 
@@ -139,8 +141,8 @@ def _applied(scene: Scene, poses: dict[str, Pose], found: Alignment, options: di
 
     frames = tuple(replace(frame, map_from_cam=pose(frame.name)) for frame in scene.frames)
     aligned = scene.with_step("align", options, alignment=found, frames=frames)
-    say(f"align: by {found.method}; {found.residual}")
+    log.info(f"align: by {found.method}; {found.residual}")
     held_out = scene.sfm_dir / "held_out.npz"
     if held_out.is_file():
-        say(f"align: {HeldOut.load(held_out).transformed(map_from_sfm).summary(found.scale)}")
+        log.info(f"align: {HeldOut.load(held_out).transformed(map_from_sfm).summary(found.scale)}")
     return aligned

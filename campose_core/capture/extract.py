@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -14,10 +15,12 @@ from campose_core.capture.recording import open_recording
 from campose_core.capture.synchronized_cameras import camera_names, open_rig
 from campose_core.errors import CaptureError, GeometryError, UsageError
 from campose_core.files import replacing
-from campose_core.progress import say, track
+from campose_core.progress import track
 from campose_core.rig import Rig
 from campose_core.scene import Scene, SceneFrame
 from campose_core.statistics import require_positive
+
+log = logging.getLogger(__name__)
 
 JPEG_QUALITY = 95
 GUESSED_FIELD_OF_VIEW_DEG = 60.0
@@ -53,7 +56,6 @@ def extract(
     """
     if fps is not None:
         require_positive(UsageError, **{"--fps": fps})
-    fps = None if fps is None else float(fps)  # subclasses of float have no place in scene.yaml
     paths = [Path(source) for source in sources]
     for path in paths:
         if [other.resolve() for other in paths].count(path.resolve()) > 1:
@@ -74,7 +76,7 @@ def extract(
             "camera": camera.to_dict() if camera else None,
         }
         if scene.is_done(f"extract:{name}", options) and (scene.frames_dir / name).is_dir():
-            say(f"{name}: already extracted, {scene.sources[name]['frames']} frames")
+            log.info(f"{name}: already extracted, {scene.sources[name]['frames']} frames")
             continue
         scene = _extract_source(scene, recording, options, fps, camera)
     return scene
@@ -103,7 +105,7 @@ def _extract_rig(scene: Scene, path: Path, topics: list[str], fps: float | None,
             "rig": found.rig.to_dict() if found.rig else sorted(names),
         }
         if scene.is_done(f"extract:{recording.name}", options) and (scene.frames_dir / recording.name).is_dir():
-            say(f"{recording.name}: already extracted, {scene.sources[recording.name]['frames']} frames")
+            log.info(f"{recording.name}: already extracted, {scene.sources[recording.name]['frames']} frames")
             continue
         scene = _extract_source(scene, recording, options, fps, camera, {names[0]: found.rig} if found.rig else {})
     return scene
@@ -132,7 +134,7 @@ def _extract_source(
     folder = scene.frames_dir / name
     others = tuple(frame for frame in scene.frames if frame.source != name)
     rows: list[SceneFrame] = []
-    say(f"{name}: reading {options['path']}")
+    log.info(f"{name}: reading {options['path']}")
     with replacing(folder) as beside:
         beside.mkdir()
         size: tuple[int, int] | None = None
@@ -174,7 +176,7 @@ def _extract_source(
     )
     scene.save()
     lost = "".join(f", {count} x {reason}" for reason, count in recording.dropped.items())
-    say(f"{name}: {len(rows)} frames of {source_camera.width}x{source_camera.height}{lost}")
+    log.info(f"{name}: {len(rows)} frames of {source_camera.width}x{source_camera.height}{lost}")
     return scene
 
 
@@ -206,7 +208,7 @@ def _fitted_camera(recording: Recording, given: Camera | None, width: int, heigh
     if abs(known.width * height - known.height * width) > max(width, height, known.width, known.height):
         turned = " as displayed, turned upright" if (known.width < known.height) != (width < height) else ""
         raise GeometryError(f"{shapes}: give the camera of the picture{turned}")
-    say(f"{shapes}: scaled")
+    log.info(f"{shapes}: scaled")
     return known.resized(width, height)
 
 

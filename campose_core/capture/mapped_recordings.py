@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,10 +16,11 @@ from campose_core.capture.bag.tf import read_tf
 from campose_core.capture.sources.bag import BagRecording
 from campose_core.errors import AlignmentError, CaptureError
 from campose_core.geometry import Pose
-from campose_core.progress import say
 from campose_core.scene import Scene
 from campose_core.trajectory import Trajectory
 from campose_core.transforms import TransformTree
+
+log = logging.getLogger(__name__)
 
 MAX_GAP_NS = 1_000_000_000
 LEAST_PAIRS = 3
@@ -90,7 +92,7 @@ def recorded_odometry(scene: Scene, names: Mapping[str, Sequence[str]]) -> dict[
         try:
             odometry = camera_odometry(path, _camera_frame(path, description.get("topic")))
         except CaptureError as error:
-            say(f"{source}: its odometry is not used: {error}")
+            log.info(f"{source}: its odometry is not used: {error}")
             continue
         if odometry is not None:
             by_stamp = {stamps_ns[name]: name for name in wanted}

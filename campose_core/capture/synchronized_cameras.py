@@ -7,6 +7,7 @@ a brisk turn of 45 degrees a second is less than a degree.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +20,10 @@ from campose_core.capture.sources.bag import BagRecording
 from campose_core.capture.thinning import thinned
 from campose_core.errors import CaptureError
 from campose_core.geometry import Pose
-from campose_core.progress import say
 from campose_core.rig import Moment, Rig, moments
 from campose_core.transforms import TransformTree
+
+log = logging.getLogger(__name__)
 
 TOLERANCE_NS = 20_000_000
 BASE_FRAME = "base_link"
@@ -100,7 +102,7 @@ def read_rig(path: Path, cameras: Sequence[RigCamera]) -> Rig:
     unknown = [camera for camera, place in zip(cameras, places, strict=True) if place is None]
     if unknown:
         listed = ", ".join(f"{camera.name} ({camera.camera_frame or 'no frame_id'})" for camera in unknown)
-        say(f"{path}: no static transform connects {listed} to {frame}: `campose map` estimates where it sits")
+        log.info(f"{path}: no static transform connects {listed} to {frame}: `campose map` estimates where it sits")
     return Rig(frame, {c.name: place for c, place in zip(cameras, places, strict=True)}, TOLERANCE_NS)
 
 
@@ -145,9 +147,9 @@ def _say_partners(
     for camera in cameras:
         partnered = sum(camera.name in moment.pictures and len(moment.pictures) > 1 for moment in joined)
         total = len(stamps[camera.name])
-        say(f"{camera.name}: {partnered} of {total} pictures have a partner within {TOLERANCE_NS / 1e6:.0f} ms")
+        log.info(f"{camera.name}: {partnered} of {total} pictures have a partner within {TOLERANCE_NS / 1e6:.0f} ms")
     if not any(len(moment.pictures) > 1 for moment in joined):
-        say(
+        log.info(
             f"{path}: no two pictures are within {TOLERANCE_NS / 1e6:.0f} ms, so the cameras are mapped as if nothing "
             "held them together: trigger them together, or correct their clocks"
         )

@@ -5,13 +5,13 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
+from campose_core.cli.console import say
 from campose_core.cli.query import add_query_arguments, query_camera
 from campose_core.cli.train import require_training_packages
 from campose_core.errors import UsageError
 from campose_core.evaluation.benchmark import benchmark_query, course_of_query, course_of_test_split
 from campose_core.evaluation.table import tables
 from campose_core.learning.options import TrainOptions
-from campose_core.progress import say
 from campose_core.scene import Scene
 
 

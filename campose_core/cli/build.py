@@ -10,6 +10,7 @@ from campose_core.alignment.request import AlignRequest
 from campose_core.alignment.sources.reference import frames_with_reference
 from campose_core.alignment.step import align_scene
 from campose_core.cli.align import add_alignment_arguments, alignment_request
+from campose_core.cli.console import say
 from campose_core.cli.extract import add_extract_arguments, extract_sources
 from campose_core.cli.map import add_pose_arguments, given_poses
 from campose_core.cli.train import add_train_arguments, require_training_packages
@@ -21,7 +22,6 @@ from campose_core.landmark_map.colmap import load_pycolmap
 from campose_core.learning.networks import NETWORKS, kind_of_model
 from campose_core.learning.options import TrainOptions
 from campose_core.learning.split import split
-from campose_core.progress import say
 from campose_core.scene import Scene
 from campose_core.sfm.pipeline import MapOptions, map_scene
 

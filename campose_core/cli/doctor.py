@@ -5,11 +5,11 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
+from campose_core.cli.console import say
 from campose_core.doctor.diagnosis import diagnose
 from campose_core.doctor.diagnosis_picture import picture_of
 from campose_core.doctor.diagnosis_text import text_of
 from campose_core.files import write_bytes, write_text
-from campose_core.progress import say
 from campose_core.scene import Scene
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from jsonargparse import ArgumentParser, Namespace
 
+from campose_core.cli.console import say
 from campose_core.cli.numbers import FiniteNumber, NotNegative, PositiveNumber
 from campose_core.errors import UsageError
 from campose_core.floor import FloorMap
@@ -14,7 +15,6 @@ from campose_core.floorplan.attach import attach_floor, attach_floor_from_landma
 from campose_core.floorplan.drawing import DrawingKind
 from campose_core.floorplan.drawing_registration import PlanPlace, register_plan
 from campose_core.floorplan.painted_zones import resolution_from_points
-from campose_core.progress import say
 from campose_core.scene import Scene
 from campose_core.scene_floor import why_not_snapped
 from campose_core.snap_targets import walkable_cells

@@ -10,13 +10,13 @@ from jsonargparse import ArgumentParser, Namespace
 from campose_core.capture.frame import Recording
 from campose_core.capture.recording import open_recording
 from campose_core.capture.sources.image_folder import SUFFIXES, Picture
+from campose_core.cli.console import say
 from campose_core.cli.query import add_query_arguments, query_camera
 from campose_core.errors import UsageError
 from campose_core.evaluation.estimates import write_estimates
 from campose_core.evaluation.run import localize_recording
 from campose_core.localization.estimators.pose_graph import PGO, recorded_odometry
 from campose_core.localization.estimators.registry import load_estimator
-from campose_core.progress import say
 from campose_core.scene import Scene
 
 

@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from jsonargparse import ArgumentParser
 
 from campose_core import __version__
-from campose_core.errors import CamposeError
+from campose_core.cli.console import show_log
+from campose_core.cli.numbers import plain
+from campose_core.errors import CamposeError, WorkerDone
 
 VERBS = {
     "simulate": "a rendered floor with exact ground truth: bag, video, floor map, reference trajectories",
@@ -51,15 +53,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complaint = f"campose: unknown verb {arguments[0]!r}\n\n" if arguments else ""
         print(complaint + usage(), file=sys.stderr)
         return 2
+    show_log()
     verb, *rest = arguments
     module = importlib.import_module(f"campose_core.cli.{verb}")
     parser = ArgumentParser(prog=f"campose {verb}", description=VERBS[verb])
     module.add_arguments(parser)
     try:
-        module.run(parser.parse_args(rest))
+        module.run(plain(parser.parse_args(rest)))
     except CamposeError as error:
         print(f"campose {verb}: {error}", file=sys.stderr)
         return error.exit_code
+    except WorkerDone:
+        return 0
     except KeyboardInterrupt:
         print(f"campose {verb}: interrupted", file=sys.stderr)
         return 130

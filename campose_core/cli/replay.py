@@ -12,6 +12,7 @@ from campose_core.capture.bag.file import Bag, open_bag
 from campose_core.capture.frame import Recording
 from campose_core.capture.recording import open_recording
 from campose_core.capture.sources.bag import BagRecording
+from campose_core.cli.console import say
 from campose_core.cli.query import add_query_arguments, query_camera
 from campose_core.errors import UsageError
 from campose_core.evaluation.metrics import evaluate
@@ -20,7 +21,6 @@ from campose_core.geometry import Pose
 from campose_core.localization.estimators.registry import load_estimator
 from campose_core.localization.imu_motion import imu_motion
 from campose_core.localization.localizer import Localizer
-from campose_core.progress import say
 from campose_core.replay.bag_session import BagSession
 from campose_core.replay.recording import Outcomes, Step, replay_bag, replay_frames, require_topics, true_base
 from campose_core.scene import Scene

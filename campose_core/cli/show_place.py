@@ -14,6 +14,7 @@ import numpy as np
 from jsonargparse import Namespace
 
 from campose_core.capture.sources.image_folder import Picture
+from campose_core.cli.console import say
 from campose_core.cli.query import query_camera
 from campose_core.errors import CamposeError, UsageError
 from campose_core.evaluation.run import frames_with_camera
@@ -21,7 +22,6 @@ from campose_core.files import replacing
 from campose_core.localization.estimators.registry import load_estimator
 from campose_core.localization.localizer import Localizer, LocalizerOptions
 from campose_core.localization.result import LocalizationResult
-from campose_core.progress import say
 from campose_core.scene import Scene
 from campose_core.scene_floor import walkable_of, why_not_snapped
 from campose_core.visualization.place import heading_of, place_picture

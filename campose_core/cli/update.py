@@ -8,9 +8,9 @@ from typing import Any
 from jsonargparse import ArgumentParser, Namespace
 
 from campose_core.capture.camera_file import read_camera_file
+from campose_core.cli.console import say
 from campose_core.cli.numbers import FrameRate
 from campose_core.errors import CamposeError, MissingDependency, UsageError
-from campose_core.progress import say
 from campose_core.scene import Scene
 from campose_core.update.step import UpdateOptions, undo_update, update_scene
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from jsonargparse import ArgumentParser, Namespace
 
 from campose_core.capture.bag.file import is_bag, open_bag
+from campose_core.cli.console import say
 from campose_core.cli.numbers import Port
 from campose_core.errors import UsageError
-from campose_core.progress import say
 from campose_core.scene import Scene
 from campose_core.visualization.layout import how_to_look
 from campose_core.visualization.topics import Source

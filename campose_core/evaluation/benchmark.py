@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +22,10 @@ from campose_core.files import write_text
 from campose_core.localization.estimators.base import PoseEstimator
 from campose_core.localization.estimators.registry import estimator_names, load_estimator
 from campose_core.localization.estimators.retrieval import RetrievalEstimator
-from campose_core.progress import say
 from campose_core.scene import Scene, SceneFrame
 from campose_core.trajectory import Trajectory, read_tum
+
+log = logging.getLogger(__name__)
 
 NOT_MODELS = ("structure", "retrieval", "hybrid")
 BETWEEN_RECORDINGS_NS = 10**10
@@ -92,7 +94,7 @@ def benchmark_test_split(scene: Scene) -> list[Metrics]:
         LocalizationError: the scene has no test frames, split it first.
     """
     course = course_of_test_split(scene)
-    say("benchmark: on the scene's own test frames; structure needs --query, its map was made from these frames")
+    log.info("benchmark: on the scene's own test frames; structure needs --query, its map was made from these frames")
     names = [name for name in _names(scene) if name not in NOT_MODELS]
     estimators = [*(load_estimator(scene, name) for name in names), RetrievalEstimator.load(scene, split="train")]
     return _score(scene, [course.run(estimator) for estimator in estimators], course.truth)

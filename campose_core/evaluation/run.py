@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -15,8 +16,10 @@ from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.landmark_map.pnp import LandmarkMatcher, solve_pnp
 from campose_core.localization.estimators.base import PoseEstimator
 from campose_core.localization.result import Status
-from campose_core.progress import say, track
+from campose_core.progress import track
 from campose_core.scene import Scene
+
+log = logging.getLogger(__name__)
 
 # Frames by which one of several cameras of a scene is chosen: each so many of the first.
 SAMPLE_EVERY, SAMPLE_AMONG = 5, 60
@@ -76,7 +79,7 @@ def _camera_that_fits(scene: Scene, recording: Recording, width: int, height: in
     best = max(candidates, key=agreeing.__getitem__)
     if not agreeing[best]:
         return scene_camera(scene, width, height)
-    say(f"{recording.name} has no intrinsics: the camera of {candidates[best]} fits most landmarks")
+    log.info(f"{recording.name} has no intrinsics: the camera of {candidates[best]} fits most landmarks")
     return best
 
 

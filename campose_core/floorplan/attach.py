@@ -1,6 +1,7 @@
 """The step `floor`: a floor map, from a nav2 map, a plan drawing or the recording itself, becomes part of a scene."""
 
 import hashlib
+import logging
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,11 @@ from campose_core.floorplan.drawing import DrawingKind, floor_from_drawing
 from campose_core.floorplan.from_landmarks import floor_from_landmarks
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.map_scale import ScaleBasis
-from campose_core.progress import say
 from campose_core.scene import Scene
 from campose_core.scene_floor import has_own_floor
 from campose_core.walkable import DEFAULT_MAX_SNAP_M, DEFAULT_RADIUS_M, WalkableMap, save_walkable
+
+log = logging.getLogger(__name__)
 
 
 def attach_floor(
@@ -49,7 +51,7 @@ def attach_plan(
     """The same from a drawing whose blocked zones are painted, or whose walls are in ink; see `floor_from_drawing`."""
     floor, kind = floor_from_drawing(plan_image, resolution, origin, colour, kind)
     source = {"plan": str(plan_image), **({"colour": colour} if kind == "paint" else {"walls": "ink"})}
-    say(f"floor: {plan_image} is read by its {'painted zones' if kind == 'paint' else 'walls in ink'}")
+    log.info(f"floor: {plan_image} is read by its {'painted zones' if kind == 'paint' else 'walls in ink'}")
     return _attach(scene, floor, source, keepout_yaml, radius_m, max_snap_m)
 
 
@@ -90,13 +92,15 @@ def save_aligned(scene: Scene) -> Scene:
     scene = scene.without_step("floor")
     scene.save()
     if options["keepout"] is not None:
-        say("floor: the keep-out mask lay on the floor map of before: draw it anew, and give it with `campose floor`")
+        log.info(
+            "floor: the keep-out mask lay on the floor map of before: draw it anew and give it with `campose floor`"
+        )
     try:
         scene = attach_floor_from_landmarks(scene, None, options["radius_m"], options["max_snap_m"])
     except FloorError as error:
-        say(f"floor: none any more, so poses are not snapped: {error}")
+        log.info(f"floor: none any more, so poses are not snapped: {error}")
         return scene
-    say("floor: made anew from the recording, where it is aligned now")
+    log.info("floor: made anew from the recording, where it is aligned now")
     return scene
 
 
@@ -117,7 +121,7 @@ def _attach(
         "max_snap_m": max_snap_m,
     }
     if scene.is_done("floor", options) and scene.floor_yaml.is_file():
-        say("floor: done already")
+        log.info("floor: done already")
         return scene
     try:
         WalkableMap.from_floor(floor, keepout, radius_m, max_snap_m)

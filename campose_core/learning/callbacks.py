@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
 from copy import deepcopy
@@ -16,7 +17,8 @@ from torch import Tensor
 
 from campose_core.files import replacing
 from campose_core.learning.module import PoseTraining
-from campose_core.progress import say
+
+log = logging.getLogger(__name__)
 
 SAVE_EVERY_S = 10.0
 COLUMNS = ("epoch", "loss", "val_median_m", "val_median_deg", "beta", "gamma", "learning_rate", "seconds")
@@ -57,7 +59,7 @@ class Record(Callback):
             self.best = {"epoch": epoch, "score": residuals.score, **dict(named)}
             self.best_weights = deepcopy(pl_module.trained.state_dict())
         if epoch % max(1, epochs // 10) == 0 and trainer.is_global_zero:
-            say(
+            log.info(
                 f"{self._name}: epoch {epoch}/{epochs}, loss {loss:.3f}, validation median "
                 f"{figures[0]:.3f} m {figures[1]:.2f} deg, {self.seconds:.0f} s"
             )
@@ -74,7 +76,7 @@ class Record(Callback):
         self.rows, self.best = state_dict["rows"], state_dict["best"]
         self.best_weights = state_dict["best_weights"]
         self._seconds_before, self._started = state_dict["seconds"], time.monotonic()
-        say(f"going on after epoch {len(self.rows)}")
+        log.info(f"going on after epoch {len(self.rows)}")
 
 
 class SaveState(Checkpoint):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,7 +30,9 @@ from campose_core.learning.model import PoseNetwork, to_numbers
 from campose_core.learning.options import TrainOptions
 from campose_core.learning.principal import fit_components
 from campose_core.learning.samples import Inputs, PictureSamples
-from campose_core.progress import say, track
+from campose_core.progress import track
+
+log = logging.getLogger(__name__)
 
 BATCH = 16
 MOST_RAW = 4096  # pictures whose whole features are kept, to find their principal components
@@ -188,5 +191,5 @@ def _cached(path: Path) -> dict[str, Tensor] | None:
     try:
         return load_file(path) if path.is_file() else None
     except (OSError, SafetensorError) as error:
-        say(f"{path} is damaged ({error}): the features are computed again")
+        log.info(f"{path} is damaged ({error}): the features are computed again")
         return None

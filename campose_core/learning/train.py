@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from campose_core.errors import LearningError
+from campose_core.errors import LearningError, WorkerDone
 from campose_core.geometry import Pose
 from campose_core.learning.checkpoint import DESCRIPTION, TrainedModel, load, save
 from campose_core.learning.features import FeatureSamples, feature_samples, features_of
@@ -46,9 +47,10 @@ from campose_core.learning.trainer import fit
 from campose_core.learning.unlabelled import unlabelled_material
 from campose_core.learning.validation import Residuals
 from campose_core.memory import keep_large_buffers
-from campose_core.progress import say
 from campose_core.scene import SPLITS, Scene, SceneFrame
 from campose_core.scene_floor import walkable_of, why_not_snapped
+
+log = logging.getLogger(__name__)
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 FRAMES_AN_ANCHOR = 10  # fewer tell little of what differs within a part
@@ -64,12 +66,13 @@ def train(scene: Scene, name: str, options: TrainOptions) -> Scene:
         LearningError: nothing to train or validate on, a recording shorter than a tuple, a backbone or weights that
             cannot be had, or a loss that is not finite (the frames of the batch are named).
         OSError: the disk is full; an earlier model of that name is still whole.
+        WorkerDone: in all processes of a training on several devices but the one that goes on.
     """
     step, folder = f"train:{name}", scene.models_dir / name
     if name in ("structure", "retrieval", "hybrid") or name.endswith("+pgo") or not NAME.fullmatch(name):
         raise LearningError(f"{name!r} cannot be the name of a model: use letters, digits, '-', '_', '+' and '.'")
     if scene.is_done(step, options.to_dict()) and (folder / DESCRIPTION).is_file():
-        say(f"{name}: trained already with these options")
+        log.info(f"{name}: trained already with these options")
         return scene
     keep_large_buffers()
     state_path = scene.path / "cache" / f"train-{name}.ckpt"
@@ -81,13 +84,13 @@ def train(scene: Scene, name: str, options: TrainOptions) -> Scene:
         else:
             best, metrics_csv, writes = run_.fit(name, state_path, _digest(scene, step, options))
     if not writes:
-        raise SystemExit(0)  # what a caller does next is done once, and with the model, which is not there yet
+        raise WorkerDone  # what a caller does next is done once, and with the model, which is not there yet
     model = run_.finished(best)
     save(folder, model, metrics_csv)
     scene = scene.with_step(step, options.to_dict())
     scene.save()
     state_path.unlink(missing_ok=True)
-    say(
+    log.info(
         f"{name}: validation median {best['val_median_m']:.3f} m, {best['val_median_deg']:.2f} deg "
         f"({best['seconds']:.0f} s)"
     )

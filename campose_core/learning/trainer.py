@@ -19,9 +19,10 @@ from campose_core.floor import FloorMap
 from campose_core.learning.callbacks import Record, SaveState, WholeFiles
 from campose_core.learning.module import PoseTraining
 from campose_core.learning.options import TrainOptions
-from campose_core.progress import say
 from campose_core.scene import Scene
 from campose_core.scene_floor import why_not_snapped
+
+log = logging.getLogger(__name__)
 
 
 def fit(training: PoseTraining, name: str, state_path: Path, digest: str, scene: Scene) -> tuple[Record, bool]:
@@ -86,10 +87,10 @@ def _can_go_on(path: Path, digest: str) -> bool:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except (OSError, EOFError, KeyError, ValueError, RuntimeError, pickle.UnpicklingError):
-        say(f"{path}: the state of an earlier run is damaged: training from the start")
+        log.info(f"{path}: the state of an earlier run is damaged: training from the start")
         return False
     if not isinstance(state, dict) or state.get("campose_digest") != digest:
-        say(f"{path}: an earlier run had other frames or options: training from the start")
+        log.info(f"{path}: an earlier run had other frames or options: training from the start")
         return False
     return True
 

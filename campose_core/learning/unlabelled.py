@@ -5,6 +5,8 @@ By the odometry of a bag; of a recording without, by the scene's MeNet.
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 
 from campose_core.capture.bag.odometry import camera_odometry
@@ -16,8 +18,10 @@ from campose_core.learning.material import Material
 from campose_core.learning.networks import MENET
 from campose_core.learning.preprocess import NetworkInput
 from campose_core.learning.visual_odometry import VisualOdometry
-from campose_core.progress import say, track
+from campose_core.progress import track
 from campose_core.scene import Scene
+
+log = logging.getLogger(__name__)
 
 RATE_HZ = 5.0
 
@@ -56,7 +60,7 @@ def unlabelled_material(scene: Scene, path: str, network_input: NetworkInput, mo
         known, poses = np.ones(len(names), dtype=bool), visual_poses
     if len(poses) < 2:
         raise LearningError(f"{path} has {len(poses)} frames with known motion: too few to learn from")
-    say(f"{path}: {len(poses)} frames without labels, moved by {'odometry' if odometry else MENET}")
+    log.info(f"{path}: {len(poses)} frames without labels, moved by {'odometry' if odometry else MENET}")
     return Material(
         tuple(name for name, is_known in zip(names, known, strict=True) if is_known),
         (path,) * len(poses),

@@ -12,6 +12,7 @@ the residual of that alignment shows it (with the reference's own noise), and is
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,10 +21,11 @@ from scipy.special import gammaincinv
 from campose_core.errors import LocalizationError
 from campose_core.geometry import Array
 from campose_core.landmark_map.held_out import HeldOut
-from campose_core.progress import say
 from campose_core.robust_similarity import AGREEING_DEG
 from campose_core.scene import Alignment, Scene
 from campose_core.statistics import squared_mahalanobis
+
+log = logging.getLogger(__name__)
 
 LEAST_ERRORS = 10  # fewer tell less than UNCALIBRATED
 TAILS = 8.0  # degrees of freedom of Student's t
@@ -64,12 +66,14 @@ class CovarianceCalibration:
             raise LocalizationError(f"{scene.path} is not in a metric frame: run `campose align {scene.path}`")
         path = scene.sfm_dir / "held_out.npz"
         if not path.is_file():
-            say(f"{path} is missing (mapped by an earlier version): covariances are a cautious guess; map it again")
+            log.info(
+                f"{path} is missing (mapped by an earlier version): covariances are a cautious guess, map it again"
+            )
             return UNCALIBRATED.with_residual(scene.alignment)
         held_out = HeldOut.load(path).transformed(scene.alignment.map_from_sfm)
         found = held_out.found
         if found.sum() < LEAST_ERRORS:
-            say(f"{scene.path} has only {found.sum()} held-out keyframes: covariances are a cautious guess")
+            log.info(f"{scene.path} has only {found.sum()} held-out keyframes: covariances are a cautious guess")
             return UNCALIBRATED.with_residual(scene.alignment)
         return fit_calibration(held_out.errors[found], held_out.covariances[found]).with_residual(scene.alignment)
 

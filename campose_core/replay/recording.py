@@ -7,6 +7,7 @@ stamp it is interpolated, before it carried on a little (`OdometryBuffer`). For 
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -26,11 +27,13 @@ from campose_core.localization.localizer import Localizer
 from campose_core.localization.result import LocalizationResult
 from campose_core.localization.session import ONLY_CAMERA, Answer, LocalizationSession, SessionCamera
 from campose_core.map_scale import ScaleBasis
-from campose_core.progress import say, track
+from campose_core.progress import track
 from campose_core.replay.bag_session import INITIALPOSE, ODOMETRY, TF, TF_STATIC, BagSession, TfRoot
 from campose_core.scene import Scene
 from campose_core.trajectory import Trajectory
 from campose_core.transforms import WAIT_S
+
+log = logging.getLogger(__name__)
 
 
 class Step(NamedTuple):
@@ -87,16 +90,16 @@ def replay_bag(bag: Bag, recording: BagRecording, session: BagSession) -> Iterat
             count += answer is not None
             yield Step(message.log_ns, message, answer, None if answer is None else session.root_of(answer))
     if bag.damage:
-        say(f"{bag.path}: {bag.damage}; {count} images replayed")
+        log.info(f"{bag.path}: {bag.damage}; {count} images replayed")
     left_out = ", ".join(f"{number} {reason}" for reason, number in recording.dropped.items())
     if not count:
         reason = session.refusals["image"][1].reason if "image" in session.refusals else "no image"
         counted = f" ({left_out})" if left_out else ""
         raise CaptureError(f"{bag.path}: no usable image on {recording.topic}: {reason}{counted}")
     if left_out:
-        say(f"{bag.path}: images without an answer: {left_out}")
+        log.info(f"{bag.path}: images without an answer: {left_out}")
     for number, refusal in session.refusals.values():
-        say(f"{bag.path}: {refusal}" + f" ({number} times, for this reason the last)" * (number > 1))
+        log.info(f"{bag.path}: {refusal}" + f" ({number} times, for this reason the last)" * (number > 1))
 
 
 def true_base(reference: Trajectory | None, answer: Answer) -> Pose | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -16,12 +17,13 @@ from campose_core.capture.external_poses import read_outside_poses
 from campose_core.capture.recording import open_recording
 from campose_core.errors import MappingError, UsageError
 from campose_core.geometry import Pose, Similarity
-from campose_core.progress import say
 from campose_core.residual import Residual
 from campose_core.scene import Alignment, Scene, SceneFrame
 from campose_core.sfm.registration import SfmPoses
 from campose_core.sfm.report import MapReport
 from campose_core.trajectory import Stamps, Trajectory
+
+log = logging.getLogger(__name__)
 
 LEAST_POSED = 3
 METHOD = "given poses"
@@ -65,7 +67,7 @@ class GivenPoses:
                 f"{self.path}: it covers frames of {' and '.join(sorted(set(turns)))} at the same time: name the "
                 "recording that it is of with --poses-source"
             )
-        say(f"map: {len(found)} of {len(scene.frames)} frames have a given pose")
+        log.info(f"map: {len(found)} of {len(scene.frames)} frames have a given pose")
         return found
 
     def inputs(self) -> dict[str, Any]:

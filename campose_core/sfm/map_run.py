@@ -7,6 +7,7 @@ of the full picture and more pairs are tried, and what holds more together is ke
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +17,6 @@ from campose_core.errors import MappingError
 from campose_core.features.base import Detail
 from campose_core.files import write_text
 from campose_core.geometry import Pose
-from campose_core.progress import say
 from campose_core.sfm import stages
 from campose_core.sfm.attempts import GOOD_SHARE
 from campose_core.sfm.given_poses import keyframe_poses
@@ -26,6 +26,8 @@ from campose_core.sfm.report import MapReport
 from campose_core.sfm.rig_constraints import rig_text
 from campose_core.sfm.stage_process import Stage, run_stage
 from campose_core.sfm.triangulation import triangulation
+
+log = logging.getLogger(__name__)
 
 ALIKE = {Detail.HALF: 3, Detail.FULL: 15}  # images that look most alike and are no neighbours, each is compared with
 
@@ -66,9 +68,9 @@ class MapRun:
         """
         detail, made = self._most_held()
         folder = self.work / detail.value
-        say(f"map: {made.registered} of {self.total} keyframes hold together, {made.landmarks} landmarks")
+        log.info(f"map: {made.registered} of {self.total} keyframes hold together, {made.landmarks} landmarks")
         for text in _pieces_texts(made):
-            say(f"map: {text}")
+            log.info(f"map: {text}")
         where = {"database": str(folder / "database.db"), "model": str(folder / "model")}
         landmarks, again = folder / "landmarks.npz", folder / "held_out.npz"
         self._stage(
@@ -79,7 +81,7 @@ class MapRun:
             folder, stages.held_out, again, **where, stamps_ns=stamps, kind=self.features, out=str(again)
         )
         if tested.held_out is not None:
-            say(f"map: {tested.held_out.text()}")
+            log.info(f"map: {tested.held_out.text()}")
         return folder, replace(made.with_stage(tested), detail=detail.value)
 
     def _most_held(self) -> tuple[Detail, MapReport]:
@@ -88,18 +90,18 @@ class MapRun:
         except MappingError as error:
             if self.posed is not None:  # more features do not make wrong poses right
                 raise
-            say(f"map: {error}")
-            say("map: tried again with features of the full picture")
+            log.info(f"map: {error}")
+            log.info("map: tried again with features of the full picture")
             return Detail.FULL, self._reconstructed(Detail.FULL)
         if self.posed is not None or _held(half) >= GOOD_SHARE * self.total:
             return Detail.HALF, half
-        say(
+        log.info(
             f"map: {_held(half)} of {self.total} keyframes hold together: tried again with features of the full picture"
         )
         try:
             full = self._reconstructed(Detail.FULL)
         except MappingError as error:
-            say(f"map: {error}")
+            log.info(f"map: {error}")
             return Detail.HALF, half
         return (Detail.FULL, full) if _held(full) > _held(half) else (Detail.HALF, half)
 
@@ -112,19 +114,19 @@ class MapRun:
             folder, stages.features, features, images=str(self.images), database=str(features), cameras=self.cameras,
             names=self.names, shared=self.shared, kind=self.features, detail=detail.value,
         )  # fmt: skip
-        say(f"map: {found.median_features:.0f} features in the median keyframe")
+        log.info(f"map: {found.median_features:.0f} features in the median keyframe")
         matched = self._stage(
             folder, matches, database, features=str(features), database=str(database), names=self.names,
             rigs=self.rigs, alike=ALIKE[detail], kind=self.features,
         )  # fmt: skip
-        say(f"map: {matched.verified} of {matched.pairs} pairs match, {matched.verified_loops} close a loop")
+        log.info(f"map: {matched.verified} of {matched.pairs} pairs match, {matched.verified_loops} close a loop")
         found = found.with_stage(matched)
         where = {"images": str(self.images), "database": str(database), "model": str(model)}
         if self.posed is not None:
             poses = keyframe_poses(self.posed, self.names)
             made = self._stage(folder, triangulation, model, **where, poses=poses)
             if made.given_poses is not None:
-                say(f"map: {made.given_poses.text()}")
+                log.info(f"map: {made.given_poses.text()}")
             return found.with_stage(made)
         moved = {
             name: [*map(float, pose.translation), *map(float, pose.quat_xyzw)] for name, pose in self.odometry.items()
@@ -134,7 +136,7 @@ class MapRun:
             rigs=self.rigs, guessed=self.guessed, kind=self.features,
         )  # fmt: skip
         if self.rigs:
-            say(rig_text(self.rigs, made.rigs or []))
+            log.info(rig_text(self.rigs, made.rigs or []))
         return found.with_stage(made)
 
     def _stage(self, folder: Path, stage: Stage, result: Path, **arguments: Any) -> MapReport:

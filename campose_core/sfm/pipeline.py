@@ -8,6 +8,7 @@ of it is there.
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -20,7 +21,6 @@ from campose_core.files import replacing, write_text
 from campose_core.landmark_map.colmap import load_pycolmap
 from campose_core.landmark_map.intrinsics import given_camera, sharing_a_camera
 from campose_core.landmark_map.landmarks import Landmarks
-from campose_core.progress import say
 from campose_core.scene import Scene, SceneFrame
 from campose_core.sfm.given_poses import GivenPoses, in_map_frame
 from campose_core.sfm.keyframe_selection import choose_at_most, measure_motion
@@ -29,6 +29,8 @@ from campose_core.sfm.map_run import MapRun
 from campose_core.sfm.registration import register
 from campose_core.sfm.rig_constraints import keep_moments_together, rigs_of_keyframes
 from campose_core.sfm.unregistered import unplaced_text
+
+log = logging.getLogger(__name__)
 
 MAPPERS = ("global", "incremental")
 RESULTS = ("landmarks.npz", "poses.npz", "held_out.npz", "report.json")  # beside the model and the database
@@ -88,7 +90,7 @@ def map_scene(scene: Scene, options: MapOptions) -> Scene:
     chosen |= {"features": options.features} if options.features != SIFT else {}  # maps made before do not say it
     chosen |= {} if options.poses is None else {"poses": options.poses.inputs()}
     if scene.is_done("map", chosen) and all((scene.sfm_dir / name).is_file() for name in RESULTS):
-        say("map: done already")
+        log.info("map: done already")
         return scene
     if len(scene.frames) < 3:
         raise MappingError(f"{scene.path} holds {len(scene.frames)} frames: extract a recording first, three or more")
@@ -100,7 +102,7 @@ def map_scene(scene: Scene, options: MapOptions) -> Scene:
     rigs = rigs_of_keyframes(scene, names, options.rig)
     total = sum(map(len, names.values()))
     reasons = "".join(f", {count} {why}" for why, count in left_out.items() if count)
-    say(f"map: {total} keyframes of {len(scene.frames)} frames{reasons}")
+    log.info(f"map: {total} keyframes of {len(scene.frames)} frames{reasons}")
     extracted = {step: record["key"] for step, record in scene.steps.items() if step.startswith("extract")}
     given = {source: cameras[source].to_dict() for source in names}
     shared = sharing_a_camera(scene, list(names))
@@ -125,10 +127,10 @@ def map_scene(scene: Scene, options: MapOptions) -> Scene:
         refined |= {source: known[0] for source in group if known and source not in refined}
     exact = posed if report.given_poses is not None and not report.given_poses.adjusted else {}
     poses = register(Landmarks.load(made / "landmarks.npz"), scene, refined, exact)
-    say(f"map: {len(poses.names)} of {len(scene.frames)} frames have a pose")
+    log.info(f"map: {len(poses.names)} of {len(scene.frames)} frames have a pose")
     for source in scene.sources:
         if missing_here := unplaced_text(scene.frames, {str(name) for name in poses.names}, source):
-            say(f"map: {missing_here}")
+            log.info(f"map: {missing_here}")
 
     with replacing(scene.sfm_dir) as sfm:
         sfm.mkdir()

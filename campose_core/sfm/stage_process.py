@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import logging
 import os
 import re
 import signal
@@ -116,6 +117,7 @@ def main() -> None:
     # Native code may print on stdout: keep a private copy of it for the report, and send the rest to stderr.
     report = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
     module, name = stage.split(":")
     try:
         result = getattr(importlib.import_module(module), name)(**json.loads(Path(arguments_file).read_text("utf-8")))

@@ -6,7 +6,7 @@ processes, see `campose_core.sfm.stage_process`: what they return is their part 
 
 from __future__ import annotations
 
-import sys
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ from campose_core.sfm.colmap_database import import_images, write_features
 from campose_core.sfm.cross_validation import hold_out
 from campose_core.sfm.lens import pixels_without_lens, without_lens
 from campose_core.sfm.report import MapReport
+
+log = logging.getLogger(__name__)
 
 
 def features(
@@ -58,7 +60,7 @@ def features(
             usable = np.isfinite(pixels).all(axis=1)
             write_features(db, image.image_id, pixels[usable], of_kind.to_bytes(found.descriptors[usable]), of_kind)
             counts[image.name] = len(found.pixels)
-            print(f"Extracted [{len(counts)}/", file=sys.stderr, flush=True)  # counted by the parent, as COLMAP's own
+            log.info(f"Extracted [{len(counts)}/")  # counted by the parent, as COLMAP's own
     wanted = {name for source in names.values() for name in source}
     unread = sorted(wanted - counts.keys())
     if unread:

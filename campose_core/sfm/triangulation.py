@@ -5,8 +5,8 @@ The poses come from a tracker, from TF or from a simulation, in a metric frame, 
 
 from __future__ import annotations
 
+import logging
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from campose_core.geometry import Pose, pose_error
 from campose_core.landmark_map.colmap import incremental_options, load_pycolmap, model_cameras, model_poses
 from campose_core.robust_similarity import align_to_poses
 from campose_core.sfm.report import GivenPosesReport, MapReport
+
+log = logging.getLogger(__name__)
 
 LEAST_LANDMARKS = 50
 PRIOR_M = 0.05  # how far a given position may be off, one standard deviation, where poses are adjusted
@@ -55,7 +57,7 @@ def triangulation(*, images: str, database: str, model: str, poses: dict[str, li
     _align(adjusted, poses)
     after = _residual(adjusted)
     helps = after < WORTH * before
-    print(f"residual {before:.2f} px as given, {after:.2f} px adjusted", file=sys.stderr, flush=True)
+    log.info(f"residual {before:.2f} px as given, {after:.2f} px adjusted")
     kept = adjusted if helps else given
     shutil.rmtree(work)
     Path(model).mkdir(parents=True)

@@ -15,6 +15,7 @@ second at the start. TUM files hold map_from_camera; in the map frame the floor 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
@@ -37,13 +38,15 @@ from campose_core.errors import CaptureError, UsageError
 from campose_core.extras import load_extra
 from campose_core.files import replacing, write_text
 from campose_core.geometry import Array, Pose
-from campose_core.progress import say, track
+from campose_core.progress import track
 from campose_core.simulation.building import build_world
 from campose_core.simulation.drive import BASE_FROM_CAM, camera_trajectory, drifting_odometry, drive
 from campose_core.simulation.render import Renderer, expose
 from campose_core.simulation.top_view import draw_top_view
 from campose_core.simulation.world import World
 from campose_core.trajectory import Trajectory, write_tum
+
+log = logging.getLogger(__name__)
 
 FORMAT = 1  # raised when the same size and seed give another recording than before
 DRIVES = ("mapping", "later")
@@ -92,16 +95,16 @@ def simulate(out: Path, size: str = "demo", seed: int = 0) -> None:
         PilImage.fromarray(draw_top_view(world, ways)).save(beside, format="PNG")
     missing = [name for name in DRIVES if not (out / f"{name}.bag").is_dir()]
     if missing:
-        say(f"simulate: drawing {len(world.surfaces)} surfaces")
+        log.info(f"simulate: drawing {len(world.surfaces)} surfaces")
         workers = min(2, os.cpu_count() or 1) if size == "demo" else 1
         with drawing(world, preset.camera, workers) as draw:
             for name in missing:
-                say(f"simulate: {name}.bag, {len(ways[name])} frames")
+                log.info(f"simulate: {name}.bag, {len(ways[name])} frames")
                 _record(out / f"{name}.bag", world, name, ways[name], preset, draw)
     for name, map_from_base in ways.items():
         video = out / f"{name}.mp4"
         if not video.is_file():
-            say(f"simulate: {name}.mp4")
+            log.info(f"simulate: {name}.mp4")
             recording = BagRecording(out / f"{name}.bag")
             write_video(video, track(recording.frames(), f"{name}.mp4", total=len(map_from_base)))
         reference = out / f"{name}.tum"

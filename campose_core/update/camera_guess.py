@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 
 from campose_core.camera import Camera
-from campose_core.progress import say
 from campose_core.scene import Scene
 from campose_core.statistics import evenly_spaced
 from campose_core.update.frame_localization import MapFinder, NewFrame
+
+log = logging.getLogger(__name__)
 
 GUESSED_FIELDS_OF_VIEW_DEG = (45.0, 52.0, 60.0, 68.0, 76.0, 85.0, 95.0)
 SAMPLE = 12  # frames that choose among guessed cameras
@@ -35,5 +37,5 @@ def camera_of_recording(
         return sum(len(f.shown) for f in (finder.find(frame, candidate) for frame in sample) if f is not None)
 
     best = max([*alike, *guesses], key=agreeing)
-    say(f"update: {name} has no intrinsics, begins with a focal length of {best.focal[0]:.0f} pixels")
+    log.info(f"update: {name} has no intrinsics, begins with a focal length of {best.focal[0]:.0f} pixels")
     return best, False

@@ -8,6 +8,7 @@ map has become better, and only if it has not become worse the other half joins 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 from collections.abc import Sequence
@@ -27,7 +28,6 @@ from campose_core.files import write_bytes, write_text
 from campose_core.geometry import Pose
 from campose_core.landmark_map.intrinsics import RefinedCameras
 from campose_core.landmark_map.landmarks import Landmarks
-from campose_core.progress import say
 from campose_core.scene import Scene, SceneFrame
 from campose_core.sfm.registration import SfmPoses
 from campose_core.sfm.unregistered import unplaced_text
@@ -36,6 +36,8 @@ from campose_core.update.frame_localization import FoundFrame, MapFinder, NewFra
 from campose_core.update.map_state import GrowingMap
 from campose_core.update.merged_scene import merged_scene
 from campose_core.update.report import HeldOutFigures, draw_update, held_out_figures
+
+log = logging.getLogger(__name__)
 
 LEAST_FRAMES, LEAST_SHARE = 5, 0.05  # of the recording, that must be found in the map
 STRETCH_NS = 4 * 10**9
@@ -86,7 +88,7 @@ def update_scene(scene: Scene, recording: Path, options: UpdateOptions) -> tuple
     except BaseException:
         discard(scene.path)
         raise
-    say(f"update: {name} is part of the map; `campose update {scene.path} --undo` takes it out again")
+    log.info(f"update: {name} is part of the map; `campose update {scene.path} --undo` takes it out again")
     return Scene.open(scene.path), report
 
 
@@ -104,7 +106,7 @@ def undo_update(scene: Scene) -> Scene:
             f"{scene.path} was mapped, aligned, split or given another floor since the update: no way back"
         )
     put_back(scene.path)
-    say(f"update: {note['name']} is out of the map again")
+    log.info(f"update: {note['name']} is out of the map again")
     return Scene.open(scene.path)
 
 
@@ -144,7 +146,7 @@ def _updated(
         scene, name, frames, MapFinder(landmarks), refined(scene.cameras[name]), old_cameras
     )
     found = MapFinder(landmarks).find_all(frames, camera)
-    say(f"update: {len(found)} of {len(frames)} frames of {name} are found in the map")
+    log.info(f"update: {len(found)} of {len(frames)} frames of {name} are found in the map")
     if len(found) < max(LEAST_FRAMES, LEAST_SHARE * len(frames)):
         raise MappingError(
             f"{recording}: only {len(found)} of {len(frames)} frames ({len(found) / len(frames):.0%}) are found in the "
@@ -157,18 +159,18 @@ def _updated(
     half, removed_xyz = _grown_and_faded(growing, learning, found, scene)
     again = MapFinder(half.landmarks).find_all(judging, half.camera)
     after = held_out_figures(judging, again, truth, scene)
-    say(f"update: of {len(judging)} frames left out, before: {before.text()}; after: {after.text()}")
+    log.info(f"update: of {len(judging)} frames left out, before: {before.text()}; after: {after.text()}")
     if after.right < before.right:
         raise MappingError(f"{recording}: {refusal(before, after)}")
     full, more_removed = _grown_and_faded(half, frames, found | again, scene)
-    say(f"update: {len(full.joined)} keyframes of {name} joined the map")
+    log.info(f"update: {len(full.joined)} keyframes of {name} joined the map")
 
     everything = MapFinder(full.landmarks).find_all(frames, full.camera, full.keyframe_poses())
     poses = _poses_of_all(scene, rows, frames, full, everything)
     unplaced = [row.name for row in sorted(rows, key=lambda r: r.stamp_ns) if row.name not in poses]
     missing = unplaced_text(rows, poses, name)
     if missing:
-        say(f"update: {missing}")
+        log.info(f"update: {missing}")
     report: dict[str, Any] = {
         "source": name,
         "frames": len(rows),

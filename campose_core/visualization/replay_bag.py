@@ -6,6 +6,7 @@ copied byte for byte. What the replay adds carries the stamp of its image, and i
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,6 @@ from campose_core.capture.bag.file import Bag
 from campose_core.capture.bag.writer import BagOutput, new_bag, write_frame
 from campose_core.geometry import Pose, pose_error
 from campose_core.localization.session import Answer
-from campose_core.progress import say
 from campose_core.replay.bag_session import MAP_FRAME, TfRoot
 from campose_core.replay.recording import Step, true_base
 from campose_core.scene import Scene
@@ -28,6 +28,8 @@ from campose_core.visualization.scene_landmarks import read_landmarks
 from campose_core.visualization.trail import Trail
 from campose_core.visualization.walked_path import WalkedPath
 from campose_core.walkable import WalkableMap
+
+log = logging.getLogger(__name__)
 
 NAME = "localizer"
 # A recording of the node, or an earlier copy, has these too: one replay, one set of answers.
@@ -144,7 +146,7 @@ def new_replay_bag(
     cdr = Cdr()
     replaced = sorted(WRITTEN & {topic.name for topic in bag.topics if topic.messages}) if bag else []
     if replaced:
-        say(f"{path}: those of the replay take the place of the recorded {', '.join(replaced)}")
+        log.info(f"{path}: those of the replay take the place of the recorded {', '.join(replaced)}")
     with new_bag(path, cdr, topics.LATCHED) as output:
         copy = ReplayBag(output, cdr, scene, walkable, bag, reference)
         yield copy

@@ -8,12 +8,12 @@ it, and sees the show in a loop.
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import TYPE_CHECKING, Any
 
 from campose_core.errors import CamposeError, UsageError
 from campose_core.extras import load_extra
-from campose_core.progress import say
 from campose_core.visualization.cdr_channels import CdrChannels
 from campose_core.visualization.layout import how_to_look
 from campose_core.visualization.playback import Playback
@@ -21,6 +21,8 @@ from campose_core.visualization.topics import Source
 
 if TYPE_CHECKING:
     from foxglove.websocket import ChannelView, Client, PlaybackControlRequest, PlaybackState, WebSocketServer
+
+log = logging.getLogger(__name__)
 
 # Per client; then the oldest messages are dropped. About 20 frames.
 MESSAGE_BACKLOG = 128
@@ -49,10 +51,10 @@ def serve(source: Source, host: str = "127.0.0.1", port: int = 8765, stop: threa
     server = start_server(host, port, source.name, context, listener, clock=True, playback=playback)
     try:
         if host not in ("127.0.0.1", "localhost", "::1"):
-            say(f"warning: listening on {host}: everybody who reaches this machine can look")
-        say(f"serving {source.name} on ws://{host}:{server.port} (Ctrl-C stops)")
+            log.warning(f"warning: listening on {host}: everybody who reaches this machine can look")
+        log.info(f"serving {source.name} on ws://{host}:{server.port} (Ctrl-C stops)")
         seen_from_here = "127.0.0.1" if host == "0.0.0.0" else host
-        say(how_to_look(f"Open connection, ws://{seen_from_here}:{server.port}"))
+        log.info(how_to_look(f"Open connection, ws://{seen_from_here}:{server.port}"))
         _Show(server, channels, source, playback, listener, stop or threading.Event()).run()
     finally:
         server.stop()

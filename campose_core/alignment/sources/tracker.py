@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +15,8 @@ from campose_core.capture.external_poses import read_outside_poses
 from campose_core.errors import AlignmentError
 from campose_core.files import write_text
 from campose_core.geometry import Pose
-from campose_core.progress import say
+
+log = logging.getLogger(__name__)
 
 REPORT = "tracker.json"  # below reports/: offset of the clocks, mounting, residual
 
@@ -47,7 +49,7 @@ class Tracker(AlignmentSource):
             found = align_to_tracker(stamps_ns, [poses[frame.name] for frame in frames], trajectory, mounting)
         except AlignmentError as error:
             raise AlignmentError(f"{tracker.path}: {error}") from error
-        say(f"align: {found.text()}")
+        log.info(f"align: {found.text()}")
         scene.reports_dir.mkdir(exist_ok=True)
         write_text(scene.reports_dir / REPORT, json.dumps(found.report(), indent=1))
         path_sfm = np.array([poses[frame.name].translation for frame in frames])

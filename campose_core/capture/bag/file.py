@@ -5,6 +5,7 @@ message compression. Messages of the standard packages are decoded by their stan
 about its own types is neither needed nor trusted. Everything rosbags can raise becomes a CaptureError here.
 """
 
+import logging
 import re
 import struct
 import zlib
@@ -26,7 +27,8 @@ from campose_core.capture.bag.decoding import (
 from campose_core.capture.bag.salvage import MCAP_MAGIC, ROS1_MAGIC, BagStream, McapStream, Ros1Stream, zstd_module
 from campose_core.errors import CaptureError
 from campose_core.extras import load_extra
-from campose_core.progress import say
+
+log = logging.getLogger(__name__)
 
 DATA_SUFFIXES = (".mcap", ".db3")
 
@@ -285,7 +287,7 @@ def _sources(path: Path, stack: ExitStack) -> list[_Source]:
         except CaptureError as error:
             if not files:
                 raise
-            say(f"{error}; reading its data files one by one")
+            log.info(f"{error}; reading its data files one by one")
     if not files:
         raise CaptureError(f"{path}: a folder without metadata.yaml, .mcap and .db3 files is no bag")
     return [_file_source(file, stack) for file in files]
@@ -317,7 +319,7 @@ def _check_complete(metadata: Path) -> None:
         information = yaml.safe_load(metadata.read_text(encoding="utf-8"))["rosbag2_bagfile_information"]
         names = [Path(name).name for name in information["relative_file_paths"]]
     except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError) as error:
-        say(f"{metadata} is damaged ({type(error).__name__}); reading the data files beside it")
+        log.info(f"{metadata} is damaged ({type(error).__name__}); reading the data files beside it")
         return
     missing = [name for name in names if not (metadata.parent / name).exists()]
     if missing:

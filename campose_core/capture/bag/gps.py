@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ from campose_core.capture.bag.file import open_bag
 from campose_core.capture.bag.images import header_stamp_ns
 from campose_core.capture.gps import GpsFixes
 from campose_core.errors import CaptureError
-from campose_core.progress import say
+
+log = logging.getLogger(__name__)
 
 NAV_SAT_FIX = "sensor_msgs/msg/NavSatFix"
 NO_FIX, COVARIANCE_UNKNOWN = -1, 0  # sensor_msgs/NavSatStatus, sensor_msgs/NavSatFix
@@ -49,6 +51,6 @@ def read_gps(path: Path | str, topic: str) -> GpsFixes:
     if not stamps:
         raise CaptureError(f"{path}: no usable fix on {topic} ({without} messages without one)")
     if without:
-        say(f"{path}: {without} messages on {topic} left out: no fix, or a stamp that does not increase")
+        log.info(f"{path}: {without} messages on {topic} left out: no fix, or a stamp that does not increase")
     latitude, longitude, altitude, sigma_m = np.array(rows).T
     return GpsFixes(np.array(stamps), latitude, longitude, altitude, sigma_m, frame_id)

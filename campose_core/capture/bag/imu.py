@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ from campose_core.capture.bag.file import Topic, open_bag
 from campose_core.capture.bag.images import header_stamp_ns
 from campose_core.errors import CaptureError
 from campose_core.geometry import Array
-from campose_core.progress import say
 from campose_core.trajectory import Stamps
+
+log = logging.getLogger(__name__)
 
 IMU = "sensor_msgs/msg/Imu"
 
@@ -99,11 +101,11 @@ def read_imu(path: Path | str, topic: str | None = None) -> ImuSamples:
             gyro.append(values[:3])
             accel.append(values[3:])
         if bag.damage:
-            say(f"{path}: {bag.damage}; {len(stamps)} IMU samples read")
+            log.info(f"{path}: {bag.damage}; {len(stamps)} IMU samples read")
     if not stamps:
         raise CaptureError(f"{path}: no IMU sample with a stamp on {chosen}")
     if late:
-        say(f"{path}: {late} messages on {chosen} left out: their stamp does not increase")
+        log.info(f"{path}: {late} messages on {chosen} left out: their stamp does not increase")
     return ImuSamples(np.array(stamps, dtype=np.int64), np.array(gyro), np.array(accel), frame_id or "imu")
 
 

@@ -1,14 +1,16 @@
 """Trajectories out of bags: odometry, or the poses another localizer published."""
 
+import logging
 from pathlib import Path
 
 from campose_core.capture.bag.file import open_bag
 from campose_core.capture.bag.images import header_stamp_ns
 from campose_core.errors import CaptureError, GeometryError
 from campose_core.geometry import Pose
-from campose_core.progress import say
 from campose_core.ros_messages import pose_of_parts
 from campose_core.trajectory import Trajectory
+
+log = logging.getLogger(__name__)
 
 # How to come from a message to its geometry_msgs/Pose.
 POSE_FIELDS = {
@@ -56,9 +58,9 @@ def read_poses(path: Path | str, topic: str | None = None) -> Trajectory:
                 raise CaptureError(f"{path}: message {number} on {chosen.name}: {error}") from error
             stamps.append(stamp_ns)
         if bag.damage:
-            say(f"{path}: {bag.damage}; {len(stamps)} poses read")
+            log.info(f"{path}: {bag.damage}; {len(stamps)} poses read")
     if not stamps:
         raise CaptureError(f"{path}: no pose with a stamp on {chosen.name}")
     if late:
-        say(f"{path}: {late} messages on {chosen.name} left out: their stamp does not increase")
+        log.info(f"{path}: {late} messages on {chosen.name} left out: their stamp does not increase")
     return Trajectory.from_poses(stamps, poses, frame_id, child_frame_id or "base_link")

@@ -1,5 +1,6 @@
 """An image topic of a bag as a recording."""
 
+import logging
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,8 @@ from campose_core.capture.frame import Frame
 from campose_core.capture.image_messages import IMAGE_TYPES, ImageDecoder, Picture, base_topic
 from campose_core.capture.thinning import thinned
 from campose_core.errors import CamposeError, CaptureError
-from campose_core.progress import say
+
+log = logging.getLogger(__name__)
 
 DRAWN = "/matches/compressed"  # what the localizer drew onto an image, recorded beside it: no image of a camera
 
@@ -69,7 +71,7 @@ class BagRecording:
                 yield frame
             if bag.damage:
                 self.dropped["bag damaged or cut off"] += 1
-                say(f"{self.path}: {bag.damage}; {decoded} images read")
+                log.info(f"{self.path}: {bag.damage}; {decoded} images read")
         if not decoded:
             counts = ", ".join(f"{count} {what}" for what, count in self.dropped.items())
             raise CaptureError(
@@ -99,7 +101,7 @@ class BagRecording:
             try:
                 return self.camera_of(message)
             except CamposeError as error:
-                say(f"{bag.path}: {self.info_topic} is not used: {error}")
+                log.info(f"{bag.path}: {self.info_topic} is not used: {error}")
                 return None
         return None
 

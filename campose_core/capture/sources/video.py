@@ -1,5 +1,6 @@
 """Video files, by PyAV: frames with their own time stamps, upright."""
 
+import logging
 from collections import Counter
 from collections.abc import Iterator
 from fractions import Fraction
@@ -13,11 +14,12 @@ from campose_core.capture.frame import Frame, Image
 from campose_core.capture.thinning import thinned
 from campose_core.errors import CaptureError
 from campose_core.extras import load_extra
-from campose_core.progress import say
 from campose_core.trajectory import stamp_from_seconds
 
 if TYPE_CHECKING:
     import av
+
+log = logging.getLogger(__name__)
 
 CUT = "file cut off or damaged"
 
@@ -104,7 +106,7 @@ class VideoRecording:
             try:
                 packet = next(packets)
             except av.error.FFmpegError as error:
-                say(f"{self.path}: reading stopped: {error.strerror}")
+                log.info(f"{self.path}: reading stopped: {error.strerror}")
                 self.dropped[CUT] += 1
                 packet = av.Packet()
                 packet.stream = stream
@@ -124,7 +126,7 @@ class VideoRecording:
         if too_short or missing > 2 + frames // 50:
             self.dropped[CUT] = max(1, missing)
             promise = f"{end_ns / 1e9:.3f} s" if end_ns is not None and too_short else f"{stream.frames} frames"
-            say(f"{self.path}: cut off or damaged: {frames} frames up to {last_ns / 1e9:.3f} s, of {promise}")
+            log.info(f"{self.path}: cut off or damaged: {frames} frames up to {last_ns / 1e9:.3f} s, of {promise}")
 
 
 def _promised_end_ns(stream: Any) -> int | None:

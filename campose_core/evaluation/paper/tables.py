@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -21,8 +22,9 @@ from campose_core.localization.estimators.base import PoseEstimator
 from campose_core.localization.estimators.pose_graph import PGO
 from campose_core.localization.estimators.registry import estimator_names, load_estimator
 from campose_core.localization.estimators.retrieval import RetrievalEstimator
-from campose_core.progress import say
 from campose_core.scene import Scene
+
+log = logging.getLogger(__name__)
 
 COLUMNS = ("model", "position", "rotation", "parameters", "trainable", "training", "inference")
 RETRIEVAL, STRUCTURE = "retrieval", "structure"
@@ -132,7 +134,7 @@ def compare(
     _require_own_names(scene, plan.models)
     found = PaperBenchmark(scene, course, plan, dict(left_out))
     for name, why in left_out.items():
-        say(f"{name} is left out: {why}")
+        log.info(f"{name} is left out: {why}")
     _train_missing(found)
     for name in plan.models:
         if name not in found.failed:
@@ -168,11 +170,11 @@ def _train_missing(found: PaperBenchmark) -> None:
     from campose_core.learning.train import train
 
     for number, (name, options) in enumerate(found.plan.models.items(), start=1):
-        say(f"model {number} of {len(found.plan.models)}: {name}")
+        log.info(f"model {number} of {len(found.plan.models)}: {name}")
         try:
             found.scene = train(found.scene, name, options)
         except (LearningError, MissingDependency) as error:
-            say(f"{name} could not be trained: {error}")
+            log.info(f"{name} could not be trained: {error}")
             found.failed[name] = str(error)
     if len(found.failed) == len(found.plan.models):
         raise LearningError(f"no model could be trained: {next(iter(found.failed.values()))}")

@@ -8,6 +8,8 @@ too often to found a belief on.
 
 from __future__ import annotations
 
+import logging
+
 from campose_core.camera import Camera
 from campose_core.capture.frame import Frame
 from campose_core.errors import LearningError, LocalizationError
@@ -21,8 +23,9 @@ from campose_core.localization.estimators.base import (
 )
 from campose_core.localization.estimators.learned import LearnedEstimator, model_names
 from campose_core.localization.estimators.structure import StructureEstimator
-from campose_core.progress import say
 from campose_core.scene import Scene
+
+log = logging.getLogger(__name__)
 
 HELD_BY_NETWORK_S = 5.0  # after the last answer of geometry
 MIN_FEATURES = 50  # a covered lens, darkness and strong blur show fewer; a network answers those as well
@@ -53,11 +56,11 @@ class HybridEstimator:
                 f"{scene.path} has the models {', '.join(models)}: name one, as in hybrid:{models[0]}"
             )
         if not request.model and not models:
-            say(f"hybrid: {scene.path} has no trained model: landmarks alone")
+            log.info(f"hybrid: {scene.path} has no trained model: landmarks alone")
             return StructureEstimator.load(scene)
         learned = LearnedEstimator.load(scene, EstimatorRequest(request.model or models[0]))
         if not mapped:
-            say(f"hybrid: {scene.path} has no landmarks: the model {learned.name} alone")
+            log.info(f"hybrid: {scene.path} has no landmarks: the model {learned.name} alone")
             return learned
         return cls(StructureEstimator.load(scene), learned)
 
@@ -91,7 +94,7 @@ class HybridEstimator:
             return self._learned.estimate(frame, camera)
         except LearningError as error:
             if self._network_fits:
-                say(f"hybrid: landmarks alone: {error}")
+                log.info(f"hybrid: landmarks alone: {error}")
             self._network_fits = False
             return []
 

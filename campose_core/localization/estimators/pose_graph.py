@@ -7,6 +7,7 @@ or from the scene's MeNet. The authors optimise a window around each image; here
 
 from __future__ import annotations
 
+import logging
 from typing import Protocol
 
 import numpy as np
@@ -30,9 +31,10 @@ from campose_core.localization.estimators.learned import LearnedEstimator, has_m
 from campose_core.localization.fusion import CORRELATED_OVER_M
 from campose_core.localization.motion import MotionOptions, UncertainPose, odometry_motion
 from campose_core.localization.pose_graph import PoseGraph
-from campose_core.progress import say
 from campose_core.scene import Scene
 from campose_core.trajectory import Trajectory
+
+log = logging.getLogger(__name__)
 
 PGO = "+pgo"
 LONGEST_GAP_S = 2.0
@@ -145,5 +147,5 @@ def recorded_odometry(recording: Recording) -> Trajectory | None:
     try:
         return camera_odometry(source["path"], first.camera_frame)
     except CaptureError as error:
-        say(f"without odometry: {error}")
+        log.info(f"without odometry: {error}")
         return None
