@@ -65,7 +65,7 @@ def test_a_reference_of_another_time_or_no_frames_at_all(reference):
         (["--distance", "a", "b", "1", "--source", "a"], 2, "--source"),
         (["--points", "nowhere.csv"], 1, "nowhere.csv: no such file"),
         (["--reference", "nowhere.tum"], 1, "nowhere.tum: no such file"),
-        (["--reference", "REF", "--model", "magic"], 2, "begin the name with mapnet+, posenet, mapnet"),
+        (["--reference", "REF", "--model", "magic"], 2, "begin the name with posenet, linear, mapnet, mapnet+, menet"),
     ],
 )
 def test_build_refuses_wrong_options_before_it_writes_anything(tmp_path, reference, capsys, arguments, code, message):

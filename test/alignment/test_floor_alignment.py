@@ -44,7 +44,9 @@ def test_the_floor_map_alone_tells_scale_heading_and_place(walk, floor, seed):
     assert degrees < 0.5
     assert residual.median_m < 0.05
     assert residual.second < 0.8
-    assert {"near", "free", "level_deg"} <= residual.keys()
+    assert residual.near > 0.6
+    assert residual.free > 0.9
+    assert residual.level_deg < 1.0
 
 
 def test_a_map_with_a_turned_origin(walk, floor):
