@@ -24,7 +24,7 @@ OK, WARN = "OK", "WARN"  # levels of a DiagnosticStatus
 MAX_LENGTH_ERROR = 0.01  # of a quaternion: rounding is made good, anything else is no rotation
 
 
-def pose_of_parts(position: Any, rotation: Any) -> Pose:
+def _pose(position: Any, rotation: Any) -> Pose:
     """Of a geometry_msgs Point or Vector3, and a Quaternion, of rclpy or of rosbags.
 
     Raises:
@@ -42,7 +42,7 @@ def pose_of(message: Any) -> Pose:
     Raises:
         GeometryError: it holds no pose.
     """
-    return pose_of_parts(message.position, message.orientation)
+    return _pose(message.position, message.orientation)
 
 
 def pose_of_transform(message: Any) -> Pose:
@@ -51,7 +51,7 @@ def pose_of_transform(message: Any) -> Pose:
     Raises:
         GeometryError: it holds no transform.
     """
-    return pose_of_parts(message.transform.translation, message.transform.rotation)
+    return _pose(message.transform.translation, message.transform.rotation)
 
 
 class RosMessages:

@@ -7,7 +7,7 @@ from campose_core.capture.bag.file import open_bag
 from campose_core.capture.bag.images import header_stamp_ns
 from campose_core.errors import CaptureError, GeometryError
 from campose_core.geometry import Pose
-from campose_core.ros_messages import pose_of_parts
+from campose_core.ros_messages import pose_of
 from campose_core.trajectory import Trajectory
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ def read_poses(path: Path | str, topic: str | None = None) -> Trajectory:
             for name in POSE_FIELDS[chosen.msgtype]:
                 field = getattr(field, name)
             try:
-                poses.append(pose_of_parts(field.position, field.orientation))
+                poses.append(pose_of(field))
             except GeometryError as error:
                 raise CaptureError(f"{path}: message {number} on {chosen.name}: {error}") from error
             stamps.append(stamp_ns)

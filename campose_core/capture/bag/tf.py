@@ -9,7 +9,7 @@ from campose_core.capture.bag.file import open_bag
 from campose_core.capture.bag.images import header_stamp_ns
 from campose_core.errors import CaptureError, GeometryError
 from campose_core.geometry import Pose
-from campose_core.ros_messages import pose_of_parts
+from campose_core.ros_messages import pose_of_transform
 from campose_core.transforms import TransformTree
 
 TOPICS = ("/tf", "/tf_static")
@@ -34,7 +34,7 @@ def read_tf(path: Path | str) -> TransformTree:
                     raise CaptureError(f"{path}: a message on {topic} is {message}")
                 for link in message.transforms:
                     try:
-                        pose = pose_of_parts(link.transform.translation, link.transform.rotation)
+                        pose = pose_of_transform(link)
                     except GeometryError:
                         continue
                     parent, child = link.header.frame_id.lstrip("/"), link.child_frame_id.lstrip("/")
