@@ -46,7 +46,7 @@ from campose_core.trajectory import read_tum
 from campose_core.walkable import WalkableMap, load_walkable
 
 RIGHT_M, RIGHT_DEG = 0.25, 2.0
-LEAST_VIEWS = 3  # of a landmark, in a part of the map
+MIN_VIEWS = 3  # of a landmark, in a part of the map
 EVERY = 4  # frames of the later drive
 SEED = 1  # the constants of the forecast were chosen with the views of seed 0
 
@@ -82,7 +82,7 @@ def part_of(landmarks: Landmarks, keep: NDArray[np.bool_]) -> Landmarks:
     rows = np.flatnonzero(keep)
     looks = keep[landmarks.observed_by]
     observed, by = landmarks.observed[looks], (np.cumsum(keep) - 1)[landmarks.observed_by[looks]]
-    seen = np.bincount(observed, minlength=len(landmarks.xyz)) >= LEAST_VIEWS
+    seen = np.bincount(observed, minlength=len(landmarks.xyz)) >= MIN_VIEWS
     still = seen[observed]
     return replace(
         landmarks,

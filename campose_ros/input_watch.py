@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 WINDOW_S = 5.0
 # Of 207 raw VGA images that Fast DDS got to see, 163 were lost; a good connection loses none.
-LOST_SHARE, LEAST_LOST = 0.2, 5
+LOST_SHARE, MIN_LOST = 0.2, 5
 RAW = "sensor_msgs/msg/Image"
 SEGMENT_BYTES = 512 * 1024  # of shared memory, by Fast DDS' default: what is larger goes through UDP in pieces
 CLOCK_OFFSET_S = 0.5  # a stamp farther from the node's clock than transport explains
@@ -104,7 +104,7 @@ class InputWatch:
         newer one before they were read do not count."""
         since = time.monotonic() - WINDOW_S
         lost = sum(count for at, count in self._losses if at > since)
-        return lost / (lost + len(self._recent())) if lost >= LEAST_LOST else 0.0
+        return lost / (lost + len(self._recent())) if lost >= MIN_LOST else 0.0
 
     def offset_s(self) -> float | None:
         """The node's clock less the stamps, as a median of the last seconds; None when nothing tells."""

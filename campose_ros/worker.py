@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 
-MOST_IN_ORDER = 300  # items in a slot: ten seconds of video
+MAX_IN_ORDER = 300  # items in a slot: ten seconds of video
 
 
 class _Slot(Generic[Item]):
@@ -41,7 +41,7 @@ class LatestWorker(Generic[Item]):
         with self._condition:
             slot = self._slots.setdefault(source, _Slot(stamp))
             dropped = 0
-            if not in_order or len(slot.items) >= MOST_IN_ORDER:
+            if not in_order or len(slot.items) >= MAX_IN_ORDER:
                 dropped = len(slot.items)
                 slot.items = []
             slot.items.append(item)

@@ -18,7 +18,7 @@ from campose_core.geometry import Array, Pose, Similarity, umeyama
 TRIALS = 2000
 AGREE = 0.03  # of the extent: frames nearer to their truth than this hold the similarity
 AGREE_DEG = 15.0
-LEAST_FRAMES = 3
+MIN_FRAMES = 3
 FAR_OUT = 5.0  # times as far from the middle of the path as nine tenths of it
 SEED = 0
 
@@ -37,9 +37,9 @@ def extent(poses: Mapping[str, Pose]) -> float:
 
 
 def truth_from_map(mapped: Mapping[str, Pose], truth: Mapping[str, Pose]) -> Similarity | None:
-    """From frames placed by both, by name; None where fewer than LEAST_FRAMES are, or where they do not tell."""
+    """From frames placed by both, by name; None where fewer than MIN_FRAMES are, or where they do not tell."""
     common = sorted(mapped.keys() & truth.keys())
-    if len(common) < LEAST_FRAMES:
+    if len(common) < MIN_FRAMES:
         return None
     source = np.array([mapped[key].translation for key in common])
     target = np.array([truth[key].translation for key in common])
@@ -91,7 +91,7 @@ def _from_two(source: Array, target: Array, turns: Rotation) -> Similarity | Non
 
 def _from_many(source: Array, target: Array, turns: Rotation) -> Similarity | None:
     """Least squares over positions; where they lie on one line, which leaves a turn open, by the directions."""
-    if len(source) < LEAST_FRAMES:
+    if len(source) < MIN_FRAMES:
         return None
     spread = np.linalg.svd(target - target.mean(axis=0), compute_uv=False)
     if spread[1] > 0.05 * spread[0]:

@@ -22,7 +22,7 @@ from campose_core.geometry import Pose
 from campose_core.landmark_map.colmap import load_pycolmap
 from campose_core.sfm.components import pieces_of
 
-LEAST_POINTS = 30  # of a frame that counts as known
+MIN_POINTS = 30  # of a frame that counts as known
 
 
 def joint_truth(real_set: RealSet, pictures: Mapping[str, Pictures], out: Path) -> Poses:
@@ -55,4 +55,4 @@ def _held_together(model: Path, database: Path) -> Poses:
         return {}
     points = {image.name: image.num_points3D for image in reconstruction.images.values()}
     held: dict[str, Pose] = pieces[0].world_from_cam
-    return {name.removesuffix(".jpg"): pose for name, pose in held.items() if points[name] >= LEAST_POINTS}
+    return {name.removesuffix(".jpg"): pose for name, pose in held.items() if points[name] >= MIN_POINTS}

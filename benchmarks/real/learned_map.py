@@ -26,7 +26,7 @@ from campose_core.landmark_map.colmap import load_pycolmap
 VERSION = 1
 EXHAUSTIVE_UP_TO = 60  # pictures
 NEIGHBOURS = 5
-MOST_ALIKE = 12
+MAX_ALIKE = 12
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def learned_model(
         "version": VERSION,
         "kind": features.kind,
         "pictures": [part.digest for part in pictures],
-        "pairs": [EXHAUSTIVE_UP_TO, NEIGHBOURS, MOST_ALIKE],
+        "pairs": [EXHAUSTIVE_UP_TO, NEIGHBOURS, MAX_ALIKE],
     }
     matching = kept(out / "matched", inputs, lambda folder: _match(features, pictures, folder, what))
     frames = sum(len(part.stamps_ns) for part in pictures)
@@ -96,7 +96,7 @@ def _match(features: LearnedFeatures, pictures: Sequence[Pictures], folder: Path
     if len(names) <= EXHAUSTIVE_UP_TO:
         pairs = write_pairs(folder / "pairs.txt", all_pairs(names))
     else:
-        alike = most_alike(names, [found[name] for name in names], MOST_ALIKE)
+        alike = most_alike(names, [found[name] for name in names], MAX_ALIKE)
         pairs = write_pairs(folder / "pairs.txt", near_in_time(sequences, NEIGHBOURS), alike)
     say(f"{what}: {len(pairs)} pairs of {len(names)} pictures")
     together = folder / "features"

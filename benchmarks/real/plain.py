@@ -27,7 +27,7 @@ from campose_core.cli.console import say
 
 EXHAUSTIVE_UP_TO = 250  # frames
 NEIGHBOURS = 10
-MOST_ALIKE = 20
+MAX_ALIKE = 20
 
 
 class PlainMap(Way):
@@ -81,7 +81,7 @@ class PlainMap(Way):
             pairs = write_pairs(folder / "pairs.txt", all_pairs(names))
         else:
             found = read_sift(folder / "database.db")
-            alike = most_alike(names, [found[name] for name in names], MOST_ALIKE)
+            alike = most_alike(names, [found[name] for name in names], MAX_ALIKE)
             pairs = write_pairs(folder / "pairs.txt", near_in_time(sequences, NEIGHBOURS, quadratic=True), alike)
         say(f"{self.what}: {len(pairs)} pairs of {len(names)} frames")
         database = str(folder / "database.db")

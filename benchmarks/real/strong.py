@@ -24,7 +24,7 @@ from benchmarks.real.way import Way
 from campose_core.geometry import Array
 from campose_core.landmark_map.colmap import load_pycolmap
 
-MOST_ALIKE = 10
+MAX_ALIKE = 10
 
 
 class StrongMap(Way):
@@ -45,7 +45,7 @@ class StrongMap(Way):
         found, shown = other.features.read(names), self._landmarks
         placed = sorted(shown)
         alike = GlobalDescriptors(list(self.features.read(placed).values()))
-        pairs = [(name, placed[index]) for name in names for index in alike.nearest(found[name], MOST_ALIKE)]
+        pairs = [(name, placed[index]) for name in names for index in alike.nearest(found[name], MAX_ALIKE)]
         seen: dict[str, list[tuple[Array, Array]]] = {name: [] for name in names}
         for (name, mapped), matches in zip(pairs, self._matches(other, pairs), strict=True):
             landmark_of, xyz = shown[mapped]

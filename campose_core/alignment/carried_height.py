@@ -23,12 +23,12 @@ STEP = 0.01
 BESIDE = 0.05  # a landmark with others above it, no farther aside than this, is part of a wall or of a thing
 # Of the landmarks, and at least so many, that lie open in the slab of a floor: 2.4 % in a kitchen, 4 % in a rendered
 # room; between the walls of a room without a floor there are none.
-OPEN_SHARE, LEAST_OPEN = 0.01, 20
+OPEN_SHARE, MIN_OPEN = 0.01, 20
 # Of the landmarks, those below the floor: none but errors and reflections (1 % in the kitchen); what stands around it,
 # below a table (23 %).
-MOST_BELOW = 0.05
+MAX_BELOW = 0.05
 # Of the keyframes, those with the floor below them: 0 % of a desk; 29 % in the kitchen, of whose floor little was seen.
-LEAST_ABOVE = 0.1
+MIN_ABOVE = 0.1
 OUTERMOST = 97  # percentile of the landmarks of a floor, from their middle: the others may lie on something else
 
 
@@ -49,10 +49,10 @@ def carried_height(landmarks: Landmarks, up: Array) -> float | None:
     np.minimum.at(nearest, landmarks.observed, distance / depth)
     points = points[(views >= MIN_VIEWS) & (nearest < FARTHEST)]
     floor = _lowest_open(points)
-    if floor is None or np.mean(points[:, 2] < floor - SLAB) > MOST_BELOW:
+    if floor is None or np.mean(points[:, 2] < floor - SLAB) > MAX_BELOW:
         return None
     on_floor = points[np.abs(points[:, 2] - floor) < SLAB, :2]
-    return -floor * depth if np.mean(_inside(on_floor, feet[:, :2])) >= LEAST_ABOVE else None
+    return -floor * depth if np.mean(_inside(on_floor, feet[:, :2])) >= MIN_ABOVE else None
 
 
 def _heights_around(feet: Array) -> Array:
@@ -66,7 +66,7 @@ def _lowest_open(points: Array) -> float | None:
     at height 0; None where they do not lie on a level, but at all heights from some on."""
     below = points[points[:, 2] < 0.0]
     heights = np.sort(below[_open(below), 2])
-    least = max(LEAST_OPEN, round(OPEN_SHARE * len(points)))
+    least = max(MIN_OPEN, round(OPEN_SHARE * len(points)))
     if len(heights) < least:
         return None
     middles = np.arange(heights[0], 0.0, STEP)

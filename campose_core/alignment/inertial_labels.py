@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 REPORT = "imu.json"  # below reports/
 GOOD_M, GOOD_DEG = 0.05, 1.0  # one standard deviation over all axes; a pose that is less sure is none
-LEAST_M, LEAST_DEG = 0.005, 0.1  # what a placed frame is taken to be off by at least, per axis
+MIN_M, MIN_DEG = 0.005, 0.1  # what a placed frame is taken to be off by at least, per axis
 TYPICAL = 0.6501  # standard deviation per axis of errors in three axes of median length 1: 1 / sqrt(median of chi2(3))
 
 
@@ -99,7 +99,7 @@ def label_by_imu(scene: Scene, topic: str | None = None) -> Scene:
 def fix_covariance(scene: Scene) -> Array:
     """(6, 6) of a frame that the map placed: what keyframes were off by in a map without them."""
     path = scene.sfm_dir / "held_out.npz"
-    sigma_m, sigma_rad = LEAST_M, np.radians(LEAST_DEG)
+    sigma_m, sigma_rad = MIN_M, np.radians(MIN_DEG)
     if path.is_file() and scene.alignment is not None:
         held_out = HeldOut.load(path).transformed(scene.alignment.map_from_sfm)
         if held_out.found.any():

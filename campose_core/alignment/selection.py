@@ -12,7 +12,7 @@ from campose_core.errors import AlignmentError, CamposeError
 from campose_core.landmark_map.levelling import level
 
 WALLS = "walls and floors"
-LEAST_PLANES = 2
+MIN_PLANES = 2
 PLANES_DEG, POSTURE_DEG = 1.0, 2.0  # how well walls and floors, and the posture of cameras, tell up
 SAME_DEG = 5.0  # two ups that differ by less see the same floor
 
@@ -121,7 +121,7 @@ def _level_seen(mapped: MappedScene, refusals: list[str]) -> Level | None:
     except AlignmentError as error:
         refusals.append(f"level: {error}")
         return None
-    if seen.level_deg is None or seen.planes < LEAST_PLANES:
+    if seen.level_deg is None or seen.planes < MIN_PLANES:
         return Level("the cameras' posture", seen.up, POSTURE_DEG, seen.floor)
     return Level(WALLS, seen.up, max(PLANES_DEG, seen.level_deg), seen.floor)
 

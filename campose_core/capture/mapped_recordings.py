@@ -23,7 +23,7 @@ from campose_core.transforms import TransformTree
 log = logging.getLogger(__name__)
 
 MAX_GAP_NS = 1_000_000_000
-LEAST_PAIRS = 3
+MIN_PAIRS = 3
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class MappedRecording:
         """
         at_other = self.walked.interpolate(frame_from_cam.stamps_ns, MAX_GAP_NS)
         at_frames = frame_from_cam.interpolate(self.walked.stamps_ns, MAX_GAP_NS)
-        if len(frame_from_cam) < len(self.walked) and len(at_other[1]) >= LEAST_PAIRS:
+        if len(frame_from_cam) < len(self.walked) and len(at_other[1]) >= MIN_PAIRS:
             one, other = at_other[1], frame_from_cam.select(at_other[0])
         else:
             one, other = self.walked.select(at_frames[0]), at_frames[1]

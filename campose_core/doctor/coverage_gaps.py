@@ -18,7 +18,7 @@ from campose_core.geometry import Array
 from campose_core.landmark_map.landmarks import Landmarks
 
 BEFORE_M = 0.5  # so far before a passage, a camera that is to drive through it must find itself
-LEAST_PLACES = 3  # of a gap
+MIN_PLACES = 3  # of a gap
 NOWHERE = 7  # of the eight directions: nobody was there
 TOGETHER = 0.5  # of the places of the larger gap, for two in neighbouring directions to be one
 BESIDE_M, BESIDE_DEG = 1.5, 45.0  # a keyframe this close to a gap's view has looked that way
@@ -84,14 +84,14 @@ def gaps(coverage: Coverage, landmarks: Landmarks, floor: FloorMap | None, rooms
 def _parts(coverage: Coverage, room: NDArray[np.int64], heading: int) -> list[NDArray[np.intp]]:
     """Rows of the places without this heading, in connected parts of one room."""
     lost = np.flatnonzero(coverage.level[:, heading] == LOST)
-    if len(lost) < LEAST_PLACES:
+    if len(lost) < MIN_PLACES:
         return []
     pairs = cKDTree(coverage.places[lost]).query_pairs(1.5 * coverage.step_m, output_type="ndarray").reshape(-1, 2)
     pairs = pairs[room[lost[pairs[:, 0]]] == room[lost[pairs[:, 1]]]]
     links = coo_matrix((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(lost), len(lost)))
     count, part_of = connected_components(links, directed=False)
     parts = [lost[part_of == part] for part in range(count)]
-    return [part for part in parts if len(part) >= LEAST_PLACES]
+    return [part for part in parts if len(part) >= MIN_PLACES]
 
 
 def _in_neighbouring_directions(parts: list[tuple[int, NDArray[np.intp]]]) -> list[list[int]]:

@@ -21,7 +21,7 @@ from campose_core.scene import Alignment
 
 FLOOR_M = 0.15  # landmarks this close to the floor's height are taken to lie on it
 FACING_UP = 0.9
-LEAST_FLOOR = 60
+MIN_FLOOR = 60
 WALL_BAND_M = (0.3, 1.8)  # heights at which landmarks lie on what a floor map shows
 ON_WALL_M = 0.15
 TILT_DEG, SLOPE_DEG, BEND_M = 1.0, 1.0, 0.05
@@ -179,7 +179,7 @@ def _floor_shape(points: SurfacePoints, found: Level) -> FloorShape | None:
     if found.floor is None:
         return None
     on_floor = (np.abs(points.xyz @ found.up - found.floor) < FLOOR_M) & (points.normals @ found.up > FACING_UP)
-    if on_floor.sum() < LEAST_FLOOR:
+    if on_floor.sum() < MIN_FLOOR:
         return None
     shape = surface_shape(points.xyz[on_floor])
     return None if shape is None else FloorShape(shape.slope_deg, shape.height_m, shape.bend_m, int(on_floor.sum()))
@@ -194,7 +194,7 @@ def _share_on_walls(landmarks: Landmarks, floor: FloorMap) -> float | None:
     height = landmarks.xyz[:, 2]
     band = landmarks.xyz[(height > WALL_BAND_M[0]) & (height < WALL_BAND_M[1]), :2]
     band = band[cells_hit(floor.occupancy >= 0, floor, band)]
-    if len(band) < LEAST_FLOOR or not floor.occupied.any():
+    if len(band) < MIN_FLOOR or not floor.occupied.any():
         return None
     near = ndimage.distance_transform_edt(~floor.occupied) * floor.resolution <= ON_WALL_M
     return float(np.mean(cells_hit(near, floor, band)))

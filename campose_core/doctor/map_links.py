@@ -25,13 +25,13 @@ from campose_core.sfm.cross_validation import LINKING_LANDMARKS
 
 WEAK_LANDMARKS = 4 * LINKING_LANDMARKS  # that two parts share
 WEAK_KEYFRAMES = 2  # that the parts hang on
-LEAST_PART = 5  # keyframes: less is no part of a map
-LEAST_PART_SHARE = 0.02
+MIN_PART = 5  # keyframes: less is no part of a map
+MIN_PART_SHARE = 0.02
 CUTS_LOOKED_AT = 60
 THIN = 3 * MIN_INLIERS  # landmarks of a keyframe: few more than a pose needs
 SAME_VIEW = 0.3  # of the median distance of landmarks: so near by, and turned so little, two views show the same
 LATER_S = 20.0  # a camera that is back after so long has come back
-LEAST_STRETCH = 3  # keyframes in a row
+MIN_STRETCH = 3  # keyframes in a row
 PAUSE_S = 5.0  # without a keyframe, that ends a stretch
 
 Seconds = Mapping[str, tuple[str, float]]  # frame name -> source, and seconds since that source's first frame
@@ -65,7 +65,7 @@ def weak_links(landmarks: Landmarks) -> list[WeakLink]:
     shared = (sees.T @ sees).tocsr()
     shared.setdiag(0)
     shared.eliminate_zeros()
-    least = max(LEAST_PART, int(LEAST_PART_SHARE * count))
+    least = max(MIN_PART, int(MIN_PART_SHARE * count))
     found: list[WeakLink] = []
     parts, part_of = connected_components(shared, directed=False)
     for part in np.argsort(np.bincount(part_of))[: parts - 1]:
@@ -113,7 +113,7 @@ def open_loops(landmarks: Landmarks, seconds: Seconds, separated: Callable[[Arra
     told: set[int] = set()
     for rows in stretches:
         others = np.unique([other for row in rows for other in partners[row]])
-        if len(rows) >= LEAST_STRETCH and not told.intersection(rows.tolist()):
+        if len(rows) >= MIN_STRETCH and not told.intersection(rows.tolist()):
             told.update(others.tolist())  # the earlier pass is lonely as well, and is the same loop
             found.append(Stretch(rows, others))
     return found
@@ -123,7 +123,7 @@ def thin_stretches(landmarks: Landmarks, seconds: Seconds) -> list[Stretch]:
     """Where keyframes see hardly more landmarks than a pose needs."""
     seen = np.bincount(landmarks.observed_by, minlength=len(landmarks.frame_names))
     rows = in_a_row(np.flatnonzero(seen < THIN).tolist(), landmarks, seconds)
-    return [Stretch(stretch, np.zeros(0, dtype=np.intp)) for stretch in rows if len(stretch) >= LEAST_STRETCH]
+    return [Stretch(stretch, np.zeros(0, dtype=np.intp)) for stretch in rows if len(stretch) >= MIN_STRETCH]
 
 
 def in_a_row(rows: Sequence[int], landmarks: Landmarks, seconds: Seconds) -> list[NDArray[np.intp]]:

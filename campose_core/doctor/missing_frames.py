@@ -27,7 +27,7 @@ COMPARED = 40  # pictures with a place, of each recording
 DARK_LEVEL = 50.0  # grey level
 BLANK_CONTRAST, BLANK_SHARE = 12.0, 0.2  # grey levels; of the recording's own, more of which is left by any blur
 SHARE = 0.4  # of what the recording's other pictures have
-LEAST_FEATURES = 60  # three times what a pose needs
+MIN_FEATURES = 60  # three times what a pose needs
 FAST_DEG_S, FAST_WIDTHS_S = 60.0, 1.0  # turned between the neighbours; moved, in median depths
 GAP = 4.0  # in medians of the time between two frames
 
@@ -172,7 +172,7 @@ def _by_picture(facts: PictureFacts | None, usual: PictureFacts | None) -> str:
     known = usual or facts._replace(brightness=np.inf, sharpness=0.0, contrast=0.0, features=0.0)
     if facts.brightness < DARK_LEVEL and facts.brightness < SHARE * known.brightness:
         return "dark"
-    few = facts.features < max(LEAST_FEATURES, SHARE / 2 * known.features)
+    few = facts.features < max(MIN_FEATURES, SHARE / 2 * known.features)
     if few and facts.contrast < max(BLANK_SHARE * known.contrast, BLANK_CONTRAST):
         return "blank"
     if facts.sharpness < SHARE * known.sharpness:

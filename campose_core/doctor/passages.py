@@ -12,7 +12,7 @@ from campose_core.geometry import Array
 from campose_core.walkable import WalkableMap
 
 PASSAGE_M = 1.2  # what is wider belongs to a room
-LEAST_CORE_M2 = 0.2  # of the inner part of a room, farther than half of PASSAGE_M from everything
+MIN_CORE_M2 = 0.2  # of the inner part of a room, farther than half of PASSAGE_M from everything
 
 Rooms = NDArray[np.int32]
 
@@ -37,7 +37,7 @@ def rooms_of(walkable: WalkableMap) -> Rooms:
     cores, count = ndimage.label((width >= PASSAGE_M) & walkable.walkable)
     sizes = np.bincount(cores.ravel(), minlength=count + 1) * floor.resolution**2
     sizes[0] = 0
-    large = np.flatnonzero(sizes >= LEAST_CORE_M2)
+    large = np.flatnonzero(sizes >= MIN_CORE_M2)
     number = np.zeros(count + 1, dtype=np.int32)
     number[large] = np.arange(1, len(large) + 1)
     rooms = number[cores]

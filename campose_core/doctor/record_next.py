@@ -19,9 +19,9 @@ from campose_core.geometry import Array
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.map_scale import MapScale
 
-MOST = 8  # entries
-LEAST_GAP_M2 = 0.5  # of floor, times directions over eight
-LEAST_MISSING_S = 0.5
+MAX_ENTRIES = 8  # entries
+MIN_GAP_M2 = 0.5  # of floor, times directions over eight
+MIN_MISSING_S = 0.5
 WIND = ("east", "north-east", "north", "north-west", "west", "south-west", "south", "south-east")
 
 
@@ -101,7 +101,7 @@ CAUSES = {
 def about_missing(stretches: Sequence[MissingStretch], frames: int, aligned: bool) -> list[Advice]:
     found = []
     for stretch in stretches:
-        if stretch.end_s - stretch.start_s < LEAST_MISSING_S and stretch.frames < 3:
+        if stretch.end_s - stretch.start_s < MIN_MISSING_S and stretch.frames < 3:
             continue
         where = f" near ({stretch.place[0]:.1f}, {stretch.place[1]:.1f})" if aligned and stretch.place else ""
         times = f"from {stretch.start_s:.1f} s to {stretch.end_s:.1f} s of {stretch.source}"
@@ -131,7 +131,7 @@ def about_gaps(found: Sequence[Gap], coverage: Coverage, scale: MapScale) -> lis
     views = max(int((coverage.level != AT_WALL).sum()), 1)
     for gap in found:
         (x, y), area = gap.middle, f"{len(gap.places) * coverage.step_m**2:.1f} {scale.square_unit}"
-        if gap.views / len(HEADINGS) * coverage.step_m**2 < LEAST_GAP_M2:
+        if gap.views / len(HEADINGS) * coverage.step_m**2 < MIN_GAP_M2:
             continue
         headings = tuple(float(HEADINGS[i]) for i in gap.headings)
         if len(headings) >= NOWHERE:
@@ -154,8 +154,8 @@ def about_gaps(found: Sequence[Gap], coverage: Coverage, scale: MapScale) -> lis
 
 
 def ranked(advice: Sequence[Advice]) -> list[Advice]:
-    """The MOST weighty entries, the weightiest first."""
-    return sorted(advice, key=lambda entry: -entry.weight)[:MOST]
+    """The MAX_ENTRIES most weighty entries, the weightiest first."""
+    return sorted(advice, key=lambda entry: -entry.weight)[:MAX_ENTRIES]
 
 
 def _winds(headings: Sequence[int]) -> str:

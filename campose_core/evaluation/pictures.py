@@ -23,7 +23,7 @@ from campose_core.trajectory import Trajectory
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-LEAST_M, LEAST_DEG = 1e-3, 1e-2  # the left ends of the logarithmic axes
+MIN_M, MIN_DEG = 1e-3, 1e-2  # the left ends of the logarithmic axes
 
 ImageOf = Callable[[int], Image | None]
 
@@ -63,7 +63,7 @@ def error_over_time(errors: Mapping[str, FrameErrors]) -> bytes:
     start = min(int(e.stamps_ns[0]) for e in errors.values())
     for (name, one), colour in zip(errors.items(), _colours(len(errors)), strict=True):
         seconds = (one.stamps_ns - start) / 1e9
-        for axes, values, least in ((position, one.position_m, LEAST_M), (rotation, one.rotation_deg, LEAST_DEG)):
+        for axes, values, least in ((position, one.position_m, MIN_M), (rotation, one.rotation_deg, MIN_DEG)):
             axes.plot(seconds, np.maximum(values, least), ".", color=colour, markersize=4, label=name)
             silent = ~one.answered
             # Unanswered frames hang from the upper edge: their error is infinite.
@@ -88,7 +88,7 @@ def error_distribution(errors: Mapping[str, FrameErrors]) -> bytes:
     figure = new_figure(WIDTH_INCHES, 4.2)
     position, rotation = figure.subplots(1, 2, sharey=True)
     for (name, one), colour in zip(errors.items(), _colours(len(errors)), strict=True):
-        for axes, values, least in ((position, one.position_m, LEAST_M), (rotation, one.rotation_deg, LEAST_DEG)):
+        for axes, values, least in ((position, one.position_m, MIN_M), (rotation, one.rotation_deg, MIN_DEG)):
             answered = np.sort(values[np.isfinite(values)])
             share = 100 * np.arange(1, len(answered) + 1) / len(values)
             axes.step(np.maximum(answered, least), share, where="post", color=colour, linewidth=2, label=name)

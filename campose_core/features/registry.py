@@ -7,7 +7,9 @@ from campose_core.seams import Seam
 SIFT = "sift"  # of maps that do not say
 FEATURES: Seam[type[FeatureKind]] = Seam(
     "features",
-    {SIFT: "campose_core.features.sift:SiftExtractor"},
+    {
+        SIFT: "campose_core.features.sift:SiftExtractor",
+    },
     MappingError,
     members=("version", "size", "likeness", "colmap_matches", "to_bytes", "to_unit"),
 )

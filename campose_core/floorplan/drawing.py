@@ -22,8 +22,8 @@ from campose_core.floorplan.painted_zones import floor_of_paint, painted_pixels,
 DrawingKind = Literal["paint", "walls"]
 
 PAINTED_SHARE = 0.01  # of a drawing; less is a logo or an arrow
-MOST_INK = 0.5  # of a drawing: more is a photograph, or white on black
-LEAST_WALL_M = 1.0  # lettering and symbols are smaller
+MAX_INK = 0.5  # of a drawing: more is a photograph, or white on black
+MIN_WALL_M = 1.0  # lettering and symbols are smaller
 THIN = 1 / 3  # of the thickness of a wall: door swings, dimension lines
 WIDEST_DOOR_M = 1.4  # through which the outside does not flow in
 SOLID_INK = 6  # pixels: walls that thick can be told from thin lines
@@ -66,12 +66,12 @@ def floor_of_ink(
     ink = gray <= _threshold(gray)
     if gray.max() - gray.min() < 64 or not ink.any():
         raise FloorError(f"{path}: no ink is on it, nor paint: draw the walls dark on light paper")
-    if ink.mean() > MOST_INK:
+    if ink.mean() > MAX_INK:
         raise FloorError(f"{path}: {100 * ink.mean():.0f} % of it is dark: draw the walls dark on light paper")
-    walls = _long_strokes(_thick_strokes(ink), LEAST_WALL_M / resolution)
+    walls = _long_strokes(_thick_strokes(ink), MIN_WALL_M / resolution)
     if not walls.any():
         raise FloorError(
-            f"{path}: no stroke of it is {LEAST_WALL_M:g} m long at {resolution:.3g} m a pixel: a plan without walls, "
+            f"{path}: no stroke of it is {MIN_WALL_M:g} m long at {resolution:.3g} m a pixel: a plan without walls, "
             "or with another scale"
         )
     outside = _outside(walls, 0.5 * WIDEST_DOOR_M / resolution)

@@ -14,7 +14,7 @@ from campose_core.geometry import Array
 
 COLUMNS = ("px", "py", "x", "y")
 # What hands do: a click is a pixel or two off, a tape measure a few centimetres; in metres and of the points' spread.
-MOST_OFF_M, MOST_OFF_SHARE = 0.15, 0.02
+MAX_OFF_M, MAX_OFF_SHARE = 0.15, 0.02
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def register_plan(plan: Path | str, pairs: Path | str) -> PlanPlace:
         raise FloorError(f"{pairs}: two or more pairs at different places are needed, got {len(grid)}")
     place = _fitted(grid, xy)
     spread = float(np.linalg.norm(np.ptp(xy, axis=0)))
-    if place.residual_m.max() > max(MOST_OFF_M, MOST_OFF_SHARE * spread):
+    if place.residual_m.max() > max(MAX_OFF_M, MAX_OFF_SHARE * spread):
         worst, off = _odd_one_out(grid, xy)
         raise FloorError(
             f"{pairs}: the point pairs contradict each other by up to {place.residual_m.max():.2f} m; pair {worst + 1} "

@@ -28,8 +28,8 @@ GROUND_M, KNEE_M, ROBOT_M = 0.06, 0.35, 1.0  # above the floor: landmarks on it,
 CAMERA_HEIGHTS_M = (0.1, 2.5)
 MARGIN_M = 0.5
 FARTHEST = 3.0  # in median viewing distances: landmarks that were only seen from farther away are too uncertain
-MOST_SIGHTS = 300_000
-LEAST_SIGHTS, LEAST_STANDING = 2.0, 2.0  # sight lines through, and landmarks in, a cell and half of those beside it
+MAX_SIGHTS = 300_000
+MIN_SIGHTS, MIN_STANDING = 2.0, 2.0  # sight lines through, and landmarks in, a cell and half of those beside it
 OUTVOTED = 1.0  # sight lines that pass a cell, for each that ends there: so many go through no wall
 GAP_M = 0.15  # of the free floor between sight lines, closed
 JUMP_M = 1.0  # two frames farther apart were not walked between
@@ -89,12 +89,12 @@ def floor_from_landmarks(
     in_the_way = canvas.count(landmarks.xyz[standing, :2])
     support = in_the_way + 0.5 * (ndimage.uniform_filter(in_the_way, 3, mode="constant") * 9 - in_the_way)
     ending = canvas.count(seen[standing[landmarks.observed], :2])
-    occupied = (in_the_way > 0) & (support >= LEAST_STANDING) & (sights < OUTVOTED * ending)
+    occupied = (in_the_way > 0) & (support >= MIN_STANDING) & (sights < OUTVOTED * ending)
     # What lies behind something is seen over it or in a mirror.
     barrier = occupied | ndimage.binary_closing(occupied, np.ones((3, 3), dtype=bool))
     sights = _low_sights(canvas, cameras[low], seen[low], floor_z, barrier)
     walked = ndimage.distance_transform_edt(canvas.count(walked_points) == 0) * RESOLUTION <= radius_m + RESOLUTION
-    free = walked | ((sights + LEAST_SIGHTS * (ground > 0) >= LEAST_SIGHTS) & ~occupied)
+    free = walked | ((sights + MIN_SIGHTS * (ground > 0) >= MIN_SIGHTS) & ~occupied)
     free = _without_gaps(free, occupied & ~walked)
     # Single lines of sight to false landmarks behind a wall are no floor.
     free = _connected(walked | ndimage.binary_opening(free, np.ones((3, 3), dtype=bool)), walked)
@@ -140,8 +140,8 @@ def _low_sights(
 ) -> Grid:
     """How many lines of sight cross each cell below knee height, up to a cell before the landmark they end at, or up to
     the first occupied cell."""
-    if len(seen) > MOST_SIGHTS:
-        chosen = np.random.default_rng(0).choice(len(seen), MOST_SIGHTS, replace=False)
+    if len(seen) > MAX_SIGHTS:
+        chosen = np.random.default_rng(0).choice(len(seen), MAX_SIGHTS, replace=False)
         cameras, seen = cameras[chosen], seen[chosen]
     drop = np.maximum(cameras[:, 2] - seen[:, 2], 1e-9)
     start = np.clip((cameras[:, 2] - floor_z - KNEE_M) / drop, 0.0, 1.0)  # where it sinks below the knee

@@ -14,7 +14,7 @@ from campose_core.geometry import Array, Pose, pose_error
 from campose_core.inertial.error_state_filter import SIZE, ImuNoise, ImuState, advance, corrected, start_at
 from campose_core.statistics import evenly_spaced
 
-LEAST_FIXES = 10
+MIN_FIXES = 10
 START_SPEED = 1.0  # m/s, one standard deviation: of a body of which one pose is known
 LONGEST_WAIT_S = 10.0  # without a fix: after that, the next one starts anew
 WILD = 30.0  # squared Mahalanobis distance of a fix (chi2 with 6 degrees of freedom: one in 25 000)
@@ -124,8 +124,8 @@ def measured_drift(samples: ImuSamples, fixes: Mapping[int, PoseFix], noise: Imu
 
 
 def _forwards(samples: ImuSamples, fixes: Mapping[int, PoseFix], events_ns: list[int], noise: ImuNoise) -> list[_Step]:
-    if len(fixes) < LEAST_FIXES:
-        raise CaptureError(f"{len(fixes)} visual poses while the IMU recorded: {LEAST_FIXES} or more are needed")
+    if len(fixes) < MIN_FIXES:
+        raise CaptureError(f"{len(fixes)} visual poses while the IMU recorded: {MIN_FIXES} or more are needed")
     steps: list[_Step] = []
     state: ImuState | None = None
     fixed_ns, wild, judged, wild_in_a_row = 0, 0, 0, 0
@@ -145,7 +145,7 @@ def _forwards(samples: ImuSamples, fixes: Mapping[int, PoseFix], events_ns: list
         if fix is not None:
             updated, distance = corrected(predicted, *fix)
             judged += 1
-            if distance <= WILD or wild_in_a_row >= LEAST_FIXES:  # the others contradict the state, not this fix
+            if distance <= WILD or wild_in_a_row >= MIN_FIXES:  # the others contradict the state, not this fix
                 state, fixed_ns, wild_in_a_row = updated, stamp_ns, 0
             else:
                 wild, wild_in_a_row = wild + 1, wild_in_a_row + 1

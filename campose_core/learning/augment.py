@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
-LEAST_WINDOW = 0.85  # of each side: of the area 0.72, about the least view that localization accepts
+MIN_WINDOW = 0.85  # of each side: of the area 0.72, about the least view that localization accepts
 
 
 class Window(v2.Transform):
@@ -18,7 +18,7 @@ class Window(v2.Transform):
 
     def forward(self, picture_3hw: Tensor) -> Tensor:
         height, width = picture_3hw.shape[-2:]
-        share_2 = LEAST_WINDOW + (1.0 - LEAST_WINDOW) * torch.rand(2)
+        share_2 = MIN_WINDOW + (1.0 - MIN_WINDOW) * torch.rand(2)
         tall, wide = int(share_2[0] * height), int(share_2[1] * width)
         top, left = int(torch.randint(height - tall + 1, ())), int(torch.randint(width - wide + 1, ()))
         window = functional.crop(picture_3hw, top, left, tall, wide)

@@ -35,7 +35,7 @@ from campose_core.progress import track
 log = logging.getLogger(__name__)
 
 BATCH = 16
-MOST_RAW = 4096  # pictures whose whole features are kept, to find their principal components
+MAX_RAW = 4096  # pictures whose whole features are kept, to find their principal components
 
 
 class FeatureSamples:
@@ -78,7 +78,7 @@ def _computed(
     head, backbone, found = network.head, network.backbone, dict[str, Tensor]()
     finds_components = head.components is not None and not options.start_from
     # Of views too: what differs between them is what the layers have to tell apart.
-    raw_frames = min(len(material), MOST_RAW // (1 + options.views)) if finds_components else 0
+    raw_frames = min(len(material), MAX_RAW // (1 + options.views)) if finds_components else 0
     order_n = torch.randperm(len(material))
     first, rest = order_n[:raw_frames], order_n[raw_frames:]
     views = [_View(pictures, material, new) for new in [False] + [True] * options.views]

@@ -20,18 +20,18 @@ from campose_core.scene import Scene, SceneFrame
 from campose_core.statistics import evenly_spaced
 
 VIEWS = 4  # of each frame
-MOST_FRAMES = 200  # evenly of those there are: their neighbours say the same
+MAX_FRAMES = 200  # evenly of those there are: their neighbours say the same
 BESIDE = ViewOptions(shift_m=0.25)
 
 
 def with_views(
     scene: Scene, frames: Sequence[SceneFrame], material: Material, network_input: NetworkInput, seed: int
 ) -> Material:
-    """Of `frames`, whose material this is, at most MOST_FRAMES, and VIEWS of each of them by their landmarks' depth.
+    """Of `frames`, whose material this is, at most MAX_FRAMES, and VIEWS of each of them by their landmarks' depth.
 
     Where a frame has no landmarks, its views are turned on the spot.
     """
-    rows = evenly_spaced(len(material), MOST_FRAMES)
+    rows = evenly_spaced(len(material), MAX_FRAMES)
     chosen = [frames[row] for row in rows]
     pictures = torch.from_numpy(np.array(material.pictures[rows]))
     depth = torch.from_numpy(inverse_depths(scene, chosen, network_input))

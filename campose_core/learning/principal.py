@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-LEAST_SHARE = 1e-3  # of the largest standard deviation: what varies less is the rounding of features in half precision
+MIN_SHARE = 1e-3  # of the largest standard deviation: what varies less is the rounding of features in half precision
 
 
 def fit_components(layer: nn.Linear, features_nf: Tensor) -> None:
@@ -18,7 +18,7 @@ def fit_components(layer: nn.Linear, features_nf: Tensor) -> None:
     gram_nn = torch.cat([_centred(rows, mean_f) @ _centred(features_nf, mean_f).T for rows in features_nf.split(1024)])
     squares_n, vectors_nn = torch.linalg.eigh(gram_nn.double())
     squares_n, vectors_nn = squares_n.flip(0).clamp_min(0.0), vectors_nn.flip(1)
-    kept = min(layer.out_features, int((squares_n > LEAST_SHARE**2 * squares_n[0]).sum()))
+    kept = min(layer.out_features, int((squares_n > MIN_SHARE**2 * squares_n[0]).sum()))
     # X = U S V^T: the axes V = X^T U / S, and a component has the standard deviation S / sqrt(N).
     scaled_nk = (vectors_nn[:, :kept] * (count**0.5 / squares_n[:kept])).float()
     with torch.no_grad():

@@ -22,7 +22,7 @@ from campose_core.learning.rotations import rotation_exp
 
 ITERATIONS = 4
 COARSE = 56  # pixels a side at which depths are looked for: landmarks tell no more
-LEAST_AHEAD = 1e-3
+MIN_AHEAD = 1e-3
 
 
 @dataclass(frozen=True)
@@ -114,8 +114,8 @@ def _grid(
     """Where the new view's pixels lie in the old picture [B, H, W, 2], as grid_sample counts: -1 to 1 between edges."""
     points_b3hw = torch.einsum("bij,hwj->bihw", rotation_b33, rays_hw3) + inverse_b1hw * translation_b3[..., None, None]
     (fx, fy), (cx, cy) = camera.focal, camera.centre
-    ahead_bhw = points_b3hw[:, 2].clamp_min(LEAST_AHEAD)
+    ahead_bhw = points_b3hw[:, 2].clamp_min(MIN_AHEAD)
     u_bhw, v_bhw = points_b3hw[:, 0] / ahead_bhw * fx + cx, points_b3hw[:, 1] / ahead_bhw * fy + cy
     grid_bhw2 = torch.stack([(2.0 * u_bhw + 1.0) / camera.width - 1.0, (2.0 * v_bhw + 1.0) / camera.height - 1.0], -1)
-    behind_bhw1 = points_b3hw[:, 2, :, :, None] <= LEAST_AHEAD
+    behind_bhw1 = points_b3hw[:, 2, :, :, None] <= MIN_AHEAD
     return torch.where(behind_bhw1, 2.0, grid_bhw2)  # outside

@@ -27,7 +27,7 @@ from campose_core.statistics import squared_mahalanobis
 
 log = logging.getLogger(__name__)
 
-LEAST_ERRORS = 10  # fewer tell less than UNCALIBRATED
+MIN_ERRORS = 10  # fewer tell less than UNCALIBRATED
 TAILS = 8.0  # degrees of freedom of Student's t
 LEVELS = (0.5, 0.75, 0.9)
 PER_AXIS = 0.65  # standard deviation on each of three axes, for a median distance of 1: 1 / sqrt(chi2.ppf(0.5, 3))
@@ -72,7 +72,7 @@ class CovarianceCalibration:
             return UNCALIBRATED.with_residual(scene.alignment)
         held_out = HeldOut.load(path).transformed(scene.alignment.map_from_sfm)
         found = held_out.found
-        if found.sum() < LEAST_ERRORS:
+        if found.sum() < MIN_ERRORS:
             log.info(f"{scene.path} has only {found.sum()} held-out keyframes: covariances are a cautious guess")
             return UNCALIBRATED.with_residual(scene.alignment)
         return fit_calibration(held_out.errors[found], held_out.covariances[found]).with_residual(scene.alignment)

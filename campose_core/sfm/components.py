@@ -20,7 +20,7 @@ from campose_core.landmark_map.colmap import load_pycolmap, model_poses
 MIN_INLIER_MATCHES = 15  # COLMAP's own bound for using a pair
 # Of the verified matches of a pair, common landmarks: what a pair needs to hold its two pictures together. Pairs within
 # right maps of rendered walks have 0.25 or more of theirs at the weakest joint, those across wrong joints up to 0.1.
-LEAST_EXPLAINED, LEAST_SHARE = 6, 0.15
+MIN_EXPLAINED, MIN_SHARE = 6, 0.15
 
 
 class Explained(NamedTuple):
@@ -70,7 +70,7 @@ def pieces_of(model: Any, database: Any) -> list[Piece]:
     holding = [
         (row_of[pair.first], row_of[pair.second])
         for pair in explained_pairs(model, database)
-        if pair.common >= LEAST_EXPLAINED and pair.common >= LEAST_SHARE * pair.matches
+        if pair.common >= MIN_EXPLAINED and pair.common >= MIN_SHARE * pair.matches
     ]
     rows, columns = np.array(holding, dtype=np.intp).reshape(-1, 2).T
     links = coo_matrix((np.ones(len(rows)), (rows, columns)), (len(names), len(names)))

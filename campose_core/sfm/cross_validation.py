@@ -31,7 +31,7 @@ from campose_core.statistics import evenly_spaced
 FOLDS = 2  # so many reduced maps, each without other keyframes
 SHARE = 0.2  # of the keyframes of each source, left out of each
 GAP_S = 4.0  # of a stretch, where the recording is long enough for several
-LEAST_KEYFRAMES = 15  # of a source, to leave some out
+MIN_KEYFRAMES = 15  # of a source, to leave some out
 LOCALIZED = 30  # of a fold at most: neighbours have much the same error
 LINKING_LANDMARKS = 15  # that two keyframes must share to hold the map together
 
@@ -72,7 +72,7 @@ def gaps(sequence: list[str], seconds: dict[str, float], fold: int) -> list[list
     Counted in keyframes, as many as GAP_S of them take: a recording may pause.
     """
     count = len(sequence)
-    if count < LEAST_KEYFRAMES:
+    if count < MIN_KEYFRAMES:
         return []
     steps = np.diff([seconds[name] for name in sequence])
     stretches = max(1, round(SHARE * count * float(np.median(steps)) / GAP_S))

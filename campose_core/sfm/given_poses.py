@@ -25,7 +25,7 @@ from campose_core.trajectory import Stamps, Trajectory
 
 log = logging.getLogger(__name__)
 
-LEAST_POSED = 3
+MIN_POSED = 3
 METHOD = "given poses"
 
 
@@ -125,7 +125,7 @@ class GivenPoses:
         return found
 
     def _check_covered(self, posed: int, stamps: Stamps, covered: str) -> None:
-        if posed >= LEAST_POSED:
+        if posed >= MIN_POSED:
             return
         span = f"{stamps[0] / 1e9:.3f} .. {stamps[-1] / 1e9:.3f} s" if len(stamps) else "no time at all"
         raise MappingError(

@@ -14,7 +14,7 @@ from campose_core.geometry import Pose, Similarity
 from campose_core.robust_similarity import align_to_poses
 
 Poses = Mapping[str, Pose]
-LEAST_SHARED = 3
+MIN_SHARED = 3
 BORDER_FRAMES = 3  # on either side of a gap, over which its odometry is averaged
 LONGEST_GAP_FRAMES = 15  # between two pieces, for odometry to say where the second lies
 
@@ -55,7 +55,7 @@ def join(pieces: Sequence[Poses], odometry: Poses, sequences: Sequence[Sequence[
 
 def _by_shared_images(whole: Poses, piece: Poses) -> Similarity | None:
     names = sorted(whole.keys() & piece.keys())
-    if len(names) < LEAST_SHARED:
+    if len(names) < MIN_SHARED:
         return None
     try:
         return align_to_poses([piece[name] for name in names], [whole[name] for name in names]).map_from_sfm

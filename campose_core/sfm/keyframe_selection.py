@@ -25,7 +25,7 @@ from campose_core.progress import track
 STEP = 0.01  # widths of the picture
 LOST = 0.25  # the step where corners cannot be followed: a frame of its own, whatever came before
 SMALL_SIDE = 320  # pixels, of the pictures that are compared
-CORNERS, LEAST_FOLLOWED = 150, 12
+CORNERS, MIN_FOLLOWED = 150, 12
 STILL_PX = 0.15  # the noise of corners that do not move
 DARK_LEVEL, DARK_CONTRAST = 20.0, 8.0  # grey levels: a covered lens, a room without light
 BRIDGED = 0.1  # widths between the frames on both sides of a blurred one, for it to be done without
@@ -128,13 +128,13 @@ def _small_grey(path: Path) -> NDArray[np.uint8]:
 def _step(cv2: Any, before: NDArray[np.uint8], after: NDArray[np.uint8]) -> float:
     """Median shift of corners, in widths; LOST where they cannot be followed."""
     corners = cv2.goodFeaturesToTrack(before, CORNERS, 0.01, 7)
-    if corners is None or len(corners) < LEAST_FOLLOWED:
+    if corners is None or len(corners) < MIN_FOLLOWED:
         return LOST
     found, status, _ = cv2.calcOpticalFlowPyrLK(before, after, corners, None, winSize=(21, 21), maxLevel=4)
     back, status_back, _ = cv2.calcOpticalFlowPyrLK(after, before, found, None, winSize=(21, 21), maxLevel=4)
     there_and_back = np.linalg.norm((back - corners).reshape(-1, 2), axis=1) < 1.0
     followed = (status.ravel() == 1) & (status_back.ravel() == 1) & there_and_back
-    if followed.sum() < LEAST_FOLLOWED:
+    if followed.sum() < MIN_FOLLOWED:
         return LOST
     shift = float(np.median(np.linalg.norm((found - corners).reshape(-1, 2)[followed], axis=1)))
     return 0.0 if shift < STILL_PX else shift / before.shape[1]

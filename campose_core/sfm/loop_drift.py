@@ -16,10 +16,10 @@ from scipy.spatial.transform import Rotation
 
 from campose_core.geometry import rotation_angle
 from campose_core.landmark_map.colmap import load_pycolmap
-from campose_core.sfm.components import LEAST_EXPLAINED, explained_pairs
+from campose_core.sfm.components import MIN_EXPLAINED, explained_pairs
 from campose_core.sfm.report import LoopDrift
 
-LEAST_APART = 20  # keyframes, to call two pictures of one place a loop
+MIN_APART = 20  # keyframes, to call two pictures of one place a loop
 
 
 def loop_drift(model: Any, database: Any, sequences: Sequence[Sequence[str]]) -> LoopDrift:
@@ -33,7 +33,7 @@ def loop_drift(model: Any, database: Any, sequences: Sequence[Sequence[str]]) ->
     chained, mapped = [], []
     for pair in explained_pairs(model, database):
         (s, i), (t, j) = place.get(pair.first, (-1, 0)), place.get(pair.second, (-2, 0))
-        if s != t or abs(i - j) < LEAST_APART or pair.common < LEAST_EXPLAINED:
+        if s != t or abs(i - j) < MIN_APART or pair.common < MIN_EXPLAINED:
             continue
         chain, section = chains[s]
         measured = _relative(images[pair.first], images[pair.second], database)

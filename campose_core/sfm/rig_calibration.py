@@ -13,8 +13,8 @@ from campose_core.rig import Rig, moments
 from campose_core.scene import Scene
 from campose_core.statistics import robust_sigma
 
-LEAST_BASELINE_M = 1e-3  # less is one place
-LEAST_MOMENTS = 3  # with a pose of both cameras, to compare them
+MIN_BASELINE_M = 1e-3  # less is one place
+MIN_MOMENTS = 3  # with a pose of both cameras, to compare them
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def scale_from_rig(sfm_from_cams: Mapping[str, Pose], rig: Rig, joined: Iterable
     truth = np.array([pose.translation for pose, _ in pairs.values()])
     each = [np.array([pose.translation for pose in poses]) for _, poses in pairs.values()]
     measured = np.array([_median_place(poses).translation for _, poses in pairs.values()])
-    turns_only = np.linalg.norm(truth) < LEAST_BASELINE_M
+    turns_only = np.linalg.norm(truth) < MIN_BASELINE_M
     fit = float(np.sum(truth * measured))
     if fit <= 0:  # the wrong way round: no scale mends it, and off_m shows it
         fit = float(np.linalg.norm(truth) * max(np.linalg.norm(measured), 1e-12))
@@ -97,7 +97,7 @@ def _places_by_moment(
             cam_from_sfm = here[rig.reference].inverse()
             for camera in here.keys() & set(rig.cameras[1:]):
                 places.setdefault(camera, []).append(cam_from_sfm * here[camera])
-    return {camera: poses for camera, poses in places.items() if len(poses) >= LEAST_MOMENTS}
+    return {camera: poses for camera, poses in places.items() if len(poses) >= MIN_MOMENTS}
 
 
 def _median_place(poses: list[Pose]) -> Pose:

@@ -20,7 +20,7 @@ from campose_core.sfm.report import GivenPosesReport, MapReport
 
 log = logging.getLogger(__name__)
 
-LEAST_LANDMARKS = 50
+MIN_LANDMARKS = 50
 PRIOR_M = 0.05  # how far a given position may be off, one standard deviation, where poses are adjusted
 MAX_REPROJECTION_PX, MIN_ANGLE_DEG = 4.0, 1.5  # COLMAP's own bounds on a landmark
 WORTH = 0.8  # of the residual must be left after an adjustment for it to be kept
@@ -43,7 +43,7 @@ def triangulation(*, images: str, database: str, model: str, poses: dict[str, li
     with pycolmap.Database.open(database) as db:
         given = triangulated(posed_model(db, poses), database, images, work)
     # An error of the poses large enough to break every track leaves nothing that an adjustment could start from.
-    if given.num_points3D() < LEAST_LANDMARKS:
+    if given.num_points3D() < MIN_LANDMARKS:
         raise MappingError(
             f"triangulation: {given.num_points3D()} landmarks from {len(poses)} keyframes with given poses: these do "
             "not fit the pictures. Are they the camera's (or is its mounting right), and on the same clock? If not, "

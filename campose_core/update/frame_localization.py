@@ -26,7 +26,7 @@ from campose_core.statistics import evenly_spaced
 
 SIMILAR, NEAR = 20, 12  # keyframes whose landmarks are looked at: by likeness, and about where a neighbour was found
 NEIGHBOUR_NS = 10**9
-MOST_FRAMES = 1000  # that an update looks at closely; their features take 200 MB
+MAX_FRAMES = 1000  # that an update looks at closely; their features take 200 MB
 
 
 class NewFrame(NamedTuple):
@@ -52,9 +52,9 @@ class FoundFrame(NamedTuple):
 
 
 def frames_with_features(scene: Scene, frames: Sequence[SceneFrame], landmarks: Landmarks) -> list[NewFrame]:
-    """In time order, with features as the landmarks have them; of more than MOST_FRAMES as many, evenly spread."""
+    """In time order, with features as the landmarks have them; of more than MAX_FRAMES as many, evenly spread."""
     ordered = sorted(frames, key=lambda frame: frame.stamp_ns)
-    rows = evenly_spaced(len(ordered), MOST_FRAMES)
+    rows = evenly_spaced(len(ordered), MAX_FRAMES)
     extract, kind, result = landmarks.extractor(), landmarks.kind, []
     for frame in track([ordered[row] for row in rows], "features"):
         with PilImage.open(scene.frame_path(frame)) as file:

@@ -20,7 +20,7 @@ EXPLAINED = 0.8  # of the cells with features: less, and the map lacks what the 
 NEW_VIEW = 0.3  # of the scene's depth, from the nearest mapped view: a step aside, or a turn of 17 degrees
 SPACING = 0.05  # of the depth, or 3 degrees: nearer to the last keyframe a view adds no parallax
 PAUSE_NS = 200_000_000  # between keyframes that have no pose yet
-MOST_KEYFRAMES = 300  # of one recording
+MAX_KEYFRAMES = 300  # of one recording
 NEIGHBOURS = 10  # in time, on either side, and in powers of two beyond
 SIMILAR, COVISIBLE, OWN_LOOPS = 8, 5, 2
 
@@ -39,7 +39,7 @@ def choose_keyframes(
         if place is None or explained(frame, place, camera) < EXPLAINED or _is_new_view(place, landmarks):
             chosen.append(frame.name)
             last = frame
-    rows = evenly_spaced(len(chosen), MOST_KEYFRAMES)
+    rows = evenly_spaced(len(chosen), MAX_KEYFRAMES)
     return [chosen[row] for row in rows]
 
 

@@ -34,14 +34,14 @@ BORDER = 16.0 / 640.0  # features are rare at the very edge
 SAME_VIEW = np.cos(np.radians(25.0))  # descriptors hold for about so much of a turn
 SAME_SCALE = 1.6  # and for so much nearer or farther
 BESIDE = 48.0 / 640.0  # so far in the image may lie what shows that the view there is free
-LEAST_BESIDE = 2
+MIN_BESIDE = 2
 IN_FRONT = 0.9  # of the landmark's distance: nearer, and it may hide the landmark
 STILL_THERE = 0.9  # before anything is known: nine of ten landmarks outlast a visit
 FALSE_ALARM = 0.05
 KNOWN = 2.0  # looks that the map's usual rate of detection is worth
 GONE = 0.1  # less probable than this, a landmark is removed
 APART = 0.05  # of the depth in position, or radians in rotation, between two looks that count
-LEAST_LOOKS = 2  # at the landmark itself, for a removal
+MIN_LOOKS = 2  # at the landmark itself, for a removal
 PIECE = 0.1  # of the map's median depth: landmarks so near to each other are moved together
 COUPLING, BOUND = 2.0, 3.0  # weight of their mean log-likelihood ratio, and its bound
 
@@ -89,7 +89,7 @@ def probability_there(landmarks: Landmarks, mapped: Looks, later: Looks) -> Arra
         first, second = looked_at[np.concatenate([pairs, pairs[:, ::-1]]).T]
         count = np.bincount(first, minlength=len(evidence))
         mean = np.bincount(first, weights=evidence[second], minlength=len(evidence)) / np.maximum(count, 1)
-        pooled += np.where(count >= LEAST_BESIDE, COUPLING * np.clip(mean, -BOUND, BOUND), 0.0)
+        pooled += np.where(count >= MIN_BESIDE, COUPLING * np.clip(mean, -BOUND, BOUND), 0.0)
     return np.asarray(expit(pooled + logit(STILL_THERE)))
 
 
@@ -105,7 +105,7 @@ def log_likelihood_ratio(mapped: Looks, later: Looks) -> Array:
 
 def gone(landmarks: Landmarks, mapped: Looks, later: Looks) -> NDArray[np.bool_]:
     """Which landmarks (N,) are to be removed."""
-    return np.asarray((probability_there(landmarks, mapped, later) < GONE) & (later.looks >= LEAST_LOOKS))
+    return np.asarray((probability_there(landmarks, mapped, later) < GONE) & (later.looks >= MIN_LOOKS))
 
 
 def from_other_places(views: Sequence[View], depth: float) -> list[View]:
@@ -202,5 +202,5 @@ def _free_view(pixels: Array, distances: Array, seen: NDArray[np.bool_], radius:
     shown = distances[seen]
     neighbours: Any = cKDTree(pixels[seen]).query_ball_point(pixels, radius)
     for row, beside in enumerate(neighbours):
-        free[row] = len(beside) >= LEAST_BESIDE and bool((shown[beside] > IN_FRONT * distances[row]).all())
+        free[row] = len(beside) >= MIN_BESIDE and bool((shown[beside] > IN_FRONT * distances[row]).all())
     return free

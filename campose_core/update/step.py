@@ -39,10 +39,10 @@ from campose_core.update.report import HeldOutFigures, draw_update, held_out_fig
 
 log = logging.getLogger(__name__)
 
-LEAST_FRAMES, LEAST_SHARE = 5, 0.05  # of the recording, that must be found in the map
+MIN_FRAMES, MIN_SHARE = 5, 0.05  # of the recording, that must be found in the map
 STRETCH_NS = 4 * 10**9
-LEAST_STRETCHES = 6
-MOST_ROUNDS = 10  # of growing into what the map does not know
+MIN_STRETCHES = 6
+MAX_ROUNDS = 10  # of growing into what the map does not know
 WORK = "work"
 MAPPED_FILES = ("scene.yaml", "frames.csv")
 
@@ -147,7 +147,7 @@ def _updated(
     )
     found = MapFinder(landmarks).find_all(frames, camera)
     log.info(f"update: {len(found)} of {len(frames)} frames of {name} are found in the map")
-    if len(found) < max(LEAST_FRAMES, LEAST_SHARE * len(frames)):
+    if len(found) < max(MIN_FRAMES, MIN_SHARE * len(frames)):
         raise MappingError(
             f"{recording}: only {len(found)} of {len(frames)} frames ({len(found) / len(frames):.0%}) are found in the "
             "map: it shows another place, or its camera is not known (give it with --camera). Nothing is changed"
@@ -208,7 +208,7 @@ def _truth(rows: Sequence[SceneFrame], reference: Path | None) -> dict[str, Pose
 def _halves(frames: Sequence[NewFrame]) -> tuple[list[NewFrame], list[NewFrame]]:
     """Every second stretch of the recording, and the others."""
     first, last = frames[0].stamp_ns, frames[-1].stamp_ns
-    length = max(1, min(STRETCH_NS, (last - first) // LEAST_STRETCHES + 1))
+    length = max(1, min(STRETCH_NS, (last - first) // MIN_STRETCHES + 1))
     odd = [(frame.stamp_ns - first) // length % 2 == 1 for frame in frames]
     return [f for f, o in zip(frames, odd, strict=True) if not o], [f for f, o in zip(frames, odd, strict=True) if o]
 
@@ -221,7 +221,7 @@ def _grown_and_faded(
 ) -> tuple[GrowingMap, np.ndarray]:
     """Grown by these frames, further and further where the map ends; and what of it is gone (M, 3), sfm frame."""
     placed = dict(found)
-    for _ in range(MOST_ROUNDS):
+    for _ in range(MAX_ROUNDS):
         grown = growing.grown(frames, placed, scene.frames_dir)
         missing = [frame for frame in frames if frame.name not in placed]
         joined = len(grown.joined) > len(growing.joined)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from campose_core.learning.augment import LEAST_WINDOW, Haze, Night, Rain, Window, augmentation, augmented
+from campose_core.learning.augment import MIN_WINDOW, Haze, Night, Rain, Window, augmentation, augmented
 
 SIZE = 64
 seeds = st.integers(0, 2**16)
@@ -72,8 +72,8 @@ def test_a_window_keeps_its_pixels_and_repeats_its_edge(seed):
     left, right, top, bottom = found[0].min(), found[0].max(), found[1].min(), found[1].max()
     np.testing.assert_array_equal(found[0], np.clip(columns, left, right))
     np.testing.assert_array_equal(found[1], np.clip(rows, top, bottom))
-    assert right - left + 1 >= int(LEAST_WINDOW * 60)
-    assert bottom - top + 1 >= int(LEAST_WINDOW * 80)
+    assert right - left + 1 >= int(MIN_WINDOW * 60)
+    assert bottom - top + 1 >= int(MIN_WINDOW * 80)
 
 
 @given(seeds)

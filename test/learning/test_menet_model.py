@@ -12,12 +12,12 @@ from PIL import Image
 from campose_core.errors import LearningError
 from campose_core.geometry import pose_error
 from campose_core.learning.checkpoint import load
-from campose_core.learning.kinds.menet import CONVOLUTIONS, LEAST_SIZE, PairEncoder
+from campose_core.learning.kinds.menet import CONVOLUTIONS, MIN_SIZE, PairEncoder
 from campose_core.learning.model import create_model
 from campose_core.learning.split import SplitOptions
 from campose_core.learning.train import train
 
-MENET = replace(QUICK, kind="menet", image_size=LEAST_SIZE, tuple_skip=1)
+MENET = replace(QUICK, kind="menet", image_size=MIN_SIZE, tuple_skip=1)
 
 
 @pytest.mark.parametrize(("size", "side"), [(64, 1), (128, 2), (224, 4)])
@@ -31,7 +31,7 @@ def test_six_strides_leave_one_cell_of_sixty_four_pixels(size, side):
 
 def test_pictures_that_leave_nothing_are_refused():
     with pytest.raises(LearningError, match="at least 64 pixels a side, got 63"):
-        PairEncoder(LEAST_SIZE - 1)
+        PairEncoder(MIN_SIZE - 1)
     with pytest.raises(LearningError, match="at least 64 pixels"):
         create_model(replace(MENET, image_size=32).architecture)
 

@@ -9,7 +9,7 @@ from learnable import CAMERA, QUICK, SMALL, make_scene, picture, walk, write_wal
 from campose_core.errors import CaptureError, LearningError
 from campose_core.geometry import pose_error
 from campose_core.learning.checkpoint import load
-from campose_core.learning.kinds.menet import LEAST_SIZE
+from campose_core.learning.kinds.menet import MIN_SIZE
 from campose_core.learning.preprocess import NetworkInput
 from campose_core.learning.split import SplitOptions
 from campose_core.learning.train import train
@@ -92,7 +92,7 @@ def test_it_trains_layers_or_everything_and_goes_through_other_bags(tmp_path, sc
 def test_without_odometry_menet_tells_the_motion(tmp_path):
     # Frames to learn pairs from as far apart in time as those of the bag.
     scene = make_scene(tmp_path / "scene", {"a": 24, "b": 10}, SplitOptions(scheme="source", val_sources=("b",)))
-    scene = train(scene, "menet", replace(QUICK, kind="menet", image_size=LEAST_SIZE, epochs=1, tuple_skip=3))
+    scene = train(scene, "menet", replace(QUICK, kind="menet", image_size=MIN_SIZE, epochs=1, tuple_skip=3))
     bag = write_walk_bag(tmp_path / "walk", WALK, with_odometry=False)
     material = unlabelled_material(scene, str(bag), INPUT)
     assert len(material) == len(WALK)

@@ -13,7 +13,7 @@ from campose_core.errors import LocalizationError, MappingError
 from campose_core.geometry import Similarity
 from campose_core.landmark_map.held_out import HeldOut
 from campose_core.localization.calibration import (
-    LEAST_ERRORS,
+    MIN_ERRORS,
     UNCALIBRATED,
     CovarianceCalibration,
     fit_calibration,
@@ -95,9 +95,9 @@ def held_out(count: int, missed: int = 0) -> HeldOut:
 def test_a_scene_without_enough_held_out_keyframes_gets_a_cautious_default(tmp_path, capsys):
     assert CovarianceCalibration.load(scene_with(tmp_path / "old", None, Residual())) == UNCALIBRATED
     assert "mapped by an earlier version" in capsys.readouterr().err
-    few = scene_with(tmp_path / "few", held_out(LEAST_ERRORS + 5, missed=6), Residual())
+    few = scene_with(tmp_path / "few", held_out(MIN_ERRORS + 5, missed=6), Residual())
     assert CovarianceCalibration.load(few) == UNCALIBRATED
-    assert f"only {LEAST_ERRORS - 1} held-out keyframes" in capsys.readouterr().err
+    assert f"only {MIN_ERRORS - 1} held-out keyframes" in capsys.readouterr().err
 
 
 def test_floors_are_in_metres_after_the_alignment(tmp_path):

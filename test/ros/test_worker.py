@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed: pip install 'campose_ros[ros]'")
 
-from campose_ros.worker import MOST_IN_ORDER, LatestWorker
+from campose_ros.worker import MAX_IN_ORDER, LatestWorker
 
 
 class Bench:
@@ -77,7 +77,7 @@ def test_packets_wait_in_order_and_none_is_skipped(bench: Bench) -> None:
 
 
 def test_a_worker_that_hangs_does_not_fill_the_memory(bench: Bench) -> None:
-    dropped = [bench.worker.submit("video", stamp, stamp, in_order=True) for stamp in range(MOST_IN_ORDER + 2)]
+    dropped = [bench.worker.submit("video", stamp, stamp, in_order=True) for stamp in range(MAX_IN_ORDER + 2)]
     bench.step()
-    assert sum(dropped) == MOST_IN_ORDER
-    assert bench.finish() == [("video", [MOST_IN_ORDER, MOST_IN_ORDER + 1])]
+    assert sum(dropped) == MAX_IN_ORDER
+    assert bench.finish() == [("video", [MAX_IN_ORDER, MAX_IN_ORDER + 1])]

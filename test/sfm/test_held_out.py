@@ -18,8 +18,8 @@ from campose_core.localization.estimators.structure import StructureEstimator
 from campose_core.scene import Alignment, Scene
 from campose_core.sfm.cross_validation import (
     FOLDS,
-    LEAST_KEYFRAMES,
     LINKING_LANDMARKS,
+    MIN_KEYFRAMES,
     SHARE,
     gaps,
     removable,
@@ -27,7 +27,7 @@ from campose_core.sfm.cross_validation import (
 from campose_core.trajectory import read_tum
 
 
-@given(st.integers(LEAST_KEYFRAMES, 500), st.floats(0.03, 2.0))
+@given(st.integers(MIN_KEYFRAMES, 500), st.floats(0.03, 2.0))
 def test_gaps_are_stretches_of_a_fifth_and_others_in_each_fold(count, step_s):
     sequence = [f"{i:04d}" for i in range(count)]
     seconds = {name: i * step_s for i, name in enumerate(sequence)}
@@ -48,7 +48,7 @@ def test_gaps_are_stretches_of_a_fifth_and_others_in_each_fold(count, step_s):
 
 
 def test_a_short_source_keeps_all_its_keyframes():
-    sequence = [f"{i:04d}" for i in range(LEAST_KEYFRAMES - 1)]
+    sequence = [f"{i:04d}" for i in range(MIN_KEYFRAMES - 1)]
     assert gaps(sequence, {name: float(i) for i, name in enumerate(sequence)}, 0) == []
 
 

@@ -17,8 +17,8 @@ from campose_core.landmark_map.planes import surface_points
 UPRIGHT_SLOPE = 0.3  # z of a wall's normal, at most
 CELL = 0.015  # of the viewing distance: landmarks in one such square of the plan are one wall point
 SIGHT_CELL = 0.04
-MOST_SIGHTS = 40_000
-LEAST_WALL_POINTS = 50
+MAX_SIGHTS = 40_000
+MIN_WALL_POINTS = 50
 FLAT_ENOUGH = 0.5  # looser than for levelling: a picture frame or a shelf is a wall here
 
 
@@ -54,7 +54,7 @@ def outline(levelled: Landmarks, floor: float | None) -> Outline:
         upright &= points.xyz[:, 2] > floor + 0.02 * points.depth
     xy, normals = points.xyz[upright, :2], points.normals[upright, :2]
     walls, headings, weights = _merged(xy, np.arctan2(normals[:, 1], normals[:, 0]), CELL * points.depth)
-    if len(walls) < LEAST_WALL_POINTS:
+    if len(walls) < MIN_WALL_POINTS:
         raise AlignmentError(f"only {len(walls)} wall points were reconstructed: record the walls too")
     view = Rotation.from_quat(levelled.frame_quats_xyzw[0]).apply([0.0, 0.0, 1.0])
     return Outline(
@@ -81,8 +81,8 @@ def _seen_through(levelled: Landmarks, walls: Array, depth: float) -> Array:
     """Centres of the squares that several lines of sight to landmarks at most as high as the camera cross."""
     cameras, seen = levelled.frame_positions[levelled.observed_by], levelled.xyz[levelled.observed]
     chosen = np.flatnonzero((seen[:, 2] < cameras[:, 2]) & (np.linalg.norm(seen - cameras, axis=1) < 3 * depth))
-    if len(chosen) > MOST_SIGHTS:
-        chosen = np.random.default_rng(0).choice(chosen, MOST_SIGHTS, replace=False)
+    if len(chosen) > MAX_SIGHTS:
+        chosen = np.random.default_rng(0).choice(chosen, MAX_SIGHTS, replace=False)
     cell = SIGHT_CELL * depth
     start, way = cameras[chosen, :2], seen[chosen, :2] - cameras[chosen, :2]
     keys = []

@@ -37,7 +37,7 @@ CAMERA_HEIGHTS_M = (0.1, 2.2)  # of any camera that is carried or driven
 # A rendered floor fits its own map with a median of 1 cm, 84 % of the walls near, and 99 % of what was seen through on
 # free floor; a plan without the furniture, or with other furniture, with up to 3 cm, 70 % and 98 %. Of seven maps of
 # other floors the best fits had at most 58 % of the walls near.
-MOST_MEDIAN_M, LEAST_NEAR, LEAST_FREE = 0.08, 0.64, 0.9
+MAX_MEDIAN_M, MIN_NEAR, MIN_FREE = 0.08, 0.64, 0.9
 AMBIGUOUS = 0.9  # of the best score: a second fit this good is as likely (true fits: 0.45 to 0.75)
 DISTINCT_M = 0.4  # fits between which the walls move by less (root mean square) are one
 TOO_LARGE = "the recorded path is larger than the floor map: is it the map of this floor?"
@@ -84,7 +84,7 @@ def align_to_floor(
     fits = _distinct([_refined(seen, field, fit.candidate, FINELY) for fit in rough[:REFINED]], seen)
     best = fits[0]
     second = fits[1].score / best.score if len(fits) > 1 and best.score > 0 else 0.0
-    if best.median_m > max(MOST_MEDIAN_M, 1.5 * floor.resolution) or best.near < LEAST_NEAR or best.free < LEAST_FREE:
+    if best.median_m > max(MAX_MEDIAN_M, 1.5 * floor.resolution) or best.near < MIN_NEAR or best.free < MIN_FREE:
         raise AlignmentError(
             f"the recording does not fit the floor map: at best the walls are {best.median_m:.2f} m apart, "
             f"{100 * best.near:.0f} % of them near one of the map, and {100 * best.free:.0f} % of what was seen "

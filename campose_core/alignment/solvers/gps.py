@@ -18,7 +18,7 @@ from campose_core.scene import Alignment
 from campose_core.statistics import robust_sigma
 
 TRIALS = 1000
-LEAST_FIXES = 5
+MIN_FIXES = 5
 UNKNOWN_M = 5.0  # of a fix that does not say how good it is: a phone under the open sky
 WORST_HEADING_DEG = 10.0
 
@@ -30,10 +30,10 @@ def align_to_gps(antenna_sfm: Array, antenna_enu: Array, sigma_m: Array, up: Arr
     the ground, of the others), sigma_m (what a fix is believed), heading_deg (standard deviation).
 
     Raises:
-        AlignmentError: fewer than LEAST_FIXES fixes, or a path too short for their noise.
+        AlignmentError: fewer than MIN_FIXES fixes, or a path too short for their noise.
     """
-    if len(antenna_sfm) < LEAST_FIXES:
-        raise AlignmentError(f"only {len(antenna_sfm)} GPS fixes while frames were taken, {LEAST_FIXES} are needed")
+    if len(antenna_sfm) < MIN_FIXES:
+        raise AlignmentError(f"only {len(antenna_sfm)} GPS fixes while frames were taken, {MIN_FIXES} are needed")
     level_from_sfm = level_rotation(up)
     level = level_from_sfm.apply(antenna_sfm)
     ground, target = level[:, 0] + 1j * level[:, 1], antenna_enu[:, 0] + 1j * antenna_enu[:, 1]

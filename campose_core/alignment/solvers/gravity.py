@@ -13,7 +13,7 @@ from campose_core.errors import AlignmentError
 from campose_core.geometry import Array
 
 WINDOW_NS = 1_000_000_000
-LEAST_WINDOWS = 3
+MIN_WINDOWS = 3
 WORST_DEG = 10.0  # that a second's mean may differ from up (median): a person who runs, or a wrong mounting
 STANDARD_GRAVITY = 9.80665  # m/s^2 (CGPM 1901)
 
@@ -44,8 +44,8 @@ def up_by_gravity(stamps_ns: NDArray[np.int64], sfm_from_imu: Rotation, accel_m_
     force = sfm_from_imu.apply(accel_m_s2) if len(accel_m_s2) else np.zeros((0, 3))
     window = (stamps_ns - stamps_ns[0]) // WINDOW_NS if len(stamps_ns) else stamps_ns
     means = np.array([force[window == number].mean(axis=0) for number in np.unique(window)]).reshape(-1, 3)
-    if len(means) < LEAST_WINDOWS:
-        raise AlignmentError(f"IMU samples of {len(means)} s while frames were taken, {LEAST_WINDOWS} s are needed")
+    if len(means) < MIN_WINDOWS:
+        raise AlignmentError(f"IMU samples of {len(means)} s while frames were taken, {MIN_WINDOWS} s are needed")
     strength = float(np.linalg.norm(np.median(means, axis=0)))
     if not 0.9 * STANDARD_GRAVITY < strength < 1.1 * STANDARD_GRAVITY:
         raise AlignmentError(

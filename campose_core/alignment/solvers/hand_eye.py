@@ -17,10 +17,10 @@ from campose_core.geometry import Array, Pose
 from campose_core.statistics import evenly_spaced, robust_sigma
 
 LARGEST_TURN = np.radians(170.0)  # beyond, the axis of a turn is decided by noise
-LEAST_TURN_DEG = 5.0  # of a motion, half of all in the strides that turn most: with less, noise decides
-LEAST_TILT_DEG = 1.0  # root mean square, about a second axis
+MIN_TURN_DEG = 5.0  # of a motion, half of all in the strides that turn most: with less, noise decides
+MIN_TILT_DEG = 1.0  # root mean square, about a second axis
 SIGMAS = 3.0  # above its noise, that turning about a second axis must stand out
-LEAST_PATH_M = 0.05
+MIN_PATH_M = 0.05
 MOTIONS = 4000
 
 
@@ -53,13 +53,13 @@ def solve_hand_eye(body: tuple[Rotation, Array], camera: tuple[Rotation, Array])
     a, b = a.select(usable), b.select(usable)
     strong = a.angles >= np.quantile(a.angles, 0.5) if len(a.angles) else np.zeros(0, bool)
     turned = float(np.degrees(np.median(a.angles[strong]))) if strong.any() else 0.0
-    if turned < LEAST_TURN_DEG:
+    if turned < MIN_TURN_DEG:
         raise AlignmentError(
             f"the tracked body turns by {turned:.1f} deg only: where the camera sits on it shows in turns, by "
-            f"{LEAST_TURN_DEG:.0f} deg or more. Turn while recording, or give the camera's own poses with --reference"
+            f"{MIN_TURN_DEG:.0f} deg or more. Turn while recording, or give the camera's own poses with --reference"
         )
     moved = float(np.linalg.norm(np.ptp(body[1], axis=0)))
-    if moved < LEAST_PATH_M:
+    if moved < MIN_PATH_M:
         raise AlignmentError(f"the tracked body moves by {moved:.3f} m only: too little to give a scale")
     a, b = a.select(strong), b.select(strong)
     weights = np.ones(len(a.angles))
@@ -70,7 +70,7 @@ def solve_hand_eye(body: tuple[Rotation, Array], camera: tuple[Rotation, Array])
     noise = robust_sigma(a.turns - rotation.apply(b.turns))
     scatter, axes = np.linalg.eigh((weights[:, None] * a.turns).T @ a.turns / weights.sum())
     tilt = float(np.sqrt(scatter[1]))
-    if tilt > max(SIGMAS * noise, np.radians(LEAST_TILT_DEG)):
+    if tilt > max(SIGMAS * noise, np.radians(MIN_TILT_DEG)):
         offset, scale = _offset_and_scale(a, b, rotation)
         return HandEye(Pose(rotation, offset), scale, None)
     axis = axes[:, 2] * np.sign(axes[np.argmax(np.abs(axes[:, 2])), 2])

@@ -29,7 +29,7 @@ from campose_core.scene import Alignment
 from campose_core.statistics import robust_sigma
 
 SEGMENT_M = 0.5
-LEAST_SEGMENTS = 4
+MIN_SEGMENTS = 4
 UP = np.array([0.0, 0.0, 1.0])
 TUKEY = 4.685  # 95 % as good as least squares where all is normal (Holland and Welsch 1977)
 JUMP = 5.0  # typical steps: what is more is no step of a random walk
@@ -84,9 +84,9 @@ def align_to_odometry(recordings: Sequence[MovedCamera]) -> Alignment:
     """
     paths = [_Stacked.of(moved) for moved in recordings if len(moved.sfm_from_cam) > 1]
     segments = [_segments(path.o) for path in paths]
-    if sum(len(starts) for starts, _ in segments) < LEAST_SEGMENTS:
+    if sum(len(starts) for starts, _ in segments) < MIN_SEGMENTS:
         raise AlignmentError(
-            f"the odometry moves less than {LEAST_SEGMENTS * SEGMENT_M:.0f} m while frames were taken: too short to "
+            f"the odometry moves less than {MIN_SEGMENTS * SEGMENT_M:.0f} m while frames were taken: too short to "
             "give a scale"
         )
     by_odom = np.concatenate([_steps(p.odom_from_cam, p.o, *s) for p, s in zip(paths, segments, strict=True)])

@@ -22,13 +22,13 @@ Mask = NDArray[np.bool_]
 GRID_S = 0.05
 LONGEST_STEP_S = 1.0  # between two frames, to tell how fast the camera turned between them
 LONGEST_GAP_NS = 500_000_000  # between two poses of the tracker
-LEAST_OVERLAP_S = 5.0
-LEAST_SHARE = 0.5  # of the shorter of the two recordings, that they must share
-LEAST_CORRELATION = 0.5
+MIN_OVERLAP_S = 5.0
+MIN_SHARE = 0.5  # of the shorter of the two recordings, that they must share
+MIN_CORRELATION = 0.5
 FASTER = 1.2
 CANDIDATES = 6
 NEARLY, AS_GOOD = 0.8, 0.95  # of the best correlation: a candidate as well; and no worse than the best
-LEAST_TURN_RAD_S = np.radians(1.0)  # change of the angular speed, below which there is nothing to compare
+MIN_TURN_RAD_S = np.radians(1.0)  # change of the angular speed, below which there is nothing to compare
 
 
 @dataclass(frozen=True)
@@ -51,15 +51,15 @@ def time_offsets(stamps_ns: Stamps, rotations: Rotation, tracker: Trajectory) ->
     camera_ns, camera, camera_seen = _camera_speed(stamps_ns, rotations)
     step_s = float(np.median(np.diff(stamps_ns))) / 1e9
     tracker_ns, tracked, tracked_seen = _tracker_speed(tracker, max(step_s, GRID_S))
-    least = max(LEAST_OVERLAP_S / GRID_S, LEAST_SHARE * min(camera_seen.sum(), tracked_seen.sum()))
+    least = max(MIN_OVERLAP_S / GRID_S, MIN_SHARE * min(camera_seen.sum(), tracked_seen.sum()))
     shared_s = GRID_S * min(camera_seen.sum(), tracked_seen.sum())
-    if shared_s < LEAST_OVERLAP_S:
+    if shared_s < MIN_OVERLAP_S:
         raise AlignmentError(
             f"the shorter of the camera's and the tracker's recordings lasts {shared_s:.1f} s without its gaps: "
-            f"{LEAST_OVERLAP_S:.0f} s or more are needed to find the difference of their clocks"
+            f"{MIN_OVERLAP_S:.0f} s or more are needed to find the difference of their clocks"
         )
     for speed, seen, what in ((camera, camera_seen, "camera"), (tracked, tracked_seen, "tracker")):
-        if np.std(speed[seen]) < LEAST_TURN_RAD_S:
+        if np.std(speed[seen]) < MIN_TURN_RAD_S:
             raise AlignmentError(
                 f"the {what} hardly turns (its angular speed changes by {np.degrees(np.std(speed[seen])):.2g} deg/s): "
                 "the difference of the clocks shows in turns only. Turn left and right while recording"
@@ -70,7 +70,7 @@ def time_offsets(stamps_ns: Stamps, rotations: Rotation, tracker: Trajectory) ->
     correlation, overlap = _correlations(camera, camera_seen, tracked, tracked_seen)
     correlation[overlap < least] = -1.0
     best = float(correlation.max())
-    if best < LEAST_CORRELATION:
+    if best < MIN_CORRELATION:
         raise AlignmentError(
             f"at no difference of their clocks do camera and tracker turn alike (correlation {best:.2f} at best): is "
             "it the tracker of this camera, and of this recording?"

@@ -23,7 +23,7 @@ from campose_core.scene import Alignment
 from campose_core.statistics import robust_sigma
 from campose_core.trajectory import Stamps, Trajectory
 
-LEAST_FRAMES = 10
+MIN_FRAMES = 10
 SLACK_S = 0.2  # that the refinement may move the clocks by
 AGREEING_DEG, AGREEING_SHARE = 5.0, 0.1  # of the width of the path: beyond, the two have nothing in common
 ALIKE = 1.3  # another difference of the clocks whose residual is no larger than this times the best is as good
@@ -89,8 +89,8 @@ def align_to_tracker(
     stamps_ns = np.asarray(stamps_ns, dtype=np.int64)
     order = np.argsort(stamps_ns)
     stamps_ns, sfm_from_cams = stamps_ns[order], [sfm_from_cams[i] for i in order]
-    if len(stamps_ns) < LEAST_FRAMES:
-        raise AlignmentError(f"{len(stamps_ns)} frames have a pose, a tracker needs {LEAST_FRAMES} or more")
+    if len(stamps_ns) < MIN_FRAMES:
+        raise AlignmentError(f"{len(stamps_ns)} frames have a pose, a tracker needs {MIN_FRAMES} or more")
     rotations = Rotation.from_quat(np.array([pose.quat_xyzw for pose in sfm_from_cams]))
     positions = np.array([pose.translation for pose in sfm_from_cams])
     candidates = time_offsets(stamps_ns, rotations, tracker)
@@ -129,10 +129,10 @@ class _Fit:
     ) -> None:
         slack_ns = round(SLACK_S * 1e9)
         inside = _covered(tracker, stamps_ns + start.offset_ns, slack_ns)
-        if inside.sum() < LEAST_FRAMES:
+        if inside.sum() < MIN_FRAMES:
             raise AlignmentError(
                 f"only {inside.sum()} of {len(stamps_ns)} frames lie between poses of the tracker that are at most "
-                f"{LONGEST_GAP_NS / 1e9:.1f} s apart, {LEAST_FRAMES} are needed"
+                f"{LONGEST_GAP_NS / 1e9:.1f} s apart, {MIN_FRAMES} are needed"
             )
         self._rotations, self._positions = rotations[inside], positions[inside]
         self._start, self._mounting = start, mounting

@@ -26,7 +26,7 @@ from campose_core.learning.samples import PairSamples, PictureSamples, Samples
 CONVOLUTIONS = (
     (16, 7, 2), (32, 5, 2), (64, 3, 2), (64, 3, 1), (128, 3, 2), (128, 3, 1), (256, 3, 2), (256, 3, 1), (512, 3, 2),
 )  # fmt: skip
-LEAST_SIZE = 64  # smaller pictures leave nothing after six strides
+MIN_SIZE = 64  # smaller pictures leave nothing after six strides
 
 
 class MeNet(NetworkKind):
@@ -74,8 +74,8 @@ class PairEncoder(Encoder):
 
     def __init__(self, image_size: int) -> None:
         super().__init__()
-        if image_size < LEAST_SIZE:
-            raise LearningError(f"menet needs pictures of at least {LEAST_SIZE} pixels a side, got {image_size}")
+        if image_size < MIN_SIZE:
+            raise LearningError(f"menet needs pictures of at least {MIN_SIZE} pixels a side, got {image_size}")
         channels, layers = 6, []
         for next_channels, kernel, stride in CONVOLUTIONS:
             layers += [nn.Conv2d(channels, next_channels, kernel, stride, kernel // 2, bias=False),

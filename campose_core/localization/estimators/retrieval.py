@@ -21,7 +21,7 @@ from campose_core.scene import Scene
 from campose_core.threads import one_blas_thread
 
 # Keyframes that all look the same way err by nothing in rotation, which proves nothing: 1 cm and 0.1 degrees.
-LEAST_VARIANCE = np.square([0.01, np.radians(0.1)])
+MIN_VARIANCE = np.square([0.01, np.radians(0.1)])
 
 
 class RetrievalEstimator:
@@ -75,5 +75,5 @@ def _left_out_covariance(poses: list[Pose], table: NDArray[np.float32]) -> Array
     similarity = table @ table.T
     np.fill_diagonal(similarity, -1.0)
     errors = np.array([pose_error(poses[i], poses[int(best)]) for i, best in enumerate(similarity.argmax(axis=1))])
-    per_axis = np.maximum(np.mean(errors**2, axis=0) / 3.0, LEAST_VARIANCE)
+    per_axis = np.maximum(np.mean(errors**2, axis=0) / 3.0, MIN_VARIANCE)
     return np.diag(np.repeat(per_axis, 3))
