@@ -26,9 +26,8 @@ from campose_core.sfm.given_poses import GivenPoses, in_map_frame
 from campose_core.sfm.keyframe_selection import choose_at_most, measure_motion
 from campose_core.sfm.lens import with_lens
 from campose_core.sfm.map_run import MapRun
-from campose_core.sfm.registration import register
+from campose_core.sfm.registration import register, unplaced_text
 from campose_core.sfm.rig_constraints import keep_moments_together, rigs_of_keyframes
-from campose_core.sfm.unregistered import unplaced_text
 
 log = logging.getLogger(__name__)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +18,10 @@ from campose_core.geometry import Array, Pose
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.landmark_map.pnp import LandmarkMatcher, solve_pnp
 from campose_core.progress import track
-from campose_core.scene import Scene
+from campose_core.scene import Scene, SceneFrame
 from campose_core.sfm.rig_calibration import poses_by_partners
+
+SHOWN = 5  # stretches of frames without a pose
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +66,7 @@ def register(
 ) -> SfmPoses:
     """Poses of the keyframes and of every other frame that the landmarks can place; `cameras` by source.
 
-    A picture of a rig that they cannot place follows from another camera's picture of the same moment.
+    An image of a rig that they cannot place follows from another camera's image of the same moment.
 
     given: poses that are known already, in the frame of the landmarks.
     """
@@ -84,3 +88,18 @@ def register(
         np.array([poses[name].translation for name in names]),
         np.array([poses[name].quat_xyzw for name in names]),
     )
+
+
+def unplaced_text(frames: Sequence[SceneFrame], placed: Collection[str], source: str) -> str | None:
+    """Which frames of a source are not among `placed` (names), as stretches; None where all are."""
+    ordered = sorted((frame for frame in frames if frame.source == source), key=lambda frame: frame.stamp_ns)
+    known = set(placed)
+    runs = [list(run) for missing, run in groupby(ordered, lambda f: f.name not in known) if missing]
+    if not runs:
+        return None
+    count = sum(map(len, runs))
+    if count == len(ordered):
+        return f"{source} does not connect: none of its {count} frames has a place in the map"
+    shown = [r[0].name if len(r) == 1 else f"{r[0].name} .. {r[-1].name}" for r in runs[:SHOWN]]
+    more = f" and {len(runs) - SHOWN} more stretches" if len(runs) > SHOWN else ""
+    return f"{count} of {len(ordered)} frames of {source} do not connect: {', '.join(shown)}{more}"

@@ -29,8 +29,7 @@ from campose_core.geometry import Pose
 from campose_core.landmark_map.intrinsics import RefinedCameras
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.scene import Scene, SceneFrame
-from campose_core.sfm.registration import SfmPoses
-from campose_core.sfm.unregistered import unplaced_text
+from campose_core.sfm.registration import SfmPoses, unplaced_text
 from campose_core.update.camera_guess import camera_of_recording
 from campose_core.update.frame_localization import FoundFrame, MapFinder, NewFrame, frames_with_features
 from campose_core.update.map_state import GrowingMap
@@ -115,7 +114,7 @@ def _mapping_steps(scene: Scene) -> dict[str, str]:
 
 
 def _copy(scene: Scene, new: Path) -> None:
-    """The scene in the folder `new`: the map copied, models and floor linked, pictures by reference."""
+    """The scene in the folder `new`: the map copied, models and floor linked, images by reference."""
     for name in MAPPED_FILES:
         shutil.copyfile(scene.path / name, new / name)
     shutil.copytree(scene.sfm_dir, new / "sfm")
@@ -186,8 +185,8 @@ def _updated(
     gone_xyz = np.concatenate([removed_xyz, more_removed])
     scene = merged_scene(scene, name, full, old_poses, poses)
     write_text(scene.reports_dir / f"update-{name}.json", json.dumps(report, indent=1))
-    picture = draw_update(scene, name, growing, full, gone_xyz)
-    write_bytes(scene.reports_dir / f"update-{name}.png", picture)
+    image = draw_update(scene, name, growing, full, gone_xyz)
+    write_bytes(scene.reports_dir / f"update-{name}.png", image)
     return scene, report
 
 

@@ -13,7 +13,7 @@ from campose_core.capture.extract import extract
 from campose_core.geometry import pose_error
 from campose_core.scene import Scene, SceneFrame
 from campose_core.sfm.pipeline import MapOptions, map_scene
-from campose_core.sfm.unregistered import unplaced_text
+from campose_core.sfm.registration import unplaced_text
 from campose_core.simulation.building import build_world
 from campose_core.trajectory import read_tum
 
