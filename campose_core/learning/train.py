@@ -53,6 +53,7 @@ from campose_core.scene_floor import walkable_of, why_not_snapped
 log = logging.getLogger(__name__)
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
+RESERVED = ("structure", "retrieval", "hybrid")  # estimators without a network
 FRAMES_AN_ANCHOR = 10  # fewer tell little of what differs within a part
 METRICS_OF_CLOSED_FORM = "epoch,val_median_m,val_median_deg,seconds\n"
 
@@ -69,7 +70,7 @@ def train(scene: Scene, name: str, options: TrainOptions) -> Scene:
         WorkerDone: in all processes of a training on several devices but the one that goes on.
     """
     step, folder = f"train:{name}", scene.models_dir / name
-    if name in ("structure", "retrieval", "hybrid") or name.endswith("+pgo") or not NAME.fullmatch(name):
+    if name in RESERVED or name.endswith("+pgo") or not NAME.fullmatch(name):
         raise LearningError(f"{name!r} cannot be the name of a model: use letters, digits, '-', '_', '+' and '.'")
     if scene.is_done(step, options.to_dict()) and (folder / DESCRIPTION).is_file():
         log.info(f"{name}: trained already with these options")
