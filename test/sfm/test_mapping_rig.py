@@ -31,7 +31,7 @@ FRONT_FROM_LEFT = MOUNTINGS["front"].inverse() * MOUNTINGS["left"]
 
 @pytest.fixture(scope="module")
 def robot(tmp_path_factory):
-    """The mapped scene, and the true map_from_cam of each frame. One picture of the left camera is missing."""
+    """The mapped scene, and the true map_from_cam of each frame. One image of the left camera is missing."""
     folder = tmp_path_factory.mktemp("rig")
     way, pictures = drawn_drive()
     bag = rig_bag(folder / "robot", way.stamps_ns, pictures, MOUNTINGS, dropped=(("left", 20),))
@@ -61,7 +61,7 @@ def reconstructed(scene, tmp_path, mapper="global", rig=None):
     changed = replace(scene, rigs={FRONT: rig} if rig else {})
     arguments = {
         "images": str(scene.frames_dir), "database": str(database), "model": str(tmp_path / "model"), "mapper": mapper,
-        "names": keyframes_of(scene), "odometry": {}, "guessed": [],
+        "names": keyframes_of(scene), "odometry": {}, "guessed": [], "kind": "sift",
         "rigs": rigs_of_keyframes(changed, keyframes_of(scene), "known"),
     }  # fmt: skip
     found = run_stage(reconstruction, arguments, tmp_path / "log", 300, 1)
@@ -113,7 +113,7 @@ def test_the_pictures_of_a_moment_are_keyframes_together(robot):
     number = {f.name: f.stamp_ns - (LATE_NS if f.source == LEFT else 0) for f in scene.frames}
     front, left = ({number[name] for name in names} for names in keyframes_of(scene).values())
     assert left <= front
-    assert len(front - left) <= 1  # one of the left pictures is missing
+    assert len(front - left) <= 1  # one of the left images is missing
 
 
 @slow

@@ -177,7 +177,7 @@ def test_pictures_without_overlap_name_the_stage_and_the_remedy(tmp_path):
 
 
 def test_pure_rotation_names_the_stage_and_the_remedy(tmp_path):
-    """Views of a camera that turns on the spot, cut out of one picture by homographies: there is no parallax."""
+    """Views of a camera that turns on the spot, cut out of one image by homographies: there is no parallax."""
     generator = np.random.default_rng(0)
     sphere = Image.fromarray(generator.integers(0, 255, (150, 400, 3), dtype=np.uint8))
     panorama = np.asarray(sphere.resize((1600, 600), Image.Resampling.BICUBIC))
@@ -286,7 +286,7 @@ def test_damaged_poses_say_so(small_scene, tmp_path):
 def test_a_stage_takes_more_names_than_a_command_line_holds(tmp_path):
     names = {"walk": [f"walk/{i:06}.jpg" for i in range(20_000)]}
     arguments = {"images": str(tmp_path), "database": str(tmp_path / "f.db"), "cameras": {}, "names": names}
-    arguments |= {"shared": [], "detail": "half"}
+    arguments |= {"shared": [], "kind": "sift", "detail": "half"}
     with pytest.raises(MappingError, match="20000 frames could not be read"):
         run_stage(stages.features, arguments, tmp_path / "log", 60, 1)
 
@@ -319,7 +319,7 @@ def test_the_desk_is_one_model(shared_data, tmp_path):
 
 
 def test_a_film_on_a_screen_bends_no_map(small_scene, small_world, tmp_path):
-    """A sixth of the picture is another one each time."""
+    """A sixth of the image is another one each time."""
     scene = copied(small_scene, tmp_path)
     for number, frame in enumerate(scene.frames):
         with Image.open(scene.frame_path(frame)) as file:
