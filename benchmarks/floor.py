@@ -3,7 +3,7 @@
     python benchmarks/floor.py SCENE TRUE_MAP.yaml [--others MAP.yaml ...] [--plan DRAWING] [--out FOLDER]
 
 SCENE is mapped, and aligned to the true map in another way (a reference), which is taken for the truth. FOLDER gets the
-pictures alignment.png and recorded.png.
+images alignment.png and recorded.png.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from campose_core.landmark_map.levelling import level
 from campose_core.scene import Scene
 from campose_core.walkable import DEFAULT_RADIUS_M
 
-PIXELS = 6  # of a picture per cell
+PIXELS = 6  # of an image per cell
 
 
 def seconds_since(start: float) -> str:

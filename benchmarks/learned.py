@@ -141,7 +141,7 @@ def menet(scene: Scene, query: Path, truth: Path) -> None:
     rows = [[a, b] for a, b in pair_rows(test.sources, 1, False).tolist() if follows(frames[a], frames[b])]
     pairs = [test.poses[a].inverse() * test.poses[b] for a, b in rows]
     with torch.inference_mode():
-        found = to_poses(model.network(torch.from_numpy(test.pictures[np.array(rows)])))
+        found = to_poses(model.network(torch.from_numpy(test.images[np.array(rows)])))
     mean = Pose(
         Rotation.concatenate([pair.rotation for pair in pairs]).mean(), np.mean([p.translation for p in pairs], axis=0)
     )

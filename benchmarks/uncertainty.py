@@ -109,7 +109,7 @@ def main() -> None:
     seen = np.stack([network_input.prepare(frame.image, camera) for frame, camera in frames])
     poses: list[Pose | None] = [truth.at(frame.stamp_ns) for frame, _ in frames]
     known = [i for i, pose in enumerate(poses) if pose is not None]
-    inputs = (torch.from_numpy(np.array(test.pictures)), torch.from_numpy(seen[known]))
+    inputs = (torch.from_numpy(np.array(test.images)), torch.from_numpy(seen[known]))
     references = (test.poses, [poses[i] for i in known])
 
     ways = {

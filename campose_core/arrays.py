@@ -56,7 +56,8 @@ def checksums(path: Path) -> list[tuple[str, int]]:
     """
     try:
         with zipfile.ZipFile(path) as arrays:
-            return sorted((member.filename, member.CRC) for member in arrays.infolist())
+            held = [(member.filename, member.CRC) for member in arrays.infolist()]
+            return sorted(one for one in held if one[0] != "format.npy")
     except DAMAGE as error:
         raise _damaged(path, error) from error
 

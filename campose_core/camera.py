@@ -186,7 +186,7 @@ class Camera:
     def _profile(self) -> tuple[Array, Array]:
         """Angles to the axis, and where their rays end in the image plane, as far as that grows with the angle.
 
-        Beyond, a polynomial folds back into the picture, or a rational one jumps: it describes no lens there.
+        Beyond, a polynomial folds back into the image, or a rational one jumps: it describes no lens there.
         """
         radii = self._distorted_radius(PROFILE_ANGLES)
         grows = np.append(True, np.diff(radii) > 0)
@@ -235,7 +235,7 @@ class Camera:
         return self.distort(rays) * self.focal + self.centre
 
     def resized(self, width: int, height: int) -> Camera:
-        """The camera of the same picture at another size; the picture's corners stay its corners."""
+        """The camera of the same image at another size; the image's corners stay its corners."""
         scale = {"x": width / self.width, "y": height / self.height}
         if "f" in MODEL_PARAMS[self.model] and abs(scale["x"] / scale["y"] - 1) > 0.01:
             raise GeometryError(f"{self.model} cannot be resized from {self.width}x{self.height} to {width}x{height}")
@@ -249,13 +249,13 @@ class Camera:
         return Camera(self.model, width, height, tuple(params))
 
     def cropped(self, left: int, top: int, width: int, height: int) -> Camera:
-        """The camera of the sub-picture that starts at pixel (left, top)."""
+        """The camera of the sub-image that starts at pixel (left, top)."""
         shift = {"cx": left, "cy": top}
         params = [v - shift.get(n, 0) for n, v in zip(MODEL_PARAMS[self.model], self.params, strict=True)]
         return Camera(self.model, width, height, tuple(params))
 
     def rotated(self, quarter_turns: int) -> Camera:
-        """The camera of the picture turned counter-clockwise by quarter turns, as `numpy.rot90` turns pixels."""
+        """The camera of the image turned counter-clockwise by quarter turns, as `numpy.rot90` turns pixels."""
         camera = self
         for _ in range(quarter_turns % 4):
             camera = camera._rotated_once()

@@ -1,4 +1,4 @@
-"""The rig: several cameras that are fixed to one robot, and which of their pictures show one moment."""
+"""The rig: several cameras that are fixed to one robot, and which of their images show one moment."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 from campose_core.errors import GeometryError
 from campose_core.geometry import Pose
 
-Picture = TypeVar("Picture")
+Image = TypeVar("Image")
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +18,7 @@ class Rig:
 
     rig_from_cam: where each camera sits in `frame` (base_link, or the first camera's own frame), in metres; None where
         nothing is known of it.
-    tolerance_ns: pictures whose stamps are no farther apart are of one moment.
+    tolerance_ns: images whose stamps are no farther apart are of one moment.
 
     Raises:
         GeometryError: fewer than two cameras, or a negative tolerance.
@@ -78,23 +78,23 @@ def _fields(pose: Pose) -> dict[str, list[float]]:
 
 
 @dataclass(frozen=True)
-class Moment(Generic[Picture]):
-    """The pictures that the cameras of a rig took at one moment, by camera; `stamp_ns` is that of the first of them."""
+class Moment(Generic[Image]):
+    """The images that the cameras of a rig took at one moment, by camera; `stamp_ns` is that of the first of them."""
 
     stamp_ns: int
-    pictures: dict[str, Picture]
+    images: dict[str, Image]
 
 
-def moments(pictures: Mapping[str, Iterable[tuple[int, Picture]]], tolerance_ns: int) -> list[Moment[Picture]]:
-    """Pictures (stamp_ns, picture) by camera, joined into moments in time order; every picture is in exactly one.
+def moments(images: Mapping[str, Iterable[tuple[int, Image]]], tolerance_ns: int) -> list[Moment[Image]]:
+    """Images (stamp_ns, image) by camera, joined into moments in time order; every image is in exactly one.
 
-    A moment begins with the earliest picture that is left. Each other camera adds its next one within the tolerance,
-    unless that lies nearer to the following picture of the camera that began: where a camera has dropped a picture, the
+    A moment begins with the earliest image that is left. Each other camera adds its next one within the tolerance,
+    unless that lies nearer to the following image of the camera that began: where a camera has dropped an image, the
     ones after it stay with their own moments.
     """
-    queues = {camera: sorted(stamped, key=lambda one: one[0]) for camera, stamped in pictures.items()}
+    queues = {camera: sorted(stamped, key=lambda one: one[0]) for camera, stamped in images.items()}
     at = dict.fromkeys(queues, 0)
-    found: list[Moment[Picture]] = []
+    found: list[Moment[Image]] = []
     while True:
         heads = {camera: queue[at[camera]] for camera, queue in queues.items() if at[camera] < len(queue)}
         if not heads:
@@ -103,9 +103,9 @@ def moments(pictures: Mapping[str, Iterable[tuple[int, Picture]]], tolerance_ns:
         start_ns = heads[first][0]
         following = queues[first][at[first] + 1][0] if at[first] + 1 < len(queues[first]) else None
         members = {}
-        for camera, (stamp_ns, picture) in heads.items():
+        for camera, (stamp_ns, image) in heads.items():
             apart = stamp_ns - start_ns
             if apart <= tolerance_ns and (following is None or apart <= abs(following - stamp_ns)):
-                members[camera] = picture
+                members[camera] = image
                 at[camera] += 1
         found.append(Moment(start_ns, members))

@@ -214,7 +214,7 @@ class RosMessages:
         )
 
     def compressed_image(self, frame_id: str, stamp_ns: int, jpeg: bytes) -> Any:
-        """A JPEG of an RGB picture."""
+        """A JPEG of an RGB image."""
         return self.make(
             "sensor_msgs/msg/CompressedImage",
             header=self.header(frame_id, stamp_ns),
@@ -223,7 +223,7 @@ class RosMessages:
         )
 
     def camera_info(self, frame_id: str, stamp_ns: int, camera: Camera) -> Any:
-        """Intrinsics of the picture as taken."""
+        """Intrinsics of the image as taken."""
         model, distortion = _distortion(camera)
         k = camera.matrix()
         roi = self.make("sensor_msgs/msg/RegionOfInterest", x_offset=0, y_offset=0, height=0, width=0, do_rectify=False)

@@ -21,7 +21,7 @@ from campose_ros.input_watch import InputWatch
 
 
 class Transport(NamedTuple):
-    """depth: of the queue. Of pictures the newest is enough, of a video every packet counts."""
+    """depth: of the queue. Of images the newest is enough, of a video every packet counts."""
 
     package: str
     message: str

@@ -1,4 +1,4 @@
-"""Pictures of several cameras joined into moments, and rigs in a scene."""
+"""Images of several cameras joined into moments, and rigs in a scene."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def camera(stamps_ms, name):
 
 def joined(tolerance_ms=20, **stamps_ms):
     pictures = {name: camera(stamps, name) for name, stamps in stamps_ms.items()}
-    return [tuple(moment.pictures.values()) for moment in moments(pictures, tolerance_ms * MS)]
+    return [tuple(moment.images.values()) for moment in moments(pictures, tolerance_ms * MS)]
 
 
 def test_pictures_within_the_tolerance_are_one_moment_whichever_comes_first():
@@ -28,7 +28,7 @@ def test_pictures_within_the_tolerance_are_one_moment_whichever_comes_first():
 
 
 def test_a_dropped_picture_leaves_its_partner_alone_and_moves_no_other():
-    """At 60 Hz a tolerance of 20 ms reaches the next picture."""
+    """At 60 Hz a tolerance of 20 ms reaches the next image."""
     period = 1000 / 60
     a, b = [i * period for i in range(6)], [i * period + 2 for i in range(6) if i != 2]
     assert joined(a=a, b=b) == [("a0", "b0"), ("a1", "b1"), ("a2",), ("a3", "b2"), ("a4", "b3"), ("a5", "b4")]
@@ -42,13 +42,13 @@ def test_a_dropped_picture_leaves_its_partner_alone_and_moves_no_other():
 )
 def test_every_picture_is_in_one_moment_and_none_spans_more_than_the_tolerance(stamps, tolerance_ns):
     found = moments({name: [(s, (name, s)) for s in list_] for name, list_ in stamps.items()}, tolerance_ns)
-    members = [picture for moment in found for picture in moment.pictures.values()]
+    members = [picture for moment in found for picture in moment.images.values()]
     assert sorted(members) == sorted((name, s) for name, list_ in stamps.items() for s in list_)
     for moment in found:
-        times = [s for _, s in moment.pictures.values()]
+        times = [s for _, s in moment.images.values()]
         assert moment.stamp_ns == min(times)
         assert max(times) - min(times) <= tolerance_ns
-        assert all(picture[0] == name for name, picture in moment.pictures.items())
+        assert all(picture[0] == name for name, picture in moment.images.items())
 
 
 def test_a_rig_survives_its_dictionary_and_knows_what_is_unknown():

@@ -19,14 +19,14 @@ PERSON_HEIGHT, PERSON_WIDTH = 1.8, 0.5  # metres
 
 
 def exposed(image: Image, gain: float, number: int) -> Image:
-    """The picture at another gain, with the noise of the sensor; gain 0 is a covered lens, 0.03 a dark room."""
+    """The image at another gain, with the noise of the sensor; gain 0 is a covered lens, 0.03 a dark room."""
     rng = np.random.default_rng([0xDA2C, number])
     noisy = image * np.float32(gain) + READ_NOISE * rng.standard_normal(image.shape, dtype=np.float32)
     return np.clip(np.round(noisy), 0, 255).astype(np.uint8)
 
 
 def motion_blurred(image: Image, length_px: float, direction: Array) -> Image:
-    """The picture smeared over `length_px` pixels along `direction` (x, y)."""
+    """The image smeared over `length_px` pixels along `direction` (x, y)."""
     size = 2 * int(np.ceil(length_px / 2)) + 1
     along = np.asarray(direction) / np.linalg.norm(direction)
     kernel = np.zeros((size, size), dtype=np.float32)
@@ -37,7 +37,7 @@ def motion_blurred(image: Image, length_px: float, direction: Array) -> Image:
 
 
 def image_motion(camera: Camera, map_from_cam: Pose, map_from_next: Pose, depth_m: float = 2.5) -> Array:
-    """How the middle of the picture moves (x, y) to the next picture; sideways where it stands still."""
+    """How the middle of the image moves (x, y) to the next image; sideways where it stands still."""
     point = map_from_next.inverse().transform(map_from_cam.transform([[0.0, 0.0, depth_m]]))
     motion = camera.project(point)[0] - camera.centre
     return motion if np.linalg.norm(motion) > 0.5 else np.array([1.0, 0.0])
@@ -47,7 +47,7 @@ def through_lens(image: Image, taken_by: Camera, lens: Camera) -> Image:
     """What `lens` would have seen from the same place; `taken_by` has no distortion.
 
     Raises:
-        ValueError: part of it lies outside of the picture.
+        ValueError: part of it lies outside of the image.
     """
     source = _source_pixels(taken_by, lens)
     return np.asarray(cv2.remap(image, source, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8)
@@ -86,7 +86,7 @@ class Person:
 
 
 def with_people(image: Image, camera: Camera, map_from_cam: Pose, people: tuple[Person, ...], at_s: float) -> Image:
-    """The picture with those who are in the view at that time, the farthest drawn first."""
+    """The image with those who are in the view at that time, the farthest drawn first."""
     there = [(person, place) for person in people if (place := person.place(at_s)) is not None]
     for person, place in sorted(there, key=lambda row: -row[1][0]):
         image = _with_person(image, camera, map_from_cam, person.seed, place)

@@ -2,7 +2,7 @@
 
 A copy of a floor lies 100 m aside and shows other things: its SIFT descriptors are rearranged by one of 16 symmetries,
 so that distances within a copy stay what they are, and two copies have no more in common than two floors. Four of them
-are exactly what SIFT says of another picture: its mirror image (grid rows reversed, orientations negated), its
+are exactly what SIFT says of another image: its mirror image (grid rows reversed, orientations negated), its
 negative (the grid turned by 180 degrees, as the dominant orientation turns with all others), and both. The other
 twelve apply the remaining symmetries of the 4 x 4 grid: cell weights, the dominant orientation in bin 0, and the
 norms are kept, correlations between the place and the direction of an edge are not. A query of a copy is a query image

@@ -1,7 +1,7 @@
 """Tracking against the plain way: the same drives in order, the prior made of the poses answered so far.
 
 Besides the drives as they were recorded, their images with motion blur, with dark boxes of people's size over 40 % of
-the picture, and with exposure that jumps by 30 %. The recordings have ten images a second, in each of which landmarks
+the image, and with exposure that jumps by 30 %. The recordings have ten images a second, in each of which landmarks
 are searched by descriptors; part of the demo's drive is drawn again with thirty, to be followed.
 """
 
@@ -37,7 +37,7 @@ from campose_core.localization.tracker import Tracker
 from campose_core.trajectory import read_tum
 
 BLUR_SHARE = 0.3  # of the time from image to image that the shutter is open
-PERSON_WIDTH = 0.2  # of the picture; two of them cover 40 % of it
+PERSON_WIDTH = 0.2  # of the image; two of them cover 40 % of it
 EXPOSURES = (1.0, 0.7)  # in turn, ten images each
 VARIANTS: tuple[tuple[str, dict[str, float]], ...] = (
     ("as it is", {}),
@@ -165,7 +165,7 @@ def _behind_people(shots: list[Shot]) -> list[Shot]:
 
 
 def _boxed(image: Image, number: int) -> Image:
-    """Two dark boxes that cross the picture in opposite directions, one in 4 s and one in 6 s at 10 Hz."""
+    """Two dark boxes that cross the image in opposite directions, one in 4 s and one in 6 s at 10 Hz."""
     boxed, width = image.copy(), image.shape[1]
     for share in (number / 40 % 1.0, 1.0 - number / 60 % 1.0):
         left = round(share * (1.0 - PERSON_WIDTH) * width)

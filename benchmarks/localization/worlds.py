@@ -20,12 +20,12 @@ from campose_core.simulation.simulate import drawing
 from campose_core.simulation.surfaces import SHADE, lying, standing
 from campose_core.simulation.world import CEILING, Rectangle, Surface, World
 
-PAINT_M = 0.012  # fresh paint lies this far before the wall, and covers the pictures on it
+PAINT_M = 0.012  # fresh paint lies this far before the wall, and covers the images on it
 DOOR_M = 2.05
 
 
 def drawn(path: Path, world: World, camera: Camera, poses: list[Pose]) -> list[Image]:
-    """The pictures from these poses, from the file when it is there."""
+    """The images from these poses, from the file when it is there."""
     if not path.is_file():
         say(f"stress: drawing {path.name}, {len(poses)} frames")
         with drawing(world, camera, workers=2) as draw:

@@ -2,7 +2,7 @@
 
     python -m benchmarks.mapping --data ../shared/data/redkitchen --out /tmp/mapping [--part hard|kitchen|growth]
 
-hard: a hurried walk, six small pictures a second, smeared in the turns; and a faster one as a bag with odometry.
+hard: a hurried walk, six small images a second, smeared in the turns; and a faster one as a bag with odometry.
 kitchen: recall of the query in the map of a real kitchen. growth: the first 300, 600, 1200 and 2000 frames of a drive.
 Half an hour on two cores.
 """

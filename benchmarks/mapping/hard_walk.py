@@ -1,4 +1,4 @@
-"""Walks that are hard to map: short, six small pictures a second, smeared where the camera turns.
+"""Walks that are hard to map: short, six small images a second, smeared where the camera turns.
 
 Somebody hurries once through the rooms of the rendered floor, phone in hand.
 """
@@ -23,7 +23,7 @@ from campose_core.simulation.drive import BASE_FROM_CAM, WEST_TO_EAST, Limits, d
 from campose_core.trajectory import Trajectory, write_tum
 
 RATE_HZ = 6.0
-FINE = 10  # poses for each picture, to know how it moves while it is taken
+FINE = 10  # poses for each image, to know how it moves while it is taken
 CAMERA = Camera("PINHOLE", 540, 360, (450.0, 450.0, 269.5, 179.5))
 HAND_HEIGHT_M = 0.75  # above the robot's camera
 SWAY_DEG = (3.0, 2.5, 2.0)  # pitch, yaw, roll of a walking hand

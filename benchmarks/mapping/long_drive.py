@@ -17,7 +17,7 @@ FRAMES = 2000
 
 
 def long_drive(out: Path) -> Path:
-    """The folder of all pictures, drawn where they are missing."""
+    """The folder of all images, drawn where they are missing."""
     folder = out / "long"
     if not folder.is_dir():
         world, camera = build_world("demo", 0), PRESETS["demo"].camera
@@ -32,7 +32,7 @@ def long_drive(out: Path) -> Path:
 
 
 def first_frames(folder: Path, count: int, out: Path) -> Path:
-    """A folder with links to the first `count` pictures."""
+    """A folder with links to the first `count` images."""
     part = out / f"first{count}"
     if not part.is_dir():
         part.mkdir()

@@ -30,7 +30,7 @@ class Mapped:
 
 
 def plain_map(frames: Path, out: Path) -> Mapped:
-    """A folder of pictures mapped by a process of its own, whose peak memory is known."""
+    """A folder of images mapped by a process of its own, whose peak memory is known."""
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     own = [sys.executable, "-m", "benchmarks.mapping.plain", str(frames), str(out)]

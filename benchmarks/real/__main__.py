@@ -52,7 +52,7 @@ from typing import Any
 from benchmarks.real.answers import Answers
 from benchmarks.real.campose_way import METHOD, campose_answers
 from benchmarks.real.joint_truth import joint_truth
-from benchmarks.real.pictures import Pictures, pictures_of
+from benchmarks.real.pictures import Images, pictures_of
 from benchmarks.real.plain import PlainMap
 from benchmarks.real.scoring import Known, needs_joint, score, what_is_known
 from benchmarks.real.sets import RealSet, find_sets
@@ -117,7 +117,7 @@ def _methods(strong: bool) -> tuple[str, ...]:
     return (METHOD, PlainMap.method, StrongMap.method) if strong else (METHOD, PlainMap.method)
 
 
-def _known(one: RealSet, pictures: Mapping[str, Pictures], out: Path) -> Known:
+def _known(one: RealSet, pictures: Mapping[str, Images], out: Path) -> Known:
     known = what_is_known(one, pictures)
     return replace(known, joint=joint_truth(one, pictures, out / "joint")) if needs_joint(known) else known
 

@@ -2,7 +2,7 @@
 
 Other features than campose uses, so that what is hard for campose's own does not decide what counts as true; good for
 this benchmark only. A mapper may put what nothing joins into one model, at any distance and scale: of the models of
-both mappers the largest part counts whose pictures hold together. A frame that is not in it, or with few points only,
+both mappers the largest part counts whose images hold together. A frame that is not in it, or with few points only,
 is unknown.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks.real.answers import Poses
 from benchmarks.real.learned_map import LearnedFeatures, learned_model, matches_of
-from benchmarks.real.pictures import Pictures
+from benchmarks.real.pictures import Images
 from benchmarks.real.sets import RealSet
 from campose_core.cli.console import say
 from campose_core.errors import CamposeError
@@ -25,7 +25,7 @@ from campose_core.sfm.components import pieces_of
 MIN_POINTS = 30  # of a frame that counts as known
 
 
-def joint_truth(real_set: RealSet, pictures: Mapping[str, Pictures], out: Path) -> Poses:
+def joint_truth(real_set: RealSet, pictures: Mapping[str, Images], out: Path) -> Poses:
     """joint_from_cam by frame, in a frame and at a scale of its own; empty where nothing came out."""
     parts = [pictures[recording.name] for recording in (*real_set.mapping, *real_set.queries)]
     what = f"{real_set.name}, joint truth"

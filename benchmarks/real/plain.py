@@ -21,7 +21,7 @@ from benchmarks.real.landmark_search import LandmarkTable, Row
 from benchmarks.real.mappers import BestModel, best_model
 from benchmarks.real.pairs import all_pairs, most_alike, near_in_time, write_pairs
 from benchmarks.real.picture_features import PictureFeatures, read_sift
-from benchmarks.real.pictures import Pictures, groups_by_size
+from benchmarks.real.pictures import Images, groups_by_size
 from benchmarks.real.way import Way
 from campose_core.cli.console import say
 
@@ -42,7 +42,7 @@ class PlainMap(Way):
         best = best_model(self.out, self.inputs, database, pictures, frames, self.what)
         return BestModel(best.model, best.models, features["seconds"] + matched["seconds"] + best.seconds, best.error)
 
-    def locate(self, other: PlainMap, pictures: Sequence[Pictures]) -> dict[str, Row]:
+    def locate(self, other: PlainMap, pictures: Sequence[Images]) -> dict[str, Row]:
         found = other.query_features()
         rows: dict[str, Row] = {}
         for part in pictures:
@@ -51,7 +51,7 @@ class PlainMap(Way):
         return rows
 
     def query_features(self) -> dict[str, PictureFeatures]:
-        """Of all query recordings of the set, by name of the picture."""
+        """Of all query recordings of the set, by name of the image."""
         pictures = [self.pictures[recording.name] for recording in (*self.set.queries, *self.set.wrong)]
         inputs = {"version": self.version, "queries": [part.digest for part in pictures]}
 
@@ -89,6 +89,6 @@ class PlainMap(Way):
         return {"seconds": time.monotonic() - started, "pairs": len(pairs)}
 
 
-def _extract(folder: Path, pictures: Sequence[Pictures]) -> None:
+def _extract(folder: Path, pictures: Sequence[Images]) -> None:
     root, groups = str(pictures[0].folder.parent), groups_by_size(pictures)
     run_stage("features", folder / "features.log", database=str(folder / "database.db"), folder=root, groups=groups)

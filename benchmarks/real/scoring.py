@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.real.alignment import extent, position_errors, truth_from_map
 from benchmarks.real.answers import Answers, Poses
-from benchmarks.real.pictures import Pictures
+from benchmarks.real.pictures import Images
 from benchmarks.real.sets import RealSet, read_correspondences
 from benchmarks.real.truth import Judged, Nowhere, PoseTruth, Resemblance, Truth, Verdict, poses_of_frames
 from campose_core.geometry import Pose, Similarity
@@ -47,7 +47,7 @@ class Known:
         return bool(self.mapping_poses(self.metric))
 
 
-def what_is_known(real_set: RealSet, pictures: Mapping[str, Pictures]) -> Known:
+def what_is_known(real_set: RealSet, pictures: Mapping[str, Images]) -> Known:
     """From the files of the set; `joint` is for the caller to add where `needs_joint` says so."""
     metric: Poses = {}
     for recording in (*real_set.mapping, *real_set.queries):

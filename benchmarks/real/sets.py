@@ -1,6 +1,6 @@
 """A set: a folder with recordings to map from and recordings to answer, and what is known of them.
 
-    mapping*        to map from: folders of pictures, videos or bags, all of one place
+    mapping*        to map from: folders of images, videos or bags, all of one place
     query*          to answer, one frame at a time
     query_wrong*    of somewhere else: there only LOST is right
     camera.json     a first guess of the camera, for all of them
@@ -8,10 +8,10 @@
     correspondences.csv     query_index, mapping_index: frames that show the same place, counted from 0
 
 What else lies there is nobody's business. Several files of one stem are one recording in several forms: the folder of
-pictures is taken before the video, and that before the bag. A TUM file belongs to the recording of exactly its stem,
+images is taken before the video, and that before the bag. A TUM file belongs to the recording of exactly its stem,
 and mapping.tum or query.tum to the only mapping or query recording where that has another name.
 
-A frame is called `RECORDING/STAMP_NS` by everything here; the stamp of picture i of a folder is i * 0.1 s.
+A frame is called `RECORDING/STAMP_NS` by everything here; the stamp of image i of a folder is i * 0.1 s.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ def _recordings(folder: Path, prefix: str) -> list[Recorded]:
 
 
 def _form(path: Path) -> int | None:
-    """0 a folder of pictures, 1 a video, 2 a bag, None no recording."""
+    """0 a folder of images, 1 a video, 2 a bag, None no recording."""
     if path.is_dir():
         return 2 if is_bag(path) else 0 if image_files(path) else None
     if path.suffix.lower() in VIDEO_SUFFIXES:

@@ -19,7 +19,7 @@ from benchmarks.real.learned_features import feature_file, matched, read_matches
 from benchmarks.real.learned_map import LearnedFeatures, learned_model
 from benchmarks.real.mappers import BestModel
 from benchmarks.real.pairs import GlobalDescriptors
-from benchmarks.real.pictures import Pictures
+from benchmarks.real.pictures import Images
 from benchmarks.real.way import Way
 from campose_core.geometry import Array
 from campose_core.landmark_map.colmap import load_pycolmap
@@ -38,7 +38,7 @@ class StrongMap(Way):
     def make_map(self) -> BestModel:
         return learned_model(self.features, self.mapping, self.out, self.what)
 
-    def locate(self, other: StrongMap, pictures: Sequence[Pictures]) -> dict[str, Row]:
+    def locate(self, other: StrongMap, pictures: Sequence[Images]) -> dict[str, Row]:
         for part in pictures:
             other.features.extract(part)
         names = [name for part in pictures for name in part.files]
@@ -60,10 +60,10 @@ class StrongMap(Way):
         return rows
 
     def _matches(self, other: StrongMap, pairs: Sequence[tuple[str, str]]) -> list[NDArray[np.int64]]:
-        """Of pairs of a picture of `other` and one of this set."""
+        """Of pairs of an image of `other` and one of this set."""
         with TemporaryDirectory() as temporary:
             folder = Path(temporary)
-            # Recordings of two sets have the same names, so the pictures of the map get one in front of theirs.
+            # Recordings of two sets have the same names, so the images of the map get one in front of theirs.
             for name in {first for first, _ in pairs}:
                 feature_file(folder, name).symlink_to(other.features.file(name).resolve())
             for name in {second for _, second in pairs}:
@@ -73,7 +73,7 @@ class StrongMap(Way):
 
     @cached_property
     def _landmarks(self) -> dict[str, tuple[NDArray[np.int64], Array]]:
-        """By name of a mapped picture: the row of the landmark that each feature shows, or -1; and their xyz (N, 3)."""
+        """By name of a mapped image: the row of the landmark that each feature shows, or -1; and their xyz (N, 3)."""
         model = load_pycolmap().Reconstruction(self.model)
         shown = {}
         for image_id in model.reg_image_ids():

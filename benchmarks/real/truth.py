@@ -145,7 +145,7 @@ class Nowhere:
 def poses_of_frames(recording: Recorded, stamps_ns: Sequence[int], trajectory: Trajectory) -> dict[str, Pose]:
     """The truth of a recording's frames, by name.
 
-    A folder's frames are paired by their number: stamp 1.2 is that of picture 12. Other recordings' stamps lie between
+    A folder's frames are paired by their number: stamp 1.2 is that of image 12. Other recordings' stamps lie between
     those of the trajectory.
     """
     if not recording.is_folder:

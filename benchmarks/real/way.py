@@ -13,7 +13,7 @@ from benchmarks.real.answers import Answers, answered_from_json
 from benchmarks.real.kept import kept
 from benchmarks.real.landmark_search import Row, model_cameras, model_poses_by_frame
 from benchmarks.real.mappers import BestModel
-from benchmarks.real.pictures import Pictures
+from benchmarks.real.pictures import Images
 from benchmarks.real.sets import RealSet, Recorded
 from campose_core.camera import Camera
 from campose_core.cli.console import say
@@ -21,12 +21,12 @@ from campose_core.errors import CamposeError, MappingError
 
 
 class Way(ABC):
-    """One method in one set. pictures: of all recordings of the set. out: where results are kept."""
+    """One method in one set. images: of all recordings of the set. out: where results are kept."""
 
     method: ClassVar[str]
     version: ClassVar[int]
 
-    def __init__(self, real_set: RealSet, pictures: Mapping[str, Pictures], out: Path) -> None:
+    def __init__(self, real_set: RealSet, pictures: Mapping[str, Images], out: Path) -> None:
         self.set, self.pictures, self.out = real_set, pictures, out
         self.mapping = [pictures[recording.name] for recording in real_set.mapping]
         self.inputs: dict[str, Any] = {"version": self.version, "mapping": [part.digest for part in self.mapping]}
@@ -41,8 +41,8 @@ class Way(ABC):
         """
 
     @abstractmethod
-    def locate(self, other: Any, pictures: Sequence[Pictures]) -> dict[str, Row]:
-        """Where pictures of `other`, the same way in another set or this one, were taken in this map, by frame."""
+    def locate(self, other: Any, pictures: Sequence[Images]) -> dict[str, Row]:
+        """Where images of `other`, the same way in another set or this one, were taken in this map, by frame."""
 
     @cached_property
     def best(self) -> BestModel:
@@ -100,8 +100,8 @@ class Way(ABC):
 
         return kept(self.out / f"answers_{other.set.name}", inputs, compute)
 
-    def camera_of(self, pictures: Pictures) -> Camera:
-        """Of query pictures: as the map of their own set has refined it, else as it is known, else COLMAP's guess."""
+    def camera_of(self, pictures: Images) -> Camera:
+        """Of query images: as the map of their own set has refined it, else as it is known, else COLMAP's guess."""
         width, height = pictures.size
         guess = (1.2 * max(width, height), (width - 1) / 2, (height - 1) / 2, 0.0)
         refined = model_cameras(self.best.model) if self.best.model else {}

@@ -33,7 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.ros", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--out", type=Path, required=True, help="folder for scenes, pictures and logs")
+    parser.add_argument("--out", type=Path, required=True, help="folder for scenes, images and logs")
     parser.add_argument("--part", action="append", choices=list(PARTS), help="only this one; may be repeated")
     parser.add_argument("--minutes", type=float, default=10.0, help="of the part memory (default: %(default)s)")
     options = parser.parse_args()

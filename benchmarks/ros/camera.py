@@ -1,6 +1,6 @@
-"""The camera's process: pictures of the walk at a rate, each stamped with the time it is published.
+"""The camera's process: images of the walk at a rate, each stamped with the time it is published.
 
-python -m benchmarks.ros.camera PICTURES.npy RATE_HZ SECONDS raw|compressed
+python -m benchmarks.ros.camera IMAGES.npy RATE_HZ SECONDS raw|compressed
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the measurements are made with: a painted wall, a scene that localizes before it, pictures of a walk along it,
+"""What the measurements are made with: a painted wall, a scene that localizes before it, images of a walk along it,
 and a scene of a thousand keyframes made by repetition."""
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def prepare(out: Path) -> Material:
     if not (material.scene / "scene.yaml").is_file():
         wall.build_scene(material.scene)
     if not material.pictures.is_file():
-        say(f"drawing {len(WALK_X)} pictures")
+        say(f"drawing {len(WALK_X)} images")
         np.save(material.pictures, np.stack([wall.picture(wall.standing_at(float(x)), VGA) for x in WALK_X]))
     if not (material.large_scene / "scene.yaml").is_file():
         say(f"making a scene of {KEYFRAMES} keyframes")

@@ -1,4 +1,4 @@
-"""GPS positions that phones and cameras write into their pictures (EXIF 2.3, section 4.6.6)."""
+"""GPS positions that phones and cameras write into their images (EXIF 2.3, section 4.6.6)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LATITUDE_REF, LATITUDE, LONGITUDE_REF, LONGITUDE, ALTITUDE_REF, ALTITUDE, ERROR_
 
 
 def read_exif_gps(folder: Path) -> GpsFixes:
-    """The fixes of a folder's pictures, at the stamps that `ImageFolder` gives them; those without one are left out."""
+    """The fixes of a folder's images, at the stamps that `ImageFolder` gives them; those without one are left out."""
     rows, stamps = [], []
     for number, file in enumerate(image_files(folder)):
         fix = _fix(file)
@@ -30,8 +30,8 @@ def read_exif_gps(folder: Path) -> GpsFixes:
 def _fix(file: Path) -> tuple[float, float, float, float] | None:
     """Latitude and longitude in degrees, altitude and horizontal error in metres; NaN for what is not said."""
     try:
-        with PillowImage.open(file) as picture:
-            tags = picture.getexif().get_ifd(GPS_IFD)
+        with PillowImage.open(file) as image:
+            tags = image.getexif().get_ifd(GPS_IFD)
         latitude = _degrees(tags[LATITUDE], str(tags.get(LATITUDE_REF, "N")))
         longitude = _degrees(tags[LONGITUDE], str(tags.get(LONGITUDE_REF, "E")))
         altitude = float(tags[ALTITUDE]) if ALTITUDE in tags else np.nan

@@ -1,4 +1,4 @@
-"""Poses that something else than this camera's pictures knows: a tracker, another localizer, a simulation.
+"""Poses that something else than this camera's images knows: a tracker, another localizer, a simulation.
 
 From a TUM file, a table with named columns, or a topic of a bag.
 """

@@ -1,4 +1,4 @@
-"""Recordings into a scene: pictures under frames/, rows in frames.csv, a camera for each source."""
+"""Recordings into a scene: images under frames/, rows in frames.csv, a camera for each source."""
 
 import hashlib
 import json
@@ -37,21 +37,21 @@ def extract(
     """Bring recordings into the scene, each as one source named after its file; saves the scene after each.
 
     A source that is there already, from the same file with the same options, is left as it is; with other options, or
-    a changed file, its old frames make way for the new ones. A picture whose recording holds it as a JPEG file keeps
+    a changed file, its old frames make way for the new ones. An image whose recording holds it as a JPEG file keeps
     that file; others are written as JPEG of quality 95.
 
     topic: the image topic, where a bag has several. Several topics are the cameras of one rig: each is a source named
         after the bag and the topic, see `campose_core.capture.synchronized_cameras`. fps: at most this rate, None for
         all frames.
-    camera: the intrinsics of the picture as displayed, for all `sources`; None takes those of the recording, and where
+    camera: the intrinsics of the image as displayed, for all `sources`; None takes those of the recording, and where
         it has none a 60 degree field of view as a start, marked `calibrated: false` in `scene.sources`.
 
     Returns the scene as saved.
 
     Raises:
-        CaptureError: a recording that cannot be read, has no frames, or whose pictures change their size; a camera of a
+        CaptureError: a recording that cannot be read, has no frames, or whose images change their size; a camera of a
             rig without intrinsics.
-        GeometryError: a camera of another shape than the pictures.
+        GeometryError: a camera of another shape than the images.
         UsageError: fps is not positive, or the same source or topic twice.
     """
     if fps is not None:
@@ -195,19 +195,17 @@ def _rigs_without(scene: Scene, name: str) -> dict[str, Rig]:
 
 
 def _fitted_camera(recording: Recording, given: Camera | None, width: int, height: int) -> Camera:
-    """The camera of pictures of this size: given, known, or guessed; scaled where only the resolution differs."""
+    """The camera of images of this size: given, known, or guessed; scaled where only the resolution differs."""
     known = given or recording.camera
     if known is None:
         return Camera.from_field_of_view(width, height, GUESSED_FIELD_OF_VIEW_DEG)
     if (known.width, known.height) == (width, height):
         return known
     where = "the camera given" if given else "the camera of the recording"
-    shapes = (
-        f"{where} is for {known.width}x{known.height} pixels, the pictures of {recording.name} are {width}x{height}"
-    )
+    shapes = f"{where} is for {known.width}x{known.height} pixels, the images of {recording.name} are {width}x{height}"
     if abs(known.width * height - known.height * width) > max(width, height, known.width, known.height):
         turned = " as displayed, turned upright" if (known.width < known.height) != (width < height) else ""
-        raise GeometryError(f"{shapes}: give the camera of the picture{turned}")
+        raise GeometryError(f"{shapes}: give the camera of the image{turned}")
     log.info(f"{shapes}: scaled")
     return known.resized(width, height)
 

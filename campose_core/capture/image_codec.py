@@ -57,7 +57,7 @@ BAYER = {
 
 
 def decode_image(message: Any) -> Image:
-    """The picture (H, W, 3) uint8 RGB of a sensor_msgs/Image (ROS 1, ROS 2, rosbags).
+    """The image (H, W, 3) uint8 RGB of a sensor_msgs/Image (ROS 1, ROS 2, rosbags).
 
     16 bit values keep their upper 8 bits. Of rgb8 without padding the pixels are the message's own, not a copy.
 
@@ -85,7 +85,7 @@ def decode_image(message: Any) -> Image:
 
 
 def decode_compressed(message: Any) -> Image:
-    """The picture (H, W, 3) uint8 RGB of a sensor_msgs/CompressedImage holding a JPEG or PNG.
+    """The image (H, W, 3) uint8 RGB of a sensor_msgs/CompressedImage holding a JPEG or PNG.
 
     The kind is told by the first bytes: drivers fill `format` in many ways. EXIF rotation is not applied, as in
     image_transport.
@@ -93,24 +93,24 @@ def decode_compressed(message: Any) -> Image:
     Raises:
         CaptureError: neither JPEG nor PNG, damaged, cut off, or larger than `MAX_PIXELS`.
     """
-    return decode_picture(_bytes(message.data).tobytes())
+    return decode_bytes(_bytes(message.data).tobytes())
 
 
-def decode_picture(data: bytes) -> Image:
+def decode_bytes(data: bytes) -> Image:
     """As `decode_compressed`, of the bytes of a JPEG or PNG file."""
     if not data.startswith((JPEG_MAGIC, PNG_MAGIC)):
         raise CaptureError(f"neither JPEG nor PNG: {len(data)} bytes that start with {data[:8].hex(' ') or 'nothing'}")
     try:
-        with PillowImage.open(io.BytesIO(data), formats=("JPEG", "PNG")) as picture:
-            _check_size(*picture.size)
-            fast = _jpeg_by_opencv(data) if picture.mode in ("RGB", "L") else None
-            return rgb_pixels(picture) if fast is None else fast
+        with PillowImage.open(io.BytesIO(data), formats=("JPEG", "PNG")) as image:
+            _check_size(*image.size)
+            fast = _jpeg_by_opencv(data) if image.mode in ("RGB", "L") else None
+            return rgb_pixels(image) if fast is None else fast
     except PILLOW_ERRORS as error:
         raise CaptureError(f"damaged {'JPEG' if data.startswith(JPEG_MAGIC) else 'PNG'}: {error}") from error
 
 
 def _jpeg_by_opencv(data: bytes) -> Image | None:
-    """The picture of a whole JPEG, without EXIF rotation; None where Pillow has to say what it is."""
+    """The image of a whole JPEG, without EXIF rotation; None where Pillow has to say what it is."""
     if not data.rstrip(b"\0").endswith(JPEG_END):
         return None  # OpenCV would fill up what is cut off
     try:
@@ -139,27 +139,27 @@ def _by_cv_bridge(message: Any) -> Image:
 
 
 def encode_jpeg(image: Image, quality: int) -> bytes:
-    """The picture (H, W, 3) uint8 RGB as a JPEG file."""
+    """The image (H, W, 3) uint8 RGB as a JPEG file."""
     file = io.BytesIO()
     PillowImage.fromarray(image).save(file, "JPEG", quality=quality)
     return file.getvalue()
 
 
-def rgb_pixels(picture: PillowImage.Image) -> Image:
+def rgb_pixels(image: PillowImage.Image) -> Image:
     """The pixels (H, W, 3) uint8 RGB of a Pillow image of any mode; transparency is ignored."""
-    if picture.mode.startswith("I"):  # 16 bit grey, which Pillow's convert would clip
-        grey = np.clip(np.asarray(picture) >> 8, 0, 255).astype(np.uint8)
+    if image.mode.startswith("I"):  # 16 bit grey, which Pillow's convert would clip
+        grey = np.clip(np.asarray(image) >> 8, 0, 255).astype(np.uint8)
         return np.repeat(grey[..., None], 3, axis=2)
-    return np.array(picture if picture.mode == "RGB" else picture.convert("RGB"))
+    return np.array(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def is_plain_jpeg(data: bytes) -> bool:
-    """Whether any reader shows a JPEG file as `decode_picture` does: RGB, and no EXIF rotation."""
+    """Whether any reader shows a JPEG file as `decode_bytes` does: RGB, and no EXIF rotation."""
     if not data.startswith(JPEG_MAGIC):
         return False
     try:
-        with PillowImage.open(io.BytesIO(data), formats=("JPEG",)) as picture:
-            return picture.mode == "RGB" and picture.getexif().get(EXIF_ORIENTATION, 1) == 1
+        with PillowImage.open(io.BytesIO(data), formats=("JPEG",)) as image:
+            return image.mode == "RGB" and image.getexif().get(EXIF_ORIENTATION, 1) == 1
     except PILLOW_ERRORS:
         return False
 

@@ -1,4 +1,4 @@
-"""Pixels out of the messages of one image topic: pictures by themselves, or packets of a video.
+"""Pixels out of the messages of one image topic: images by themselves, or packets of a video.
 
 Messages are read by attribute only, so the same code serves bags and live ROS.
 """
@@ -28,7 +28,7 @@ TRANSPORTS = ("compressed", "ffmpeg", "foxglove")  # image_transport's: the topi
 OTHER_CODEC = "video of the codec {!r} is not read, known are h264 and h265"
 
 
-class Picture(NamedTuple):
+class StampedImage(NamedTuple):
     """An image, its header stamp and frame; `pixels()` (H, W, 3) uint8 RGB decodes it, and raises CaptureError."""
 
     stamp_ns: int
@@ -58,7 +58,7 @@ def image_frame(message: Any) -> str:
 
 
 def video_name(message: Any) -> str | None:
-    """What a message calls the video that it is a packet of; None for a picture by itself."""
+    """What a message calls the video that it is a packet of; None for an image by itself."""
     if hasattr(message, "timestamp"):  # foxglove_msgs/CompressedVideo
         return str(message.format)
     if hasattr(message, "pts"):  # ffmpeg_image_transport_msgs/FFMPEGPacket
@@ -79,11 +79,11 @@ class ImageDecoder:
     def __init__(self) -> None:
         self._video: PacketDecoder | None = None
 
-    def feed(self, message: Any) -> list[Picture]:
-        """The pictures that a message completes: itself, or those of a video up to it.
+    def feed(self, message: Any) -> list[StampedImage]:
+        """The images that a message completes: itself, or those of a video up to it.
 
         Raises:
-            CaptureError: a damaged packet, one before the first key picture, or video of another codec.
+            CaptureError: a damaged packet, one before the first key image, or video of another codec.
             MissingDependency: it is video, and PyAV is not installed.
         """
         name = video_name(message)
@@ -94,12 +94,12 @@ class ImageDecoder:
             raise CaptureError(OTHER_CODEC.format(name))
         if self._video is None or self._video.codec != codec:
             self._video = PacketDecoder(codec)
-        pictures, camera_frame = self._video.feed(image_stamp_ns(message), bytes(message.data)), image_frame(message)
-        return [Picture(picture.stamp_ns, camera_frame, picture.pixels) for picture in pictures]
+        images, camera_frame = self._video.feed(image_stamp_ns(message), bytes(message.data)), image_frame(message)
+        return [StampedImage(image.stamp_ns, camera_frame, image.pixels) for image in images]
 
 
-def _single(message: Any) -> Picture:
+def _single(message: Any) -> StampedImage:
     stamp_ns, camera_frame = image_stamp_ns(message), image_frame(message)
     if hasattr(message, "encoding"):
-        return Picture(stamp_ns, camera_frame, lambda: decode_image(message))
-    return Picture(stamp_ns, camera_frame, lambda: decode_compressed(message), bytes(message.data))
+        return StampedImage(stamp_ns, camera_frame, lambda: decode_image(message))
+    return StampedImage(stamp_ns, camera_frame, lambda: decode_compressed(message), bytes(message.data))

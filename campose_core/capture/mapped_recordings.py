@@ -1,4 +1,4 @@
-"""The recordings that a scene was mapped from, opened again for what they hold beside the pictures."""
+"""The recordings that a scene was mapped from, opened again for what they hold beside the images."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class MappedRecording:
 
     @cached_property
     def camera_frame(self) -> str:
-        """As the pictures of the bag name it; empty where they do not."""
+        """As the images of the bag name it; empty where they do not."""
         return _camera_frame(self.path, self.image_topic).lstrip("/")
 
     def pairs(self, frame_from_cam: Trajectory, what: str) -> tuple[list[Pose], list[Pose]]:

@@ -41,7 +41,7 @@ RECORDING_SOURCES: Seam[type[RecordingSource]] = Seam(
 
 
 def open_recording(path: Path | str, topic: str | None = None, name: str | None = None) -> Recording:
-    """The recording at `path`: a video, a folder of pictures, or the image topic `topic` of a bag.
+    """The recording at `path`: a video, a folder of images, or the image topic `topic` of a bag.
 
     name: what the source is called in a scene; the file's name without its ending when None.
 
@@ -56,10 +56,10 @@ def open_recording(path: Path | str, topic: str | None = None, name: str | None 
     if not path.exists():
         raise CaptureError(f"{path}: no such file or folder; a recording is {understood}")
     if path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
-        raise CaptureError(f"{path}: a single picture; give the folder that holds it")
+        raise CaptureError(f"{path}: a single image; give the folder that holds it")
     kind = next((kind for kind in reversed(kinds) if kind.recognizes(path)), None)
     if topic is not None and not (kind and kind.has_topics):
         raise UsageError(f"{path} is not a bag: leave out --topic {topic}")
     if kind is None:
-        raise CaptureError(f"{path}: holds neither pictures nor a bag; a recording is {understood}")
+        raise CaptureError(f"{path}: holds neither images nor a bag; a recording is {understood}")
     return kind(path, name=name) if topic is None else kind(path, name=name, topic=topic)  # type: ignore[call-arg]

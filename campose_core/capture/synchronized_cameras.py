@@ -1,7 +1,7 @@
-"""Several image topics of one bag as the cameras of a rig: pictures of one moment, and where each camera sits.
+"""Several image topics of one bag as the cameras of a rig: images of one moment, and where each camera sits.
 
 The cameras' places come from the bag's static transforms, in base_link where they lead to it, else in the first
-camera's own frame. Cameras need not fire at once: pictures within TOLERANCE_NS are taken to be of one moment, which at
+camera's own frame. Cameras need not fire at once: images within TOLERANCE_NS are taken to be of one moment, which at
 a brisk turn of 45 degrees a second is less than a degree.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from campose_core.capture.bag.file import Bag, open_bag
 from campose_core.capture.bag.tf import read_tf
 from campose_core.capture.frame import Frame
-from campose_core.capture.image_messages import Picture, base_topic
+from campose_core.capture.image_messages import StampedImage, base_topic
 from campose_core.capture.sources.bag import BagRecording
 from campose_core.capture.thinning import thinned
 from campose_core.errors import CaptureError
@@ -31,9 +31,9 @@ BASE_FRAME = "base_link"
 
 @dataclass(frozen=True, eq=False)
 class RigRecording:
-    """`cameras` in the order of their topics, each a recording; `rig` is None where no two pictures are of one moment.
+    """`cameras` in the order of their topics, each a recording; `rig` is None where no two images are of one moment.
 
-    moments, and how many of them hold a picture of every camera, are counted before thinning.
+    moments, and how many of them hold an image of every camera, are counted before thinning.
     """
 
     cameras: list[RigCamera]
@@ -54,8 +54,8 @@ class RigCamera(BagRecording):
         """The stamps of all usable messages; knows the camera's frame afterwards."""
         stamps = []
         with open_bag(self.path) as bag:
-            for stamp_ns, (_, picture) in super()._pictures(bag):
-                self.camera_frame = self.camera_frame or picture.camera_frame.lstrip("/")
+            for stamp_ns, (_, image) in super()._images(bag):
+                self.camera_frame = self.camera_frame or image.camera_frame.lstrip("/")
                 stamps.append(stamp_ns)
         self.dropped.clear()
         return stamps
@@ -68,15 +68,15 @@ class RigCamera(BagRecording):
         """The frames chosen; they have been thinned already."""
         return super().frames()
 
-    def _pictures(self, bag: Bag) -> Iterator[tuple[int, tuple[int, Picture]]]:
-        return (entry for entry in super()._pictures(bag) if self._chosen is None or entry[0] in self._chosen)
+    def _images(self, bag: Bag) -> Iterator[tuple[int, tuple[int, StampedImage]]]:
+        return (entry for entry in super()._images(bag) if self._chosen is None or entry[0] in self._chosen)
 
 
 def open_rig(path: Path, topics: Sequence[str], names: Sequence[str], fps: float | None = None) -> RigRecording:
     """The image topics of a bag, one source each, thinned to `fps` moments a second.
 
     Raises:
-        CaptureError: no such image topic (those there are get listed), a camera without a single picture, or two that
+        CaptureError: no such image topic (those there are get listed), a camera without a single image, or two that
             never record at the same time.
     """
     cameras = [RigCamera(path, topic, name) for topic, name in zip(topics, names, strict=True)]
@@ -90,9 +90,9 @@ def open_rig(path: Path, topics: Sequence[str], names: Sequence[str], fps: float
     _say_partners(path, cameras, joined, stamps)
     for camera in cameras:
         taken = thinned(((moment.stamp_ns, moment) for moment in joined), fps)
-        camera.choose(frozenset(m.pictures[camera.name] for _, m in taken if camera.name in m.pictures))
-    complete = sum(len(moment.pictures) == len(cameras) for moment in joined)
-    together = [moment for moment in joined if len(moment.pictures) > 1]
+        camera.choose(frozenset(m.images[camera.name] for _, m in taken if camera.name in m.images))
+    complete = sum(len(moment.images) == len(cameras) for moment in joined)
+    together = [moment for moment in joined if len(moment.images) > 1]
     return RigRecording(cameras, read_rig(path, cameras) if together else None, len(joined), complete)
 
 
@@ -145,11 +145,11 @@ def _say_partners(
     path: Path, cameras: Sequence[RigCamera], joined: Sequence[Moment[int]], stamps: dict[str, list[int]]
 ) -> None:
     for camera in cameras:
-        partnered = sum(camera.name in moment.pictures and len(moment.pictures) > 1 for moment in joined)
+        partnered = sum(camera.name in moment.images and len(moment.images) > 1 for moment in joined)
         total = len(stamps[camera.name])
-        log.info(f"{camera.name}: {partnered} of {total} pictures have a partner within {TOLERANCE_NS / 1e6:.0f} ms")
-    if not any(len(moment.pictures) > 1 for moment in joined):
+        log.info(f"{camera.name}: {partnered} of {total} images have a partner within {TOLERANCE_NS / 1e6:.0f} ms")
+    if not any(len(moment.images) > 1 for moment in joined):
         log.info(
-            f"{path}: no two pictures are within {TOLERANCE_NS / 1e6:.0f} ms, so the cameras are mapped as if nothing "
+            f"{path}: no two images are within {TOLERANCE_NS / 1e6:.0f} ms, so the cameras are mapped as if nothing "
             "held them together: trigger them together, or correct their clocks"
         )

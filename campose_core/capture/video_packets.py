@@ -1,4 +1,4 @@
-"""Pictures out of the packets of a video stream (H.264, H.265) that come one by one, as a topic carries them."""
+"""Images out of the packets of a video stream (H.264, H.265) that come one by one, as a topic carries them."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def codec_of(name: str) -> str | None:
     return "h264" if H264.search(name) else "hevc" if H265.search(name) else None
 
 
-class Picture(NamedTuple):
-    """A decoded picture whose colours are not yet computed: of several in a row mostly the last one counts."""
+class StampedImage(NamedTuple):
+    """A decoded image whose colours are not yet computed: of several in a row mostly the last one counts."""
 
     stamp_ns: int
     decoded: av.VideoFrame
@@ -37,9 +37,9 @@ class Picture(NamedTuple):
 
 
 class PacketDecoder:
-    """Decodes one stream from its next key picture on. Each picture is told by its predecessors: every packet counts.
+    """Decodes one stream from its next key image on. Each image is told by its predecessors: every packet counts.
 
-    waited_for: packets since the last picture that came before a key picture, and so could not be decoded.
+    waited_for: packets since the last image that came before a key image, and so could not be decoded.
 
     Raises:
         MissingDependency: PyAV is not installed.
@@ -51,11 +51,11 @@ class PacketDecoder:
         self._context: Any = None
         load_extra("av", "map")
 
-    def feed(self, stamp_ns: int, data: bytes) -> list[Picture]:
-        """The pictures that a packet completes, in the order in which they are shown, each with its packet's stamp.
+    def feed(self, stamp_ns: int, data: bytes) -> list[StampedImage]:
+        """The images that a packet completes, in the order in which they are shown, each with its packet's stamp.
 
         Raises:
-            CaptureError: it is no key picture and those before it are unknown, or it is damaged.
+            CaptureError: it is no key image and those before it are unknown, or it is damaged.
         """
         import av
 
@@ -63,29 +63,29 @@ class PacketDecoder:
             if not has_parameters(data, self.codec):
                 self.waited_for += 1
                 raise CaptureError(
-                    f"{self.codec}: waiting for a key picture with its parameters, {self.waited_for} packets so far; "
+                    f"{self.codec}: waiting for a key image with its parameters, {self.waited_for} packets so far; "
                     "a camera sends one now and then (the encoder's GOP size)"
                 )
             self._context = av.CodecContext.create(self.codec, "r")
-            self._context.thread_count = 1  # threads would hold pictures back
+            self._context.thread_count = 1  # threads would hold images back
         packet = av.Packet(data)
         packet.pts = stamp_ns
         try:
-            pictures = self._context.decode(packet)
+            images = self._context.decode(packet)
         except av.error.FFmpegError as error:
             self._context = None
             raise CaptureError(f"{self.codec}: damaged packet of {len(data)} bytes: {error.strerror}") from error
         self.waited_for = 0
-        return [Picture(picture.pts, picture) for picture in pictures if not picture.is_corrupt]
+        return [StampedImage(image.pts, image) for image in images if not image.is_corrupt]
 
-    def flush(self) -> list[Picture]:
-        """The pictures that a stream with pictures out of order still holds back; the stream is at its end."""
+    def flush(self) -> list[StampedImage]:
+        """The images that a stream with images out of order still holds back; the stream is at its end."""
         context, self._context = self._context, None
-        return [] if context is None else [Picture(picture.pts, picture) for picture in context.decode(None)]
+        return [] if context is None else [StampedImage(image.pts, image) for image in context.decode(None)]
 
 
 def has_parameters(data: bytes, codec: str) -> bool:
-    """Whether a packet brings the sequence's parameters, as a key picture does from which one can start."""
+    """Whether a packet brings the sequence's parameters, as a key image does from which one can start."""
     units = [data[match.end()] for match in START_CODE.finditer(data) if match.end() < len(data)]
     if codec == "h264":
         return any(unit & 0x1F == 7 for unit in units)

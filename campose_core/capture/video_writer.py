@@ -44,9 +44,9 @@ def write_video(path: Path, frames: Iterable[Frame]) -> int:
                 )
             if frame.stamp_ns <= last_ns:
                 raise CaptureError(f"{path}: the stamp of frame {frame.name} is not later than the one before")
-            picture = av.VideoFrame.from_ndarray(frame.image, format="rgb24")
-            picture.pts, picture.time_base = round(frame.stamp_ns * TIME_BASE.denominator / 10**9), TIME_BASE
-            container.mux(stream.encode(picture))
+            image = av.VideoFrame.from_ndarray(frame.image, format="rgb24")
+            image.pts, image.time_base = round(frame.stamp_ns * TIME_BASE.denominator / 10**9), TIME_BASE
+            container.mux(stream.encode(image))
             count, last_ns = count + 1, frame.stamp_ns
         if count == 0:
             raise CaptureError(f"{path}: there are no frames to write into a video")

@@ -17,7 +17,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def add_extract_arguments(parser: ArgumentParser) -> None:
     """The sources and how to read them; `campose build` has the same."""
-    parser.add_argument("sources", nargs="+", metavar="SOURCE", help="video file, folder of pictures, or bag")
+    parser.add_argument("sources", nargs="+", metavar="SOURCE", help="video file, folder of images, or bag")
     parser.add_argument("--scene", required=True, metavar="SCENE", help="scene folder; made when it does not exist")
     parser.add_argument(
         "--topic", action="append", help="image topic, for bags with several; again for each camera of a rig"
@@ -25,7 +25,7 @@ def add_extract_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--fps", type=FrameRate, default=10.0, help="keep at most this many frames a second")
     parser.add_argument(
         "--camera", metavar="FILE", type=str | None,
-        help="intrinsics of the picture as displayed, JSON or YAML: width, height, model, params (or fx, fy, cx, cy)",
+        help="intrinsics of the image as displayed, JSON or YAML: width, height, model, params (or fx, fy, cx, cy)",
     )  # fmt: skip
 
 

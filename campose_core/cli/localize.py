@@ -1,4 +1,4 @@
-"""`campose localize SCENE SOURCE --estimator NAME --out EST.tum`, and `campose localize SCENE PICTURE --show`"""
+"""`campose localize SCENE SOURCE --estimator NAME --out EST.tum`, and `campose localize SCENE IMAGE --show`"""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from campose_core.capture.frame import Recording
 from campose_core.capture.recording import open_recording
-from campose_core.capture.sources.image_folder import SUFFIXES, Picture
+from campose_core.capture.sources.image_folder import SUFFIXES, ImageFile
 from campose_core.cli.console import say
 from campose_core.cli.query import add_query_arguments, query_camera
 from campose_core.errors import UsageError
@@ -22,7 +22,7 @@ from campose_core.scene import Scene
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("scene", help="scene folder")
-    parser.add_argument("source", help="video file, picture, folder of pictures, or bag")
+    parser.add_argument("source", help="video file, image, folder of images, or bag")
     parser.add_argument(
         "--estimator",
         default="structure",
@@ -34,7 +34,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="TUM file to write; a summary goes beside it as .json. With --show: the drawing",
     )
     parser.add_argument(
-        "--show", action="store_true", help="of a picture: print where it was taken, and draw it on the floor plan"
+        "--show", action="store_true", help="of an image: print where it was taken, and draw it on the floor plan"
     )
     add_query_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
@@ -42,21 +42,21 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> None:
     source = Path(options.source)
-    is_picture = source.is_file() and source.suffix.lower() in SUFFIXES
+    is_image = source.is_file() and source.suffix.lower() in SUFFIXES
     if options.show:
-        if not is_picture:
-            raise UsageError(f"{source} is not a picture: --show draws where a single one was taken")
+        if not is_image:
+            raise UsageError(f"{source} is not an image: --show draws where a single one was taken")
         from campose_core.cli.show_place import show_place
 
-        show_place(options, Picture(source))
+        show_place(options, ImageFile(source))
         return
     if options.out is None:
-        raise UsageError("--out EST.tum is missing" + (", or --show" if is_picture else ""))
+        raise UsageError("--out EST.tum is missing" + (", or --show" if is_image else ""))
     if options.out.suffix == ".json":
         raise UsageError(f"--out {options.out}: the summary gets this name; call the trajectory EST.tum")
     scene = Scene.open(options.scene)
     camera = query_camera(options)
-    recording: Recording = Picture(source) if is_picture else open_recording(options.source, options.topic)
+    recording: Recording = ImageFile(source) if is_image else open_recording(options.source, options.topic)
     odometry = recorded_odometry(recording) if options.estimator.endswith(PGO) else None
     estimates = localize_recording(scene, recording, load_estimator(scene, options.estimator, odometry), camera)
     estimates = estimates.in_map_of(scene.scale)

@@ -22,7 +22,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--mapper", choices=MAPPERS, default=MapOptions.mapper, help="COLMAP's global or incremental mapper"
     )
     parser.add_argument(
-        "--features", choices=FEATURES.names(), default=MapOptions.features, help="what is matched between pictures"
+        "--features", choices=FEATURES.names(), default=MapOptions.features, help="what is matched between images"
     )
     parser.add_argument(
         "--max-keyframes",
@@ -34,7 +34,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--rig",
         choices=RIG_USES,
         default=MapOptions.rig,
-        help="cameras of one robot: fixed where /tf_static has them, where the pictures put them, or not to each other",
+        help="cameras of one robot: fixed where /tf_static has them, where the images put them, or not to each other",
     )
     add_pose_arguments(parser)
     add_mounting_argument(parser)

@@ -11,7 +11,7 @@ NotNegative = restricted_number_type("NotNegative", float, [(">=", 0), ("<", INF
 FiniteNumber = restricted_number_type("FiniteNumber", float, [(">", -INFINITY), ("<", INFINITY)])
 Fraction = restricted_number_type("Fraction", float, [(">=", 0), ("<", 1)])
 Port = restricted_number_type("Port", int, [(">=", 0), ("<=", 65535)])
-# No camera takes more pictures a second.
+# No camera takes more images a second.
 FrameRate = restricted_number_type("FrameRate", float, [(">", 0), ("<=", 1000)]) | Literal["all"]
 
 

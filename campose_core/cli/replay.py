@@ -33,7 +33,7 @@ IN_CAMERA = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0]
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("recording", help="bag, video file, or folder of pictures")
+    parser.add_argument("recording", help="bag, video file, or folder of images")
     parser.add_argument("--scene", required=True, help="scene folder")
     parser.add_argument(
         "--out", required=True, type=Path, help="folder for pose.tum, pose_raw.tum, their summaries, and bag/"

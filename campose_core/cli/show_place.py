@@ -1,4 +1,4 @@
-"""Where one picture was taken, in words and as a drawing."""
+"""Where one image was taken, in words and as a drawing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from jsonargparse import Namespace
 
-from campose_core.capture.sources.image_folder import Picture
+from campose_core.capture.sources.image_folder import ImageFile
 from campose_core.cli.console import say
 from campose_core.cli.query import query_camera
 from campose_core.errors import CamposeError, UsageError
@@ -28,18 +28,18 @@ from campose_core.visualization.place import heading_of, place_picture
 from campose_core.visualization.scene_landmarks import read_landmarks
 
 
-def show_place(options: Namespace, picture: Picture) -> None:
-    """Localize it, print what came of it, and write the drawing to --out, or to PICTURE-place.png in this folder."""
-    out = options.out or Path(f"{picture.name}-place.png")
+def show_place(options: Namespace, image: ImageFile) -> None:
+    """Localize it, print what came of it, and write the drawing to --out, or to IMAGE-place.png in this folder."""
+    out = options.out or Path(f"{image.name}-place.png")
     if out.suffix.lower() != ".png":
         raise UsageError(f"--out {out}: with --show it is a drawing; call it PLACE.png")
     scene = Scene.open(options.scene)
     walkable = walkable_of(scene)
     landmarks = read_landmarks(scene)
-    # A single picture has nobody to confirm it.
+    # A single image has nobody to confirm it.
     alone = LocalizerOptions(confirmations=1)
     localizer = Localizer(load_estimator(scene, options.estimator), None, walkable, alone, scale=scene.scale)
-    (known,) = frames_with_camera(scene, picture, query_camera(options), "localize")
+    (known,) = frames_with_camera(scene, image, query_camera(options), "localize")
     result = localizer.localize(*known)
     floor = None if walkable is None else walkable.floor
     drawing = place_picture(*known, result, floor, None if landmarks is None else landmarks.xyz)
@@ -53,7 +53,7 @@ def show_place(options: Namespace, picture: Picture) -> None:
     else:
         if why_not_snapped(scene):
             say(f"localize: {why_not_snapped(scene)}")
-        print(f"{picture.path}: {in_words(result)}\n{out}")
+        print(f"{image.path}: {in_words(result)}\n{out}")
     if sys.platform == "darwin" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
         webbrowser.open(out.resolve().as_uri())
 

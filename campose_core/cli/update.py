@@ -17,7 +17,7 @@ from campose_core.update.step import UpdateOptions, undo_update, update_scene
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("scene", help="scene folder, mapped and aligned")
-    parser.add_argument("new", nargs="?", metavar="NEW", help="video file, folder of pictures, or bag")
+    parser.add_argument("new", nargs="?", metavar="NEW", help="video file, folder of images, or bag")
     parser.add_argument("--undo", action="store_true", help="put back what was before the last update")
     parser.add_argument("--reference", type=Path | None, help="TUM file of map_from_cam: errors before and after")
     parser.add_argument("--topic", type=str | None, help="image topic, for bags with several")

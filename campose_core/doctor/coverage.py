@@ -1,10 +1,10 @@
 """How well a camera would find itself, at every place of the floor and in eight directions, told from the landmarks.
 
-A landmark counts for a view when the view is like those it was seen in: it is in the picture, about as far away, and
+A landmark counts for a view when the view is like those it was seen in: it is in the image, about as far away, and
 seen from about the same side; and no wall stands between. SIFT endures changes of direction and of distance, less so
 the greater they are (Mikolajczyk and Schmid, "A performance evaluation of local descriptors", PAMI 2005): a landmark's
-weight falls with the square, over changes that fit pictures taken at random places. What share of the landmarks that
-could be seen is found again, the map's own keyframes tell. `benchmarks/doctor.py` compares the forecast with pictures.
+weight falls with the square, over changes that fit images taken at random places. What share of the landmarks that
+could be seen is found again, the map's own keyframes tell. `benchmarks/doctor.py` compares the forecast with images.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Coverage:
 
 
 class Forecast:
-    """Tells for any view how many landmarks it would find, and how widely they would lie in the picture.
+    """Tells for any view how many landmarks it would find, and how widely they would lie in the image.
 
     landmarks: in the map frame. sight: walls that hide landmarks, or None where no floor map is known.
     """
@@ -196,9 +196,9 @@ def _grid(path_xy: Array, walkable: WalkableMap | None) -> tuple[Array, float]:
 
 
 def widest_angle(camera: Camera) -> float:
-    """Angle in radians between the optical axis and the farthest ray that the picture holds, at most 89 degrees.
+    """Angle in radians between the optical axis and the farthest ray that the image holds, at most 89 degrees.
 
-    Distortion polynomials fold back far outside of the picture: what lies beyond this angle is not in it.
+    Distortion polynomials fold back far outside of the image: what lies beyond this angle is not in it.
     """
     angles = np.radians(np.arange(0.5, 89.5, 0.5))
     corners = np.array([(u, v) for u in (0, camera.width - 1) for v in (0, camera.height - 1)], dtype=np.float64)

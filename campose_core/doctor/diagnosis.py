@@ -49,7 +49,7 @@ STATES = ("empty", "extracted", "mapped", "aligned")
 class Diagnosis:
     """What was found; what a scene of this state cannot tell is None or empty.
 
-    landmarks: in the map frame of an aligned scene, else in the sfm frame. report: sfm/report.json. pictures: of a
+    landmarks: in the map frame of an aligned scene, else in the sfm frame. report: sfm/report.json. images: of a
     scene that is not mapped, see `poor_pictures`.
     """
 
@@ -58,7 +58,7 @@ class Diagnosis:
     walkable: WalkableMap | None = None
     landmarks: Landmarks | None = None
     report: MapReport = field(default_factory=MapReport)
-    pictures: dict[str, dict[str, int]] = field(default_factory=dict)
+    images: dict[str, dict[str, int]] = field(default_factory=dict)
     posed: int = 0
     missing: tuple[MissingStretch, ...] = ()
     links: tuple[WeakLink, ...] = ()
@@ -91,7 +91,7 @@ class Diagnosis:
                     "keyframes": len(names),
                     "keyframes_left_out": dict(self.report.keyframes_left_out or {}),
                     "models": self.report.model_sizes,
-                    "poor_pictures": self.pictures,
+                    "poor_pictures": self.images,
                 },
                 "coverage": None if self.coverage is None else _coverage_dict(self.coverage),
                 "weak_links": [_link_dict(link, names) for link in self.links],
@@ -110,13 +110,13 @@ def diagnose(scene: Scene) -> Diagnosis:
 
     Raises:
         MappingError: its files of mapping are damaged. FloorError: its floor map is.
-        MissingDependency: OpenCV is not installed, and there are pictures to judge.
+        MissingDependency: OpenCV is not installed, and there are images to judge.
     """
     walkable = walkable_of(scene)
     if not scene.frames:
         return Diagnosis(scene, "empty", walkable)
     if not (scene.sfm_dir / "landmarks.npz").is_file() or not scene.is_current("map"):
-        return Diagnosis(scene, "extracted", walkable, pictures=poor_pictures(scene))
+        return Diagnosis(scene, "extracted", walkable, images=poor_pictures(scene))
     aligned = scene.alignment is not None
     landmarks, poses = Landmarks.load(scene.sfm_dir / "landmarks.npz"), SfmPoses.load(scene).poses()
     if scene.alignment is not None:

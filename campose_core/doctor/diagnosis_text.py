@@ -29,7 +29,7 @@ def text_of(diagnosis: Diagnosis) -> str:
         ("coverage", _coverage(diagnosis)),
         ("links", _links(diagnosis)),
         ("missing", _missing(diagnosis)),
-        ("pictures", _pictures(diagnosis)),
+        ("images", _images(diagnosis)),
         ("metric frame", _health(diagnosis)),
         ("again", [diagnosis.held_out] if diagnosis.held_out else []),
     ):
@@ -111,9 +111,9 @@ def _times(stretch: MissingStretch) -> str:
     return f"{stretch.start_s:.1f} .. {stretch.end_s:.1f} s"
 
 
-def _pictures(diagnosis: Diagnosis) -> list[str]:
+def _images(diagnosis: Diagnosis) -> list[str]:
     lines = []
-    for source, counts in diagnosis.pictures.items():
+    for source, counts in diagnosis.images.items():
         poor = [f"{count} {reason}" for reason, count in counts.items() if reason != "looked at"]
         lines.append(f"{source}: of {counts['looked at']} looked at, {', '.join(poor) or 'all are usable'}")
     return lines[:MAX_MISSING]

@@ -1,8 +1,8 @@
-"""Frames that found no place in the map, in stretches of time, and why: told from their pictures.
+"""Frames that found no place in the map, in stretches of time, and why: told from their images.
 
-A picture is judged against those of the same recording that did find their place: what is dark or sharp depends on the
+An image is judged against those of the same recording that did find their place: what is dark or sharp depends on the
 camera and the building. Sharpness is the variance of the Laplacian (Pech-Pacheco et al., "Diatom autofocusing in
-brightfield microscopy", ICPR 2000) over that of the picture, so that a blank wall does not pass for a blurred one.
+brightfield microscopy", ICPR 2000) over that of the image, so that a blank wall does not pass for a blurred one.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from campose_core.geometry import Pose, pose_error
 from campose_core.scene import Scene, SceneFrame
 from campose_core.statistics import evenly_spaced
 
-PICTURES = 9  # looked at in each stretch
-COMPARED = 40  # pictures with a place, of each recording
+IMAGES = 9  # looked at in each stretch
+COMPARED = 40  # images with a place, of each recording
 DARK_LEVEL = 50.0  # grey level
 BLANK_CONTRAST, BLANK_SHARE = 12.0, 0.2  # grey levels; of the recording's own, more of which is left by any blur
-SHARE = 0.4  # of what the recording's other pictures have
+SHARE = 0.4  # of what the recording's other images have
 MIN_FEATURES = 60  # three times what a pose needs
 FAST_DEG_S, FAST_WIDTHS_S = 60.0, 1.0  # turned between the neighbours; moved, in median depths
 GAP = 4.0  # in medians of the time between two frames
 
 REASONS = {
-    "unreadable": "its pictures cannot be read",
+    "unreadable": "its images cannot be read",
     "dark": "too dark",
     "blurred": "blurred",
     "blank": "looks at something blank",
@@ -43,7 +43,7 @@ REASONS = {
 }
 
 
-class PictureFacts(NamedTuple):
+class ImageFacts(NamedTuple):
     """brightness: mean grey level. contrast: its standard deviation. sharpness: see above. features: SIFT's number."""
 
     brightness: float
@@ -69,8 +69,8 @@ class MissingStretch:
     before: str | None
     after: str | None
     place: tuple[float, float, float] | None
-    facts: PictureFacts | None
-    usual: PictureFacts | None
+    facts: ImageFacts | None
+    usual: ImageFacts | None
 
 
 def missing_stretches(scene: Scene, poses: Mapping[str, Pose], depth: float) -> list[MissingStretch]:
@@ -91,8 +91,8 @@ def missing_stretches(scene: Scene, poses: Mapping[str, Pose], depth: float) -> 
             stretch = [frames[row] for row in rows]
             before = frames[rows[0] - 1] if rows[0] > 0 else None
             after = frames[rows[-1] + 1] if rows[-1] + 1 < len(frames) else None
-            facts = measure.median(_sample(stretch, PICTURES))
-            reason = _by_picture(facts, usual)
+            facts = measure.median(_sample(stretch, IMAGES))
+            reason = _by_image(facts, usual)
             if reason == "not connected":
                 reason = _by_motion(before, stretch, after, poses, usual_step, depth)
             names = [None if side is None else side.name for side in (before, after)]
@@ -111,7 +111,7 @@ def missing_stretches(scene: Scene, poses: Mapping[str, Pose], depth: float) -> 
 
 def poor_pictures(scene: Scene) -> dict[str, dict[str, int]]:
     """Of a scene that is not mapped yet, by source: how many of a sample of frames are unreadable, dark, blank or hold
-    few features; {"looked at": n, reason: count}. Nothing tells blur before other pictures have found a place.
+    few features; {"looked at": n, reason: count}. Nothing tells blur before other images have found a place.
 
     Raises:
         MissingDependency: OpenCV is not installed.
@@ -119,7 +119,7 @@ def poor_pictures(scene: Scene) -> dict[str, dict[str, int]]:
     measure, counts = _Measure(scene), {}
     for source, frames in _recordings(scene):
         sample = _sample(frames, COMPARED)
-        reasons = [_by_picture(measure.median([frame]), None) for frame in sample]
+        reasons = [_by_image(measure.median([frame]), None) for frame in sample]
         counts[source] = {"looked at": len(sample)} | {
             reason: reasons.count(reason) for reason in REASONS if reason in reasons and reason != "not connected"
         }
@@ -131,12 +131,12 @@ class _Measure:
         self._scene = scene
         self._extract = SiftExtractor()
 
-    def median(self, frames: Sequence[SceneFrame]) -> PictureFacts | None:
+    def median(self, frames: Sequence[SceneFrame]) -> ImageFacts | None:
         """Over the frames that can be read; None when none can."""
         rows = [facts for frame in frames if (facts := self._facts(frame)) is not None]
-        return PictureFacts(*(float(v) for v in np.median(rows, axis=0))) if rows else None
+        return ImageFacts(*(float(v) for v in np.median(rows, axis=0))) if rows else None
 
-    def _facts(self, frame: SceneFrame) -> PictureFacts | None:
+    def _facts(self, frame: SceneFrame) -> ImageFacts | None:
         try:
             with PilImage.open(self._scene.frame_path(frame)) as file:
                 image = np.asarray(file.convert("L"))
@@ -146,7 +146,7 @@ class _Measure:
         half = half.reshape(half.shape[0] // 2, 2, -1, 2).mean(axis=(1, 3))
         contrast = float(half.std())
         sharpness = float(ndimage.laplace(half).var()) / max(contrast**2, 1.0)
-        return PictureFacts(float(half.mean()), contrast, sharpness, float(len(self._extract(image).pixels)))
+        return ImageFacts(float(half.mean()), contrast, sharpness, float(len(self._extract(image).pixels)))
 
 
 def _recordings(scene: Scene) -> Iterator[tuple[str, list[SceneFrame]]]:
@@ -166,7 +166,7 @@ def _sample(frames: Sequence[SceneFrame], count: int) -> list[SceneFrame]:
     return [frames[i] for i in evenly_spaced(len(frames), count)]
 
 
-def _by_picture(facts: PictureFacts | None, usual: PictureFacts | None) -> str:
+def _by_image(facts: ImageFacts | None, usual: ImageFacts | None) -> str:
     if facts is None:
         return "unreadable"
     known = usual or facts._replace(brightness=np.inf, sharpness=0.0, contrast=0.0, features=0.0)

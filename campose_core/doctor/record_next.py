@@ -91,10 +91,10 @@ CURES = {
     "not connected": "record there again, beginning and ending where the map is good",
 }
 CAUSES = {
-    "unreadable": "pictures cannot be read", "dark": "light was too dark", "blurred": "pictures are blurred",
-    "blank": "the camera looked at something blank", "few features": "pictures show few features",
+    "unreadable": "images cannot be read", "dark": "light was too dark", "blurred": "images are blurred",
+    "blank": "the camera looked at something blank", "few features": "images show few features",
     "fast": "the camera turned or moved too fast", "gap": "the recording has a gap",
-    "not connected": "pictures match nothing in the map",
+    "not connected": "images match nothing in the map",
 }  # fmt: skip
 
 

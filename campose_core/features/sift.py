@@ -1,9 +1,9 @@
 """SIFT features, the same for mapping and for localization.
 
-OpenCV's SIFT at half resolution, whose first octave doubles the picture again: the scales of features are those of the
-full picture from sigma 1.6 on (the frequencies that halving removes are gone at that blur anyway), at a third of the
-time of COLMAP's own extractor and with the same poses; `benchmarks/features.py` compares them. Where pictures lie far
-apart, what the full picture adds decides: of an office lobby at a frame every two seconds 25 of 40 keyframes held
+OpenCV's SIFT at half resolution, whose first octave doubles the image again: the scales of features are those of the
+full image from sigma 1.6 on (the frequencies that halving removes are gone at that blur anyway), at a third of the
+time of COLMAP's own extractor and with the same poses; `benchmarks/features.py` compares them. Where images lie far
+apart, what the full image adds decides: of an office lobby at a frame every two seconds 25 of 40 keyframes held
 together by features of half the size, 39 by those of the full one.
 """
 
@@ -21,7 +21,7 @@ LAYERS, CONTRAST, EDGE, SIGMA = 3, 0.01, 10.0, 1.6  # as in Lowe, IJCV 2004, but
 
 
 class SiftExtractor:
-    """Features of single pictures, at most so many: those of the highest contrast.
+    """Features of single images, at most so many: those of the highest contrast.
 
     Raises:
         MissingDependency: OpenCV is not installed.
@@ -34,11 +34,11 @@ class SiftExtractor:
         cv2 = self._cv2
         self._detail = detail
         most = max_features or detail.max_features
-        # The last argument: without it all features of the doubled picture sit a quarter of a pixel off.
+        # The last argument: without it all features of the doubled image sit a quarter of a pixel off.
         self._sift = cv2.SIFT_create(most, LAYERS, CONTRAST, EDGE, SIGMA, cv2.CV_32F, True)
 
     def __call__(self, image: Image) -> ImageFeatures:
-        """Features of a picture (H, W, 3) RGB or (H, W) grey, uint8."""
+        """Features of an image (H, W, 3) RGB or (H, W) grey, uint8."""
         cv2 = self._cv2
         grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
         height, width = grey.shape

@@ -30,7 +30,7 @@ class PlanPlace:
 
 
 def register_plan(plan: Path | str, pairs: Path | str) -> PlanPlace:
-    """From a CSV of two or more pairs `px,py,x,y`: the pixel (first column and row are 0, as in every picture editor)
+    """From a CSV of two or more pairs `px,py,x,y`: the pixel (first column and row are 0, as in every image editor)
     lies at (x, y) metres in the map.
 
     Raises:

@@ -64,7 +64,7 @@ def _at_size_of(camera: Camera, given: Camera) -> tuple[float, ...]:
 
 
 def cameras_of_shape(scene: Scene, width: int, height: int) -> dict[Camera, str]:
-    """The scene's different cameras that take pictures of this shape, at this size, and a source of each."""
+    """The scene's different cameras that take images of this shape, at this size, and a source of each."""
     return {
         camera.resized(width, height): name
         for name, camera in scene.cameras.items()
@@ -73,7 +73,7 @@ def cameras_of_shape(scene: Scene, width: int, height: int) -> dict[Camera, str]
 
 
 def scene_camera(scene: Scene, width: int, height: int) -> Camera:
-    """The scene's own camera for pictures of this size that know no intrinsics.
+    """The scene's own camera for images of this size that know no intrinsics.
 
     Raises:
         LocalizationError: the scene has several cameras of that shape, or none.
@@ -83,7 +83,7 @@ def scene_camera(scene: Scene, width: int, height: int) -> Camera:
         have = ", ".join(f"{name} {camera.width}x{camera.height}" for name, camera in scene.cameras.items())
         what = "several cameras" if alike else "no camera"
         raise LocalizationError(
-            f"the recording has no intrinsics, and {scene.path} has {what} for pictures of {width}x{height} ({have}): "
+            f"the recording has no intrinsics, and {scene.path} has {what} for images of {width}x{height} ({have}): "
             "give the camera with --camera FILE"
         )
     return next(iter(alike))

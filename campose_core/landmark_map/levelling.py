@@ -74,7 +74,7 @@ def _first_guess(landmarks: Landmarks) -> Array:
 
     People and robots keep a camera's x axis level: up is the direction most nearly orthogonal to all of them (Brown and
     Lowe, "Automatic panoramic image stitching", IJCV 2007, section 5); where the cameras do not turn, the direction in
-    which their path is flattest helps. Its sign is that of most pictures, so that a recording may begin upside down.
+    which their path is flattest helps. Its sign is that of most images, so that a recording may begin upside down.
     """
     rotations = Rotation.from_quat(landmarks.frame_quats_xyzw)
     right, image_up = rotations.apply([1.0, 0.0, 0.0]), rotations.apply([0.0, -1.0, 0.0])

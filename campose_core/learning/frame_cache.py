@@ -22,11 +22,11 @@ from campose_core.learning.preprocess import NetworkInput
 from campose_core.progress import track
 from campose_core.scene import Scene, SceneFrame
 
-Pictures = NDArray[np.uint8]
+Images = NDArray[np.uint8]
 
 
-def cached_pictures(scene: Scene, frames: Sequence[SceneFrame], network_input: NetworkInput) -> Pictures:
-    """The pictures [N, S, S, 3] of `frames` as the network sees them, memory-mapped.
+def cached_images(scene: Scene, frames: Sequence[SceneFrame], network_input: NetworkInput) -> Images:
+    """The images [N, S, S, 3] of `frames` as the network sees them, memory-mapped.
 
     Raises:
         LearningError: a frame's file is missing, damaged, or not of its camera's size. OSError: the disk is full.
@@ -40,7 +40,7 @@ def cached_pictures(scene: Scene, frames: Sequence[SceneFrame], network_input: N
         for other in path.parent.glob(f"frames-*-{network_input.size}.npy"):
             if other != path:
                 other.unlink(missing_ok=True)
-    loaded: Pictures = np.load(path, mmap_mode="r")
+    loaded: Images = np.load(path, mmap_mode="r")
     return loaded
 
 
@@ -50,16 +50,16 @@ def _write(path: Path, scene: Scene, frames: Sequence[SceneFrame], network_input
     with replacing(path) as beside, open(beside, "wb") as file:
         np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
         for frame in track(frames, "preprocessing frames"):
-            file.write(_picture(scene, frame, network_input).tobytes())
+            file.write(_image(scene, frame, network_input).tobytes())
 
 
-def _picture(scene: Scene, frame: SceneFrame, network_input: NetworkInput) -> Pictures:
+def _image(scene: Scene, frame: SceneFrame, network_input: NetworkInput) -> Images:
     path = scene.frame_path(frame)
     try:
         with Pillow.open(path) as file:
             image = np.asarray(file.convert("RGB"))
     except (OSError, SyntaxError) as error:
-        raise LearningError(f"{path}: cannot be read as a picture: {error}; extract the scene again") from error
+        raise LearningError(f"{path}: cannot be read as an image: {error}; extract the scene again") from error
     try:
         return network_input.prepare(image, scene.cameras[frame.camera])
     except LearningError as error:

@@ -1,7 +1,7 @@
-"""What a network learns from: frames with pictures, depths and poses, and which of them make a sample.
+"""What a network learns from: frames with images, depths and poses, and which of them make a sample.
 
 A sample is a row of frame indices: one frame for PoseNet, several of one recording in time order for MapNet, two for
-MeNet. Pictures and labels come from the same row of frames.csv.
+MeNet. Images and labels come from the same row of frames.csv.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor
 from campose_core.errors import LearningError
 from campose_core.geometry import Pose
 from campose_core.learning.depth import inverse_depths
-from campose_core.learning.frame_cache import Pictures, cached_pictures
+from campose_core.learning.frame_cache import Images, cached_images
 from campose_core.learning.preprocess import NetworkInput
 from campose_core.scene import Scene, SceneFrame
 
@@ -26,13 +26,13 @@ from campose_core.scene import Scene, SceneFrame
 class Material:
     """N frames by recording and stamp.
 
-    pictures: uint8 [N, S, S, 3]. inverse_depth: [N, h, w] 1/m, zeros where unknown. poses: map_from_cam, or
+    images: uint8 [N, S, S, 3]. inverse_depth: [N, h, w] 1/m, zeros where unknown. poses: map_from_cam, or
     odom_from_cam of a recording that is not labelled: then only what lies between two of its frames means anything.
     """
 
     names: tuple[str, ...]
     sources: tuple[str, ...]
-    pictures: Pictures
+    images: Images
     inverse_depth: NDArray[np.float32]
     poses: tuple[Pose, ...]
 
@@ -62,13 +62,13 @@ def frames_of_split(scene: Scene, split: str) -> list[SceneFrame]:
 def material_of_splits(
     scene: Scene, splits: Sequence[Sequence[SceneFrame]], network_input: NetworkInput, with_depth: bool
 ) -> list[Material]:
-    """The material of several lists of frames, in one cache of pictures; depths of the first list alone, if at all.
+    """The material of several lists of frames, in one cache of images; depths of the first list alone, if at all.
 
     Raises:
         LearningError: a frame's file is missing, damaged, or not of its camera's size.
     """
     every = [frame for frames in splits for frame in frames]
-    pictures, found, start = cached_pictures(scene, every, network_input), [], 0
+    images, found, start = cached_images(scene, every, network_input), [], 0
     for index, frames in enumerate(splits):
         depth = inverse_depths(scene, frames if with_depth and index == 0 else (), network_input)
         if len(depth) == 0:
@@ -77,7 +77,7 @@ def material_of_splits(
             Material(
                 tuple(frame.name for frame in frames),
                 tuple(frame.source for frame in frames),
-                pictures[start : start + len(frames)],
+                images[start : start + len(frames)],
                 depth,
                 tuple(frame.map_from_cam for frame in frames if frame.map_from_cam is not None),
             )
@@ -94,7 +94,7 @@ def joined(materials: Sequence[Material]) -> Material:
     return Material(
         tuple(name for material in materials for name in material.names),
         tuple(source for material in materials for source in material.sources),
-        np.concatenate([material.pictures for material in materials]),
+        np.concatenate([material.images for material in materials]),
         np.concatenate(depths),
         tuple(pose for material in materials for pose in material.poses),
     )

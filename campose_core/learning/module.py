@@ -59,7 +59,7 @@ class PoseTraining(pl.LightningModule):
         return self._validation[1]
 
     def forward(self, inputs: Tensor) -> PoseNumbers:
-        """Pictures, pairs or principal components -> poses."""
+        """Images, pairs or principal components -> poses."""
         return self.anchored(inputs).best()
 
     def anchored(self, inputs: Tensor) -> Anchored:

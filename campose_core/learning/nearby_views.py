@@ -33,20 +33,20 @@ def with_views(
     """
     rows = evenly_spaced(len(material), MAX_FRAMES)
     chosen = [frames[row] for row in rows]
-    pictures = torch.from_numpy(np.array(material.pictures[rows]))
+    images = torch.from_numpy(np.array(material.images[rows]))
     depth = torch.from_numpy(inverse_depths(scene, chosen, network_input))
-    seen, poses = [pictures], [material.poses[row] for row in rows]
+    seen, poses = [images], [material.poses[row] for row in rows]
     label = to_numbers(poses)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for _ in range(VIEWS):
             cam_from_view = random_views(depth, BESIDE)
-            seen.append(synthesise(pictures, depth, network_input.camera, *cam_from_view))
+            seen.append(synthesise(images, depth, network_input.camera, *cam_from_view))
             poses += to_poses(moved(label, *cam_from_view))
     return Material(
         names=(1 + VIEWS) * tuple(material.names[row] for row in rows),
         sources=(1 + VIEWS) * tuple(material.sources[row] for row in rows),
-        pictures=torch.cat(seen).numpy(),
+        images=torch.cat(seen).numpy(),
         inverse_depth=np.zeros((len(poses), 1, 1), dtype=np.float32),
         poses=tuple(poses),
     )

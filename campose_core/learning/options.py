@@ -44,13 +44,13 @@ class TrainOptions:
         frozen: keep the backbone as it is; its features are then computed once, and an epoch takes a second
         kept_stride: of a trained backbone, layers with cells of at most so many pixels, and the statistics of
             normalisation, stay as they are; with 0, or from random weights, all is trained
-        grid: features are averaged in so many cells a side; 1 averages over the whole picture, as the backbones do
+        grid: features are averaged in so many cells a side; 1 averages over the whole image, as the backbones do
         components: principal components of the features that the layers see, with a frozen backbone; 0 for the features
         linear_layers: linear layers between the features and the pose, 1 to 3
         hidden: width of the layers between
         anchors: most parts of the building that the network first chooses among; 1 regresses over all of it at once
         dropout: before each linear layer, while training
-        image_size: pictures are squeezed to a square of so many pixels
+        image_size: images are squeezed to a square of so many pixels
         epochs: passes over the training frames; the learning rate falls to zero along a cosine
         batch_size: training samples per step, over all processes, each a frame or a tuple of frames
         learning_rate: of Adam, at the start
@@ -65,14 +65,14 @@ class TrainOptions:
         tuple_skip: frames from one of a tuple to the next (mapnet), most frames between two of a pair (menet)
         both_ways: pairs also as if the camera had gone back (menet); with few frames it then learns places by heart
         unlabelled: recordings with odometry but no reference, for the relative poses (mapnet+)
-        views: views synthesised of each training frame; 0 trains on the recorded pictures only
+        views: views synthesised of each training frame; 0 trains on the recorded images only
         view_shift_m: how far from its frame a view is taken, one standard deviation; needs the scene's landmarks
         augment: none, light (colour, exposure, blur, windows), or weather (haze, rain and night too); of views
         precision: 32-true, bf16-mixed, or 16-mixed on a GPU
         patience: stop after so many epochs without a better validation; 0 never stops
         devices: processes on this machine; several machines are started with torchrun
-        workers: processes that prepare pictures beside each training process
-        tensorboard: write curves, pictures and the predicted path for TensorBoard into the scene's reports
+        workers: processes that prepare images beside each training process
+        tensorboard: write curves, images and the predicted path for TensorBoard into the scene's reports
         seed: of everything random
         max_minutes: stop after the epoch that passes this time
     """

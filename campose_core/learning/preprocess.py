@@ -1,6 +1,6 @@
-"""From a picture of any camera to the network's input.
+"""From an image of any camera to the network's input.
 
-The network has a camera of its own: the whole picture of the first training camera, squeezed to a square. A picture
+The network has a camera of its own: the whole image of the first training camera, squeezed to a square. An image
 of another camera is cut and scaled so that each ray falls on the pixel where the network has learned to see it.
 Lens distortion is not undone: the network learns it with everything else.
 """
@@ -29,7 +29,7 @@ class NetworkInput:
 
     @classmethod
     def covering(cls, camera: Camera, image_size: int) -> NetworkInput:
-        """The whole picture of `camera` at image_size x image_size pixels."""
+        """The whole image of `camera` at image_size x image_size pixels."""
         pinhole = Camera("PINHOLE", camera.width, camera.height, (*camera.focal, *camera.centre))
         return cls(pinhole.resized(image_size, image_size))
 
@@ -38,14 +38,14 @@ class NetworkInput:
         return self.camera.width
 
     def prepare(self, image: Image, camera: Camera) -> Image:
-        """Picture (H, W, 3) uint8 of a camera -> (size, size, 3) uint8.
+        """Image (H, W, 3) uint8 of a camera -> (size, size, 3) uint8.
 
         Raises:
-            LearningError: the picture does not have the camera's size, or the camera sees too little of what the
+            LearningError: the image does not have the camera's size, or the camera sees too little of what the
                 network expects.
         """
         if image.shape != (camera.height, camera.width, 3):
-            raise LearningError(f"a picture of shape {image.shape} does not fit its camera {camera}")
+            raise LearningError(f"an image of shape {image.shape} does not fit its camera {camera}")
         box = self._box(camera)
         limits = np.array([0, 0, camera.width, camera.height])
         inside = np.concatenate([np.maximum(box[:2], limits[:2]), np.minimum(box[2:], limits[2:])])
@@ -59,13 +59,13 @@ class NetworkInput:
         if margin > 0:
             image = np.pad(image, ((margin, margin), (margin, margin), (0, 0)), mode="edge")
         left, top, right, bottom = (float(v) for v in box + margin)
-        picture = Pillow.fromarray(image).resize(
+        resized = Pillow.fromarray(image).resize(
             (self.size, self.size), Pillow.Resampling.BILINEAR, (left, top, right, bottom)
         )
-        return np.asarray(picture)
+        return np.asarray(resized)
 
     def _box(self, camera: Camera) -> Array:
-        """Left, top, right, bottom of the network's view in the picture, counted from the picture's corner."""
+        """Left, top, right, bottom of the network's view in the image, counted from the image's corner."""
         scale = np.array(camera.focal) / self.camera.focal
         corner = -0.5 - np.array(self.camera.centre)
         first = corner * scale + camera.centre + 0.5

@@ -1,4 +1,4 @@
-"""Training samples: pictures or features, seen from a little elsewhere each time, with the pose of that view.
+"""Training samples: images or features, seen from a little elsewhere each time, with the pose of that view.
 
 Everything random comes from torch's global generator, which the loader seeds for each batch: the same batch of the same
 epoch is the same in a run that was killed, in a process beside this one, and in a worker.
@@ -21,7 +21,7 @@ from campose_core.learning.view_synthesis import ViewOptions, moved, random_view
 
 
 class Inputs(NamedTuple):
-    """inputs: pictures uint8 [B * T, S, S, 3], pairs [B, 2, S, S, 3], or components [B * T, K]; label: [B, T]."""
+    """inputs: images uint8 [B * T, S, S, 3], pairs [B, 2, S, S, 3], or components [B * T, K]; label: [B, T]."""
 
     inputs: Tensor
     label: PoseNumbers
@@ -35,8 +35,8 @@ class Samples(Protocol):
         ...
 
 
-class PictureSamples:
-    """For a network that is trained throughout: pictures, of which a share `views / (1 + views)` is a new view."""
+class ImageSamples:
+    """For a network that is trained throughout: images, of which a share `views / (1 + views)` is a new view."""
 
     def __init__(self, material: Material, camera: Camera, options: TrainOptions) -> None:
         self._material, self.camera = material, camera
@@ -48,34 +48,34 @@ class PictureSamples:
 
     def batch(self, frames_bt: Tensor) -> Inputs:
         frames_n = frames_bt.flatten()
-        picture_nhw3 = torch.from_numpy(self._material.pictures[frames_n.numpy()])
+        image_nhw3 = torch.from_numpy(self._material.images[frames_n.numpy()])
         label = self._label.part(frames_n)
         turned_k = (torch.rand(len(frames_n)) < self._share).nonzero()[:, 0]
         if len(turned_k):
-            chosen = (picture_nhw3[turned_k], self._depth[frames_n[turned_k]], label.part(turned_k))
+            chosen = (image_nhw3[turned_k], self._depth[frames_n[turned_k]], label.part(turned_k))
             view_khw3, seen_from = self._view(*chosen)
-            picture_nhw3[turned_k] = view_khw3
+            image_nhw3[turned_k] = view_khw3
             label.position[turned_k], label.rotation[turned_k] = seen_from.position, seen_from.rotation
-        return Inputs(picture_nhw3, label.view(*frames_bt.shape))
+        return Inputs(image_nhw3, label.view(*frames_bt.shape))
 
     def all_views(self, frames_n: Tensor) -> tuple[Tensor, PoseNumbers]:
         """A view of each of these frames."""
-        picture_nhw3 = torch.from_numpy(self._material.pictures[frames_n.numpy()])
-        return self._view(picture_nhw3, self._depth[frames_n], self._label.part(frames_n))
+        image_nhw3 = torch.from_numpy(self._material.images[frames_n.numpy()])
+        return self._view(image_nhw3, self._depth[frames_n], self._label.part(frames_n))
 
-    def _view(self, picture_bhw3: Tensor, depth_bhw: Tensor, label: PoseNumbers) -> tuple[Tensor, PoseNumbers]:
+    def _view(self, image_bhw3: Tensor, depth_bhw: Tensor, label: PoseNumbers) -> tuple[Tensor, PoseNumbers]:
         cam_from_view = random_views(depth_bhw, self._views)
-        view_bhw3 = synthesise(picture_bhw3, depth_bhw, self.camera, *cam_from_view)
+        view_bhw3 = synthesise(image_bhw3, depth_bhw, self.camera, *cam_from_view)
         return augmented(view_bhw3, self._augment), moved(label, *cam_from_view)
 
 
 class PairSamples:
-    """For MeNet: two pictures, and the pose of the second in the first."""
+    """For MeNet: two images, and the pose of the second in the first."""
 
-    def __init__(self, pictures: PictureSamples) -> None:
-        self._pictures = pictures
+    def __init__(self, images: ImageSamples) -> None:
+        self._images = images
 
     def batch(self, frames_b2: Tensor) -> Inputs:
-        pictures, label = self._pictures.batch(frames_b2)
+        images, label = self._images.batch(frames_b2)
         pair = relative(label.part((slice(None), slice(0, 1))), label.part((slice(None), slice(1, 2))))
-        return Inputs(pictures.unflatten(0, frames_b2.shape), pair)
+        return Inputs(images.unflatten(0, frames_b2.shape), pair)

@@ -42,7 +42,7 @@ from campose_core.learning.module import VALIDATION_BATCH, PoseTraining
 from campose_core.learning.nearby_views import with_views
 from campose_core.learning.options import TrainOptions
 from campose_core.learning.preprocess import NetworkInput
-from campose_core.learning.samples import PictureSamples, Samples
+from campose_core.learning.samples import ImageSamples, Samples
 from campose_core.learning.trainer import fit
 from campose_core.learning.unlabelled import unlabelled_material
 from campose_core.learning.validation import Residuals
@@ -176,7 +176,7 @@ class _Run:
         if options.start_from:
             start = load(self._scene.models_dir / options.start_from)
             if start.network_input != self._input:
-                raise LearningError(f"{options.start_from} was trained on pictures of another camera or size")
+                raise LearningError(f"{options.start_from} was trained on images of another camera or size")
             start.network.architecture = replace(start.network.architecture, kind=options.kind)
             return start.network
         architecture = options.architecture
@@ -188,13 +188,13 @@ class _Run:
 
     def _samples(self) -> Samples:
         options = self._options
-        pictures = PictureSamples(self._material, self._input.camera, options)
+        images = ImageSamples(self._material, self._input.camera, options)
         if options.trains_backbone:
             if options.keeps_early_layers:
                 self._network.backbone.keep_early(options.kept_stride)
-            return self._kind.samples(pictures)
+            return self._kind.samples(images)
         self._network.backbone.requires_grad_(False)
-        return feature_samples(self._scene.path / "cache", self._network, self._material, pictures, options)
+        return feature_samples(self._scene.path / "cache", self._network, self._material, images, options)
 
     def _judging(self, material: Material, description: str) -> tuple[Tensor, Sequence[Pose]]:
         """Inputs of the network, or of the head where the backbone is frozen, and the poses they should give."""
@@ -205,9 +205,9 @@ class _Run:
             )
         poses = self._kind.answers(material.poses, rows)
         if self._options.trains_backbone:
-            return torch.from_numpy(np.array(material.pictures[rows.numpy()])), poses
+            return torch.from_numpy(np.array(material.images[rows.numpy()])), poses
         cache = self._scene.path / "cache"
-        return features_of(cache, self._network, material.pictures, description), poses
+        return features_of(cache, self._network, material.images, description), poses
 
     def _judged_rows(self, material: Material) -> Tensor:
         return self._kind.judged_rows(material.sources, self._options)

@@ -38,11 +38,11 @@ def unlabelled_material(scene: Scene, path: str, network_input: NetworkInput, mo
     odometry = camera_odometry(path, first.camera_frame) if first else None
     visual = None if odometry else VisualOdometry.load(scene)
     refined = RefinedCameras(scene)
-    names, stamps, pictures, visual_poses = [], [], [], list[Pose]()
+    names, stamps, images, visual_poses = [], [], [], list[Pose]()
     for frame in track(recording.frames(most_hz), f"frames of {recording.name}"):
         height, width = frame.image.shape[:2]
         camera = refined(camera_of_image(frame, recording.camera or scene_camera(scene, width, height)))
-        pictures.append(network_input.prepare(frame.image, camera))
+        images.append(network_input.prepare(frame.image, camera))
         names.append(f"{path}#{frame.name}")
         stamps.append(frame.stamp_ns)
         if visual:
@@ -64,7 +64,7 @@ def unlabelled_material(scene: Scene, path: str, network_input: NetworkInput, mo
     return Material(
         tuple(name for name, is_known in zip(names, known, strict=True) if is_known),
         (path,) * len(poses),
-        np.stack(pictures)[known],
+        np.stack(images)[known],
         np.zeros((len(poses), 1, 1), dtype=np.float32),
         tuple(poses),
     )

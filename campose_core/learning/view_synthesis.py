@@ -1,11 +1,11 @@
-"""Pictures that nobody took: what the camera would have seen from a little beside where it was.
+"""Images that nobody took: what the camera would have seen from a little beside where it was.
 
 With a ray r = K^-1 (u, v, 1) of the new view and its inverse depth w, the point r / w lies in the old camera at
 R r / w + t, so that it shows at the pixel of R r + w t. Without depth w is zero and what is left is the homography
 K R K^-1 of a turn on the spot, exact whatever the depth (Hartley and Zisserman, "Multiple View Geometry", section 8.4).
 
-The depth is known in the old picture and asked for in the new one: a fixed point iteration finds it. What the old
-picture did not show gets its mean colour.
+The depth is known in the old image and asked for in the new one: a fixed point iteration finds it. What the old
+image did not show gets its mean colour.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class ViewOptions:
 
     pitch_deg, yaw_deg, roll_deg: turns about the camera's x, y and z axis.
     shift_m: sideways and ahead; half of it up and down. Needs inverse depths, and is kept to `most_shift` of the depth
-    of what is near, beyond which a warped picture is mostly holes.
+    of what is near, beyond which a warped image is mostly holes.
     """
 
     pitch_deg: float = 7.0
@@ -67,18 +67,18 @@ def moved(map_from_cam: PoseNumbers, rotation_b33: Tensor, translation_b3: Tenso
 
 
 def synthesise(
-    picture_bhw3: Tensor, inverse_depth_bhw: Tensor, camera: Camera, rotation_b33: Tensor, translation_b3: Tensor
+    image_bhw3: Tensor, inverse_depth_bhw: Tensor, camera: Camera, rotation_b33: Tensor, translation_b3: Tensor
 ) -> Tensor:
     """What cameras at cam_from_view would have seen, uint8 [B, H, W, 3].
 
-    picture_bhw3: uint8, by the PINHOLE `camera`. inverse_depth_bhw: of those pictures at any resolution, 1/m along the
+    image_bhw3: uint8, by the PINHOLE `camera`. inverse_depth_bhw: of those images at any resolution, 1/m along the
     optical axis; zero for what is far or unknown. rotation_b33, translation_b3: cam_from_view, metres.
     """
     coarse = camera.resized(min(COARSE, camera.width), min(COARSE, camera.height))
     inverse_b1hw = _inverse_depth_of_view(inverse_depth_bhw[:, None].float(), coarse, rotation_b33, translation_b3)
     inverse_b1hw = interpolate(inverse_b1hw, (camera.height, camera.width), mode="bilinear", align_corners=False)
     grid_bhw2 = _grid(inverse_b1hw, _rays(camera), camera, rotation_b33, translation_b3)
-    colour_b3hw = picture_bhw3.permute(0, 3, 1, 2).float()
+    colour_b3hw = image_bhw3.permute(0, 3, 1, 2).float()
     mean_b311 = colour_b3hw.mean((2, 3), keepdim=True)
     # The mean is added after sampling, where grid_sample fills with zeros.
     view_b3hw = grid_sample(colour_b3hw - mean_b311, grid_bhw2, align_corners=False) + mean_b311
@@ -86,7 +86,7 @@ def synthesise(
 
 
 def _inverse_depth_of_view(old_b1hw: Tensor, camera: Camera, rotation_b33: Tensor, translation_b3: Tensor) -> Tensor:
-    """1/m of the new view's own pixels [B, 1, H, W]: what is seen there is looked up in the old picture, and again."""
+    """1/m of the new view's own pixels [B, 1, H, W]: what is seen there is looked up in the old image, and again."""
     if not bool((translation_b3 != 0).any()):
         return torch.zeros(len(old_b1hw), 1, camera.height, camera.width)
     rays_hw3 = _rays(camera)
@@ -111,7 +111,7 @@ def _rays(camera: Camera) -> Tensor:
 def _grid(
     inverse_b1hw: Tensor, rays_hw3: Tensor, camera: Camera, rotation_b33: Tensor, translation_b3: Tensor
 ) -> Tensor:
-    """Where the new view's pixels lie in the old picture [B, H, W, 2], as grid_sample counts: -1 to 1 between edges."""
+    """Where the new view's pixels lie in the old image [B, H, W, 2], as grid_sample counts: -1 to 1 between edges."""
     points_b3hw = torch.einsum("bij,hwj->bihw", rotation_b33, rays_hw3) + inverse_b1hw * translation_b3[..., None, None]
     (fx, fy), (cx, cy) = camera.focal, camera.centre
     ahead_bhw = points_b3hw[:, 2].clamp_min(MIN_AHEAD)

@@ -1,4 +1,4 @@
-"""How a camera moved, by the scene's MeNet: relative poses of its pictures, composed on SE(3)."""
+"""How a camera moved, by the scene's MeNet: relative poses of its images, composed on SE(3)."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ REACH = 2.0  # times the longest interval of training; over longer ones a networ
 
 
 class VisualOdometry:
-    """Of one camera: `moved` for each of its pictures, in time order.
+    """Of one camera: `moved` for each of its images, in time order.
 
-    MeNet has learned from pairs that are `apart_s` apart, or some multiple of it up to `most_apart_s`. Pictures that
+    MeNet has learned from pairs that are `apart_s` apart, or some multiple of it up to `most_apart_s`. Images that
     come faster are all compared with the same earlier one, until that is `apart_s` back: errors then grow with the way,
-    and not with the number of pictures.
+    and not with the number of images.
     """
 
     def __init__(self, model: TrainedModel, apart_s: float, most_apart_s: float) -> None:
@@ -48,31 +48,31 @@ class VisualOdometry:
         return cls(model, apart_s, apart_s * int(model.options["tuple_skip"]))
 
     def reset(self) -> None:
-        """Forget the pictures before."""
+        """Forget the images before."""
         self._key: tuple[int, Image] | None = None
         self._before: tuple[int, Pose] | None = None  # key_from_before
 
     def moved(self, stamp_ns: int, image: Image, camera: Camera) -> tuple[Pose, Array] | None:
-        """before_from_now since the picture before, and its covariance (6, 6) about the axes of the camera before.
+        """before_from_now since the image before, and its covariance (6, 6) about the axes of the camera before.
 
-        None for the first picture, for one that is not later than the one before or too much later for MeNet, and where
-        the network gives no finite number: what comes next is measured from this picture.
+        None for the first image, for one that is not later than the one before or too much later for MeNet, and where
+        the network gives no finite number: what comes next is measured from this image.
 
         Raises:
-            LearningError: the picture does not have the camera's size, or shows too little of the trained view.
+            LearningError: the image does not have the camera's size, or shows too little of the trained view.
         """
-        picture = self._model.network_input.prepare(image, camera)
+        prepared = self._model.network_input.prepare(image, camera)
         key, before = self._key, self._before
-        self._key, self._before = (stamp_ns, picture), (stamp_ns, Pose.identity())
+        self._key, self._before = (stamp_ns, prepared), (stamp_ns, Pose.identity())
         if key is None or before is None or not 0 < (stamp_ns - before[0]) * 1e-9 <= self.reach_s:
             return None
-        found = self._model.relative(key[1], picture)
+        found = self._model.relative(key[1], prepared)
         if found is None:
             return None
         key_from_now, covariance = found
         if (stamp_ns - key[0]) * 1e-9 * JITTER < self.apart_s:
             self._key, self._before = key, (stamp_ns, key_from_now)
-        # The steps from one key picture to the next share the error of the whole.
+        # The steps from one key image to the next share the error of the whole.
         share = min(1.0, (stamp_ns - before[0]) / max(stamp_ns - key[0], self.apart_s * 1e9))
         turn = np.kron(np.eye(2), before[1].rotation.as_matrix().T)
         return before[1].inverse() * key_from_now, share * (turn @ covariance @ turn.T)

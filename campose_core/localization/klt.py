@@ -13,7 +13,7 @@ from campose_core.extras import load_extra
 from campose_core.geometry import Array, Pose
 from campose_core.landmark_map.pnp import CameraPose, refine_pnp
 
-MAX_SIDE = 640  # pixels of the picture that is searched
+MAX_SIDE = 640  # pixels of the image that is searched
 MAX_POINTS = 600
 WINDOW, LEVELS = 13, 4  # pixels; halvings
 MAX_STEPS, MIN_STEP = 20, 0.02  # on each level; pixels
@@ -24,12 +24,12 @@ MAX_DIFFERENCE = 25.0  # mean grey levels between a window and where it was foun
 class Tracks(NamedTuple):
     """Landmarks in the image last seen.
 
-    picture: grey, at most MAX_SIDE wide. landmarks (N,): rows in the map. pixels (N, 2), anchor_pixels (N, 2): their
+    image: grey, at most MAX_SIDE wide. landmarks (N,): rows in the map. pixels (N, 2), anchor_pixels (N, 2): their
     places here, and in the anchor, the image in which descriptors told them. offsets (N, 2): from there to where the
     anchor's pose puts them. anchor_covariance: of that pose. at_anchor: how many there were.
     """
 
-    picture: Image
+    image: Image
     camera: Camera
     map_from_cam: Pose
     landmarks: NDArray[np.intp]
@@ -46,7 +46,7 @@ class Tracks(NamedTuple):
 
 
 def start(
-    picture: Image, camera: Camera, anchor: CameraPose, pixels: Array, landmarks: NDArray[np.intp], map_xyz: Array
+    image: Image, camera: Camera, anchor: CameraPose, pixels: Array, landmarks: NDArray[np.intp], map_xyz: Array
 ) -> Tracks:
     """Tracks of the landmarks (N,) seen at pixels (N, 2), without those whose window the image's border cuts.
 
@@ -54,13 +54,13 @@ def start(
     """
     offsets = camera.project(anchor.world_from_cam.inverse().transform(map_xyz[landmarks])) - pixels
     pose, covariance = anchor.world_from_cam, anchor.covariance
-    tracks = Tracks(picture, camera, pose, landmarks, pixels, pixels, offsets, covariance, len(landmarks))
-    chosen = np.flatnonzero(_inside(pixels, picture, camera))
+    tracks = Tracks(image, camera, pose, landmarks, pixels, pixels, offsets, covariance, len(landmarks))
+    chosen = np.flatnonzero(_inside(pixels, image, camera))
     chosen = chosen[:: 1 + len(chosen) // MAX_POINTS]
     return tracks.only(chosen)._replace(at_anchor=len(chosen))
 
 
-def follow(tracks: Tracks, picture: Image, predicted: Pose, map_xyz: Array) -> tuple[CameraPose, Tracks] | None:
+def follow(tracks: Tracks, image: Image, predicted: Pose, map_xyz: Array) -> tuple[CameraPose, Tracks] | None:
     """The pose in the next image of the same camera, and the tracks that agree with it; None where too few do.
 
     predicted: map_from_cam, which says how far each landmark moves from its last pixel. The pose is the anchor's moved
@@ -72,33 +72,33 @@ def follow(tracks: Tracks, picture: Image, predicted: Pose, map_xyz: Array) -> t
     rows = np.flatnonzero(np.isfinite(after - before).all(axis=1))
     if len(rows) == 0:
         return None
-    pixels, good = _flow(tracks, picture, tracks.pixels[rows], (tracks.pixels + after - before)[rows])
+    pixels, good = _flow(tracks, image, tracks.pixels[rows], (tracks.pixels + after - before)[rows])
     rows, pixels = rows[good], pixels[good]
     pose = refine_pnp(pixels + tracks.offsets[rows], xyz[rows], camera, predicted)
     if pose is None:
         return None
     kept = tracks.only(rows[pose.inliers])._replace(
-        picture=picture, map_from_cam=pose.world_from_cam, pixels=pixels[pose.inliers]
+        image=image, map_from_cam=pose.world_from_cam, pixels=pixels[pose.inliers]
     )
     return pose._replace(covariance=pose.covariance + tracks.anchor_covariance, pixels=kept.pixels), kept
 
 
-def _flow(tracks: Tracks, picture: Image, pixels: Array, guesses: Array) -> tuple[Array, NDArray[np.bool_]]:
-    """Where the windows about `pixels` of the tracks' picture are in this one, and whether they are."""
+def _flow(tracks: Tracks, image: Image, pixels: Array, guesses: Array) -> tuple[Array, NDArray[np.bool_]]:
+    """Where the windows about `pixels` of the tracks' image are in this one, and whether they are."""
     cv2 = load_extra("cv2", "map")
     camera = tracks.camera
-    from_px, to_px = _to_picture(pixels, picture, camera), _to_picture(guesses, picture, camera)
+    from_px, to_px = _to_image(pixels, image, camera), _to_image(guesses, image, camera)
     criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, MAX_STEPS, MIN_STEP)
     to_px, status, difference = cv2.calcOpticalFlowPyrLK(
-        tracks.picture, picture, from_px, to_px, None, None, (WINDOW, WINDOW), LEVELS, criteria,
+        tracks.image, image, from_px, to_px, None, None, (WINDOW, WINDOW), LEVELS, criteria,
         cv2.OPTFLOW_USE_INITIAL_FLOW, MIN_TEXTURE,
     )  # fmt: skip
-    found = _from_picture(to_px, picture, camera)
-    return found, (status[:, 0] == 1) & (difference[:, 0] < MAX_DIFFERENCE) & _inside(found, picture, camera)
+    found = _from_image(to_px, image, camera)
+    return found, (status[:, 0] == 1) & (difference[:, 0] < MAX_DIFFERENCE) & _inside(found, image, camera)
 
 
-def to_picture(image: Image) -> Image:
-    """The grey picture, at most MAX_SIDE wide and high, of an image (H, W, 3) RGB."""
+def to_image(image: Image) -> Image:
+    """The grey image, at most MAX_SIDE wide and high, of an image (H, W, 3) RGB."""
     cv2 = load_extra("cv2", "map")
     grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     height, width = grey.shape
@@ -109,20 +109,20 @@ def to_picture(image: Image) -> Image:
     return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA))
 
 
-def _scale(picture: Image, camera: Camera) -> Array:
-    return np.divide(picture.shape[1::-1], (camera.width, camera.height))
+def _scale(image: Image, camera: Camera) -> Array:
+    return np.divide(image.shape[1::-1], (camera.width, camera.height))
 
 
-def _to_picture(pixels: Array, picture: Image, camera: Camera) -> NDArray[np.float32]:
-    return ((pixels + 0.5) * _scale(picture, camera) - 0.5).astype(np.float32)
+def _to_image(pixels: Array, image: Image, camera: Camera) -> NDArray[np.float32]:
+    return ((pixels + 0.5) * _scale(image, camera) - 0.5).astype(np.float32)
 
 
-def _from_picture(pixels: NDArray[np.float32], picture: Image, camera: Camera) -> Array:
-    return (pixels.astype(np.float64) + 0.5) / _scale(picture, camera) - 0.5
+def _from_image(pixels: NDArray[np.float32], image: Image, camera: Camera) -> Array:
+    return (pixels.astype(np.float64) + 0.5) / _scale(image, camera) - 0.5
 
 
-def _inside(pixels: Array, picture: Image, camera: Camera) -> NDArray[np.bool_]:
+def _inside(pixels: Array, image: Image, camera: Camera) -> NDArray[np.bool_]:
     """Whether the whole window around each pixel is."""
-    margin = (WINDOW // 2 + 1) / _scale(picture, camera)
+    margin = (WINDOW // 2 + 1) / _scale(image, camera)
     size = np.array([camera.width, camera.height])
     return np.asarray(((pixels >= margin) & (pixels <= size - 1 - margin)).all(axis=1))

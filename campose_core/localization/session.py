@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from campose_core.camera import Camera
 from campose_core.capture.frame import Frame
-from campose_core.capture.image_messages import ImageDecoder, Picture
+from campose_core.capture.image_messages import ImageDecoder, StampedImage
 from campose_core.errors import CamposeError, CaptureError, LocalizationError
 from campose_core.geometry import Pose
 from campose_core.localization.heard_transforms import HeardTransforms
@@ -108,19 +108,19 @@ class SessionCamera:
             "replay` those of --camera FILE"
         )
 
-    def newest(self, messages: Sequence[Any]) -> Picture | None:
-        """The last picture of image messages in order; the packets of a video are all decoded, for those that follow.
+    def newest(self, messages: Sequence[Any]) -> StampedImage | None:
+        """The last image of image messages in order; the packets of a video are all decoded, for those that follow.
 
-        None where packets do not complete a picture yet.
+        None where packets do not complete an image yet.
 
         Raises:
-            CaptureError: there is none, because a message is damaged or waits for a key picture.
+            CaptureError: there is none, because a message is damaged or waits for a key image.
         """
         newest, fault = None, None
         for message in messages:
             try:
-                for picture in self._decoder.feed(message):
-                    newest = picture
+                for image in self._decoder.feed(message):
+                    newest = image
             except CaptureError as error:
                 fault = error
         if newest is None and fault is not None:
@@ -210,7 +210,7 @@ class LocalizationSession:
         return True
 
     def see(self, camera_name: str, messages: Sequence[Any], arrived: float) -> Answer | None:
-        """What the newest image of a camera tells; None where packets of a video do not complete a picture yet.
+        """What the newest image of a camera tells; None where packets of a video do not complete an image yet.
 
         messages: of its image topic, in order; all but the last are of use for a video alone. arrived: the reading of
         time.perf_counter when the last one came.
@@ -219,11 +219,11 @@ class LocalizationSession:
             CaptureError: damaged, or no image. ImageTooLate: a later image was localized. TransformError: tf does not
                 tell where the camera sits. LocalizationError: a stamp of zero, or no intrinsics for such an image.
         """
-        picture = self._cameras[camera_name].newest(messages)
-        if picture is None:
+        image = self._cameras[camera_name].newest(messages)
+        if image is None:
             return None
-        require_image_stamp(picture.stamp_ns)
-        return self.localize(camera_name, picture.frame(""), arrived)
+        require_image_stamp(image.stamp_ns)
+        return self.localize(camera_name, image.frame(""), arrived)
 
     def localize(self, camera_name: str, frame: Frame, arrived: float, intrinsics: Camera | None = None) -> Answer:
         """As `see`, of an image that is decoded. intrinsics: instead of those that are known of the camera."""

@@ -32,10 +32,10 @@ MIN_SPREAD = 32.0 / 640.0  # of the image width, see `_spread`
 
 
 class _Shot(NamedTuple):
-    """A frame, its grey picture, and how long after the one before it was taken."""
+    """A frame, its grey image, and how long after the one before it was taken."""
 
     frame: Frame
-    picture: Image
+    image: Image
     camera: Camera
     interval_ns: int
 
@@ -62,7 +62,7 @@ class Tracker:
         None when too few landmarks agree, too small a share of what was matched, or all in one place of the image.
         """
         self.refresh()
-        shot = _Shot(frame, klt.to_picture(frame.image), camera, frame.stamp_ns - self._newest_ns)
+        shot = _Shot(frame, klt.to_image(frame.image), camera, frame.stamp_ns - self._newest_ns)
         self._newest_ns = frame.stamp_ns
         found = self._follow(shot, prior)
         self.followed = found is not None
@@ -81,7 +81,7 @@ class Tracker:
         before, self._tracks = self._tracks, None
         if before is None or before.camera != shot.camera or shot.interval_ns > MAX_INTERVAL_S * 1e9:
             return None
-        followed = klt.follow(before, shot.picture, prior.map_from_cam, self._xyz)
+        followed = klt.follow(before, shot.image, prior.map_from_cam, self._xyz)
         if followed is None:
             return None
         found, tracks = followed
@@ -101,7 +101,7 @@ class Tracker:
         found, pixels, landmarks = matched
         if _spread(pixels) < MIN_SPREAD * shot.camera.width:
             return None
-        self._tracks = klt.start(shot.picture, shot.camera, found, pixels, landmarks, self._xyz)
+        self._tracks = klt.start(shot.image, shot.camera, found, pixels, landmarks, self._xyz)
         self._anchor_ns = shot.frame.stamp_ns
         return found
 

@@ -51,10 +51,10 @@ class Step(NamedTuple):
 def replay_frames(
     scene: Scene, recording: Recording, localizer: Localizer, base_from_cam: Pose, camera: Camera | None = None
 ) -> Iterator[Step]:
-    """One step for each frame of a video or of a folder of pictures.
+    """One step for each frame of a video or of a folder of images.
 
     Raises:
-        CaptureError: the recording has no frames. LocalizationError: no intrinsics for its pictures.
+        CaptureError: the recording has no frames. LocalizationError: no intrinsics for its images.
     """
     session = LocalizationSession(localizer, [SessionCamera(ONLY_CAMERA, base_from_cam)])
     arrived = time.perf_counter()

@@ -1,8 +1,8 @@
-"""Which parts of a reconstruction the pictures hold together, and which only happen to lie in one model.
+"""Which parts of a reconstruction the images hold together, and which only happen to lie in one model.
 
 A mapper that is short of evidence, at a fast turn or in a doorway, still puts both sides into one model, at any
-distance and scale. It shows: features that were matched and verified between two pictures of both sides do not become
-common landmarks, because no place of the cameras explains them. A model is therefore cut where no pair of pictures
+distance and scale. It shows: features that were matched and verified between two images of both sides do not become
+common landmarks, because no place of the cameras explains them. A model is therefore cut where no pair of images
 across the cut has its matches explained; within what is left, the poses are as good as in any map.
 """
 
@@ -18,7 +18,7 @@ from campose_core.geometry import Pose
 from campose_core.landmark_map.colmap import load_pycolmap, model_poses
 
 MIN_INLIER_MATCHES = 15  # COLMAP's own bound for using a pair
-# Of the verified matches of a pair, common landmarks: what a pair needs to hold its two pictures together. Pairs within
+# Of the verified matches of a pair, common landmarks: what a pair needs to hold its two images together. Pairs within
 # right maps of rendered walks have 0.25 or more of theirs at the weakest joint, those across wrong joints up to 0.1.
 MIN_EXPLAINED, MIN_SHARE = 6, 0.15
 

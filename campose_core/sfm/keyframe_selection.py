@@ -1,7 +1,7 @@
 """Which frames a map is made of: enough to follow every turn, none twice, the sharp ones.
 
-Motion is the median shift of corners from one frame to the next, in widths of the picture (pyramidal Lucas-Kanade,
-Bouguet 2000): it counts turns and steps alike, by what they do to the picture. Frames whose steps add up to STEP make
+Motion is the median shift of corners from one frame to the next, in widths of the image (pyramidal Lucas-Kanade,
+Bouguet 2000): it counts turns and steps alike, by what they do to the image. Frames whose steps add up to STEP make
 one keyframe, the sharpest of them; a camera that stands makes none.
 """
 
@@ -22,9 +22,9 @@ from campose_core.extras import load_extra
 from campose_core.geometry import Array
 from campose_core.progress import track
 
-STEP = 0.01  # widths of the picture
+STEP = 0.01  # widths of the image
 LOST = 0.25  # the step where corners cannot be followed: a frame of its own, whatever came before
-SMALL_SIDE = 320  # pixels, of the pictures that are compared
+SMALL_SIDE = 320  # pixels, of the images that are compared
 CORNERS, MIN_FOLLOWED = 150, 12
 STILL_PX = 0.15  # the noise of corners that do not move
 DARK_LEVEL, DARK_CONTRAST = 20.0, 8.0  # grey levels: a covered lens, a room without light
@@ -55,7 +55,7 @@ class Keyframes:
 
 
 def measure_motion(paths: Sequence[Path], description: str) -> FrameMotion:
-    """Of pictures in time order.
+    """Of images in time order.
 
     Raises:
         MappingError: one cannot be read. MissingDependency: OpenCV is not installed.
@@ -78,7 +78,7 @@ def measure_motion(paths: Sequence[Path], description: str) -> FrameMotion:
         raise MappingError(f"{len(unread)} frames could not be read, the first: {unread[0]}")
     blurred = np.zeros(len(paths), dtype=bool)
     for i in _less_sharp_than_neighbours(np.array(sharpness)):
-        # Where all of a turn is blurred, or a picture shows what no other does, there is nothing better.
+        # Where all of a turn is blurred, or an image shows what no other does, there is nothing better.
         beside = 0 < i < len(paths) - 1 and _step(cv2, _small_grey(paths[i - 1]), _small_grey(paths[i + 1])) < BRIDGED
         blurred[i] = beside and not dark[i]
     return FrameMotion(np.array(motion), np.array(sharpness), np.array(dark, dtype=bool), blurred)

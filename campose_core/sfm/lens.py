@@ -43,9 +43,9 @@ def pixels_without_lens(camera: Camera, pixels: Array) -> Array:
 def with_lens(adjusted: Camera, given: Camera) -> Camera:
     """`given` as it has to be, where `without_lens(given)` was adjusted to `adjusted`.
 
-    A pixel p of the picture shows the ray r of the given camera, so that COLMAP sees it at the pixel of r in an
-    undistorted picture, for which `adjusted` knows the true ray. Focal lengths and coefficients of the given model are
-    fitted to these pairs of true rays and pixels, all over the picture. Terms that the given lens leaves out stay out,
+    A pixel p of the image shows the ray r of the given camera, so that COLMAP sees it at the pixel of r in an
+    undistorted image, for which `adjusted` knows the true ray. Focal lengths and coefficients of the given model are
+    fitted to these pairs of true rays and pixels, all over the image. Terms that the given lens leaves out stay out,
     but for those of OPENCV.
     """
     if without_lens(given) == given:

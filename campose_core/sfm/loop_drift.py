@@ -1,8 +1,8 @@
 """What loops are worth: how far a walk drifts until it is back at a place, from neighbour to neighbour and in the map.
 
 The rotations between neighbouring keyframes, from their matches alone, are multiplied along the walk; where two
-pictures far apart in it show the same place, their own matches say what the product should be. Lengths cannot be
-chained so: two pictures give none.
+images far apart in it show the same place, their own matches say what the product should be. Lengths cannot be
+chained so: two images give none.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from campose_core.landmark_map.colmap import load_pycolmap
 from campose_core.sfm.components import MIN_EXPLAINED, explained_pairs
 from campose_core.sfm.report import LoopDrift
 
-MIN_APART = 20  # keyframes, to call two pictures of one place a loop
+MIN_APART = 20  # keyframes, to call two images of one place a loop
 
 
 def loop_drift(model: Any, database: Any, sequences: Sequence[Sequence[str]]) -> LoopDrift:

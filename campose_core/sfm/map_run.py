@@ -1,7 +1,7 @@
 """The stages of mapping over the keyframes of a scene: run in child processes, picked up where a kill left them.
 
-Features of half the picture first, which suit a walk and a robot's camera rate; where they leave keyframes out, those
-of the full picture and more pairs are tried, and what holds more together is kept.
+Features of half the image first, which suit a walk and a robot's camera rate; where they leave keyframes out, those
+of the full image and more pairs are tried, and what holds more together is kept.
 """
 
 from __future__ import annotations
@@ -91,12 +91,12 @@ class MapRun:
             if self.posed is not None:  # more features do not make wrong poses right
                 raise
             log.info(f"map: {error}")
-            log.info("map: tried again with features of the full picture")
+            log.info("map: tried again with features of the full image")
             return Detail.FULL, self._reconstructed(Detail.FULL)
         if self.posed is not None or _held(half) >= GOOD_SHARE * self.total:
             return Detail.HALF, half
         log.info(
-            f"map: {_held(half)} of {self.total} keyframes hold together: tried again with features of the full picture"
+            f"map: {_held(half)} of {self.total} keyframes hold together: tried again with features of the full image"
         )
         try:
             full = self._reconstructed(Detail.FULL)
@@ -106,7 +106,7 @@ class MapRun:
         return (Detail.FULL, full) if _held(full) > _held(half) else (Detail.HALF, half)
 
     def _reconstructed(self, detail: Detail) -> MapReport:
-        """From pictures to a model."""
+        """From images to a model."""
         folder = self.work / detail.value
         folder.mkdir(exist_ok=True)
         features, database, model = folder / "features.db", folder / "database.db", folder / "model"
@@ -157,7 +157,7 @@ class MapRun:
 
 
 def _held(made: MapReport) -> int:
-    """Keyframes that the pictures alone hold together."""
+    """Keyframes that the images alone hold together."""
     return max((made.tried or {}).values(), default=0)
 
 
@@ -166,7 +166,7 @@ def _pieces_texts(made: MapReport) -> list[str]:
     texts = []
     if joined := made.joined_by:
         texts.append(
-            f"{len(joined)} pieces that no picture joins were placed by "
+            f"{len(joined)} pieces that no image joins were placed by "
             f"{' and '.join(sorted(set(joined)))}: as good as that is"
         )
     if made.other_models:

@@ -68,21 +68,21 @@ def scale_from_rig(sfm_from_cams: Mapping[str, Pose], rig: Rig, joined: Iterable
 
 
 def poses_by_partners(sfm_from_cams: Mapping[str, Pose], scene: Scene) -> dict[str, Pose]:
-    """sfm_from_cam of pictures that have none, from another camera's picture of the same moment.
+    """sfm_from_cam of images that have none, from another camera's image of the same moment.
 
     How the cameras sit to each other in the sfm frame is taken from the moments that have a pose of both.
     """
     found = {}
     for rig in scene.rigs.values():
-        joined = [moment.pictures for moment in moments(stamped_names(scene, rig), rig.tolerance_ns)]
-        by_moment = _places_by_moment(sfm_from_cams, rig, [pictures.values() for pictures in joined])
+        joined = [moment.images for moment in moments(stamped_names(scene, rig), rig.tolerance_ns)]
+        by_moment = _places_by_moment(sfm_from_cams, rig, [images.values() for images in joined])
         places = {rig.reference: Pose.identity(), **{c: _median_place(poses) for c, poses in by_moment.items()}}
-        for pictures in joined:
-            posed = [c for c, name in pictures.items() if name in sfm_from_cams and c in places]
+        for images in joined:
+            posed = [c for c, name in images.items() if name in sfm_from_cams and c in places]
             if posed:
-                sfm_from_rig = sfm_from_cams[pictures[posed[0]]] * places[posed[0]].inverse()
-                missing = [c for c, name in pictures.items() if name not in sfm_from_cams and c in places]
-                found.update({pictures[c]: sfm_from_rig * places[c] for c in missing})
+                sfm_from_rig = sfm_from_cams[images[posed[0]]] * places[posed[0]].inverse()
+                missing = [c for c, name in images.items() if name not in sfm_from_cams and c in places]
+                found.update({images[c]: sfm_from_rig * places[c] for c in missing})
     return found
 
 

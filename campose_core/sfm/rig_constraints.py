@@ -1,7 +1,7 @@
-"""Rigs in structure from motion: the pictures of one moment stay together, and known places give the scale in metres.
+"""Rigs in structure from motion: the images of one moment stay together, and known places give the scale in metres.
 
 COLMAP's global mapper finds the scene at a scale of its own and cannot move a rig of fixed size to that scale. The
-places of the cameras are therefore first estimated from the pictures, whether they are known or not. Known ones are
+places of the cameras are therefore first estimated from the images, whether they are known or not. Known ones are
 then compared with that (a wrong /tf_static shows here), the model takes their scale, and a last bundle adjustment holds
 them fixed.
 """
@@ -34,20 +34,20 @@ MAX_OFF_M = 0.1
 def keep_moments_together(chosen: dict[str, list[str]], scene: Scene) -> dict[str, list[str]]:
     """Keyframe names by source, with those of a rig made whole.
 
-    The reference camera decides: of the moments it has a picture of, the chosen ones bring the pictures of the other
+    The reference camera decides: of the moments it has an image of, the chosen ones bring the images of the other
     cameras. What another camera took while the reference camera took nothing is chosen as before.
     """
     together = dict(chosen)
     for rig in scene.rigs.values():
-        joined = [moment.pictures for moment in moments(stamped_names(scene, rig), rig.tolerance_ns)]
+        joined = [moment.images for moment in moments(stamped_names(scene, rig), rig.tolerance_ns)]
         wanted = set(chosen.get(rig.reference, ()))
         for camera in rig.cameras[1:]:
             own = set(chosen.get(camera, ()))
             names = [
-                pictures[camera]
-                for pictures in joined
-                if camera in pictures
-                and (pictures[rig.reference] in wanted if rig.reference in pictures else pictures[camera] in own)
+                images[camera]
+                for images in joined
+                if camera in images
+                and (images[rig.reference] in wanted if rig.reference in images else images[camera] in own)
             ]
             if camera in together:
                 together[camera] = names
@@ -68,7 +68,7 @@ def rigs_of_keyframes(scene: Scene, keyframes: Mapping[str, list[str]], use: str
             camera: [(stamp, name) for stamp, name in frames if name in chosen]
             for camera, frames in stamped_names(scene, rig).items()
         }
-        joined = [list(moment.pictures.values()) for moment in moments(stamped, rig.tolerance_ns)]
+        joined = [list(moment.images.values()) for moment in moments(stamped, rig.tolerance_ns)]
         if any(len(names) > 1 for names in joined):
             places = rig.rig_from_cam if use == "known" else dict.fromkeys(rig.cameras)
             found.append({"rig": replace(rig, rig_from_cam=places).to_dict(), "moments": joined})
@@ -89,7 +89,7 @@ def rig_pairs(rigs: list[dict[str, Any]]) -> list[tuple[str, str]]:
 def write_rigs(database: str, rigs: list[dict[str, Any]], mapper: str) -> list[Rig]:
     """Tell COLMAP's database which cameras are one rig, and which images one moment; returns the rigs as written.
 
-    A camera takes part whose pictures match another one's often enough to tell how they sit to each other; the others
+    A camera takes part whose images match another one's often enough to tell how they sit to each other; the others
     stay on their own. Global mapper: the places are left open. Incremental mapper: they must be known, and are fixed;
     where they are not, each camera stays on its own.
     """
@@ -166,7 +166,7 @@ def _write_frame(db: Any, rig_id: int, images: list[Any], frame_id: int | None =
 
 
 def _linked_cameras(db: Any) -> dict[str, int]:
-    """Groups of sources whose pictures match each other's, as numbers."""
+    """Groups of sources whose images match each other's, as numbers."""
     pycolmap = load_pycolmap()
     source = {image.image_id: image.name.split("/")[0] for image in db.read_all_images()}
     names = sorted(set(source.values()))
@@ -186,11 +186,11 @@ def hold_rigs(model: Any, rigs: list[Rig], mapper: str) -> list[RigReport]:
     A rig with an unknown place keeps what was estimated. Returns, for the report, how each rig fits.
 
     Raises:
-        MappingError: the pictures contradict a known place.
+        MappingError: the images contradict a known place.
     """
     if not rigs:
         return []
-    if mapper != "global":  # it held them fixed: let go, to see whether the pictures agree
+    if mapper != "global":  # it held them fixed: let go, to see whether the images agree
         _adjust(model, free=True)
     poses = model_poses(model)
     joined = [[model.image(data.id).name for data in frame.image_ids] for frame in model.frames.values()]
@@ -213,9 +213,9 @@ def _refuse_contradiction(rig: Rig, found: RigScale) -> None:
     for camera in found.off_m:
         if found.off_deg[camera] > MAX_OFF_DEG or found.off_m[camera] > MAX_OFF_M:
             raise MappingError(
-                f"rig: by their pictures {camera} sits {found.off_deg[camera]:.1f} deg and {found.off_m[camera]:.2f} m "
+                f"rig: by their images {camera} sits {found.off_deg[camera]:.1f} deg and {found.off_m[camera]:.2f} m "
                 f"from where /tf_static puts it next to {rig.reference}: correct the transform (and see that the "
-                "pictures' frame_id is the optical frame), or map with --rig estimated"
+                "images' frame_id is the optical frame), or map with --rig estimated"
             )
 
 
@@ -243,22 +243,22 @@ def rig_text(rigs: list[dict[str, Any]], reports: list[RigReport]) -> str:
         report = next((r for r in reports if r.cameras[0] == cameras[0]), None)
         apart = [c for c in cameras if report is None or c not in report.cameras]
         if report is None:
-            lines.append(f"rig: {', '.join(apart)} are mapped each on its own: too few of their pictures match")
+            lines.append(f"rig: {', '.join(apart)} are mapped each on its own: too few of their images match")
             continue
         if apart:
-            lines.append(f"rig: {', '.join(apart)} mapped without the rig: too few pictures match the others'")
+            lines.append(f"rig: {', '.join(apart)} mapped without the rig: too few images match the others'")
         if report.fit is not None:
             fit = report.fit
             off = ", ".join(f"{c} {fit.off_deg[c]:.2f} deg and {100 * off_m:.1f} cm" for c, off_m in fit.off_m.items())
             unit = "not in metres (the cameras sit at one place)" if fit.scale is None else "in metres"
-            lines.append(f"rig: held as /tf_static has it, so the map is {unit}; the pictures alone put {off} off")
+            lines.append(f"rig: held as /tf_static has it, so the map is {unit}; the images alone put {off} off")
         else:
             lines.append(f"rig: the places of {', '.join(report.cameras)} were estimated; the scale is not metric")
     return "; ".join(lines)
 
 
 def with_partners(blocks: list[list[str]], model: Any) -> list[list[str]]:
-    """Blocks of image names, each with all pictures of its moments; no picture is in two of them."""
+    """Blocks of image names, each with all images of its moments; no image is in two of them."""
     of_frame: dict[int, list[str]] = {}
     frame_of = {}
     for i in model.reg_image_ids():

@@ -1,4 +1,4 @@
-"""Intrinsics in COLMAP's database that were only guessed: an estimate from the pictures, and one camera or several."""
+"""Intrinsics in COLMAP's database that were only guessed: an estimate from the images, and one camera or several."""
 
 from __future__ import annotations
 

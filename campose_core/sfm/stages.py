@@ -1,4 +1,4 @@
-"""Stages of structure from motion that read pictures or write what localization needs.
+"""Stages of structure from motion that read images or write what localization needs.
 
 Like `matches`, `reconstruction` and `triangulation`, each takes and returns what JSON can hold, since they run in child
 processes, see `campose_core.sfm.stage_process`: what they return is their part of the `MapReport`.
@@ -52,10 +52,10 @@ def features(
         for image in db.read_all_images():
             try:
                 with PilImage.open(Path(images) / image.name) as file:
-                    picture = np.asarray(file.convert("RGB"))
+                    decoded = np.asarray(file.convert("RGB"))
             except PILLOW_ERRORS:  # COLMAP has read no more than the header; it is named below
                 continue
-            found = extract(picture)
+            found = extract(decoded)
             pixels = pixels_without_lens(lenses[image.name.split("/")[0]], found.pixels)
             usable = np.isfinite(pixels).all(axis=1)
             write_features(db, image.image_id, pixels[usable], of_kind.to_bytes(found.descriptors[usable]), of_kind)

@@ -1,4 +1,4 @@
-"""Landmarks from poses that are known already: triangulated, and adjusted only where the pictures ask for it.
+"""Landmarks from poses that are known already: triangulated, and adjusted only where the images ask for it.
 
 The poses come from a tracker, from TF or from a simulation, in a metric frame, and so are the landmarks.
 """
@@ -33,7 +33,7 @@ def triangulation(*, images: str, database: str, model: str, poses: dict[str, li
     WORTH of the reprojection residual: a pose that is right to the pixel gains nothing from it.
 
     Raises:
-        MappingError: the pictures do not agree with the poses.
+        MappingError: the images do not agree with the poses.
     """
     pycolmap = load_pycolmap()
     pycolmap.set_random_seed(0)
@@ -46,7 +46,7 @@ def triangulation(*, images: str, database: str, model: str, poses: dict[str, li
     if given.num_points3D() < MIN_LANDMARKS:
         raise MappingError(
             f"triangulation: {given.num_points3D()} landmarks from {len(poses)} keyframes with given poses: these do "
-            "not fit the pictures. Are they the camera's (or is its mounting right), and on the same clock? If not, "
+            "not fit the images. Are they the camera's (or is its mounting right), and on the same clock? If not, "
             "map without --poses, then `campose align SCENE --tracker`, which estimates both"
         )
     before = _residual(given)

@@ -1,4 +1,4 @@
-"""Pictures of the simulated world: an off-screen renderer that takes a Camera and a pose.
+"""Images of the simulated world: an off-screen renderer that takes a Camera and a pose.
 
 The projection matrix is built from the intrinsics, so that a point falls on the pixel that `Camera.project` names.
 Frames are drawn at twice the size and averaged down, and textures are mip-mapped, so that features do not flicker.
@@ -54,15 +54,15 @@ class Renderer:
         mesh = pyvista.PolyData(corners, np.array([4, 0, 1, 2, 3]))
         # Rows run from the upper edge down; a texture's origin is its lower left corner.
         mesh.active_texture_coordinates = np.array([[0, 1], [1, 1], [1, 0], [0, 0]], dtype=np.float32)
-        picture = paint(surface.material, surface.width, surface.height, surface.seed)
-        texture = pyvista.numpy_to_texture((picture * surface.shade).astype(np.uint8))
+        image = paint(surface.material, surface.width, surface.height, surface.seed)
+        texture = pyvista.numpy_to_texture((image * surface.shade).astype(np.uint8))
         texture.SetInterpolate(True)
         texture.SetMipmap(True)
         texture.SetRepeat(False)
         self._plotter.add_mesh(mesh, texture=texture, lighting=False)
 
     def render(self, map_from_cam: Pose) -> Image:
-        """The picture (H, W, 3) uint8 RGB from a pose of the optical frame (x right, y down, z forward)."""
+        """The image (H, W, 3) uint8 RGB from a pose of the optical frame (x right, y down, z forward)."""
         forward, up = map_from_cam.rotation.apply([[0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
         view = self._plotter.camera
         view.SetPosition(map_from_cam.translation)
@@ -109,7 +109,7 @@ def _plotter(pyvista: Any, size: tuple[int, int]) -> Any:
 def projection_matrix(camera: Camera) -> Array:
     """OpenGL clip coordinates from eye coordinates (x right, y up, z backward), 4x4.
 
-    The picture spans [-0.5, width - 0.5] in pixels, since pixel centres are integers, and [-1, 1] in normalised device
+    The image spans [-0.5, width - 0.5] in pixels, since pixel centres are integers, and [-1, 1] in normalised device
     coordinates: x_ndc = 2 (u + 0.5) / width - 1 and y_ndc = 1 - 2 (v + 0.5) / height.
     """
     (fx, fy), (cx, cy) = camera.focal, camera.centre
@@ -124,7 +124,7 @@ def projection_matrix(camera: Camera) -> Array:
 
 
 def expose(image: Image, seed: int, index: int, noise: float = 2.5, exposure: float = 0.06) -> Image:
-    """The picture as a sensor gives it: `noise` grey levels of read noise, a gain that wanders slowly by `exposure`."""
+    """The image as a sensor gives it: `noise` grey levels of read noise, a gain that wanders slowly by `exposure`."""
     rng = np.random.default_rng([seed, index])
     gain = 1 + exposure * np.sin(0.11 * index + seed)
     noisy = image * np.float32(gain) + noise * rng.standard_normal(image.shape, dtype=np.float32)

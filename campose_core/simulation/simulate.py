@@ -185,7 +185,7 @@ def _start_worker(world: World, camera: Camera) -> None:
 
 @cache
 def _renderer() -> Renderer:
-    """Made with the first picture, not with the process: there its faults reach the caller."""
+    """Made with the first image, not with the process: there its faults reach the caller."""
     return Renderer(_world, _camera)
 
 

@@ -1,4 +1,4 @@
-"""Rectangles of the simulated floor as surfaces: where their pictures have the upper left corner, and their shade."""
+"""Rectangles of the simulated floor as surfaces: where their images have the upper left corner, and their shade."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The simulated floor: exact geometry that can be drawn, driven through and mapped; `building` makes one from a seed.
 
 Boxes (walls and furniture) are axis-aligned and stand in the map frame: metres, z up, floor at z = 0. What a camera
-sees are `Surface`s, rectangles with a painted picture each; what a robot meets are the footprints of the boxes.
+sees are `Surface`s, rectangles with a painted image each; what a robot meets are the footprints of the boxes.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Surface:
-    """A painted rectangle: `corner` is the upper left of the picture, the edges run along its rows and columns."""
+    """A painted rectangle: `corner` is the upper left of the image, the edges run along its rows and columns."""
 
     corner: Vector
     along: Vector

@@ -14,7 +14,7 @@ from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.statistics import evenly_spaced
 from campose_core.update.frame_localization import FoundFrame, MapFinder, NewFrame
 
-CELLS = (8, 6)  # of the picture, across and down
+CELLS = (8, 6)  # of the image, across and down
 FEATURES_A_CELL = 3  # fewer tell nothing
 EXPLAINED = 0.8  # of the cells with features: less, and the map lacks what the frame shows
 NEW_VIEW = 0.3  # of the scene's depth, from the nearest mapped view: a step aside, or a turn of 17 degrees
@@ -44,7 +44,7 @@ def choose_keyframes(
 
 
 def explained(frame: NewFrame, place: FoundFrame, camera: Camera) -> float:
-    """The share of the picture's cells with features in which landmarks were recognized."""
+    """The share of the image's cells with features in which landmarks were recognized."""
     size = np.array((camera.width, camera.height))
 
     def counts(pixels: object) -> np.ndarray:

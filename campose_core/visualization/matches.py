@@ -1,4 +1,4 @@
-"""A picture with the landmarks that were found in it: what the pose rests on, for people to look at."""
+"""An image with the landmarks that were found in it: what the pose rests on, for people to look at."""
 
 from __future__ import annotations
 
@@ -79,5 +79,5 @@ def _canvas(cv2: Any, image: Image) -> tuple[Any, float]:
 
 
 def _drawn(pixels: Array, scale: float) -> Any:
-    """Fixed-point places in the drawing. Pixel centres are whole numbers in both pictures."""
+    """Fixed-point places in the drawing. Pixel centres are whole numbers in both images."""
     return np.round(((pixels + 0.5) * scale - 0.5) * (1 << SUBPIXEL_BITS)).astype(np.int32)

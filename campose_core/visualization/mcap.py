@@ -18,7 +18,7 @@ def write_source(path: Path | str, source: Source) -> None:
     """Write a source from its beginning to its end as a file of rosbag2's profile, whole or not at all.
 
     Raises:
-        SceneError: a picture of the scene is missing.
+        SceneError: an image of the scene is missing.
         CamposeError: the file cannot be written.
         MissingDependency: foxglove-sdk is not installed.
     """

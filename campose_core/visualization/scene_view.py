@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from campose_core.capture.bag.cdr import Cdr
-from campose_core.capture.image_codec import decode_picture
+from campose_core.capture.image_codec import decode_bytes
 from campose_core.errors import SceneError
 from campose_core.geometry import Pose
 from campose_core.localization.estimators.base import Matches
@@ -37,7 +37,7 @@ class _Walk(NamedTuple):
 
 
 class SceneView:
-    """A `Source` out of a scene: pose and picture of each frame, with the landmarks that a keyframe sees where the pose
+    """A `Source` out of a scene: pose and image of each frame, with the landmarks that a keyframe sees where the pose
     puts them. /localizer/pose is the camera's.
 
     Raises:
@@ -87,7 +87,7 @@ class SceneView:
         return shown
 
     def messages(self, from_ns: int, wanted: Callable[[str], bool]) -> Iterator[Message]:
-        """Pictures are read as they come up.
+        """Images are read as they come up.
 
         Raises:
             SceneError: one is missing.
@@ -167,7 +167,7 @@ class SceneView:
         pose: Pose | None = frame.map_from_cam
         state = "not mapped" if pose is None else "mapped"
         text = f"{frame.name}  {state}" if matches is None else f"{frame.name}  {len(matches.xyz)} landmarks"
-        return draw_matches(decode_picture(self._read(frame)), matches, None, text, pose is not None)
+        return draw_matches(decode_bytes(self._read(frame)), matches, None, text, pose is not None)
 
     def _read(self, frame: SceneFrame) -> bytes:
         path = self._scene.frame_path(frame)

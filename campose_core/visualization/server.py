@@ -38,7 +38,7 @@ def serve(source: Source, host: str = "127.0.0.1", port: int = 8765, stop: threa
     `host`: the address to listen on; others than the loopback let everybody in the network look. Port 0: any free one.
 
     Raises:
-        SceneError: a picture of the scene is missing.
+        SceneError: an image of the scene is missing.
         UsageError: no such port.
         CamposeError: the address cannot be listened on (the port is taken).
         MissingDependency: foxglove-sdk is not installed.

@@ -87,7 +87,7 @@ def test_rays_are_those_that_the_camera_projects():
 
 
 def photographed(map_from_cam: Pose, number: int, dictionary: str = "DICT_APRILTAG_36H11") -> np.ndarray:
-    """A grey picture (H, W) with the printed marker, on white paper, where the camera sees it."""
+    """A grey image (H, W) with the printed marker, on white paper, where the camera sees it."""
     cv2 = pytest.importorskip("cv2")
     side, margin = 200, 40
     aruco = cv2.aruco

@@ -22,7 +22,7 @@ def moved(sfm: Trajectory, odometry: Trajectory, mounting: Pose = BASE_FROM_CAM)
 @settings(max_examples=20)
 @given(similarities, st.integers(0, 1000), st.sampled_from([BASE_FROM_CAM, HANGING]))
 def test_true_odometry_gives_the_frame_it_started_in(map_from_sfm, seed, mounting):
-    """Also where the camera hangs upside down: the mounting says so, the pictures do not matter."""
+    """Also where the camera hangs upside down: the mounting says so, the images do not matter."""
     base = drive(20, seed)
     truth = base.moved_by(mounting)
     sfm = reconstructed(truth, map_from_sfm, noise_m=0.0, noise_deg=0.0)

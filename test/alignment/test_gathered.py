@@ -164,7 +164,7 @@ def test_a_recording_that_tells_nothing_says_what_would_help(tmp_path, capsys):
 
 
 def test_a_distance_is_levelled_by_gravity(tmp_path, capsys):
-    """Whatever the pictures' own up: here the camera's roll is nonsense."""
+    """Whatever the images' own up: here the camera's roll is nonsense."""
     walk = Walk(tmp_path, 4).mounted().imu()
     scene = walk.scene()
     metres = float(np.linalg.norm(walk.truth.positions[0] - walk.truth.positions[30]))
@@ -204,7 +204,7 @@ def test_slip_and_gaps_of_odometry_are_told(tmp_path, capsys):
     code, scene, said = align(capsys, walk.scene())
     assert code == 0
     assert "odometry /odom: a gap of 4.0 s, 10.0 s after its beginning" in said
-    assert "stretches disagree with the pictures (slip?)" in said
+    assert "stretches disagree with the images (slip?)" in said
     assert np.median(list(path_errors(scene, walk.truth))) < 0.06
 
 

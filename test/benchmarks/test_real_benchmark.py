@@ -72,7 +72,7 @@ def test_what_else_lies_in_a_set_confuses_nobody(tmp_path: Path):
     for name in ("mapping/1.jpg", "query/1.jpg"):
         picture(tmp_path / name)
     (tmp_path / "mapping_notes").mkdir()
-    (tmp_path / "mapping_notes" / "read me.txt").write_text("no pictures")
+    (tmp_path / "mapping_notes" / "read me.txt").write_text("no images")
     (tmp_path / "query.txt").write_text("no recording")
     for name in ("mapping.tum", "mapping_rgbd.tum", "query.tum", "query_rgbd.tum"):
         tum(tmp_path / name, {0.0: pose(0.0)})
@@ -366,7 +366,7 @@ def test_what_failed_is_not_kept(tmp_path: Path):
     assert not (tmp_path / "plain").exists()
 
 
-# Pictures.
+# Images.
 
 
 def test_undistorted_pictures_lose_nothing_at_their_sides():

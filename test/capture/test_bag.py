@@ -312,7 +312,7 @@ def test_paths_that_are_no_recording_are_refused_with_what_is_understood(tmp_pat
     (tmp_path / "text.bag").write_text("not a bag")
     (tmp_path / "zero.mcap").write_bytes(b"")
     for name in ("missing.mp4", "empty"):
-        with pytest.raises(CaptureError, match=f"{name}: .*a recording is a video file, a folder of pictures, a ROS 1"):
+        with pytest.raises(CaptureError, match=f"{name}: .*a recording is a video file, a folder of images, a ROS 1"):
             open_recording(tmp_path / name)
     with pytest.raises(CaptureError, match=r"zero\.mcap: cannot be read as a bag"):
         open_recording(tmp_path / "zero.mcap")

@@ -48,7 +48,7 @@ def test_each_topic_is_a_source_and_tf_tells_where_the_cameras_sit(tmp_path, cap
     assert rig.frame == "base_link"
     for camera, mounting in MOUNTINGS.items():
         assert max(pose_error(rig.rig_from_cam[f"walk_{camera}"], mounting)) < 1e-7
-    assert "walk_left: 6 of 6 pictures have a partner within 20 ms" in capsys.readouterr().err
+    assert "walk_left: 6 of 6 images have a partner within 20 ms" in capsys.readouterr().err
 
 
 def test_a_second_run_does_nothing_and_one_topic_alone_is_no_rig_any_more(tmp_path, capsys):
@@ -89,7 +89,7 @@ def test_cameras_that_fire_at_other_moments_are_sources_without_a_rig(tmp_path, 
     scene = extracted(tmp_path, robot(tmp_path, late_ns=50_000_000))
     assert len(scene.sources) == 2
     assert scene.rigs == {}
-    assert "no two pictures are within 20 ms" in capsys.readouterr().err
+    assert "no two images are within 20 ms" in capsys.readouterr().err
 
 
 def test_bad_rigs_are_refused_and_leave_no_scene(tmp_path):

@@ -121,10 +121,8 @@ def test_a_known_camera_is_scaled_to_pictures_of_another_resolution_only(tmp_pat
     double = Camera("PINHOLE", 128, 96, (100.0, 100.0, 63.5, 47.5))
     scene = extract(new_scene(tmp_path), [folder], camera=double)
     assert scene.cameras["desk"] == double.resized(64, 48)
-    assert "the camera given is for 128x96 pixels, the pictures of desk are 64x48: scaled" in capsys.readouterr().err
-    with pytest.raises(
-        GeometryError, match=r"48x64 pixels, the pictures of desk are 64x48: give the camera .* upright"
-    ):
+    assert "the camera given is for 128x96 pixels, the images of desk are 64x48: scaled" in capsys.readouterr().err
+    with pytest.raises(GeometryError, match=r"48x64 pixels, the images of desk are 64x48: give the camera .* upright"):
         extract(scene, [folder], camera=Camera("PINHOLE", 48, 64, (50.0, 50.0, 24.0, 32.0)))
     assert Scene.open(scene.path) == scene
 

@@ -27,7 +27,7 @@ ENCODINGS = [*PACKED, *YUV422, *YUV420, *BAYER]
 
 
 def photo(height, width, seed=0):
-    """A smooth colourful picture: what chroma subsampling and demosaicing are made for."""
+    """A smooth colourful image: what chroma subsampling and demosaicing are made for."""
     x, y = np.meshgrid(np.linspace(0, 1, width), np.linspace(0, 1, height))
     rng = np.random.default_rng(seed)
     planes = [0.5 + 0.4 * np.sin(rng.uniform(0, 3) * x + rng.uniform(0, 3) * y + rng.uniform(0, 6)) for _ in range(3)]

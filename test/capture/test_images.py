@@ -1,4 +1,4 @@
-"""Folders of pictures as recordings."""
+"""Folders of images as recordings."""
 
 import math
 
@@ -26,7 +26,7 @@ def test_pictures_come_in_the_natural_order_of_their_names(tmp_path):
     for i, name in enumerate(names):
         PillowImage.fromarray(picture(i)).save(tmp_path / name)
     for other in (".hidden.png", "notes.txt"):
-        (tmp_path / other).write_text("no picture")
+        (tmp_path / other).write_text("no image")
     (tmp_path / "folder.png").mkdir()
     recording = ImageFolder(tmp_path)
     assert [file.name for file in recording.files] == [
@@ -90,19 +90,19 @@ def test_damaged_pictures_are_dropped_and_only_all_of_them_are_an_error(tmp_path
     good = jpeg(picture(0))
     (tmp_path / "0.jpg").write_bytes(good[: len(good) // 2])
     (tmp_path / "1.jpg").write_bytes(b"")
-    (tmp_path / "2.png").write_text("not a picture")
+    (tmp_path / "2.png").write_text("not an image")
     recording = ImageFolder(tmp_path)
-    with pytest.raises(CaptureError, match=r"none of the 3 pictures can be decoded \(0\.jpg: "):
+    with pytest.raises(CaptureError, match=r"none of the 3 images can be decoded \(0\.jpg: "):
         list(recording.frames())
     (tmp_path / "3.jpg").write_bytes(good)
     recording = ImageFolder(tmp_path)
     (frame,) = recording.frames()
     assert (frame.name, frame.stamp_ns) == ("000003", 300_000_000)
-    assert recording.dropped == {"undecodable picture": 3}
+    assert recording.dropped == {"undecodable image": 3}
 
 
 def test_a_folder_without_pictures_is_refused(tmp_path):
-    with pytest.raises(CaptureError, match=r"no pictures in this folder \(\.bmp, \.jpeg"):
+    with pytest.raises(CaptureError, match=r"no images in this folder \(\.bmp, \.jpeg"):
         ImageFolder(tmp_path)
 
 

@@ -15,7 +15,7 @@ from campose_core.trajectory import read_tum
 
 
 def write_video(path, ticks, time_base=Fraction(1, 1000), options=None, make=picture, b_frames=0):
-    """A video of `picture(i)` at ticks[i] * time_base."""
+    """A video of `image(i)` at ticks[i] * time_base."""
     with av.open(str(path), "w", options=options or {}) as container:
         stream = container.add_stream("libx264", rate=30)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"

@@ -1,4 +1,4 @@
-"""Video packets one by one: pictures with the stamps of their packets, from a key picture on, out of bags too."""
+"""Video packets one by one: images with the stamps of their packets, from a key image on, out of bags too."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -75,7 +75,7 @@ def test_one_who_comes_late_waits_for_a_key_picture_and_says_how_long(codec: str
     packets = encoded(images, codec)
     decoder = PacketDecoder(codec_of(codec))
     for waited, index in enumerate(range(3, GOP), start=1):
-        with pytest.raises(CaptureError, match=f"waiting for a key picture.*, {waited} packets so far"):
+        with pytest.raises(CaptureError, match=f"waiting for a key image.*, {waited} packets so far"):
             decoder.feed(stamp(index), packets[index])
     for index in range(GOP, len(packets)):
         (picture,) = decoder.feed(stamp(index), packets[index])
@@ -155,7 +155,7 @@ def test_a_bag_of_video_is_a_recording(tmp_path: Path, msgtype: str) -> None:
 
 
 def test_fewer_frames_of_a_video_are_the_same_pictures(tmp_path: Path) -> None:
-    """Thinning leaves out pictures, not packets."""
+    """Thinning leaves out images, not packets."""
     images = pan()
     write_video_bag(tmp_path / "drive", images, "foxglove_msgs/msg/CompressedVideo")
     frames = list(open_recording(tmp_path / "drive").frames(fps=6.0))

@@ -154,6 +154,6 @@ def test_a_large_floor_gets_a_coarser_grid_of_bounded_size():
 def test_the_widest_angle_is_that_of_the_pictures_corner():
     corner = np.arctan(np.hypot(320 / 400, 240 / 400))
     assert widest_angle(CAMERA) == pytest.approx(corner, abs=np.radians(1.5))
-    # This polynomial folds back at 60 degrees: rays beyond must not appear in the picture again.
+    # This polynomial folds back at 60 degrees: rays beyond must not appear in the image again.
     folding = Camera("SIMPLE_RADIAL", 640, 480, (300.0, 319.5, 239.5, -0.1))
     assert widest_angle(folding) < np.radians(75)

@@ -177,7 +177,7 @@ def test_the_json_keeps_its_shape(hanging):
 
 
 def colours_of(diagnosis: Diagnosis) -> dict[str, int]:
-    """How many pixels of the picture have each colour that means something."""
+    """How many pixels of the image have each colour that means something."""
     data = picture_of(diagnosis)
     assert data is not None
     image = Image.open(io.BytesIO(data)).convert("RGB")

@@ -1,4 +1,4 @@
-"""Why frames found no place, told from their pictures and their neighbours."""
+"""Why frames found no place, told from their images and their neighbours."""
 
 from dataclasses import replace
 
@@ -24,7 +24,7 @@ def blank() -> np.ndarray:
     return np.round(np.tile(shade, (240, 1))).astype(np.uint8)
 
 
-PICTURES = {
+IMAGES = {
     "dark": (textured(1) * 0.08).astype(np.uint8),
     "blurred": ndimage.gaussian_filter(textured(2).astype(float), 5).astype(np.uint8),
     "blank": blank(),
@@ -33,9 +33,9 @@ PICTURES = {
 }
 
 
-@pytest.mark.parametrize("reason", PICTURES)
+@pytest.mark.parametrize("reason", IMAGES)
 def test_the_picture_tells_the_reason(tmp_path, reason):
-    scene = scene_at(tmp_path, WALK, missing={AFTER: PICTURES[reason]}, floor=False)
+    scene = scene_at(tmp_path, WALK, missing={AFTER: IMAGES[reason]}, floor=False)
     (found,) = missing_stretches(scene, poses_of(scene), depth=3.0)
     assert found.reason == reason
     assert (found.source, found.frames) == ("a", 1)
@@ -90,5 +90,5 @@ def test_frames_at_the_ends_have_one_neighbour(tmp_path):
 
 
 def test_a_scene_that_is_not_mapped_is_told_its_dark_pictures(tmp_path):
-    scene = scene_at(tmp_path, WALK, missing={AFTER: PICTURES["dark"]}, floor=False)
+    scene = scene_at(tmp_path, WALK, missing={AFTER: IMAGES["dark"]}, floor=False)
     assert poor_pictures(scene) == {"a": {"looked at": 21, "dark": 1}}

@@ -25,7 +25,7 @@ from campose_core.learning.checkpoint import load
 from campose_core.learning.train import train
 from campose_core.scene import Scene
 
-pytest.importorskip("matplotlib", reason="pictures need the extra `view`")
+pytest.importorskip("matplotlib", reason="images need the extra `view`")
 
 BACKBONE = SMALL["backbone"]
 RECIPE = replace(QUICK, **SMALL)

@@ -1,4 +1,4 @@
-"""Reports: the page opens by itself, tells the table, and its pictures show what they claim."""
+"""Reports: the page opens by itself, tells the table, and its images show what they claim."""
 
 import base64
 import io
@@ -19,7 +19,7 @@ from campose_core.floor import FloorMap
 from campose_core.geometry import Pose
 from campose_core.trajectory import Trajectory
 
-pytest.importorskip("matplotlib", reason="pictures need the extra `view`")
+pytest.importorskip("matplotlib", reason="images need the extra `view`")
 
 REFERENCE = Trajectory.from_poses(
     [100_000_000 * i for i in range(40)],
@@ -98,7 +98,7 @@ def test_covariances_are_tabled_and_drawn(tmp_path):
     for row in reliability_cells([evaluate(sure, REFERENCE)]):
         assert "".join(f"<td>{cell}</td>" for cell in row) in page.read_text()
     drawn = picture((page.parent / "reliability.png").read_bytes())
-    # One curve: of the estimator that has covariances, in the colour that is its own in all pictures.
+    # One curve: of the estimator that has covariances, in the colour that is its own in all images.
     blue, vermilion = (np.abs(drawn - colour).sum(axis=2) < 30 for colour in ((0, 0x72, 0xB2), (0xD5, 0x5E, 0)))
     assert vermilion.sum() > 500
     assert not blue.any()
@@ -114,7 +114,7 @@ def test_nothing_is_written_when_the_reference_is_of_another_time(tmp_path):
 
 
 def test_floor_is_drawn_where_the_map_says():
-    """A map turned by its origin's yaw, and the same floor stored unturned, give one picture."""
+    """A map turned by its origin's yaw, and the same floor stored unturned, give one image."""
     from campose_core.evaluation.pictures import floor_plan
 
     errors = frame_errors(Estimates.from_trajectory("truth", REFERENCE), REFERENCE)

@@ -82,7 +82,7 @@ def test_unusable_plans_say_what_to_do(tmp_path, pixels, colour, said):
 
 
 def test_a_file_that_is_no_picture(tmp_path):
-    (tmp_path / "plan.png").write_text("no picture")
+    (tmp_path / "plan.png").write_text("no image")
     with pytest.raises(FloorError, match=r"plan\.png: the plan cannot be read"):
         floor_from_plan(tmp_path / "plan.png", 0.1)
 
@@ -105,7 +105,7 @@ def test_campus_plan_becomes_the_floor_of_a_scene(shared_data, scene, capsys):
     walkable = load_walkable(scene.path / "floor")
     resolution = walkable.floor.resolution
     assert resolution == pytest.approx(3 / 66)
-    # By hand in the picture: the corridors, their middle, and the red around them.
+    # By hand in the image: the corridors, their middle, and the red around them.
     for x, y, is_free in (
         (1200, 300, True),
         (450, 700, True),

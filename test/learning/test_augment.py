@@ -1,4 +1,4 @@
-"""Light and weather change what a picture looks like, and nothing about where things are in it."""
+"""Light and weather change what an image looks like, and nothing about where things are in it."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ seeds = st.integers(0, 2**16)
 
 
 def blocks(seed: int) -> torch.Tensor:
-    """Picture uint8 [3, S, S] of blocks of eight pixels: edges everywhere."""
+    """Image uint8 [3, S, S] of blocks of eight pixels: edges everywhere."""
     random = np.random.default_rng(seed)
     coarse = random.integers(30, 226, (3, SIZE // 8, SIZE // 8)).astype(np.uint8)
     return torch.from_numpy(np.kron(coarse, np.ones((8, 8), np.uint8)))

@@ -60,7 +60,7 @@ def test_weights_that_do_not_fit_are_refused_never_replaced(tmp_path):
 def test_unknown_names_and_impossible_sizes_are_refused():
     with pytest.raises(LearningError, match=r"no backbone 'resnet19'.*resnet18"):
         Backbone("resnet19", 32)
-    with pytest.raises(LearningError, match="vit_b_16 cannot take pictures of 32x32"):
+    with pytest.raises(LearningError, match="vit_b_16 cannot take images of 32x32"):
         Backbone("vit_b_16", 32)
 
 
@@ -95,7 +95,7 @@ def test_a_grid_averages_in_cells_of_the_picture(name):
     ("name", "reason"),
     [
         # One averages in code, the other has a layer behind its average that wants as many features as it has.
-        ("shufflenet_v2_x0_5", "has no layer that averages over the picture: use grid 1"),
+        ("shufflenet_v2_x0_5", "has no layer that averages over the image: use grid 1"),
         ("mobilenet_v3_small", "in 4x4 cells \\(grid 1 may do\\)"),
     ],
 )

@@ -12,7 +12,7 @@ from campose_core.learning.features import feature_samples, features_of
 from campose_core.learning.material import Material, frames_of_split, material_of_splits
 from campose_core.learning.model import PoseNetwork, create_model, to_numbers
 from campose_core.learning.preprocess import NetworkInput
-from campose_core.learning.samples import PictureSamples
+from campose_core.learning.samples import ImageSamples
 from campose_core.learning.split import SplitOptions
 
 INPUT = NetworkInput.covering(CAMERA, 32)
@@ -24,7 +24,7 @@ def material(tmp_path_factory) -> Material:
     scene = make_scene(tmp_path_factory.mktemp("scenes") / "scene", {"a": 24}, SplitOptions(val=0.0, test=0.0))
     [found] = material_of_splits(scene, [frames_of_split(scene, "train")], INPUT, with_depth=False)
     depth = np.full((24, 8, 8), 0.4, np.float32)
-    return replace(found, inverse_depth=depth, pictures=np.array(found.pictures))
+    return replace(found, inverse_depth=depth, images=np.array(found.images))
 
 
 def network_of(options=OPTIONS) -> PoseNetwork:
@@ -34,7 +34,7 @@ def network_of(options=OPTIONS) -> PoseNetwork:
 
 def computed(cache, material, options=OPTIONS, network=None, camera=INPUT.camera):
     network = network or network_of(options)
-    pictures = PictureSamples(material, camera, options)
+    pictures = ImageSamples(material, camera, options)
     torch.manual_seed(options.seed)
     return network, feature_samples(cache, network, material, pictures, options)
 
@@ -71,7 +71,7 @@ def test_they_are_the_components_of_frames_and_views_with_their_poses(tmp_path, 
     assert not torch.equal(samples.label_vn.position[1], samples.label_vn.position[2])
     # What the layers see of a frame while training is what they see of it in use, up to half precision.
     network.eval()
-    in_use = features_of(tmp_path, network, material.pictures, "features")
+    in_use = features_of(tmp_path, network, material.images, "features")
     torch.testing.assert_close(samples.components_vnk[0], in_use, atol=0.05, rtol=0.02)
     together = samples.components_vnk.flatten(0, 1)
     torch.testing.assert_close(together.T @ together / len(together), torch.eye(8), atol=0.05, rtol=0)
@@ -87,9 +87,9 @@ def test_a_backbone_keeps_its_statistics_and_its_mode(tmp_path, material):
 
 
 def changed_picture(material):
-    pictures = material.pictures.copy()
+    pictures = material.images.copy()
     pictures[3, 0, 0, 0] ^= 1
-    return replace(material, pictures=pictures)
+    return replace(material, images=pictures)
 
 
 def changed_pose(material):
@@ -171,7 +171,7 @@ def test_components_that_came_with_weights_stay(tmp_path, material):
     assert torch.equal(network.head.components.weight, before)
     torch.testing.assert_close(
         samples.components_vnk[0],
-        features_of(tmp_path, network.eval(), material.pictures, "features"),
+        features_of(tmp_path, network.eval(), material.images, "features"),
         atol=1e-4,
         rtol=1e-4,
     )
@@ -181,7 +181,7 @@ def test_without_components_the_layers_see_the_features_themselves(tmp_path, mat
     options = replace(OPTIONS, components=0)
     network, samples = computed(tmp_path, material, options, network_of(options))
     assert samples.components_vnk.shape == (3, 24, network.backbone.size)
-    pictures = torch.from_numpy(material.pictures)
+    pictures = torch.from_numpy(material.images)
     with torch.no_grad():
         torch.testing.assert_close(samples.components_vnk[0], network.eval().backbone(pictures), atol=1e-4, rtol=1e-3)
 
@@ -192,20 +192,20 @@ def seen(cache):
 
 def test_frames_that_judge_are_computed_once_for_a_backbone_and_its_components(tmp_path, material, capsys):
     network = network_of().eval()
-    first = features_of(tmp_path, network, material.pictures, "features")
+    first = features_of(tmp_path, network, material.images, "features")
     [path] = seen(tmp_path)
     written = path.stat().st_mtime_ns
-    assert torch.equal(features_of(tmp_path, network, material.pictures, "features"), first)
+    assert torch.equal(features_of(tmp_path, network, material.images, "features"), first)
     assert path.stat().st_mtime_ns == written
     path.write_bytes(path.read_bytes()[:-5])
-    assert torch.equal(features_of(tmp_path, network, material.pictures, "features"), first)
+    assert torch.equal(features_of(tmp_path, network, material.images, "features"), first)
     assert f"{path.name} is damaged" in capsys.readouterr().err
     with torch.no_grad():
         network.head.components.bias[0] += 1.0
-    moved = features_of(tmp_path, network, material.pictures, "features")
+    moved = features_of(tmp_path, network, material.images, "features")
     torch.testing.assert_close(moved[:, 0], first[:, 0] + 1.0)
-    features_of(tmp_path, network, changed_picture(material).pictures, "features")
+    features_of(tmp_path, network, changed_picture(material).images, "features")
     with torch.no_grad():
         next(iter(network.backbone.parameters()))[0, 0, 0, 0] += 1e-3
-    features_of(tmp_path, network, material.pictures, "features")
+    features_of(tmp_path, network, material.images, "features")
     assert len(seen(tmp_path)) == 4

@@ -193,7 +193,7 @@ def test_two_rooms_are_learned_exactly():
 
 @pytest.mark.parametrize("seed", range(3))
 def test_between_two_rooms_that_look_alike_it_chooses_one(seed):
-    """Each picture was taken in either room, at the same place of it. A plain regression with squared errors, or one
+    """Each image was taken in either room, at the same place of it. A plain regression with squared errors, or one
     that sees both equally often, answers with a place in the nothing between; one with anchors is in a room."""
     first = room(np.random.default_rng(seed), 20, np.zeros(3))
     second = [Pose(pose.rotation, pose.translation + SECOND_ROOM) for pose in first]

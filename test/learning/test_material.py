@@ -1,4 +1,4 @@
-"""Frames, pictures and poses belong together; samples stay within a recording."""
+"""Frames, images and poses belong together; samples stay within a recording."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 
 from campose_core.errors import LearningError
 from campose_core.geometry import Pose, Similarity
-from campose_core.learning.frame_cache import cached_pictures
+from campose_core.learning.frame_cache import cached_images
 from campose_core.learning.material import frames_of_split, joined, material_of_splits, pair_rows, tuple_rows
 from campose_core.learning.preprocess import NetworkInput
 from campose_core.learning.split import SplitOptions
@@ -76,7 +76,7 @@ def test_rows_of_frames_csv_in_any_order_give_the_same_pictures_and_labels(scene
     [material] = material_of_splits(shuffled, [again], network_input, with_depth=False)
     assert material.names == tuple(frame.name for frame in frames)
     assert material.sources == ("a",) * 9 + ("b",) * 12
-    for pose, cached in zip(material.poses, material.pictures, strict=True):
+    for pose, cached in zip(material.poses, material.images, strict=True):
         expected = network_input.prepare(picture(pose), CAMERA)
         assert np.abs(cached.astype(int) - expected).mean() < 6  # JPEG
     assert len(list((scene.path / "cache").glob("frames-*.npy"))) == 1
@@ -90,9 +90,9 @@ def test_splits_share_a_cache_and_keep_their_own_frames(tmp_path):
     assert len(list((scene.path / "cache").iterdir())) == 1
     for frames, material in zip(splits, found, strict=True):
         assert material.names == tuple(frame.name for frame in frames)
-        assert len(material) == len(frames) == len(material.pictures) == len(material.poses)
-        alone = cached_pictures(replace(scene, path=scene.path), frames, network_input)
-        np.testing.assert_array_equal(material.pictures, alone)
+        assert len(material) == len(frames) == len(material.images) == len(material.poses)
+        alone = cached_images(replace(scene, path=scene.path), frames, network_input)
+        np.testing.assert_array_equal(material.images, alone)
     # Without landmarks no depth is known: zeros.
     assert (found[0].inverse_depth == 0).all()
     assert [len(material.inverse_depth) for material in found] == [len(frames) for frames in splits]
@@ -105,7 +105,7 @@ def test_joined_materials_follow_each_other(scene):
     both = joined([replace(first, inverse_depth=known), second])
     assert both.names == first.names + second.names
     assert both.poses == first.poses + second.poses
-    np.testing.assert_array_equal(both.pictures[5:], second.pictures)
+    np.testing.assert_array_equal(both.images[5:], second.images)
     np.testing.assert_array_equal(both.inverse_depth[:5], known)
     assert (both.inverse_depth[5:] == 0).all()
 
@@ -113,19 +113,19 @@ def test_joined_materials_follow_each_other(scene):
 def test_the_cache_follows_the_frames_files(scene):
     frames = frames_of_split(scene, "train")
     network_input = NetworkInput.covering(CAMERA, 16)
-    before = np.array(cached_pictures(scene, frames, network_input))
+    before = np.array(cached_images(scene, frames, network_input))
     path = scene.frame_path(frames[0])
     old = path.read_bytes()
     path.write_bytes(scene.frame_path(frames[-1]).read_bytes())
-    after = cached_pictures(scene, frames, network_input)
+    after = cached_images(scene, frames, network_input)
     assert not np.array_equal(after[0], before[0])
     assert np.array_equal(after[1:], before[1:])
     path.write_bytes(old[:100])
     with pytest.raises(LearningError, match=frames[0].name):
-        cached_pictures(scene, frames, network_input)
+        cached_images(scene, frames, network_input)
     path.unlink()
     with pytest.raises(LearningError, match="extract the scene again"):
-        cached_pictures(scene, frames, network_input)
+        cached_images(scene, frames, network_input)
     path.write_bytes(old)
 
 

@@ -1,4 +1,4 @@
-"""MeNet: two pictures in, how the camera moved between them out."""
+"""MeNet: two images in, how the camera moved between them out."""
 
 import csv
 from dataclasses import replace

@@ -24,12 +24,12 @@ def test_frames_come_first_and_views_lie_beside_them(small_scene):
     again = with_views(scene, frames, material, network_input, seed=3)
     assert torch.equal(state, torch.get_rng_state())
     count = len(frames)
-    assert len(found) == len(found.poses) == len(found.pictures) == (1 + VIEWS) * count
-    np.testing.assert_array_equal(found.pictures, again.pictures)
-    np.testing.assert_array_equal(found.pictures[:count], material.pictures)
+    assert len(found) == len(found.poses) == len(found.images) == (1 + VIEWS) * count
+    np.testing.assert_array_equal(found.images, again.images)
+    np.testing.assert_array_equal(found.images[:count], material.images)
     off = np.array([pose_error(pose, material.poses[i % count]) for i, pose in enumerate(found.poses)])
     assert off[:count].max() < 1e-5
     assert (off[count:] > 1e-4).all()
     assert off[count:, 0].max() < 2.0 * BESIDE.shift_m * np.sqrt(2.25) + 1e-3
     other = with_views(scene, frames, material, network_input, seed=4)
-    assert (other.pictures[count:] != found.pictures[count:]).any()
+    assert (other.images[count:] != found.images[count:]).any()

@@ -1,4 +1,4 @@
-"""Pictures of any camera, as the network's camera would have taken them."""
+"""Images of any camera, as the network's camera would have taken them."""
 
 import numpy as np
 import pytest

@@ -13,7 +13,7 @@ from campose_core.learning.losses import PoseNumbers, relative
 from campose_core.learning.material import Material, frames_of_split, material_of_splits, tuple_rows
 from campose_core.learning.model import to_numbers
 from campose_core.learning.preprocess import NetworkInput
-from campose_core.learning.samples import PairSamples, PictureSamples
+from campose_core.learning.samples import ImageSamples, PairSamples
 from campose_core.learning.split import SplitOptions
 
 INPUT = NetworkInput.covering(CAMERA, 32)
@@ -27,8 +27,8 @@ def material(tmp_path_factory) -> Material:
     return replace(found, inverse_depth=np.full((12, 8, 8), 0.5, np.float32))
 
 
-def samples_of(material: Material, **options) -> PictureSamples:
-    return PictureSamples(material, INPUT.camera, replace(QUICK, **options))
+def samples_of(material: Material, **options) -> ImageSamples:
+    return ImageSamples(material, INPUT.camera, replace(QUICK, **options))
 
 
 def same(first: PoseNumbers, second: PoseNumbers) -> bool:
@@ -38,13 +38,13 @@ def same(first: PoseNumbers, second: PoseNumbers) -> bool:
 def test_without_views_pictures_and_poses_are_those_recorded(material):
     for augment in ("none", "weather"):  # which is for views alone
         found = samples_of(material, augment=augment).batch(ROWS)
-        np.testing.assert_array_equal(found.inputs.numpy(), material.pictures[ROWS.flatten().numpy()])
+        np.testing.assert_array_equal(found.inputs.numpy(), material.images[ROWS.flatten().numpy()])
         assert found.label.position.shape == (3, 2, 3)
         assert same(found.label, to_numbers(material.poses).part(ROWS))
 
 
 def test_views_are_new_each_time_and_repeat_with_the_seed(material):
-    samples, before = samples_of(material, views=8, augment="light"), np.array(material.pictures)
+    samples, before = samples_of(material, views=8, augment="light"), np.array(material.images)
     torch.manual_seed(3)
     first, second = samples.batch(ROWS), samples.batch(ROWS)
     torch.manual_seed(3)
@@ -53,7 +53,7 @@ def test_views_are_new_each_time_and_repeat_with_the_seed(material):
     assert same(first.label, again.label)
     assert not torch.equal(first.inputs, second.inputs)
     assert not torch.equal(first.label.position, second.label.position)
-    np.testing.assert_array_equal(material.pictures, before)
+    np.testing.assert_array_equal(material.images, before)
     assert same(to_numbers(material.poses), samples_of(material).batch(torch.arange(12)[:, None]).label.view(12))
 
 
@@ -66,7 +66,7 @@ def test_the_share_of_views_is_that_of_one_in_so_many(material, views):
     assert float(turned.float().mean()) == pytest.approx(views / (1 + views), abs=0.05)
     # Those that are not turned are the frames themselves.
     kept = frames[~turned, 0].numpy()
-    np.testing.assert_array_equal(found.inputs[~turned].numpy(), material.pictures[kept])
+    np.testing.assert_array_equal(found.inputs[~turned].numpy(), material.images[kept])
 
 
 def test_a_view_of_each_frame_is_within_reach_of_it(material):
@@ -96,7 +96,7 @@ def test_weather_changes_the_picture_of_a_view_and_not_its_label(material):
 def test_a_pair_has_the_pose_of_its_second_frame_in_the_first(material):
     found = PairSamples(samples_of(material)).batch(ROWS)
     assert found.inputs.shape == (3, 2, 32, 32, 3)
-    np.testing.assert_array_equal(found.inputs[2, 1].numpy(), material.pictures[10])
+    np.testing.assert_array_equal(found.inputs[2, 1].numpy(), material.images[10])
     for row, (first, second) in enumerate(ROWS.tolist()):
         expected = material.poses[first].inverse() * material.poses[second]
         np.testing.assert_allclose(found.label.position[row, 0].numpy(), expected.translation, atol=1e-5)

@@ -200,7 +200,7 @@ def test_what_cannot_be_trained_on_is_refused_with_one_line(tmp_path, scene):
         (scene, replace(FAST, backbone="resnet19"), "no backbone 'resnet19'"),
         (scene, replace(FAST, walkable_weight=1.0), "no floor map for the walkable loss: run `campose floor`"),
         (scene, replace(FAST, start_from="mapnet"), "is not a trained model"),
-        (scene, replace(FAST, kind="menet"), "menet needs pictures of at least 64 pixels"),
+        (scene, replace(FAST, kind="menet"), "menet needs images of at least 64 pixels"),
     ]
     for changed, options, reason in cases:
         with pytest.raises(LearningError, match=reason) as error:
@@ -218,7 +218,7 @@ def test_a_model_is_gone_on_with_where_it_fits(scene):
     before, after = (load(scene.models_dir / name) for name in ("posenet", "posenet2"))
     image, camera = picture(walk(5)[2]), scene.cameras["camera"]
     assert pose_error(before.estimate(image, camera)[0], after.estimate(image, camera)[0])[0] < 1e-3
-    with pytest.raises(LearningError, match="posenet was trained on pictures of another camera or size"):
+    with pytest.raises(LearningError, match="posenet was trained on images of another camera or size"):
         train(scene, "posenet3", replace(FAST, start_from="posenet", image_size=48))
 
 
@@ -320,7 +320,7 @@ def test_tensorboard_shows_curves_and_pictures(scene, frozen):
     found = [event.value for event in events.Scalars("val_median_m")]
     np.testing.assert_allclose(found, [row["val_median_m"] for row in history(scene)], rtol=1e-4)
     assert len(events.Images("validation path")) == 2
-    if not frozen:  # else there are no pictures, only features
+    if not frozen:  # else there are no images, only features
         assert "training pictures" in "".join(tags["images"])
     # Event files are for people: nothing is left where the package runs.
     assert not (Path.cwd() / "lightning_logs").exists()

@@ -32,14 +32,14 @@ def plus(bag, **changes):
 
 def test_frames_come_with_the_motion_of_the_odometry(tmp_path, scene):
     material = unlabelled_material(scene, str(write_walk_bag(tmp_path / "walk", WALK)), INPUT)
-    assert len(material) == len(WALK) == len(material.pictures) == len(material.names) == len(set(material.names))
+    assert len(material) == len(WALK) == len(material.images) == len(material.names) == len(set(material.names))
     assert len(set(material.sources)) == 1
     assert (material.inverse_depth == 0).all()
     for i in range(1, len(WALK)):
         found = material.poses[i - 1].inverse() * material.poses[i]
         assert max(pose_error(found, WALK[i - 1].inverse() * WALK[i])) < 1e-6
         expected = INPUT.prepare(picture(WALK[i]), CAMERA)
-        assert np.abs(material.pictures[i].astype(int) - expected).mean() < 6  # JPEG
+        assert np.abs(material.images[i].astype(int) - expected).mean() < 6  # JPEG
 
 
 def test_frames_are_thinned(tmp_path, scene):
@@ -136,5 +136,5 @@ def test_a_start_that_does_not_fit_is_refused(tmp_path, scene):
     with pytest.raises(LearningError, match=r"mapnet is not a trained model"):
         train(scene, "mapnet+", plus(bag))
     scene = train(scene, "mapnet", replace(MAPNET, epochs=1))
-    with pytest.raises(LearningError, match="mapnet was trained on pictures of another camera or size"):
+    with pytest.raises(LearningError, match="mapnet was trained on images of another camera or size"):
         train(scene, "mapnet+", plus(bag, image_size=48))

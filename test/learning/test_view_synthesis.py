@@ -1,4 +1,4 @@
-"""Views that nobody took, held against planes whose picture is known from every pose."""
+"""Views that nobody took, held against planes whose image is known from every pose."""
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ def depths(camera: Camera, pose: Pose, normal: np.ndarray) -> np.ndarray:
 
 
 def render(pose: Pose, normal: np.ndarray) -> np.ndarray:
-    """Picture (H, W, 3) of a plane with waves on it, as long as seven pixels or more at 2.5 m."""
+    """Image (H, W, 3) of a plane with waves on it, as long as seven pixels or more at 2.5 m."""
     points = pose.transform(rays_of(PINHOLE) * depths(PINHOLE, pose, normal)[..., None])
     x, y, z = np.moveaxis(points, -1, 0)
     waves = [np.sin(15 * y + 3 * z), np.cos(14 * z + 2 * x), np.sin(9 * (y + z) + 4 * x)]
@@ -44,7 +44,7 @@ def render(pose: Pose, normal: np.ndarray) -> np.ndarray:
 
 
 def seen_before(view: Pose, normal: np.ndarray) -> np.ndarray:
-    """(H, W) bool: what the view shows lies well inside the picture from HERE."""
+    """(H, W) bool: what the view shows lies well inside the image from HERE."""
     points = view.transform(rays_of(PINHOLE) * depths(PINHOLE, view, normal)[..., None])
     pixels = PINHOLE.project(HERE.inverse().transform(points.reshape(-1, 3))).reshape(SIZE, SIZE, 2)
     return ((pixels > 3) & (pixels < SIZE - 4)).all(axis=-1)
@@ -73,7 +73,7 @@ def test_a_view_with_depth_is_what_a_camera_there_would_have_seen(seed, plane):
 
 
 def test_without_its_depth_the_same_view_is_wrong():
-    """The test above can fail: a shift of 30 cm moves the wall by a tenth of the picture."""
+    """The test above can fail: a shift of 30 cm moves the wall by a tenth of the image."""
     normal = np.array(PLANES["straight"])
     shift = torch.tensor([[0.3, 0.0, 0.0]])
     picture, unknown = torch.from_numpy(render(HERE, normal))[None], torch.zeros(1, 1, 1)

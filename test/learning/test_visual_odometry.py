@@ -1,4 +1,4 @@
-"""MeNet composed over the pictures of a camera."""
+"""MeNet composed over the images of a camera."""
 
 from dataclasses import replace
 
@@ -50,7 +50,7 @@ def test_it_follows_the_camera(odometry):
 
 
 def test_a_faster_camera_is_compared_with_the_picture_that_training_had_before(scene, odometry):
-    """Four times as many pictures lead to the same poses, with the same uncertainty in sum, where MeNet is equally
+    """Four times as many images lead to the same poses, with the same uncertainty in sum, where MeNet is equally
     sure of all pairs."""
     equally_sure = Calibration(np.diag([0.01**2] * 6), 0.0)
     model = replace(load(scene.models_dir / "menet"), calibration=equally_sure)
@@ -67,7 +67,7 @@ def test_a_faster_camera_is_compared_with_the_picture_that_training_had_before(s
 
 
 def test_a_covariance_is_about_the_axes_of_the_camera_before(odometry):
-    """The step after the first of an interval, from the key picture's axes to those of the picture between."""
+    """The step after the first of an interval, from the key image's axes to those of the image between."""
     poses = [Pose(Pose.identity().rotation, np.zeros(3)), *walk(2)]
     key, between, now = poses
     odometry.moved(0, picture(key), CAMERA)

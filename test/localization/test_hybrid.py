@@ -48,7 +48,7 @@ def drive(small_world: Path):
 
 
 def mirrored(frame: Frame, stamp_ns: int) -> Frame:
-    """A picture full of features that are no landmark's."""
+    """An image full of features that are no landmark's."""
     return frame._replace(stamp_ns=stamp_ns, image=np.ascontiguousarray(frame.image[:, ::-1]), jpeg=None)
 
 

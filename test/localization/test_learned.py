@@ -61,7 +61,7 @@ def test_the_covariance_is_that_of_the_errors_on_frames_that_chose_nothing(scene
     frames, network_input = ordered_frames(scene, judges), load(scene.models_dir / estimator.name).network_input
     (material,) = material_of_splits(scene, [frames], network_input, with_depth=False)
     seen, squares = with_views(scene, frames, material, network_input, QUICK.seed), []
-    for image, true in zip(seen.pictures, seen.poses, strict=True):
+    for image, true in zip(seen.images, seen.poses, strict=True):
         [estimate] = estimator.estimate(Frame(0, image, "", ""), network_input.camera)
         squares.append(pose_difference(estimate.map_from_cam, true) ** 2 / np.diag(estimate.covariance))
     np.testing.assert_allclose(np.mean(squares, axis=0), 1.0, rtol=0.02)

@@ -114,7 +114,7 @@ def test_says_nothing_of_what_shows_nothing_and_recovers(drive, what):
 
 
 def in_corner(image: np.ndarray) -> np.ndarray:
-    """The sixteenth of the picture that is left when a hand covers the rest."""
+    """The sixteenth of the image that is left when a hand covers the rest."""
     height, width = image.shape[:2]
     rows, columns = np.mgrid[:height, :width]
     return ((rows < height / 4) & (columns < width / 4))[..., None]

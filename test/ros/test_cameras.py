@@ -166,7 +166,7 @@ def test_video_of_a_driver_in_compressed_images(robot: Robot) -> None:
         message.data = bytes(packet)
         robot.images["right"].publish(message)  # once: a packet twice is not a stream
         if i % 4 == 3:  # the others may be dropped for newer ones
-            robot.client.until(lambda stamp_ns=stamp_ns: stamp_ns in stamps(robot.status), "the video's picture")
+            robot.client.until(lambda stamp_ns=stamp_ns: stamp_ns in stamps(robot.status), "the video's image")
             errors_m.append(robot.error(x)[0])
     assert max(errors_m) < 0.02
 

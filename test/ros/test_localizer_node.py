@@ -1,4 +1,4 @@
-"""The node over DDS: pictures of a painted wall in, poses before the wall out."""
+"""The node over DDS: images of a painted wall in, poses before the wall out."""
 
 import importlib.util
 import shutil

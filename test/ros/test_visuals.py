@@ -18,7 +18,7 @@ from std_srvs.srv import Trigger
 from visualization_msgs.msg import Marker
 from wall import WALL_WIDTH, WALL_Y
 
-from campose_core.capture.image_codec import decode_picture
+from campose_core.capture.image_codec import decode_bytes
 from campose_core.scene import Scene
 from campose_core.visualization.matches import EXPECTED, SEEN
 from campose_core.visualization.scene_landmarks import read_landmarks
@@ -58,7 +58,7 @@ def test_images_are_drawn_with_their_landmarks_while_somebody_looks(drive: Drive
     drive.show(3.1)
     drive.client.until(lambda: stamp_ns in stamps(pictures), "the image with its landmarks")
     (message,) = [message for message in pictures if stamps([message]) == [stamp_ns]]
-    drawing = decode_picture(message.data.tobytes()).astype(int)
+    drawing = decode_bytes(message.data.tobytes()).astype(int)
     assert drawing.shape == (240, 320, 3)
     for color in (SEEN, EXPECTED):
         assert (np.abs(drawing - color).max(axis=2) < 60).sum() > 50

@@ -14,7 +14,7 @@ WIDTH, HEIGHT = 320, 240
 
 
 def wall() -> np.ndarray:
-    """Blobs that corners can be followed on, wider than a picture."""
+    """Blobs that corners can be followed on, wider than an image."""
     noise = np.random.default_rng(0).integers(0, 255, (HEIGHT // 8, 4 * WIDTH // 8), dtype=np.uint8)
     return cv2.resize(noise, (4 * WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
 
@@ -68,7 +68,7 @@ def test_a_turn_that_is_blurred_throughout_is_kept(tmp_path):
 
 def test_a_picture_that_cannot_be_read_is_named(tmp_path):
     paths = written(tmp_path, walked([0, 8, 8]))
-    paths[1].write_bytes(b"no picture")
+    paths[1].write_bytes(b"no image")
     with pytest.raises(MappingError, match=r"1 frames could not be read, the first: .*001\.png"):
         measure_motion(paths, "test")
 

@@ -1,4 +1,4 @@
-"""What the pictures of a reconstruction hold together."""
+"""What the images of a reconstruction hold together."""
 
 import numpy as np
 import pytest

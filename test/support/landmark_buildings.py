@@ -1,5 +1,5 @@
 """Landmarks on the surfaces of the rendered floors, seen by the cameras of their drives: a reconstruction without
-pictures, made in a second."""
+images, made in a second."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Rooms of random landmarks, without pictures: what localization knows of a building, made in milliseconds."""
+"""Rooms of random landmarks, without images: what localization knows of a building, made in milliseconds."""
 
 from dataclasses import replace
 
@@ -25,7 +25,7 @@ def looking(yaw: float, position: np.ndarray) -> Pose:
 
 
 def visible(xyz: np.ndarray, map_from_cam: Pose) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of the points in the picture, and their pixels."""
+    """Rows of the points in the image, and their pixels."""
     points_cam = map_from_cam.inverse().transform(xyz)
     pixels = CAMERA.project(points_cam)
     inside = (points_cam[:, 2] > 0.3) & ((pixels >= 0) & (pixels < (CAMERA.width, CAMERA.height))).all(axis=1)
@@ -80,7 +80,7 @@ def building(*rooms: Landmarks, apart: float = 20.0) -> Landmarks:
 
 
 def features_seen(landmarks: Landmarks, map_from_cam: Pose, seed: int = 0, clutter: int = 100) -> ImageFeatures:
-    """What a picture shows of the landmarks: noisy pixels and descriptors, and features of nothing in the map."""
+    """What an image shows of the landmarks: noisy pixels and descriptors, and features of nothing in the map."""
     generator = np.random.default_rng(seed)
     rows, pixels = visible(landmarks.xyz, map_from_cam)
     noisy = SiftExtractor.to_unit(landmarks.descriptors[rows]) + generator.normal(0, 0.02, (len(rows), 128))

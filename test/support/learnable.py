@@ -1,4 +1,4 @@
-"""A tiny scene a network can learn: pictures whose content follows from the pose."""
+"""A tiny scene a network can learn: images whose content follows from the pose."""
 
 import shutil
 from collections.abc import Mapping, Sequence

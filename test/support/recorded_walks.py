@@ -1,4 +1,4 @@
-"""Scenes that were mapped, without pictures worth looking at: poses of the frames, and a bag of what else was there."""
+"""Scenes that were mapped, without images worth looking at: poses of the frames, and a bag of what else was there."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ TOPIC = "/camera/image_raw"
 
 
 def picture(index: int, width: int = 64, height: int = 48) -> np.ndarray:
-    """A picture (H, W, 3) that tells its index: smooth, so that JPEG and video keep it, and brighter each time."""
+    """An image (H, W, 3) that tells its index: smooth, so that JPEG and video keep it, and brighter each time."""
     x, y = np.meshgrid(np.arange(width), np.arange(height))
     planes = [(x * 2 + 5 * index) % 256, y * 3 % 256, np.full_like(x, 20 + 2 * index)]
     return np.clip(np.stack(planes, axis=-1), 0, 255).astype(np.uint8)

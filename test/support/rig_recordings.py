@@ -1,4 +1,4 @@
-"""Bags of a robot with several cameras, from pictures at hand or drawn in a simulated room."""
+"""Bags of a robot with several cameras, from images at hand or drawn in a simulated room."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def rig_bag(
 ) -> Path:
     """A bag with an image and a camera_info topic for each camera, and /tf_static with `mountings` (base_from_cam).
 
-    dropped: (camera, moment) of pictures that are missing.
+    dropped: (camera, moment) of images that are missing.
     """
     make = Messages()
     entries = []

@@ -1,4 +1,4 @@
-"""Walks of a tracked body with a camera on it, without pictures."""
+"""Walks of a tracked body with a camera on it, without images."""
 
 from dataclasses import dataclass
 

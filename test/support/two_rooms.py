@@ -1,4 +1,4 @@
-"""Two rooms with a door between, as landmarks that keyframes have seen, and as a scene on disk: no pictures, no COLMAP.
+"""Two rooms with a door between, as landmarks that keyframes have seen, and as a scene on disk: no images, no COLMAP.
 
 y 4 +---------+---------+
     |         |         |
@@ -133,8 +133,8 @@ def scene_at(
 ) -> Scene:
     """A scene with these keyframes as its frames, 5 a second.
 
-    missing: pictures (H, W) of further frames that found no place, by the row of the keyframe they come after (0.05 s
-    later each); None for a picture that cannot be read.
+    missing: images (H, W) of further frames that found no place, by the row of the keyframe they come after (0.05 s
+    later each); None for an image that cannot be read.
     """
     sfm_from_map = Similarity(0.5, looking(0.3, np.zeros(3)).rotation, [1.0, 2.0, 3.0])
     in_sfm = landmarks.transformed(sfm_from_map)
@@ -169,7 +169,7 @@ def scene_at(
 
 
 def textured(seed: int, size: tuple[int, int] = (240, 320)) -> np.ndarray:
-    """A picture (H, W) that is full of corners."""
+    """An image (H, W) that is full of corners."""
     generator = np.random.default_rng(seed)
     blocks = generator.integers(40, 220, (size[0] // 8, size[1] // 8)).astype(np.uint8)
     return np.kron(blocks, np.ones((8, 8), np.uint8))

@@ -1,7 +1,7 @@
 """A painted wall, cameras that look at it, and a scene made of it: small enough to draw with numpy.
 
 The wall is the plane y = 4 of the map, 6 m wide and 2.5 m high; cameras stand about 2.5 m before it and look along +y.
-The landmarks are features of two pictures put onto the plane they show, exactly, without any reconstruction.
+The landmarks are features of two images put onto the plane they show, exactly, without any reconstruction.
 """
 
 import io

@@ -1,4 +1,4 @@
-"""Which landmarks are gone, in rooms without pictures."""
+"""Which landmarks are gone, in rooms without images."""
 
 from dataclasses import replace
 
@@ -68,7 +68,7 @@ def with_strangers(landmarks: Landmarks, xyz: np.ndarray) -> Landmarks:
 
 
 def test_what_was_exchanged_fades_and_the_rest_stays(dense_room):
-    """Another picture hangs where one was taken down."""
+    """Another image hangs where one was taken down."""
     away = taken(dense_room)
     both = with_strangers(dense_room, dense_room.xyz[away] + [0.02, 0.0, 0.02])
     old = np.arange(len(both.xyz)) < len(away)

@@ -211,7 +211,7 @@ def test_another_building_is_refused_and_one_that_joins_in_part_is_named(small_s
     told = capsys.readouterr()
     report = json.loads(told.out)
     assert len(report["not_connected"]) == len(other.frames)
-    assert report["not_connected"][0] == f"pictures/{len(here):06}.jpg"
+    assert report["not_connected"][0] == f"images/{len(here):06}.jpg"
     assert "do not connect" in told.err
 
 

@@ -1,10 +1,10 @@
-"""The picture of an image with its landmarks."""
+"""The image of an image with its landmarks."""
 
 import numpy as np
 import pytest
 
 from campose_core.camera import Camera
-from campose_core.capture.image_codec import decode_picture
+from campose_core.capture.image_codec import decode_bytes
 from campose_core.geometry import Pose
 from campose_core.localization.estimators.base import Matches
 from campose_core.localization.result import LocalizationResult, Status
@@ -48,4 +48,4 @@ def test_a_result_without_landmarks_is_drawn_too_and_says_what_it_is():
     tracking = draw_result(image, LocalizationResult(5, Status.TRACKING, map_from_cam=Pose.identity(), support=30))
     assert (lost[100:] == 90).all()
     assert (lost[:30] != tracking[:30]).any()
-    assert np.abs(decode_picture(encode_drawing(tracking)).astype(int) - tracking).mean() < 6
+    assert np.abs(decode_bytes(encode_drawing(tracking)).astype(int) - tracking).mean() < 6

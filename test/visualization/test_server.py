@@ -112,7 +112,7 @@ def test_the_app_stops_the_clock_and_moves_it(tmp_path):
         there_ns = begin_ns + 5_000_000_000
         moved = viewer.control(play=False, seek_ns=there_ns)
         assert (moved.status, moved.now_ns, moved.did_seek) == (1, there_ns, True)
-        # Standing still it shows the pictures that led there, and what is latched.
+        # Standing still it shows the images that led there, and what is latched.
         while True:
             stamps = [stamp_ns for stamp_ns, _ in viewer.messages(IMAGE)[IMAGE]]
             if stamps[-1] == there_ns:

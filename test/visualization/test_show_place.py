@@ -1,4 +1,4 @@
-"""`campose localize SCENE PICTURE --show`: where a picture was taken, in words and drawn."""
+"""`campose localize SCENE IMAGE --show`: where an image was taken, in words and drawn."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def photo(small_world, tmp_path_factory) -> tuple[Path, Pose]:
-    """A picture of the later drive, and where it was taken."""
+    """An image of the later drive, and where it was taken."""
     frame = list(open_recording(small_world / "later.bag").frames())[5]
     path = tmp_path_factory.mktemp("photos") / "photo.jpg"
     Image.fromarray(frame.image).save(path, quality=95)
@@ -69,9 +69,9 @@ def test_a_picture_is_a_recording_too(small_scene, photo, capsys):
     [
         (["{photo}"], 2, "--out EST.tum is missing, or --show"),
         (["{bag}"], 2, "--out EST.tum is missing"),
-        (["{bag}", "--show"], 2, "is not a picture"),
+        (["{bag}", "--show"], 2, "is not an image"),
         (["{photo}", "--show", "--out", "place.jpg"], 2, "call it PLACE.png"),
-        (["junk.jpg", "--show"], 1, "junk.jpg: cannot be decoded as a picture"),
+        (["junk.jpg", "--show"], 1, "junk.jpg: cannot be decoded as an image"),
         (["square.png", "--show"], 1, "give the camera with --camera FILE"),
         (["{photo}", "--show", "--out", "junk.jpg/place.png"], 1, "junk.jpg/place.png cannot be written"),
     ],

@@ -19,7 +19,7 @@ CELL = 0.015  # of the viewing distance: landmarks in one such square of the pla
 SIGHT_CELL = 0.04
 MAX_SIGHTS = 40_000
 MIN_WALL_POINTS = 50
-FLAT_ENOUGH = 0.5  # looser than for levelling: a picture frame or a shelf is a wall here
+FLAT_ENOUGH = 0.5  # looser than for levelling: an image frame or a shelf is a wall here
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,7 +23,7 @@ from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.landmark_map.levelling import level
 from campose_core.residual import Residual
 
-# By how much a wall of a map and a landmark on it may differ (plaster, pictures, cells): in metres, and as a share of
+# By how much a wall of a map and a landmark on it may differ (plaster, images, cells): in metres, and as a share of
 # the recorded part's radius, or a shrunken scene would fit into any corner.
 NEAR_M, NEAR_SHARE = 0.1, 0.025
 ROUGHLY, FINELY = (3.0,), (1.0, 0.4)

@@ -1,4 +1,4 @@
-"""All places of an outline on a floor map, coarsely: each scale and heading is a picture, slid over the map by FFT."""
+"""All places of an outline on a floor map, coarsely: each scale and heading is an image, slid over the map by FFT."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from campose_core.geometry import Array
 CELLS_A_SIDE = 160  # of the coarse map, unless its own cells are larger
 COARSEST_FIRST_M = 0.1
 BAND, KEPT_IN_BAND = 1.6, 5  # of the scales within such a factor so many places are kept
-PER_PICTURE = 3
+PER_IMAGE = 3
 EVERY_DEG = 5.0  # headings to try where neither the scene nor the map has straight walls
 FREE_WEIGHT, PATH_WEIGHT = 0.6, 0.6  # beside 1 for the walls
 
@@ -54,10 +54,10 @@ def search(seen: Outline, floor: FloorMap, scales: Array) -> list[Candidate]:
     """The most promising places, best first.
 
     The score of a place: how near walls are to walls (exp of the squared distance), and which share of the floor that
-    was seen through and walked on is free. All places of one scale and heading at once are a correlation of pictures.
+    was seen through and walked on is free. All places of one scale and heading at once are a correlation of images.
     """
     cell = max(floor.resolution, COARSEST_FIRST_M, max(floor.shape) * floor.resolution / CELLS_A_SIDE)
-    near, free = _coarse_pictures(floor, cell)
+    near, free = _coarse_images(floor, cell)
     found: list[tuple[float, Candidate]] = []
     for scale in scales:
         for yaw in _headings(seen, floor):
@@ -69,11 +69,11 @@ def search(seen: Outline, floor: FloorMap, scales: Array) -> list[Candidate]:
             if (size > 3 * max(near.shape)).any():
                 continue
             shape = tuple(fft.next_fast_len(int(a + b), real=True) for a, b in zip(near.shape, size[::-1], strict=True))
-            wall_picture = _picture(walls - corner, seen.wall_weights / seen.wall_weights.sum(), shape)
-            free_picture = _picture(open_floor - corner, np.full(len(open_floor), FREE_WEIGHT / len(open_floor)), shape)
-            free_picture += _picture(path - corner, np.full(len(path), PATH_WEIGHT / len(path)), shape)
-            spectrum = fft.rfft2(near, shape) * np.conj(fft.rfft2(wall_picture))
-            spectrum += fft.rfft2(free, shape) * np.conj(fft.rfft2(free_picture))
+            wall_image = _image(walls - corner, seen.wall_weights / seen.wall_weights.sum(), shape)
+            free_image = _image(open_floor - corner, np.full(len(open_floor), FREE_WEIGHT / len(open_floor)), shape)
+            free_image += _image(path - corner, np.full(len(path), PATH_WEIGHT / len(path)), shape)
+            spectrum = fft.rfft2(near, shape) * np.conj(fft.rfft2(wall_image))
+            spectrum += fft.rfft2(free, shape) * np.conj(fft.rfft2(free_image))
             score = fft.irfft2(spectrum, shape)
             for index in _peaks(score):
                 row, column = np.unravel_index(index, shape)
@@ -93,7 +93,7 @@ def search(seen: Outline, floor: FloorMap, scales: Array) -> list[Candidate]:
     return kept
 
 
-def _coarse_pictures(floor: FloorMap, cell: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _coarse_images(floor: FloorMap, cell: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """How near a wall is, and how free a cell is, both 0 to 1, in cells of `cell` metres from the map's corner."""
     step = cell / floor.resolution
     rows, columns = (math.ceil(side / step) for side in floor.shape)
@@ -110,7 +110,7 @@ def _coarse_pictures(floor: FloorMap, cell: float) -> tuple[NDArray[np.float32],
     return averaged(near), averaged(free)
 
 
-def _picture(grid_xy: Array, weights: Array, shape: tuple[int, ...]) -> NDArray[np.float32]:
+def _image(grid_xy: Array, weights: Array, shape: tuple[int, ...]) -> NDArray[np.float32]:
     column, row = grid_xy.astype(np.int64).T
     return np.bincount(row * shape[1] + column, weights, shape[0] * shape[1]).reshape(shape).astype(np.float32)
 
@@ -124,7 +124,7 @@ def _peaks(score: NDArray[np.float32]) -> NDArray[np.int64]:
         row, column = divmod(int(index), score.shape[1])
         if all(max(abs(row - k // score.shape[1]), abs(column - k % score.shape[1])) > 4 for k in kept):
             kept.append(int(index))
-        if len(kept) == PER_PICTURE:
+        if len(kept) == PER_IMAGE:
             break
     return np.array(kept)
 

@@ -1,1 +1,1 @@
-"""What files, recordings and pictures say of the metric frame, one class each."""
+"""What files, recordings and images say of the metric frame, one class each."""

@@ -1,4 +1,4 @@
-"""Printed markers in the pictures of a scene: which ones, how large, where they hang, and what that says of the frame.
+"""Printed markers in the images of a scene: which ones, how large, where they hang, and what that says of the frame.
 
 markers.yaml:
 
@@ -98,7 +98,7 @@ def marker_evidence(scene: Scene, sfm_from_cam: Mapping[str, Pose], markers: Mar
     """Of the markers in the registered frames: all of the map frame where a place is known, otherwise the scale.
 
     Raises:
-        AlignmentError: no marker of this dictionary in the pictures, or none that was seen from two sides.
+        AlignmentError: no marker of this dictionary in the images, or none that was seen from two sides.
     """
     views: dict[int, list[tuple[Pose, Array]]] = {}
     frames = [frame for frame in scene.frames if frame.name in sfm_from_cam]
@@ -139,7 +139,7 @@ def evidence_of_corners(corners: Mapping[int, Array], markers: Markers, path_sfm
 
 
 class MarkerDetector:
-    """Finds the markers of one dictionary in grey pictures.
+    """Finds the markers of one dictionary in grey images.
 
     Raises:
         AlignmentError: cv2.aruco knows no such dictionary.
@@ -155,7 +155,7 @@ class MarkerDetector:
     def __call__(self, grey: np.ndarray) -> Detections:
         """Corners in pixels (4, 2) of each marker: top left, top right, bottom right, bottom left of the print.
 
-        A number that is seen twice in one picture is left out: one of the two is not the marker.
+        A number that is seen twice in one image is left out: one of the two is not the marker.
         """
         found, numbers, _ = self._detector.detectMarkers(grey)
         listed = [] if numbers is None else [int(number) for number in numbers.ravel()]

@@ -58,7 +58,7 @@ class Odometry(RecordedSource):
         if residual.slipped:
             notes.append(
                 f"odometry {name}: {residual.slipped:.0f} of {residual.segments:.0f} stretches disagree with the "
-                "pictures (slip?) and do not count"
+                "images (slip?) and do not count"
             )
         return Evidence(
             f"odometry {name}",

@@ -99,7 +99,7 @@ def write_bag(
     base_from_cam: the mounting on /tf_static; left out without it.
 
     Raises:
-        CaptureError: no frames, stamps that do not increase, a picture of another size than the camera's, or a camera
+        CaptureError: no frames, stamps that do not increase, an image of another size than the camera's, or a camera
             that CameraInfo cannot express.
     """
     cdr = Cdr()
@@ -111,10 +111,10 @@ def write_bag(
 
 
 def write_frame(output: BagOutput, messages: RosMessages, frame: Frame, camera: Camera, camera_frame: str) -> None:
-    """The picture, and the intrinsics that belong to it.
+    """The image, and the intrinsics that belong to it.
 
     Raises:
-        CaptureError: a picture of another size than the camera's, or a camera that CameraInfo cannot express.
+        CaptureError: an image of another size than the camera's, or a camera that CameraInfo cannot express.
     """
     height, width = frame.image.shape[:2]
     if (width, height) != (camera.width, camera.height):

@@ -10,7 +10,7 @@ from campose_core.camera import Camera
 from campose_core.capture.bag.file import Bag, Topic, is_bag, open_bag
 from campose_core.capture.bag.images import StampOrder, camera_from_info
 from campose_core.capture.frame import Frame
-from campose_core.capture.image_messages import IMAGE_TYPES, ImageDecoder, Picture, base_topic
+from campose_core.capture.image_messages import IMAGE_TYPES, ImageDecoder, StampedImage, base_topic
 from campose_core.capture.thinning import thinned
 from campose_core.errors import CamposeError, CaptureError
 
@@ -28,7 +28,7 @@ class BagRecording:
 
     Raises:
         CaptureError: not a readable bag; no image topic, or none by that name (the message lists those there are);
-            from `frames`, also when not one message holds a picture.
+            from `frames`, also when not one message holds an image.
     """
 
     form = "a ROS 1 .bag file, a ROS 2 bag folder, or a bare .mcap or .db3 file of one"
@@ -55,15 +55,15 @@ class BagRecording:
         """Frames named by the number of their message on the topic.
 
         Raises:
-            CaptureError: not one message holds a picture that can be decoded.
+            CaptureError: not one message holds an image that can be decoded.
         """
         self.dropped.clear()
         self._reason = "the topic is empty"
         decoded = 0
         with open_bag(self.path) as bag:
-            for _, (number, picture) in thinned(self._pictures(bag), fps):
+            for _, (number, image) in thinned(self._images(bag), fps):
                 try:
-                    frame = picture.frame(f"{number:06d}")
+                    frame = image.frame(f"{number:06d}")
                 except CaptureError as error:
                     self._refuse(error)
                     continue
@@ -78,15 +78,15 @@ class BagRecording:
                 f"{self.path}: no usable image on {self.topic}: {self._reason}" + f" ({counts})" * bool(counts)
             )
 
-    def _pictures(self, bag: Bag) -> Iterator[tuple[int, tuple[int, Picture]]]:
+    def _images(self, bag: Bag) -> Iterator[tuple[int, tuple[int, StampedImage]]]:
         """All of them, of which only the chosen ones are decoded; of a video all packets are."""
         order, decoder = StampOrder(self.dropped), ImageDecoder()
         for number, (_, message) in enumerate(bag.messages(self.topic)):
             if not order.accepts(message):
                 continue
             try:
-                for picture in decoder.feed(message):
-                    yield picture.stamp_ns, (number, picture)
+                for image in decoder.feed(message):
+                    yield image.stamp_ns, (number, image)
             except CaptureError as error:
                 self._refuse(error)
 

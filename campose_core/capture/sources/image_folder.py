@@ -1,4 +1,4 @@
-"""A folder of pictures as a recording."""
+"""A folder of images as a recording."""
 
 import math
 import re
@@ -22,16 +22,16 @@ DIAGONAL_35MM = math.hypot(36.0, 24.0)
 
 
 class ImageFolder:
-    """The pictures of a folder (not of its subfolders) in the natural order of their names: 2 before 10.
+    """The images of a folder (not of its subfolders) in the natural order of their names: 2 before 10.
 
-    Pictures carry no usable clock, so the stamp of picture i is i * 0.1 s. EXIF rotation is applied to the pixels.
+    Images carry no usable clock, so the stamp of image i is i * 0.1 s. EXIF rotation is applied to the pixels.
     `camera` is a first guess from the focal length that EXIF gives as its 35 mm equivalent, None without one.
 
     Raises:
-        CaptureError: no pictures in it; from `frames`, also when none of them can be decoded.
+        CaptureError: no images in it; from `frames`, also when none of them can be decoded.
     """
 
-    form = "a folder of pictures"
+    form = "a folder of images"
     has_topics = False
     calibrated = False
 
@@ -45,7 +45,7 @@ class ImageFolder:
         self.dropped: dict[str, int] = Counter()
         self.files = image_files(path)
         if not self.files:
-            raise CaptureError(f"{path}: no pictures in this folder ({', '.join(sorted(SUFFIXES))})")
+            raise CaptureError(f"{path}: no images in this folder ({', '.join(sorted(SUFFIXES))})")
         self.camera = _camera_from_exif(self.files[0])
 
     def describe(self) -> dict[str, str]:
@@ -55,7 +55,7 @@ class ImageFolder:
         """Frames named by their number in the order of the names.
 
         Raises:
-            CaptureError: none of the pictures can be decoded.
+            CaptureError: none of the images can be decoded.
         """
         self.dropped.clear()
         decoded, reason = 0, ""
@@ -64,17 +64,17 @@ class ImageFolder:
             try:
                 frame = _frame(file, stamp_ns, self.name, f"{number:06d}")
             except PILLOW_ERRORS as error:
-                self.dropped["undecodable picture"] += 1
+                self.dropped["undecodable image"] += 1
                 reason = reason or f"{file.name}: {error}"
                 continue
             decoded += 1
             yield frame
         if not decoded:
-            raise CaptureError(f"{self.path}: none of the {len(self.files)} pictures can be decoded ({reason})")
+            raise CaptureError(f"{self.path}: none of the {len(self.files)} images can be decoded ({reason})")
 
 
-class Picture:
-    """A recording of one picture file, at stamp 0. `camera` as in an `ImageFolder`.
+class ImageFile:
+    """A recording of one image file, at stamp 0. `camera` as in an `ImageFolder`.
 
     Raises:
         CaptureError: from `frames`: it cannot be decoded.
@@ -95,11 +95,11 @@ class Picture:
         try:
             yield _frame(self.path, 0, self.name, self.path.name)
         except PILLOW_ERRORS as error:
-            raise CaptureError(f"{self.path}: cannot be decoded as a picture ({error})") from error
+            raise CaptureError(f"{self.path}: cannot be decoded as an image ({error})") from error
 
 
 def image_files(folder: Path) -> list[Path]:
-    """The pictures of a folder by natural order of their names; hidden files are left out."""
+    """The images of a folder by natural order of their names; hidden files are left out."""
     files = [f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES and not f.name.startswith(".") and f.is_file()]
     return sorted(files, key=_natural_key)
 
@@ -111,19 +111,19 @@ def _natural_key(file: Path) -> tuple[list[tuple[int, str]], str]:
 
 def _frame(file: Path, stamp_ns: int, camera_frame: str, name: str) -> Frame:
     data = file.read_bytes()
-    with PillowImage.open(file) as picture:
-        if picture.width * picture.height > MAX_PIXELS:
-            raise ValueError(f"{picture.width}x{picture.height} pixels")
-        pixels = rgb_pixels(ImageOps.exif_transpose(picture))
+    with PillowImage.open(file) as image:
+        if image.width * image.height > MAX_PIXELS:
+            raise ValueError(f"{image.width}x{image.height} pixels")
+        pixels = rgb_pixels(ImageOps.exif_transpose(image))
     return Frame(stamp_ns, pixels, camera_frame, name, data if is_plain_jpeg(data) else None)
 
 
 def _camera_from_exif(file: Path) -> Camera | None:
     """Focal length in pixels = 35 mm equivalent / 43.27 mm * image diagonal (CIPA DCG-001: equal diagonal angle)."""
     try:
-        with PillowImage.open(file) as picture:
-            focal_mm = float(picture.getexif().get_ifd(EXIF_IFD).get(FOCAL_LENGTH_35MM, 0))
-            width, height = ImageOps.exif_transpose(picture).size if focal_mm > 0 else (0, 0)
+        with PillowImage.open(file) as image:
+            focal_mm = float(image.getexif().get_ifd(EXIF_IFD).get(FOCAL_LENGTH_35MM, 0))
+            width, height = ImageOps.exif_transpose(image).size if focal_mm > 0 else (0, 0)
     except PILLOW_ERRORS:
         return None
     if not 0 < focal_mm < 2000:  # 0 says unknown

@@ -29,7 +29,7 @@ class VideoRecording:
 
     Stamps are the presentation times the file holds, in nanoseconds: never a frame number over a frame rate, which is
     wrong for the variable-rate video of phones. The display rotation is applied to the pixels, so that a camera given
-    for a video is the camera of the picture as a player shows it. A video knows no intrinsics: `camera` is None.
+    for a video is the camera of the image as a player shows it. A video knows no intrinsics: `camera` is None.
 
     A file that was cut off yields what can be decoded; `dropped` and a line on stderr tell what is missing.
 
@@ -64,10 +64,10 @@ class VideoRecording:
             CaptureError: not one frame can be decoded.
         """
         self.dropped.clear()
-        for stamp_ns, (number, picture) in thinned(self._pictures(), fps):
-            pixels: Image = np.asarray(picture.to_ndarray(format="rgb24"), dtype=np.uint8)
-            if picture.rotation:
-                pixels = np.ascontiguousarray(np.rot90(pixels, self._quarter_turns(picture.rotation)))
+        for stamp_ns, (number, image) in thinned(self._images(), fps):
+            pixels: Image = np.asarray(image.to_ndarray(format="rgb24"), dtype=np.uint8)
+            if image.rotation:
+                pixels = np.ascontiguousarray(np.rot90(pixels, self._quarter_turns(image.rotation)))
             yield Frame(stamp_ns, pixels, self.name, f"{number:06d}")
 
     def _quarter_turns(self, rotation_deg: int) -> int:
@@ -76,22 +76,22 @@ class VideoRecording:
             raise CaptureError(f"{self.path}: is to be shown turned by {rotation_deg} degrees; only quarter turns work")
         return rotation_deg // 90
 
-    def _pictures(self) -> "Iterator[tuple[int, tuple[int, av.VideoFrame]]]":
+    def _images(self) -> "Iterator[tuple[int, tuple[int, av.VideoFrame]]]":
         with _opened(self.path) as container:
             stream = container.streams.video[0]
             stream.thread_type = "AUTO"
             number, last_ns = -1, None
-            for number, picture in enumerate(self._decoded(container, stream)):
-                stamp_ns = _nanoseconds(picture.pts, picture.time_base)
+            for number, image in enumerate(self._decoded(container, stream)):
+                stamp_ns = _nanoseconds(image.pts, image.time_base)
                 if stamp_ns is None:
                     self.dropped["no time stamp"] += 1
-                elif picture.is_corrupt:
+                elif image.is_corrupt:
                     self.dropped["damaged frame"] += 1
                 elif last_ns is not None and stamp_ns <= last_ns:
                     self.dropped["time stamp does not increase"] += 1
                 else:
                     last_ns = stamp_ns
-                    yield stamp_ns, (number, picture)
+                    yield stamp_ns, (number, image)
             if last_ns is None:
                 reasons = ", ".join(f"{count} x {reason}" for reason, count in self.dropped.items())
                 raise CaptureError(f"{self.path}: not one frame can be decoded ({reasons or 'the video is empty'})")

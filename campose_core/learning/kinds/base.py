@@ -16,13 +16,13 @@ from campose_core.learning.losses import PoseNumbers
 from campose_core.learning.material import tuple_rows
 from campose_core.learning.model import to_numbers
 from campose_core.learning.options import Architecture, TrainOptions
-from campose_core.learning.samples import PictureSamples, Samples
+from campose_core.learning.samples import ImageSamples, Samples
 
 
 class NetworkKind:
-    """Poses of single pictures by a backbone of torchvision and a head; other kinds say what they do differently.
+    """Poses of single images by a backbone of torchvision and a head; other kinds say what they do differently.
 
-    relative: an answer is the pose of the second of two pictures in the first, not of a picture in the map.
+    relative: an answer is the pose of the second of two images in the first, not of an image in the map.
     learns_unlabelled: recordings without a reference may be given for training.
     in_closed_form: trained by `solve` instead of by gradient descent; the backbone is then frozen.
     """
@@ -48,10 +48,10 @@ class NetworkKind:
         )  # fmt: skip
 
     def encoder(self, architecture: Architecture) -> Encoder:
-        """Make what turns pictures into features, with random weights.
+        """Make what turns images into features, with random weights.
 
         Raises:
-            LearningError: no such backbone, or pictures too small for it.
+            LearningError: no such backbone, or images too small for it.
         """
         return Backbone(architecture.backbone, architecture.image_size, architecture.grid)
 
@@ -67,9 +67,9 @@ class NetworkKind:
         """
         return tuple_rows(sources, self.tuple_offsets(options))
 
-    def samples(self, pictures: PictureSamples) -> Samples:
+    def samples(self, images: ImageSamples) -> Samples:
         """What a network that is trained throughout draws from."""
-        return pictures
+        return images
 
     def judged_rows(self, sources: Sequence[str], options: TrainOptions) -> Tensor:
         """Frame indices [V] of what the network is judged by, or [V, 2] of pairs; may be none."""

@@ -1,4 +1,4 @@
-"""MeNet: the relative pose of two images, by nine convolutions over both as one picture of six channels.
+"""MeNet: the relative pose of two images, by nine convolutions over both as one image of six channels.
 
 Section III of the paper; the sizes of the convolutions are those of its authors. Their loss is the paper's eq. 9.
 """
@@ -20,13 +20,13 @@ from campose_core.learning.kinds.base import NetworkKind
 from campose_core.learning.material import pair_rows
 from campose_core.learning.networks import MENET
 from campose_core.learning.options import Architecture, TrainOptions
-from campose_core.learning.samples import PairSamples, PictureSamples, Samples
+from campose_core.learning.samples import ImageSamples, PairSamples, Samples
 
 # Channels, kernel, stride of the nine.
 CONVOLUTIONS = (
     (16, 7, 2), (32, 5, 2), (64, 3, 2), (64, 3, 1), (128, 3, 2), (128, 3, 1), (256, 3, 2), (256, 3, 1), (512, 3, 2),
 )  # fmt: skip
-MIN_SIZE = 64  # smaller pictures leave nothing after six strides
+MIN_SIZE = 64  # smaller images leave nothing after six strides
 
 
 class MeNet(NetworkKind):
@@ -46,8 +46,8 @@ class MeNet(NetworkKind):
     def rows(self, sources: Sequence[str], options: TrainOptions) -> Tensor:
         return pair_rows(sources, options.tuple_skip, options.both_ways)
 
-    def samples(self, pictures: PictureSamples) -> Samples:
-        return PairSamples(pictures)
+    def samples(self, images: ImageSamples) -> Samples:
+        return PairSamples(images)
 
     def judged_rows(self, sources: Sequence[str], options: TrainOptions) -> Tensor:
         """The pairs of those recordings that have any."""
@@ -66,16 +66,16 @@ class MeNet(NetworkKind):
 
 
 class PairEncoder(Encoder):
-    """Pairs of pictures -> features. `size` is their number.
+    """Pairs of images -> features. `size` is their number.
 
     Raises:
-        LearningError: pictures too small for six strides.
+        LearningError: images too small for six strides.
     """
 
     def __init__(self, image_size: int) -> None:
         super().__init__()
         if image_size < MIN_SIZE:
-            raise LearningError(f"menet needs pictures of at least {MIN_SIZE} pixels a side, got {image_size}")
+            raise LearningError(f"menet needs images of at least {MIN_SIZE} pixels a side, got {image_size}")
         channels, layers = 6, []
         for next_channels, kernel, stride in CONVOLUTIONS:
             layers += [nn.Conv2d(channels, next_channels, kernel, stride, kernel // 2, bias=False),
@@ -88,6 +88,6 @@ class PairEncoder(Encoder):
 
     def forward(self, pair_b2hw3: Tensor) -> Tensor:
         """uint8 RGB pairs [B, 2, H, W, 3] -> features [B, F]."""
-        picture_b6hw = pair_b2hw3.permute(0, 1, 4, 2, 3).flatten(1, 2).float() / 127.5 - 1.0
-        features: Tensor = self.convolutions(picture_b6hw)
+        image_b6hw = pair_b2hw3.permute(0, 1, 4, 2, 3).flatten(1, 2).float() / 127.5 - 1.0
+        features: Tensor = self.convolutions(image_b6hw)
         return features.flatten(1)

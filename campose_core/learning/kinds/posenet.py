@@ -1,4 +1,4 @@
-"""PoseNet: single pictures to poses.
+"""PoseNet: single images to poses.
 
 Kendall and Cipolla, "Geometric loss functions for camera pose regression with deep learning", CVPR 2017.
 """
