@@ -200,7 +200,7 @@ def test_another_building_is_refused_and_one_that_joins_in_part_is_named(small_s
     from campose_core.capture.extract import extract
 
     other = extract(Scene.open_or_create(tmp_path / "other"), [tmp_path / "elsewhere.bag"])
-    pictures = tmp_path / "pictures"
+    pictures = tmp_path / "images"
     pictures.mkdir()
     here = sorted(frame.name for frame in updated.scene.frames if frame.source == "changed")
     for number, path in enumerate(
