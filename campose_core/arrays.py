@@ -49,7 +49,7 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def checksums(path: Path) -> list[tuple[str, int]]:
-    """Name and CRC-32 of each array of the file, by name. None of them is read.
+    """Return name and CRC-32 of each array of the file, by name. None of them is read.
 
     Raises:
         MappingError: damaged; the file is named.

@@ -38,12 +38,12 @@ PIXEL_PARAMS = {"f", "fx", "fy", "cx", "cy"}
 
 
 def pixels_to_colmap(pixels: Array) -> Array:
-    """Pixels (N, 2) with COLMAP's origin."""
+    """Return pixels (N, 2), with centres at integers, with COLMAP's origin: the outer corner of the first pixel."""
     return pixels + 0.5
 
 
 def pixels_from_colmap(pixels: Array) -> Array:
-    """Pixels (N, 2) with centres at integers."""
+    """Return pixels (N, 2) of COLMAP's origin with centres at integers."""
     return pixels - 0.5
 
 
@@ -72,7 +72,10 @@ class Camera:
 
     @classmethod
     def from_field_of_view(cls, width: int, height: int, horizontal_deg: float) -> Camera:
-        """A SIMPLE_RADIAL camera without distortion, centred, with the given horizontal field of view."""
+        """Make a SIMPLE_RADIAL camera without distortion, centred, with the given horizontal field of view.
+
+        width, height: pixels.
+        """
         focal = width / 2 / np.tan(np.radians(horizontal_deg) / 2)
         return cls("SIMPLE_RADIAL", width, height, (focal, (width - 1) / 2, (height - 1) / 2, 0.0))
 
@@ -80,7 +83,7 @@ class Camera:
     def from_camera_info(
         cls, width: int, height: int, k: Sequence[float], d: Sequence[float], distortion_model: str
     ) -> Camera:
-        """From sensor_msgs/CameraInfo: `k` row-major 3x3, `d` in the order of `distortion_model`.
+        """Make it from sensor_msgs/CameraInfo: `k` row-major 3x3, `d` in the order of `distortion_model`.
 
         Of plumb_bob, rational_polynomial and a model without a name `d` is OpenCV's vector, whose length tells the
         terms: drivers write 8 or 14 numbers under either name.
@@ -106,19 +109,27 @@ class Camera:
         raise GeometryError(f"camera_info has an unsupported distortion: {distortion_model!r} with {len(d)} numbers")
 
     def to_colmap(self) -> tuple[str, int, int, list[float]]:
-        """Model, width, height and parameters with COLMAP's pixel origin."""
+        """Return model, width, height and parameters with COLMAP's pixel origin."""
         return self.model, self.width, self.height, self._map_centre(0.5)
 
     @classmethod
     def from_colmap(cls, model: str, width: int, height: int, params: Sequence[float]) -> Camera:
+        """Make it from what `to_colmap` gives: parameters with COLMAP's pixel origin."""
         at_corner = cls(model, width, height, tuple(params))
         return cls(model, width, height, tuple(at_corner._map_centre(-0.5)))
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Camera:
+        """Make it from what `to_dict` gave.
+
+        Raises:
+            KeyError, TypeError, ValueError: a field is missing, or of another kind.
+            GeometryError: the fields are no camera.
+        """
         return cls(str(fields["model"]), int(fields["width"]), int(fields["height"]), tuple(fields["params"]))
 
     def to_dict(self) -> dict[str, Any]:
+        """Return model, width, height and params, as YAML and JSON can hold them."""
         return {"model": self.model, "width": self.width, "height": self.height, "params": list(self.params)}
 
     def _map_centre(self, shift: float) -> list[float]:
@@ -131,23 +142,23 @@ class Camera:
 
     @property
     def focal(self) -> tuple[float, float]:
-        """(fx, fy) in pixels."""
+        """Return (fx, fy) in pixels."""
         if "f" in MODEL_PARAMS[self.model]:
             return self._param("f"), self._param("f")
         return self._param("fx"), self._param("fy")
 
     @property
     def centre(self) -> tuple[float, float]:
-        """Principal point (cx, cy) in pixels."""
+        """Return the principal point (cx, cy) in pixels."""
         return self._param("cx"), self._param("cy")
 
     def matrix(self) -> Array:
-        """The 3x3 intrinsic matrix K."""
+        """Return the 3x3 intrinsic matrix K, in pixels."""
         (fx, fy), (cx, cy) = self.focal, self.centre
         return np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
 
     def distort(self, rays: ArrayLike) -> Array:
-        """Distorted image-plane coordinates (N, 2) of normalised rays (N, 2) = (x / z, y / z).
+        """Return distorted image-plane coordinates (N, 2) of normalised rays (N, 2) = (x / z, y / z).
 
         OpenCV, "Camera Calibration and 3D Reconstruction": Brown's model with the rational and the thin prism terms;
         of OPENCV_FISHEYE the one of Kannala and Brandt, PAMI 2006.
@@ -195,11 +206,11 @@ class Camera:
 
     @property
     def max_angle(self) -> float:
-        """Radians from the axis, up to which the model describes a lens."""
+        """Return the angle to the axis, radians, up to which the model describes a lens."""
         return float(self._profile[0][-1])
 
     def rays(self, pixels: ArrayLike) -> Array:
-        """Normalised rays (N, 2) = (x / z, y / z) of pixels (N, 2); NaN for pixels that no ray reaches.
+        """Return normalised rays (N, 2) = (x / z, y / z) of pixels (N, 2); NaN for pixels that no ray reaches.
 
         The radial part is inverted by its profile, the rest by Newton's method from there.
         """
@@ -225,8 +236,9 @@ class Camera:
         return np.where((reached & (np.hypot(*rays.T) < np.tan(self.max_angle)))[:, None], rays, np.nan)
 
     def project(self, points_cam: ArrayLike) -> Array:
-        """Pixels (N, 2) of points (N, 3) in the camera frame; NaN for points that are not in front of the camera, or
-        farther aside than the model describes a lens."""
+        """Return pixels (N, 2) of points (N, 3) in the camera frame; NaN for points that are not in front of the camera,
+        or farther aside than the model describes a lens.
+        """
         points = np.asarray(points_cam, dtype=np.float64).reshape(-1, 3)
         depth = np.where(points[:, 2] > 1e-9, points[:, 2], np.nan)
         rays = points[:, :2] / depth[:, None]
@@ -235,7 +247,11 @@ class Camera:
         return self.distort(rays) * self.focal + self.centre
 
     def resized(self, width: int, height: int) -> Camera:
-        """The camera of the same image at another size; the image's corners stay its corners."""
+        """Return the camera of the same image at another size in pixels; the image's corners stay its corners.
+
+        Raises:
+            GeometryError: the size is of another shape, and the model has one focal length for both axes.
+        """
         scale = {"x": width / self.width, "y": height / self.height}
         if "f" in MODEL_PARAMS[self.model] and abs(scale["x"] / scale["y"] - 1) > 0.01:
             raise GeometryError(f"{self.model} cannot be resized from {self.width}x{self.height} to {width}x{height}")
@@ -249,13 +265,13 @@ class Camera:
         return Camera(self.model, width, height, tuple(params))
 
     def cropped(self, left: int, top: int, width: int, height: int) -> Camera:
-        """The camera of the sub-image that starts at pixel (left, top)."""
+        """Return the camera of the sub-image of width x height pixels that starts at pixel (left, top)."""
         shift = {"cx": left, "cy": top}
         params = [v - shift.get(n, 0) for n, v in zip(MODEL_PARAMS[self.model], self.params, strict=True)]
         return Camera(self.model, width, height, tuple(params))
 
     def rotated(self, quarter_turns: int) -> Camera:
-        """The camera of the image turned counter-clockwise by quarter turns, as `numpy.rot90` turns pixels."""
+        """Return the camera of the image turned counter-clockwise by quarter turns, as `numpy.rot90` turns pixels."""
         camera = self
         for _ in range(quarter_turns % 4):
             camera = camera._rotated_once()

@@ -28,7 +28,7 @@ PATHS, NOTE, PROCESS = "paths.json", "note.json", "process"
 
 
 def prepare(folder: Path) -> Path:
-    """An empty place, .update.part/new, for what is to come; what a killed process left there is removed.
+    """Make an empty place, .update.part/new, for what is to come; what a killed process left there is removed.
 
     Raises:
         SceneError: another process is at work there.
@@ -61,13 +61,17 @@ def commit(folder: Path, paths: Sequence[str], note: dict[str, Any]) -> None:
 
 
 def previous_note(folder: Path) -> dict[str, Any] | None:
-    """What the last `commit` noted; None where there is nothing to go back to."""
+    """Return what the last `commit` noted; None where there is nothing to go back to."""
     note = folder / PREVIOUS / NOTE
     return dict(json.loads(note.read_text(encoding="utf-8"))) if note.is_file() else None
 
 
 def undo(folder: Path) -> None:
-    """Put back what the last `commit` replaced, and take away what it added."""
+    """Put back what the last `commit` replaced, and take away what it added.
+
+    Raises:
+        OSError: there is nothing to put back, or the folder cannot be written to.
+    """
     (folder / PREVIOUS).rename(folder / BACKWARD)
     finish(folder)
 
@@ -112,7 +116,7 @@ def _exchange(folder: Path, journal: Path) -> None:
 
 @contextmanager
 def _locked(journal: Path) -> Iterator[bool]:
-    """Holds others off; False where another process has finished meanwhile."""
+    """Hold others off; yield False where another process has finished meanwhile."""
     with ExitStack() as stack:
         try:
             file = stack.enter_context(open(journal / PATHS, encoding="utf-8"))

@@ -13,7 +13,7 @@ from campose_core.errors import CamposeError
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A path beside `path` to write to; it takes the place of `path` when the block ends without an exception.
+    """Yield a path beside `path` to write to; it takes the place of `path` when the block ends without an exception.
 
     Works for a file and for a folder (which the block creates). After a kill the old content is still in place; what
     the killed process had written is removed the next time. Only a folder that is killed between the two renames of its
@@ -72,7 +72,7 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def config_file(name: str) -> Path | None:
-    """A file of config/: in a checkout, or as colcon or pip installed it; None when it was not installed."""
+    """Find a file of config/: in a checkout, or as colcon or pip installed it; None when it was not installed."""
     in_checkout = Path(__file__).resolve().parents[1] / "config" / name
     prefixes = [*filter(None, os.environ.get("AMENT_PREFIX_PATH", "").split(":")), sysconfig.get_path("data")]
     installed = (Path(prefix) / "share" / "campose_ros" / "config" / name for prefix in prefixes)

@@ -63,37 +63,39 @@ class FloorMap:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(rows, cols)."""
+        """Return (rows, cols)."""
         return self.occupancy.shape[0], self.occupancy.shape[1]
 
     @property
     def free(self) -> NDArray[np.bool_]:
+        """Return which cells (rows, cols) are free."""
         return (self.occupancy >= FREE) & (self.occupancy <= FREE_UP_TO)
 
     @property
     def occupied(self) -> NDArray[np.bool_]:
+        """Return which cells (rows, cols) are occupied; unknown ones are neither free nor occupied."""
         return self.occupancy >= OCCUPIED_FROM
 
     def grid_of(self, xy: ArrayLike) -> Array:
-        """Grid coordinates (..., 2) = (column, row) of map points (..., 2), in cells from the corner of cell (0, 0)."""
+        """Return grid points (..., 2) = (column, row) of map points (..., 2), in cells from the corner of cell (0, 0)."""
         x, y, yaw = self.origin
         offset = (np.asarray(xy, dtype=np.float64) - (x, y)) / self.resolution
         cos, sin = math.cos(yaw), math.sin(yaw)
         return np.asarray(offset @ np.array([[cos, -sin], [sin, cos]]))
 
     def cell_of(self, xy: ArrayLike) -> NDArray[np.int64]:
-        """Cells (..., 2) = (row, column) that hold the map points (..., 2); may lie outside, see `contains`."""
+        """Return cells (..., 2) = (row, column) that hold the map points (..., 2); may lie outside, see `contains`."""
         return np.floor(self.grid_of(xy)).astype(np.int64)[..., ::-1]
 
     def centre_of(self, cell: ArrayLike) -> Array:
-        """Map points (..., 2) at the centres of the cells (..., 2) = (row, column)."""
+        """Return map points (..., 2) at the centres of the cells (..., 2) = (row, column)."""
         x, y, yaw = self.origin
         grid = (np.asarray(cell, dtype=np.float64)[..., ::-1] + 0.5) * self.resolution
         cos, sin = math.cos(yaw), math.sin(yaw)
         return np.asarray(grid @ np.array([[cos, sin], [-sin, cos]]) + (x, y))
 
     def contains(self, cell: ArrayLike) -> NDArray[np.bool_]:
-        """Whether cells (..., 2) = (row, column) lie on the map."""
+        """Tell which cells (..., 2) = (row, column) lie on the map."""
         cells = np.asarray(cell)
         return np.asarray(((cells >= 0) & (cells < self.shape)).all(axis=-1))
 

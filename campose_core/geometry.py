@@ -26,7 +26,7 @@ def _finite_vector(values: ArrayLike, size: int, what: str) -> Array:
 
 
 def rotation_from_quat_xyzw(quat_xyzw: ArrayLike) -> Rotation:
-    """Rotation from a quaternion (x, y, z, w), which is normalised.
+    """Make a rotation from a quaternion (x, y, z, w), which is normalised.
 
     Raises:
         GeometryError: not four finite numbers, or of zero length.
@@ -51,15 +51,21 @@ class Pose:
 
     @classmethod
     def identity(cls) -> Pose:
+        """Return the transform that changes nothing."""
         return cls(Rotation.identity(), np.zeros(3))
 
     @classmethod
     def from_quat_xyzw(cls, quat_xyzw: ArrayLike, translation: ArrayLike) -> Pose:
+        """Make it from a quaternion (x, y, z, w), which is normalised, and a translation (3,) in metres.
+
+        Raises:
+            GeometryError: a number is not finite, there are more or fewer than these, or the quaternion is zero.
+        """
         return cls(rotation_from_quat_xyzw(quat_xyzw), np.asarray(translation, dtype=np.float64))
 
     @classmethod
     def from_matrix(cls, matrix: ArrayLike) -> Pose:
-        """From a homogeneous 4x4 (or 3x4) matrix with an orthonormal rotation part.
+        """Make it from a homogeneous 4x4 (or 3x4) matrix with an orthonormal rotation part.
 
         Raises:
             GeometryError: wrong shape, or the rotation part is not a rotation.
@@ -74,30 +80,31 @@ class Pose:
 
     @property
     def quat_xyzw(self) -> Array:
-        """Unit quaternion (4,) with w >= 0."""
+        """Return the unit quaternion (4,) with w >= 0."""
         return np.asarray(self.rotation.as_quat(canonical=True))
 
     def matrix(self) -> Array:
-        """Homogeneous 4x4 matrix."""
+        """Return the homogeneous 4x4 matrix."""
         a_from_b = np.eye(4)
         a_from_b[:3, :3] = self.rotation.as_matrix()
         a_from_b[:3, 3] = self.translation
         return a_from_b
 
     def __mul__(self, other: Pose) -> Pose:
-        """`a_from_c = a_from_b * b_from_c`."""
+        """Return `a_from_c = a_from_b * b_from_c`."""
         return Pose(self.rotation * other.rotation, self.transform(other.translation))
 
     def inverse(self) -> Pose:
+        """Return `b_from_a`."""
         b_rotation_a = self.rotation.inv()
         return Pose(b_rotation_a, -(b_rotation_a.as_matrix() @ self.translation))
 
     def transform(self, points: ArrayLike) -> Array:
-        """Points of frame b, (N, 3) or (3,), in frame a."""
+        """Return points of frame b, (N, 3) or (3,), in frame a."""
         return np.asarray(np.asarray(points) @ self.rotation.as_matrix().T + self.translation)
 
     def yaw(self) -> float:
-        """Heading of frame b's x axis on the x-y plane of frame a, radians."""
+        """Return the heading of frame b's x axis on the x-y plane of frame a, radians."""
         forward = self.rotation.apply([1.0, 0.0, 0.0])
         return float(np.arctan2(forward[1], forward[0]))
 
@@ -117,27 +124,29 @@ class Similarity:
 
     @classmethod
     def identity(cls) -> Similarity:
+        """Return the transform that changes nothing, of scale 1."""
         return cls(1.0, Rotation.identity(), np.zeros(3))
 
     def transform(self, points: ArrayLike) -> Array:
-        """Points of frame b, (N, 3) or (3,), in frame a."""
+        """Return points of frame b, (N, 3) or (3,), in frame a."""
         return np.asarray(self.scale * np.asarray(points) @ self.rotation.as_matrix().T + self.translation)
 
     def transform_pose(self, b_from_c: Pose) -> Pose:
-        """`a_from_c` of a camera or body c: the scale moves into the translation."""
+        """Return `a_from_c` of a camera or body c: the scale moves into the translation."""
         return Pose(self.rotation * b_from_c.rotation, self.transform(b_from_c.translation))
 
     def __mul__(self, other: Similarity) -> Similarity:
-        """`a_from_c = a_from_b * b_from_c`."""
+        """Return `a_from_c = a_from_b * b_from_c`."""
         return Similarity(self.scale * other.scale, self.rotation * other.rotation, self.transform(other.translation))
 
     def inverse(self) -> Similarity:
+        """Return `b_from_a`, of one over the scale."""
         b_rotation_a = self.rotation.inv()
         return Similarity(1.0 / self.scale, b_rotation_a, -(b_rotation_a.as_matrix() @ self.translation) / self.scale)
 
 
 def umeyama(points_b: ArrayLike, points_a: ArrayLike) -> Similarity:
-    """The similarity `a_from_b` that maps points_b (N, 3) onto points_a (N, 3) with the least squared error.
+    """Find the similarity `a_from_b` that maps points_b (N, 3) onto points_a (N, 3) with the least squared error.
 
     Umeyama, "Least-squares estimation of transformation parameters between two point patterns", PAMI 1991.
 
@@ -160,30 +169,32 @@ def umeyama(points_b: ArrayLike, points_a: ArrayLike) -> Similarity:
 
 
 def rotation_angle(rotation: Rotation) -> Array:
-    """Angle of each rotation, radians in [0, pi]; a scalar array for a single rotation."""
+    """Return the angle of each rotation, radians in [0, pi]; a scalar array for a single rotation."""
     return np.asarray(rotation.magnitude())
 
 
 def pose_error(estimate: Pose, reference: Pose) -> tuple[float, float]:
-    """Distance in metres and angle in radians between two poses of the same frame pair."""
+    """Return distance in metres and angle in radians between two poses of the same frame pair."""
     distance = float(np.linalg.norm(estimate.translation - reference.translation))
     return distance, float(rotation_angle(reference.rotation.inv() * estimate.rotation))
 
 
 def interpolated(start: Pose, end: Pose, share: float) -> Pose:
-    """The pose at `share` of the way from start (0) to end (1), or beyond: straight, and turning evenly."""
+    """Return the pose at `share` of the way from start (0) to end (1), or beyond: straight, and turning evenly."""
     turn = Rotation.from_rotvec(share * (start.rotation.inv() * end.rotation).as_rotvec())
     return Pose(start.rotation * turn, start.translation + share * (end.translation - start.translation))
 
 
 def pose_difference(estimate: Pose, reference: Pose) -> Array:
-    """Error (6,) of an estimate: x, y, z and the turn rx, ry, rz, about the fixed axes of the frame of both."""
+    """Return the error (6,) of an estimate: x, y, z in metres and the turn rx, ry, rz in radians, about the fixed axes
+    of the frame of both.
+    """
     turn = (estimate.rotation * reference.rotation.inv()).as_rotvec()
     return np.concatenate([estimate.translation - reference.translation, turn])
 
 
 def log_quat(rotation: Rotation) -> Array:
-    """Logarithm of the unit quaternion, (..., 3): half the rotation vector.
+    """Return the logarithm of the unit quaternion, (..., 3): half the rotation vector.
 
     The rotation label of MapNet (Brahmbhatt et al., CVPR 2018, eq. 2); its norm is at most pi / 2.
     """
@@ -191,18 +202,18 @@ def log_quat(rotation: Rotation) -> Array:
 
 
 def exp_quat(log_quaternion: ArrayLike) -> Rotation:
-    """Inverse of `log_quat`, defined for every finite vector."""
+    """Return the rotation of a logarithm (..., 3): the inverse of `log_quat`, defined for every finite vector."""
     return Rotation.from_rotvec(2.0 * np.asarray(log_quaternion, dtype=np.float64))
 
 
 def skew(vector: ArrayLike) -> Array:
-    """The matrix [v]x with [v]x w = v x w."""
+    """Return the matrix [v]x of a vector v (3,), with [v]x w = v x w."""
     x, y, z = np.asarray(vector, dtype=np.float64)
     return np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
 
 
 def covariance_at_lever(covariance: Array, lever_in_map: ArrayLike) -> Array:
-    """Covariance of another point fixed to the same body.
+    """Return the covariance (6, 6) of another point fixed to the same body.
 
     `covariance` is 6x6 over (x, y, z, rx, ry, rz) about the map's fixed axes; `lever_in_map` is the vector in metres
     from the old point to the new one, in map axes. A small turn w moves the new point by w x lever = -[lever]x w.

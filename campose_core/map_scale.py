@@ -47,31 +47,35 @@ class MapScale:
 
     @property
     def is_known(self) -> bool:
-        """Whether lengths in the map are metres, measured or assumed."""
+        """Return whether lengths in the map are metres, measured or assumed."""
         return self.basis is not ScaleBasis.UNKNOWN
 
     @property
     def unit(self) -> str:
-        """Of lengths in the map."""
+        """Return the unit of lengths in the map, for messages."""
         return "m" if self.is_known else "units"
 
     @property
     def square_unit(self) -> str:
+        """Return the unit of areas in the map, for messages."""
         return "m2" if self.is_known else "square units"
 
     def in_words(self) -> str:
+        """Say what the scale rests on, of an assumed one also how uncertain it is."""
         share = f" ({100 * self.relative_sigma:.0f} %)" if self.basis is ScaleBasis.ASSUMED else ""
         return f"scale {self.basis.value}{share}"
 
     def caution(self) -> str:
-        """What to know of lengths in the map; empty where they were measured."""
+        """Say what to know of lengths in the map; empty where they were measured."""
         if self.basis is ScaleBasis.MEASURED:
             return ""
         return self.in_words() + ("" if self.is_known else ": poses are in a unit of the map's own")
 
     def widened(self, covariance: Array, position: ArrayLike) -> Array:
-        """`covariance` (6, 6) over (x, y, z, rx, ry, rz) of a pose at `position` (3,), with what an assumed scale may
-        be wrong by: to be given out. Nothing is decided by it, since all poses of a map are wrong by it alike."""
+        """Return `covariance` (6, 6) over (x, y, z, rx, ry, rz) of a pose at `position` (3,) in the map, with what an
+        assumed scale may be wrong by: to be given out. Nothing is decided by it, since all poses of a map are wrong by it
+        alike.
+        """
         if self.basis is not ScaleBasis.ASSUMED:
             return covariance
         off = self.relative_sigma * (np.asarray(position, dtype=np.float64) - self.anchor)
@@ -80,6 +84,7 @@ class MapScale:
         return wider
 
     def to_dict(self) -> dict[str, Any]:
+        """Return its fields for `scene.yaml`; of a scale that is not assumed only the basis."""
         fields: dict[str, Any] = {"basis": self.basis.value}
         if self.basis is ScaleBasis.ASSUMED:
             fields |= {"relative_sigma": self.relative_sigma, "anchor": list(self.anchor)}
@@ -87,6 +92,12 @@ class MapScale:
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> MapScale:
+        """Make it from what `to_dict` gave.
+
+        Raises:
+            KeyError, TypeError, ValueError: a field is missing, or none of its kind.
+            GeometryError: the fields are no scale.
+        """
         basis = ScaleBasis(fields["basis"])
         if basis is not ScaleBasis.ASSUMED:
             return cls(basis)

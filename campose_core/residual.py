@@ -52,12 +52,12 @@ class Residual:
     level_deg: float | None = None
 
     def to_dict(self) -> dict[str, float]:
-        """What is known, by name: for `scene.yaml` and people."""
+        """Return what is known, by name: for `scene.yaml` and people."""
         return {name: value for name, value in vars(self).items() if value is not None}
 
     @classmethod
     def from_dict(cls, saved: Mapping[str, Any]) -> Residual:
-        """What `to_dict` gave."""
+        """Make it from what `to_dict` gave."""
         return cls(**{field.name: float(saved[field.name]) for field in fields(cls) if field.name in saved})
 
     def __str__(self) -> str:
@@ -79,12 +79,12 @@ class Check:
     agree: bool | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """For `scene.yaml`."""
+        """Return its fields for `scene.yaml`."""
         return dict(vars(self))
 
     @classmethod
     def from_dict(cls, saved: Mapping[str, Any]) -> Check:
-        """What `to_dict` gave.
+        """Make it from what `to_dict` gave.
 
         Raises:
             KeyError: it does not say which source it is of.
@@ -92,7 +92,7 @@ class Check:
         return cls(saved["method"], **{f.name: saved[f.name] for f in fields(cls)[1:] if f.name in saved})
 
     def difference(self) -> str:
-        """For people."""
+        """Say by how much the source differs, for people."""
         parts = [
             f"scale by {100 * (self.scale_ratio - 1):+.1f} %" if self.scale_ratio is not None else "",
             f"level by {self.tilt_deg:.2g} deg" if self.tilt_deg is not None else "",

@@ -37,19 +37,21 @@ class Rig:
 
     @property
     def cameras(self) -> list[str]:
+        """Return the names of the cameras, that of the reference first."""
         return list(self.rig_from_cam)
 
     @property
     def reference(self) -> str:
+        """Return the name of the first camera."""
         return self.cameras[0]
 
     @property
     def is_known(self) -> bool:
-        """Whether every camera's place is known."""
+        """Return whether every camera's place is known."""
         return all(pose is not None for pose in self.rig_from_cam.values())
 
     def reference_from_cam(self, camera: str) -> Pose | None:
-        """Where a camera sits in the reference camera's frame; None where one of the two places is not known."""
+        """Return where a camera sits in the reference camera's frame; None where one of the two places is not known."""
         rig_from_reference, rig_from_cam = self.rig_from_cam[self.reference], self.rig_from_cam[camera]
         if camera == self.reference:
             return Pose.identity()
@@ -58,6 +60,7 @@ class Rig:
         return rig_from_reference.inverse() * rig_from_cam
 
     def to_dict(self) -> dict[str, Any]:
+        """Return its fields for `scene.yaml`, places as quaternion and translation."""
         return {
             "frame": self.frame,
             "tolerance_ns": self.tolerance_ns,
@@ -66,6 +69,12 @@ class Rig:
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Rig:
+        """Make it from what `to_dict` gave.
+
+        Raises:
+            KeyError, TypeError, ValueError: a field is missing, or none of its kind.
+            GeometryError: a place is no pose, or the fields are no rig.
+        """
         poses = {
             str(name): Pose.from_quat_xyzw(pose["quat_xyzw"], pose["translation"]) if pose else None
             for name, pose in fields["rig_from_cam"].items()
@@ -86,7 +95,7 @@ class Moment(Generic[Image]):
 
 
 def moments(images: Mapping[str, Iterable[tuple[int, Image]]], tolerance_ns: int) -> list[Moment[Image]]:
-    """Images (stamp_ns, image) by camera, joined into moments in time order; every image is in exactly one.
+    """Join images (stamp_ns, image) by camera into moments in time order; every image is in exactly one.
 
     A moment begins with the earliest image that is left. Each other camera adds its next one within the tolerance,
     unless that lies nearer to the following image of the camera that began: where a camera has dropped an image, the

@@ -17,7 +17,7 @@ AGREEING_DEG = 10.0  # orientations of the reference that differ by more are not
 
 
 def align_to_points(points_sfm: Array, points_map: Array) -> Alignment:
-    """`map_from_sfm` from three or more point pairs (N, 3): Umeyama's SVD on all of them, as a person chose them.
+    """Find `map_from_sfm` from three or more point pairs (N, 3): Umeyama's SVD on all of them, as a person chose them.
 
     Raises:
         AlignmentError: fewer than three pairs, or all on one line.
@@ -32,7 +32,8 @@ def align_to_points(points_sfm: Array, points_map: Array) -> Alignment:
 
 
 def robust_umeyama(source: Array, target: Array) -> Similarity:
-    """Umeyama on the pairs that agree: RANSAC over triples by median residual, then trimmed refits.
+    """Find `target_from_source` by Umeyama on the pairs (N, 3) that agree: RANSAC over triples by median residual, then
+    trimmed refits.
 
     Raises:
         AlignmentError: the points lie on one line.
@@ -58,6 +59,11 @@ def robust_umeyama(source: Array, target: Array) -> Similarity:
 
 
 def umeyama_or_advice(source: Array, target: Array) -> Similarity:
+    """Find `target_from_source` by Umeyama on all pairs (N, 3), with a refusal that tells a person what to change.
+
+    Raises:
+        AlignmentError: fewer than three pairs, or all on one line.
+    """
     try:
         return umeyama(source, target)
     except GeometryError as error:
@@ -65,7 +71,7 @@ def umeyama_or_advice(source: Array, target: Array) -> Similarity:
 
 
 def align_to_poses(sfm_from_cams: list[Pose], map_from_cams: list[Pose]) -> Alignment:
-    """`map_from_sfm` from the same cameras' poses in both frames, robust against wild reference poses.
+    """Find `map_from_sfm` from the same cameras' poses in both frames, robust against wild reference poses.
 
     Positions alone leave the rotation about a straight path open, and weak on a short one. Where the reference's
     orientations fit the reconstruction's, they therefore count too: a turn as the way it moves a point at a lever as
@@ -145,7 +151,7 @@ def _fit_oriented(source: Array, target: Array, rotation_sum: Array, scale: floa
 
 
 def _median_rotation(rotations: Rotation) -> Rotation:
-    """The rotation with the smallest summed angle to a sample of the others."""
+    """Return the rotation with the smallest summed angle to a sample of the others."""
     step = max(1, len(rotations) // 100)
     sample = rotations[::step]
     totals: NDArray[np.float64] = np.array([rotation_angle(candidate.inv() * sample).sum() for candidate in sample])

@@ -37,7 +37,7 @@ def _pose(position: Any, rotation: Any) -> Pose:
 
 
 def pose_of(message: Any) -> Pose:
-    """Of a geometry_msgs Pose.
+    """Read the pose of a geometry_msgs Pose.
 
     Raises:
         GeometryError: it holds no pose.
@@ -46,7 +46,7 @@ def pose_of(message: Any) -> Pose:
 
 
 def pose_of_transform(message: Any) -> Pose:
-    """Of a geometry_msgs TransformStamped: parent_from_child.
+    """Read parent_from_child of a geometry_msgs TransformStamped.
 
     Raises:
         GeometryError: it holds no transform.
@@ -66,12 +66,15 @@ class RosMessages:
         self.array = array
 
     def make(self, msgtype: str, **fields: Any) -> Any:
+        """Build a message of type `msgtype`, such as "geometry_msgs/msg/Pose", out of all its fields."""
         return self.kind(msgtype)(**fields)
 
     def time(self, stamp_ns: int) -> Any:
+        """Build a Time from nanoseconds."""
         return self.make("builtin_interfaces/msg/Time", sec=stamp_ns // 10**9, nanosec=stamp_ns % 10**9)
 
     def header(self, frame_id: str, stamp_ns: int) -> Any:
+        """Build a Header of a frame at a stamp."""
         return self.make("std_msgs/msg/Header", stamp=self.time(stamp_ns), frame_id=frame_id)
 
     def _xyz(self, msgtype: str, values: Array) -> Any:
@@ -79,25 +82,33 @@ class RosMessages:
         return self.make(msgtype, x=x, y=y, z=z)
 
     def point(self, xyz: Array) -> Any:
+        """Build a Point from xyz (3,), metres."""
         return self._xyz("geometry_msgs/msg/Point", xyz)
 
     def vector(self, xyz: Array) -> Any:
+        """Build a Vector3 from xyz (3,), in whatever unit."""
         return self._xyz("geometry_msgs/msg/Vector3", xyz)
 
     def quaternion(self, pose: Pose) -> Any:
+        """Build a Quaternion from the rotation of a pose."""
         x, y, z, w = map(float, pose.quat_xyzw)
         return self.make("geometry_msgs/msg/Quaternion", x=x, y=y, z=z, w=w)
 
     def pose(self, pose: Pose) -> Any:
+        """Build a Pose, which names neither of its frames."""
         position, orientation = self.point(pose.translation), self.quaternion(pose)
         return self.make("geometry_msgs/msg/Pose", position=position, orientation=orientation)
 
     def pose_stamped(self, frame_id: str, stamp_ns: int, pose: Pose) -> Any:
+        """Build a PoseStamped of `pose`, in the frame `frame_id`."""
         header = self.header(frame_id, stamp_ns)
         return self.make("geometry_msgs/msg/PoseStamped", header=header, pose=self.pose(pose))
 
     def pose_with_covariance(self, frame_id: str, stamp_ns: int, pose: Pose, covariance: Array) -> Any:
-        """`covariance` (6, 6) over (x, y, z, rx, ry, rz), fixed axes of `frame_id`: ROS's own order (REP-103)."""
+        """Build a PoseWithCovarianceStamped of `pose`, in the frame `frame_id`.
+
+        covariance: (6, 6) over (x, y, z, rx, ry, rz), fixed axes of `frame_id`: ROS's own order (REP-103).
+        """
         uncertain = self.make(
             "geometry_msgs/msg/PoseWithCovariance",
             pose=self.pose(pose),
@@ -107,10 +118,11 @@ class RosMessages:
         return self.make("geometry_msgs/msg/PoseWithCovarianceStamped", header=header, pose=uncertain)
 
     def path(self, frame_id: str, stamp_ns: int, poses: Sequence[Any]) -> Any:
-        """`poses`: PoseStamped messages."""
+        """Build a Path in the frame `frame_id`. poses: PoseStamped messages."""
         return self.make("nav_msgs/msg/Path", header=self.header(frame_id, stamp_ns), poses=list(poses))
 
     def transform_stamped(self, parent: str, child: str, stamp_ns: int, parent_from_child: Pose) -> Any:
+        """Build a TransformStamped, the link from the frame `child` to its `parent`."""
         transform = self.make(
             "geometry_msgs/msg/Transform",
             translation=self.vector(parent_from_child.translation),
@@ -122,7 +134,10 @@ class RosMessages:
     def odometry(
         self, frame_id: str, child: str, stamp_ns: int, odom_from_base: Pose, linear: Array, angular: Array
     ) -> Any:
-        """linear, angular: speeds (3,) in the frame of the base."""
+        """Build an Odometry of the body `child` in the frame `frame_id`.
+
+        linear, angular: speeds (3,) in the frame of the base, m/s and rad/s.
+        """
         twist = self.make("geometry_msgs/msg/Twist", linear=self.vector(linear), angular=self.vector(angular))
         # Zero covariance means "unknown" (sensor_msgs and nav_msgs convention): nothing is invented here.
         unknown = np.zeros(36)
@@ -135,14 +150,18 @@ class RosMessages:
         )
 
     def tf(self, *transforms: Any) -> Any:
-        """`transforms`: TransformStamped messages. Only for files and viewers: pip has no tf2_msgs for rclpy."""
+        """Build a TFMessage of TransformStamped messages. Only for files and viewers: pip has no tf2_msgs for rclpy."""
         return self.make("tf2_msgs/msg/TFMessage", transforms=list(transforms))
 
     def occupancy_grid(self, frame_id: str, stamp_ns: int, floor: FloorMap) -> Any:
+        """Build an OccupancyGrid of a floor map, which lies in the frame `frame_id`."""
         return self._grid(frame_id, stamp_ns, floor, floor.occupancy, 0.0)
 
     def walkable_grid(self, frame_id: str, stamp_ns: int, floor: FloorMap, walkable: NDArray[np.bool_]) -> Any:
-        """The cells of `floor` that a robot may stand on (rows, cols): free (0), all others unknown (-1)."""
+        """Build an OccupancyGrid of the cells of `floor` that a robot may stand on: free (0), all others unknown (-1).
+
+        walkable: (rows, cols), which cells these are.
+        """
         return self._grid(frame_id, stamp_ns, floor, np.where(walkable, 0, -1), WALKABLE_Z_M)
 
     def _grid(self, frame_id: str, stamp_ns: int, floor: FloorMap, cells: NDArray[Any], z: float) -> Any:
@@ -161,7 +180,7 @@ class RosMessages:
         return self.make("nav_msgs/msg/OccupancyGrid", header=header, info=info, data=data)
 
     def point_cloud(self, frame_id: str, stamp_ns: int, xyz: Array, rgb: NDArray[np.uint8]) -> Any:
-        """Points (N, 3) in metres with colours (N, 3)."""
+        """Build a PointCloud2 of points xyz (N, 3), metres in the frame `frame_id`, with colours rgb (N, 3)."""
         points = np.zeros(len(xyz), dtype=[("xyz", "<f4", 3), ("bgra", "u1", 4)])
         points["xyz"], points["bgra"][:, :3], points["bgra"][:, 3] = xyz, rgb[:, ::-1], 255
         field = self.kind("sensor_msgs/msg/PointField")
@@ -181,13 +200,14 @@ class RosMessages:
         )
 
     def color(self, rgba: Sequence[float]) -> Any:
+        """Build a ColorRGBA from four numbers 0 to 1."""
         r, g, b, a = map(float, rgba)
         return self.make("std_msgs/msg/ColorRGBA", r=r, g=g, b=b, a=a)
 
     def lines(
         self, frame_id: str, stamp_ns: int, name: str, width_m: float, points: Sequence[Any], colors: Sequence[Any]
     ) -> Any:
-        """A Marker of separate lines: `points` (Point messages) two by two, each with its colour (`color`)."""
+        """Build a Marker of separate lines: `points` (Point messages) two by two, each with its colour (`color`)."""
         marker = self.kind("visualization_msgs/msg/Marker")
         nothing = self.array(np.zeros(0, dtype=np.uint8))
         header = self.header(frame_id, stamp_ns)
@@ -214,7 +234,7 @@ class RosMessages:
         )
 
     def compressed_image(self, frame_id: str, stamp_ns: int, jpeg: bytes) -> Any:
-        """A JPEG of an RGB image."""
+        """Build a CompressedImage of an RGB image as a JPEG file."""
         return self.make(
             "sensor_msgs/msg/CompressedImage",
             header=self.header(frame_id, stamp_ns),
@@ -223,7 +243,7 @@ class RosMessages:
         )
 
     def camera_info(self, frame_id: str, stamp_ns: int, camera: Camera) -> Any:
-        """Intrinsics of the image as taken."""
+        """Build a CameraInfo: intrinsics of the image as taken."""
         model, distortion = _distortion(camera)
         k = camera.matrix()
         roi = self.make("sensor_msgs/msg/RegionOfInterest", x_offset=0, y_offset=0, height=0, width=0, do_rectify=False)
@@ -243,7 +263,10 @@ class RosMessages:
         )
 
     def diagnostics(self, stamp_ns: int, name: str, level: str, text: str, values: Mapping[str, object]) -> Any:
-        """A DiagnosticArray with one line; viewers plot values that are numbers by their key. level: OK or WARN."""
+        """Build a DiagnosticArray with one line; viewers plot values that are numbers by their key.
+
+        level: OK or WARN.
+        """
         pairs = [self.make("diagnostic_msgs/msg/KeyValue", key=key, value=str(value)) for key, value in values.items()]
         status = self.make(
             "diagnostic_msgs/msg/DiagnosticStatus",
@@ -256,7 +279,10 @@ class RosMessages:
         return self.make("diagnostic_msgs/msg/DiagnosticArray", header=self.header("", stamp_ns), status=[status])
 
     def error(self, stamp_ns: int, name: str, metres: float, radians: float) -> Any:
-        """How far an estimate (`raw`, `snapped`, or another name) is from the truth."""
+        """Build a DiagnosticArray that says how far an estimate is from the truth.
+
+        name: `raw`, `snapped`, or of another estimate.
+        """
         values = {"position_m": f"{metres:.6f}", "rotation_deg": f"{np.degrees(radians):.6f}"}
         return self.diagnostics(stamp_ns, name, OK, "against the reference", values)
 

@@ -74,6 +74,7 @@ class Alignment:
     scale: MapScale = MEASURED
 
     def to_dict(self) -> dict[str, Any]:
+        """Return its fields for `scene.yaml`; an unknown origin and a measured scale are left out."""
         similarity = self.map_from_sfm
         return {
             "method": self.method,
@@ -88,6 +89,12 @@ class Alignment:
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Alignment:
+        """Make it from what `to_dict` gave.
+
+        Raises:
+            KeyError, TypeError, ValueError: a field is missing, or none of its kind.
+            GeometryError: the numbers are no similarity.
+        """
         rotation = rotation_from_quat_xyzw(fields["quat_xyzw"])
         similarity = Similarity(float(fields["scale"]), rotation, fields["translation"])
         checks = tuple(Check.from_dict(check) for check in fields.get("checks", []))
@@ -117,27 +124,32 @@ class Scene:
 
     @property
     def scale(self) -> MapScale:
-        """What the metres of its poses rest on; without an alignment there are none."""
+        """Return what the metres of its poses rest on; without an alignment there are none."""
         return UNKNOWN if self.alignment is None else self.alignment.scale
 
     @property
     def frames_dir(self) -> Path:
+        """Return the folder of the images, below which frames have their names."""
         return self.path / "frames"
 
     @property
     def sfm_dir(self) -> Path:
+        """Return the folder of the reconstruction and its landmarks."""
         return self.path / "sfm"
 
     @property
     def floor_yaml(self) -> Path:
+        """Return the place of the floor map, which need not be there."""
         return self.path / "floor" / "map.yaml"
 
     @property
     def models_dir(self) -> Path:
+        """Return the folder of trained models."""
         return self.path / "models"
 
     @property
     def reports_dir(self) -> Path:
+        """Return the folder of reports for people."""
         return self.path / "reports"
 
     @classmethod
@@ -177,7 +189,7 @@ class Scene:
 
     @classmethod
     def open_or_create(cls, path: Path | str) -> Scene:
-        """The scene at `path`, or a new empty one (nothing is written before `save`).
+        """Read the scene at `path`, or make a new empty one (nothing is written before `save`).
 
         Raises:
             SceneError: the folder holds other things and no scene.yaml.
@@ -210,20 +222,20 @@ class Scene:
         write_text(self.path / "scene.yaml", yaml.safe_dump(header, sort_keys=False, allow_unicode=True))
 
     def is_done(self, step: str, options: dict[str, Any]) -> bool:
-        """Whether `step` was finished with these options on top of the present results of the steps before it."""
+        """Tell whether `step` was finished with these options on top of the present results of the steps before it."""
         record = self.steps.get(step)
         return record is not None and record["key"] == self._key(step, options)
 
     def is_current(self, step: str) -> bool:
-        """Whether `step` was finished, with whatever options, on top of the present results of the steps before it."""
+        """Tell whether `step` was finished, with any options, on top of the present results of the steps before it."""
         return step in self.steps and self.is_done(step, self.steps[step]["options"])
 
     def without_step(self, step: str, **changes: Any) -> Scene:
-        """A copy with `changes` in which `step` has yet to be done: what to save before its files are replaced."""
+        """Return a copy with `changes` in which `step` has yet to be done: to save before its files are replaced."""
         return replace(self, steps={name: record for name, record in self.steps.items() if name != step}, **changes)
 
     def with_step(self, step: str, options: dict[str, Any], **changes: Any) -> Scene:
-        """A copy with `changes` in which `step` counts as finished."""
+        """Return a copy with `changes` in which `step` counts as finished."""
         record = {"options": options, "key": self._key(step, options)}
         return replace(self, steps={**self.steps, step: record}, **changes)
 
@@ -233,14 +245,15 @@ class Scene:
         return hashlib.sha256(json.dumps([step, options, before], sort_keys=True).encode()).hexdigest()[:16]
 
     def frame_path(self, frame: SceneFrame) -> Path:
+        """Return where a frame's image is on disk."""
         return self.frames_dir / frame.name
 
     def posed_frames(self, split: str | None = None) -> list[SceneFrame]:
-        """Frames with a pose, of one split or of all, in the order of frames.csv."""
+        """Return frames with a pose, of one split or of all, in the order of frames.csv."""
         return [f for f in self.frames if f.map_from_cam is not None and split in (None, f.split)]
 
     def trajectory(self, source: str) -> Trajectory:
-        """The poses map_from_cam of one source's registered frames."""
+        """Return the poses map_from_cam of one source's registered frames."""
         frames = [f for f in self.posed_frames() if f.source == source]
         return Trajectory.from_poses([f.stamp_ns for f in frames], [f.map_from_cam for f in frames if f.map_from_cam])
 

@@ -8,17 +8,17 @@ from campose_core.walkable import WalkableMap, load_walkable
 
 
 def has_own_floor(scene: Scene) -> bool:
-    """Whether its floor map was made out of its own landmarks."""
+    """Tell whether a scene's floor map was made out of its own landmarks."""
     return scene.floor_yaml.is_file() and "landmarks" in scene.steps.get("floor", {}).get("options", {})
 
 
 def has_floor_plan(scene: Scene) -> bool:
-    """Whether it has a floor map that was not made out of its own landmarks, which would confirm anything."""
+    """Tell whether a scene has a floor map that was not made out of its own landmarks, which would confirm anything."""
     return scene.floor_yaml.is_file() and not has_own_floor(scene)
 
 
 def why_not_snapped(scene: Scene) -> str:
-    """Why its poses are not moved to its floor map; empty where they are, or where it has none.
+    """Say why a scene's poses are not moved to its floor map; empty where they are, or where it has none.
 
     A map whose scale was not measured does not lie where a given floor plan lies, and one of unknown scale is in other
     units than any floor map.
@@ -32,7 +32,7 @@ def why_not_snapped(scene: Scene) -> str:
 
 
 def walkable_of(scene: Scene) -> WalkableMap | None:
-    """The floor that poses are moved to; None where there is none, or where it is not where the poses are.
+    """Return the floor that poses are moved to; None where there is none, or where it is not where the poses are.
 
     Raises:
         FloorError: the floor map is damaged, or nothing is walkable.

@@ -17,7 +17,8 @@ Cells = NDArray[np.int32]
 
 
 def walkable_cells(floor: FloorMap, keepout: FloorMap | None, radius_m: float) -> Mask:
-    """(rows, cols) bool: free, not kept out, at least `radius_m` from everything else, in the largest connected part.
+    """Find the cells (rows, cols) that are free, not kept out, at least `radius_m` from everything else, in the largest
+    connected part.
 
     Connected through sides, not corners: a wall drawn as a slanted line of pixels has gaps at the corners.
 
@@ -59,7 +60,7 @@ def _kept_out(floor: FloorMap, keepout: FloorMap) -> Mask:
 
 
 def snap_targets(solid: Mask, walkable: Mask, reach: float) -> Cells:
-    """The flat index of the walkable cell that each cell snaps to, (rows, cols); NO_CELL where there is none.
+    """Find the flat index of the walkable cell that each cell snaps to, (rows, cols); NO_CELL where there is none.
 
     solid, walkable: (rows, cols), disjoint; the two outermost rows and columns must be solid. reach: in cells.
 

@@ -23,12 +23,16 @@ Stamps = NDArray[np.int64]
 
 
 def stamp_from_seconds(text: str) -> int:
-    """Nanoseconds from decimal seconds, exact to the nanosecond."""
+    """Return nanoseconds from decimal seconds, exact to the nanosecond.
+
+    Raises:
+        InvalidOperation, ValueError, OverflowError: the text is no finite number.
+    """
     return int((Decimal(text) * 10**9).to_integral_value())
 
 
 def seconds_text(stamp_ns: int) -> str:
-    """Decimal seconds with nine digits after the point, the inverse of `stamp_from_seconds`."""
+    """Return decimal seconds with nine digits after the point, the inverse of `stamp_from_seconds`."""
     sign, digits = ("-", -stamp_ns) if stamp_ns < 0 else ("", stamp_ns)
     return f"{sign}{digits // 10**9}.{digits % 10**9:09d}"
 
@@ -65,7 +69,7 @@ class Trajectory:
     def from_poses(
         cls, stamps_ns: ArrayLike, poses: Sequence[Pose], frame_id: str = "map", child_frame_id: str = "camera"
     ) -> Trajectory:
-        """From one pose per stamp; stamps in any order, but no two alike."""
+        """Make it from one pose per stamp; stamps in any order, but no two alike."""
         stamps = np.asarray(stamps_ns, dtype=np.int64).reshape(-1)
         order = np.argsort(stamps, kind="stable")
         positions = np.array([poses[i].translation for i in order]).reshape(-1, 3)
@@ -80,10 +84,11 @@ class Trajectory:
             yield int(stamp_ns), self.pose(i)
 
     def pose(self, index: int) -> Pose:
+        """Return the pose `frame_from_child` of row `index`."""
         return Pose(self.rotations[index], self.positions[index])
 
     def select(self, indices: ArrayLike) -> Trajectory:
-        """The poses at increasing integer indices, or where a boolean mask is true."""
+        """Return the poses at increasing integer indices, or where a boolean mask is true."""
         indices = np.asarray(indices)
         if indices.size == 0:  # an empty list has no integer type, and scipy cannot take nothing from nothing
             return Trajectory.from_poses([], [], self.frame_id, self.child_frame_id)
@@ -93,19 +98,19 @@ class Trajectory:
         )
 
     def moved_by(self, child_from_other: Pose, other_frame_id: str = "camera") -> Trajectory:
-        """The trajectory of another body fixed to this one."""
+        """Return the trajectory of another body fixed to this one, called `other_frame_id`."""
         positions = self.rotations.apply(child_from_other.translation.copy()) + self.positions
         rotations = self.rotations * child_from_other.rotation
         return Trajectory(self.stamps_ns, positions, rotations, self.frame_id, other_frame_id)
 
     def interval_text(self) -> str:
-        """`first .. last` in seconds, for messages."""
+        """Return `first .. last` in seconds, for messages."""
         if len(self) == 0:
             return "(empty)"
         return f"{seconds_text(int(self.stamps_ns[0]))[:-6]} .. {seconds_text(int(self.stamps_ns[-1]))[:-6]} s"
 
     def interpolate(self, stamps_ns: ArrayLike, max_gap_ns: int = 500_000_000) -> tuple[NDArray[np.bool_], Trajectory]:
-        """Poses at other stamps: linear in position, spherical in rotation.
+        """Find poses at other stamps: linear in position, spherical in rotation.
 
         Returns which of the stamps (sorted, unique) could be answered, and the trajectory of those: a stamp is
         answered when it lies between two poses at most `max_gap_ns` apart, or exactly on one.
@@ -127,14 +132,14 @@ class Trajectory:
         return inside, Trajectory(wanted[inside], positions, rotations, self.frame_id, self.child_frame_id)
 
     def at(self, stamp_ns: int) -> Pose | None:
-        """The pose at another stamp, interpolated between those around it; None where `interpolate` has no answer."""
+        """Return the pose at another stamp, interpolated between those around it; None where `interpolate` has none."""
         after = int(np.searchsorted(self.stamps_ns, stamp_ns))
         around = self.select([i for i in (after - 1, after) if 0 <= i < len(self)])
         answered, poses = around.interpolate([stamp_ns])
         return poses.pose(0) if answered[0] else None
 
     def associate(self, other: Trajectory, max_difference_ns: int = 20_000_000) -> list[tuple[int, int]]:
-        """Index pairs (self, other) of the nearest stamps within the limit, each pose used at most once."""
+        """Return index pairs (self, other) of the nearest stamps within the limit, each pose used at most once."""
         if len(self) == 0 or len(other) == 0:
             return []
         pairs = []

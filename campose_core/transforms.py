@@ -43,13 +43,13 @@ class TransformTree:
         self._changed = threading.Condition()
 
     def add_static(self, parent: str, child: str, parent_from_child: Pose) -> None:
-        """A link that holds at every time."""
+        """Add a link that holds at every time."""
         with self._changed:
             self._static[child] = (parent, parent_from_child)
             self._changed.notify_all()
 
     def add(self, parent: str, child: str, stamp_ns: int, parent_from_child: Pose) -> None:
-        """A link at a stamp; the same stamp again replaces, one that went back by more than MAX_GAP_NS starts over."""
+        """Add a link at a stamp: the same stamp again replaces, one that went back more than MAX_GAP_NS starts over."""
         with self._changed:
             link = self._moving.get(child)
             if link is None or link.parent != parent or self._starts_over(link, stamp_ns):
@@ -64,29 +64,31 @@ class TransformTree:
             self._changed.notify_all()
 
     def _starts_over(self, link: Moving, stamp_ns: int) -> bool:
-        """A bag that loops; what is kept whole is read in any order."""
+        """Tell whether the stamps begin anew, as of a bag that loops; what is kept whole is read in any order."""
         return self._keep_ns is not None and stamp_ns < link.stamps_ns[-1] - MAX_GAP_NS
 
     def forget_moving(self) -> None:
-        """When time jumps back; static links hold at every time."""
+        """Drop the moving links, for when time jumps back; static links hold at every time."""
         with self._changed:
             self._moving.clear()
 
     def frames(self) -> set[str]:
+        """Return the names of all frames that a link has."""
         with self._changed:
             links = {child: parent for child, (parent, _) in self._static.items()}
             links |= {child: link.parent for child, link in self._moving.items()}
         return {*links, *links.values()}
 
     def static_links(self) -> list[str]:
-        """For people: `parent -> child` of each link that holds at every time."""
+        """Return `parent -> child` of each link that holds at every time, for people."""
         return [f"{parent} -> {child}" for child, (parent, _) in self._static.items()]
 
     def is_static(self, child: str) -> bool:
+        """Tell whether the link from `child` to its parent holds at every time."""
         return child in self._static
 
     def chain(self, frame: str) -> list[str]:
-        """`frame`, its parent, and so on to the root; a loop ends where it closes."""
+        """Return `frame`, its parent, and so on to the root; a loop ends where it closes."""
         frames = [frame]
         while (parent := self._parent(frames[-1])) is not None and parent not in frames:
             frames.append(parent)
@@ -98,13 +100,13 @@ class TransformTree:
         return self._moving[child].parent if child in self._moving else None
 
     def mounting(self, frame: str, other: str) -> Pose | None:
-        """`frame_from_other` over static links alone; None where they do not connect the two."""
+        """Return `frame_from_other` over static links alone; None where they do not connect the two."""
         up, down = self._static_ancestors(frame), self._static_ancestors(other)
         shared = next((ancestor for ancestor in up if ancestor in down), None)
         return None if shared is None else up[shared].inverse() * down[shared]
 
     def carrier(self, frame: str) -> str:
-        """The body that `frame` is fixed to: its last ancestor over static links."""
+        """Return the body that `frame` is fixed to: its last ancestor over static links."""
         return list(self._static_ancestors(frame))[-1]
 
     def _static_ancestors(self, frame: str) -> dict[str, Pose]:
@@ -117,7 +119,7 @@ class TransformTree:
         return found
 
     def lookup(self, target: str, source: str, stamp_ns: int, wait_s: float = 0.0) -> Pose:
-        """target_from_source at a stamp, between the two transforms around it; moving links are never extrapolated.
+        """Return target_from_source at a stamp, between the two transforms around it; no moving link is extrapolated.
 
         wait_s: how long to wait for a moving link that has not come as far as the stamp; static ones never wait.
 
@@ -175,7 +177,7 @@ class TransformTree:
         return f"tf leads from {down[0]!r} up to {down[-1]!r}, and from {up[0]!r} up to {up[-1]!r}: no link joins them"
 
     def between(self, ancestor: str, frame: str, stamps_ns: ArrayLike) -> tuple[NDArray[np.bool_], Trajectory]:
-        """ancestor_from_frame at stamps (sorted, unique): which of them every link covers, and the poses there.
+        """Return ancestor_from_frame at stamps (sorted, unique): which of them every link covers, and the poses there.
 
         A moving link covers what lies between two of its stamps at most MAX_GAP_NS apart.
         """

@@ -86,12 +86,13 @@ class WalkableMap:
         return cls(floor, walkable, float(max_snap_m), target, solid, margin)
 
     def is_walkable(self, x: float, y: float) -> bool:
+        """Tell whether a robot may stand at (x, y), metres in the map frame."""
         column, row = self._grid_of(x, y)
         index = self._index(column, row)
         return index != NO_CELL and int(self._target.item(index)) == index
 
     def snap(self, x: float, y: float, came_from: tuple[float, float] | None = None) -> SnapResult:
-        """The nearest walkable point that no wall separates from (x, y), metres in the map frame.
+        """Find the nearest walkable point that no wall separates from (x, y), metres in the map frame.
 
         came_from: where the robot was before (an earlier snap). When a wall lies between there and (x, y), the point
         goes back to the side of the wall that it came from, even from beyond the wall's middle or its far face. A place
@@ -142,7 +143,7 @@ class WalkableMap:
         return SnapResult(x + (cos * dx - sin * dy) * cell, y + (sin * dx + cos * dy) * cell, distance_m, True)
 
     def _near_side_of_wall(self, from_column: float, from_row: float, column: float, row: float) -> int:
-        """The walkable cell nearest to a point on this side of the first wall on the way to it; NO_CELL: no wall."""
+        """Find the walkable cell nearest to a point, on this side of the first wall on the way there; NO_CELL: no wall."""
         start = self._index(from_column, from_row)
         reach = self.max_snap_m / self.floor.resolution
         if start == NO_CELL or math.hypot(column - from_column, row - from_row) > REMEMBERED * reach:
@@ -151,7 +152,7 @@ class WalkableMap:
         return NO_CELL if last_free == NO_CELL else self._slide(int(self._target.item(last_free)), column, row)
 
     def _last_before_wall(self, cell: int, from_column: float, from_row: float, column: float, row: float) -> int:
-        """The last cell before the line to (column, row) enters something solid; NO_CELL when it does not.
+        """Find the last cell before the line to (column, row) enters something solid; NO_CELL when it does not.
 
         Amanatides and Woo, "A fast voxel traversal algorithm for ray tracing", 1987: `to_column` and `to_row` are
         where on the line, from 0 to 1, the next column and the next row begin.
@@ -225,7 +226,7 @@ def save_walkable(
 
 
 def load_walkable(folder: Path | str) -> WalkableMap | None:
-    """The walkable map of a scene's floor folder, or None when the scene has no floor map.
+    """Read the walkable map of a scene's floor folder; None when the scene has no floor map.
 
     A folder that holds only map.yaml and its image (no walkable.yaml) gets the default radius and distance.
 
