@@ -57,7 +57,7 @@ class Night(v2.Transform):
 
 
 def augmentation(kind: str) -> nn.Module:
-    """Of images uint8 [3, H, W], by torch's global generator. kind: none, light or weather."""
+    """Make the transform of images uint8 [3, H, W], by torch's global generator. kind: none, light or weather."""
     if kind == "none":
         return nn.Identity()
     light = [
@@ -70,7 +70,7 @@ def augmentation(kind: str) -> nn.Module:
 
 
 def augmented(image_bhw3: Tensor, augment: nn.Module) -> Tensor:
-    """Each image uint8 [B, H, W, 3] by itself."""
+    """Augment each image uint8 [B, H, W, 3] by itself."""
     if isinstance(augment, nn.Identity):
         return image_bhw3
     return torch.stack([augment(image.permute(2, 0, 1)).permute(1, 2, 0) for image in image_bhw3])

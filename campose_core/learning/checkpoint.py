@@ -54,7 +54,7 @@ class TrainedModel:
     metrics: Mapping[str, float]
 
     def estimate(self, image: Image, camera: Camera) -> tuple[Pose, Array] | None:
-        """map_from_cam of an image (H, W, 3) uint8 RGB and its covariance (6, 6); None without a finite number.
+        """Estimate map_from_cam of an image (H, W, 3) uint8 RGB, with covariance (6, 6); None without a finite number.
 
         Raises:
             LearningError: the image does not have the camera's size, or shows too little of the trained view.
@@ -62,7 +62,7 @@ class TrainedModel:
         return self._answer(torch.from_numpy(self.network_input.prepare(image, camera).copy())[None])
 
     def relative(self, first: Image, second: Image) -> tuple[Pose, Array] | None:
-        """first_from_second of two prepared images (S, S, 3) by MeNet, and its covariance (6, 6)."""
+        """Estimate first_from_second of two prepared images (S, S, 3) uint8 by MeNet, with its covariance (6, 6)."""
         return self._answer(torch.stack([torch.from_numpy(p.copy()) for p in (first, second)])[None])
 
     def _answer(self, inputs: Tensor) -> tuple[Pose, Array] | None:
@@ -74,7 +74,7 @@ class TrainedModel:
 
 
 def save(folder: Path, model: TrainedModel, metrics_csv: str) -> None:
-    """Write a model folder, whole or not at all."""
+    """Write a model folder, whole or not at all. metrics_csv: the text of its metrics.csv."""
     weights = save_tensors({name: tensor.contiguous() for name, tensor in model.network.state_dict().items()})
     description = {
         "format": FORMAT,

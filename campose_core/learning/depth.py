@@ -25,7 +25,7 @@ MIN_DEPTH_M = 0.1
 
 
 def inverse_depths(scene: Scene, frames: Sequence[SceneFrame], network_input: NetworkInput) -> NDArray[np.float32]:
-    """[N, SIDE, SIDE] 1/m, of the network's view of each frame; zeros where a frame has too few landmarks.
+    """Measure [N, SIDE, SIDE] 1/m, of the network's view of each frame; zeros where a frame has too few landmarks.
 
     All zeros for a scene without landmarks, or one that is not aligned.
     """

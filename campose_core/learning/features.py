@@ -56,8 +56,10 @@ class FeatureSamples:
 def feature_samples(
     cache: Path, network: PoseNetwork, material: Material, images: ImageSamples, options: TrainOptions
 ) -> FeatureSamples:
-    """From the folder `cache`, or computed and put there. Also sets the principal components of the network's head,
-    unless these came with weights to start from."""
+    """Read the features of all images and their views from the folder `cache`, or compute and put them there.
+
+    Also sets the principal components of the network's head, unless these came with weights to start from.
+    """
     head = network.head
     path = cache / f"features-{_key(network, material, images.camera, options)}.safetensors"
     found = _cached(path)
@@ -120,9 +122,9 @@ class _View:
 
 
 def features_of(cache: Path, network: PoseNetwork, images: Images, description: str) -> Tensor:
-    """What the layers of the head see of images [N, S, S, 3], with a frozen backbone: [N, K].
+    """Return what the layers of the head see of images [N, S, S, 3], with a frozen backbone: [N, K].
 
-    From the folder `cache`, or computed and put there.
+    From the folder `cache`, or computed and put there. description: what the progress is called.
     """
     components, architecture = network.head.components, network.architecture
     digest = hashlib.blake2b(np.ascontiguousarray(images).data, digest_size=10)
@@ -153,7 +155,7 @@ def _run(
     description: str,
     components: nn.Module | None = None,
 ) -> Tensor:
-    """What a backbone in evaluation mode makes of the images of these frames, batch by batch: [N, F] or [N, K]."""
+    """Run a backbone in evaluation mode over the images of these frames, batch by batch: [N, F] or [N, K]."""
     was_training = backbone.training
     backbone.eval()
     found = []

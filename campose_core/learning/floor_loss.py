@@ -39,7 +39,7 @@ class FloorDistance(nn.Module):
         self.register_buffer("grid_from_map_23", torch.from_numpy(affine).float())
 
     def forward(self, position: Tensor) -> Tensor:
-        """Positions [..., 3] or [..., 2] in the map frame -> metres [...] off the floor."""
+        """Look up how far positions [..., 3] or [..., 2] in the map frame are off the floor: metres [...]."""
         grid = position[..., :2] @ self.grid_from_map_23[:, :2].T + self.grid_from_map_23[:, 2]
         found = grid_sample(self.distance_11hw, grid.reshape(1, 1, -1, 2), padding_mode="border", align_corners=False)
         return found.reshape(position.shape[:-1])

@@ -26,7 +26,7 @@ Images = NDArray[np.uint8]
 
 
 def cached_images(scene: Scene, frames: Sequence[SceneFrame], network_input: NetworkInput) -> Images:
-    """The images [N, S, S, 3] of `frames` as the network sees them, memory-mapped.
+    """Return the images [N, S, S, 3] uint8 of `frames` as the network sees them, memory-mapped.
 
     Raises:
         LearningError: a frame's file is missing, damaged, or not of its camera's size. OSError: the disk is full.

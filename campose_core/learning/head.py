@@ -45,13 +45,13 @@ class Anchored(NamedTuple):
     log_spread: Tensor
 
     def at(self, anchor_b: Tensor) -> PoseNumbers:
-        """The poses [B] at these anchors."""
+        """Return the poses [B] at these anchors (B,), as rows of the A."""
         rows_b = torch.arange(len(anchor_b), device=anchor_b.device)
         rotation = rotation_from_columns(self.columns[rows_b, anchor_b])
         return PoseNumbers(self.position[rows_b, anchor_b], rotation, self.log_spread)
 
     def best(self) -> PoseNumbers:
-        """The poses [B] at the most likely anchor."""
+        """Return the poses [B] at the most likely anchor."""
         return self.at(self.logits.argmax(1))
 
 
@@ -93,11 +93,11 @@ class PoseHead(nn.Module):
         self.register_buffer("anchor_spread_3", torch.ones(3))
 
     def forward(self, features_bf: Tensor) -> Anchored:
-        """Features [B, F] of the backbone -> poses [B] at each anchor."""
+        """Turn features [B, F] of the backbone into poses [B] at each anchor."""
         return self.from_components(features_bf if self.components is None else self.components(features_bf))
 
     def from_components(self, components_bk: Tensor) -> Anchored:
-        """Principal components [B, K], or features where there are none -> poses [B] at each anchor."""
+        """Turn principal components [B, K], or features where there are none, into poses [B] at each anchor."""
         last = self.layers(components_bk)
         out_ba9 = self.pose(last).float().unflatten(1, (self.anchors, -1))
         logits = torch.zeros(len(last), 1, device=last.device) if self.choice is None else self.choice(last).float()
@@ -111,20 +111,20 @@ class PoseHead(nn.Module):
         )
 
     def nearest_anchor(self, label: PoseNumbers) -> Tensor:
-        """The anchor [B] to which each of these poses [B] belongs."""
+        """Return the anchor [B] to which each of these poses [B] belongs."""
         position = (label.position - self.position_mean_3) / self.position_std_3
         anchors = torch.cat([self.anchor_a3 * self.position_std_3, self.anchor_view_a3], dim=1)
         poses = torch.cat([position * self.position_std_3, _view(label.rotation)], dim=1)
         return torch.cdist(poses, anchors).argmin(1)
 
     def set_positions(self, positions_n3: Array) -> None:
-        """Of the training frames: from now on their mean and spread are the head's unit."""
+        """Take the mean and spread of the training positions [N, 3], metres, as the head's unit from now on."""
         self.position_mean_3 = torch.as_tensor(positions_n3.mean(0), dtype=torch.float32)
         spread = np.maximum(positions_n3.std(0), MIN_SPREAD_M)
         self.position_std_3 = torch.as_tensor(spread, dtype=torch.float32)
 
     def set_poses(self, label: PoseNumbers, seed: int) -> None:
-        """Of the training frames [N]: they give the unit, and the anchors, by k-means over places and views."""
+        """Take the unit and the anchors of the training poses [N], the anchors by k-means over places and views."""
         self.set_positions(label.position.double().numpy())
         if self.anchors == 1:
             return
@@ -136,8 +136,10 @@ class PoseHead(nn.Module):
         self.anchor_spread_3 = torch.from_numpy(within).float() / self.position_std_3
 
     def set_motions(self, translations_n3: Array) -> None:
-        """Of MeNet's training pairs: they give the unit. Training begins at no motion: turns are small, and a random
-        rotation is far from all of them."""
+        """Take the unit of the translations [N, 3], metres, of MeNet's training pairs.
+
+        Training begins at no motion: turns are small, and a random rotation is far from all of them.
+        """
         self.set_positions(translations_n3)
         nn.init.zeros_(self.pose.weight)
         with torch.no_grad():
@@ -145,7 +147,10 @@ class PoseHead(nn.Module):
 
 
 def count_anchors(label: PoseNumbers, most: int, seed: int) -> int:
-    """As few anchors as parts of PART_M are enough for, at most `most`: each has to be learned from its own frames."""
+    """Count as few anchors as parts of PART_M are enough for, at most `most`: each is learned from its own frames.
+
+    label: the training poses [N].
+    """
     for count in ANCHORS:
         if count >= most:
             break

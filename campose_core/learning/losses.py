@@ -26,35 +26,35 @@ class PoseNumbers(NamedTuple):
 
     @classmethod
     def joined(cls, parts: Sequence[PoseNumbers]) -> PoseNumbers:
-        """One after the other, of predictions [N] with their spread."""
+        """Join predictions [N] with their spread, one after the other."""
         return cls(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
 
     def part(self, index: object) -> PoseNumbers:
-        """Of the leading axes."""
+        """Index the leading axes."""
         spread = None if self.log_spread is None else self.log_spread[index]  # type: ignore[index]
         return PoseNumbers(self.position[index], self.rotation[index], spread)  # type: ignore[index]
 
     def view(self, *leading: int) -> PoseNumbers:
-        """With other leading axes."""
+        """Reshape to other leading axes."""
         spread = None if self.log_spread is None else self.log_spread.reshape(*leading, 2)
         return PoseNumbers(self.position.reshape(*leading, 3), self.rotation.reshape(*leading, 3, 3), spread)
 
 
 def relative(first: PoseNumbers, second: PoseNumbers) -> PoseNumbers:
-    """`first_from_second` of two poses in one frame."""
+    """Compute `first_from_second` of two poses in one frame."""
     first_from_map = first.rotation.transpose(-1, -2)
     translation = (first_from_map @ (second.position - first.position).unsqueeze(-1)).squeeze(-1)
     return PoseNumbers(translation, first_from_map @ second.rotation)
 
 
 def pose_errors(predicted: PoseNumbers, label: PoseNumbers) -> tuple[Tensor, Tensor]:
-    """Position error [..., 3] in metres, and rotation error [..., 3] as a log quaternion."""
+    """Compute the position error [..., 3] in metres, and the rotation error [..., 3] as a log quaternion."""
     turn = label.rotation.transpose(-1, -2) @ predicted.rotation
     return predicted.position - label.position, 0.5 * rotation_log(turn)
 
 
 def penalty_of(errors: Tensor, kind: str) -> Tensor:
-    """Scalar of errors [..., 3]: mse |e|^2 (eq. 9), l1 |e|_1 (eq. 11), smooth_l1 (Huber's, bend at 1), rmse.
+    """Sum up errors [..., 3] in a scalar: mse |e|^2 (eq. 9), l1 |e|_1 (eq. 11), smooth_l1 (Huber's, bend at 1), rmse.
 
     The mean is over the leading axes, the sum over the three components.
     """
@@ -84,7 +84,7 @@ class PoseLoss(nn.Module):
         self.gamma = nn.Parameter(torch.tensor(float(gamma)), requires_grad=learn_weights)
 
     def forward(self, predicted: PoseNumbers, label: PoseNumbers, labelled_b: Tensor | None = None) -> Tensor:
-        """Poses [B, T] -> scalar. T frames of one recording, in time order.
+        """Weigh the errors of poses [B, T] in a scalar. T frames of one recording, in time order.
 
         labelled_b: bool; the poses of other rows are known relative to each other only (MapNet+: eq. 6 and 7 of
         MapNet), and so only their relative errors count.
@@ -104,7 +104,7 @@ class PoseLoss(nn.Module):
 
 
 def spread_loss(predicted: PoseNumbers, label: PoseNumbers) -> Tensor:
-    """Makes `log_spread` tell the size of the errors, and leaves the poses alone.
+    """Make `log_spread` tell the size of the errors, and leave the poses alone.
 
     Negative logarithm of a Laplace density of three dimensions, |e| / s + 3 log s, of detached errors: the mean of
     squares would follow the few worst frames.

@@ -41,12 +41,12 @@ class Material:
 
 
 def ordered_frames(scene: Scene, split: str) -> list[SceneFrame]:
-    """The posed frames of a split, by recording and stamp, whatever the order of frames.csv."""
+    """List the posed frames of a split, by recording and stamp, whatever the order of frames.csv."""
     return sorted(scene.posed_frames(split), key=lambda frame: (frame.source, frame.stamp_ns))
 
 
 def frames_of_split(scene: Scene, split: str) -> list[SceneFrame]:
-    """The same, of a split that training cannot do without.
+    """List the same frames, of a split that training cannot do without.
 
     Raises:
         LearningError: there are none.
@@ -62,7 +62,7 @@ def frames_of_split(scene: Scene, split: str) -> list[SceneFrame]:
 def material_of_splits(
     scene: Scene, splits: Sequence[Sequence[SceneFrame]], network_input: NetworkInput, with_depth: bool
 ) -> list[Material]:
-    """The material of several lists of frames, in one cache of images; depths of the first list alone, if at all.
+    """Read the material of several lists of frames, in one cache of images; depths of the first list alone, if at all.
 
     Raises:
         LearningError: a frame's file is missing, damaged, or not of its camera's size.
@@ -87,7 +87,7 @@ def material_of_splits(
 
 
 def joined(materials: Sequence[Material]) -> Material:
-    """One after the other; where only some know depths, those of the others are zeros."""
+    """Join materials, one after the other; where only some know depths, those of the others are zeros."""
     side = max(material.inverse_depth.shape[1] for material in materials)
     depths = [np.broadcast_to(m.inverse_depth, (len(m), side, side)) if m.inverse_depth.shape[1] == 1
               else m.inverse_depth for m in materials]  # fmt: skip
@@ -101,7 +101,9 @@ def joined(materials: Sequence[Material]) -> Material:
 
 
 def tuple_rows(sources: Sequence[str], offsets: Sequence[int]) -> Tensor:
-    """All samples as rows of indices [M, T]: index + offsets, as far as the recording of the index reaches.
+    """List all samples as rows of indices [M, T]: index + offsets, as far as the recording of the index reaches.
+
+    sources (N,): the recording of each frame, in time order.
 
     Raises:
         LearningError: a recording is shorter than a tuple.
@@ -119,8 +121,10 @@ def tuple_rows(sources: Sequence[str], offsets: Sequence[int]) -> Tensor:
 
 
 def pair_rows(sources: Sequence[str], most_apart: int, both_ways: bool = True) -> Tensor:
-    """All pairs [M, 2] of frames of one recording up to `most_apart` frames apart: as they were taken, and, with
-    `both_ways`, the other way round as well.
+    """List all pairs [M, 2] of frames of one recording up to `most_apart` frames apart.
+
+    As they were taken, and, with `both_ways`, the other way round as well. sources (N,): the recording of each frame,
+    in time order.
 
     Raises:
         LearningError: a recording has one frame.

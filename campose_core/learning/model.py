@@ -32,13 +32,13 @@ class PoseNetwork(nn.Module):
         return self.anchored(image).best()
 
     def anchored(self, image: Tensor) -> Anchored:
-        """What the network says of each anchor."""
+        """Return what the network says of each anchor, of images [B, H, W, 3] or pairs [B, 2, H, W, 3] uint8."""
         anchored: Anchored = self.head(self.backbone(image))
         return anchored
 
 
 def create_model(architecture: Architecture) -> PoseNetwork:
-    """The network with random weights.
+    """Make the network with random weights.
 
     Raises:
         LearningError: no such model or backbone, or sizes that make no network.
@@ -49,7 +49,7 @@ def create_model(architecture: Architecture) -> PoseNetwork:
 
 
 def to_poses(numbers: PoseNumbers) -> list[Pose]:
-    """Poses [B] of finite numbers.
+    """Turn finite numbers [B] into poses.
 
     Raises:
         GeometryError: one is not finite.
@@ -59,11 +59,12 @@ def to_poses(numbers: PoseNumbers) -> list[Pose]:
 
 
 def to_numbers(poses: Sequence[Pose]) -> PoseNumbers:
-    """Poses as tensors [N]."""
+    """Stack poses into tensors [N]."""
     position = np.array([pose.translation for pose in poses]).reshape(-1, 3)
     rotation = np.array([pose.rotation.as_matrix() for pose in poses]).reshape(-1, 3, 3)
     return PoseNumbers(torch.from_numpy(position).float(), torch.from_numpy(rotation).float())
 
 
 def is_finite(numbers: PoseNumbers) -> bool:
+    """Tell whether no position or rotation holds a NaN or an infinity; the spread may."""
     return bool(numbers.position.isfinite().all() and numbers.rotation.isfinite().all())

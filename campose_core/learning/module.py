@@ -56,14 +56,15 @@ class PoseTraining(pl.LightningModule):
 
     @property
     def validation_poses(self) -> Sequence[Pose]:
+        """Return the poses (V,) that the network is judged by."""
         return self._validation[1]
 
     def forward(self, inputs: Tensor) -> PoseNumbers:
-        """Images, pairs or principal components -> poses."""
+        """Turn images, pairs or principal components into poses."""
         return self.anchored(inputs).best()
 
     def anchored(self, inputs: Tensor) -> Anchored:
-        """The same, of each anchor."""
+        """Turn the same inputs into poses at each anchor."""
         whole = self.options.trains_backbone
         return self._whole[0].anchored(inputs) if whole else self._whole[0].head.from_components(inputs)
 

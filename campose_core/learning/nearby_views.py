@@ -27,9 +27,9 @@ BESIDE = ViewOptions(shift_m=0.25)
 def with_views(
     scene: Scene, frames: Sequence[SceneFrame], material: Material, network_input: NetworkInput, seed: int
 ) -> Material:
-    """Of `frames`, whose material this is, at most MAX_FRAMES, and VIEWS of each of them by their landmarks' depth.
+    """Make VIEWS of each of `frames`, at most MAX_FRAMES of them, by their landmarks' depth; returns both together.
 
-    Where a frame has no landmarks, its views are turned on the spot.
+    material: of `frames`. Where a frame has no landmarks, its views are turned on the spot.
     """
     rows = evenly_spaced(len(material), MAX_FRAMES)
     chosen = [frames[row] for row in rows]

@@ -27,6 +27,6 @@ NETWORKS: Seam[type[NetworkKind]] = Seam(
 
 
 def kind_of_model(name: str) -> str | None:
-    """The kind that a model's name begins with, the longest of several: `mapnet+` begins with `mapnet`."""
+    """Return the kind that a model's name begins with, the longest of several: `mapnet+` begins with `mapnet`."""
     kinds = [kind for kind in NETWORKS.names() if name.startswith(kind)]
     return max(kinds, key=len, default=None)

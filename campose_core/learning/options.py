@@ -29,6 +29,7 @@ class Architecture:
     dropout: float
 
     def to_dict(self) -> dict[str, Any]:
+        """Return the fields as checkpoints store them."""
         return dataclasses.asdict(self)
 
 
@@ -129,21 +130,24 @@ class TrainOptions:
 
     @property
     def network(self) -> NetworkKind:
-        """What the kind decides."""
+        """Return what the kind decides."""
         return NETWORKS.load(self.kind)()
 
     @property
     def architecture(self) -> Architecture:
+        """Return the network that these options make, as it is stored with the weights."""
         return self.network.architecture(self)
 
     @property
     def trains_backbone(self) -> bool:
+        """Tell whether the whole network learns, or the head alone."""
         return self.network.trains_backbone(self)
 
     @property
     def keeps_early_layers(self) -> bool:
-        """Random layers hold nothing worth keeping."""
+        """Tell whether early layers stay as they are: random ones hold nothing worth keeping."""
         return self.kept_stride > 0 and (self.weights != "random" or self.start_from is not None)
 
     def to_dict(self) -> dict[str, Any]:
+        """Return the fields for JSON, as the model's record of them."""
         return {**dataclasses.asdict(self), "unlabelled": list(self.unlabelled)}

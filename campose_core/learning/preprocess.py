@@ -29,16 +29,17 @@ class NetworkInput:
 
     @classmethod
     def covering(cls, camera: Camera, image_size: int) -> NetworkInput:
-        """The whole image of `camera` at image_size x image_size pixels."""
+        """Cover the whole image of `camera` with image_size x image_size pixels."""
         pinhole = Camera("PINHOLE", camera.width, camera.height, (*camera.focal, *camera.centre))
         return cls(pinhole.resized(image_size, image_size))
 
     @property
     def size(self) -> int:
+        """Return the pixels a side."""
         return self.camera.width
 
     def prepare(self, image: Image, camera: Camera) -> Image:
-        """Image (H, W, 3) uint8 of a camera -> (size, size, 3) uint8.
+        """Warp an image (H, W, 3) uint8 of a camera to (size, size, 3) uint8.
 
         Raises:
             LearningError: the image does not have the camera's size, or the camera sees too little of what the

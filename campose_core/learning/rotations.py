@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def rotation_from_columns(columns: Tensor) -> Tensor:
-    """Rotations [..., 3, 3] of any six numbers [..., 6]: the first two columns, made orthonormal.
+    """Make rotations [..., 3, 3] of any six numbers [..., 6]: the first two columns, made orthonormal.
 
     Continuous, which no three or four numbers are (Zhou et al., "On the continuity of rotation representations in
     neural networks", CVPR 2019): a robot that turns on the spot meets no jump.
@@ -19,12 +19,12 @@ def rotation_from_columns(columns: Tensor) -> Tensor:
 
 
 def columns_of_rotation(rotation: Tensor) -> Tensor:
-    """The six numbers [..., 6] that `rotation_from_columns` makes [..., 3, 3] of."""
+    """Return the six numbers [..., 6] that `rotation_from_columns` makes [..., 3, 3] of."""
     return torch.cat([rotation[..., 0], rotation[..., 1]], dim=-1)
 
 
 def rotation_log(rotation: Tensor) -> Tensor:
-    """Rotation vectors [..., 3] of [..., 3, 3]: the odd part is sin(angle) axis, the trace 1 + 2 cos(angle)."""
+    """Compute rotation vectors [..., 3] of [..., 3, 3]: the odd part is sin(angle) axis, the trace 1 + 2 cos(angle)."""
     sines = 0.5 * torch.stack(
         [
             rotation[..., 2, 1] - rotation[..., 1, 2],
@@ -40,7 +40,7 @@ def rotation_log(rotation: Tensor) -> Tensor:
 
 
 def rotation_exp(vector: Tensor) -> Tensor:
-    """Rotations [..., 3, 3] of rotation vectors [..., 3]."""
+    """Compute rotations [..., 3, 3] of rotation vectors [..., 3], radians."""
     zero = torch.zeros_like(vector[..., 0])
     x, y, z = vector.unbind(-1)
     skew = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=-1).unflatten(-1, (3, 3))

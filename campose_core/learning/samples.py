@@ -31,7 +31,7 @@ class Samples(Protocol):
     """What training draws from."""
 
     def batch(self, frames_bt: Tensor) -> Inputs:
-        """The frames with these indices [B, T]."""
+        """Draw the frames with these indices [B, T]."""
         ...
 
 
@@ -59,7 +59,7 @@ class ImageSamples:
         return Inputs(image_nhw3, label.view(*frames_bt.shape))
 
     def all_views(self, frames_n: Tensor) -> tuple[Tensor, PoseNumbers]:
-        """A view of each of these frames."""
+        """Make a view of each of these frames (N,): images [N, S, S, 3] uint8 and their poses."""
         image_nhw3 = torch.from_numpy(self._material.images[frames_n.numpy()])
         return self._view(image_nhw3, self._depth[frames_n], self._label.part(frames_n))
 

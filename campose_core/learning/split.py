@@ -45,12 +45,13 @@ class SplitOptions:
     test_sources: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, object]:
+        """Return the fields as the step records them."""
         sources = {"val_sources": list(self.val_sources), "test_sources": list(self.test_sources)}
         return {"scheme": self.scheme, "val": self.val, "test": self.test, **sources}
 
 
 def split(scene: Scene, options: SplitOptions | None = None) -> Scene:
-    """The scene with a split for each frame that has a pose, saved, and the step recorded.
+    """Give each frame that has a pose a split; returns the scene, saved, with the step recorded.
 
     Raises:
         SceneError: no frame has a pose, the options do not fit the scene, or nothing would be left to train on.
@@ -83,7 +84,7 @@ def split(scene: Scene, options: SplitOptions | None = None) -> Scene:
 
 
 def counts(scene: Scene) -> dict[str, int]:
-    """Frames with a pose per split."""
+    """Count the frames with a pose per split."""
     found = Counter(frame.split for frame in scene.posed_frames())
     return {name: found[name] for name in SPLITS}
 

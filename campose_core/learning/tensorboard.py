@@ -25,7 +25,7 @@ PICTURES = 8
 
 
 def tensorboard_logger(folder: Path, name: str) -> TensorBoardLogger:
-    """Raises MissingDependency where tensorboard is not installed."""
+    """Make the logger of a run; raises MissingDependency where tensorboard is not installed."""
     try:
         load_extra("tensorboard", "train")
     except MissingDependency as error:
@@ -56,7 +56,10 @@ class Pictures(Callback):
 
 
 def draw_path(true_n2: Array, predicted_n2: Array, floor: FloorMap | None) -> Image:
-    """Draw, from above, the floor where there is one, and from each true position a line to the predicted one."""
+    """Draw, from above, the floor where there is one, and from each true position a line to the predicted one.
+
+    true_n2, predicted_n2: [N, 2], metres, map frame.
+    """
     figure = new_figure(WIDTH_INCHES, WIDTH_INCHES)
     axes = figure.add_subplot()
     if floor is not None:

@@ -27,7 +27,7 @@ RATE_HZ = 5.0
 
 
 def unlabelled_material(scene: Scene, path: str, network_input: NetworkInput, most_hz: float = RATE_HZ) -> Material:
-    """The frames of a recording, `most_hz` a second, with poses odom_from_cam.
+    """Read the frames of a recording, `most_hz` a second, with poses odom_from_cam.
 
     Raises:
         LearningError: too few frames, neither odometry nor a model `menet`, or a gap that MeNet cannot tell the motion

@@ -34,16 +34,17 @@ class Calibration:
     exponent: float
 
     def of(self, log_spread: ArrayLike) -> Array:
-        """(6, 6) of an estimate with this predicted spread (2,): log metres, log radians."""
+        """Return the covariance (6, 6) of an estimate with this predicted spread (2,): log metres, log radians."""
         scale = np.repeat(np.exp(self.exponent * np.asarray(log_spread, dtype=np.float64)), 3)
         return np.asarray(self.covariance * np.outer(scale, scale))
 
     def to_dict(self) -> dict[str, Any]:
+        """Return the fields as a checkpoint stores them."""
         return {"covariance": [[float(v) for v in row] for row in self.covariance], "exponent": self.exponent}
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Calibration:
-        """Raises LearningError where these are no variances."""
+        """Read what `to_dict` wrote; raises LearningError where these are no variances."""
         covariance = np.array(fields["covariance"], dtype=np.float64)
         if covariance.shape != (6, 6) or not np.isfinite(covariance).all() or np.diag(covariance).min() < 0:
             raise LearningError("the covariance is not 6x6 numbers with variances of 0 or more")
@@ -60,7 +61,11 @@ class Residuals:
 
     @classmethod
     def of(cls, predicted: PoseNumbers, references: Sequence[Pose], when: str) -> Residuals:
-        """Raises LearningError where a prediction is no number; `when` says after what."""
+        """Measure predictions [N] against the references (N,); `when` says after what.
+
+        Raises:
+            LearningError: a prediction is no number.
+        """
         if not is_finite(predicted):
             raise LearningError(f"the network predicts no number {when}: lower the learning_rate")
         rows = [pose_difference(e, r) for e, r in zip(to_poses(predicted), references, strict=True)]
@@ -70,19 +75,21 @@ class Residuals:
 
     @property
     def median_m(self) -> float:
+        """Return the median distance, metres."""
         return float(np.median(np.linalg.norm(self.vectors[:, :3], axis=1)))
 
     @property
     def median_deg(self) -> float:
+        """Return the median turn, degrees."""
         return float(np.degrees(np.median(np.linalg.norm(self.vectors[:, 3:], axis=1))))
 
     @property
     def score(self) -> float:
-        """What the best checkpoint has least of: metres, where a radian counts as the metre it moves a point ahead."""
+        """Return what the best checkpoint has least of: metres, a radian being the metre it moves a point ahead."""
         return self.median_m + float(np.radians(self.median_deg))
 
     def calibration(self) -> Calibration:
-        """The one of EXPONENTS under which these residuals are most likely, each judged by the others' covariance.
+        """Choose the one of EXPONENTS under which these residuals are likeliest, each judged by the others' covariance.
 
         The covariance holds spread and bias together, since the user of an estimate suffers both.
         """
@@ -92,7 +99,7 @@ class Residuals:
         return self.vectors / np.repeat(np.exp(exponent * self.log_spread), 3, axis=1)
 
     def calibrated(self, exponent: float) -> Calibration:
-        """The covariance that these residuals show, given how much of the spread is believed."""
+        """Measure the covariance that these residuals show, given how much of the spread is believed."""
         normalised = self._normalised(exponent)
         second_moment = normalised.T @ normalised / len(normalised)
         if len(normalised) < RESIDUALS_FOR_CORRELATIONS:

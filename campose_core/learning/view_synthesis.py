@@ -42,11 +42,10 @@ class ViewOptions:
 
 
 def random_views(inverse_depth_bhw: Tensor, options: ViewOptions) -> tuple[Tensor, Tensor]:
-    """Rotations [B, 3, 3] and translations [B, 3] cam_from_view, metres; without depth the camera stays in its place.
+    """Draw rotations [B, 3, 3] and translations [B, 3] cam_from_view, metres, by torch's global generator.
 
-    By torch's global generator.
-
-    inverse_depth_bhw: of the frames the views are made of, 1/m; all zero where nothing is known.
+    inverse_depth_bhw: of the frames the views are made of, 1/m; all zero where nothing is known: there the camera stays
+    in its place.
     """
     count = len(inverse_depth_bhw)
     spread = torch.tensor([options.pitch_deg, options.yaw_deg, options.roll_deg]).deg2rad()
@@ -61,7 +60,7 @@ def random_views(inverse_depth_bhw: Tensor, options: ViewOptions) -> tuple[Tenso
 
 
 def moved(map_from_cam: PoseNumbers, rotation_b33: Tensor, translation_b3: Tensor) -> PoseNumbers:
-    """map_from_view [B] of views at cam_from_view."""
+    """Move map_from_cam [B] to the map_from_view of cam_from_view: rotations [B, 3, 3], translations [B, 3], metres."""
     position = map_from_cam.position + (map_from_cam.rotation @ translation_b3[..., None]).squeeze(-1)
     return PoseNumbers(position, map_from_cam.rotation @ rotation_b33)
 
@@ -69,7 +68,7 @@ def moved(map_from_cam: PoseNumbers, rotation_b33: Tensor, translation_b3: Tenso
 def synthesise(
     image_bhw3: Tensor, inverse_depth_bhw: Tensor, camera: Camera, rotation_b33: Tensor, translation_b3: Tensor
 ) -> Tensor:
-    """What cameras at cam_from_view would have seen, uint8 [B, H, W, 3].
+    """Render what cameras at cam_from_view would have seen, uint8 [B, H, W, 3].
 
     image_bhw3: uint8, by the PINHOLE `camera`. inverse_depth_bhw: of those images at any resolution, 1/m along the
     optical axis; zero for what is far or unknown. rotation_b33, translation_b3: cam_from_view, metres.

@@ -31,7 +31,7 @@ class VisualOdometry:
 
     @classmethod
     def load(cls, scene: Scene) -> VisualOdometry:
-        """With the scene's model `menet`, and the intervals between the frames that it was trained on.
+        """Make it of the scene's model `menet`, and the intervals between the frames that it was trained on.
 
         Raises:
             LearningError: the scene has no such model, or it is of another kind. CheckpointError: it is damaged.
@@ -53,7 +53,7 @@ class VisualOdometry:
         self._before: tuple[int, Pose] | None = None  # key_from_before
 
     def moved(self, stamp_ns: int, image: Image, camera: Camera) -> tuple[Pose, Array] | None:
-        """before_from_now since the image before, and its covariance (6, 6) about the axes of the camera before.
+        """Tell before_from_now since the image before, and its covariance (6, 6) about the axes of the camera before.
 
         None for the first image, for one that is not later than the one before or too much later for MeNet, and where
         the network gives no finite number: what comes next is measured from this image.

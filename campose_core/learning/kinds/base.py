@@ -37,11 +37,11 @@ class NetworkKind:
             raise LearningError(f"only mapnet+ learns from unlabelled recordings, not {options.kind}")
 
     def trains_backbone(self, options: TrainOptions) -> bool:
-        """Whether the whole network learns, or the head alone, on features that are computed once."""
+        """Tell whether the whole network learns, or the head alone, on features that are computed once."""
         return not options.frozen
 
     def architecture(self, options: TrainOptions) -> Architecture:
-        """What is stored with the weights, and builds the network again."""
+        """Return what is stored with the weights, and builds the network again."""
         return Architecture(
             options.kind, options.backbone, options.grid, 0 if self.trains_backbone(options) else options.components,
             options.image_size, options.linear_layers, options.hidden, options.anchors, options.dropout,
@@ -56,11 +56,11 @@ class NetworkKind:
         return Backbone(architecture.backbone, architecture.image_size, architecture.grid)
 
     def tuple_offsets(self, options: TrainOptions) -> tuple[int, ...]:
-        """The frames of a sample, counted from its first, within one recording."""
+        """Return the frames of a sample, counted from its first, within one recording."""
         return (0,)
 
     def rows(self, sources: Sequence[str], options: TrainOptions) -> Tensor:
-        """All samples as rows [M, T] of frame indices; sources (N,): the recording of each frame, in time order.
+        """List all samples as rows [M, T] of frame indices; sources (N,): the recording of each frame, in time order.
 
         Raises:
             LearningError: a recording is too short.
@@ -68,15 +68,18 @@ class NetworkKind:
         return tuple_rows(sources, self.tuple_offsets(options))
 
     def samples(self, images: ImageSamples) -> Samples:
-        """What a network that is trained throughout draws from."""
+        """Return what a network that is trained throughout draws from."""
         return images
 
     def judged_rows(self, sources: Sequence[str], options: TrainOptions) -> Tensor:
-        """Frame indices [V] of what the network is judged by, or [V, 2] of pairs; may be none."""
+        """List frame indices [V] of what the network is judged by, or [V, 2] of pairs; may be none.
+
+        sources (N,): the recording of each frame, in time order.
+        """
         return torch.arange(len(sources))
 
     def answers(self, poses: Sequence[Pose], rows: Tensor) -> Sequence[Pose]:
-        """What it should say of `rows`, by the poses map_from_cam (N,) of all frames."""
+        """Return what it should say of `rows`, by the poses map_from_cam (N,) of all frames."""
         return [poses[index] for index in rows.tolist()]
 
     def set_unit(self, head: PoseHead, poses: Sequence[Pose], rows: Tensor, options: TrainOptions) -> None:
@@ -87,6 +90,8 @@ class NetworkKind:
         self, head: PoseHead, components_nk: Tensor, label: PoseNumbers, score: Callable[[], float]
     ) -> dict[str, float]:
         """Train the head at once, where `in_closed_form`; returns figures for the metrics.
+
+        components_nk: [N, K], of the training frames, whose poses [N] are `label`.
 
         score: how bad the head is on the validation frames, as it stands.
         """

@@ -49,6 +49,8 @@ class LinearPoseNet(NetworkKind):
 def fit(head: PoseHead, components_nk: Tensor, label: PoseNumbers, score: Callable[[], float]) -> float:
     """Solve the last layer of a head that has no other; returns the ridge, relative to the variance of a component.
 
+    components_nk: [N, K], of the training frames, whose poses [N] are `label`.
+
     score: how bad the head is on the validation frames, as it stands.
     """
     position_n3 = (label.position - head.position_mean_3) / head.position_std_3

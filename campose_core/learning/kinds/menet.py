@@ -50,7 +50,7 @@ class MeNet(NetworkKind):
         return PairSamples(images)
 
     def judged_rows(self, sources: Sequence[str], options: TrainOptions) -> Tensor:
-        """The pairs of those recordings that have any."""
+        """List the pairs of those recordings that have any."""
         counts = Counter(sources)
         paired = [index for index, source in enumerate(sources) if counts[source] > 1]
         if not paired:
@@ -58,7 +58,7 @@ class MeNet(NetworkKind):
         return torch.tensor(paired)[self.rows([sources[index] for index in paired], options)]
 
     def answers(self, poses: Sequence[Pose], rows: Tensor) -> Sequence[Pose]:
-        """first_from_second of each pair."""
+        """Return first_from_second of each pair."""
         return [poses[a].inverse() * poses[b] for a, b in rows.tolist()]
 
     def set_unit(self, head: PoseHead, poses: Sequence[Pose], rows: Tensor, options: TrainOptions) -> None:
@@ -87,7 +87,7 @@ class PairEncoder(Encoder):
         self.train()
 
     def forward(self, pair_b2hw3: Tensor) -> Tensor:
-        """uint8 RGB pairs [B, 2, H, W, 3] -> features [B, F]."""
+        """Turn uint8 RGB pairs [B, 2, H, W, 3] into features [B, F]."""
         image_b6hw = pair_b2hw3.permute(0, 1, 4, 2, 3).flatten(1, 2).float() / 127.5 - 1.0
         features: Tensor = self.convolutions(image_b6hw)
         return features.flatten(1)
