@@ -236,8 +236,8 @@ class Camera:
         return np.where((reached & (np.hypot(*rays.T) < np.tan(self.max_angle)))[:, None], rays, np.nan)
 
     def project(self, points_cam: ArrayLike) -> Array:
-        """Return pixels (N, 2) of points (N, 3) in the camera frame; NaN for points that are not in front of the camera,
-        or farther aside than the model describes a lens.
+        """Return pixels (N, 2) of points (N, 3) in the camera frame; NaN for points that are not in front of the
+        camera, or farther aside than the model describes a lens.
         """
         points = np.asarray(points_cam, dtype=np.float64).reshape(-1, 3)
         depth = np.where(points[:, 2] > 1e-9, points[:, 2], np.nan)

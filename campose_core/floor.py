@@ -77,7 +77,7 @@ class FloorMap:
         return self.occupancy >= OCCUPIED_FROM
 
     def grid_of(self, xy: ArrayLike) -> Array:
-        """Return grid points (..., 2) = (column, row) of map points (..., 2), in cells from the corner of cell (0, 0)."""
+        """Return grid places (..., 2) = (column, row) of map points (..., 2), in cells from cell (0, 0)'s corner."""
         x, y, yaw = self.origin
         offset = (np.asarray(xy, dtype=np.float64) - (x, y)) / self.resolution
         cos, sin = math.cos(yaw), math.sin(yaw)

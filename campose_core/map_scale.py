@@ -73,8 +73,8 @@ class MapScale:
 
     def widened(self, covariance: Array, position: ArrayLike) -> Array:
         """Return `covariance` (6, 6) over (x, y, z, rx, ry, rz) of a pose at `position` (3,) in the map, with what an
-        assumed scale may be wrong by: to be given out. Nothing is decided by it, since all poses of a map are wrong by it
-        alike.
+        assumed scale may be wrong by: to be given out. Nothing is decided by it, since all poses of a map are wrong by
+        it alike.
         """
         if self.basis is not ScaleBasis.ASSUMED:
             return covariance

@@ -143,7 +143,7 @@ class WalkableMap:
         return SnapResult(x + (cos * dx - sin * dy) * cell, y + (sin * dx + cos * dy) * cell, distance_m, True)
 
     def _near_side_of_wall(self, from_column: float, from_row: float, column: float, row: float) -> int:
-        """Find the walkable cell nearest to a point, on this side of the first wall on the way there; NO_CELL: no wall."""
+        """Find the walkable cell nearest to a point on this side of the first wall on the way to it; NO_CELL: none."""
         start = self._index(from_column, from_row)
         reach = self.max_snap_m / self.floor.resolution
         if start == NO_CELL or math.hypot(column - from_column, row - from_row) > REMEMBERED * reach:
