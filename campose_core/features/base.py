@@ -28,15 +28,17 @@ class Detail(str, Enum):
 
     @property
     def scale(self) -> float:
+        """Return the factor that an image is scaled by, up to `max_side`, before features are looked for."""
         return 0.5 if self is Detail.HALF else 1.0
 
     @property
     def max_side(self) -> int:
-        """Pixels, of the image that features are looked for in."""
+        """Return the longest side, in pixels, of the image that features are looked for in."""
         return 640 if self is Detail.HALF else 1280
 
     @property
     def max_features(self) -> int:
+        """Return how many features an image has at most."""
         return 1500 if self is Detail.HALF else 4000
 
 
@@ -64,10 +66,10 @@ class FeatureKind(Protocol):
 
     @staticmethod
     def to_bytes(descriptors: Float32) -> NDArray[np.uint8]:
-        """Unit descriptors (N, D) as they are stored in COLMAP's database and in the landmark file."""
+        """Return unit descriptors (N, D) as they are stored in COLMAP's database and in the landmark file."""
         ...
 
     @staticmethod
     def to_unit(stored: NDArray[np.uint8]) -> Float32:
-        """Stored descriptors (N, D) as float32 rows of unit length."""
+        """Return stored descriptors (N, D) as float32 rows of unit length."""
         ...

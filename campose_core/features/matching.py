@@ -29,7 +29,7 @@ OF_SIFT = Likeness()
 
 
 def match_nearest(descriptors: Float32, among: Float32, likeness: Likeness = OF_SIFT) -> IndexPairs:
-    """Index pairs (rows of `descriptors`, rows of `among`) of unit descriptors (N, D) that are nearest and alike.
+    """Find index pairs (rows of `descriptors`, rows of `among`) of unit descriptors (N, D) that are nearest and alike.
 
     Each row occurs at most once on either side.
     """
@@ -39,8 +39,8 @@ def match_nearest(descriptors: Float32, among: Float32, likeness: Likeness = OF_
 
 
 def nearest_in(similarity: Float32, ratio: float, at_least: float = -np.inf) -> IndexPairs:
-    """Index pairs (rows, columns) of the most similar, each row and column at most once; `similarity`, cosines of unit
-    descriptors, is used up.
+    """Find index pairs (rows, columns) of the most similar, each row and column at most once; `similarity`, cosines of
+    unit descriptors, is used up.
 
     ratio: of the distances to the nearest and the second nearest; 1 asks no second. at_least: the similarity of a pair.
     """

@@ -38,7 +38,7 @@ class SiftExtractor:
         self._sift = cv2.SIFT_create(most, LAYERS, CONTRAST, EDGE, SIGMA, cv2.CV_32F, True)
 
     def __call__(self, image: Image) -> ImageFeatures:
-        """Features of an image (H, W, 3) RGB or (H, W) grey, uint8."""
+        """Extract the features of an image (H, W, 3) RGB or (H, W) grey, uint8."""
         cv2 = self._cv2
         grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
         height, width = grey.shape
@@ -54,7 +54,7 @@ class SiftExtractor:
 
     @staticmethod
     def to_bytes(descriptors: Float32) -> NDArray[np.uint8]:
-        """Unit descriptors (N, 128) in COLMAP's scale of RootSIFT."""
+        """Return unit descriptors (N, 128) in COLMAP's scale of RootSIFT."""
         return np.clip(np.rint(512.0 * descriptors), 0, 255).astype(np.uint8)
 
     @staticmethod

@@ -28,7 +28,8 @@ class Vlad:
     def of_images(
         cls, images: Sequence[NDArray[np.uint8]], seed: int, to_unit: Callable[[NDArray[np.uint8]], Float32]
     ) -> Vlad:
-        """From descriptors (N_i, D) as they are stored, some of each image: as floats all of them take gigabytes.
+        """Make a vocabulary from descriptors (N_i, D) as they are stored, some of each image: as floats all take
+        gigabytes.
 
         seed: of the clustering. to_unit: of the features' kind.
         """
@@ -37,7 +38,7 @@ class Vlad:
 
     @classmethod
     def fit(cls, images: Sequence[Float32], seed: int) -> Vlad:
-        """Cluster a sample of the unit descriptors (N_i, D) of all images."""
+        """Make a vocabulary by clustering a sample of the unit descriptors (N_i, D) of all images."""
         from scipy.cluster.vq import kmeans2
 
         generator = np.random.default_rng(seed)
@@ -47,7 +48,9 @@ class Vlad:
         return cls(words.astype(np.float32))
 
     def describe(self, descriptors: Float32) -> Float32:
-        """Global descriptor (WORDS * D,) of unit length from unit descriptors (N, D); zero for an empty image."""
+        """Return the global descriptor (WORDS * D,) of unit length from unit descriptors (N, D); zero for an empty
+        image.
+        """
         nearest = np.argmax(descriptors @ self.words.T - 0.5 * np.sum(self.words**2, axis=1), axis=1)
         # Sums by matrix product: adding row by row takes 8 ms an image.
         assigned = (nearest == np.arange(len(self.words))[:, None]).astype(np.float32)
