@@ -62,15 +62,16 @@ class ImuState(NamedTuple):
 
     @property
     def pose(self) -> Pose:
+        """Return map_from_imu."""
         return Pose(Rotation.from_matrix(self.rotation), self.position)
 
     @property
     def pose_covariance(self) -> Array:
-        """(6, 6) over x, y, z, rx, ry, rz about the map's axes."""
+        """Return the covariance (6, 6) over x, y, z, rx, ry, rz about the map's axes."""
         return np.asarray(self.covariance[np.ix_(POSE, POSE)])
 
     def moved(self, error: Array, covariance: Array) -> ImuState:
-        """With the error (15,) put into it."""
+        """Return the state with the error (15,) put into it, of covariance (15, 15)."""
         return self._replace(
             position=self.position + error[POSITION],
             velocity=self.velocity + error[VELOCITY],
@@ -81,7 +82,7 @@ class ImuState(NamedTuple):
         )
 
     def error_of(self, other: ImuState) -> Array:
-        """What (15,) must be put into this state to have the other."""
+        """Return what (15,) must be put into this state to have the other."""
         turn = Rotation.from_matrix(other.rotation @ self.rotation.T).as_rotvec()
         pairs = ((other.position, self.position), (other.velocity, self.velocity))
         biases = ((other.accel_bias, self.accel_bias), (other.gyro_bias, self.gyro_bias))
@@ -91,7 +92,10 @@ class ImuState(NamedTuple):
 def start_at(
     stamp_ns: int, map_from_imu: Pose, covariance: Array, velocity: Array, velocity_sigma: float, noise: ImuNoise
 ) -> ImuState:
-    """The state at a first pose with its covariance (6, 6); nothing is known of the biases."""
+    """Make the state at a first pose with its covariance (6, 6); nothing is known of the biases.
+
+    velocity: (3,) in map axes, m/s, with its standard deviation per axis.
+    """
     whole = np.zeros((SIZE, SIZE))
     whole[np.ix_(POSE, POSE)] = covariance
     sigmas = (velocity_sigma, noise.accel_bias, noise.gyro_bias)
@@ -102,7 +106,8 @@ def start_at(
 
 
 def advance(state: ImuState, samples: ImuSamples, stamp_ns: int, noise: ImuNoise) -> tuple[ImuState, Array] | None:
-    """The state at a later stamp and the transition (15, 15) of errors there; None where samples are missing between.
+    """Find the state at a later stamp and the transition (15, 15) of errors there; None where samples are missing
+    between.
 
     Between two samples their mean holds; the stamps at either end are met by interpolation.
     """
@@ -141,7 +146,8 @@ def advance(state: ImuState, samples: ImuSamples, stamp_ns: int, noise: ImuNoise
 
 
 def corrected(state: ImuState, map_from_imu: Pose, covariance: Array) -> tuple[ImuState, float]:
-    """The state given a pose at its stamp with covariance (6, 6), and the squared Mahalanobis distance of that pose.
+    """Correct the state by a pose at its stamp with covariance (6, 6); also returns that pose's squared Mahalanobis
+    distance.
 
     Sola, section 6.1, with Joseph's form of the covariance.
     """

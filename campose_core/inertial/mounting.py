@@ -12,7 +12,7 @@ from campose_core.inertial.error_state_filter import check_force
 
 
 def mounted_imu(path: Path, topic: str | None, camera_frame: str) -> tuple[ImuSamples, Pose]:
-    """The samples on the topic (None: the only one), and cam_from_imu by the static transforms of the bag.
+    """Read the samples on the topic (None: the only one), and cam_from_imu by the static transforms of the bag.
 
     Raises:
         CaptureError: no such topic, samples in another unit or without gravity, or no such transforms.

@@ -43,6 +43,7 @@ class Drift:
     p90_deg: float
 
     def text(self) -> str:
+        """Say it in one line, for people."""
         return (
             f"after {self.seconds:.0f} s without a fix {self.median_m:.2g} m / {self.median_deg:.2g} deg "
             f"(90 %: {self.p90_m:.2g} m / {self.p90_deg:.2g} deg)"
@@ -60,7 +61,7 @@ class _Step(NamedTuple):
 def smoothed(
     samples: ImuSamples, fixes: Mapping[int, PoseFix], stamps_ns: Iterable[int], noise: ImuNoise
 ) -> dict[int, ImuState]:
-    """The states at the stamps that lie between two fixes, with all of the fixes taken into account.
+    """Find the states at the stamps that lie between two fixes, with all of the fixes taken into account.
 
     Filtered forwards, then smoothed backwards over the fixes and the stamps (Rauch, Tung and Striebel, AIAA Journal
     1965). Fixes that contradict the others (WILD) are left out; over LONGEST_WAIT_S without one nothing is known.
@@ -91,7 +92,8 @@ def smoothed(
 
 
 def measured_drift(samples: ImuSamples, fixes: Mapping[int, PoseFix], noise: ImuNoise) -> list[Drift]:
-    """For each of HORIZONS_S that the recording is long enough for: from filtered states, on by the IMU alone.
+    """Measure the drift over each of HORIZONS_S that the recording is long enough for: from filtered states, on by the
+    IMU alone.
 
     What it is compared with are the fixes themselves, so that their noise counts as drift.
     """
