@@ -26,7 +26,7 @@ NORMALS: dict[str, Vector] = {
 
 
 def build_world(size: str = "demo", seed: int = 0) -> World:
-    """The floor of this seed. `small` is one room of 4.6 x 3.6 m, `demo` three rooms and a corridor on 9 x 7.4 m.
+    """Build the floor of this seed. `small` is one room of 4.6 x 3.6 m, `demo` three rooms and a corridor on 9 x 7.4 m.
 
     Raises:
         UsageError: no such size, or a negative seed.
@@ -111,7 +111,7 @@ def _outer_walls(width: float, height: float) -> list[Box]:
 
 
 def _wall(strip: Rectangle, doors: list[Rectangle], axis: int) -> Iterator[Box]:
-    """The pieces of a wall along `axis` between its doors, and a lintel over each door."""
+    """Yield the pieces of a wall along `axis` between its doors, and a lintel over each door."""
 
     def piece(start: float, end: float, bottom: float = 0.0) -> Box:
         low, high = list(strip.low), list(strip.high)
@@ -127,7 +127,7 @@ def _wall(strip: Rectangle, doors: list[Rectangle], axis: int) -> Iterator[Box]:
 
 
 def _faces(rng: Generator, box: Box, walls: list[Box]) -> Iterator[Surface]:
-    """The faces of a box that can be seen from inside the building."""
+    """Yield the faces of a box that can be seen from inside the building."""
     solid = [(wall.low, wall.high) for wall in walls]
     outer_low, outer_high = np.min([wall.low for wall in walls], axis=0), np.max([wall.high for wall in walls], axis=0)
     for side, material in box.materials:

@@ -51,7 +51,7 @@ EAST_TO_WEST: list[Stop] = [
 
 
 def _round(room: str, x: float, y: float, radius_x: float, radius_y: float, turns: float) -> list[Stop]:
-    """Stops on an ellipse about (x, y), in fractions of the room."""
+    """Return stops on an ellipse about (x, y), in fractions of the room."""
     angles = np.arange(0.0, 2 * np.pi * turns, np.pi / 6)
     return [(room, float(x + radius_x * np.cos(a)), float(y + radius_y * np.sin(a))) for a in angles]
 
@@ -81,7 +81,7 @@ class Limits:
 
 
 def drive(world: World, name: str, rate_hz: float = 10.0, limits: Limits | None = None) -> Trajectory:
-    """The drive `mapping` or `later` of this world: map_from_base at `rate_hz`, from START_NS on.
+    """Plan the drive `mapping` or `later` of this world: map_from_base at `rate_hz`, from START_NS on.
 
     Raises:
         GeometryError: the way is blocked, or the smooth way would touch something.
@@ -95,7 +95,7 @@ def drive(world: World, name: str, rate_hz: float = 10.0, limits: Limits | None 
 def drive_by_way_of(
     world: World, tour: Sequence[Stop], rate_hz: float = 10.0, limits: Limits | None = None
 ) -> Trajectory:
-    """map_from_base of a drive by these places.
+    """Plan a drive by these places: map_from_base at `rate_hz`.
 
     Raises:
         GeometryError: the way is blocked, or the smooth way would touch something.
@@ -115,7 +115,7 @@ def drive_by_way_of(
 
 
 def camera_trajectory(map_from_base: Trajectory, base_from_cam: Pose = BASE_FROM_CAM) -> Trajectory:
-    """map_from_cam of a camera fixed to the base."""
+    """Return map_from_cam of a camera fixed to the base."""
     return map_from_base.moved_by(base_from_cam)
 
 
@@ -129,7 +129,8 @@ def _clearance(floor: FloorMap) -> Array:
 
 
 def smooth_path(floor: FloorMap, stops: ArrayLike, step: float = 0.02, sigma: float = 0.35) -> Array:
-    """A path (N, 2) by way of the stops (M, 2), points `step` metres apart, corners rounded over about `sigma` metres.
+    """Find a path (N, 2) by way of the stops (M, 2), points `step` metres apart, corners rounded over about `sigma`
+    metres.
 
     Raises:
         GeometryError: two stops are not connected by free cells.
@@ -212,7 +213,7 @@ def _about_z(yaw: Array) -> Rotation:
 
 
 def drifting_odometry(map_from_base: Trajectory, drift: float = 0.02, seed: int = 0) -> Trajectory:
-    """odom_from_base as wheels would count it, from the identity on.
+    """Return odom_from_base as wheels would count it, from the identity on.
 
     Distances and turns are wrong by the factor 1 +- drift (its sign drawn per drive), and each step by a further random
     part of that size. drift = 0 gives the true motion.

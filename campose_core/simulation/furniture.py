@@ -47,7 +47,7 @@ def _against(
 
 
 def furnish(rng: Generator, room: Rectangle, doorways: list[Rectangle]) -> Iterator[Box]:
-    """Furniture along the walls: clear of doors, and of the corners where two rows would meet."""
+    """Yield furniture along the walls: clear of doors, and of the corners where two rows would meet."""
     for wall in INWARD:
         for start, end in _gaps(rng, room, wall, doorways, margin=0.25 if wall in ("south", "north") else 0.75):
             place = start + float(rng.uniform(0.0, 0.3))
@@ -94,7 +94,7 @@ def _piece(rng: Generator, room: Rectangle, wall: str, start: float, width: floa
 
 
 def pictures(rng: Generator, room: Rectangle, doorways: list[Rectangle]) -> Iterator[Surface]:
-    """Prints and windows on the walls, 5 mm off them; windows only in the outer walls of rooms."""
+    """Yield prints and windows on the walls, 5 mm off them; windows only in the outer walls of rooms."""
     for wall in INWARD:
         outer = room.name == "room" or (wall, room.name) in {("south", "west"), ("south", "east"), ("north", "north")}
         for start, end in _gaps(rng, room, wall, doorways, margin=0.15):

@@ -62,7 +62,7 @@ class Renderer:
         self._plotter.add_mesh(mesh, texture=texture, lighting=False)
 
     def render(self, map_from_cam: Pose) -> Image:
-        """The image (H, W, 3) uint8 RGB from a pose of the optical frame (x right, y down, z forward)."""
+        """Draw the image (H, W, 3) uint8 RGB from a pose of the optical frame (x right, y down, z forward)."""
         forward, up = map_from_cam.rotation.apply([[0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
         view = self._plotter.camera
         view.SetPosition(map_from_cam.translation)
@@ -73,6 +73,7 @@ class Renderer:
         return np.asarray(PilImage.fromarray(large).reduce(SUPERSAMPLING))
 
     def close(self) -> None:
+        """Free the graphics context; nothing can be drawn afterwards."""
         self._plotter.close()
 
     def __enter__(self) -> Renderer:
@@ -85,7 +86,7 @@ class Renderer:
 
 
 def _plotter(pyvista: Any, size: tuple[int, int]) -> Any:
-    """A window that is never shown, drawn by EGL: VTK's first choice, X, crashes where libX11 is not installed."""
+    """Make a window that is never shown, drawn by EGL: VTK's first choice, X, crashes where libX11 is not installed."""
     from vtkmodules.vtkCommonCore import vtkLogger
 
     # The LLVM that Mesa loads crashes a later import of triton, a part of torch; the other order is fine.
@@ -107,7 +108,7 @@ def _plotter(pyvista: Any, size: tuple[int, int]) -> Any:
 
 
 def projection_matrix(camera: Camera) -> Array:
-    """OpenGL clip coordinates from eye coordinates (x right, y up, z backward), 4x4.
+    """Return the 4x4 matrix of OpenGL clip coordinates from eye coordinates (x right, y up, z backward).
 
     The image spans [-0.5, width - 0.5] in pixels, since pixel centres are integers, and [-1, 1] in normalised device
     coordinates: x_ndc = 2 (u + 0.5) / width - 1 and y_ndc = 1 - 2 (v + 0.5) / height.
@@ -124,7 +125,11 @@ def projection_matrix(camera: Camera) -> Array:
 
 
 def expose(image: Image, seed: int, index: int, noise: float = 2.5, exposure: float = 0.06) -> Image:
-    """The image as a sensor gives it: `noise` grey levels of read noise, a gain that wanders slowly by `exposure`."""
+    """Return the image as a sensor gives it: `noise` grey levels of read noise, a gain that wanders slowly by
+    `exposure`.
+
+    image: (H, W, 3) uint8. index: of the image in its recording; with `seed` it determines the noise.
+    """
     rng = np.random.default_rng([seed, index])
     gain = 1 + exposure * np.sin(0.11 * index + seed)
     noisy = image * np.float32(gain) + noise * rng.standard_normal(image.shape, dtype=np.float32)

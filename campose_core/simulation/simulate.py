@@ -156,7 +156,7 @@ def _record(path: Path, world: World, name: str, map_from_base: Trajectory, pres
 
 @contextmanager
 def drawing(world: World, camera: Camera, workers: int) -> Iterator[Draw]:
-    """Draws (number, map_from_cam) in order, in processes of their own.
+    """Yield what draws (number, map_from_cam) in order, in processes of their own.
 
     Never in this process, which would keep the graphics driver and hundreds of megabytes of textures until its end.
     """

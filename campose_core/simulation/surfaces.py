@@ -17,13 +17,14 @@ SHADE = {
 
 
 def new_seed(rng: Generator) -> int:
+    """Draw a seed for the picture of one surface."""
     return int(rng.integers(2**31))
 
 
 def lying(
     low: tuple[float, float], high: tuple[float, float], z: float, face_up: bool = True
 ) -> tuple[Vector, Vector, Vector]:
-    """Corner and edges of a horizontal rectangle that is seen from above, or from below."""
+    """Return corner and edges of a horizontal rectangle that is seen from above, or from below; metres, map frame."""
     (x0, y0), (x1, y1) = low, high
     if face_up:
         return (x0, y1, z), (x1 - x0, 0, 0), (0, y0 - y1, 0)
@@ -31,7 +32,10 @@ def lying(
 
 
 def standing(side: str, low: Vector, high: Vector) -> tuple[Vector, Vector, Vector]:
-    """Corner and edges of the vertical face `side` of the box from low to high, seen from outside."""
+    """Return corner and edges of the vertical face `side` of the box from low to high, seen from outside.
+
+    side: "-x", "+x", "-y" or "+y". low, high: metres, map frame.
+    """
     (x0, y0, z0), (x1, y1, z1) = low, high
     corners = {
         "-x": ((x0, y1), (x0, y0)),

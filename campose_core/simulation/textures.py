@@ -24,7 +24,7 @@ DEFAULT_PIXELS_PER_METRE = 256.0
 
 
 def paint(material: str, width: float, height: float, seed: int) -> Image:
-    """The picture (H, W, 3) uint8 RGB of a surface of width x height metres; row 0 is its upper edge."""
+    """Paint the picture (H, W, 3) uint8 RGB of a surface of width x height metres; row 0 is its upper edge."""
     density = PIXELS_PER_METRE.get(material, DEFAULT_PIXELS_PER_METRE)
     columns, rows = (max(8, round(side * density)) for side in (width, height))
     rng = np.random.default_rng(seed)
@@ -34,7 +34,9 @@ def paint(material: str, width: float, height: float, seed: int) -> Image:
 
 
 def noise(rng: Generator, rows: int, columns: int, cell: tuple[float, float], octaves: int = 4) -> Floats:
-    """Smooth noise (rows, columns) of about unit variance; `cell` is the size (y, x) of its largest blobs in pixels."""
+    """Make smooth noise (rows, columns) of about unit variance; `cell` is the size (y, x) of its largest blobs in
+    pixels.
+    """
     total = np.zeros((rows, columns), dtype=np.float32)
     for octave in range(octaves):
         grid = [
@@ -100,7 +102,7 @@ def _writing(rng: Generator, canvas: PilImage.Image, box: tuple[float, float, fl
 
 
 def plaster(rng: Generator, rows: int, columns: int, density: float) -> Floats:
-    """A painted wall with stains, scuffs and chips."""
+    """Paint a wall with stains, scuffs and chips."""
     picture = _flat(rows, columns, _colour(rng, 150, 225))
     picture += 10 * noise(rng, rows, columns, (0.5 * density, 0.5 * density), 6)[..., None]
     area = rows * columns / density**2
@@ -108,7 +110,7 @@ def plaster(rng: Generator, rows: int, columns: int, density: float) -> Floats:
 
 
 def wallpaper(rng: Generator, rows: int, columns: int, density: float) -> Floats:
-    """A wall paper of scattered ornaments, no two alike."""
+    """Paint a wall paper of scattered ornaments, no two alike."""
     picture = _flat(rows, columns, _colour(rng, 120, 225))
     picture += 7 * noise(rng, rows, columns, (0.4 * density, 0.4 * density), 6)[..., None]
     area = rows * columns / density**2
@@ -117,7 +119,7 @@ def wallpaper(rng: Generator, rows: int, columns: int, density: float) -> Floats
 
 
 def brick(rng: Generator, rows: int, columns: int, density: float) -> Floats:
-    """Bricks of uneven length and colour."""
+    """Paint bricks of uneven length and colour."""
     picture = _flat(rows, columns, _colour(rng, 140, 190))
     tint = np.array(_colour(rng, 90, 190), dtype=np.float32)
     course = round(0.08 * density)
@@ -133,7 +135,7 @@ def brick(rng: Generator, rows: int, columns: int, density: float) -> Floats:
 
 
 def wood(rng: Generator, rows: int, columns: int, density: float) -> Floats:
-    """Grain along the longer side, knots, and a few marks of use."""
+    """Paint grain along the longer side, knots, and a few marks of use."""
     along_x = columns >= rows
     cell = (0.05 * density, 0.8 * density) if along_x else (0.8 * density, 0.05 * density)
     grain = noise(rng, rows, columns, cell, 4)
@@ -144,7 +146,7 @@ def wood(rng: Generator, rows: int, columns: int, density: float) -> Floats:
 
 
 def planks(rng: Generator, rows: int, columns: int, density: float) -> Floats:
-    """A wooden floor: boards of uneven tint, worn and spotted."""
+    """Paint a wooden floor: boards of uneven tint, worn and spotted."""
     picture = wood(rng, rows, columns, density)
     width = round(0.12 * density)
     for top in range(0, rows, width):
@@ -161,7 +163,7 @@ def planks(rng: Generator, rows: int, columns: int, density: float) -> Floats:
 
 
 def carpet(rng: Generator, rows: int, columns: int, density: float) -> Floats:
-    """A flecked carpet."""
+    """Paint a flecked carpet."""
     picture = _flat(rows, columns, _colour(rng, 70, 150))
     picture += 12 * noise(rng, rows, columns, (0.25 * density, 0.25 * density), 6)[..., None]
     area = rows * columns / density**2
@@ -169,7 +171,7 @@ def carpet(rng: Generator, rows: int, columns: int, density: float) -> Floats:
 
 
 def ceiling(rng: Generator, rows: int, columns: int, density: float) -> Floats:
-    """Acoustic panels with stains and bright lamps."""
+    """Paint acoustic panels with stains and bright lamps."""
     picture = _flat(rows, columns, (212, 212, 206))
     picture += 5 * noise(rng, rows, columns, (0.4 * density, 0.4 * density), 4)[..., None]
     picture = _scatter(rng, picture, round(60 * rows * columns / density**2), (1.0, 0.025 * density), 22)
@@ -182,7 +184,7 @@ def ceiling(rng: Generator, rows: int, columns: int, density: float) -> Floats:
 
 
 def books(rng: Generator, rows: int, columns: int, density: float) -> Floats:
-    """An open shelf: boards, and book spines with titles."""
+    """Paint an open shelf: boards, and book spines with titles."""
     canvas = PilImage.fromarray(np.full((rows, columns, 3), 45, dtype=np.uint8))
     draw = ImageDraw.Draw(canvas)
     shelf, board = 0.3 * density, 0.02 * density
@@ -213,7 +215,7 @@ def books(rng: Generator, rows: int, columns: int, density: float) -> Floats:
 
 
 def picture(rng: Generator, rows: int, columns: int, density: float) -> Floats:
-    """A framed print: colours that run into each other, shapes, and a block of text."""
+    """Paint a framed print: colours that run into each other, shapes, and a block of text."""
     colours = np.stack([noise(rng, rows, columns, (rows / 2, columns / 2), 5) for _ in range(3)], axis=-1)
     print_ = np.asarray(_colour(rng, 80, 190), dtype=np.float32) + 30 * colours
     print_ = _scatter(rng, print_, 14, (0.05 * columns, 0.2 * columns), 70)
@@ -230,7 +232,7 @@ def picture(rng: Generator, rows: int, columns: int, density: float) -> Floats:
 
 
 def window(rng: Generator, rows: int, columns: int, density: float) -> Floats:
-    """A window as a flat print: sky, roofs and trees behind a cross of bars."""
+    """Paint a window as a flat print: sky, roofs and trees behind a cross of bars."""
     sky = np.linspace(235, 190, rows, dtype=np.float32)[:, None, None] * np.array([0.85, 0.93, 1.0], dtype=np.float32)
     view = sky + 12 * noise(rng, rows, columns, (rows / 3, columns / 2), 4)[..., None]
     lower = view[rows // 2 :]
@@ -244,7 +246,7 @@ def window(rng: Generator, rows: int, columns: int, density: float) -> Floats:
 
 
 def screen(rng: Generator, rows: int, columns: int, density: float) -> Floats:
-    """A monitor: dark frame, windows full of text."""
+    """Paint a monitor: dark frame, windows full of text."""
     canvas = PilImage.fromarray(np.full((rows, columns, 3), 25, dtype=np.uint8))
     draw = ImageDraw.Draw(canvas)
     for _ in range(4):
@@ -256,7 +258,7 @@ def screen(rng: Generator, rows: int, columns: int, density: float) -> Floats:
 
 
 def cabinet(rng: Generator, rows: int, columns: int, density: float) -> Floats:
-    """Wooden doors and drawers with handles, and notes stuck to them."""
+    """Paint wooden doors and drawers with handles, and notes stuck to them."""
     picture = wood(rng, rows, columns, density)
     column = max(24, round(float(rng.uniform(0.35, 0.5)) * density))
     row = max(24, round(float(rng.uniform(0.25, 0.7)) * density))
@@ -276,7 +278,7 @@ def cabinet(rng: Generator, rows: int, columns: int, density: float) -> Floats:
 
 
 def cardboard(rng: Generator, rows: int, columns: int, density: float) -> Floats:
-    """A parcel: tape, labels and print."""
+    """Paint a parcel: tape, labels and print."""
     picture = _flat(rows, columns, (176, 138, 96)) + rng.normal(0, 12)
     picture += 7 * noise(rng, rows, columns, (0.2 * density, 0.2 * density), 5)[..., None]
     picture = _scatter(rng, picture, round(60 * rows * columns / density**2) + 5, (0.006 * density, 0.03 * density), 30)
@@ -289,14 +291,14 @@ def cardboard(rng: Generator, rows: int, columns: int, density: float) -> Floats
 
 
 def fabric(rng: Generator, rows: int, columns: int, density: float) -> Floats:
-    """Woven upholstery with a scattered print."""
+    """Paint woven upholstery with a scattered print."""
     picture = _flat(rows, columns, _colour(rng, 60, 180))
     picture += 9 * noise(rng, rows, columns, (0.06 * density, 0.06 * density), 4)[..., None]
     return _scatter(rng, picture, round(130 * rows * columns / density**2), (0.008 * density, 0.04 * density), 35)
 
 
 def blank(rng: Generator, rows: int, columns: int, density: float) -> Floats:
-    """Fresh paint: nothing to recognise a place by."""
+    """Paint nothing but fresh paint: nothing to recognise a place by."""
     return _flat(rows, columns, (214, 210, 202))
 
 

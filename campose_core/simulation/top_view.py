@@ -18,7 +18,10 @@ COLOURS = ((30, 110, 220), (220, 60, 30), (30, 150, 70))
 
 
 def draw_top_view(world: World, drives: dict[str, Trajectory]) -> Image:
-    """Floors, furniture and walls from above (H, W, 3) uint8 RGB, y upwards; a line per drive, a dot at its start."""
+    """Draw floors, furniture and walls from above (H, W, 3) uint8 RGB, y upwards; a line per drive, a dot at its start.
+
+    drives: name -> map_from_base.
+    """
     low, high = (np.array(corner) for corner in world.bounds())
     low, high = low - MARGIN, high + MARGIN
     width, height = (int(side) for side in np.ceil((high - low) * PIXELS_PER_METRE))

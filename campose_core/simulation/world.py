@@ -29,7 +29,7 @@ class Rectangle:
     high: tuple[float, float]
 
     def at(self, x: float, y: float) -> tuple[float, float]:
-        """The point at fractions (x, y) of its extent."""
+        """Return the point at fractions (x, y) of its extent."""
         return (
             self.low[0] + x * (self.high[0] - self.low[0]),
             self.low[1] + y * (self.high[1] - self.low[1]),
@@ -59,10 +59,12 @@ class Surface:
 
     @property
     def width(self) -> float:
+        """Return the length of a row of the picture, metres."""
         return float(np.linalg.norm(self.along))
 
     @property
     def height(self) -> float:
+        """Return the length of a column of the picture, metres."""
         return float(np.linalg.norm(self.down))
 
 
@@ -78,17 +80,20 @@ class World:
     surfaces: tuple[Surface, ...]
 
     def place(self, name: str) -> Rectangle:
-        """The room or doorway of this name."""
+        """Return the room or doorway of this name."""
         return next(area for area in (*self.rooms, *self.doorways) if area.name == name)
 
     def bounds(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        """Outer corners (x, y) of the building, walls included."""
+        """Return the outer corners (x, y) of the building, walls included, metres."""
         lows, highs = np.array([b.low[:2] for b in self.boxes]), np.array([b.high[:2] for b in self.boxes])
         (x0, y0), (x1, y1) = lows.min(0), highs.max(0)
         return (float(x0), float(y0)), (float(x1), float(y1))
 
     def floor_map(self, resolution: float = 0.05, margin: float = 0.5) -> FloorMap:
-        """The exact occupancy grid: a cell is what its centre is; beyond the outer walls it is unknown."""
+        """Return the exact occupancy grid: a cell is what its centre is; beyond the outer walls it is unknown.
+
+        resolution: metres per cell. margin: metres around the building.
+        """
         (x0, y0), (x1, y1) = self.bounds()
         columns, rows = (round((high - low + 2 * margin) / resolution) for low, high in ((x0, x1), (y0, y1)))
         origin = (round(x0 - margin, 6), round(y0 - margin, 6), 0.0)
@@ -98,11 +103,11 @@ class World:
         return FloorMap(cells.reshape(rows, columns).astype(np.int8), resolution, origin)
 
     def occupied(self, points_xy: ArrayLike) -> NDArray[np.bool_]:
-        """Which points (N, 2) lie in the footprint of a wall or a piece of furniture."""
+        """Tell which points (N, 2) lie in the footprint of a wall or a piece of furniture."""
         return _covered(points_xy, [(b.low[:2], b.high[:2]) for b in self.boxes if b.low[2] < ROBOT_HEIGHT])
 
     def free(self, points_xy: ArrayLike) -> NDArray[np.bool_]:
-        """Which points (N, 2) lie in a room or doorway with nothing on them."""
+        """Tell which points (N, 2) lie in a room or doorway with nothing on them."""
         inside = _covered(points_xy, [(area.low, area.high) for area in (*self.rooms, *self.doorways)])
         return inside & ~self.occupied(points_xy)
 
