@@ -29,6 +29,8 @@ def attach_floor(
 ) -> Scene:
     """Copy a nav2 map, and a keep-out mask of the same format, into the scene; returns the saved scene.
 
+    radius_m, max_snap_m: see `WalkableMap.from_floor`.
+
     Nothing is written when the scene holds this very floor already, or when the floor cannot be used.
 
     Raises:
@@ -48,7 +50,11 @@ def attach_plan(
     max_snap_m: float = DEFAULT_MAX_SNAP_M,
     kind: DrawingKind | None = None,
 ) -> Scene:
-    """The same from a drawing whose blocked zones are painted, or whose walls are in ink; see `floor_from_drawing`."""
+    """Attach a floor map made of a drawing whose blocked zones are painted, or whose walls are in ink.
+
+    resolution, origin, colour, kind: see `floor_from_drawing`. The others, what is returned and what is raised: as of
+    `attach_floor`.
+    """
     floor, kind = floor_from_drawing(plan_image, resolution, origin, colour, kind)
     source = {"plan": str(plan_image), **({"colour": colour} if kind == "paint" else {"walls": "ink"})}
     log.info(f"floor: {plan_image} is read by its {'painted zones' if kind == 'paint' else 'walls in ink'}")
@@ -61,7 +67,7 @@ def attach_floor_from_landmarks(
     radius_m: float = DEFAULT_RADIUS_M,
     max_snap_m: float = DEFAULT_MAX_SNAP_M,
 ) -> Scene:
-    """The same from the scene's own landmarks and walked path, see `floor_from_landmarks`.
+    """Attach a floor map made of the scene's own landmarks and walked path, see `floor_from_landmarks`.
 
     Raises:
         FloorError: the scene is not aligned, or nothing tells its metres. MappingError: it is not mapped.

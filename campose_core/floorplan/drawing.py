@@ -36,10 +36,15 @@ def floor_from_drawing(
     colour: str = "red",
     kind: DrawingKind | None = None,
 ) -> tuple[FloorMap, DrawingKind]:
-    """A floor map with one cell per pixel of the drawing, and what it was made of.
+    """Make a floor map with one cell per pixel of the drawing, and say what it was made of.
 
+    resolution: metres per pixel. origin: (x, y, yaw) of the drawing's lower left corner in the map frame, radians.
+    colour: of the paint, by name or as #rrggbb.
     kind: None takes the paint where a part of the drawing is painted in `colour`, else the walls; see `floor_from_plan`
     and `floor_of_ink`.
+
+    Raises:
+        FloorError: as those two.
     """
     path = Path(path)
     drawing = read_drawing(path)
@@ -54,7 +59,7 @@ def floor_from_drawing(
 def floor_of_ink(
     drawing: Image.Image, path: Path, resolution: float, origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
 ) -> FloorMap:
-    """A floor map from walls drawn in dark ink on light paper; the outside and transparent pixels are unknown.
+    """Make a floor map from walls drawn in dark ink on light paper; the outside and transparent pixels are unknown.
 
     resolution: metres per pixel. origin: (x, y, yaw) of the drawing's lower left corner in the map frame.
 
@@ -86,8 +91,9 @@ def floor_of_ink(
 
 
 def _threshold(gray: NDArray[np.uint8]) -> int:
-    """The gray value that parts ink from paper best (Otsu, "A threshold selection method from gray-level histograms",
-    1979): the variance between the two classes, w0 w1 (m0 - m1)^2, is largest."""
+    """Return the gray value that parts ink from paper best (Otsu, "A threshold selection method from gray-level
+    histograms", 1979): the variance between the two classes, w0 w1 (m0 - m1)^2, is largest.
+    """
     count = np.bincount(gray.ravel(), minlength=256).astype(np.float64)
     below = np.cumsum(count)
     sum_below = np.cumsum(count * np.arange(256))
@@ -110,7 +116,7 @@ def _thick_strokes(ink: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _long_strokes(ink: NDArray[np.bool_], least: float) -> NDArray[np.bool_]:
-    """Connected ink of at least that width or height, in pixels."""
+    """Return connected ink of at least that width or height, in pixels."""
     parts, count = ndimage.label(ink, np.ones((3, 3), dtype=bool))
     long = np.zeros(count + 1, dtype=bool)
     for number, box in enumerate(ndimage.find_objects(parts), start=1):
@@ -119,8 +125,9 @@ def _long_strokes(ink: NDArray[np.bool_], least: float) -> NDArray[np.bool_]:
 
 
 def _outside(walls: NDArray[np.bool_], half_door: float) -> NDArray[np.bool_]:
-    """What is reached from the rim of the drawing without passing a gap narrower than two times `half_door` pixels, and
-    what is left of it in corners, where nothing of that width fits."""
+    """Return what is reached from the rim of the drawing without passing a gap narrower than two times `half_door`
+    pixels, and what is left of it in corners, where nothing of that width fits.
+    """
     margin = math.ceil(half_door) + 2
     open_floor = np.pad(~walls, margin, constant_values=True)
     roomy = ndimage.distance_transform_edt(open_floor) > half_door

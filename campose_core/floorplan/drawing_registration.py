@@ -30,8 +30,8 @@ class PlanPlace:
 
 
 def register_plan(plan: Path | str, pairs: Path | str) -> PlanPlace:
-    """From a CSV of two or more pairs `px,py,x,y`: the pixel (first column and row are 0, as in every image editor)
-    lies at (x, y) metres in the map.
+    """Find where a plan lies by a CSV of two or more pairs `px,py,x,y`: the pixel (first column and row are 0, as in
+    every image editor) lies at (x, y) metres in the map.
 
     Raises:
         FloorError: the plan or the table cannot be read, the pairs do not determine a place, or contradict each other
@@ -67,7 +67,7 @@ def _fitted(grid: Array, xy: Array) -> PlanPlace:
 
 
 def _odd_one_out(grid: Array, xy: Array) -> tuple[int, float]:
-    """The pair without which the others agree best, and how far they put it from where it says."""
+    """Find the pair without which the others agree best, and how far they put it from where it says."""
     kept = [np.delete(np.arange(len(grid)), i) for i in range(len(grid))]
     fits = [_fitted(grid[rows], xy[rows]) for rows in kept]
     # Of three pairs any two agree: then the one that is farthest off is the odd one.

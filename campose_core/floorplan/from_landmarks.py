@@ -50,7 +50,7 @@ class _Canvas:
         return np.bincount(flat, minlength=self.shape[0] * self.shape[1]).reshape(self.shape).astype(np.float64)
 
     def look_up(self, cells: NDArray[np.bool_], xy: Array) -> NDArray[np.bool_]:
-        """The cell of each point (N, 2); False beyond the map."""
+        """Return the cell of each point (N, 2); False beyond the map."""
         column, row = np.floor((xy - self.corner) / RESOLUTION).astype(np.int64).T
         inside = (row >= 0) & (row < self.shape[0]) & (column >= 0) & (column < self.shape[1])
         found = np.zeros(len(xy), dtype=bool)
@@ -61,7 +61,7 @@ class _Canvas:
 def floor_from_landmarks(
     landmarks: Landmarks, paths: Sequence[Array], radius_m: float, floor_z: float | None = None
 ) -> FloorMap:
-    """A map of free, occupied and unknown cells of 5 cm.
+    """Make a map of free, occupied and unknown cells of 5 cm.
 
     landmarks: in the map frame (metres, z up). paths: one (N, 2) for each recording, where the camera was carried; the
     floor `radius_m` around it is free. floor_z: where the floor is known to be; None takes the one that was seen.
@@ -169,7 +169,7 @@ def _without_gaps(free: NDArray[np.bool_], occupied: NDArray[np.bool_]) -> NDArr
 
 
 def _connected(free: NDArray[np.bool_], walked: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The parts of the free floor that the path touches."""
+    """Return the parts of the free floor that the path touches."""
     parts, count = ndimage.label(free)
     touched = np.zeros(count + 1, dtype=bool)
     touched[np.unique(parts[walked & free])] = True

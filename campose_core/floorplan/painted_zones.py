@@ -28,7 +28,7 @@ def floor_from_plan(
     origin: tuple[float, float, float] = (0.0, 0.0, 0.0),
     colour: str = "red",
 ) -> FloorMap:
-    """A floor map with one cell per pixel of the drawing.
+    """Make a floor map with one cell per pixel of the drawing.
 
     resolution: metres per pixel, see `resolution_from_points`. origin: (x, y, yaw) of the drawing's lower left corner
     in the map frame. colour: of the paint, by name or as #rrggbb; shades of it count, as JPEG makes them.
@@ -48,7 +48,13 @@ def floor_of_paint(
     origin: tuple[float, float, float],
     colour: str,
 ) -> FloorMap:
-    """`floor_from_plan` of a drawing that is read, and whose painted pixels are found, already."""
+    """Do as `floor_from_plan`, with a drawing that is read, and whose painted pixels (H, W) are found, already.
+
+    path, colour: for messages.
+
+    Raises:
+        FloorError: nothing or everything is painted.
+    """
     opaque = np.asarray(drawing.getchannel("A")) == 255
     if not (painted & opaque).any():
         raise FloorError(f"{path}: nothing is painted {colour}: paint what cannot be walked on, or name its colour")
@@ -60,7 +66,7 @@ def floor_of_paint(
 
 
 def read_drawing(path: Path) -> Image.Image:
-    """The drawing as RGBA, upright.
+    """Read the drawing as RGBA, upright.
 
     Raises:
         FloorError: it cannot be read.
@@ -73,7 +79,7 @@ def read_drawing(path: Path) -> Image.Image:
 
 
 def painted_pixels(drawing: Image.Image, colour: str) -> NDArray[np.bool_]:
-    """Which pixels (H, W), first row as in the drawing, are of this colour, without speckle.
+    """Tell which pixels (H, W), first row as in the drawing, are of this colour, without speckle.
 
     Raises:
         FloorError: the colour is unknown, or a shade of gray.
@@ -86,7 +92,7 @@ def painted_pixels(drawing: Image.Image, colour: str) -> NDArray[np.bool_]:
 
 
 def resolution_from_points(first: tuple[float, float], second: tuple[float, float], distance_m: float) -> float:
-    """Metres per pixel from two pixels (x, y) of a plan that are `distance_m` apart in the building.
+    """Return metres per pixel from two pixels (x, y) of a plan that are `distance_m` apart in the building.
 
     Raises:
         FloorError: the pixels coincide, or the distance is not positive.
