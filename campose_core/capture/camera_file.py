@@ -9,7 +9,8 @@ from campose_core.errors import GeometryError
 
 
 def read_camera_file(path: Path | str) -> Camera:
-    """A camera from JSON or YAML: {width, height, model, params}, or {width, height, fx, fy, cx, cy} for a pinhole.
+    """Read a camera from JSON or YAML: {width, height, model, params}, or {width, height, fx, fy, cx, cy} for a
+    pinhole.
 
     The first pixel's centre is (0, 0).
 

@@ -17,7 +17,9 @@ LATITUDE_REF, LATITUDE, LONGITUDE_REF, LONGITUDE, ALTITUDE_REF, ALTITUDE, ERROR_
 
 
 def read_exif_gps(folder: Path) -> GpsFixes:
-    """The fixes of a folder's images, at the stamps that `ImageFolder` gives them; those without one are left out."""
+    """Read the fixes of a folder's images, at the stamps that `ImageFolder` gives them; those without one are left
+    out.
+    """
     rows, stamps = [], []
     for number, file in enumerate(image_files(folder)):
         fix = _fix(file)

@@ -28,7 +28,7 @@ EUROC_STAMP = "timestamp"
 
 
 def read_outside_poses(path: Path | str, topic: str | None = None) -> Trajectory:
-    """The trajectory in a file (.csv: a table, see `read_pose_table`; others: TUM) or on a topic of a bag.
+    """Read the trajectory in a file (.csv: a table, see `read_pose_table`; others: TUM) or on a topic of a bag.
 
     topic: None takes the only pose topic of a bag. The child frame is empty where nothing names the body: only
     odometry does.
@@ -59,7 +59,8 @@ def _names_its_body(path: Path, topic: str | None) -> bool:
 
 
 def read_pose_table(path: Path) -> Trajectory:
-    """A CSV whose first line names columns: `stamp_s` or `stamp_ns`, x, y, z (metres), qx, qy, qz, qw, in any order.
+    """Read a CSV whose first line names columns: `stamp_s` or `stamp_ns`, x, y, z (metres), qx, qy, qz, qw, in any
+    order.
 
     Other columns are ignored; rows may come in any order; rows whose pose is empty (as in frames.csv) say nothing. The
     columns of EuRoC's ground truth are understood as well.
@@ -93,7 +94,7 @@ def read_pose_table(path: Path) -> Trajectory:
 
 
 def _plain(name: str) -> str:
-    """A column's name without its unit in brackets: `#p_RS_R_x [m]` is p_rs_r_x."""
+    """Return a column's name without its unit in brackets: `#p_RS_R_x [m]` is p_rs_r_x."""
     return name.split("[")[0].strip().lstrip("#").strip().lower()
 
 

@@ -83,7 +83,7 @@ def extract(
 
 
 def _extract_rig(scene: Scene, path: Path, topics: list[str], fps: float | None, camera: Camera | None) -> Scene:
-    """The topics of one bag, one source each, and the rig that they form."""
+    """Extract the topics of one bag, one source each, and the rig that they form."""
     if len(set(topics)) < len(topics):
         raise UsageError(f"--topic names {next(t for t in topics if topics.count(t) > 1)} twice")
     open_recording(path, topics[0])  # refuses what is no bag
@@ -112,7 +112,7 @@ def _extract_rig(scene: Scene, path: Path, topics: list[str], fps: float | None,
 
 
 def _camera_sources(scene: Scene, path: Path, topics: list[str]) -> list[str]:
-    """A source name for each topic of a bag: the one it has in the scene, or the bag's and the camera's."""
+    """Return a source name for each topic of a bag: the one it has in the scene, or the bag's and the camera's."""
     known = {(source.get("path"), source.get("topic")): name for name, source in scene.sources.items()}
     names: list[str] = []
     for topic, camera in zip(topics, camera_names(topics), strict=True):
@@ -195,7 +195,7 @@ def _rigs_without(scene: Scene, name: str) -> dict[str, Rig]:
 
 
 def _fitted_camera(recording: Recording, given: Camera | None, width: int, height: int) -> Camera:
-    """The camera of images of this size: given, known, or guessed; scaled where only the resolution differs."""
+    """Return the camera of images of this size: given, known, or guessed; scaled where only the resolution differs."""
     known = given or recording.camera
     if known is None:
         return Camera.from_field_of_view(width, height, GUESSED_FIELD_OF_VIEW_DEG)
@@ -211,7 +211,7 @@ def _fitted_camera(recording: Recording, given: Camera | None, width: int, heigh
 
 
 def _source_names(scene: Scene, paths: Iterable[Path], topic: str | None) -> list[str]:
-    """A name for each path: the one it has in the scene, or its stem, numbered where that is taken.
+    """Return a name for each path: the one it has in the scene, or its stem, numbered where that is taken.
 
     Where several topics of a bag are sources, `topic` tells which of them is meant.
     """
@@ -239,7 +239,7 @@ def _free_name(stem: str, taken: set[str]) -> str:
 
 
 def _fingerprint(path: Path) -> str:
-    """Changes when a file of the recording is written, added or removed."""
+    """Return a text that changes when a file of the recording is written, added or removed."""
     files = [path] if path.is_file() else sorted(file for file in path.iterdir() if file.is_file())
     states = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     return hashlib.sha256(json.dumps(states).encode()).hexdigest()[:16]

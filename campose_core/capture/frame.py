@@ -39,9 +39,9 @@ class Recording(Protocol):
     dropped: dict[str, int]
 
     def describe(self) -> dict[str, str]:
-        """Where it came from, for scene.yaml (`kind`, `path`, and `topic` of a bag)."""
+        """Say where it came from, for scene.yaml (`kind`, `path`, and `topic` of a bag)."""
         ...
 
     def frames(self, fps: float | None = None) -> Iterator[Frame]:
-        """The frames, thinned to at most `fps` before they are decoded; may be called again from the start."""
+        """Yield the frames, thinned to at most `fps` before they are decoded; may be called again from the start."""
         ...

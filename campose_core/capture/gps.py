@@ -51,14 +51,16 @@ class GpsFixes:
         return len(self.stamps_ns)
 
     def middle(self) -> tuple[float, float, float]:
-        """Median latitude, longitude and altitude (0 where no fix has one): no jump moves it."""
+        """Return median latitude and longitude in degrees, and altitude in metres (0 where no fix has one): no jump
+        moves it.
+        """
         heights = self.altitude_m[np.isfinite(self.altitude_m)]
         height = float(np.median(heights)) if len(heights) else 0.0
         return float(np.median(self.latitude_deg)), float(np.median(self.longitude_deg)), height
 
 
 def enu(fixes: GpsFixes, origin: tuple[float, float, float]) -> Array:
-    """The fixes (N, 3) in metres east, north and up of `origin` (latitude_deg, longitude_deg, altitude_m).
+    """Return the fixes (N, 3) in metres east, north and up of `origin` (latitude_deg, longitude_deg, altitude_m).
 
     A fix without altitude is taken to be at that of the origin.
     """

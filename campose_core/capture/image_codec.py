@@ -57,7 +57,7 @@ BAYER = {
 
 
 def decode_image(message: Any) -> Image:
-    """The image (H, W, 3) uint8 RGB of a sensor_msgs/Image (ROS 1, ROS 2, rosbags).
+    """Decode the image (H, W, 3) uint8 RGB of a sensor_msgs/Image (ROS 1, ROS 2, rosbags).
 
     16 bit values keep their upper 8 bits. Of rgb8 without padding the pixels are the message's own, not a copy.
 
@@ -85,7 +85,7 @@ def decode_image(message: Any) -> Image:
 
 
 def decode_compressed(message: Any) -> Image:
-    """The image (H, W, 3) uint8 RGB of a sensor_msgs/CompressedImage holding a JPEG or PNG.
+    """Decode the image (H, W, 3) uint8 RGB of a sensor_msgs/CompressedImage holding a JPEG or PNG.
 
     The kind is told by the first bytes: drivers fill `format` in many ways. EXIF rotation is not applied, as in
     image_transport.
@@ -97,7 +97,7 @@ def decode_compressed(message: Any) -> Image:
 
 
 def decode_bytes(data: bytes) -> Image:
-    """As `decode_compressed`, of the bytes of a JPEG or PNG file."""
+    """Decode the bytes of a JPEG or PNG file, as `decode_compressed` does those of a message."""
     if not data.startswith((JPEG_MAGIC, PNG_MAGIC)):
         raise CaptureError(f"neither JPEG nor PNG: {len(data)} bytes that start with {data[:8].hex(' ') or 'nothing'}")
     try:
@@ -110,7 +110,7 @@ def decode_bytes(data: bytes) -> Image:
 
 
 def _jpeg_by_opencv(data: bytes) -> Image | None:
-    """The image of a whole JPEG, without EXIF rotation; None where Pillow has to say what it is."""
+    """Decode the image of a whole JPEG, without EXIF rotation; None where Pillow has to say what it is."""
     if not data.rstrip(b"\0").endswith(JPEG_END):
         return None  # OpenCV would fill up what is cut off
     try:
@@ -139,14 +139,14 @@ def _by_cv_bridge(message: Any) -> Image:
 
 
 def encode_jpeg(image: Image, quality: int) -> bytes:
-    """The image (H, W, 3) uint8 RGB as a JPEG file."""
+    """Encode the image (H, W, 3) uint8 RGB as a JPEG file. quality: 1 to 100."""
     file = io.BytesIO()
     PillowImage.fromarray(image).save(file, "JPEG", quality=quality)
     return file.getvalue()
 
 
 def rgb_pixels(image: PillowImage.Image) -> Image:
-    """The pixels (H, W, 3) uint8 RGB of a Pillow image of any mode; transparency is ignored."""
+    """Return the pixels (H, W, 3) uint8 RGB of a Pillow image of any mode; transparency is ignored."""
     if image.mode.startswith("I"):  # 16 bit grey, which Pillow's convert would clip
         grey = np.clip(np.asarray(image) >> 8, 0, 255).astype(np.uint8)
         return np.repeat(grey[..., None], 3, axis=2)
@@ -154,7 +154,7 @@ def rgb_pixels(image: PillowImage.Image) -> Image:
 
 
 def is_plain_jpeg(data: bytes) -> bool:
-    """Whether any reader shows a JPEG file as `decode_bytes` does: RGB, and no EXIF rotation."""
+    """Tell whether any reader shows a JPEG file as `decode_bytes` does: RGB, and no EXIF rotation."""
     if not data.startswith(JPEG_MAGIC):
         return False
     try:
@@ -182,7 +182,7 @@ def _bytes(data: Any) -> NDArray[np.uint8]:
 
 
 def _rows(message: Any, height: int, width_bytes: int) -> NDArray[np.uint8]:
-    """The data as (height, width_bytes), the padding at the end of each row cut away."""
+    """Return the data as (height, width_bytes), the padding at the end of each row cut away."""
     step, data = int(message.step), _bytes(message.data)
     if step < width_bytes:
         raise CaptureError(

@@ -37,7 +37,8 @@ class StampedImage(NamedTuple):
     jpeg: bytes | None = None
 
     def frame(self, name: str) -> Frame:
-        """
+        """Decode it into a frame called `name`.
+
         Raises:
             CaptureError: it cannot be decoded.
         """
@@ -47,18 +48,18 @@ class StampedImage(NamedTuple):
 
 
 def image_stamp_ns(message: Any) -> int:
-    """The stamp of an image message in nanoseconds."""
+    """Return the stamp of an image message in nanoseconds."""
     stamp = message.header.stamp if hasattr(message, "header") else message.timestamp
     return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
 
 
 def image_frame(message: Any) -> str:
-    """The optical frame of an image message."""
+    """Return the optical frame of an image message."""
     return str(message.header.frame_id if hasattr(message, "header") else message.frame_id)
 
 
 def video_name(message: Any) -> str | None:
-    """What a message calls the video that it is a packet of; None for an image by itself."""
+    """Return what a message calls the video that it is a packet of; None for an image by itself."""
     if hasattr(message, "timestamp"):  # foxglove_msgs/CompressedVideo
         return str(message.format)
     if hasattr(message, "pts"):  # ffmpeg_image_transport_msgs/FFMPEGPacket
@@ -68,7 +69,7 @@ def video_name(message: Any) -> str | None:
 
 
 def base_topic(topic: str) -> str:
-    """The image topic without its transport."""
+    """Return the image topic without its transport."""
     base, _, last = topic.rpartition("/")
     return base if last in TRANSPORTS else topic
 
@@ -80,7 +81,7 @@ class ImageDecoder:
         self._video: PacketDecoder | None = None
 
     def feed(self, message: Any) -> list[StampedImage]:
-        """The images that a message completes: itself, or those of a video up to it.
+        """Return the images that a message completes: itself, or those of a video up to it.
 
         Raises:
             CaptureError: a damaged packet, one before the first key image, or video of another codec.

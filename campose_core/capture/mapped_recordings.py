@@ -37,25 +37,27 @@ class MappedRecording:
 
     @property
     def is_bag(self) -> bool:
+        """Return whether the recording is a bag, which may hold more than images."""
         return is_bag(self.path)
 
     @cached_property
     def topics(self) -> list[Topic]:
-        """Those of the bag that hold messages."""
+        """Return the topics of the bag that hold messages."""
         with open_bag(self.path) as bag:
             return [topic for topic in bag.topics if topic.messages]
 
     @cached_property
     def tf(self) -> TransformTree:
+        """Return the frames of the bag, read once."""
         return read_tf(self.path)
 
     @cached_property
     def camera_frame(self) -> str:
-        """As the images of the bag name it; empty where they do not."""
+        """Return the camera's frame as the images of the bag name it; empty where they do not."""
         return _camera_frame(self.path, self.image_topic).lstrip("/")
 
     def pairs(self, frame_from_cam: Trajectory, what: str) -> tuple[list[Pose], list[Pose]]:
-        """The camera in sfm and in another frame, at the same times: at the stamps of whichever knows fewer.
+        """Return the camera in sfm and in another frame, at the same times: at the stamps of whichever knows fewer.
 
         Stamps that one of them does not cover (before it begins, in a gap) are left out.
 
@@ -81,8 +83,9 @@ def _camera_frame(path: Path, image_topic: str | None) -> str:
 
 
 def recorded_odometry(scene: Scene, names: Mapping[str, Sequence[str]]) -> dict[str, Pose]:
-    """odom_from_cam of frames, `names` by source, where the bag of their source has odometry and says where the camera
-    sits; what hinders is said in a line."""
+    """Read odom_from_cam of frames, `names` by source, where the bag of their source has odometry and says where the
+    camera sits; what hinders is said in a line.
+    """
     stamps_ns, found = {frame.name: frame.stamp_ns for frame in scene.frames}, dict[str, Pose]()
     for source, wanted in names.items():
         description = scene.sources[source]
@@ -102,7 +105,9 @@ def recorded_odometry(scene: Scene, names: Mapping[str, Sequence[str]]) -> dict[
 
 
 def mapped_recordings(scene: Scene, sfm_from_cam: dict[str, Pose]) -> list[MappedRecording]:
-    """The sources with registered frames whose recording is still where it was, in the order they were extracted."""
+    """Return the sources with registered frames whose recording is still where it was, in the order they were
+    extracted.
+    """
     found = []
     for source, description in scene.sources.items():
         path = Path(str(description.get("path", "")))

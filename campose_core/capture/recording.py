@@ -22,7 +22,7 @@ class RecordingSource(Recording, Protocol):
 
     @staticmethod
     def recognizes(path: Path) -> bool:
-        """Whether what lies at this path is of this kind, without reading it through."""
+        """Tell whether what lies at this path is of this kind, without reading it through."""
         ...
 
 
@@ -41,7 +41,7 @@ RECORDING_SOURCES: Seam[type[RecordingSource]] = Seam(
 
 
 def open_recording(path: Path | str, topic: str | None = None, name: str | None = None) -> Recording:
-    """The recording at `path`: a video, a folder of images, or the image topic `topic` of a bag.
+    """Open the recording at `path`: a video, a folder of images, or the image topic `topic` of a bag.
 
     name: what the source is called in a scene; the file's name without its ending when None.
 

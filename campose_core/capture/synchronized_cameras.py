@@ -51,7 +51,7 @@ class RigCamera(BagRecording):
         self._chosen: frozenset[int] | None = None
 
     def stamps_ns(self) -> list[int]:
-        """The stamps of all usable messages; knows the camera's frame afterwards."""
+        """Return the stamps of all usable messages; knows the camera's frame afterwards."""
         stamps = []
         with open_bag(self.path) as bag:
             for stamp_ns, (_, image) in super()._images(bag):
@@ -65,7 +65,7 @@ class RigCamera(BagRecording):
         self._chosen = stamps_ns
 
     def frames(self, fps: float | None = None) -> Iterator[Frame]:
-        """The frames chosen; they have been thinned already."""
+        """Yield the frames chosen; they have been thinned already."""
         return super().frames()
 
     def _images(self, bag: Bag) -> Iterator[tuple[int, tuple[int, StampedImage]]]:
@@ -73,7 +73,7 @@ class RigCamera(BagRecording):
 
 
 def open_rig(path: Path, topics: Sequence[str], names: Sequence[str], fps: float | None = None) -> RigRecording:
-    """The image topics of a bag, one source each, thinned to `fps` moments a second.
+    """Open the image topics of a bag, one source each, thinned to `fps` moments a second.
 
     Raises:
         CaptureError: no such image topic (those there are get listed), a camera without a single image, or two that
@@ -97,7 +97,7 @@ def open_rig(path: Path, topics: Sequence[str], names: Sequence[str], fps: float
 
 
 def read_rig(path: Path, cameras: Sequence[RigCamera]) -> Rig:
-    """The rig by the static transforms of the bag; a place that they do not tell is unknown, and said so."""
+    """Read the rig by the static transforms of the bag; a place that they do not tell is unknown, and said so."""
     frame, places = mounted(read_tf(path), [camera.camera_frame for camera in cameras])
     unknown = [camera for camera, place in zip(cameras, places, strict=True) if place is None]
     if unknown:
@@ -107,7 +107,7 @@ def read_rig(path: Path, cameras: Sequence[RigCamera]) -> Rig:
 
 
 def mounted(tf: TransformTree, camera_frames: Sequence[str]) -> tuple[str, list[Pose | None]]:
-    """The rig's frame and rig_from_cam of each camera frame, None where static links do not lead to it.
+    """Find the rig's frame and rig_from_cam of each camera frame, None where static links do not lead to it.
 
     Two cameras that name the same frame cannot both sit there: the later ones count as unknown.
     """
@@ -119,7 +119,7 @@ def mounted(tf: TransformTree, camera_frames: Sequence[str]) -> tuple[str, list[
 
 
 def camera_names(topics: Sequence[str]) -> list[str]:
-    """A short name for each topic: what is left without the parts that all of them begin and end with.
+    """Return a short name for each topic: what is left without the parts that all of them begin and end with.
 
     /front/image_raw and /left/image_raw are `front` and `left`.
     """

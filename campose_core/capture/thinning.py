@@ -8,7 +8,7 @@ Item = TypeVar("Item")
 
 
 def thinned(stamped: Iterable[tuple[int, Item]], fps: float | None) -> Iterator[tuple[int, Item]]:
-    """Of (stamp_ns, item) in time order, for each point of a grid of rate `fps` the item nearest to it.
+    """Yield, of (stamp_ns, item) in time order, for each point of a grid of rate `fps` the item nearest to it.
 
     The grid starts at the first stamp. A gap stays a gap, and nothing is repeated. None keeps all. One item is held
     back, so that a recording of any length streams through.

@@ -21,7 +21,7 @@ H264, H265 = re.compile("h264|x264|h\\.264|avc", re.I), re.compile("h265|x265|h\
 
 
 def codec_of(name: str) -> str | None:
-    """The decoder for a stream that its message calls `name`; None for what is no such video."""
+    """Return the decoder for a stream that its message calls `name`; None for what is no such video."""
     return "h264" if H264.search(name) else "hevc" if H265.search(name) else None
 
 
@@ -32,7 +32,7 @@ class StampedImage(NamedTuple):
     decoded: av.VideoFrame
 
     def pixels(self) -> Image:
-        """(H, W, 3) uint8 RGB."""
+        """Return the pixels (H, W, 3) uint8 RGB."""
         return np.asarray(self.decoded.to_ndarray(format="rgb24"), dtype=np.uint8)
 
 
@@ -52,7 +52,8 @@ class PacketDecoder:
         load_extra("av", "map")
 
     def feed(self, stamp_ns: int, data: bytes) -> list[StampedImage]:
-        """The images that a packet completes, in the order in which they are shown, each with its packet's stamp.
+        """Return the images that a packet completes, in the order in which they are shown, each with its packet's
+        stamp.
 
         Raises:
             CaptureError: it is no key image and those before it are unknown, or it is damaged.
@@ -79,13 +80,13 @@ class PacketDecoder:
         return [StampedImage(image.pts, image) for image in images if not image.is_corrupt]
 
     def flush(self) -> list[StampedImage]:
-        """The images that a stream with images out of order still holds back; the stream is at its end."""
+        """Return the images that a stream with images out of order still holds back; the stream is at its end."""
         context, self._context = self._context, None
         return [] if context is None else [StampedImage(image.pts, image) for image in context.decode(None)]
 
 
 def has_parameters(data: bytes, codec: str) -> bool:
-    """Whether a packet brings the sequence's parameters, as a key image does from which one can start."""
+    """Tell whether a packet brings the sequence's parameters, as a key image does from which one can start."""
     units = [data[match.end()] for match in START_CODE.finditer(data) if match.end() < len(data)]
     if codec == "h264":
         return any(unit & 0x1F == 7 for unit in units)

@@ -25,8 +25,9 @@ class Cdr:
         self.messages = RosMessages(self.store.types.__getitem__, np.asarray)
 
     def serialize(self, message: Any) -> bytes:
+        """Return the bytes of a message that `messages` has built."""
         return bytes(self.store.serialize_cdr(message, message.__msgtype__))
 
     def definition(self, msgtype: str) -> str:
-        """The message definition with those of its parts, as schema encoding `ros2msg` has it."""
+        """Return the message definition with those of its parts, as schema encoding `ros2msg` has it."""
         return self.store.generate_msgdef(msgtype, ros_version=2)[0]

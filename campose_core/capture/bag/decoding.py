@@ -13,13 +13,13 @@ ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 
 
 def standard_name(msgtype: str) -> str:
-    """`package/msg/Name`, also where a recorder wrote the ROS 1 form `package/Name`."""
+    """Return `package/msg/Name`, also where a recorder wrote the ROS 1 form `package/Name`."""
     package, *_, name = msgtype.split("/")
     return f"{package}/msg/{name}"
 
 
 def decoded(data: bytes, msgtype: str, is_ros1: bool = False) -> Any:
-    """The message, or the CaptureError that says why it is none."""
+    """Return the message, or the CaptureError that says why it is none."""
     try:
         store = _typestore(is_ros1)
         data = unpacked(data)
@@ -29,16 +29,17 @@ def decoded(data: bytes, msgtype: str, is_ros1: bool = False) -> Any:
 
 
 def unpacked(data: bytes) -> bytes:
-    """Without rosbag2's message compression; CDR starts with a zero byte."""
+    """Return the bytes without rosbag2's message compression; CDR starts with a zero byte."""
     return bytes(zstd_module().decompress(data)) if data.startswith(ZSTD_MAGIC) else data
 
 
 def is_translated(msgtype: str) -> bool:
+    """Tell whether ROS 1 and ROS 2 both have the type, so that a message of one can become one of the other."""
     return all(msgtype in _typestore(is_ros1).types for is_ros1 in (True, False))
 
 
 def translated(data: bytes, msgtype: str) -> bytes:
-    """From ROS 1 to CDR."""
+    """Return a message of ROS 1 as CDR; its type must be one that `is_translated`."""
     from rosbags.convert.converter import migrate_bytes
 
     stores = _typestore(True), _typestore(False)
@@ -49,7 +50,7 @@ _MIGRATIONS: dict[str, object] = {}  # rosbags' own: how it maps the fields of a
 
 
 def standard_definition(msgtype: str) -> str:
-    """As the standard packages have it; empty where they do not."""
+    """Return a type's definition as the standard packages have it; empty where they do not."""
     store = _typestore(False)
     return str(store.generate_msgdef(msgtype, ros_version=2)[0]) if msgtype in store.types else ""
 

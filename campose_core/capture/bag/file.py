@@ -62,7 +62,7 @@ class Definition(NamedTuple):
 
     @property
     def latched(self) -> bool:
-        """Whether a publisher kept its last message for those who come late."""
+        """Return whether a publisher kept its last message for those who come late."""
         return any(profile.durability.name == "TRANSIENT_LOCAL" for profile in self.qos)
 
 
@@ -77,11 +77,11 @@ class _Source(Protocol):
     def topics(self) -> list[Topic]: ...
 
     def definition(self, topic: str) -> Definition | None:
-        """None where it does not know the topic."""
+        """Return the topic's definition; None where it does not know the topic."""
         ...
 
     def span_ns(self) -> tuple[int, int] | None:
-        """Log times of the first and the last message; None without any."""
+        """Return the log times of the first and the last message; None without any."""
         ...
 
     def messages(self, topics: Collection[str], from_ns: int) -> Iterator[SerializedMessage]: ...
@@ -104,7 +104,8 @@ class Bag:
         self.topics = [Topic(*key, count) for key, count in sorted(counts.items())]
 
     def messages(self, topic: str) -> Iterator[tuple[int, Any]]:
-        """(log time in ns, message) of one topic; stops, and sets `damage`, at the first place that cannot be read.
+        """Yield (log time in ns, message) of one topic; stops, and sets `damage`, at the first place that cannot be
+        read.
 
         A message that does not fit its type arrives as the CaptureError that says so.
         """
@@ -112,12 +113,12 @@ class Bag:
             yield message.log_ns, decoded(message.data, message.msgtype, source.is_ros1)
 
     def span_ns(self) -> tuple[int, int]:
-        """Log times of the first and the last message; (0, 0) without any."""
+        """Return the log times of the first and the last message, nanoseconds; (0, 0) without any."""
         spans = [span for span in (source.span_ns() for source in self._sources) if span is not None]
         return (min(first for first, _ in spans), max(last for _, last in spans)) if spans else (0, 0)
 
     def serialized(self, topics: Collection[str], from_ns: int = 0) -> Iterator[SerializedMessage]:
-        """The messages of some topics from a log time on, in the order they were recorded, as CDR; otherwise as
+        """Yield the messages of some topics from a log time on, in the order they were recorded, as CDR; otherwise as
         `messages`.
 
         Those of a ROS 1 bag are translated; of types that the standard packages of both do not have, there are none.
@@ -131,7 +132,7 @@ class Bag:
             yield message._replace(data=data)
 
     def definition(self, topic: str) -> Definition:
-        """That of the first source that has the topic."""
+        """Return the topic's definition by the first source that has the topic."""
         known = (source.definition(topic) for source in self._sources)
         return next(found for found in known if found is not None)
 
@@ -155,7 +156,8 @@ class Bag:
 
 @contextmanager
 def open_bag(path: Path) -> Iterator[Bag]:
-    """The bag at `path`, closed when the block ends. A ROS 1 or MCAP file that was cut off is read as far as it goes.
+    """Open the bag at `path`, and close it when the block ends. A ROS 1 or MCAP file that was cut off is read as far as
+    it goes.
 
     Raises:
         CaptureError: no bag, nothing readable in it, or a file that its metadata names is missing.
@@ -169,7 +171,7 @@ def open_bag(path: Path) -> Iterator[Bag]:
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turns what rosbags and the libraries below it raise on a damaged bag into one CaptureError."""
+    """Turn what rosbags and the libraries below it raise on a damaged bag into one CaptureError."""
     import apsw
     from rosbags.rosbag1 import ReaderError as Ros1Error
     from rosbags.rosbag2 import ReaderError as Ros2Error
@@ -190,13 +192,13 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def data_files(folder: Path) -> list[Path]:
-    """The .mcap and .db3 files of a ROS 2 bag folder, in the order they were recorded (bag_2 before bag_10)."""
+    """Return the .mcap and .db3 files of a ROS 2 bag folder, in the order they were recorded (bag_2 before bag_10)."""
     files = [file for file in folder.iterdir() if file.suffix in DATA_SUFFIXES]
     return sorted(files, key=lambda file: [int(p) if p.isdigit() else p for p in re.split(r"(\d+)", file.name)])
 
 
 def is_bag(path: Path) -> bool:
-    """Whether a path looks like a bag (by its first bytes or suffix, or by what the folder holds)."""
+    """Tell whether a path looks like a bag (by its first bytes or suffix, or by what the folder holds)."""
     if path.is_dir():
         return (path / "metadata.yaml").is_file() or bool(data_files(path))
     return path.suffix in (".bag", *DATA_SUFFIXES) or starts_with(path, ROS1_MAGIC) or starts_with(path, MCAP_MAGIC)
@@ -265,7 +267,7 @@ class _Indexed:
 
 
 def starts_with(path: Path, magic: bytes) -> bool:
-    """Whether `path` is a file with these first bytes."""
+    """Tell whether `path` is a file with these first bytes."""
     if not path.is_file():
         return False
     with path.open("rb") as file:

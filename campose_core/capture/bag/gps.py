@@ -19,7 +19,7 @@ NO_FIX, COVARIANCE_UNKNOWN = -1, 0  # sensor_msgs/NavSatStatus, sensor_msgs/NavS
 
 
 def read_gps(path: Path | str, topic: str) -> GpsFixes:
-    """The fixes on one topic, at their header stamps.
+    """Read the fixes on one topic, at their header stamps.
 
     Messages that say they have no fix, hold no latitude or longitude, or are not later than the one before are left
     out, with a line on stderr.

@@ -15,7 +15,10 @@ class StampOrder:
         self._last_ns: int | None = None
 
     def accepts(self, message: Any) -> bool:
-        """message: decoded, or the CaptureError that it could not be."""
+        """Tell whether an image comes after all accepted ones; counts it by reason where it does not.
+
+        message: decoded, or the CaptureError that it could not be.
+        """
         reason = self._fault(message)
         if reason:
             self._dropped[reason] = self._dropped.get(reason, 0) + 1
@@ -35,13 +38,13 @@ class StampOrder:
 
 
 def header_stamp_ns(message: Any) -> int:
-    """The header stamp of a message in nanoseconds."""
+    """Return the header stamp of a message in nanoseconds."""
     stamp = message.header.stamp
     return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
 
 
 def camera_from_info(message: Any, rectified: bool = False) -> Camera:
-    """The camera of the images that a sensor_msgs/CameraInfo (ROS 1, ROS 2, rosbags) belongs to.
+    """Return the camera of the images that a sensor_msgs/CameraInfo (ROS 1, ROS 2, rosbags) belongs to.
 
     K and D describe the full sensor image; region of interest and binning lead to the image that was sent. Rectified
     images (image_rect) are described by P.

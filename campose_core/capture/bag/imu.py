@@ -54,7 +54,7 @@ class ImuSamples:
         return len(self.stamps_ns)
 
     def between(self, first_ns: int, last_ns: int) -> ImuSamples:
-        """The samples from one stamp to another, both included."""
+        """Return the samples from one stamp to another, both included."""
         part = slice(
             int(np.searchsorted(self.stamps_ns, first_ns)), int(np.searchsorted(self.stamps_ns, last_ns, "right"))
         )
@@ -62,7 +62,7 @@ class ImuSamples:
 
 
 def has_imu(path: Path | str) -> bool:
-    """Whether the bag has a topic of sensor_msgs/Imu with messages.
+    """Tell whether the bag has a topic of sensor_msgs/Imu with messages.
 
     Raises:
         CaptureError: not a readable bag.
@@ -72,7 +72,7 @@ def has_imu(path: Path | str) -> bool:
 
 
 def read_imu(path: Path | str, topic: str | None = None) -> ImuSamples:
-    """The samples on one topic of a bag, at their header stamps.
+    """Read the samples on one topic of a bag, at their header stamps.
 
     topic: of sensor_msgs/Imu; None takes the only one. Messages whose stamp is zero or not later than the one before
     are left out, with a line on stderr.

@@ -15,7 +15,8 @@ ODOMETRY = "nav_msgs/msg/Odometry"
 
 
 def camera_odometry(path: Path | str, camera_frame: str) -> Trajectory | None:
-    """odom_from_camera at the stamps of the bag's odometry; None where the recording is no bag, or has no odometry.
+    """Read odom_from_camera at the stamps of the bag's odometry; None where the recording is no bag, or has no
+    odometry.
 
     Raises:
         CaptureError: several odometries, or no static transform from the robot's base to the camera.

@@ -21,7 +21,7 @@ POSE_FIELDS = {
 
 
 def read_poses(path: Path | str, topic: str | None = None) -> Trajectory:
-    """The poses on one topic of a bag, at their header stamps.
+    """Read the poses on one topic of a bag, at their header stamps.
 
     topic: of nav_msgs/Odometry, geometry_msgs/PoseStamped or PoseWithCovarianceStamped; None takes the only one.
     The trajectory maps the child frame (odometry names it) into the frame of the header. Messages whose stamp is zero

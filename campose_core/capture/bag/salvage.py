@@ -23,6 +23,8 @@ ROS1_MESSAGE, ROS1_CHUNK, ROS1_CONNECTION = 2, 5, 7
 
 
 class Channel(NamedTuple):
+    """A topic of a bag file, and the type of its messages as the file spells it."""
+
     topic: str
     msgtype: str
 
@@ -42,7 +44,7 @@ class BagStream(ABC):
         self.counts: Counter[int] = Counter(channel_id for channel_id, _, _ in self._entries())
 
     def messages(self, topics: Collection[str]) -> Iterator[tuple[int, Channel, bytes]]:
-        """(log time in ns, channel, serialized message) of some topics, in the order of the file."""
+        """Yield (log time in ns, channel, serialized message) of some topics, in the order of the file."""
         for channel_id, log_ns, data in self._entries():
             if self.channels[channel_id].topic in topics:
                 yield log_ns, self.channels[channel_id], data
@@ -60,7 +62,9 @@ class BagStream(ABC):
 
     @abstractmethod
     def _read(self, file: BinaryIO) -> Iterator[tuple[int, int, bytes]]:
-        """(channel id, log time, data); `_whole_bytes` follows the records. Raises EOFError if the file ends early."""
+        """Yield (channel id, log time, data); `_whole_bytes` follows the records. Raises EOFError if the file ends
+        early.
+        """
 
 
 class McapStream(BagStream):
@@ -162,12 +166,12 @@ class Ros1Stream(BagStream):
 
 
 def zstd_module() -> Any:
-    """Python's own zstd from 3.14 on; before that the backport, which rosbags depends on."""
+    """Import Python's own zstd from 3.14 on; before that the backport, which rosbags depends on."""
     return load_extra("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd", "bag")
 
 
 def _mcap_chunk(content: bytes) -> tuple[bytes, bool]:
-    """The uncompressed records of a chunk, as many as the bytes at hand give, and whether these are all."""
+    """Return the uncompressed records of a chunk, as many as the bytes at hand give, and whether these are all."""
     if len(content) < 32:
         return b"", False
     (uncompressed_size,) = struct.unpack_from("<Q", content, 16)
@@ -190,7 +194,7 @@ def _decompressor(compression: str) -> Any:
 
 
 def _text(content: bytes, offset: int) -> tuple[str, int]:
-    """A length-prefixed string, and where it ends."""
+    """Return a length-prefixed string, and where it ends."""
     (length,) = struct.unpack_from("<I", content, offset)
     end = offset + 4 + length
     return content[offset + 4 : end].decode("utf-8"), end

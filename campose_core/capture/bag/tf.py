@@ -16,7 +16,7 @@ TOPICS = ("/tf", "/tf_static")
 
 
 def read_tf(path: Path | str) -> TransformTree:
-    """The frames of a bag; an empty tree where it has neither /tf nor /tf_static.
+    """Read the frames of a bag; an empty tree where it has neither /tf nor /tf_static.
 
     A child that named several parents keeps the one that was said most often. Links on /tf that never change their
     stamp count as static. Those with a stamp of zero, or a transform that is none, are left out.

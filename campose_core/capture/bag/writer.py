@@ -46,6 +46,7 @@ class BagOutput:
         self._connections: dict[str, Any] = {}
 
     def write(self, topic: str, log_ns: int, message: Any) -> None:
+        """Write a message, of the type that its class names, as recorded at `log_ns`."""
         if topic not in self._connections:
             qos = [_latched()] if topic in self._latched else []
             self._connections[topic] = self._writer.add_connection(
@@ -54,7 +55,7 @@ class BagOutput:
         self._writer.write(self._connections[topic], log_ns, self._cdr.serialize(message))
 
     def copy(self, message: SerializedMessage, definition: Definition) -> None:
-        """A message of another bag, byte for byte. definition: of its topic there."""
+        """Write a message of another bag, byte for byte. definition: of its topic there."""
         if message.topic not in self._connections:
             self._connections[message.topic] = self._writer.add_connection(
                 message.topic,
@@ -68,7 +69,7 @@ class BagOutput:
 
 @contextmanager
 def new_bag(path: Path, cdr: Cdr, latched: Collection[str]) -> Iterator[BagOutput]:
-    """A bag folder at `path`, with one file PATH/NAME.mcap, whole or not at all.
+    """Make a bag folder at `path`, with one file PATH/NAME.mcap, whole or not at all.
 
     Raises:
         MissingDependency: rosbags is not installed.
@@ -111,7 +112,7 @@ def write_bag(
 
 
 def write_frame(output: BagOutput, messages: RosMessages, frame: Frame, camera: Camera, camera_frame: str) -> None:
-    """The image, and the intrinsics that belong to it.
+    """Write the image, and the intrinsics that belong to it.
 
     Raises:
         CaptureError: an image of another size than the camera's, or a camera that CameraInfo cannot express.
@@ -174,7 +175,7 @@ def _odometry(messages: RosMessages, odom_from_base: Trajectory | None) -> Itera
 
 
 def _latched() -> Any:
-    """The QoS of /tf_static: kept for subscribers that come late."""
+    """Return the QoS of /tf_static: kept for subscribers that come late."""
     from rosbags.interfaces import (
         Qos,
         QosDurability,

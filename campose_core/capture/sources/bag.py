@@ -52,7 +52,7 @@ class BagRecording:
         return {"kind": "bag", "path": str(self.path), "topic": self.topic}
 
     def frames(self, fps: float | None = None) -> Iterator[Frame]:
-        """Frames named by the number of their message on the topic.
+        """Yield frames named by the number of their message on the topic.
 
         Raises:
             CaptureError: not one message holds an image that can be decoded.
@@ -106,7 +106,7 @@ class BagRecording:
         return None
 
     def camera_of(self, info: Any) -> Camera:
-        """The camera that a message of info_topic describes; see `camera_from_info`."""
+        """Return the camera that a message of info_topic describes; see `camera_from_info`."""
         return camera_from_info(info, rectified="rect" in base_topic(self.topic).rsplit("/", 1)[-1])
 
 

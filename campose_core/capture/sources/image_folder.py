@@ -52,7 +52,7 @@ class ImageFolder:
         return {"kind": "images", "path": str(self.path)}
 
     def frames(self, fps: float | None = None) -> Iterator[Frame]:
-        """Frames named by their number in the order of the names.
+        """Yield frames named by their number in the order of the names.
 
         Raises:
             CaptureError: none of the images can be decoded.
@@ -99,7 +99,7 @@ class ImageFile:
 
 
 def image_files(folder: Path) -> list[Path]:
-    """The images of a folder by natural order of their names; hidden files are left out."""
+    """Return the images of a folder by natural order of their names; hidden files are left out."""
     files = [f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES and not f.name.startswith(".") and f.is_file()]
     return sorted(files, key=_natural_key)
 

@@ -44,7 +44,7 @@ class VideoRecording:
 
     @staticmethod
     def recognizes(path: Path) -> bool:
-        """Any file: whether it is one shows when it is opened."""
+        """Accept any file: whether it is one shows when it is opened."""
         return path.is_file()
 
     def __init__(self, path: Path, name: str | None = None) -> None:
@@ -58,7 +58,7 @@ class VideoRecording:
         return {"kind": "video", "path": str(self.path)}
 
     def frames(self, fps: float | None = None) -> Iterator[Frame]:
-        """Frames named by their number in the video.
+        """Yield frames named by their number in the video.
 
         Raises:
             CaptureError: not one frame can be decoded.
