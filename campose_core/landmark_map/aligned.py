@@ -6,7 +6,7 @@ from campose_core.scene import Scene
 
 
 def aligned_landmarks(scene: Scene) -> Landmarks:
-    """The landmarks and keyframes in metres, in the map frame.
+    """Read the landmarks and keyframes in metres, in the map frame.
 
     Raises:
         MappingError: the scene has no landmarks. LocalizationError: it is not aligned.

@@ -28,7 +28,7 @@ COLMAP_LACKS = ("OPENCV_THIN_PRISM",)
 
 @cache
 def load_pycolmap() -> Any:
-    """The pycolmap module, without its progress chatter (until a stage of mapping asks for it).
+    """Import pycolmap, without its progress chatter (until a stage of mapping asks for it).
 
     Raises:
         MissingDependency: pycolmap is not installed.
@@ -50,7 +50,9 @@ def _keeping_sigterm() -> Iterator[None]:
 
 
 def to_colmap_camera(camera: Camera) -> Any:
-    """The pycolmap camera for `camera`, with COLMAP's pixel origin; its pixels are those of `to_colmap_pixels`."""
+    """Return the pycolmap camera for `camera`, with COLMAP's pixel origin; its pixels are those of
+    `to_colmap_pixels`.
+    """
     if camera.model not in COLMAP_LACKS:
         model, width, height, params = camera.to_colmap()
         return load_pycolmap().Camera(model=model, width=width, height=height, params=params)
@@ -58,7 +60,8 @@ def to_colmap_camera(camera: Camera) -> Any:
 
 
 def to_colmap_pixels(camera: Camera, pixels: Array) -> Array:
-    """Where the pycolmap camera of `to_colmap_camera` sees what `camera` sees at pixels (N, 2), with COLMAP's origin.
+    """Return where the pycolmap camera of `to_colmap_camera` sees what `camera` sees at pixels (N, 2), with COLMAP's
+    origin.
 
     NaN where no ray of a lens that COLMAP lacks ends.
     """
@@ -68,12 +71,12 @@ def to_colmap_pixels(camera: Camera, pixels: Array) -> Array:
 
 
 def from_colmap_camera(camera: Any) -> Camera:
-    """The Camera of a pycolmap camera, with pixel centres at integers."""
+    """Return the Camera of a pycolmap camera, with pixel centres at integers."""
     return Camera.from_colmap(camera.model_name, camera.width, camera.height, list(camera.params))
 
 
 def max_extra_param(cameras: Iterable[Any]) -> float:
-    """COLMAP's bound on distortion coefficients, beyond which it takes a pycolmap camera for bogus.
+    """Return COLMAP's bound on distortion coefficients, beyond which it takes a pycolmap camera for bogus.
 
     Its own, 1, suits lenses that are guessed; measured ones have larger coefficients.
     """
@@ -82,8 +85,9 @@ def max_extra_param(cameras: Iterable[Any]) -> float:
 
 
 def incremental_options(cameras: Iterable[Any], seed: int) -> Any:
-    """Options of COLMAP's incremental pipeline for these pycolmap cameras, on one thread: several add up in the order
-    in which they happen to finish."""
+    """Make options of COLMAP's incremental pipeline for these pycolmap cameras, on one thread: several add up in the
+    order in which they happen to finish.
+    """
     options = load_pycolmap().IncrementalPipelineOptions()
     options.random_seed = seed
     options.num_threads = 1
@@ -93,30 +97,30 @@ def incremental_options(cameras: Iterable[Any], seed: int) -> Any:
 
 
 def to_colmap_pose(pose: Pose) -> Any:
-    """The pycolmap Rigid3d of a pose; both map points alike."""
+    """Return the pycolmap Rigid3d of a pose; both map points alike."""
     pycolmap = load_pycolmap()
     return pycolmap.Rigid3d(pycolmap.Rotation3d(pose.quat_xyzw), pose.translation)
 
 
 def from_colmap_pose(rigid: Any) -> Pose:
-    """The Pose of a pycolmap Rigid3d."""
+    """Return the Pose of a pycolmap Rigid3d."""
     return Pose(Rotation.from_quat(rigid.rotation.quat), rigid.translation)
 
 
 def model_poses(model: Any) -> dict[str, Pose]:
-    """world_from_cam of a Reconstruction's registered images, by name."""
+    """Return world_from_cam of a Reconstruction's registered images, by name."""
     images = [model.image(image_id) for image_id in model.reg_image_ids()]
     return {image.name: from_colmap_pose(image.cam_from_world().inverse()) for image in images}
 
 
 def model_cameras(model: Any) -> dict[str, Camera]:
-    """The camera of each source that has registered images in a Reconstruction."""
+    """Return the camera of each source that has registered images in a Reconstruction."""
     images = [model.image(image_id) for image_id in model.reg_image_ids()]
     return {image.name.split("/")[0]: from_colmap_camera(image.camera) for image in images}
 
 
 def adjust(model: Any, refine_rigs: bool = False, tolerance: float = 1e-4) -> None:
-    """Bundle adjustment of all that a Reconstruction holds.
+    """Adjust all that a Reconstruction holds (bundle adjustment).
 
     refine_rigs: also how the cameras of a rig sit to each other. tolerance: the relative change of the cost at which it
     ends; COLMAP's own, zero, goes on for ten times as long as 1e-4.

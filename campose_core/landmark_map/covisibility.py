@@ -36,18 +36,20 @@ class Keyframes:
         return len(self._seen)
 
     def seen_by(self, keyframes: Sequence[int] | Indices) -> Indices:
-        """The landmarks that any of these keyframes sees, ascending."""
+        """Return the landmarks that any of these keyframes sees, ascending."""
         return np.unique(self._seen.of(keyframes)).astype(np.intp)
 
     def covisible(self, keyframe: int, count: int | None = None) -> Indices:
-        """Up to `count` other keyframes (or all) that share MIN_SHARED landmarks with this one, most shared first."""
+        """Find up to `count` other keyframes (or all) that share MIN_SHARED landmarks with this one, most shared
+        first.
+        """
         seers, shared = np.unique(self._seers.of(self._seen.of([keyframe])), return_counts=True)
         others = (seers != keyframe) & (shared >= MIN_SHARED)
         seers, shared = seers[others], shared[others]
         return seers[np.argsort(-shared, kind="stable")[:count]].astype(np.intp)
 
     def near(self, map_from_cam: Pose, count: int) -> Indices:
-        """Up to `count` keyframes that look at the same from near by, the nearest first; none where none does.
+        """Find up to `count` keyframes that look at the same from near by, the nearest first; none where none does.
 
         Views that lie less than the median depth apart may show the same, see `views`.
         """

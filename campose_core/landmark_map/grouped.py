@@ -23,11 +23,11 @@ class Grouped:
         return len(self._starts) - 1
 
     def counts(self, keys: NDArray[np.integer]) -> NDArray[np.intp]:
-        """How many values each of these keys has."""
+        """Return how many values each of these keys has."""
         return np.asarray(self._starts[keys + 1] - self._starts[keys])
 
     def of(self, keys: Sequence[int] | NDArray[np.integer]) -> NDArray[Any]:
-        """The values of all these keys, one after the other."""
+        """Return the values of all these keys, one after the other."""
         rows = np.asarray(keys, dtype=np.intp)
         lengths = self.counts(rows)
         offsets = np.cumsum(lengths) - lengths

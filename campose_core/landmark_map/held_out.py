@@ -29,7 +29,7 @@ class HeldOutReport:
     median_deg: float | None = None
 
     def text(self) -> str:
-        """For people."""
+        """Say it in one line, for people."""
         if not self.keyframes:
             return NOTHING
         found = f"held out: {self.found} of {self.keyframes} keyframes found again in a map without them"
@@ -58,19 +58,23 @@ class HeldOut:
 
     @property
     def found(self) -> NDArray[np.bool_]:
+        """Return which keyframes (N,) were found."""
         return np.asarray(np.isfinite(self.errors).all(axis=1))
 
     @property
     def median_position(self) -> float:
-        """Of the found keyframes, in units of the frame; NaN when there are none."""
+        """Return the median distance by which the found keyframes are off, in units of the frame; NaN when there are
+        none.
+        """
         return _median(np.linalg.norm(self.errors[self.found, :3], axis=1))
 
     @property
     def median_deg(self) -> float:
+        """Return the median angle by which the found keyframes are off, degrees; NaN when there are none."""
         return _median(np.degrees(np.linalg.norm(self.errors[self.found, 3:], axis=1)))
 
     def transformed(self, map_from_sfm: Similarity) -> HeldOut:
-        """The same in another frame."""
+        """Return the same keyframes with errors, covariances and depths in another frame."""
         jacobian = error_jacobian(map_from_sfm)
         return replace(
             self,
@@ -80,7 +84,7 @@ class HeldOut:
         )
 
     def summary(self, scale: MapScale = MEASURED) -> str:
-        """For people, of keyframes in the map frame; scale: of the map."""
+        """Say it in one line, for people, of keyframes in the map frame; scale: of the map."""
         if not len(self.found):
             return NOTHING
         found = f"held out: {self.found.sum()} of {len(self.found)} keyframes found again in a map without them"
@@ -90,6 +94,7 @@ class HeldOut:
         return f"{found}, median {off} / {self.median_deg:.2g} deg"
 
     def report(self) -> HeldOutReport:
+        """Sum it up for sfm/report.json, distances as percent of what a keyframe sees."""
         found = self.found
         if not found.any():
             return HeldOutReport(len(found), 0)
@@ -115,7 +120,7 @@ class HeldOut:
 
 
 def error_jacobian(similarity: Similarity) -> Array:
-    """What a similarity makes of small errors (x, y, z, rx, ry, rz): a (6, 6) matrix."""
+    """Return what a similarity makes of small errors (x, y, z, rx, ry, rz): a (6, 6) matrix."""
     rotation = similarity.rotation.as_matrix()
     jacobian = np.zeros((6, 6))
     jacobian[:3, :3], jacobian[3:, 3:] = similarity.scale * rotation, rotation

@@ -13,7 +13,7 @@ from campose_core.scene import Scene
 
 
 def given_camera(scene: Scene, source: str) -> Camera:
-    """The camera as the recording or the user gave it, before reconstruction refined it.
+    """Return the camera as the recording or the user gave it, before reconstruction refined it.
 
     Raises:
         SceneError: an extraction was killed before it had recorded the source.
@@ -27,7 +27,7 @@ def given_camera(scene: Scene, source: str) -> Camera:
 
 
 def sharing_a_camera(scene: Scene, sources: Sequence[str]) -> list[list[str]]:
-    """The sources in groups that were taken by one camera: with the same given intrinsics, measured or guessed.
+    """Put the sources in groups that were taken by one camera: with the same given intrinsics, measured or guessed.
 
     Cameras of a rig look alike and are several; each has a group of its own.
     """
@@ -50,6 +50,7 @@ class RefinedCameras:
         self._pairs = [(given_camera(scene, name), scene.cameras[name]) for name in refined]
 
     def __call__(self, camera: Camera) -> Camera:
+        """Return the refined camera for one that is as given, at any size; any other camera as it is."""
         for given, refined in self._pairs:
             if camera.model == given.model and np.allclose(_at_size_of(camera, given), camera.params, rtol=1e-6):
                 return refined.resized(camera.width, camera.height)
@@ -64,7 +65,7 @@ def _at_size_of(camera: Camera, given: Camera) -> tuple[float, ...]:
 
 
 def cameras_of_shape(scene: Scene, width: int, height: int) -> dict[Camera, str]:
-    """The scene's different cameras that take images of this shape, at this size, and a source of each."""
+    """Return the scene's different cameras that take images of this shape, at this size, and a source of each."""
     return {
         camera.resized(width, height): name
         for name, camera in scene.cameras.items()
@@ -73,7 +74,7 @@ def cameras_of_shape(scene: Scene, width: int, height: int) -> dict[Camera, str]
 
 
 def scene_camera(scene: Scene, width: int, height: int) -> Camera:
-    """The scene's own camera for images of this size that know no intrinsics.
+    """Return the scene's own camera for images of this size that know no intrinsics.
 
     Raises:
         LocalizationError: the scene has several cameras of that shape, or none.
@@ -90,7 +91,7 @@ def scene_camera(scene: Scene, width: int, height: int) -> Camera:
 
 
 def camera_of_image(frame: Frame, camera: Camera) -> Camera:
-    """`camera` at the size of the image.
+    """Return `camera` at the size of the image.
 
     Raises:
         LocalizationError: the image is not a scaled version of what the camera takes.

@@ -65,7 +65,7 @@ class Landmarks:
 
     @property
     def kind(self) -> type[FeatureKind]:
-        """The features' kind.
+        """Return the features' kind.
 
         Raises:
             MappingError: it is not installed here.
@@ -77,25 +77,27 @@ class Landmarks:
         return self.kind(self.detail, max_features)
 
     def unit_descriptors(self, rows: NDArray[np.intp] | slice = ALL) -> Float32:
-        """Descriptors (M, D) of unit length of some landmarks, or of all."""
+        """Return descriptors (M, D) of unit length of some landmarks, or of all."""
         return self.kind.to_unit(self.descriptors[rows])
 
     def world_from_cam(self, index: int) -> Pose:
-        """Pose of keyframe `index`."""
+        """Return the pose of keyframe `index`."""
         return Pose.from_quat_xyzw(self.frame_quats_xyzw[index], self.frame_positions[index])
 
     @property
     def sights(self) -> Array:
-        """(K, 3), of each observation: from the keyframe to the landmark, in the axes of the frame."""
+        """Return (K, 3), of each observation: from the keyframe to the landmark, in the axes of the frame."""
         return np.asarray(self.xyz[self.observed] - self.frame_positions[self.observed_by])
 
     @property
     def median_depth(self) -> float:
-        """How far away is what keyframes see, in units of the frame: the median of all observations; 1 without any."""
+        """Return how far away is what keyframes see, in units of the frame: the median of all observations; 1 without
+        any.
+        """
         return float(np.median(np.linalg.norm(self.sights, axis=1))) if len(self.observed) else 1.0
 
     def transformed(self, map_from_sfm: Similarity) -> Landmarks:
-        """The same landmarks and keyframes in another frame."""
+        """Return the same landmarks and keyframes in another frame."""
         rotations = map_from_sfm.rotation * Rotation.from_quat(self.frame_quats_xyzw)
         return replace(
             self,
@@ -105,7 +107,7 @@ class Landmarks:
         )
 
     def without(self, removed: NDArray[np.bool_]) -> Landmarks:
-        """The map without the landmarks that the mask (N,) names; the keyframes all stay."""
+        """Return the map without the landmarks that the mask (N,) names; the keyframes all stay."""
         row_of = np.cumsum(~removed) - 1
         stay = ~removed[self.observed]
         return replace(

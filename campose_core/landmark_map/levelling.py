@@ -37,11 +37,12 @@ class Level:
 
     @property
     def planes(self) -> int:
+        """Return how many planes speak, level and upright ones."""
         return self.level_planes + self.upright_planes
 
 
 def level(landmarks: Landmarks, points: SurfacePoints | None = None) -> Level:
-    """Up from the large planes, begun at the posture of all cameras together: no single frame is believed.
+    """Find up from the large planes, begun at the posture of all cameras together: no single frame is believed.
 
     With unit normals m, the up direction u is the unit vector that minimises
     sum over walls w (m @ u)^2 + sum over level planes w |m x u|^2, an eigenvector; refits give less weight to planes
@@ -110,7 +111,7 @@ def _refit(up: Array, first: Array, planes: Sequence[Plane], reach_deg: float) -
 
 
 def _sorted_by_kind(up: Array, planes: Sequence[Plane], reach_deg: float) -> tuple[list[Plane], list[Plane]]:
-    """The planes that are level, and those that stand upright, within `reach_deg`."""
+    """Return the planes that are level, and those that stand upright, within `reach_deg`."""
     slope = [np.degrees(np.arcsin(np.clip(abs(plane.normal @ up), 0, 1))) for plane in planes]
     level_planes = [plane for plane, degrees in zip(planes, slope, strict=True) if degrees > 90 - reach_deg]
     return level_planes, [plane for plane, degrees in zip(planes, slope, strict=True) if degrees < reach_deg]

@@ -52,7 +52,7 @@ class Plane:
 
 
 def surface_points(landmarks: Landmarks, flat: float = FLAT) -> SurfacePoints:
-    """Landmarks whose neighbours lie on a plane with them (principal components), with that plane's normal."""
+    """Find landmarks whose neighbours lie on a plane with them (principal components), with that plane's normal."""
     towards = np.zeros((len(landmarks.xyz), 3))
     sight = -landmarks.sights
     distance = np.linalg.norm(sight, axis=1)
@@ -76,7 +76,7 @@ def surface_points(landmarks: Landmarks, flat: float = FLAT) -> SurfacePoints:
 
 
 def planes_of(points: SurfacePoints, most: int = 24, least_share: float = 0.01) -> list[Plane]:
-    """Large planes, the one with the most landmarks first.
+    """Find large planes, the one with the most landmarks first.
 
     RANSAC with one oriented point a hypothesis (Schnabel, Wahl and Klein, "Efficient RANSAC for point-cloud shape
     detection", 2007), least squares on the landmarks that agree, which are then taken out.

@@ -44,12 +44,12 @@ class LandmarkMatcher:
         self._descriptors, self._likeness = landmarks.unit_descriptors(), landmarks.kind.likeness
 
     def __call__(self, features: ImageFeatures) -> IndexPairs:
-        """Index pairs (features, landmarks); each landmark at most once, with its nearest feature."""
+        """Find index pairs (features, landmarks); each landmark at most once, with its nearest feature."""
         return match_nearest(features.descriptors, self._descriptors, self._likeness)
 
 
 def solve_pnp(pixels: Array, xyz: Array, camera: Camera) -> CameraPose | None:
-    """The camera pose from pixels (N, 2) and the landmarks (N, 3) they show, or None.
+    """Find the camera pose from pixels (N, 2) and the landmarks (N, 3) they show, or None.
 
     None when fewer than MIN_INLIERS agree, or too small a share of the matches, or when they lie in one spot or on one
     line of the image (standard deviation across below MIN_SPREAD): three points always give some pose.
@@ -72,7 +72,8 @@ def solve_pnp(pixels: Array, xyz: Array, camera: Camera) -> CameraPose | None:
 
 
 def refine_pnp(pixels: Array, xyz: Array, camera: Camera, world_from_cam: Pose) -> CameraPose | None:
-    """The same from a pose near by, where most matches are right: a third of the time, without RANSAC.
+    """Find the camera pose as `solve_pnp` from one near by, where most matches are right: a third of the time, without
+    RANSAC.
 
     Some of them pull the pose near by a robust loss; all that then agree decide it. None as in `solve_pnp`.
     """
@@ -93,12 +94,15 @@ def refine_pnp(pixels: Array, xyz: Array, camera: Camera, world_from_cam: Pose) 
 
 
 def origin_near(xyz: Array) -> Array:
-    """The whole kilometre nearest to the landmarks: COLMAP loses the millimetres of coordinates such as UTM's."""
+    """Return the whole kilometre nearest to the landmarks: COLMAP loses the millimetres of coordinates such as UTM's.
+
+    xyz (N, 3): metres.
+    """
     return np.asarray(np.round(xyz.mean(axis=0), -3))
 
 
 def usable_pixels(camera: Camera, pixels: Array) -> Array:
-    """COLMAP's pixels (N, 2) for a search with outliers; those that show no ray lie where nothing can be."""
+    """Return COLMAP's pixels (N, 2) for a search with outliers; those that show no ray lie where nothing can be."""
     return np.nan_to_num(to_colmap_pixels(camera, pixels), nan=NOWHERE_PX)
 
 
@@ -119,6 +123,7 @@ def _refine(
 
 
 def refinement() -> Any:
+    """Make COLMAP's options for refining a pose, which ends as soon as it gains next to nothing."""
     options = load_pycolmap().AbsolutePoseRefinementOptions()
     options.gradient_tolerance = 1e-3
     return options
@@ -150,7 +155,8 @@ def _supported(
 
 
 def covariance_in_world(unit_covariance: Array, cam_from_world: Pose, residuals: Array) -> Array:
-    """Covariance of the camera's position and orientation in the world from COLMAP's of cam_from_world.
+    """Return the covariance (6, 6) of the camera's position and orientation in the world from COLMAP's of
+    cam_from_world.
 
     COLMAP's holds [rotation, translation] for unit pixel noise, the rotation in half angles (quaternion tangent): its
     angle is twice that, hence D (found right against Monte-Carlo). The noise is the robust spread of the residuals.

@@ -48,7 +48,7 @@ class RigPose(NamedTuple):
 
 
 def solve_rig_pnp(views: Sequence[RigView]) -> RigPose | None:
-    """The rig's pose from the matches of all its cameras, or None.
+    """Find the rig's pose from the matches of all its cameras, or None.
 
     None under the conditions of `solve_pnp`, for all matches together; the cameras' places count as exact, in the
     world's unit. Matches of one spot are enough where another camera sees something else.
