@@ -57,7 +57,7 @@ class CovarianceCalibration:
 
     @classmethod
     def load(cls, scene: Scene) -> CovarianceCalibration:
-        """Of an aligned scene, from its held-out keyframes; UNCALIBRATED where it has too few.
+        """Fit it to the held-out keyframes of an aligned scene; UNCALIBRATED where it has too few.
 
         Raises:
             LocalizationError: the scene is not aligned. MappingError: the file of held-out keyframes is damaged.
@@ -78,7 +78,7 @@ class CovarianceCalibration:
         return fit_calibration(held_out.errors[found], held_out.covariances[found]).with_residual(scene.alignment)
 
     def with_residual(self, alignment: Alignment) -> CovarianceCalibration:
-        """With floors that hold what mapped cameras are off by from the reference trajectory, where there was one."""
+        """Widen the floors by what mapped cameras are off by from the reference trajectory, where there was one."""
         residual = alignment.residual
         if residual.frames is None or residual.median_m is None or residual.median_deg is None:
             return self
@@ -94,7 +94,7 @@ UNCALIBRATED = CovarianceCalibration(factor=4.0, floor_m=0.01, floor_rad=float(n
 
 
 def fit_calibration(errors: Array, covariances: Array) -> CovarianceCalibration:
-    """From errors (N, 6) and PnP's covariances (N, 6, 6), in metres and radians.
+    """Fit the calibration to errors (N, 6) and PnP's covariances (N, 6, 6), in metres and radians.
 
     The most likely calibration if errors follow a multivariate Student's t, which a few wild ones do not move; then as
     much wider or narrower that half of the errors lie in the 50 % ellipsoid, and so on (on average over LEVELS).

@@ -43,13 +43,13 @@ class Fusion:
         self._options = self._motion.options = options
 
     def forget(self) -> None:
-        """The place, not the odometry: that goes on."""
+        """Forget the place, not the odometry: that goes on."""
         self._motion.reset()
         self._graph.reset()
         self._newest: UncertainPose | None = None
 
     def step(self, stamp_ns: int, odom_from_base: Pose | None) -> UncertainPose | None:
-        """map_from_base as expected at the stamp of the next image; None where nothing is known."""
+        """Predict map_from_base at the stamp of the next image; None where nothing is known."""
         before, self._odometry = self._odometry, None if odom_from_base is None else (stamp_ns, odom_from_base)
         self._moved = None
         if before is not None and odom_from_base is not None:
@@ -60,11 +60,11 @@ class Fusion:
         return self._motion.predict(stamp_ns, odom_from_base)
 
     def unseen(self, stamp_ns: int) -> None:
-        """The image showed no place that is believed."""
+        """Note that the image showed no place that is believed."""
         self._newest = self._graph.add(stamp_ns, None, self._moved)
 
     def seen(self, stamp_ns: int, seen: UncertainPose, kind: Kind, camera: str = "") -> UncertainPose:
-        """map_from_base at the stamp, given that the image of `camera` showed it there."""
+        """Correct and return map_from_base at the stamp, given that the image of `camera` showed it at `seen`."""
         by_landmarks = kind in BY_LANDMARKS
         if by_landmarks and self._contradicted_by(seen):
             self._moved = None

@@ -29,7 +29,7 @@ class GuidedMatcher:
     def __call__(
         self, features: ImageFeatures, camera: Camera, prior: PosePrior
     ) -> tuple[CameraPose, Array, NDArray[np.intp]] | None:
-        """The pose, and the pixels (N, 2) of the landmarks (N,) that it rests on."""
+        """Return the pose, and the pixels (N, 2) of the landmarks (N,) that it rests on; None where too few agree."""
         expected = self._expected(camera, prior.map_from_cam)
         if len(expected) < 2 or len(features.pixels) < 2:
             return None

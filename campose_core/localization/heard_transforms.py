@@ -30,12 +30,12 @@ class HeardTransforms:
         self._tree = TransformTree(KEEP_S)
 
     def take_moving(self, message: Any) -> None:
-        """A message of /tf; links with a stamp of zero are refused."""
+        """Take in a message of /tf; links with a stamp of zero are refused."""
         for link in self._links(message, stamp_of):
             self._tree.add(link.parent, link.child, link.stamp_ns, link.parent_from_child)
 
     def take_static(self, message: Any) -> None:
-        """A message of /tf_static, which holds at every time, whatever its stamps."""
+        """Take in a message of /tf_static, which holds at every time, whatever its stamps."""
         for link in self._links(message, lambda _: 0):
             self._tree.add_static(link.parent, link.child, link.parent_from_child)
 
@@ -50,11 +50,11 @@ class HeardTransforms:
                 yield heard
 
     def forget_moving(self) -> None:
-        """When time jumps back; what is static stays."""
+        """Forget what came on /tf, when time jumps back; what is static stays."""
         self._tree.forget_moving()
 
     def lookup(self, target: str, source: str, stamp_ns: int, wait_s: float = 0.0) -> Pose:
-        """`target_from_source` at the stamp; waits so long for a moving link that is not there yet.
+        """Return `target_from_source` at the stamp; waits `wait_s` for a moving link that is not there yet.
 
         Raises:
             TransformError: which link is missing, or by how much the stamp is too new or too old.
@@ -65,5 +65,5 @@ class HeardTransforms:
             raise TransformError(f"tf does not say where {source!r} sits on {target!r}: {error}") from error
 
     def root(self, frame: str) -> str:
-        """The frame at the top of the tree that `frame` is in; `frame` itself where no link names it."""
+        """Return the frame at the top of the tree that `frame` is in; `frame` itself where no link names it."""
         return self._tree.chain(frame)[-1]

@@ -27,9 +27,11 @@ class Hypothesis(Generic[Place]):
 
     @property
     def in_a_row(self) -> int:
+        """Return how many images agreed without a gap, over all cameras."""
         return sum(self.rows.values())
 
     def confirm(self, estimate: Place, camera: str) -> None:
+        """Take in an estimate of `camera` that agrees."""
         self.newest, self.missed = estimate, 0
         self.rows[camera] = self.rows.get(camera, 0) + 1
         self.confirmed += 1
@@ -53,10 +55,11 @@ class Hypotheses(Generic[Place]):
 
     @property
     def in_a_row(self) -> int:
-        """Of the best confirmed one."""
+        """Return how many images in a row agree with the best confirmed one."""
         return max((hypothesis.in_a_row for hypothesis in self._alive), default=0)
 
     def clear(self) -> None:
+        """Drop all of them, as at the start."""
         self._alive = []
 
     def add(self, estimates: Sequence[Place], camera: str = "") -> Place | None:

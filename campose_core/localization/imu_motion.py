@@ -35,7 +35,7 @@ class ImuMotion(MotionModel):
         self._samples, self._base_from_imu, self._noise = samples, base_from_imu, noise or ImuNoise()
 
     def add(self, samples: ImuSamples) -> None:
-        """What the IMU measured since; what is older than needed is forgotten.
+        """Take in what the IMU measured since; what is older than needed is forgotten.
 
         Raises:
             CaptureError: samples that are not later than those before.
@@ -55,7 +55,7 @@ class ImuMotion(MotionModel):
         self._fixed_ns = 0
 
     def predict(self, stamp_ns: int, odom_from_base: Pose | None = None) -> UncertainPose | None:
-        """`map_from_base` at the stamp, by the IMU where it can, otherwise as MotionModel does."""
+        """Predict `map_from_base` at the stamp, by the IMU where it can, otherwise as MotionModel does."""
         without = super().predict(stamp_ns, odom_from_base)
         state = self._moved_to(stamp_ns)
         return without if state is None else self._at_base(state)
@@ -74,7 +74,7 @@ class ImuMotion(MotionModel):
         self._fixed_ns = stamp_ns
 
     def _moved_to(self, stamp_ns: int) -> ImuState | None:
-        """The filter's state at the stamp, which it keeps; None where nothing is known of it."""
+        """Return the filter's state at the stamp, which it keeps; None where nothing is known of it."""
         if self._state is not None:
             moved = None
             if self._state.stamp_ns <= stamp_ns <= self._fixed_ns + LONGEST_BLIND_S * 1e9:
@@ -94,7 +94,7 @@ class ImuMotion(MotionModel):
 
 
 def imu_motion(recording: Recording, topic: str, base_from_cam: Pose) -> ImuMotion:
-    """By the IMU on a topic of the bag that the recording is of, whose TF says where it sits beside the camera.
+    """Make the motion by the IMU on a topic of the recording's bag, whose TF says where it sits beside the camera.
 
     Raises:
         CaptureError: no such topic, samples in another unit, or no static transforms from the camera to the IMU.

@@ -40,7 +40,7 @@ class Tracks(NamedTuple):
     at_anchor: int
 
     def only(self, rows: NDArray[np.intp]) -> Tracks:
-        """The tracks of these rows."""
+        """Keep the tracks of these rows."""
         names = ("landmarks", "pixels", "anchor_pixels", "offsets")
         return self._replace(**{name: getattr(self, name)[rows] for name in names})
 
@@ -48,7 +48,7 @@ class Tracks(NamedTuple):
 def start(
     image: Image, camera: Camera, anchor: CameraPose, pixels: Array, landmarks: NDArray[np.intp], map_xyz: Array
 ) -> Tracks:
-    """Tracks of the landmarks (N,) seen at pixels (N, 2), without those whose window the image's border cuts.
+    """Begin tracks of the landmarks (N,) seen at pixels (N, 2), without those whose window the image's border cuts.
 
     map_xyz: all landmarks of the map.
     """
@@ -61,7 +61,7 @@ def start(
 
 
 def follow(tracks: Tracks, image: Image, predicted: Pose, map_xyz: Array) -> tuple[CameraPose, Tracks] | None:
-    """The pose in the next image of the same camera, and the tracks that agree with it; None where too few do.
+    """Find the pose in the camera's next image, and the tracks that agree with it; None where too few do.
 
     predicted: map_from_cam, which says how far each landmark moves from its last pixel. The pose is the anchor's moved
     on by what moved in the image: a landmark counts as seen where the anchor's pose puts it, so that errors of single
@@ -98,7 +98,7 @@ def _flow(tracks: Tracks, image: Image, pixels: Array, guesses: Array) -> tuple[
 
 
 def to_image(image: Image) -> Image:
-    """The grey image, at most MAX_SIDE wide and high, of an image (H, W, 3) RGB."""
+    """Make the grey image, at most MAX_SIDE wide and high, of an image (H, W, 3) RGB."""
     cv2 = load_extra("cv2", "map")
     grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     height, width = grey.shape

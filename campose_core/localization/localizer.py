@@ -131,12 +131,13 @@ class Localizer:
 
     @property
     def status(self) -> Status:
+        """Return what the last image, or a reset since, left known."""
         return self._status
 
     def localize(
         self, frame: Frame, camera: Camera, base_from_cam: Pose | None = None, odom_from_base: Pose | None = None
     ) -> LocalizationResult:
-        """The result for `frame`, taken with intrinsics `camera`.
+        """Return the result for `frame`, taken with intrinsics `camera`.
 
         base_from_cam replaces a place that moved. odom_from_base: the odometry at the frame's stamp, where there is
         any; it predicts where to look, and steadies the poses. A stamp before the last one (a bag that starts over)

@@ -26,7 +26,7 @@ Refuse = Callable[[Refusal], object]
 
 
 def stamp_of(message: Any) -> int:
-    """The header stamp in nanoseconds.
+    """Read the header stamp in nanoseconds.
 
     Raises:
         LocalizationError: it is zero.
@@ -38,5 +38,5 @@ def stamp_of(message: Any) -> int:
 
 
 def frame_name(text: Any) -> str:
-    """A frame as tf2 calls it: ROS 1 wrote a slash before it."""
+    """Return a frame as tf2 calls it: ROS 1 wrote a slash before it."""
     return str(text).lstrip("/")

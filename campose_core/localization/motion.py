@@ -60,7 +60,7 @@ class MotionOptions:
 def odometry_motion(
     elapsed_s: float, odom_from_before: Pose, odom_from_after: Pose, options: MotionOptions
 ) -> UncertainPose | None:
-    """`before_from_after` as odometry counted it; None when time did not go on, or the body cannot have moved so far.
+    """Return `before_from_after` as odometry counted it; None where time stood still, or no body can move so far.
 
     The noise grows with the distance and the turn of the step.
     """
@@ -83,13 +83,13 @@ def odometry_motion(
 
 
 def standing_still(options: MotionOptions) -> UncertainPose:
-    """`before_from_after` of no time."""
+    """Return `before_from_after` of no time."""
     variances = [options.odometry_floor_m**2] * 3 + [options.odometry_floor_rad**2] * 3
     return UncertainPose(Pose.identity(), np.diag(variances))
 
 
 def compose(start: UncertainPose, motion: UncertainPose) -> UncertainPose:
-    """Where a body that was at `map_from_before` is after `before_from_after`, to first order in the noise."""
+    """Move a body that was at `map_from_before` by `before_from_after`, to first order in the noise."""
     end = start.pose * motion.pose
     turn = np.kron(np.eye(2), start.pose.rotation.as_matrix())
     carried = covariance_at_lever(start.covariance, end.translation - start.pose.translation)
@@ -139,7 +139,7 @@ class MotionModel:
         self._odometry: tuple[int, Pose] | None = None
 
     def predict(self, stamp_ns: int, odom_from_base: Pose | None = None) -> UncertainPose | None:
-        """`map_from_base` at the stamp, None before any pose was believed.
+        """Predict `map_from_base` at the stamp, None before any pose was believed.
 
         odom_from_base: at the same stamp. Odometry that jumps is left out for this step, not for the next.
         """
@@ -152,9 +152,11 @@ class MotionModel:
         return self._coasted(stamp_ns)
 
     def believe(self, stamp_ns: int, map_from_base: Pose, covariance: Array, camera: str = "") -> None:
-        """The body was there, with this covariance, as `camera` saw it; a stamp before the last one resets first.
+        """Take the body to have been there, as `camera` saw it; a stamp before the last one resets first.
 
         Poses of one camera tell the velocity: between two cameras lies also the error of where they are said to sit.
+
+        covariance: (6, 6) over (x, y, z, rx, ry, rz), fixed map axes, metres and radians.
 
         Raises:
             GeometryError: not a covariance.
@@ -214,7 +216,7 @@ class MotionModel:
         return np.concatenate([twist[:3] * slower, twist[3:] * calmer])
 
     def _coasted(self, stamp_ns: int) -> UncertainPose | None:
-        """The anchor, moved on to the stamp with the fading velocity."""
+        """Move the anchor on to the stamp with the fading velocity."""
         if self._anchor is None:
             return None
         anchor_ns, anchor = self._anchor
@@ -231,7 +233,7 @@ class MotionModel:
         return UncertainPose(end, carried + np.diag(self._unforeseen(ahead_s, velocity.interval_s) ** 2))
 
     def _unforeseen(self, ahead_s: float, interval_s: float) -> Array:
-        """Standard deviations (6,) of what acceleration adds.
+        """Return the standard deviations (6,) of what acceleration adds.
 
         White noise acceleration of density q, over the interval T0 whose mean velocity is known and the time T ahead,
         makes the variance q (T^3 + T^2 T0) / 3. No body errs by more than its top speed makes.

@@ -32,8 +32,10 @@ class OdometryBuffer:
                 self._poses.popleft()
 
     def at(self, stamp_ns: int) -> Pose | None:
-        """odom_from_base between the two poses around the stamp, or, where the image was faster than the odometry, a
-        little way on from the last two; None where `why_not` says why."""
+        """Return odom_from_base between the two poses around the stamp; None where `why_not` says why.
+
+        Where the image was faster than the odometry, it is a little way on from the last two.
+        """
         pair = self._pair(stamp_ns)
         if isinstance(pair, str):
             return None
@@ -41,7 +43,7 @@ class OdometryBuffer:
         return start if start_ns == end_ns else interpolated(start, end, (stamp_ns - start_ns) / (end_ns - start_ns))
 
     def why_not(self, stamp_ns: int) -> str:
-        """Why there is no pose at the stamp; empty when there is one."""
+        """Say why there is no pose at the stamp; empty when there is one."""
         pair = self._pair(stamp_ns)
         return pair if isinstance(pair, str) else ""
 

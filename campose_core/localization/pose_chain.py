@@ -39,15 +39,16 @@ class Poses(NamedTuple):
     translations: Array
 
     def disturbed(self, step: Array) -> Poses:
-        """By (6n,), in the map's axes."""
+        """Move and turn each pose by its part of step (6n,): metres and radians, in the map's axes."""
         steps = step.reshape(-1, 6)
         return Poses(_exp(steps[:, 3:]) @ self.rotations, self.translations + steps[:, :3])
 
     def part(self, of: slice) -> Poses:
+        """Keep a slice of the n poses."""
         return Poses(self.rotations[of], self.translations[of])
 
     def moved_on(self, before_from_after: Pose) -> Poses:
-        """One more: the last, moved."""
+        """Append one more: the last, moved."""
         turn = self.rotations[-1]
         rotation = turn @ before_from_after.rotation.as_matrix()
         translation = self.translations[-1] + turn @ before_from_after.translation
@@ -56,6 +57,7 @@ class Poses(NamedTuple):
         )
 
     def last(self) -> Pose:
+        """Return the newest of them, `map_from_base`."""
         return Pose(Rotation.from_matrix(self.rotations[-1]), self.translations[-1])
 
 
@@ -68,12 +70,15 @@ class Measurements(NamedTuple):
 
     @classmethod
     def none(cls) -> Measurements:
+        """Make an empty one, n = 0."""
         return cls(np.zeros((0, 3, 3)), np.zeros((0, 3)), np.zeros((0, 6, 6)))
 
     def part(self, of: slice) -> Measurements:
+        """Keep a slice of the n measurements."""
         return Measurements(self.rotations[of], self.translations[of], self.information[of])
 
     def extended(self, by: UncertainPose | None) -> Measurements:
+        """Append one; None appends that nothing was measured."""
         pose = Pose.identity() if by is None else by.pose
         information = np.zeros((6, 6)) if by is None else np.asarray(np.linalg.inv(by.covariance))
         return Measurements(
@@ -84,7 +89,7 @@ class Measurements(NamedTuple):
 
     @property
     def made(self) -> Array:
-        """(n,) bool."""
+        """Tell which were measured: (n,) bool."""
         return np.asarray(self.information.any((1, 2)))
 
 
@@ -107,11 +112,13 @@ class Chain(NamedTuple):
 
     @classmethod
     def beginning(cls, seen: UncertainPose) -> Chain:
+        """Begin with one pose and where it was seen, without a prior."""
         first = Measurements.none().extended(seen)
         nothing = Prior(first.rotations[0], first.translations[0], np.zeros((6, 6)), np.zeros(6))
         return cls(first, Measurements.none(), nothing)
 
     def extended(self, seen: UncertainPose | None, moved: UncertainPose) -> Chain:
+        """Append a pose: where it was seen, if it was, and the motion from the last pose."""
         return Chain(self.seen.extended(seen), self.moved.extended(moved), self.prior)
 
 
@@ -147,7 +154,7 @@ class Solution(NamedTuple):
 
 
 def minimised(chain: Chain, start: Poses, bounds: Bounds) -> Solution:
-    """Gauss-Newton with weights anew in each step; a step that does not lower the cost is halved."""
+    """Minimise by Gauss-Newton with weights anew in each step; a step that does not lower the cost is halved."""
     poses, errors = start, errors_of(chain, start, bounds)
     for _ in range(MAX_ITERATIONS):
         h, g = normal_equations(chain, poses, errors)
@@ -168,7 +175,7 @@ def minimised(chain: Chain, start: Poses, bounds: Bounds) -> Solution:
 
 
 def without_first(chain: Chain, poses: Poses, errors: Errors) -> Chain:
-    """The chain from the second pose on; what the first says of it becomes the prior (Schur complement)."""
+    """Drop the first pose of a chain; what it says of the second becomes the prior (Schur complement)."""
     two = Chain(chain.seen.part(slice(2)), chain.moved.part(slice(1)), chain.prior)
     weights = errors.seen_weights[:2] * [1.0, 0.0]  # what was seen at the second stays
     leaving = Errors(errors.seen[:2], errors.moved[:1], errors.prior, weights, errors.moved_weights[:1], errors.cost)
@@ -180,6 +187,7 @@ def without_first(chain: Chain, poses: Poses, errors: Errors) -> Chain:
 
 
 def errors_of(chain: Chain, poses: Poses, bounds: Bounds) -> Errors:
+    """Measure how far poses are from what was seen, the motions and the prior; those beyond `bounds` lose weight."""
     from_a = np.swapaxes(poses.rotations[:-1], 1, 2)
     step = np.einsum("nij,nj->ni", from_a, np.diff(poses.translations, axis=0))
     turns = np.concatenate(
@@ -207,7 +215,10 @@ def _robust(errors: Array, information: Array, bound: float) -> tuple[float, Arr
 
 
 def derivatives(poses: Poses, errors: Errors) -> tuple[Array, Array, Array, Array]:
-    """Of what was seen (n, 6, 6), of the motions by the pose before and by that after (n - 1, 6, 6), of the prior."""
+    """Derive the errors by the poses.
+
+    Of what was seen (n, 6, 6), of the motions by the pose before and by that after (n - 1, 6, 6), of the prior (6, 6).
+    """
     n = len(poses.rotations)
     turns = np.concatenate([errors.seen[:, 3:], errors.moved[:, 3:], errors.prior[None, 3:]])
     jacobians = _inverse_left_jacobians(turns)
@@ -223,7 +234,7 @@ def derivatives(poses: Poses, errors: Errors) -> tuple[Array, Array, Array, Arra
 
 
 def normal_equations(chain: Chain, poses: Poses, errors: Errors) -> tuple[Array, Array]:
-    """H (6n, 6n) and g (6n,) of H step = -g."""
+    """Return H (6n, 6n) and g (6n,) of H step = -g."""
     n = len(poses.rotations)
     seen, before, after, prior = derivatives(poses, errors)
     seen_information = errors.seen_weights[:, None, None] * chain.seen.information

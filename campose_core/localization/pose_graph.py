@@ -72,7 +72,7 @@ class PoseGraph:
         relative: UncertainPose | None,
         correlation_m: float = 0.0,
     ) -> UncertainPose | None:
-        """The newest pose `map_from_base` and its marginal covariance; None while none was seen since the chain began.
+        """Add an image; returns its `map_from_base` and marginal covariance, None while none was seen in this chain.
 
         absolute: map_from_base as estimated from this image. relative: `before_from_now`, since the image added before.
         correlation_m: the way on which the errors of a network's estimates resemble each other (0: not at all). They
@@ -143,7 +143,7 @@ def _repetition(moved_m: float, correlation_m: float) -> float:
 
 
 def _anchored_at_newest(chain: Chain, poses: Poses, first: int) -> Poses:
-    """The poses from `first` on as the motions lead back from where the newest was seen."""
+    """Place the poses from `first` on as the motions lead back from where the newest was seen."""
     rotations, translations = poses.rotations.copy(), poses.translations.copy()
     rotations[-1], translations[-1] = chain.seen.rotations[-1], chain.seen.translations[-1]
     for i in range(len(rotations) - 2, first - 1, -1):

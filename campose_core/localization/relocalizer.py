@@ -42,7 +42,7 @@ class Relocalizer:
         self._globals = landmarks.frame_globals.astype(np.float32)
 
     def __call__(self, features: ImageFeatures, camera: Camera, hints: Sequence[Pose] = ()) -> list[CameraPose]:
-        """Where the camera that saw these features may be, the best supported place first; [] where nothing is sure.
+        """List where the camera that saw these features may be, the best supported place first; [] where none is sure.
 
         Several answers where different places explain the image about as well: they look alike (MAX_PLACES of them at
         most, besides those at hints: of more, the truth may not be among the answers). Keyframes near
@@ -87,7 +87,7 @@ class Relocalizer:
     def _hypothesis(
         self, features: ImageFeatures, camera: Camera, place: Indices, found: list[_Hypothesis]
     ) -> _Hypothesis | None:
-        """The camera among the landmarks of one place; None where it is found already, or far fewer agree."""
+        """Place the camera among the landmarks of one place; None where it is found already, or far fewer agree."""
         shown = self._keyframes.seen_by(place)
         rows, columns = match_nearest(
             features.descriptors, self._landmarks.unit_descriptors(shown), self._landmarks.kind.likeness

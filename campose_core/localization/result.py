@@ -46,5 +46,5 @@ class LocalizationResult(NamedTuple):
 
     @property
     def on_floor(self) -> Pose | None:
-        """The pose to drive by: snapped, or as estimated where there is no floor map; None when off the map."""
+        """Return the pose to drive by: snapped, or as estimated where there is no floor map; None when off the map."""
         return None if self.off_map else self.snapped_map_from_base or self.map_from_base

@@ -9,7 +9,7 @@ from campose_core.scene import Scene
 
 
 def scene_digest(scene: Scene) -> str:
-    """Eight hexadecimal digits of the landmarks and the alignment of a scene.
+    """Return eight hexadecimal digits of the landmarks and the alignment of a scene.
 
     The landmarks count by the checksums that their file holds of its arrays, so that it is not read. A scene without
     landmarks counts by its alignment alone.

@@ -75,11 +75,11 @@ class SessionCamera:
         self._decoder = ImageDecoder()
 
     def take_intrinsics(self, intrinsics: Camera | None) -> None:
-        """Those of another scene; None leaves what is known."""
+        """Take the intrinsics of another scene; None leaves what is known."""
         self._intrinsics = intrinsics or self._intrinsics
 
     def take_info(self, message: Any) -> None:
-        """A sensor_msgs/CameraInfo; one that describes no camera leaves images without intrinsics, which are refused.
+        """Take in a sensor_msgs/CameraInfo; one that describes no camera leaves images without intrinsics: refused.
 
         Raises:
             CamposeError: why it describes none.
@@ -92,7 +92,7 @@ class SessionCamera:
             raise
 
     def intrinsics(self, frame: Frame) -> Camera:
-        """Of the camera that took the frame.
+        """Return those of the camera that took the frame.
 
         Raises:
             LocalizationError: none are known.
@@ -109,7 +109,7 @@ class SessionCamera:
         )
 
     def newest(self, messages: Sequence[Any]) -> StampedImage | None:
-        """The last image of image messages in order; the packets of a video are all decoded, for those that follow.
+        """Decode the last of image messages in order; the packets of a video are all decoded, for those that follow.
 
         None where packets do not complete an image yet.
 
@@ -178,18 +178,18 @@ class LocalizationSession:
         self._start_near = [near]
 
     def take_intrinsics(self, camera_name: str, intrinsics: Camera | None) -> None:
-        """Those of another scene; None leaves what is known of the camera."""
+        """Take the intrinsics of another scene; None leaves what is known of the camera."""
         self._cameras[camera_name].take_intrinsics(intrinsics)
 
     def take_camera_info(self, camera_name: str, message: Any) -> None:
-        """A sensor_msgs/CameraInfo: of the images from now on."""
+        """Take in a sensor_msgs/CameraInfo, of the images from now on."""
         try:
             self._cameras[camera_name].take_info(message)
         except CamposeError as error:
             self._refuse(Refusal(f"{camera_name} camera_info".lstrip(), str(error)))
 
     def take_odometry(self, message: Any) -> None:
-        """A nav_msgs/Odometry: odom_from_base."""
+        """Take in a nav_msgs/Odometry: odom_from_base."""
         try:
             _require_frame("it is of", message.child_frame_id, "base_frame", self._frames.base_frame)
             _require_frame("it is in", message.header.frame_id, "odom_frame", self._frames.odom_frame)
@@ -200,7 +200,7 @@ class LocalizationSession:
             self._refuse(Refusal("odometry", str(error)))
 
     def take_initialpose(self, message: Any) -> bool:
-        """A geometry_msgs/PoseWithCovarianceStamped to start over at; whether it is used."""
+        """Take in a geometry_msgs/PoseWithCovarianceStamped to start over at; returns whether it is used."""
         try:
             _require_frame("it is in", message.header.frame_id, "map_frame", self._frames.map_frame)
             self.start_over(pose_of(message.pose.pose))
@@ -210,7 +210,7 @@ class LocalizationSession:
         return True
 
     def see(self, camera_name: str, messages: Sequence[Any], arrived: float) -> Answer | None:
-        """What the newest image of a camera tells; None where packets of a video do not complete an image yet.
+        """Localize the newest image of a camera; None where packets of a video do not complete an image yet.
 
         messages: of its image topic, in order; all but the last are of use for a video alone. arrived: the reading of
         time.perf_counter when the last one came.
@@ -226,7 +226,7 @@ class LocalizationSession:
         return self.localize(camera_name, image.frame(""), arrived)
 
     def localize(self, camera_name: str, frame: Frame, arrived: float, intrinsics: Camera | None = None) -> Answer:
-        """As `see`, of an image that is decoded. intrinsics: instead of those that are known of the camera."""
+        """Do as `see`, of an image that is decoded. intrinsics: instead of those that are known of the camera."""
         camera, stamp_ns = self._cameras[camera_name], frame.stamp_ns
         intrinsics = intrinsics or camera.intrinsics(frame)
         late_ns = self._newest_ns - stamp_ns
@@ -258,12 +258,13 @@ class LocalizationSession:
         return self._transforms.lookup(self._frames.base_frame, optical, frame.stamp_ns, self._tf_wait_s)
 
     def _frame_of(self, camera_name: str, frame: str) -> str:
-        """What the localizer tells cameras apart by: the frame, unless two drivers stamp with the same."""
+        """Return what the localizer tells cameras apart by: the frame, unless two drivers stamp with the same."""
         return frame if self._camera_of_frame.setdefault(frame, camera_name) == camera_name else camera_name
 
 
 def require_image_stamp(stamp_ns: int) -> None:
-    """
+    """Refuse the stamp of an image, nanoseconds, that nobody set.
+
     Raises:
         LocalizationError: it is zero.
     """
@@ -272,6 +273,6 @@ def require_image_stamp(stamp_ns: int) -> None:
 
 
 def _require_frame(what: str, said: Any, option: str, wanted: str | None) -> None:
-    """A frame that a message leaves open is the wanted one."""
+    """Refuse a frame that is not the wanted one; one that a message leaves open is."""
     if wanted is not None and frame_name(said) not in ("", wanted):
         raise LocalizationError(f"{what} {frame_name(said)}, and {option} is {wanted}")

@@ -57,7 +57,7 @@ class Tracker:
         self._due: tuple[_Shot, CameraPose] | None = None
 
     def track(self, frame: Frame, camera: Camera, prior: PosePrior) -> CameraPose | None:
-        """map_from_cam of a frame taken with `camera`, near the prior.
+        """Find map_from_cam of a frame taken with `camera`, near the prior.
 
         None when too few landmarks agree, too small a share of what was matched, or all in one place of the image.
         """
@@ -69,8 +69,10 @@ class Tracker:
         return found if found is not None else self._search(shot, prior)
 
     def refresh(self) -> None:
-        """What the last image did not need for its pose and the next will: the caller may do it between two images,
-        when the pose is out. The poses are the same, whether it was called or not."""
+        """Do what the last image did not need for its pose and the next will.
+
+        The caller may do it between two images, when the pose is out. The poses are the same, called or not.
+        """
         if self._due is None:
             return
         shot, followed = self._due
