@@ -19,7 +19,7 @@ SAMPLE = 12  # frames that choose among guessed cameras
 def camera_of_recording(
     scene: Scene, name: str, frames: Sequence[NewFrame], finder: MapFinder, camera: Camera, mapped: Mapping[str, Camera]
 ) -> tuple[Camera, bool]:
-    """The camera of the recording, and whether mapping has refined it already.
+    """Choose the camera of the recording; also returns whether mapping has refined it already.
 
     One that is only guessed is chosen among the mapped cameras of its shape and several fields of view: the one by
     which the most landmarks agree in a sample of the frames.

@@ -35,7 +35,7 @@ def grow(
     kind: str,
     pairs: Sequence[tuple[str, str]],
 ) -> dict[str, Any]:
-    """A stage: `names`, of one recording and one camera, join the model.
+    """Run a stage: `names`, of one recording and one camera, join the model.
 
     database: changed in place: gets the new images, their features from the .npz file `features` (`pixels/NAME` as
     COLMAP counts them, `descriptors/NAME`), and the matches of `pairs`. kind: of the features. again: images of an
@@ -85,7 +85,7 @@ def grow(
 def _write_images(
     database: str, images: str, camera: dict[str, Any], names: Sequence[str], features: dict[str, Any], kind: str
 ) -> None:
-    """The images with their features; the camera is made with the first image of its recording."""
+    """Write the images with their features; the camera is made with the first image of its recording."""
     pycolmap = load_pycolmap()
     source = names[0].split("/")[0]
     with pycolmap.Database.open(database) as db:

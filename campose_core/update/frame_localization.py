@@ -40,6 +40,7 @@ class NewFrame(NamedTuple):
 
     @property
     def features(self) -> ImageFeatures:
+        """Return them as the localizer takes them: pixels float64, descriptors of unit length."""
         return ImageFeatures(self.pixels.astype(np.float64), self.kind.to_unit(self.descriptors))
 
 
@@ -52,7 +53,7 @@ class FoundFrame(NamedTuple):
 
 
 def frames_with_features(scene: Scene, frames: Sequence[SceneFrame], landmarks: Landmarks) -> list[NewFrame]:
-    """In time order, with features as the landmarks have them; of more than MAX_FRAMES as many, evenly spread."""
+    """List frames in time order, with features as the landmarks have them; of more than MAX_FRAMES as many, spread."""
     ordered = sorted(frames, key=lambda frame: frame.stamp_ns)
     rows = evenly_spaced(len(ordered), MAX_FRAMES)
     extract, kind, result = landmarks.extractor(), landmarks.kind, []
@@ -74,15 +75,15 @@ class MapFinder:
         self._seen = Grouped(landmarks.observed_by, landmarks.observed, len(landmarks.frame_names))
 
     def similar(self, frame: NewFrame, count: int) -> NDArray[np.intp]:
-        """The rows of the keyframes that look most like it, the most similar first."""
+        """List the rows of the keyframes that look most like it, the most similar first."""
         return np.argsort(-(self._globals @ self.describe(frame)), kind="stable")[:count]
 
     def describe(self, frame: NewFrame) -> Float32:
-        """Its global descriptor, in the map's vocabulary."""
+        """Compute its global descriptor, in the map's vocabulary."""
         return self._vlad.describe(frame.features.descriptors)
 
     def find(self, frame: NewFrame, camera: Camera, near: Pose | None = None) -> FoundFrame | None:
-        """The frame, looked for among the landmarks of similar keyframes and of those about `near`."""
+        """Look for the frame among the landmarks of similar keyframes and of those about `near` (world_from_cam)."""
         if len(frame.pixels) == 0:
             return None
         rows = self.similar(frame, SIMILAR)
@@ -103,7 +104,7 @@ class MapFinder:
     def find_all(
         self, frames: Sequence[NewFrame], camera: Camera, known: Mapping[str, Pose] | None = None
     ) -> dict[str, FoundFrame]:
-        """Those frames, of one recording in time order, that are found; forwards, then backwards for the rest.
+        """Find those frames, of one recording in time order, that can be; forwards, then backwards for the rest.
 
         known: poses of other frames of the recording, by name, that are `frames` too.
         """

@@ -28,7 +28,7 @@ SIMILAR, COVISIBLE, OWN_LOOPS = 8, 5, 2
 def choose_keyframes(
     frames: Sequence[NewFrame], found: Mapping[str, FoundFrame], landmarks: Landmarks, camera: Camera
 ) -> list[str]:
-    """Frames, in time order, that the map explains poorly, sees from elsewhere, or does not know."""
+    """Choose frames, in time order, that the map explains poorly, sees from elsewhere, or does not know."""
     depth = landmarks.median_depth
     chosen: list[str] = []
     last: NewFrame | None = None
@@ -44,7 +44,7 @@ def choose_keyframes(
 
 
 def explained(frame: NewFrame, place: FoundFrame, camera: Camera) -> float:
-    """The share of the image's cells with features in which landmarks were recognized."""
+    """Return the share of the image's cells with features in which landmarks were recognized."""
     size = np.array((camera.width, camera.height))
 
     def counts(pixels: object) -> np.ndarray:
@@ -63,7 +63,7 @@ def pairs_to_match(
     landmarks: Landmarks,
     finder: MapFinder,
 ) -> list[tuple[str, str]]:
-    """Pairs with at least one of the new keyframes `names`: near in time, alike, or seeing the same landmarks.
+    """List pairs with at least one of the new keyframes `names`: near in time, alike, or seeing the same landmarks.
 
     failed: keyframes of the recording that found no place before; the new ones may be their way into the map.
     """

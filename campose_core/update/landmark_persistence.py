@@ -65,17 +65,17 @@ class Looks:
         return Looks(self.hits + other.hits, self.looks + other.looks)
 
     def of(self, rows: NDArray[np.bool_]) -> Looks:
-        """At some of the landmarks."""
+        """Keep those at some of the landmarks; rows: (N,)."""
         return Looks(self.hits[rows], self.looks[rows])
 
     @property
     def rate(self) -> float:
-        """Share of all looks that hit; a half where there are none."""
+        """Return the share of all looks that hit; a half where there are none."""
         return float(self.hits.sum() / self.looks.sum()) if self.looks.any() else 0.5
 
 
 def probability_there(landmarks: Landmarks, mapped: Looks, later: Looks) -> Array:
-    """Of each landmark (N,): that it is still there, after the looks of mapping and the later ones.
+    """Compute for each landmark (N,) that it is still there, after the looks of mapping and the later ones.
 
     Things are moved as a piece: the mean evidence of the landmarks within PIECE, bounded, is added COUPLING times.
     """
@@ -94,7 +94,7 @@ def probability_there(landmarks: Landmarks, mapped: Looks, later: Looks) -> Arra
 
 
 def log_likelihood_ratio(mapped: Looks, later: Looks) -> Array:
-    """Of what the later looks saw, there over gone (N,), from each landmark's own looks."""
+    """Compute how likely what the later looks saw is, there over gone (N,), from each landmark's own looks."""
     usual = np.clip(mapped.rate, 0.05, 0.95)
     alpha = KNOWN * usual + mapped.hits
     beta = KNOWN * (1.0 - usual) + np.maximum(mapped.looks - mapped.hits, 0.0)
@@ -104,12 +104,15 @@ def log_likelihood_ratio(mapped: Looks, later: Looks) -> Array:
 
 
 def gone(landmarks: Landmarks, mapped: Looks, later: Looks) -> NDArray[np.bool_]:
-    """Which landmarks (N,) are to be removed."""
+    """Tell which landmarks (N,) are to be removed."""
     return np.asarray((probability_there(landmarks, mapped, later) < GONE) & (later.looks >= MIN_LOOKS))
 
 
 def from_other_places(views: Sequence[View], depth: float) -> list[View]:
-    """Views, in time order, of which none looks from where the one before did: a camera at rest tells a thing once."""
+    """Choose views, in time order, that look from elsewhere than the one before: a camera at rest tells a thing once.
+
+    depth: how far landmarks usually are, in the unit of the poses.
+    """
     chosen: list[View] = []
     for view in views:
         if chosen:
@@ -131,7 +134,7 @@ class Observer:
         self._observations = Grouped(landmarks.observed, np.arange(len(landmarks.observed)), len(landmarks.xyz))
 
     def looks(self, views: Sequence[View], usual_rate: float | None = None) -> Looks:
-        """Of all these frames together.
+        """Add up the looks of all these frames.
 
         usual_rate: the share of its looks in which a landmark is seen when nothing has changed; a frame of less (blur,
         other light) says as much less of each landmark. None counts every frame in full.
@@ -147,7 +150,7 @@ class Observer:
         return Looks(hits, looks)
 
     def look(self, view: View) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-        """The landmarks (M,) that the frame would show, and which of them (M,) it does."""
+        """Return the landmarks (M,) that the frame would show, and which of them (M,) it does."""
         expected, pixels, depths = self._expected(view)
         if len(expected) == 0 or len(view.features.pixels) == 0:
             return np.zeros(0, dtype=np.intp), np.zeros(0, dtype=bool)

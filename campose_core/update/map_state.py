@@ -53,7 +53,7 @@ class GrowingMap:
 
     @classmethod
     def load(cls, folder: Path, work: Path, camera: Camera, refine: bool) -> GrowingMap:
-        """Of a mapped scene; its keyframes look at its landmarks, where no earlier update has kept what they saw."""
+        """Load a mapped scene; its keyframes look at its landmarks, where no earlier update has kept what they saw."""
         landmarks = Landmarks.load(folder / "landmarks.npz")
         model = load_pycolmap().Reconstruction(folder / "model")
         ids = np.array(sorted(model.points3D), dtype=np.int64)
@@ -69,7 +69,7 @@ class GrowingMap:
         return cls(folder, work, folder / "model", landmarks, ids, camera, camera, refine, mapped, earlier, now)
 
     def grown(self, frames: Sequence[NewFrame], found: Mapping[str, FoundFrame], scene_frames: Path) -> GrowingMap:
-        """With the keyframes among these frames, of the new recording in time order, that the map has use for.
+        """Add the keyframes among these frames, of the new recording in time order, that the map has use for.
 
         Raises:
             MappingError: COLMAP failed.
@@ -119,9 +119,9 @@ class GrowingMap:
         )
 
     def faded(self, frames: Sequence[NewFrame], poses: Mapping[str, Pose]) -> tuple[GrowingMap, NDArray[np.bool_]]:
-        """Without the landmarks that are gone, as far as all frames of the update that are localized by now show.
+        """Drop the landmarks that are gone, as far as all frames of the update that are localized by now show.
 
-        Also which (N,) of the landmarks those were.
+        Also returns which (N,) of the landmarks those were.
         """
         views = [View(f.features, self.camera, poses[f.name]) for f in frames if f.name in poses]
         apart = from_other_places(views, self.landmarks.median_depth)
@@ -147,12 +147,12 @@ class GrowingMap:
         return slimmer, removed
 
     def keyframe_poses(self) -> dict[str, Pose]:
-        """sfm_from_cam of the keyframes that were added, by name."""
+        """Return sfm_from_cam of the keyframes that were added, by name."""
         names = [str(name) for name in self.landmarks.frame_names]
         return {name: self.landmarks.world_from_cam(names.index(name)) for name in self.joined}
 
     def save(self) -> None:
-        """The model, the landmarks and the looks, into the scene's sfm/."""
+        """Write the model, the landmarks and the looks into the scene's sfm/."""
         for file in self.model.iterdir():
             file.replace(self.folder / "model" / file.name)
         self.landmarks.save(self.folder / "landmarks.npz")

@@ -16,7 +16,7 @@ from campose_core.update.map_state import GrowingMap
 
 
 def merged_scene(scene: Scene, name: str, full: GrowingMap, old: SfmPoses, poses: dict[str, Pose]) -> Scene:
-    """The copy of the scene, complete: old frames keep their poses, and the finished steps stand for the new map."""
+    """Complete the copy of the scene: old frames keep their poses, and the finished steps stand for the new map."""
     full.save()
     assert scene.alignment is not None
     names = sorted(poses)
@@ -46,7 +46,7 @@ def merged_scene(scene: Scene, name: str, full: GrowingMap, old: SfmPoses, poses
 
 
 def _count(scene: Scene, full: GrowingMap) -> None:
-    """The numbers of sfm/report.json that an update changes."""
+    """Write the numbers of sfm/report.json that an update changes."""
     report = MapReport.load(scene)
     unposed = sorted(frame.name for frame in scene.frames if frame.map_from_cam is None)
     replace(

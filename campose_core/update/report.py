@@ -37,7 +37,7 @@ class HeldOutFigures:
     median_deg: float | None = None
 
     def text(self) -> str:
-        """For people."""
+        """Say it in a line for people."""
         text = (
             f"{self.found} found ({self.found / max(1, self.frames):.0%}), median {self.median_inliers:.0f} landmarks"
         )
@@ -46,13 +46,14 @@ class HeldOutFigures:
         return text
 
     def to_dict(self) -> dict[str, Any]:
+        """Return the fields for JSON, with the share of the frames that was found."""
         return {**asdict(self), "found_share": self.found / max(1, self.frames)}
 
 
 def held_out_figures(
     frames: Sequence[NewFrame], found: Mapping[str, FoundFrame], truth: Mapping[str, Pose], scene: Scene
 ) -> HeldOutFigures:
-    """Of these frames, some found (sfm_from_cam); `truth` is map_from_cam where it is known."""
+    """Count and measure these frames, some found (sfm_from_cam); `truth` is map_from_cam where it is known."""
     assert scene.alignment is not None
     map_from_sfm = scene.alignment.map_from_sfm
     places = {frame.name: found[frame.name] for frame in frames if frame.name in found}

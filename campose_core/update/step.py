@@ -60,7 +60,7 @@ class UpdateOptions:
 
 
 def update_scene(scene: Scene, recording: Path, options: UpdateOptions) -> tuple[Scene, dict[str, Any]]:
-    """The scene with one more recording in its map, saved, and the report that lies in reports/update-NAME.json.
+    """Add one more recording to the scene's map; returns the scene, saved, and the report in reports/update-NAME.json.
 
     Raises:
         MappingError: the scene is not mapped and aligned, the recording is in it already or shows another place, or the
@@ -92,7 +92,7 @@ def update_scene(scene: Scene, recording: Path, options: UpdateOptions) -> tuple
 
 
 def undo_update(scene: Scene) -> Scene:
-    """The scene as it was before its last update, file by file.
+    """Put back the scene as it was before its last update, file by file.
 
     Raises:
         MappingError: there was none, or the map was changed since, so that going back would lose that.
@@ -114,7 +114,7 @@ def _mapping_steps(scene: Scene) -> dict[str, str]:
 
 
 def _copy(scene: Scene, new: Path) -> None:
-    """The scene in the folder `new`: the map copied, models and floor linked, images by reference."""
+    """Copy the scene to the folder `new`: the map copied, models and floor linked, images by reference."""
     for name in MAPPED_FILES:
         shutil.copyfile(scene.path / name, new / name)
     shutil.copytree(scene.sfm_dir, new / "sfm")
@@ -129,7 +129,7 @@ def _copy(scene: Scene, new: Path) -> None:
 def _updated(
     scene: Scene, old_poses: SfmPoses, recording: Path, options: UpdateOptions
 ) -> tuple[Scene, dict[str, Any]]:
-    """The copy of the scene with the recording in it, and the report."""
+    """Return the copy of the scene with the recording in it, and the report."""
     old_sources, refined = set(scene.sources), RefinedCameras(scene)
     old_cameras = dict(scene.cameras)
     scene = extract(scene, [recording], topic=options.topic, fps=options.fps, camera=options.camera)
@@ -191,7 +191,7 @@ def _updated(
 
 
 def refusal(before: HeldOutFigures, after: HeldOutFigures) -> str:
-    """Why a recording does not join: a map that places fewer frames than before is a worse map, whatever it gained."""
+    """Say why a recording does not join: a map that places fewer frames is a worse map, whatever it gained."""
     return (
         f"the update is refused: of {before.frames} frames that were left out of it the map places {before.right} "
         f"without the recording and {after.right} with it. Nothing is changed"
