@@ -37,7 +37,10 @@ class Hypothesis(Generic[Place]):
         self.confirmed += 1
 
     def miss(self, camera: str) -> None:
-        """A camera that has never agreed contradicts nothing: it may face a white wall."""
+        """Count an image of `camera` that disagrees.
+
+        A camera that has never agreed contradicts nothing: it may face a white wall.
+        """
         if camera in self.rows:
             self.rows[camera] = 0
             self.missed += 1

@@ -148,7 +148,7 @@ class Solution(NamedTuple):
     factor: Array
 
     def last_covariance(self) -> Array:
-        """Marginal covariance (6, 6) of the last pose: of L L^T the last block of the inverse needs that of L alone."""
+        """Return the marginal (6, 6) of the last pose: of L L^T the last block of the inverse needs that of L alone."""
         last = solve_triangular(self.factor[-6:, -6:], np.eye(6), lower=True, check_finite=False)
         return np.asarray(last.T @ last)
 

@@ -63,7 +63,7 @@ class Relocalizer:
     def _places(
         self, features: ImageFeatures, hints: Sequence[Pose], explained: NDArray[np.bool_]
     ) -> Iterator[Indices]:
-        """Groups of keyframes that see each other's landmarks and may be where the image is; none in `explained`."""
+        """Yield groups of keyframes, none in `explained`, that share landmarks and may be where the image is."""
         if len(features.descriptors) == 0:
             return
         for hint in hints:
