@@ -28,7 +28,7 @@ class Attempt(NamedTuple):
 
     @property
     def held(self) -> int:
-        """Keyframes in the largest piece."""
+        """Return how many keyframes the largest piece has."""
         return len(self.pieces[0].world_from_cam) if self.pieces else 0
 
 
@@ -41,7 +41,8 @@ def best_attempt(
     guessed: Sequence[str],
     kind: str,
 ) -> tuple[Attempt, dict[str, int]]:
-    """The first way that holds nearly all keyframes together, else the best of all; and what each one tried held.
+    """Try ways until one holds nearly all keyframes together; returns that one, else the best, and what each one tried
+    held.
 
     guessed: sources without measured intrinsics. kind: of the features in the database.
     """
@@ -95,7 +96,7 @@ def _attempt(how: str, images: str, database: Path, model: Path, mapper: str) ->
 
 
 def with_more_images(images: str, database: Path, kept: Any, model: Path) -> Any:
-    """The model with images that it lacks, registered one by one where its pieces stay one; else as it was.
+    """Return the model with images that it lacks, registered one by one where its pieces stay one; else as it was.
 
     A mapper that places all at once gives a weak image any place, and it is cut off; the incremental one has landmarks
     to place it by. What is mapped already stays where it is.
@@ -119,7 +120,7 @@ def with_more_images(images: str, database: Path, kept: Any, model: Path) -> Any
 
 
 def mapped(images: str, database: Path, model: Path, mapper: str) -> list[Any]:
-    """All models of a mapper, the largest first."""
+    """Run a mapper, and return all of its models, the largest first."""
     pycolmap = load_pycolmap()
     pycolmap.set_random_seed(SEED)
     with pycolmap.Database.open(database) as db:

@@ -40,11 +40,14 @@ class Piece(NamedTuple):
 
     @property
     def is_whole(self) -> bool:
+        """Return whether the piece has all registered images of its model."""
         return len(self.world_from_cam) == self.model.num_reg_images()
 
 
 def explained_pairs(model: Any, database: Any) -> list[Explained]:
-    """All verified pairs of a pycolmap Reconstruction's images; `database`: the open one that it was made from."""
+    """Return all verified pairs of a pycolmap Reconstruction's images; `database`: the open one that it was made
+    from.
+    """
     pycolmap = load_pycolmap()
     landmark_of = {
         i: np.array([p.point3D_id if p.has_point3D() else 0 for p in model.image(i).points2D], dtype=np.uint64)
@@ -63,7 +66,7 @@ def explained_pairs(model: Any, database: Any) -> list[Explained]:
 
 
 def pieces_of(model: Any, database: Any) -> list[Piece]:
-    """The pieces of a model, the largest first; images that nothing holds are in none."""
+    """Find the pieces of a model, the largest first; images that nothing holds are in none."""
     poses = model_poses(model)
     names = sorted(poses)
     row_of = {name: row for row, name in enumerate(names)}

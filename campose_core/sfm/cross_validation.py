@@ -67,7 +67,8 @@ def hold_out(model: Path, database: Any, stamps_ns: dict[str, dict[str, int]], k
 
 
 def gaps(sequence: list[str], seconds: dict[str, float], fold: int) -> list[list[str]]:
-    """Stretches of a source's keyframes (in time order) that make up SHARE of them, evenly spread, others each fold.
+    """Choose stretches of a source's keyframes (in time order) that make up SHARE of them, evenly spread, others each
+    fold.
 
     Counted in keyframes, as many as GAP_S of them take: a recording may pause.
     """
@@ -93,7 +94,10 @@ def _shared_landmarks(model: Any) -> tuple[list[str], Any]:
 
 
 def removable(blocks: list[list[str]], names: list[str], shared: Any) -> list[str]:
-    """The keyframes of those blocks without which the rest still hangs together."""
+    """Return the keyframes of those blocks without which the rest still hangs together.
+
+    names: of the keyframes that the rows and columns of `shared` (F, F) count the common landmarks of.
+    """
     row_of = {name: row for row, name in enumerate(names)}
     links = (shared >= LINKING_LANDMARKS).tocsr()
     kept = np.ones(len(names), dtype=bool)

@@ -46,7 +46,7 @@ class GivenPoses:
     mounting: tuple[float, ...] | None = None
 
     def read(self, scene: Scene) -> dict[str, Pose]:
-        """map_from_cam by frame name, of the frames whose stamps the trajectory covers.
+        """Read map_from_cam by frame name, of the frames whose stamps the trajectory covers.
 
         Raises:
             TrajectoryError, CaptureError: the poses cannot be read. GeometryError: the mounting is not a pose.
@@ -71,7 +71,7 @@ class GivenPoses:
         return found
 
     def inputs(self) -> dict[str, Any]:
-        """What the poses are made of, for telling whether they changed since."""
+        """Return what the poses are made of, for telling whether they changed since."""
         path = Path(self.path).resolve()
         modified = max((p.stat().st_mtime_ns for p in (path, *path.glob("*")) if p.exists()), default=0)
         mounting = None if self.mounting is None else list(self.mounting)
@@ -136,7 +136,7 @@ class GivenPoses:
 
 
 def keyframe_poses(posed: dict[str, Pose], names: dict[str, list[str]]) -> dict[str, list[float]]:
-    """x, y, z, qx, qy, qz, qw of the keyframes (by source) that have a pose, for the stage `triangulation`."""
+    """Return x, y, z, qx, qy, qz, qw of the keyframes (by source) that have a pose, for the stage `triangulation`."""
     chosen = {name for source in names.values() for name in source}
     return {
         name: [*map(float, pose.translation), *map(float, pose.quat_xyzw)]
@@ -146,7 +146,7 @@ def keyframe_poses(posed: dict[str, Pose], names: dict[str, list[str]]) -> dict[
 
 
 def in_map_frame(scene: Scene, poses: SfmPoses, report: MapReport) -> Scene:
-    """The mapped scene, whose reconstruction lies in the frame of the given poses from the start."""
+    """Return the mapped scene, whose reconstruction lies in the frame of the given poses from the start."""
     found = poses.poses()
     alignment = alignment_of_given(report)
     frames = tuple(replace(frame, map_from_cam=found.get(frame.name)) for frame in scene.frames)
@@ -154,7 +154,8 @@ def in_map_frame(scene: Scene, poses: SfmPoses, report: MapReport) -> Scene:
 
 
 def alignment_of_given(report: MapReport) -> Alignment:
-    """Of a map from given poses, which lies in the map frame already; its residual is how far they were adjusted.
+    """Make the alignment of a map from given poses, which lies in the map frame already; its residual is how far they
+    were adjusted.
 
     Raises:
         MappingError: the report tells of no given poses.

@@ -55,7 +55,7 @@ class Keyframes:
 
 
 def measure_motion(paths: Sequence[Path], description: str) -> FrameMotion:
-    """Of images in time order.
+    """Measure the motion and sharpness of images in time order. description: of the bar that a person sees.
 
     Raises:
         MappingError: one cannot be read. MissingDependency: OpenCV is not installed.
@@ -90,7 +90,10 @@ def _less_sharp_than_neighbours(sharpness: Array) -> list[int]:
 
 
 def choose(found: FrameMotion, step: float = STEP) -> Keyframes:
-    """Of one recording: the first and the last usable frame, and one for each `step` between them."""
+    """Choose of one recording the first and the last usable frame, and one for each `step` between them.
+
+    step: motion between keyframes, in widths of the image.
+    """
     usable = np.flatnonzero(~(found.dark | found.blurred))
     walked = np.cumsum(found.motion)[usable]
     rows = [0] if len(usable) else []  # of `usable`
@@ -107,7 +110,9 @@ def choose(found: FrameMotion, step: float = STEP) -> Keyframes:
 
 
 def choose_at_most(recordings: dict[str, FrameMotion], most: int) -> dict[str, Keyframes]:
-    """Of several recordings, by name: at the same step, longer than STEP where there would be more than `most`."""
+    """Choose of several recordings, by name: at the same step, longer than STEP where there would be more than
+    `most`.
+    """
     step = STEP
     while True:
         chosen = {name: choose(found, step) for name, found in recordings.items()}

@@ -21,7 +21,7 @@ STAY_PX = 0.1  # what doubling a coefficient counts, beside the pixels of the wh
 
 
 def without_lens(camera: Camera) -> Camera:
-    """What is adjusted in place of `camera`: itself where its model is simple, or fisheye."""
+    """Return what is adjusted in place of `camera`: itself where its model is simple, or fisheye."""
     f, (cx, cy) = camera.focal[0], camera.centre
     if camera.model in UNDISTORTED:
         return Camera("RADIAL", camera.width, camera.height, (f, cx, cy, 0.0, 0.0))
@@ -31,7 +31,7 @@ def without_lens(camera: Camera) -> Camera:
 
 
 def pixels_without_lens(camera: Camera, pixels: Array) -> Array:
-    """Where `without_lens(camera)` sees what `camera` sees at pixels (N, 2), with COLMAP's origin.
+    """Return where `without_lens(camera)` sees what `camera` sees at pixels (N, 2), with COLMAP's origin.
 
     NaN where no ray of the lens ends.
     """
@@ -41,7 +41,7 @@ def pixels_without_lens(camera: Camera, pixels: Array) -> Array:
 
 
 def with_lens(adjusted: Camera, given: Camera) -> Camera:
-    """`given` as it has to be, where `without_lens(given)` was adjusted to `adjusted`.
+    """Return `given` as it has to be, where `without_lens(given)` was adjusted to `adjusted`.
 
     A pixel p of the image shows the ray r of the given camera, so that COLMAP sees it at the pixel of r in an
     undistorted image, for which `adjusted` knows the true ray. Focal lengths and coefficients of the given model are

@@ -23,7 +23,7 @@ MIN_APART = 20  # keyframes, to call two images of one place a loop
 
 
 def loop_drift(model: Any, database: Any, sequences: Sequence[Sequence[str]]) -> LoopDrift:
-    """Over the loops of a pycolmap Reconstruction.
+    """Measure the drift over the loops of a pycolmap Reconstruction; `database`: the open one that it was made from.
 
     sequences: names of each recording's keyframes in the order of time.
     """

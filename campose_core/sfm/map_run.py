@@ -58,10 +58,12 @@ class MapRun:
 
     @property
     def total(self) -> int:
+        """Return the number of keyframes of all sources."""
         return sum(map(len, self.names.values()))
 
     def run(self) -> tuple[Path, MapReport]:
-        """The folder that holds database.db, model, landmarks.npz and held_out.npz, and what all stages say in one.
+        """Run the stages; returns the folder that holds database.db, model, landmarks.npz and held_out.npz, and what
+        all stages say in one.
 
         Raises:
             MappingError: no usable model came out, see `campose_core.sfm.mapper`.
@@ -140,7 +142,7 @@ class MapRun:
         return found.with_stage(made)
 
     def _stage(self, folder: Path, stage: Stage, result: Path, **arguments: Any) -> MapReport:
-        """What a stage says, which runs unless an earlier run has left its report."""
+        """Return what a stage says, which runs unless an earlier run has left its report."""
         name = stage.__name__
         report = folder / f"{name}.json"
         if report.is_file():

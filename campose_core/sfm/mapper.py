@@ -93,7 +93,7 @@ def reconstruction(
 def _one_model(
     images: str, found: Attempt, model: Path, sequences: Sequence[Sequence[str]], odometry: dict[str, list[float]]
 ) -> tuple[Any, list[str], list[int]]:
-    """The model to keep, how its pieces came together, and the sizes of the pieces left out."""
+    """Return the model to keep, how its pieces came together, and the sizes of the pieces left out."""
     if not found.pieces:
         raise MappingError(_failure(found.database, sequences, []))
     joined = join(
@@ -130,7 +130,9 @@ def _joined_model(images: str, found: Attempt, model: Path, poses: dict[str, Pos
 def _with_lenses_told_apart(
     images: str, kept: Any, found: Attempt, guessed: Sequence[str], model: Path
 ) -> tuple[Any, Attempt]:
-    """The model with a camera for each guessed source, where that gives them other focal lengths; else as it was."""
+    """Return the model with a camera for each guessed source, where that gives them other focal lengths; else as it
+    was.
+    """
     counts = dict.fromkeys(guessed, 0)
     for image_id in kept.reg_image_ids():
         source = kept.image(image_id).name.split("/")[0]
@@ -170,7 +172,7 @@ def _drop_outliers(model: Any) -> None:
 
 
 def _failure(database: Path, sequences: Sequence[Sequence[str]], pieces: Sequence[Piece]) -> str:
-    """What was found where no usable model came out."""
+    """Say what was found where no usable model came out."""
     pycolmap = load_pycolmap()
     with pycolmap.Database.open(database) as db:
         verified = verified_pairs(db)

@@ -23,7 +23,7 @@ SEQUENTIAL_OVERLAP = 10  # neighbours on either side, and in powers of two beyon
 def matches(
     *, features: str, database: str, names: dict[str, list[str]], rigs: list[dict[str, Any]], alike: int, kind: str
 ) -> dict[str, Any]:
-    """Matches of frames near in time, and with the `alike` that look most like each (loops), verified as two views.
+    """Match frames near in time, and with the `alike` that look most like each (loops), and verify them as two views.
 
     kind: of the features in the database `features`.
     """
@@ -68,7 +68,7 @@ def _pair_file(database: str) -> Path:
 
 
 def verified_pairs(db: Any) -> set[tuple[str, str]]:
-    """Names of the images of each pair that COLMAP will use."""
+    """Return names of the images of each pair that COLMAP will use."""
     names = {image.image_id: image.name for image in db.read_all_images()}
     ids, geometries = db.read_two_view_geometries()
     pycolmap = load_pycolmap()

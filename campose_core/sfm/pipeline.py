@@ -53,7 +53,7 @@ class MapOptions:
 
 
 def choose_keyframes(scene: Scene, most: int) -> tuple[dict[str, list[str]], dict[str, int]]:
-    """Frame names per source, in time order, and how many were left out, by reason.
+    """Choose frame names per source, in time order; also returns how many were left out, by reason.
 
     Raises:
         MappingError: fewer than three are left.
@@ -160,7 +160,7 @@ def map_scene(scene: Scene, options: MapOptions) -> Scene:
 
 
 def _work_folder(work: Path, inputs: dict[str, Any]) -> Path:
-    """The folder for unfinished results; emptied when it belongs to other inputs."""
+    """Return the folder for unfinished results; emptied when it belongs to other inputs."""
     note = work / "inputs.json"
     if not note.is_file() or json.loads(note.read_text()) != inputs:
         shutil.rmtree(work, ignore_errors=True)

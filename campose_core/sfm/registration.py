@@ -33,16 +33,17 @@ class SfmPoses:
     quats_xyzw: Array
 
     def poses(self) -> dict[str, Pose]:
-        """By frame name."""
+        """Return sfm_from_cam by frame name."""
         rows = zip(self.names, self.quats_xyzw, self.positions, strict=True)
         return {str(name): Pose.from_quat_xyzw(quat, position) for name, quat, position in rows}
 
     def save(self, path: Path) -> None:
+        """Write the file, whole or not at all."""
         write_arrays(path, {field.name: getattr(self, field.name) for field in fields(self)})
 
     @classmethod
     def load(cls, scene: Scene) -> SfmPoses:
-        """Of a mapped scene.
+        """Read those of a mapped scene.
 
         Raises:
             MappingError: the scene is not mapped yet, or its frames changed since; or the file is damaged.
@@ -64,7 +65,7 @@ class SfmPoses:
 def register(
     landmarks: Landmarks, scene: Scene, cameras: dict[str, Camera], given: dict[str, Pose] | None = None
 ) -> SfmPoses:
-    """Poses of the keyframes and of every other frame that the landmarks can place; `cameras` by source.
+    """Find poses of the keyframes and of every other frame that the landmarks can place; `cameras` by source.
 
     An image of a rig that they cannot place follows from another camera's image of the same moment.
 
@@ -91,7 +92,7 @@ def register(
 
 
 def unplaced_text(frames: Sequence[SceneFrame], placed: Collection[str], source: str) -> str | None:
-    """Which frames of a source are not among `placed` (names), as stretches; None where all are."""
+    """Say which frames of a source are not among `placed` (names), as stretches; None where all are."""
     ordered = sorted((frame for frame in frames if frame.source == source), key=lambda frame: frame.stamp_ns)
     known = set(placed)
     runs = [list(run) for missing, run in groupby(ordered, lambda f: f.name not in known) if missing]

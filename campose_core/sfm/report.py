@@ -29,7 +29,7 @@ class LoopDrift:
     map_deg: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON can hold it."""
+        """Return it as JSON can hold it."""
         return _known(vars(self))
 
 
@@ -41,12 +41,12 @@ class RigReport:
     fit: RigScale | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON can hold it."""
+        """Return it as JSON can hold it."""
         return {"cameras": self.cameras, "held": self.fit is not None, **(asdict(self.fit) if self.fit else {})}
 
     @classmethod
     def from_dict(cls, saved: Mapping[str, Any]) -> RigReport:
-        """What `to_dict` wrote."""
+        """Make it from what `to_dict` wrote."""
         return cls([str(camera) for camera in saved["cameras"]], _of(RigScale, saved) if saved["held"] else None)
 
 
@@ -66,7 +66,7 @@ class GivenPosesReport:
     median_deg: float
 
     def text(self) -> str:
-        """For people."""
+        """Say it in one line, for people."""
         if not self.adjusted:
             would = f"an adjustment would leave {self.adjusted_px:.2f} px"
             return f"given poses kept: residual {self.given_px:.2f} px, {would}"
@@ -111,20 +111,22 @@ class MapReport:
 
     @property
     def model_sizes(self) -> list[int]:
-        """Keyframes of the pieces that reconstruction fell into, the largest first; all but that one were left out."""
+        """Return the keyframes of the pieces that reconstruction fell into, the largest first; all but that one were
+        left out.
+        """
         return sorted((size for size in (self.registered, *(self.other_models or [])) if size), reverse=True)
 
     def with_stage(self, stage: MapReport) -> MapReport:
-        """This report, with what a later stage knows in place of what was known before."""
+        """Return this report, with what a later stage knows in place of what was known before."""
         return replace(self, **_known(vars(stage)))
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON can hold it; what is not known is absent."""
+        """Return it as JSON can hold it; what is not known is absent."""
         return {name: _as_json(value) for name, value in _known(vars(self)).items()}
 
     @classmethod
     def from_dict(cls, saved: Mapping[str, Any]) -> MapReport:
-        """The report that `to_dict` wrote, by this version or an earlier one.
+        """Make the report from what `to_dict` wrote, in this version or an earlier one.
 
         Raises:
             KeyError, TypeError, ValueError, AttributeError, CamposeError: a value is none of its kind.
@@ -137,7 +139,7 @@ class MapReport:
 
     @classmethod
     def load(cls, scene: Scene) -> MapReport:
-        """Of a scene; nothing is known where an older version left no report.
+        """Read that of a scene; nothing is known where an older version left no report.
 
         Raises:
             MappingError: damaged.
@@ -152,7 +154,7 @@ class MapReport:
 
 
 def _of(kind: type[T], saved: Mapping[str, Any]) -> T:
-    """A dataclass out of those of its fields that were saved."""
+    """Make a dataclass out of those of its fields that were saved."""
     return kind(**{field.name: saved[field.name] for field in fields(kind) if field.name in saved})  # type: ignore[arg-type]
 
 

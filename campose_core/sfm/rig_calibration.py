@@ -35,7 +35,8 @@ class RigScale:
 
 
 def scale_from_rig(sfm_from_cams: Mapping[str, Pose], rig: Rig, joined: Iterable[Iterable[str]]) -> RigScale | None:
-    """The scale that the known distances between cameras give to a reconstruction, with or without rig constraints.
+    """Find the scale that the known distances between cameras give to a reconstruction, with or without rig
+    constraints.
 
     sfm_from_cams: by image name, SOURCE/FILE; joined: image names moment by moment. The relative place of two cameras
     is the median over the moments; the scale is the least-squares one of all places.
@@ -68,7 +69,7 @@ def scale_from_rig(sfm_from_cams: Mapping[str, Pose], rig: Rig, joined: Iterable
 
 
 def poses_by_partners(sfm_from_cams: Mapping[str, Pose], scene: Scene) -> dict[str, Pose]:
-    """sfm_from_cam of images that have none, from another camera's image of the same moment.
+    """Find sfm_from_cam of images that have none, from another camera's image of the same moment.
 
     How the cameras sit to each other in the sfm frame is taken from the moments that have a pose of both.
     """
@@ -101,7 +102,9 @@ def _places_by_moment(
 
 
 def _median_place(poses: list[Pose]) -> Pose:
-    """The median position, and the mean of the rotations near the one with the least summed angle to the others."""
+    """Return the median position, and the mean of the rotations near the one with the least summed angle to the
+    others.
+    """
     rotations = Rotation.from_quat(np.array([pose.quat_xyzw for pose in poses]))
     angles = np.array([rotation_angle(rotation.inv() * rotations) for rotation in rotations])
     nearest = np.argsort(angles[np.argmin(angles.sum(axis=1))])[: (len(poses) + 1) // 2]
@@ -109,5 +112,5 @@ def _median_place(poses: list[Pose]) -> Pose:
 
 
 def stamped_names(scene: Scene, rig: Rig) -> dict[str, list[tuple[int, str]]]:
-    """(stamp_ns, frame name) by camera of a rig: what `moments` takes."""
+    """Return (stamp_ns, frame name) by camera of a rig: what `moments` takes."""
     return {c: [(f.stamp_ns, f.name) for f in scene.frames if f.source == c] for c in rig.cameras}

@@ -32,7 +32,7 @@ MAX_OFF_M = 0.1
 
 
 def keep_moments_together(chosen: dict[str, list[str]], scene: Scene) -> dict[str, list[str]]:
-    """Keyframe names by source, with those of a rig made whole.
+    """Return keyframe names by source, with those of a rig made whole.
 
     The reference camera decides: of the moments it has an image of, the chosen ones bring the images of the other
     cameras. What another camera took while the reference camera took nothing is chosen as before.
@@ -55,7 +55,8 @@ def keep_moments_together(chosen: dict[str, list[str]], scene: Scene) -> dict[st
 
 
 def rigs_of_keyframes(scene: Scene, keyframes: Mapping[str, list[str]], use: str) -> list[dict[str, Any]]:
-    """What the stage `reconstruction` needs of the scene's rigs: {rig, moments}, moments as lists of image names.
+    """Return what the stage `reconstruction` needs of the scene's rigs: {rig, moments}, moments as lists of image
+    names.
 
     use: `known` takes the cameras' places as they are known, `estimated` forgets them, `none` has no rigs.
     """
@@ -76,7 +77,7 @@ def rigs_of_keyframes(scene: Scene, keyframes: Mapping[str, list[str]], use: str
 
 
 def rig_pairs(rigs: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    """Pairs of different cameras, of one moment and of the moments next to it: to match where views overlap."""
+    """Return pairs of different cameras, of one moment and of the moments next to it: to match where views overlap."""
     pairs: set[tuple[str, str]] = set()
     for entry in rigs:
         joined = entry["moments"]
@@ -141,7 +142,7 @@ def write_frames(db: Any, images: Iterable[Any]) -> None:
 def _write_rig(
     db: Any, camera_ids: list[int], reference_from_cams: list[Pose | None], rig_id: int | None = None
 ) -> int:
-    """The first camera is the reference: the rig's frame is its own."""
+    """Write a rig whose first camera is the reference: the rig's frame is its own."""
     pycolmap = load_pycolmap()
     rig = pycolmap.Rig()
     rig.add_ref_sensor(_sensor(camera_ids[0]))
@@ -166,7 +167,7 @@ def _write_frame(db: Any, rig_id: int, images: list[Any], frame_id: int | None =
 
 
 def _linked_cameras(db: Any) -> dict[str, int]:
-    """Groups of sources whose images match each other's, as numbers."""
+    """Put sources whose images match each other's in groups, as numbers."""
     pycolmap = load_pycolmap()
     source = {image.image_id: image.name.split("/")[0] for image in db.read_all_images()}
     names = sorted(set(source.values()))
@@ -236,7 +237,7 @@ def _adjust(model: Any, free: bool) -> None:
 
 
 def rig_text(rigs: list[dict[str, Any]], reports: list[RigReport]) -> str:
-    """For people: how the rigs given to the stage came out."""
+    """Say how the rigs given to the stage came out, for people."""
     lines = []
     for entry in rigs:
         cameras = list(entry["rig"]["rig_from_cam"])
@@ -258,7 +259,7 @@ def rig_text(rigs: list[dict[str, Any]], reports: list[RigReport]) -> str:
 
 
 def with_partners(blocks: list[list[str]], model: Any) -> list[list[str]]:
-    """Blocks of image names, each with all images of its moments; no image is in two of them."""
+    """Return blocks of image names, each with all images of its moments; no image is in two of them."""
     of_frame: dict[int, list[str]] = {}
     frame_of = {}
     for i in model.reg_image_ids():

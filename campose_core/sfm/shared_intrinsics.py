@@ -42,7 +42,7 @@ def with_estimated_focal_lengths(database: Path, guessed: Sequence[str], out: Pa
 
 
 def share_cameras(database: Path, sources: Sequence[str]) -> bool:
-    """Whether some of the sources have one camera in the database."""
+    """Tell whether some of the sources have one camera in the database."""
     with load_pycolmap().Database.open(database) as db:
         camera_of = {image.name.split("/")[0]: image.camera_id for image in db.read_all_images()}
     return len({camera_of[source] for source in sources}) < len(sources)
@@ -67,7 +67,7 @@ def with_own_cameras(database: Path, out: Path) -> None:
 
 
 def _camera_for(db: Any, camera_id: int, source: str, taken: dict[int, str]) -> int:
-    """The camera itself for the first source that asks, a copy for the others."""
+    """Return the camera itself for the first source that asks, a copy for the others."""
     if taken.setdefault(camera_id, source) == source:
         return camera_id
     camera = db.read_camera(camera_id)

@@ -70,7 +70,7 @@ def run_stage(stage: Stage, arguments: dict[str, Any], log: Path, timeout_s: flo
 
 
 def _wait(child: subprocess.Popen[bytes], stage: str, log: Path, deadline: float, total: int) -> Iterator[int]:
-    """Yields once for each frame that the log says is done, until the child ends."""
+    """Yield once for each frame that the log says is done, until the child ends."""
     done, position = 0, 0
     while child.poll() is None:
         if time.monotonic() > deadline:
@@ -111,7 +111,7 @@ def end_with_parent(parent: int) -> None:
 
 
 def main() -> None:
-    """The child's end: `python -m campose_core.sfm.stage_process MODULE:FUNCTION ARGUMENTS.json PARENT`."""
+    """Run the child's end: `python -m campose_core.sfm.stage_process MODULE:FUNCTION ARGUMENTS.json PARENT`."""
     stage, arguments_file, parent = sys.argv[1:]
     end_with_parent(int(parent))
     # Native code may print on stdout: keep a private copy of it for the report, and send the rest to stderr.

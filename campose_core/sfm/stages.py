@@ -38,7 +38,13 @@ def features(
     kind: str,
     detail: str,
 ) -> dict[str, Any]:
-    """Features of the keyframes; `cameras` and `names` by source, and the sources that `shared` one camera."""
+    """Write the features of the keyframes; `cameras` and `names` by source, and the sources that `shared` one camera.
+
+    kind: of the features. detail: what images are looked at for.
+
+    Raises:
+        MappingError: a keyframe cannot be read, or many of them show next to nothing.
+    """
     pycolmap = load_pycolmap()
     pycolmap.logging.minloglevel = 0
     pycolmap.Database.open(database).close()
@@ -75,7 +81,9 @@ def features(
 
 
 def landmarks(*, database: str, model: str, kind: str, detail: str, out: str) -> dict[str, Any]:
-    """The landmarks with one descriptor each, and the keyframes' poses and global descriptors, for localization."""
+    """Write the landmarks with one descriptor each, and the keyframes' poses and global descriptors, for
+    localization.
+    """
     pycolmap = load_pycolmap()
     with pycolmap.Database.open(database) as db:
         result = landmarks_from_model(pycolmap.Reconstruction(model), db, detail=Detail(detail), features=kind)
@@ -84,7 +92,7 @@ def landmarks(*, database: str, model: str, kind: str, detail: str, out: str) ->
 
 
 def held_out(*, database: str, model: str, stamps_ns: dict[str, dict[str, int]], kind: str, out: str) -> dict[str, Any]:
-    """How well keyframes are found again in a map without them; `stamps_ns` by source and name."""
+    """Measure how well keyframes are found again in a map without them; `stamps_ns` by source and name."""
     pycolmap = load_pycolmap()
     with pycolmap.Database.open(database) as db:
         result = hold_out(Path(model), db, stamps_ns, kind)
