@@ -97,7 +97,11 @@ def decode_compressed(message: Any) -> Image:
 
 
 def decode_bytes(data: bytes) -> Image:
-    """Decode the bytes of a JPEG or PNG file, as `decode_compressed` does those of a message."""
+    """Decode the bytes of a JPEG or PNG file, as `decode_compressed` does those of a message.
+
+    Raises:
+        CaptureError: as there.
+    """
     if not data.startswith((JPEG_MAGIC, PNG_MAGIC)):
         raise CaptureError(f"neither JPEG nor PNG: {len(data)} bytes that start with {data[:8].hex(' ') or 'nothing'}")
     try:

@@ -23,7 +23,7 @@ class Grouped:
         return len(self._starts) - 1
 
     def counts(self, keys: NDArray[np.integer]) -> NDArray[np.intp]:
-        """Return how many values each of these keys has."""
+        """Return how many values (M,) each of these keys (M,) has."""
         return np.asarray(self._starts[keys + 1] - self._starts[keys])
 
     def of(self, keys: Sequence[int] | NDArray[np.integer]) -> NDArray[Any]:

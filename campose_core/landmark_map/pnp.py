@@ -72,10 +72,10 @@ def solve_pnp(pixels: Array, xyz: Array, camera: Camera) -> CameraPose | None:
 
 
 def refine_pnp(pixels: Array, xyz: Array, camera: Camera, world_from_cam: Pose) -> CameraPose | None:
-    """Find the camera pose as `solve_pnp` from one near by, where most matches are right: a third of the time, without
-    RANSAC.
+    """Find the camera pose, as `solve_pnp`, from one near by where most matches are right, without RANSAC.
 
-    Some of them pull the pose near by a robust loss; all that then agree decide it. None as in `solve_pnp`.
+    It takes a third of the time. Some matches pull the pose near by a robust loss; all that then agree decide it.
+    pixels (N, 2), xyz (N, 3), and None, as in `solve_pnp`.
     """
     if len(pixels) < MIN_INLIERS:
         return None

@@ -159,6 +159,9 @@ def drawing(world: World, camera: Camera, workers: int) -> Iterator[Draw]:
     """Yield what draws (number, map_from_cam) in order, in processes of their own.
 
     Never in this process, which would keep the graphics driver and hundreds of megabytes of textures until its end.
+
+    Raises:
+        CaptureError: a process that renders died.
     """
     # spawn: a forked process would share the parent's threads' locks.
     pool = ProcessPoolExecutor(workers, get_context("spawn"), _start_worker, (world, camera))
