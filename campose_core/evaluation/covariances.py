@@ -23,12 +23,12 @@ COLUMNS = ["stamp_ns", *(f"{AXES[row]}_{AXES[column]}" for row, column in zip(*U
 
 
 def covariance_path(trajectory: Path) -> Path:
-    """Where the covariances of a trajectory file lie."""
+    """Return where the covariances of a trajectory file lie."""
     return trajectory.with_suffix(".covariance.csv")
 
 
 def write_covariances(path: Path, covariances: Mapping[int, Array]) -> None:
-    """Write covariances (6, 6) by stamp, atomically; they read back to the last bit."""
+    """Write covariances (6, 6) by stamp (nanoseconds), atomically; they read back to the last bit."""
     rows = (
         ",".join([str(stamp_ns), *(repr(float(value)) for value in covariance[UPPER])])
         for stamp_ns, covariance in sorted(covariances.items())
@@ -37,7 +37,7 @@ def write_covariances(path: Path, covariances: Mapping[int, Array]) -> None:
 
 
 def read_covariances(path: Path) -> dict[int, Array]:
-    """Covariances (6, 6) by stamp.
+    """Read covariances (6, 6) by stamp (nanoseconds).
 
     Raises:
         TrajectoryError: not such a table; the line is named.

@@ -44,6 +44,8 @@ class FrameOutcome(NamedTuple):
 
 
 class Percentiles(NamedTuple):
+    """The 50th, 95th and 99th."""
+
     p50: float
     p95: float
     p99: float
@@ -74,12 +76,14 @@ class Estimates:
 
     @classmethod
     def from_trajectory(cls, estimator: str, trajectory: Trajectory) -> Estimates:
-        """From a bare trajectory, all of whose frames are answered."""
+        """Make them of a bare trajectory, all of whose frames are answered."""
         return cls(estimator, tuple(FrameOutcome(stamp_ns, pose) for stamp_ns, pose in trajectory), complete=False)
 
     def in_map_of(self, scale: MapScale) -> Estimates:
-        """The same for giving out: marked by the scale of their map, with what that may be wrong by in the
-        covariances."""
+        """Return the same for giving out: marked by the scale of their map.
+
+        What that may be wrong by is in the covariances.
+        """
         outcomes = (
             outcome._replace(covariance=scale.widened(outcome.covariance, outcome.map_from_cam.translation))
             if outcome.map_from_cam is not None and outcome.covariance is not None
@@ -90,23 +94,24 @@ class Estimates:
 
     @cached_property
     def trajectory(self) -> Trajectory:
-        """The answered frames; may be empty."""
+        """Return the answered frames; may be empty."""
         answered = [outcome for outcome in self.outcomes if outcome.map_from_cam is not None]
         poses = [outcome.map_from_cam for outcome in answered if outcome.map_from_cam is not None]
         return Trajectory.from_poses([outcome.stamp_ns for outcome in answered], poses)
 
     @property
     def statuses(self) -> dict[str, int]:
-        """How many frames had each status."""
+        """Count how many frames had each status."""
         return dict(Counter(outcome.status for outcome in self.outcomes if outcome.status))
 
     @property
     def latency_ms(self) -> Percentiles | None:
+        """Return the percentiles of the latency, over the frames where it is known; None where it nowhere is."""
         known = [outcome.latency_ms for outcome in self.outcomes if outcome.latency_ms is not None]
         return Percentiles(*(float(v) for v in np.percentile(known, [50, 95, 99]))) if known else None
 
     def summary(self) -> dict[str, Any]:
-        """The content of EST.json."""
+        """Return the content of EST.json."""
         latency = self.latency_ms
         return {
             "estimator": self.estimator,

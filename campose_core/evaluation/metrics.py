@@ -35,6 +35,7 @@ class Spread(NamedTuple):
 
     @classmethod
     def of(cls, errors: Array) -> Spread:
+        """Sum up the errors (N,), of which some may be inf."""
         ordered = np.sort(errors)
         # The linear percentile, without inf - inf.
         place = 0.95 * (len(ordered) - 1)
@@ -65,6 +66,7 @@ class FrameErrors:
 
     @property
     def answered(self) -> NDArray[np.bool_]:
+        """Tell which frames (N,) have an answer."""
         return np.isfinite(self.position_m)
 
 
@@ -88,7 +90,7 @@ class Metrics:
     reliability: Reliability | None
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON, which has no infinity: an infinite error is None."""
+        """Return the fields for JSON, which has no infinity: an infinite error is None."""
 
         def finite(values: Spread) -> dict[str, float | None]:
             return {name: value if math.isfinite(value) else None for name, value in values._asdict().items()}
@@ -111,6 +113,7 @@ class Metrics:
 
 
 def recall_name(position_m: float, rotation_deg: float) -> str:
+    """Name a threshold, metres and degrees, as tables and JSON do: `5cm/5deg`."""
     return f"{position_m * 100:.0f}cm/{rotation_deg:.0f}deg"
 
 
@@ -124,7 +127,7 @@ def evaluate(estimates: Estimates, reference: Trajectory) -> Metrics:
 
 
 def frame_errors(estimates: Estimates, reference: Trajectory) -> FrameErrors:
-    """The error of each frame.
+    """Measure the error of each frame.
 
     When the estimates list all their frames, those are scored against the reference interpolated to their stamps (or
     the nearest pose within 20 ms). Otherwise each reference pose counts as a frame, answered by the nearest estimate
@@ -207,7 +210,7 @@ def _reference_at(reference: Trajectory, stamps_ns: Stamps) -> tuple[NDArray[np.
 
 
 def summarise(errors: FrameErrors, estimates: Estimates) -> Metrics:
-    """The row of an estimator from the errors of its frames."""
+    """Make the row of an estimator from the errors of its frames."""
     frames = len(errors.stamps_ns)
     recall = {
         recall_name(metres, degrees): float(np.mean((errors.position_m <= metres) & (errors.rotation_deg <= degrees)))

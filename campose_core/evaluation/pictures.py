@@ -31,7 +31,7 @@ ImageOf = Callable[[int], Image | None]
 def floor_plan(
     floor: FloorMap | None, errors: FrameErrors, raw: Trajectory, snapped: Trajectory | None = None
 ) -> bytes:
-    """The floor from above with the true path, the estimated positions, and these moved to walkable floor."""
+    """Draw the floor from above with the true path, the estimated positions, and these moved to walkable floor."""
     true_xy = errors.reference.positions[:, :2]
     (left, bottom), (right, top) = corners_around(true_xy)
     figure = new_figure(WIDTH_INCHES, WIDTH_INCHES * (top - bottom) / (right - left) + 0.9)
@@ -56,7 +56,7 @@ def floor_plan(
 
 
 def error_over_time(errors: Mapping[str, FrameErrors]) -> bytes:
-    """Position and rotation error of each frame, and below them the state each estimator said it was in."""
+    """Draw position and rotation error of each frame, and below them the state each estimator said it was in."""
     figure = new_figure(WIDTH_INCHES, 5.2 + 0.3 * len(errors))
     grid = figure.add_gridspec(3, 1, height_ratios=[2.4, 2.4, 0.3 * len(errors) + 0.1], hspace=0.12)
     position, rotation, states = (figure.add_subplot(grid[row]) for row in range(3))
@@ -84,7 +84,7 @@ def error_over_time(errors: Mapping[str, FrameErrors]) -> bytes:
 
 
 def error_distribution(errors: Mapping[str, FrameErrors]) -> bytes:
-    """Which share of all frames has an error below x; a curve ends at the share of answered frames."""
+    """Draw which share of all frames has an error below x; a curve ends at the share of answered frames."""
     figure = new_figure(WIDTH_INCHES, 4.2)
     position, rotation = figure.subplots(1, 2, sharey=True)
     for (name, one), colour in zip(errors.items(), _colours(len(errors)), strict=True):
@@ -110,7 +110,7 @@ def error_distribution(errors: Mapping[str, FrameErrors]) -> bytes:
 
 
 def reliability_curves(errors: Mapping[str, FrameErrors]) -> bytes | None:
-    """Which share of the frames has its truth in the ellipsoid of each probability; None without covariances."""
+    """Draw which share of frames has its truth in the ellipsoid of each probability; None without covariances."""
     rows = {name: np.isfinite(one.squared_mahalanobis).all(axis=1) for name, one in errors.items()}
     known = {name: errors[name].squared_mahalanobis[row] for name, row in rows.items() if row.any()}
     if not known:
@@ -134,7 +134,7 @@ def reliability_curves(errors: Mapping[str, FrameErrors]) -> bytes | None:
 
 
 def example_frames(errors: FrameErrors, image_of: ImageOf) -> bytes | None:
-    """The best, the median and the worst answered frame, and one without an answer; None when no image is there."""
+    """Draw the best, the median, the worst answered frame, and one without an answer; None when no image is there."""
     answered = np.flatnonzero(errors.answered)
     ranked = answered[np.argsort(errors.position_m[answered], kind="stable")]
     chosen = [("best", ranked[0]), ("median", ranked[len(ranked) // 2]), ("worst", ranked[-1])] if len(ranked) else []

@@ -33,18 +33,22 @@ class Reliability(NamedTuple):
     parts: dict[str, PartReliability]
 
     def to_dict(self) -> dict[str, Any]:
+        """Return the fields for JSON, those of each part under its name."""
         return {"frames": self.frames, **{name: part._asdict() for name, part in self.parts.items()}}
 
 
 def squared_distances(errors: Array, covariances: Array) -> Array:
-    """Squared Mahalanobis distances (N, 3), a column for each of PARTS, of errors (N, 6)."""
+    """Compute squared Mahalanobis distances (N, 3), a column for each of PARTS, of errors (N, 6).
+
+    covariances: (N, 6, 6), over (x, y, z, rx, ry, rz) in metres and radians, as the errors.
+    """
     return np.column_stack(
         [squared_mahalanobis(errors[:, part], covariances[:, part, part]) for part in PARTS.values()]
     )
 
 
 def reliability(distances: Array) -> Reliability | None:
-    """From squared distances (N, 3), a column for each of PARTS, NaN where unknown; None when none is known."""
+    """Judge squared distances (N, 3), a column for each of PARTS, NaN where unknown; None when none is known."""
     known = distances[np.isfinite(distances).all(axis=1)]
     if not len(known):
         return None
@@ -57,4 +61,5 @@ def reliability(distances: Array) -> Reliability | None:
 
 
 def level_name(level: float) -> str:
+    """Name a probability as tables and JSON do: `50 %`."""
     return f"{100 * level:.0f} %"

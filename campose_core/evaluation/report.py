@@ -88,7 +88,7 @@ def write_report(
 
 
 def _scale(estimates: Sequence[Estimates]) -> dict[str, str]:
-    """What the metres rest on, where they were not measured."""
+    """Say what the metres rest on, where they were not measured."""
     bases = {one.scale.value for one in estimates if one.scale is not ScaleBasis.MEASURED}
     return {"Scale": " and ".join(sorted(bases))} if bases else {}
 
@@ -110,12 +110,13 @@ both bounds; wrong &amp; sure the share answered, not LOST, and more than 1 m of
 
 
 def html_figure(caption: str, png: bytes) -> str:
-    """A picture inside the page, with what it shows."""
+    """Put a picture inside the page, with what it shows."""
     said, data = html.escape(caption), base64.b64encode(png).decode()
     return f'<figure><img alt="{said}" src="data:image/png;base64,{data}"><figcaption>{said}</figcaption></figure>\n'
 
 
 def html_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Write a table of texts, escaped, that scrolls where it is too wide."""
     head = "".join(f"<th>{html.escape(name)}</th>" for name in header)
     body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>\n" for row in rows)
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table></div>'

@@ -28,7 +28,7 @@ SAMPLE_EVERY, SAMPLE_AMONG = 5, 60
 def localize_recording(
     scene: Scene, recording: Recording, estimator: PoseEstimator, camera: Camera | None = None
 ) -> Estimates:
-    """What `estimator` says of each frame by itself, without a localizer's memory.
+    """Ask what `estimator` says of each frame by itself, without a localizer's memory.
 
     camera: the query camera; None takes the recording's, or the scene's where the recording knows none.
 
@@ -42,7 +42,7 @@ def localize_recording(
 def frames_with_camera(
     scene: Scene, recording: Recording, camera: Camera | None, description: str
 ) -> Iterator[tuple[Frame, Camera]]:
-    """Each frame with its intrinsics: `camera`, else the recording's, else the scene's; `description` is of the bar.
+    """Yield each frame with its intrinsics: `camera`, else the recording's, else the scene's. description: of the bar.
 
     Raises:
         CaptureError: the recording has no frames. LocalizationError: no intrinsics for its pictures, or those of
@@ -59,7 +59,7 @@ def frames_with_camera(
 
 
 def _camera_that_fits(scene: Scene, recording: Recording, width: int, height: int) -> Camera:
-    """The scene's camera for a recording without intrinsics; of several the one by which most landmarks agree.
+    """Choose the scene's camera for a recording without intrinsics; of several the one by which most landmarks agree.
 
     Raises:
         LocalizationError: the scene has none of that shape, or several and no frame of the sample is found by any.
@@ -84,12 +84,12 @@ def _camera_that_fits(scene: Scene, recording: Recording, width: int, height: in
 
 
 def localize_frames(estimator: PoseEstimator, frames: Iterable[tuple[Frame, Camera]]) -> Estimates:
-    """What `estimator` says of single frames with their cameras."""
+    """Ask what `estimator` says of single frames with their cameras."""
     return Estimates(estimator.name, tuple(outcome_of(estimator, frame, camera) for frame, camera in frames))
 
 
 def outcome_of(estimator: PoseEstimator, frame: Frame, camera: Camera) -> FrameOutcome:
-    """One frame's estimate, timed. An image that may show one of several places is not answered."""
+    """Time one frame's estimate. An image that may show one of several places is not answered."""
     start = time.perf_counter()
     estimates = estimator.estimate(frame, camera)
     latency_ms = 1e3 * (time.perf_counter() - start)

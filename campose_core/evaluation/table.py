@@ -26,7 +26,7 @@ RELIABILITY_HEADER = (
 
 
 def metrics_cells(metrics: Metrics) -> list[str]:
-    """The texts of one row, as many as HEADER has."""
+    """Write the texts of one row, as many as HEADER has."""
     position, rotation = metrics.position_m, metrics.rotation_deg
     return [
         metrics.estimator,
@@ -41,12 +41,12 @@ def metrics_cells(metrics: Metrics) -> list[str]:
 
 
 def metrics_table(rows: Sequence[Metrics]) -> str:
-    """Lines of text with aligned columns, without a newline at the end."""
+    """Write lines of text with aligned columns, without a newline at the end."""
     return aligned([list(HEADER), *(metrics_cells(metrics) for metrics in rows)])
 
 
 def reliability_cells(rows: Sequence[Metrics]) -> list[list[str]]:
-    """The texts of the reliability table, as many a row as RELIABILITY_HEADER has; none where no covariance is known.
+    """Write the texts of the reliability table, as many a row as RELIABILITY_HEADER has; none without a covariance.
 
     A row for the pose, one for its position and one for its rotation, of each estimator.
     """
@@ -65,18 +65,19 @@ def reliability_cells(rows: Sequence[Metrics]) -> list[list[str]]:
 
 
 def reliability_table(rows: Sequence[Metrics]) -> str:
-    """Lines of text; empty where no covariance is known."""
+    """Write lines of text; empty where no covariance is known."""
     cells = reliability_cells(rows)
     return aligned([list(RELIABILITY_HEADER), *cells]) if cells else ""
 
 
 def tables(rows: Sequence[Metrics]) -> str:
-    """Both tables, for people."""
+    """Write both tables, for people."""
     reliable = reliability_table(rows)
     return metrics_table(rows) + (f"\n\n{reliable}" if reliable else "")
 
 
 def aligned(table: list[list[str]]) -> str:
+    """Write rows of texts, the first of them the header, in columns; all but the first column end to the right."""
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = [
         "  ".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))])
@@ -86,11 +87,12 @@ def aligned(table: list[list[str]]) -> str:
 
 
 def metres_text(metres: float) -> str:
-    """Centimetres below 1 m, metres above; `no pose` for an unanswered frame."""
+    """Write centimetres below 1 m, metres above; `no pose` for an unanswered frame."""
     if math.isinf(metres):
         return "no pose"
     return f"{metres * 100:.1f} cm" if metres < 1 else f"{metres:.2f} m"
 
 
 def degrees_text(degrees: float) -> str:
+    """Write degrees; `no pose` for an unanswered frame."""
     return "no pose" if math.isinf(degrees) else f"{degrees:.2f} deg"

@@ -127,7 +127,7 @@ def _curves(found: PaperBenchmark) -> bytes:
 
 
 def _history(path: Path) -> History:
-    """The epochs of a training run."""
+    """Read the epochs of a training run."""
     table = np.genfromtxt(path, delimiter=",", names=True, ndmin=1)
     return table["epoch"], table["val_median_m"], table["val_median_deg"]
 

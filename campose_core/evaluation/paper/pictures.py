@@ -23,7 +23,7 @@ History = tuple[Array, Array, Array]
 
 
 def validation_curves(groups: Mapping[str, Mapping[str, History]]) -> bytes:
-    """A row of pictures for each group of models: the validation medians after each epoch, the best epoch marked."""
+    """Draw, as PNG, a row of pictures for each group of models: the medians after each epoch, the best epoch marked."""
     figure = new_figure(WIDTH_INCHES, 3.4 * len(groups))
     rows = np.atleast_2d(np.array(figure.subplots(len(groups), 3, width_ratios=(1, 1, 0.42))))
     for (group, models), (position, rotation, legend) in zip(groups.items(), rows, strict=True):
@@ -44,7 +44,7 @@ def validation_curves(groups: Mapping[str, Mapping[str, History]]) -> bytes:
 
 
 def paths(floor: FloorMap | None, runs: Sequence[tuple[str, FrameErrors, Trajectory]]) -> bytes:
-    """From above, a picture for each estimator: the true path, the estimates, and a line from each to its truth."""
+    """Draw, as PNG, each estimator from above: the true path, the estimates, and a line from each to its truth."""
     every = np.vstack([errors.reference.positions[:, :2] for _, errors, _ in runs])
     (left, bottom), (right, top) = corners_around(every, 1.5 if floor is not None else 0.4)
     columns = min(3, len(runs)) if len(runs) != 4 else 2

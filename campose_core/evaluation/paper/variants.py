@@ -56,6 +56,8 @@ class Line:
 
 @dataclass(frozen=True)
 class PaperTable:
+    """A table of the paper: what is varied in it, and its rows."""
+
     title: str
     varied: str
     lines: tuple[Line, ...]
@@ -69,6 +71,7 @@ class Plan:
     models: dict[str, TrainOptions] = field(default_factory=dict)
 
     def model(self, name: str, options: TrainOptions) -> str:
+        """Add a model, unless one of the same options is there; returns the name under which it is."""
         for known, its_options in self.models.items():
             if its_options == options:
                 return known
@@ -77,7 +80,7 @@ class Plan:
 
 
 def choose_backbones(wanted: tuple[str, ...], weights: Path | None) -> tuple[dict[str, str], dict[str, str]]:
-    """The option `weights` of the backbones that can be had without network, and why the others are left out.
+    """Choose the option `weights` of backbones that can be had without network; says why the others are left out.
 
     wanted: by name; none for efficientnet_lite0 and those of the paper.
 
@@ -101,7 +104,7 @@ def choose_backbones(wanted: tuple[str, ...], weights: Path | None) -> tuple[dic
 
 
 def plan_tables(weights: Mapping[str, str], left_out: Mapping[str, str], recipe: TrainOptions) -> Plan:
-    """Tables II to V and one over linear layers.
+    """Plan tables II to V and one over linear layers.
 
     weights: the option `weights` of each backbone; the first of them carries the losses and the layers. recipe: all
     other options.
