@@ -90,7 +90,7 @@ class BagSession:
         self.refusals: dict[str, tuple[int, Refusal]] = {}  # by what was refused: how often, and the last one
 
     def hear(self, message: SerializedMessage) -> Answer | None:
-        """The answer where the message is an image."""
+        """Take in a message; returns the answer where it is an image."""
         arrived, topic = time.perf_counter(), message.topic
         if topic == self._recording.topic:
             return self._see(decoded(message.data, message.msgtype), arrived)
@@ -104,7 +104,7 @@ class BagSession:
         return None
 
     def root_of(self, answer: Answer) -> TfRoot:
-        """Where the camera of an answer hangs in tf, at the stamp of its image."""
+        """Find where the camera of an answer hangs in tf, at the stamp of its image."""
         optical = frame_name(answer.frame.camera_frame)
         root = self._heard.root(optical)
         try:

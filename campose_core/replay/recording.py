@@ -51,7 +51,7 @@ class Step(NamedTuple):
 def replay_frames(
     scene: Scene, recording: Recording, localizer: Localizer, base_from_cam: Pose, camera: Camera | None = None
 ) -> Iterator[Step]:
-    """One step for each frame of a video or of a folder of images.
+    """Yield one step for each frame of a video or of a folder of images.
 
     Raises:
         CaptureError: the recording has no frames. LocalizationError: no intrinsics for its images.
@@ -68,7 +68,7 @@ def replay_frames(
 
 
 def replay_bag(bag: Bag, recording: BagRecording, session: BagSession) -> Iterator[Step]:
-    """One step for each message of the bag, in recorded order. Static transforms are known from the start.
+    """Yield one step for each message of the bag, in recorded order. Static transforms are known from the start.
 
     recording: of the image topic that the session listens to.
 
@@ -103,13 +103,14 @@ def replay_bag(bag: Bag, recording: BagRecording, session: BagSession) -> Iterat
 
 
 def true_base(reference: Trajectory | None, answer: Answer) -> Pose | None:
-    """map_from_base at the stamp of the image, by the true path of the camera; None where that has a gap."""
+    """Return map_from_base at the stamp of the image, by the true path of the camera; None where that has a gap."""
     map_from_cam = None if reference is None else reference.at(answer.frame.stamp_ns)
     return None if map_from_cam is None else map_from_cam * answer.base_from_cam.inverse()
 
 
 def require_topics(bag: Bag, odometry: str | None, initialpose: str | None) -> None:
-    """
+    """Refuse topics that the bag has not; None asks for none.
+
     Raises:
         CaptureError: a topic that is given is not there; those of its type are listed.
     """
@@ -130,13 +131,14 @@ class Outcomes:
     scale: ScaleBasis = ScaleBasis.MEASURED
 
     def add(self, result: LocalizationResult) -> None:
+        """Append the result of the next image."""
         stamp_ns, status, latency_ms = result.stamp_ns, result.status.value, 1e3 * result.latency_s
         self.scale = result.scale.basis
         self.raw.append(FrameOutcome(stamp_ns, result.map_from_base, status, latency_ms, result.covariance))
         self.snapped.append(FrameOutcome(stamp_ns, result.on_floor, status, latency_ms))  # its covariance: unknown
 
     def write(self, folder: Path) -> tuple[Estimates, Estimates]:
-        """FOLDER/pose_raw.tum and FOLDER/pose.tum with what lies beside them; both are returned."""
+        """Write FOLDER/pose_raw.tum and FOLDER/pose.tum with what lies beside them; returns both."""
         raw = Estimates("pose_raw", tuple(self.raw), scale=self.scale)
         both = raw, Estimates("pose", tuple(self.snapped), scale=self.scale)
         for estimates in both:
