@@ -51,7 +51,7 @@ class Coverage:
     step_m: float
 
     def share(self, level: int) -> float:
-        """Of the views that are not AT_WALL; NaN when there are none."""
+        """Return the share of this level among the views that are not AT_WALL; NaN when there are none."""
         counted = self.level[self.level != AT_WALL]
         return float(np.mean(counted == level)) if len(counted) else float("nan")
 
@@ -105,8 +105,10 @@ class Forecast:
         return near[like], weight[like]
 
     def found(self, position: Array, map_from_cams: Rotation) -> tuple[Array, Array]:
-        """Landmarks that cameras at `position` (3,), turned as `map_from_cams` (H,), would find: (H,) expected number,
-        and (H,) the standard deviation of their pixels across, in image widths."""
+        """Count the landmarks that cameras at `position` (3,), turned as `map_from_cams` (H,), would find.
+
+        Returns (H,) expected number, and (H,) the standard deviation of their pixels across, in image widths.
+        """
         return self._found(position, map_from_cams, self._free_distance(position))
 
     def _free_distance(self, position: Array) -> Array | None:
@@ -130,7 +132,7 @@ class Forecast:
         return numbers, spreads
 
     def level(self, position: Array, map_from_cams: Rotation) -> tuple[Array, NDArray[np.int8]]:
-        """Expected number (H,), and whether that makes a pose: (H,) LOST, DOUBTFUL, FOUND, or AT_WALL."""
+        """Return the expected number (H,), and whether that makes a pose: (H,) LOST, DOUBTFUL, FOUND, or AT_WALL."""
         free = self._free_distance(position)
         numbers, spreads = self._found(position, map_from_cams, free)
         level = np.where(numbers < POSSIBLE, LOST, np.where((numbers < SURE) | (spreads < MIN_SPREAD), DOUBTFUL, FOUND))
@@ -151,7 +153,7 @@ class Forecast:
 
 
 def cover(forecast: Forecast, landmarks: Landmarks, walkable: WalkableMap | None) -> Coverage:
-    """The coverage of the walkable floor, or without a floor map of what lies beside the walked path."""
+    """Compute the coverage of the walkable floor, or without a floor map of what lies beside the walked path."""
     places, step_m = _grid(landmarks.frame_positions[:, :2], walkable)
     posture = level_cameras(landmarks, HEADINGS)
     height = float(np.median(landmarks.frame_positions[:, 2]))
@@ -163,7 +165,7 @@ def cover(forecast: Forecast, landmarks: Landmarks, walkable: WalkableMap | None
 
 
 def level_cameras(landmarks: Landmarks, headings: ArrayLike) -> Rotation:
-    """map_from_cam of cameras that look in `headings` (H,), with level x axes, tilted as the keyframes are."""
+    """Return map_from_cam of cameras that look in `headings` (H,), with level x axes, tilted as the keyframes are."""
     ahead = Rotation.from_quat(landmarks.frame_quats_xyzw).apply([0.0, 0.0, 1.0])
     tilt = float(np.median(np.arcsin(np.clip(ahead[:, 2], -1, 1))))
     yaw = np.atleast_1d(np.asarray(headings, dtype=np.float64))
@@ -196,7 +198,7 @@ def _grid(path_xy: Array, walkable: WalkableMap | None) -> tuple[Array, float]:
 
 
 def widest_angle(camera: Camera) -> float:
-    """Angle in radians between the optical axis and the farthest ray that the image holds, at most 89 degrees.
+    """Find the angle in radians between the optical axis and the farthest ray that the image holds, at most 89 degrees.
 
     Distortion polynomials fold back far outside of the image: what lies beyond this angle is not in it.
     """

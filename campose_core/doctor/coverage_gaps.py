@@ -46,7 +46,7 @@ class Gap(NamedTuple):
 
 
 def one_sided(passages: list[Passage], forecast: Forecast, landmarks: Landmarks) -> list[OneSided]:
-    """The passages that could be driven through one way only; those that were never near are parts of larger gaps."""
+    """List passages that could be driven through one way only; those that were never near are parts of larger gaps."""
     height = float(np.median(landmarks.frame_positions[:, 2]))
     found = []
     for passage in passages:
@@ -62,7 +62,7 @@ def one_sided(passages: list[Passage], forecast: Forecast, landmarks: Landmarks)
 
 
 def gaps(coverage: Coverage, landmarks: Landmarks, floor: FloorMap | None, rooms: Rooms | None) -> list[Gap]:
-    """Connected parts of the floor, of one room each, that lack the same directions; the largest first."""
+    """List connected parts of the floor, of one room each, that lack the same directions; the largest first."""
     room = np.zeros(len(coverage.places), dtype=np.int64)
     if floor is not None and rooms is not None and len(room):
         cells = floor.cell_of(coverage.places)
@@ -95,7 +95,7 @@ def _parts(coverage: Coverage, room: NDArray[np.int64], heading: int) -> list[ND
 
 
 def _in_neighbouring_directions(parts: list[tuple[int, NDArray[np.intp]]]) -> list[list[int]]:
-    """Groups of parts that lie over each other and whose headings are neighbours."""
+    """Group parts that lie over each other and whose headings are neighbours."""
     pairs = []
     for a, (heading, places) in enumerate(parts):
         for b in range(a):

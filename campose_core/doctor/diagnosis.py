@@ -71,11 +71,11 @@ class Diagnosis:
 
     @property
     def healthy(self) -> bool:
-        """Nothing to record, nothing to complain of."""
+        """Tell whether there is nothing to record, nothing to complain of."""
         return self.state == "aligned" and not self.record_next and not (self.health and self.health.complaints)
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON; numbers that are not known are null."""
+        """Return the fields for JSON; numbers that are not known are null."""
         names = [] if self.landmarks is None else [str(name) for name in self.landmarks.frame_names]
         return _finite(
             {
@@ -153,7 +153,7 @@ def diagnose(scene: Scene) -> Diagnosis:
 
 
 def usual_camera(scene: Scene, landmarks: Landmarks) -> Camera:
-    """The camera of most keyframes.
+    """Return the camera of most keyframes.
 
     Raises:
         SceneError: the scene does not know it.
@@ -168,7 +168,7 @@ def usual_camera(scene: Scene, landmarks: Landmarks) -> Camera:
 
 
 def seconds_of(scene: Scene, landmarks: Landmarks) -> Seconds:
-    """When each frame was taken, after the first of its source.
+    """Return when each frame was taken, after the first of its source.
 
     Raises:
         MappingError: a keyframe is not a frame of the scene.
@@ -231,7 +231,7 @@ def _missing_dict(stretch: MissingStretch) -> dict[str, Any]:
 
 
 def _finite(value: Any) -> Any:
-    """The same with null for numbers that JSON cannot hold."""
+    """Return the same with null for numbers that JSON cannot hold."""
     if isinstance(value, dict):
         return {key: _finite(one) for key, one in value.items()}
     if isinstance(value, (list, tuple)):

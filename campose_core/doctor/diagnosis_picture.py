@@ -32,7 +32,7 @@ TEXT_WIDTH = 118  # letters in a line of the list
 
 
 def picture_of(diagnosis: Diagnosis) -> bytes | None:
-    """PNG; None where the scene has no coordinates to draw at.
+    """Draw it as PNG; None where the scene has no coordinates to draw at.
 
     Raises:
         MissingDependency: matplotlib is not installed.
@@ -80,7 +80,7 @@ def _corners(coverage: Coverage, landmarks: Landmarks) -> tuple[Array, Array]:
 
 
 def _draw_coverage(plan: Axes, coverage: Coverage) -> None:
-    """A disc of eight wedges at each place, each wedge where that camera looks; none where it would look at a wall."""
+    """Draw a disc of eight wedges at each place, each where that camera looks; none where it would look at a wall."""
     from matplotlib.collections import PatchCollection
     from matplotlib.patches import Wedge
 
@@ -107,7 +107,7 @@ def _path(diagnosis: Diagnosis, landmarks: Landmarks) -> Array:
 
 
 def _draw_missing(plan: Axes, diagnosis: Diagnosis) -> None:
-    """A dashed line between the neighbours of each stretch of frames without a pose."""
+    """Draw a dashed line between the neighbours of each stretch of frames without a pose."""
     pose_of = {f.name: f.map_from_cam for f in diagnosis.scene.posed_frames()}
     for stretch in diagnosis.missing:
         ends = [pose_of.get(name) if name else None for name in (stretch.before, stretch.after)]
@@ -143,7 +143,7 @@ def _draw_advice(plan: Axes, diagnosis: Diagnosis, metres_per_inch: float) -> No
 
 
 def _free_spot(place: Array, taken: list[Array], apart: float) -> Array:
-    """The place itself, or a spot around it, `apart` from all that are taken."""
+    """Return the place itself, or a spot around it, `apart` from all that are taken."""
     angles = np.pi * (0.5 + np.arange(8) / 4)
     around = [place + r * apart * np.array([np.cos(a), np.sin(a)]) for r in (1.0, 2.0, 3.0) for a in angles]
     for spot in (place, *around):

@@ -23,7 +23,7 @@ MEASURE = "measure it: `campose align {} --reference REF.tum` (--points, --marke
 
 
 def text_of(diagnosis: Diagnosis) -> str:
-    """At most MAX_LINES lines."""
+    """Write it in at most MAX_LINES lines."""
     lines = [_headline(diagnosis)]
     for name, facts in (
         ("coverage", _coverage(diagnosis)),

@@ -40,8 +40,10 @@ class LinesOfSight:
 
     @staticmethod
     def reached(points: Array, position: Array, free: Array) -> Mask:
-        """Whether no wall stands between `position` (2 or 3,) and each of the points (N, 2 or 3); free (RAYS,): from
-        `free_distance` of the position."""
+        """Tell whether no wall stands between `position` (2 or 3,) and each of the points (N, 2 or 3), metres.
+
+        free (RAYS,): from `free_distance` of the position.
+        """
         offset = points[:, :2] - position[:2]
         at = _ray(np.arctan2(offset[:, 1], offset[:, 0]))
         # The farthest of three neighbouring rays: the edge of a doorway must not hide what is beside it.
@@ -50,17 +52,17 @@ class LinesOfSight:
 
     @staticmethod
     def towards(bearings: Array, free: Array) -> Array:
-        """Metres (B,) to the nearest wall at the bearings (B,), radians about the z axis; free as in `reached`."""
+        """Return metres (B,) to the nearest wall at the bearings (B,), radians about z; free as in `reached`."""
         return np.asarray(free[_ray(bearings)])
 
     def between(self, first: Array, second: Array) -> bool:
-        """Whether a wall stands between two places (2 or 3,)."""
+        """Tell whether a wall stands between two places (2 or 3,), metres."""
         samples = 2 + int(np.linalg.norm(second[:2] - first[:2]) / self._floor.resolution)
         points = np.linspace(first[:2], second[:2], samples)
         return bool(cells_hit(self.walls, self._floor, points).any())
 
     def free_distance(self, position: Array) -> Array:
-        """Metres (RAYS,) to the nearest wall at the bearings 2 pi i / RAYS about z; inf where there is none."""
+        """Return metres (RAYS,) to the nearest wall at the bearings 2 pi i / RAYS about z; inf where there is none."""
         rows, columns = self.walls.shape
         cells = np.floor(self._floor.grid_of(position[:2]) + self._rays).astype(np.int32)
         column, row = cells[..., 0], cells[..., 1]
@@ -70,7 +72,7 @@ class LinesOfSight:
 
 
 def looked_across(floor: FloorMap, landmarks: Landmarks) -> NDArray[np.int64]:
-    """How often (rows, cols) keyframes saw a landmark across each cell; a sample of their looks."""
+    """Count how often (rows, cols) keyframes saw a landmark across each cell; a sample of their looks."""
     pick = evenly_spaced(len(landmarks.observed), SAMPLED_LOOKS)
     start = landmarks.frame_positions[landmarks.observed_by[pick], :2]
     offset = landmarks.xyz[landmarks.observed[pick], :2] - start
@@ -87,7 +89,7 @@ def looked_across(floor: FloorMap, landmarks: Landmarks) -> NDArray[np.int64]:
 
 
 def cells_hit(mask: Mask, floor: FloorMap, points: Array) -> Mask:
-    """Whether each of the points (N, 2) lies in a cell of `mask`; False beyond the map."""
+    """Tell whether each of the points (N, 2), metres, lies in a cell of `mask` (rows, cols); False beyond the map."""
     cells = floor.cell_of(points)
     inside = floor.contains(cells)
     hit = np.zeros(len(points), dtype=bool)

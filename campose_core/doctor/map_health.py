@@ -69,13 +69,13 @@ class MapHealth:
     landmarks_on_walls: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the fields for JSON."""
         fields = {**asdict(self), "residual": self.residual.to_dict(), "checks": [c.to_dict() for c in self.checks]}
         return {**fields, "complaints": self.complaints}
 
     @property
     def complaints(self) -> list[str]:
-        """What is wrong, in words."""
+        """Say what is wrong, in words."""
         said = [
             f"{check.method} disagrees with the alignment by {self.method}"
             for check in self.checks
@@ -104,14 +104,14 @@ class MapHealth:
         return said
 
     def _of_wheels(self) -> SurfaceShape | None:
-        """The shape of the camera's heights, where they are those of a camera on wheels once a bend is taken away."""
+        """Return the shape of the camera's heights, where they are those of one on wheels once a bend is taken away."""
         shape = self.camera_heights
         steady = shape is not None and self.camera_height_spread_m < STEADY_M + 1.5 * shape.bend_m
         return shape if steady else None
 
 
 def health_of(landmarks: Landmarks, alignment: Alignment, floor: FloorMap | None) -> MapHealth:
-    """Of landmarks in the map frame.
+    """Measure it from landmarks in the map frame.
 
     The floor is taken to be at z = 0: a map of stairs or ramps is not level, and is said not to be. Where the scale is
     unknown, lengths are in units of the map, and say nothing of floor or bend.
@@ -139,7 +139,7 @@ def health_of(landmarks: Landmarks, alignment: Alignment, floor: FloorMap | None
 
 
 def surface_shape(points: Array) -> SurfaceShape | None:
-    """Of points (N, 3); None where they do not span a plane."""
+    """Fit the shape of points (N, 3), z up; None where they do not span a plane."""
     xy = points[:, :2] - points[:, :2].mean(axis=0)
     across = np.linalg.svd(xy, compute_uv=False)[1] / np.sqrt(len(xy))
     if len(points) < 12 or across < 0.3:  # metres

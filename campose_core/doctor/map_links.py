@@ -55,7 +55,7 @@ class Stretch(NamedTuple):
 
 
 def weak_links(landmarks: Landmarks) -> list[WeakLink]:
-    """The weak links, the weakest first.
+    """List the weak links, the weakest first.
 
     The cuts of a maximum spanning tree over the numbers of shared landmarks are looked at (Kruskal: no link between the
     parts of such a cut is stronger than the edge of the tree), those of the weakest edges first.
@@ -86,7 +86,7 @@ def weak_links(landmarks: Landmarks) -> list[WeakLink]:
 
 
 def open_loops(landmarks: Landmarks, seconds: Seconds, separated: Callable[[Array, Array], bool]) -> list[Stretch]:
-    """Where the camera came back, seeing the same view, and shares too few landmarks with its earlier pass.
+    """List where the camera came back, seeing the same view, and shares too few landmarks with its earlier pass.
 
     separated: whether something stands between two positions (3,), so that the views are of two places.
     """
@@ -120,14 +120,14 @@ def open_loops(landmarks: Landmarks, seconds: Seconds, separated: Callable[[Arra
 
 
 def thin_stretches(landmarks: Landmarks, seconds: Seconds) -> list[Stretch]:
-    """Where keyframes see hardly more landmarks than a pose needs."""
+    """List where keyframes see hardly more landmarks than a pose needs."""
     seen = np.bincount(landmarks.observed_by, minlength=len(landmarks.frame_names))
     rows = in_a_row(np.flatnonzero(seen < THIN).tolist(), landmarks, seconds)
     return [Stretch(stretch, np.zeros(0, dtype=np.intp)) for stretch in rows if len(stretch) >= MIN_STRETCH]
 
 
 def in_a_row(rows: Sequence[int], landmarks: Landmarks, seconds: Seconds) -> list[NDArray[np.intp]]:
-    """The keyframes `rows` in stretches: of one source, with no other keyframe of it, and no pause, between them."""
+    """Split the keyframes `rows` into stretches: of one source, without another keyframe of it, or a pause, between."""
     names = [str(name) for name in landmarks.frame_names]
     order = sorted(range(len(names)), key=lambda row: seconds[names[row]])
     place = {row: i for i, row in enumerate(order)}
@@ -151,7 +151,7 @@ def _sees(landmarks: Landmarks) -> Any:
 
 
 def _smaller_part(tree: Any, edge: int, part_of: NDArray[np.int32]) -> NDArray[np.intp]:
-    """The keyframes on the side of an edge of the spanning tree that holds fewer."""
+    """Return the keyframes on the side of an edge of the spanning tree that holds fewer."""
     kept = np.arange(len(tree.data)) != edge
     rest = csr_matrix((tree.data[kept], (tree.row[kept], tree.col[kept])), shape=tree.shape)
     labels = connected_components(rest, directed=False)[1]
@@ -164,7 +164,7 @@ def _same_cut(part: NDArray[np.intp], other: NDArray[np.intp], least: int) -> bo
 
 
 def _link(sees: Any, part: NDArray[np.intp]) -> WeakLink:
-    """What the part has in common with the rest: landmarks, and the keyframes without which it would be too few.
+    """Find what the part has in common with the rest: landmarks, and the keyframes without which it would be too few.
 
     The keyframe that most of the common landmarks depend on goes first, each of n that see a landmark from one side
     counting 1 / n for it.

@@ -74,7 +74,7 @@ class MissingStretch:
 
 
 def missing_stretches(scene: Scene, poses: Mapping[str, Pose], depth: float) -> list[MissingStretch]:
-    """Of a mapped scene: `poses` (by frame name) in the map frame, or in the sfm frame; depth: of its landmarks.
+    """List those of a mapped scene: `poses` (by frame name) in the map or the sfm frame; depth: of its landmarks.
 
     Raises:
         MissingDependency: OpenCV is not installed, and there are such frames.
@@ -110,8 +110,10 @@ def missing_stretches(scene: Scene, poses: Mapping[str, Pose], depth: float) -> 
 
 
 def poor_pictures(scene: Scene) -> dict[str, dict[str, int]]:
-    """Of a scene that is not mapped yet, by source: how many of a sample of frames are unreadable, dark, blank or hold
-    few features; {"looked at": n, reason: count}. Nothing tells blur before other images have found a place.
+    """Count, for a scene that is not mapped yet, how many of a sample of frames of each source are of little use.
+
+    Unreadable, dark, blank or with few features: {"looked at": n, reason: count}. Nothing tells blur before other
+    images have found a place.
 
     Raises:
         MissingDependency: OpenCV is not installed.

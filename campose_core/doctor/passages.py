@@ -28,7 +28,7 @@ class Passage(NamedTuple):
 
 
 def rooms_of(walkable: WalkableMap) -> Rooms:
-    """(rows, cols) the number of the room that each walkable cell belongs to, 0 where it is not walkable.
+    """Return the number (rows, cols) of the room that each walkable cell belongs to, 0 where it is not walkable.
 
     A room grows from its wide inner part until it meets another (the brush fire of a Voronoi diagram).
     """
@@ -52,7 +52,7 @@ def rooms_of(walkable: WalkableMap) -> Rooms:
 
 
 def passages_of(walkable: WalkableMap, rooms: Rooms) -> list[Passage]:
-    """The narrow places where two rooms meet."""
+    """List the narrow places where two rooms meet."""
     floor, to_solid = walkable.floor, _to_solid(walkable)
     edges = np.concatenate([_edges(rooms, down, right) for down, right in ((0, 1), (1, 0))])
     found = []

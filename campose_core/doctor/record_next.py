@@ -38,11 +38,12 @@ class Advice:
 
 
 def wind(heading: float) -> str:
-    """The point of the compass of a heading: north is the map's y axis, east its x axis."""
+    """Name the point of the compass of a heading in radians: north is the map's y axis, east its x axis."""
     return WIND[round(heading / (np.pi / 4)) % 8]
 
 
 def about_links(links: Sequence[WeakLink], landmarks: Landmarks, seconds: Seconds, aligned: bool) -> list[Advice]:
+    """Advise, for each weak link, to record again where the smaller part of the map hangs on the rest."""
     found = []
     for link in links:
         rows = np.array(link.keyframes, dtype=int) if link.keyframes else link.border
@@ -64,7 +65,7 @@ def about_links(links: Sequence[WeakLink], landmarks: Landmarks, seconds: Second
 def about_stretches(
     kind: str, stretches: Sequence[Stretch], landmarks: Landmarks, seconds: Seconds, aligned: bool
 ) -> list[Advice]:
-    """Of open loops (`loop`) and of keyframes with few landmarks (`thin`)."""
+    """Advise on open loops (`loop`) and on keyframes with few landmarks (`thin`)."""
     found = []
     for stretch in stretches:
         middle = int(stretch.rows[len(stretch.rows) // 2])
@@ -99,6 +100,7 @@ CAUSES = {
 
 
 def about_missing(stretches: Sequence[MissingStretch], frames: int, aligned: bool) -> list[Advice]:
+    """Advise on stretches without a pose that are not too short to matter. frames: of the scene, the weight's unit."""
     found = []
     for stretch in stretches:
         if stretch.end_s - stretch.start_s < MIN_MISSING_S and stretch.frames < 3:
@@ -112,7 +114,7 @@ def about_missing(stretches: Sequence[MissingStretch], frames: int, aligned: boo
 
 
 def about_passages(found: Sequence[OneSided], coverage: Coverage) -> list[Advice]:
-    """A passage is worth the floor of a room of 2 m2, all directions."""
+    """Advise on passages, each worth the floor of a room of 2 m2, all directions."""
     weight = min(1.0, 2.0 / max(_covered_m2(coverage), 1e-9))
     return [
         Advice(
@@ -127,6 +129,7 @@ def about_passages(found: Sequence[OneSided], coverage: Coverage) -> list[Advice
 
 
 def about_gaps(found: Sequence[Gap], coverage: Coverage, scale: MapScale) -> list[Advice]:
+    """Advise on gaps from MIN_GAP_M2 on: floor that nobody walked, or directions that show too little."""
     advice = []
     views = max(int((coverage.level != AT_WALL).sum()), 1)
     for gap in found:
@@ -154,7 +157,7 @@ def about_gaps(found: Sequence[Gap], coverage: Coverage, scale: MapScale) -> lis
 
 
 def ranked(advice: Sequence[Advice]) -> list[Advice]:
-    """The MAX_ENTRIES most weighty entries, the weightiest first."""
+    """Return the MAX_ENTRIES most weighty entries, the weightiest first."""
     return sorted(advice, key=lambda entry: -entry.weight)[:MAX_ENTRIES]
 
 
