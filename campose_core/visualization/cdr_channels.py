@@ -44,9 +44,10 @@ class CdrChannels:
         }
 
     def wanted(self, topic: str) -> bool:
-        """Whether anybody listens."""
+        """Tell whether anybody listens."""
         return self._channels[topic].has_sinks()
 
     def log(self, messages: Iterable[Message]) -> None:
+        """Send messages to whoever listens, each at its own stamp."""
         for message in messages:
             self._channels[message.topic].log(message.data, log_time=message.stamp_ns)

@@ -8,11 +8,11 @@ LAYOUT = "foxglove_layout.json"
 
 
 def layout_path() -> Path | None:
-    """The layout in a checkout, or as it was installed; None when it was not."""
+    """Find the layout in a checkout, or as it was installed; None when it was not."""
     return config_file(LAYOUT)
 
 
 def how_to_look(source: str) -> str:
-    """Instructions; `source` is what to open in the app (`Open connection, ws://...` or `Open local file, ...`)."""
+    """Write instructions; `source`: what to open in the app (`Open connection, ws://...` or `Open local file, ...`)."""
     layout = layout_path() or f"config/{LAYOUT} of the campose repository"
     return f"In Foxglove or Lichtblick: {source}\nOnce: Layouts, Import from file, {layout}"

@@ -9,7 +9,7 @@ from campose_core.ros_messages import OK, WARN, RosMessages
 
 
 def localization_status(ros: RosMessages, name: str, result: LocalizationResult, latency_s: float) -> Any:
-    """A DiagnosticArray. The header stamp is the image's; `latency_s` from its arrival to its pose."""
+    """Make a DiagnosticArray. The header stamp is the image's; `latency_s` from its arrival to its pose."""
     believed = result.map_from_base is not None and not result.off_map
     text = result.reason or ("too far from walkable floor to snap" if result.off_map else "pose published")
     values = {

@@ -20,7 +20,7 @@ SUBPIXEL_BITS = 4  # of OpenCV's drawing functions
 
 
 def draw_matches(image: Image, matches: Matches | None, map_from_cam: Pose | None, text: str, good: bool) -> Image:
-    """`image` (H, W, 3) RGB or (H, W) with a line of text, green when `good`, at most MAX_SIDE wide and high.
+    """Draw `image` (H, W, 3) RGB or (H, W) with a line of text, green when `good`, at most MAX_SIDE wide and high.
 
     Each match is a dot where its landmark was seen, and where map_from_cam is given a ring where the landmark should
     be, joined by a line: a good pose has short lines everywhere.
@@ -48,7 +48,7 @@ def draw_matches(image: Image, matches: Matches | None, map_from_cam: Pose | Non
 
 
 def draw_result(image: Image, result: LocalizationResult) -> Image:
-    """The image with what became of it."""
+    """Draw the image (H, W, 3) RGB or (H, W) with what became of it."""
     text = f"{result.status.value}  {result.support} landmarks"
     if result.kind is not None:
         text += f"  {result.kind.value}"
@@ -61,14 +61,14 @@ def draw_result(image: Image, result: LocalizationResult) -> Image:
 
 
 def encode_drawing(drawing: Image) -> bytes:
-    """JPEG of a drawing (H, W, 3) RGB."""
+    """Encode a drawing (H, W, 3) RGB as JPEG."""
     cv2 = load_extra("cv2", "map")
     _, data = cv2.imencode(".jpg", drawing[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     return bytes(data)
 
 
 def _canvas(cv2: Any, image: Image) -> tuple[Any, float]:
-    """A copy to draw on, and its size over that of the image."""
+    """Make a copy to draw on; also returns its size over that of the image."""
     height, width = image.shape[:2]
     scale = min(1.0, MAX_SIDE / max(height, width))
     if scale < 1.0:

@@ -25,7 +25,7 @@ CONE_M = 2.0  # how far the view is drawn where no landmark says how far it reac
 
 
 def heading_of(map_from_cam: Pose) -> float:
-    """Where the camera looks on the floor: radians from the map's x axis, counterclockwise."""
+    """Return where the camera looks on the floor: radians from the map's x axis, counterclockwise."""
     x, y, _ = map_from_cam.rotation.apply([0.0, 0.0, 1.0])
     return float(np.arctan2(y, x))
 
@@ -33,7 +33,9 @@ def heading_of(map_from_cam: Pose) -> float:
 def place_picture(
     frame: Frame, camera: Camera, result: LocalizationResult, floor: FloorMap | None, landmarks_xyz: Array | None
 ) -> bytes:
-    """PNG. landmarks_xyz (N, 3), in the map frame, are drawn from above; they stand for walls where there is no floor.
+    """Draw it as PNG.
+
+    landmarks_xyz (N, 3), metres in the map frame, are drawn from above; they stand for walls where there is no floor.
 
     Raises:
         MissingDependency: matplotlib or OpenCV is not installed.
@@ -60,7 +62,7 @@ def place_picture(
 
 
 def _draw_place(axes: Axes, camera: Camera, result: LocalizationResult) -> Array:
-    """What must be in the picture: points (N, 2), none without a pose."""
+    """Draw it; returns what must be in the picture: points (N, 2), none without a pose."""
     pose = result.map_from_cam
     if pose is None:
         return np.zeros((0, 2))

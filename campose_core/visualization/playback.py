@@ -32,21 +32,24 @@ class Playback:
 
     @property
     def now_ns(self) -> int:
+        """Return the stamp at which the show is."""
         with self._lock:
             return self._at()
 
     @property
     def playing(self) -> bool:
+        """Tell whether it is not stopped."""
         with self._lock:
             return self._playing
 
     @property
     def speed(self) -> float:
+        """Return the stamp seconds a second, also while it stands still."""
         with self._lock:
             return self._speed
 
     def control(self, playing: bool, speed: float, move_to_ns: int | None = None) -> None:
-        """What somebody asks for. Speeds beyond SLOWEST and FASTEST are brought there; so is NaN, to 1."""
+        """Do what somebody asks for. Speeds beyond SLOWEST and FASTEST are brought there; so is NaN, to 1."""
         with self._lock:
             self._go_on_from(self._at() if move_to_ns is None else move_to_ns)
             self._moved = self._moved or move_to_ns is not None
@@ -54,7 +57,7 @@ class Playback:
             self._speed = min(max(speed, SLOWEST), FASTEST) if speed == speed else 1.0
 
     def take_move(self) -> bool:
-        """Whether it was moved since the last call."""
+        """Tell whether it was moved since the last call."""
         with self._lock:
             moved, self._moved = self._moved, False
         return moved
@@ -65,7 +68,7 @@ class Playback:
             self._go_on_from(stamp_ns)
 
     def seconds_until(self, stamp_ns: int) -> float:
-        """In the time of the spectators; infinite while it stands still."""
+        """Return it in the time of the spectators; infinite while it stands still."""
         with self._lock:
             ahead_ns = stamp_ns - self._at()
             return 0.0 if ahead_ns <= 0 else ahead_ns * 1e-9 / self._speed if self._playing else float("inf")

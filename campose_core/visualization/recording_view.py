@@ -25,7 +25,7 @@ class RecordingView:
         self.span_ns = bag.span_ns()
 
     def latched(self, at_ns: int) -> list[Message]:
-        """The last message of each latched topic, and all of /tf_static: every publisher of it latches its own."""
+        """List the last message of each latched topic, and all of /tf_static: every publisher of it latches its own."""
         names = {name for name, kind in self.topics.items() if kind.latched}
         last: dict[str, list[Message]] = {}
         for message in self._bag.serialized(names):

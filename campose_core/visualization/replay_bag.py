@@ -58,7 +58,7 @@ class ReplayBag:
         self._begun = self._drawn = self._path_grew = self._reference_drawn = False
 
     def write(self, step: Step) -> None:
-        """One step of the replay."""
+        """Write one step of the replay."""
         if not self._begun:
             self._begun = True
             self._write_still(step.log_ns)
@@ -113,7 +113,7 @@ class ReplayBag:
             self.write_path()
 
     def write_path(self) -> None:
-        """The path up to here, if it grew."""
+        """Write the path up to here, if it grew."""
         if self._path_grew:
             self._path_grew, self._path_due_ns = False, self._newest_ns + PATH_PERIOD_NS
             self._output.write(topics.PATH, self._newest_ns, self._path.message())
@@ -136,7 +136,7 @@ class ReplayBag:
 def new_replay_bag(
     path: Path, scene: Scene, walkable: WalkableMap | None, bag: Bag | None, reference: Trajectory | None
 ) -> Iterator[ReplayBag]:
-    """The bag folder `path`, whole or not at all.
+    """Begin the bag folder `path`, which comes to be whole or not at all.
 
     reference: the true path, map_from_cam.
 

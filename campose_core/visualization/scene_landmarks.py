@@ -25,13 +25,13 @@ class SceneLandmarks(NamedTuple):
     seen_by: Mapping[str, NDArray[np.intp]]
 
     def cloud(self, messages: RosMessages, frame_id: str, stamp_ns: int) -> Any:
-        """A PointCloud2, of every k-th landmark where there are more than MAX_POINTS."""
+        """Make a PointCloud2, of every k-th landmark where there are more than MAX_POINTS."""
         step = 1 + (len(self.xyz) - 1) // MAX_POINTS
         return messages.point_cloud(frame_id, stamp_ns, self.xyz[::step], self.rgb[::step])
 
 
 def read_landmarks(scene: Scene) -> SceneLandmarks | None:
-    """The landmarks in the map frame; None when the scene is not mapped or not aligned.
+    """Read the landmarks in the map frame; None when the scene is not mapped or not aligned.
 
     Raises:
         SceneError: SCENE/sfm/landmarks.npz is damaged.

@@ -87,7 +87,7 @@ class SceneView:
         return shown
 
     def messages(self, from_ns: int, wanted: Callable[[str], bool]) -> Iterator[Message]:
-        """Images are read as they come up.
+        """Yield them as the walk goes; images are read as they come up.
 
         Raises:
             SceneError: one is missing.
@@ -154,7 +154,7 @@ class SceneView:
         yield self._message(topics.STATUS, stamp_ns, status)
 
     def _seen(self, frame: SceneFrame) -> Matches | None:
-        """The landmarks of a keyframe, where its pose puts them."""
+        """Return the landmarks of a keyframe, where its pose puts them."""
         rows = None if self._landmarks is None else self._landmarks.seen_by.get(frame.name)
         if self._landmarks is None or rows is None or frame.map_from_cam is None:
             return None

@@ -83,14 +83,14 @@ class Listener:
         return playback_state(self._playback, did_seek=request.seek_time is not None, answers=request.request_id)
 
     def take_subscribed(self) -> set[str]:
-        """Topics that someone subscribed to since the last call."""
+        """Return topics that someone subscribed to since the last call."""
         with self._lock:
             topics, self._topics = self._topics, set()
         return topics
 
 
 def playback_state(playback: Playback, did_seek: bool, answers: str | None = None) -> PlaybackState:
-    """`did_seek` makes a viewer forget what it has drawn."""
+    """Describe the playback to viewers; `did_seek` makes them forget what they have drawn."""
     from foxglove.websocket import PlaybackState, PlaybackStatus
 
     status = PlaybackStatus.Playing if playback.playing else PlaybackStatus.Paused
@@ -108,7 +108,7 @@ def start_server(
     backlog: int = MESSAGE_BACKLOG,
     playback: Playback | None = None,
 ) -> WebSocketServer:
-    """A server that takes nothing from its clients. `listener` hears of subscriptions, on the server's thread.
+    """Start a server that takes nothing from its clients. `listener` hears of subscriptions, on the server's thread.
 
     clock: the server will broadcast the time; viewers wait for that then, and go by the wall clock otherwise.
     playback: what `listener` lets clients control.

@@ -63,21 +63,27 @@ class Source(Protocol):
     """Something with a beginning and an end, that can be shown from any moment on."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Return what viewers call it."""
+        ...
 
     @property
-    def topics(self) -> Mapping[str, TopicKind]: ...
+    def topics(self) -> Mapping[str, TopicKind]:
+        """Return what there is to see, by topic."""
+        ...
 
     @property
     def span_ns(self) -> tuple[int, int]:
-        """Stamps of the first and of the last message."""
+        """Return the stamps of the first and of the last message."""
         ...
 
     def latched(self, at_ns: int) -> list[Message]:
-        """What is known at `at_ns` on the latched topics: the last message of each."""
+        """List what is known at `at_ns` on the latched topics: the last message of each."""
         ...
 
     def messages(self, from_ns: int, wanted: Callable[[str], bool]) -> Iterator[Message]:
-        """The messages from `from_ns` on, in order. Topics that are not `wanted` when it comes to them may be left
-        out."""
+        """Yield the messages from `from_ns` on, in order.
+
+        Topics that are not `wanted` when it comes to them may be left out.
+        """
         ...

@@ -30,11 +30,12 @@ class Trail:
         self._reached: Any = None
 
     def clear(self) -> None:
+        """Begin anew; nothing is drawn from the old end to the new beginning."""
         self._pieces.clear()
         self._reached, self._lost = None, False
 
     def add(self, result: LocalizationResult, length: int, spacing_m: float) -> None:
-        """The last `length` pieces are kept, each at least `spacing_m` long."""
+        """Append a result; the last `length` pieces are kept, each at least `spacing_m` long."""
         if result.status is Status.INITIALIZING:
             self._reached, self._lost = None, False
             return
@@ -56,7 +57,7 @@ class Trail:
         self._reached, self._stamp_ns, self._lost = point, result.stamp_ns, False
 
     def message(self) -> Any:
-        """A visualization_msgs/Marker of all pieces, with the stamp of the newest."""
+        """Make a visualization_msgs/Marker of all pieces, with the stamp of the newest."""
         pieces = list(self._pieces)
         points = [point for before, after, _ in pieces for point in (before, after)]
         colors = [color for _, _, color in pieces for _ in range(2)]

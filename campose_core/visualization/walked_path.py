@@ -21,7 +21,10 @@ class WalkedPath:
         self._stamp_ns = 0
 
     def add(self, result: LocalizationResult, length: int, spacing_m: float) -> bool:
-        """Whether it grew; the last `length` poses are kept, each at least `spacing_m` from the one before."""
+        """Append a result; tells whether it grew.
+
+        The last `length` poses are kept, each at least `spacing_m` from the one before.
+        """
         pose = result.on_floor
         if pose is None:
             return False
@@ -34,9 +37,10 @@ class WalkedPath:
         return True
 
     def clear(self) -> None:
+        """Begin anew, with an empty line."""
         self._poses.clear()
         self._reached = None
 
     def message(self) -> Any:
-        """A nav_msgs/Path with the stamp of its newest pose."""
+        """Make a nav_msgs/Path with the stamp of its newest pose."""
         return self._messages.path(self._frame_id, self._stamp_ns, list(self._poses))
