@@ -50,7 +50,7 @@ class CovarianceCalibration:
             raise LocalizationError(f"a calibration of covariances needs a factor of 1 or more and floors, got {self}")
 
     def __call__(self, covariance: Array) -> Array:
-        """The covariance (..., 6, 6) to give out for PnP's, over (x, y, z, rx, ry, rz) in metres and radians."""
+        """Inflate PnP's covariance (..., 6, 6), over (x, y, z, rx, ry, rz) in metres and radians, to be given out."""
         return np.asarray(
             self.factor**2 * covariance + np.diag(np.repeat([self.floor_m**2, self.floor_rad**2], 3)), dtype=np.float64
         )
