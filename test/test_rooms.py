@@ -87,7 +87,10 @@ ROBOT_SIDE = ("localization", "replay", "visualization")
 PNP = "campose_core.landmark_map.pnp"
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if path.parts[1] in ROBOT_SIDE], ids=str)
+ROS_FILES = sorted(path.relative_to(ROOT) for path in (ROOT / "campose_ros").glob("*.py") if path.name != "demo.py")
+
+
+@pytest.mark.parametrize("path", [*(path for path in FILES if path.parts[1] in ROBOT_SIDE), *ROS_FILES], ids=str)
 def test_the_robots_side_needs_neither_the_mapper_nor_the_trainer(path):
     for module, _ in imported_modules(ROOT / path):
         assert room_of(module.split(".")[1:]) not in ("sfm", "alignment", "update"), f"{path} imports {module}"

@@ -16,7 +16,7 @@ from campose_core.errors import UsageError
 from campose_core.evaluation.estimates import write_estimates
 from campose_core.evaluation.run import localize_recording
 from campose_core.localization.estimators.pose_graph import PGO, recorded_odometry
-from campose_core.localization.estimators.registry import load_estimator
+from campose_core.localization.estimators.registry import ESTIMATORS, load_estimator
 from campose_core.scene import Scene
 
 
@@ -26,7 +26,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--estimator",
         default="structure",
-        help="structure, hybrid, retrieval, or MODEL or MODEL+pgo of a trained model",
+        help=f"{', '.join(ESTIMATORS.names())}, where MODEL is that of a trained model",
     )
     parser.add_argument(
         "--out",

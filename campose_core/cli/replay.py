@@ -18,7 +18,7 @@ from campose_core.errors import UsageError
 from campose_core.evaluation.metrics import evaluate
 from campose_core.evaluation.table import tables
 from campose_core.geometry import Pose
-from campose_core.localization.estimators.registry import load_estimator
+from campose_core.localization.estimators.registry import ESTIMATORS, load_estimator
 from campose_core.localization.imu_motion import imu_motion
 from campose_core.localization.localizer import Localizer
 from campose_core.replay.bag_session import BagSession
@@ -38,7 +38,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--out", required=True, type=Path, help="folder for pose.tum, pose_raw.tum, their summaries, and bag/"
     )
-    parser.add_argument("--estimator", default="structure", help="structure, hybrid, retrieval, or a trained model")
+    parser.add_argument("--estimator", default="structure", help=f"{', '.join(ESTIMATORS.names())}")
     add_query_arguments(parser)
     parser.add_argument(
         "--imu",

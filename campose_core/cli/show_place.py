@@ -19,6 +19,7 @@ from campose_core.cli.query import query_camera
 from campose_core.errors import CamposeError, UsageError
 from campose_core.evaluation.run import frames_with_camera
 from campose_core.files import replacing
+from campose_core.localization.estimators.base import Kind
 from campose_core.localization.estimators.registry import load_estimator
 from campose_core.localization.localizer import Localizer, LocalizerOptions
 from campose_core.localization.result import LocalizationResult
@@ -82,8 +83,10 @@ def in_words(result: LocalizationResult) -> str:
         return f"not found: {result.reason}"
     sigma, unit = np.sqrt(np.diagonal(result.covariance)), result.scale.unit
     off = ", ".join(f"{1e3 * s:.0f}" if result.scale.is_known else f"{s:.4f}" for s in sigma[:3])
+    by_landmarks = result.kind in (Kind.TRACKED, Kind.RELOCALIZED)
+    by = f"{facts['landmarks']} landmarks ({facts['kind']})" if by_landmarks else facts["kind"]
     said = (
-        f"{facts['state']} by {facts['landmarks']} landmarks ({facts['kind']})\n"
+        f"{facts['state']} by {by}\n"
         f"x {facts['x_m']:.3f} {unit}, y {facts['y_m']:.3f} {unit}, z {facts['z_m']:.3f} {unit}, looking "
         f"{facts['heading_deg']:.1f} deg from the x axis\n"
         f"standard deviations: {off} {'mm' if result.scale.is_known else unit}, "

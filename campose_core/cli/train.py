@@ -12,6 +12,7 @@ from campose_core.errors import UsageError
 from campose_core.extras import load_extra
 from campose_core.learning.networks import NETWORKS, kind_of_model
 from campose_core.learning.options import TrainOptions
+from campose_core.localization.estimators.registry import ESTIMATORS
 from campose_core.scene import Scene
 
 
@@ -42,7 +43,20 @@ def require_training_packages() -> None:
         load_extra(module, "train")
 
 
+def require_model_name(name: str) -> None:
+    """Refuse a name by which another estimator is asked for: nobody would reach the model.
+
+    Raises:
+        UsageError: it stands in the table of estimators, or ends like one that is made of a model.
+    """
+    taken = ESTIMATORS.names()
+    endings = tuple(entry.removeprefix("MODEL") for entry in taken if entry.startswith("MODEL") and entry != "MODEL")
+    if name in taken or name.endswith(endings):
+        raise UsageError(f"--model {name}: this is the name of another estimator; choose another one for the model")
+
+
 def run(options: Namespace) -> None:
+    require_model_name(options.model)
     require_training_packages()
     from campose_core.learning.train import train
 

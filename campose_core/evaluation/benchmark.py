@@ -20,14 +20,13 @@ from campose_core.evaluation.metrics import Metrics, evaluate
 from campose_core.evaluation.run import frames_with_camera, localize_frames
 from campose_core.files import write_text
 from campose_core.localization.estimators.base import PoseEstimator
-from campose_core.localization.estimators.registry import estimator_names, load_estimator
+from campose_core.localization.estimators.registry import estimator_names, knows_train_split_alone, load_estimator
 from campose_core.localization.estimators.retrieval import RetrievalEstimator
 from campose_core.scene import Scene, SceneFrame
 from campose_core.trajectory import Trajectory, read_tum
 
 log = logging.getLogger(__name__)
 
-NOT_MODELS = ("structure", "retrieval", "hybrid")
 BETWEEN_RECORDINGS_NS = 10**10
 
 
@@ -43,13 +42,14 @@ class Course:
     frames: Callable[[str], Iterator[tuple[Frame, Camera]]]
 
     def run(self, estimator: PoseEstimator) -> Estimates:
+        """Localize each frame of the course by itself."""
         return localize_frames(estimator, self.frames(estimator.name))
 
 
 def course_of_query(
     scene: Scene, query: Path, reference: Path, topic: str | None = None, camera: Camera | None = None
 ) -> Course:
-    """A recording that the scene was not built from.
+    """Open a recording that the scene was not built from.
 
     Raises:
         CaptureError, TrajectoryError: the recording or the reference cannot be read.
@@ -59,7 +59,7 @@ def course_of_query(
 
 
 def course_of_test_split(scene: Scene) -> Course:
-    """The scene's own test frames.
+    """Return the scene's own test frames.
 
     Raises:
         LocalizationError: it has none, split it first.
@@ -75,7 +75,7 @@ def course_of_test_split(scene: Scene) -> Course:
 def benchmark_query(
     scene: Scene, query: Path, reference: Path, topic: str | None = None, camera: Camera | None = None
 ) -> list[Metrics]:
-    """Each estimator on a recording that the scene was not built from; results go to SCENE/reports/benchmark.
+    """Score each estimator on a recording that the scene was not built from; results go to SCENE/reports/benchmark.
 
     Raises:
         LocalizationError: the scene offers no estimator. TrajectoryError: the reference is of another recording.
@@ -86,7 +86,7 @@ def benchmark_query(
 
 
 def benchmark_test_split(scene: Scene) -> list[Metrics]:
-    """Each trained model on the scene's own test frames, beside retrieval among its train frames.
+    """Score each trained model on the scene's own test frames, beside retrieval among its train frames.
 
     `structure` is left out: its landmarks were made from the test frames too.
 
@@ -95,7 +95,7 @@ def benchmark_test_split(scene: Scene) -> list[Metrics]:
     """
     course = course_of_test_split(scene)
     log.info("benchmark: on the scene's own test frames; structure needs --query, its map was made from these frames")
-    names = [name for name in _names(scene) if name not in NOT_MODELS]
+    names = [name for name in _names(scene) if knows_train_split_alone(name)]
     estimators = [*(load_estimator(scene, name) for name in names), RetrievalEstimator.load(scene, split="train")]
     return _score(scene, [course.run(estimator) for estimator in estimators], course.truth)
 

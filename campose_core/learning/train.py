@@ -53,7 +53,6 @@ from campose_core.scene_floor import walkable_of, why_not_snapped
 log = logging.getLogger(__name__)
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
-RESERVED = ("structure", "retrieval", "hybrid")  # estimators without a network
 FRAMES_AN_ANCHOR = 10  # fewer tell little of what differs within a part
 METRICS_OF_CLOSED_FORM = "epoch,val_median_m,val_median_deg,seconds\n"
 
@@ -70,7 +69,7 @@ def train(scene: Scene, name: str, options: TrainOptions) -> Scene:
         WorkerDone: in all processes of a training on several devices but the one that goes on.
     """
     step, folder = f"train:{name}", scene.models_dir / name
-    if name in RESERVED or name.endswith("+pgo") or not NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise LearningError(f"{name!r} cannot be the name of a model: use letters, digits, '-', '_', '+' and '.'")
     if scene.is_done(step, options.to_dict()) and (folder / DESCRIPTION).is_file():
         log.info(f"{name}: trained already with these options")
@@ -153,7 +152,7 @@ class _Run:
         return best, METRICS_OF_CLOSED_FORM + f"1,{found.median_m:.6g},{found.median_deg:.6g},{seconds:.6g}\n"
 
     def finished(self, best: Mapping[str, float]) -> TrainedModel:
-        """The network as it stands, with the covariance that unseen frames show."""
+        """Return the network as it stands, with the covariance that unseen frames show."""
         use_test = len(self._judged_rows(self._test)) >= 2
         judged = self._test if use_test else self._val
         if not self._kind.relative:
@@ -197,7 +196,7 @@ class _Run:
         return feature_samples(self._scene.path / "cache", self._network, self._material, images, options)
 
     def _judging(self, material: Material, description: str) -> tuple[Tensor, Sequence[Pose]]:
-        """Inputs of the network, or of the head where the backbone is frozen, and the poses they should give."""
+        """Return inputs of the network, or of the head where the backbone is frozen, and the poses they should give."""
         rows = self._judged_rows(material)
         if len(rows) == 0:
             raise LearningError(
@@ -217,7 +216,7 @@ class _Run:
         return network(inputs) if self._options.trains_backbone else network.head.from_components(inputs).best()
 
     def _take_in_unlabelled(self) -> None:
-        """Recordings without a reference, behind the frames that have labels."""
+        """Append recordings without a reference to the frames that have labels."""
         labelled, options = self._material, self._options
         others = [unlabelled_material(self._scene, path, self._input) for path in options.unlabelled]
         self._material = joined([labelled, *others])
@@ -226,7 +225,7 @@ class _Run:
 
 
 def predictions(predict: Callable[[Tensor], PoseNumbers], inputs: Tensor) -> PoseNumbers:
-    """Of many inputs, some at a time."""
+    """Predict many inputs [N, ...], some at a time."""
     with torch.no_grad():
         return PoseNumbers.joined([predict(chunk) for chunk in inputs.split(VALIDATION_BATCH)])
 

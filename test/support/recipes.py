@@ -32,7 +32,7 @@ def add_by_recipe(page: str, way: str, folder: Path) -> Campose:
     text = (ROOT / "docs" / "extend" / f"{page}.md").read_text(encoding="utf-8")
     source, line = blocks(text, "python")[:2]
     if way == AS_PLUGIN:
-        found = re.fullmatch(r'\[project\.entry-points\."campose\.(\w+)"\]\n(\S+) = "(.*)"\n', blocks(text, "toml")[0])
+        found = re.search(r'\[project\.entry-points\."campose\.(\w+)"\]\n(\S+) = "(.*)"\n', blocks(text, "toml")[0])
         assert found
         seam, name, value = found.groups()
         write_package(folder, value.split(":")[0], source, {seam: {name: value}})

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from campose_core.errors import LearningError, LocalizationError, MappingError, MissingDependency
-from campose_core.evaluation.benchmark import NOT_MODELS, Course
+from campose_core.evaluation.benchmark import Course
 from campose_core.evaluation.estimates import Estimates
 from campose_core.evaluation.metrics import FrameErrors, frame_errors, summarise
 from campose_core.evaluation.paper.variants import Line, Plan
@@ -20,7 +20,7 @@ from campose_core.extras import load_extra
 from campose_core.learning.options import TrainOptions
 from campose_core.localization.estimators.base import PoseEstimator
 from campose_core.localization.estimators.pose_graph import PGO
-from campose_core.localization.estimators.registry import estimator_names, load_estimator
+from campose_core.localization.estimators.registry import estimator_names, knows_train_split_alone, load_estimator
 from campose_core.localization.estimators.retrieval import RetrievalEstimator
 from campose_core.scene import Scene
 
@@ -51,15 +51,15 @@ class Score:
 
     @property
     def total(self) -> float:
-        """Metres, where a radian counts as the metre it moves a point ahead, as in choosing the best epoch."""
+        """Return metres, where a radian counts as the metre it moves a point ahead, as in choosing the best epoch."""
         return self.position_m + math.radians(self.rotation_deg)
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON, which has no infinity: an infinite error is None."""
+        """Return the fields for JSON, which has no infinity: an infinite error is None."""
         return {name: None if value == math.inf else value for name, value in asdict(self).items()}
 
     def cells(self) -> list[str]:
-        """As many as COLUMNS has after the model."""
+        """Write as many cells as COLUMNS has after the model."""
         return [
             "no pose" if math.isinf(self.position_m) else f"{self.position_m:.3f} m",
             "no pose" if math.isinf(self.rotation_deg) else f"{self.rotation_deg:.2f} deg",
@@ -89,13 +89,17 @@ class PaperBenchmark:
 
     @property
     def beside(self) -> list[str]:
+        """Return the names of what is scored and is no model of the plan."""
         return [name for name in self.scores if name not in self.plan.models]
 
     @property
     def frames(self) -> int:
+        """Count the frames that all were scored on."""
         return len(next(iter(self.errors.values())).stamps_ns)
 
     def to_dict(self) -> dict[str, Any]:
+        """Return the content of benchmark.json."""
+
         def row(name: str | None, **more: str) -> dict[str, Any]:
             score = self.scores.get(name or "")
             return {**more, "model": name, **(score.to_dict() if score else {})}
@@ -150,7 +154,7 @@ def _require_splits(scene: Scene) -> None:
 
 
 def _require_own_names(scene: Scene, models: Mapping[str, TrainOptions]) -> None:
-    """A model that someone trained in another way, perhaps for hours, is not replaced."""
+    """Refuse to replace a model that someone trained in another way, perhaps for hours."""
     for name, options in models.items():
         record = scene.steps.get(f"train:{name}")
         if record is None or not (scene.models_dir / name).is_dir():
@@ -211,12 +215,12 @@ def _run_what_stands_beside(found: PaperBenchmark, with_structure: bool) -> None
     if not with_structure:
         found.left_out[STRUCTURE] = "its map was made from these frames too; give --query"
     for name in estimator_names(scene):
-        if name not in NOT_MODELS and name.removesuffix(PGO) not in found.plan.models:
+        if knows_train_split_alone(name) and name.removesuffix(PGO) not in found.plan.models:
             _run(found, name, load_estimator(scene, name))
 
 
 def text_tables(found: PaperBenchmark) -> str:
-    """For people: each table with the row of retrieval, what stands beside them, and what is left out."""
+    """Write for people each table with the row of retrieval, what stands beside them, and what is left out."""
     parts = []
     for table in found.plan.tables:
         lines = [line for line in table.lines if line.model]
@@ -232,11 +236,12 @@ def text_tables(found: PaperBenchmark) -> str:
 
 
 def beside_label(name: str) -> str:
+    """Say what a row beside the tables is of."""
     return BESIDE_LABELS.get(name, "a model of the scene")
 
 
 def cells_of(found: PaperBenchmark, line: Line) -> list[str]:
-    """The texts of a row, as many as COLUMNS has; dashes where there is no model."""
+    """Write the texts of a row, as many as COLUMNS has; dashes where there is no model."""
     score = found.scores.get(line.model or "")
     return [line.model or "left out", *(score.cells() if score else ["-"] * (len(COLUMNS) - 1))]
 

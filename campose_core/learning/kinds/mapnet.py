@@ -1,4 +1,5 @@
-"""MapNet and MapNet+: the network of PoseNet, trained on tuples of frames, with a loss on their relative poses.
+"""MapNet and MapNet+: the network of PoseNet, trained on tuples of frames, with a loss on their relative poses:
+`PoseLoss` in campose_core/learning/losses.py.
 
 Brahmbhatt et al., "Geometry-aware learning of maps for camera localization", CVPR 2018.
 """

@@ -1,7 +1,7 @@
 """What every localizer answers with, whatever it is built on."""
 
 from enum import Enum
-from typing import NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
@@ -61,7 +61,7 @@ MAX_SIGMA_M = 0.3
 
 
 def is_sure(covariance: Array) -> bool:
-    """Whether the position is known well enough to drive by: its standard deviation in the worst direction."""
+    """Tell whether the position is known well enough to drive by: its standard deviation in the worst direction."""
     return bool(np.linalg.eigvalsh(covariance[:3, :3])[-1] <= MAX_SIGMA_M**2)
 
 
@@ -71,8 +71,9 @@ class PoseEstimator(Protocol):
     name: str
 
     def estimate(self, frame: Frame, camera: Camera, prior: PosePrior | None = None) -> list[PoseEstimate]:
-        """Where the camera with intrinsics `camera` may have been: nowhere known, at one place, or at one of several
-        that look alike, the best supported first. No pose is an answer, a guess is not.
+        """List where the camera with intrinsics `camera` may have been: no pose is an answer, a guess is not.
+
+        Nowhere known, at one place, or at one of several that look alike, the best supported first.
 
         prior: where it should be. An estimator may use it to find the same more quickly, and then answers with one
         pose; without one, images before this one play no part.
@@ -80,7 +81,7 @@ class PoseEstimator(Protocol):
         ...
 
     def refresh(self) -> None:
-        """Work that the next image will need, for the time between two images; it is done then in any case."""
+        """Do work that the next image will need, in the time between two images; it is done then in any case."""
         ...
 
 
@@ -99,7 +100,12 @@ SCENE_ALONE = EstimatorRequest()
 
 
 class NamedEstimator(PoseEstimator, Protocol):
-    """An estimator that stands in the table of `estimators.registry`, under the name by which people ask for it."""
+    """An estimator that stands in the table of `estimators.registry`, under the name by which people ask for it.
+
+    of_train_split: it was made of the frames of the train split alone, so that the other frames of the scene judge it.
+    """
+
+    of_train_split: ClassVar[bool]
 
     @classmethod
     def load(cls, scene: Scene, request: EstimatorRequest = SCENE_ALONE) -> PoseEstimator:

@@ -34,7 +34,7 @@ MIN_FEATURES = 50  # a covered lens, darkness and strong blur show fewer; a netw
 class HybridEstimator:
     """`structure` with the network `learned`; each answer says by its kind whose it is."""
 
-    name = "hybrid"
+    name, of_train_split = "hybrid", False
 
     def __init__(self, structure: StructureEstimator, learned: PoseEstimator) -> None:
         self._structure, self._learned = structure, learned
@@ -43,8 +43,9 @@ class HybridEstimator:
 
     @classmethod
     def load(cls, scene: Scene, request: EstimatorRequest = SCENE_ALONE) -> PoseEstimator:
-        """`structure` with the scene's one model, or with the one MODEL of `hybrid:MODEL`; what the scene lacks of the
-        two is left out, with a line on stderr.
+        """Join `structure` with the scene's one model, or with the one MODEL of `hybrid:MODEL`.
+
+        What the scene lacks of the two is left out, with a line on stderr.
 
         Raises:
             LocalizationError: the scene has several models and none is named, or not the one that is.
@@ -69,8 +70,10 @@ class HybridEstimator:
         return [cls.name] if scene.posed_frames() and len(model_names(scene)) == 1 else []
 
     def estimate(self, frame: Frame, camera: Camera, prior: PosePrior | None = None) -> list[PoseEstimate]:
-        """As geometry finds it, with the network's pose as a further place to look; or, with a prior and soon after
-        geometry's last answer, the network's pose itself."""
+        """Answer as geometry finds it, with the network's pose as a further place to look.
+
+        With a prior and soon after geometry's last answer, it is the network's pose itself.
+        """
         found = self._structure.track(frame, camera, prior)
         if not found:
             features = self._structure.features(frame)

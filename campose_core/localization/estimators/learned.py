@@ -25,6 +25,8 @@ class LearnedEstimator:
     the refined ones.
     """
 
+    of_train_split = True
+
     def __init__(self, scene: Scene, name: str) -> None:
         for module in ("torch", "torchvision", "safetensors"):
             load_extra(module, "train")
@@ -36,7 +38,7 @@ class LearnedEstimator:
 
     @classmethod
     def load(cls, scene: Scene, request: EstimatorRequest = SCENE_ALONE) -> LearnedEstimator:
-        """From a scene with the trained model of the request.
+        """Load the trained model of the request.
 
         Raises:
             LocalizationError: the scene has no such model (the message lists its estimators), or it is a MeNet.
@@ -60,7 +62,7 @@ class LearnedEstimator:
         return model_names(scene)
 
     def estimate(self, frame: Frame, camera: Camera, prior: PosePrior | None = None) -> list[PoseEstimate]:
-        """The network's pose.
+        """Return the network's pose.
 
         Raises:
             LearningError: the camera sees too little of the view the network was trained with, or the image does not
@@ -70,7 +72,7 @@ class LearnedEstimator:
         return [] if answer is None else [PoseEstimate(frame.stamp_ns, *answer, 1, Kind.LEARNED)]
 
     def refresh(self) -> None:
-        """Nothing: each image is by itself."""
+        """Do nothing: each image is by itself."""
 
 
 def model_names(scene: Scene) -> list[str]:
@@ -80,7 +82,7 @@ def model_names(scene: Scene) -> list[str]:
 
 
 def has_menet(scene: Scene) -> bool:
-    """Whether the scene has a network that says how a camera moved."""
+    """Tell whether the scene has a network that says how a camera moved."""
     return _kind_of(scene.models_dir / MENET) == MENET
 
 

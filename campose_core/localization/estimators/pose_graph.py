@@ -44,7 +44,7 @@ class Motions(Protocol):
     """How the camera moved, image after image."""
 
     def since_before(self, frame: Frame, camera: Camera) -> UncertainPose | None:
-        """`before_from_now` since the frame of the last call; None where that is not known, as for the first."""
+        """Return `before_from_now` since the frame of the last call; None where that is not known, as for the first."""
         ...
 
 
@@ -56,6 +56,8 @@ class WindowEstimator:
     the pose of the network as it is.
     """
 
+    of_train_split = True
+
     def __init__(self, absolute: PoseEstimator, motions: Motions) -> None:
         self.name = absolute.name + PGO
         self._absolute, self._motions = absolute, motions
@@ -64,7 +66,7 @@ class WindowEstimator:
 
     @classmethod
     def load(cls, scene: Scene, request: EstimatorRequest = SCENE_ALONE) -> WindowEstimator:
-        """A model of the scene, with the odometry of the recording, or where that has none with the scene's MeNet.
+        """Join a model with the odometry of the recording, or where that has none with the scene's MeNet.
 
         Raises:
             LocalizationError: the scene has no such model, or there is nothing that tells how the camera moves.
@@ -86,9 +88,9 @@ class WindowEstimator:
         return [model + PGO for model in model_names(scene)] if known else []
 
     def estimate(self, frame: Frame, camera: Camera, prior: PosePrior | None = None) -> list[PoseEstimate]:
-        """The pose that explains best what network and motions said of the latest images, with its marginal covariance.
+        """Return the pose that explains best what network and motions said of the latest images.
 
-        Where the network says nothing, the pose before is moved on.
+        Its covariance is the marginal one. Where the network says nothing, the pose before is moved on.
 
         Raises:
             LearningError: the camera sees too little of the view a network was trained with, or the image does not
@@ -138,8 +140,10 @@ class MeNetMotions:
 
 
 def recorded_odometry(recording: Recording) -> Trajectory | None:
-    """odom_from_camera of a bag; None of anything else, and of a bag without. A line on stderr where it has odometry
-    that cannot be used."""
+    """Read odom_from_camera of a bag; None of anything else, and of a bag without.
+
+    A line on stderr where it has odometry that cannot be used.
+    """
     source = recording.describe()
     first = next(recording.frames(), None) if source["kind"] == "bag" else None
     if first is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from campose_core.errors import LocalizationError
+from campose_core.errors import LocalizationError, PluginError
 from campose_core.localization.estimators.base import EstimatorRequest, NamedEstimator, PoseEstimator
 from campose_core.scene import Scene
 from campose_core.seams import Seam
@@ -23,14 +23,16 @@ ESTIMATORS: Seam[type[NamedEstimator]] = Seam(
         "MODEL+pgo": f"{HERE}.pose_graph:WindowEstimator",
     },
     LocalizationError,
-    members=("load", "offered", "estimate", "refresh"),
+    members=("of_train_split", "load", "offered", "estimate", "refresh"),
 )
 
 
 def estimator_names(scene: Scene, odometry: Trajectory | None = None) -> list[str]:
-    """List the estimators of a scene: `structure` and `retrieval` where it is mapped, each model MODEL trained in it,
-    `hybrid` with both, MODEL+pgo where motions are known by odometry or by the scene's model `menet`, and what plug-ins
-    offer."""
+    """List the estimators of a scene.
+
+    `structure` and `retrieval` where it is mapped, each model MODEL trained in it, `hybrid` with both, MODEL+pgo where
+    motions are known by odometry or by the scene's model `menet`, and what plug-ins offer.
+    """
     request = EstimatorRequest(odometry=odometry)
     classes = dict.fromkeys(ESTIMATORS.load(name) for name in ESTIMATORS.names())
     return [name for estimator in classes for name in estimator.offered(scene, request)]
@@ -47,7 +49,15 @@ def load_estimator(scene: Scene, name: str, odometry: Trajectory | None = None) 
         MissingDependency: the estimator needs a package that is not installed.
     """
     entry, model = _entry(name)
-    return ESTIMATORS.load(entry).load(scene, EstimatorRequest(model, odometry))
+    estimator = ESTIMATORS.load(entry).load(scene, EstimatorRequest(model, odometry))
+    if not getattr(estimator, "name", ""):
+        raise PluginError(f"the estimator {entry!r} has no `name`, by which reports tell it from others")
+    return estimator
+
+
+def knows_train_split_alone(name: str) -> bool:
+    """Tell whether the frames of the train split made an estimator, so that the scene's other frames judge it."""
+    return ESTIMATORS.load(_entry(name)[0]).of_train_split
 
 
 def _entry(name: str) -> tuple[str, str]:

@@ -27,7 +27,7 @@ MIN_VARIANCE = np.square([0.01, np.radians(0.1)])
 class RetrievalEstimator:
     """Nearest keyframe by global descriptor. It always answers, wherever the camera is."""
 
-    name = "retrieval"
+    name, of_train_split = "retrieval", False
 
     def __init__(self, landmarks: Landmarks, among: NDArray[np.intp]) -> None:
         self._extract = landmarks.extractor()
@@ -40,7 +40,7 @@ class RetrievalEstimator:
     def load(
         cls, scene: Scene, request: EstimatorRequest = SCENE_ALONE, split: str | None = None
     ) -> RetrievalEstimator:
-        """From a mapped and aligned scene, among the keyframes of one split or of all.
+        """Load a mapped and aligned scene, with the keyframes of one split or with all.
 
         Raises:
             MappingError: the scene has no landmarks. LocalizationError: it is not aligned, or fewer than two keyframes
@@ -67,7 +67,7 @@ class RetrievalEstimator:
         return [PoseEstimate(frame.stamp_ns, self._poses[best], self._covariance, 1, Kind.RETRIEVED)]
 
     def refresh(self) -> None:
-        """Nothing: each image is by itself."""
+        """Do nothing: each image is by itself."""
 
 
 def _left_out_covariance(poses: list[Pose], table: NDArray[np.float32]) -> Array:

@@ -32,7 +32,7 @@ from campose_core.threads import one_blas_thread
 class StructureEstimator:
     """Pose from landmarks; none where too few landmarks agree, several where places look alike."""
 
-    name = "structure"
+    name, of_train_split = "structure", False
 
     def __init__(self, landmarks: Landmarks, refined: RefinedCameras, calibration: CovarianceCalibration) -> None:
         self.landmarks = landmarks
@@ -45,7 +45,7 @@ class StructureEstimator:
 
     @classmethod
     def load(cls, scene: Scene, request: EstimatorRequest = SCENE_ALONE) -> StructureEstimator:
-        """From a mapped and aligned scene.
+        """Load a mapped and aligned scene.
 
         Raises:
             MappingError: the scene has no landmarks. LocalizationError: it is not aligned.
@@ -57,12 +57,12 @@ class StructureEstimator:
         return [cls.name] if scene.posed_frames() else []
 
     def estimate(self, frame: Frame, camera: Camera, prior: PosePrior | None = None) -> list[PoseEstimate]:
-        """Near the prior, where there is one and it is right; else wherever the image alone says."""
+        """Look near the prior, where there is one and it is right; else wherever the image alone says."""
         return self.track(frame, camera, prior) or self.find(frame, self.features(frame), camera)
 
     @one_blas_thread
     def track(self, frame: Frame, camera: Camera, prior: PosePrior | None) -> list[PoseEstimate]:
-        """Near the prior or not at all; without one the last images are forgotten."""
+        """Look near the prior or not at all; without one the last images are forgotten."""
         if prior is None:
             self._trackers.clear()
             return []
@@ -73,13 +73,14 @@ class StructureEstimator:
         return self._sure(frame, camera, [found], Kind.TRACKED)
 
     def features(self, frame: Frame) -> ImageFeatures:
+        """Extract what `find` looks with."""
         return self._extract(frame.image)
 
     @one_blas_thread
     def find(
         self, frame: Frame, features: ImageFeatures, camera: Camera, hints: Sequence[Pose] = ()
     ) -> list[PoseEstimate]:
-        """From the image alone; `hints` (map_from_cam) are places to look at first."""
+        """Search by the image alone; `hints` (map_from_cam) are places to look at first."""
         camera = self._refined(camera)
         return self._sure(frame, camera, self._relocalize(features, camera, hints), Kind.RELOCALIZED)
 
