@@ -72,7 +72,7 @@ class MapScale:
         return self.in_words() + ("" if self.is_known else ": poses are in a unit of the map's own")
 
     def widened(self, covariance: Array, position: ArrayLike) -> Array:
-        """Return `covariance` (6, 6) over (x, y, z, rx, ry, rz) of a pose at `position` (3,) in the map, with what an
+        """Return `covariance` (6, 6) over (x, y, z, rx, ry, rz) of a pose at `position` (3,), map frame, with what an
         assumed scale may be wrong by: to be given out. Nothing is decided by it, since all poses of a map are wrong by
         it alike.
         """

@@ -32,8 +32,9 @@ def align_to_points(points_sfm: Array, points_map: Array) -> Alignment:
 
 
 def robust_umeyama(source: Array, target: Array) -> Similarity:
-    """Find `target_from_source` by Umeyama on the pairs (N, 3) that agree: RANSAC over triples by median residual, then
-    trimmed refits.
+    """Find `target_from_source` by Umeyama on the pairs (N, 3) that agree.
+
+    RANSAC over triples by median residual, then trimmed refits.
 
     Raises:
         AlignmentError: the points lie on one line.

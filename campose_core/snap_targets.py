@@ -17,8 +17,9 @@ Cells = NDArray[np.int32]
 
 
 def walkable_cells(floor: FloorMap, keepout: FloorMap | None, radius_m: float) -> Mask:
-    """Find the cells (rows, cols) that are free, not kept out, at least `radius_m` from everything else, in the largest
-    connected part.
+    """Find the cells that can be walked on.
+
+    (rows, cols) bool: free, not kept out, at least `radius_m` from everything else, in the largest connected part.
 
     Connected through sides, not corners: a wall drawn as a slanted line of pixels has gaps at the corners.
 

@@ -9,8 +9,7 @@ from campose_core.errors import GeometryError
 
 
 def read_camera_file(path: Path | str) -> Camera:
-    """Read a camera from JSON or YAML: {width, height, model, params}, or {width, height, fx, fy, cx, cy} for a
-    pinhole.
+    """Read a camera from JSON or YAML: {width, height, model, params}, or {width, height, fx, fy, cx, cy}: a pinhole.
 
     The first pixel's centre is (0, 0).
 

@@ -17,9 +17,7 @@ LATITUDE_REF, LATITUDE, LONGITUDE_REF, LONGITUDE, ALTITUDE_REF, ALTITUDE, ERROR_
 
 
 def read_exif_gps(folder: Path) -> GpsFixes:
-    """Read the fixes of a folder's images, at the stamps that `ImageFolder` gives them; those without one are left
-    out.
-    """
+    """Read the fixes of a folder's images, at the stamps of `ImageFolder`; images without one are left out."""
     rows, stamps = [], []
     for number, file in enumerate(image_files(folder)):
         fix = _fix(file)

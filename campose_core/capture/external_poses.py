@@ -59,8 +59,7 @@ def _names_its_body(path: Path, topic: str | None) -> bool:
 
 
 def read_pose_table(path: Path) -> Trajectory:
-    """Read a CSV whose first line names columns: `stamp_s` or `stamp_ns`, x, y, z (metres), qx, qy, qz, qw, in any
-    order.
+    """Read a CSV whose first line names `stamp_s` or `stamp_ns`, x, y, z (metres), qx, qy, qz, qw, in any order.
 
     Other columns are ignored; rows may come in any order; rows whose pose is empty (as in frames.csv) say nothing. The
     columns of EuRoC's ground truth are understood as well.

@@ -51,9 +51,7 @@ class GpsFixes:
         return len(self.stamps_ns)
 
     def middle(self) -> tuple[float, float, float]:
-        """Return median latitude and longitude in degrees, and altitude in metres (0 where no fix has one): no jump
-        moves it.
-        """
+        """Return median latitude and longitude, degrees, and altitude, metres (0 where unknown): no jump moves it."""
         heights = self.altitude_m[np.isfinite(self.altitude_m)]
         height = float(np.median(heights)) if len(heights) else 0.0
         return float(np.median(self.latitude_deg)), float(np.median(self.longitude_deg)), height

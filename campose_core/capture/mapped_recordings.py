@@ -105,9 +105,7 @@ def recorded_odometry(scene: Scene, names: Mapping[str, Sequence[str]]) -> dict[
 
 
 def mapped_recordings(scene: Scene, sfm_from_cam: dict[str, Pose]) -> list[MappedRecording]:
-    """Return the sources with registered frames whose recording is still where it was, in the order they were
-    extracted.
-    """
+    """Return the sources with registered frames whose recording is still in its place, in the order of extraction."""
     found = []
     for source, description in scene.sources.items():
         path = Path(str(description.get("path", "")))

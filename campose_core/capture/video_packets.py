@@ -52,8 +52,7 @@ class PacketDecoder:
         load_extra("av", "map")
 
     def feed(self, stamp_ns: int, data: bytes) -> list[StampedImage]:
-        """Return the images that a packet completes, in the order in which they are shown, each with its packet's
-        stamp.
+        """Return the images that a packet completes, in the order in which they are shown, each at its packet's stamp.
 
         Raises:
             CaptureError: it is no key image and those before it are unknown, or it is damaged.

@@ -28,8 +28,7 @@ class Vlad:
     def of_images(
         cls, images: Sequence[NDArray[np.uint8]], seed: int, to_unit: Callable[[NDArray[np.uint8]], Float32]
     ) -> Vlad:
-        """Make a vocabulary from descriptors (N_i, D) as they are stored, some of each image: as floats all take
-        gigabytes.
+        """Make it from descriptors (N_i, D) as they are stored, some of each image: as floats all would take gigabytes.
 
         seed: of the clustering. to_unit: of the features' kind.
         """
@@ -48,9 +47,7 @@ class Vlad:
         return cls(words.astype(np.float32))
 
     def describe(self, descriptors: Float32) -> Float32:
-        """Return the global descriptor (WORDS * D,) of unit length from unit descriptors (N, D); zero for an empty
-        image.
-        """
+        """Return the global descriptor (WORDS * D,), of unit length, of unit descriptors (N, D); zero for none."""
         nearest = np.argmax(descriptors @ self.words.T - 0.5 * np.sum(self.words**2, axis=1), axis=1)
         # Sums by matrix product: adding row by row takes 8 ms an image.
         assigned = (nearest == np.arange(len(self.words))[:, None]).astype(np.float32)

@@ -106,8 +106,7 @@ def start_at(
 
 
 def advance(state: ImuState, samples: ImuSamples, stamp_ns: int, noise: ImuNoise) -> tuple[ImuState, Array] | None:
-    """Find the state at a later stamp and the transition (15, 15) of errors there; None where samples are missing
-    between.
+    """Find the state at a later stamp and the transition (15, 15) of errors; None where samples are missing between.
 
     Between two samples their mean holds; the stamps at either end are met by interpolation.
     """
@@ -146,8 +145,7 @@ def advance(state: ImuState, samples: ImuSamples, stamp_ns: int, noise: ImuNoise
 
 
 def corrected(state: ImuState, map_from_imu: Pose, covariance: Array) -> tuple[ImuState, float]:
-    """Correct the state by a pose at its stamp with covariance (6, 6); also returns that pose's squared Mahalanobis
-    distance.
+    """Correct the state by a pose at its stamp with covariance (6, 6); returns also its squared Mahalanobis distance.
 
     Sola, section 6.1, with Joseph's form of the covariance.
     """

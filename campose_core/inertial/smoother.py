@@ -92,8 +92,7 @@ def smoothed(
 
 
 def measured_drift(samples: ImuSamples, fixes: Mapping[int, PoseFix], noise: ImuNoise) -> list[Drift]:
-    """Measure the drift over each of HORIZONS_S that the recording is long enough for: from filtered states, on by the
-    IMU alone.
+    """Measure the drift over those of HORIZONS_S that the recording lasts: from filtered states, by the IMU alone.
 
     What it is compared with are the fixes themselves, so that their noise counts as drift.
     """

@@ -50,9 +50,7 @@ def _keeping_sigterm() -> Iterator[None]:
 
 
 def to_colmap_camera(camera: Camera) -> Any:
-    """Return the pycolmap camera for `camera`, with COLMAP's pixel origin; its pixels are those of
-    `to_colmap_pixels`.
-    """
+    """Return the pycolmap camera for `camera`, with COLMAP's pixel origin; its pixels are of `to_colmap_pixels`."""
     if camera.model not in COLMAP_LACKS:
         model, width, height, params = camera.to_colmap()
         return load_pycolmap().Camera(model=model, width=width, height=height, params=params)
@@ -60,8 +58,7 @@ def to_colmap_camera(camera: Camera) -> Any:
 
 
 def to_colmap_pixels(camera: Camera, pixels: Array) -> Array:
-    """Return where the pycolmap camera of `to_colmap_camera` sees what `camera` sees at pixels (N, 2), with COLMAP's
-    origin.
+    """Return where the camera of `to_colmap_camera` sees what `camera` sees at pixels (N, 2), with COLMAP's origin.
 
     NaN where no ray of a lens that COLMAP lacks ends.
     """

@@ -40,9 +40,7 @@ class Keyframes:
         return np.unique(self._seen.of(keyframes)).astype(np.intp)
 
     def covisible(self, keyframe: int, count: int | None = None) -> Indices:
-        """Find up to `count` other keyframes (or all) that share MIN_SHARED landmarks with this one, most shared
-        first.
-        """
+        """Find up to `count` other keyframes (or all) that share MIN_SHARED landmarks with it, most shared first."""
         seers, shared = np.unique(self._seers.of(self._seen.of([keyframe])), return_counts=True)
         others = (seers != keyframe) & (shared >= MIN_SHARED)
         seers, shared = seers[others], shared[others]

@@ -63,9 +63,7 @@ class HeldOut:
 
     @property
     def median_position(self) -> float:
-        """Return the median distance by which the found keyframes are off, in units of the frame; NaN when there are
-        none.
-        """
+        """Return by how far the found keyframes are off, the median in units of the frame; NaN when there are none."""
         return _median(np.linalg.norm(self.errors[self.found, :3], axis=1))
 
     @property

@@ -91,9 +91,7 @@ class Landmarks:
 
     @property
     def median_depth(self) -> float:
-        """Return how far away is what keyframes see, in units of the frame: the median of all observations; 1 without
-        any.
-        """
+        """Return how far away is what keyframes see, in units of the frame: the median over all; 1 without any."""
         return float(np.median(np.linalg.norm(self.sights, axis=1))) if len(self.observed) else 1.0
 
     def transformed(self, map_from_sfm: Similarity) -> Landmarks:

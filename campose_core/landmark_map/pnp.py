@@ -155,8 +155,7 @@ def _supported(
 
 
 def covariance_in_world(unit_covariance: Array, cam_from_world: Pose, residuals: Array) -> Array:
-    """Return the covariance (6, 6) of the camera's position and orientation in the world from COLMAP's of
-    cam_from_world.
+    """Return the covariance (6, 6) of a camera's position and orientation in the world, of COLMAP's of cam_from_world.
 
     COLMAP's holds [rotation, translation] for unit pixel noise, the rotation in half angles (quaternion tangent): its
     angle is twice that, hence D (found right against Monte-Carlo). The noise is the robust spread of the residuals.

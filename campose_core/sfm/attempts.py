@@ -41,8 +41,7 @@ def best_attempt(
     guessed: Sequence[str],
     kind: str,
 ) -> tuple[Attempt, dict[str, int]]:
-    """Try ways until one holds nearly all keyframes together; returns that one, else the best, and what each one tried
-    held.
+    """Try ways until one holds nearly all keyframes together; returns it, else the best, and what each one held.
 
     guessed: sources without measured intrinsics. kind: of the features in the database.
     """

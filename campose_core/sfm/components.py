@@ -45,9 +45,7 @@ class Piece(NamedTuple):
 
 
 def explained_pairs(model: Any, database: Any) -> list[Explained]:
-    """Return all verified pairs of a pycolmap Reconstruction's images; `database`: the open one that it was made
-    from.
-    """
+    """Return all verified pairs of a pycolmap Reconstruction's images; `database`: the open one it was made from."""
     pycolmap = load_pycolmap()
     landmark_of = {
         i: np.array([p.point3D_id if p.has_point3D() else 0 for p in model.image(i).points2D], dtype=np.uint64)

@@ -67,8 +67,7 @@ def hold_out(model: Path, database: Any, stamps_ns: dict[str, dict[str, int]], k
 
 
 def gaps(sequence: list[str], seconds: dict[str, float], fold: int) -> list[list[str]]:
-    """Choose stretches of a source's keyframes (in time order) that make up SHARE of them, evenly spread, others each
-    fold.
+    """Choose stretches of a source's keyframes (in time order), SHARE of them, evenly spread, others each fold.
 
     Counted in keyframes, as many as GAP_S of them take: a recording may pause.
     """

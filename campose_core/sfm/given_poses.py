@@ -154,8 +154,7 @@ def in_map_frame(scene: Scene, poses: SfmPoses, report: MapReport) -> Scene:
 
 
 def alignment_of_given(report: MapReport) -> Alignment:
-    """Make the alignment of a map from given poses, which lies in the map frame already; its residual is how far they
-    were adjusted.
+    """Make the alignment of a map from given poses, in the map frame already; residual: how far they were adjusted.
 
     Raises:
         MappingError: the report tells of no given poses.

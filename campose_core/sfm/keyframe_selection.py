@@ -110,9 +110,7 @@ def choose(found: FrameMotion, step: float = STEP) -> Keyframes:
 
 
 def choose_at_most(recordings: dict[str, FrameMotion], most: int) -> dict[str, Keyframes]:
-    """Choose of several recordings, by name: at the same step, longer than STEP where there would be more than
-    `most`.
-    """
+    """Choose of several recordings, by name: at the same step, longer than STEP where that would be over `most`."""
     step = STEP
     while True:
         chosen = {name: choose(found, step) for name, found in recordings.items()}

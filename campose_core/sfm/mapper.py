@@ -130,9 +130,7 @@ def _joined_model(images: str, found: Attempt, model: Path, poses: dict[str, Pos
 def _with_lenses_told_apart(
     images: str, kept: Any, found: Attempt, guessed: Sequence[str], model: Path
 ) -> tuple[Any, Attempt]:
-    """Return the model with a camera for each guessed source, where that gives them other focal lengths; else as it
-    was.
-    """
+    """Return the model with one camera per guessed source, where these get other focal lengths; else as it was."""
     counts = dict.fromkeys(guessed, 0)
     for image_id in kept.reg_image_ids():
         source = kept.image(image_id).name.split("/")[0]

@@ -111,9 +111,7 @@ class MapReport:
 
     @property
     def model_sizes(self) -> list[int]:
-        """Return the keyframes of the pieces that reconstruction fell into, the largest first; all but that one were
-        left out.
-        """
+        """Return how many keyframes each piece of the reconstruction has, the largest first; only that one was kept."""
         return sorted((size for size in (self.registered, *(self.other_models or [])) if size), reverse=True)
 
     def with_stage(self, stage: MapReport) -> MapReport:

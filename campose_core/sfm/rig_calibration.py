@@ -35,8 +35,7 @@ class RigScale:
 
 
 def scale_from_rig(sfm_from_cams: Mapping[str, Pose], rig: Rig, joined: Iterable[Iterable[str]]) -> RigScale | None:
-    """Find the scale that the known distances between cameras give to a reconstruction, with or without rig
-    constraints.
+    """Find the scale that known distances between cameras give to a reconstruction, with or without rig constraints.
 
     sfm_from_cams: by image name, SOURCE/FILE; joined: image names moment by moment. The relative place of two cameras
     is the median over the moments; the scale is the least-squares one of all places.
@@ -102,9 +101,7 @@ def _places_by_moment(
 
 
 def _median_place(poses: list[Pose]) -> Pose:
-    """Return the median position, and the mean of the rotations near the one with the least summed angle to the
-    others.
-    """
+    """Return the median position, and the mean of the rotations near the one of least summed angle to the others."""
     rotations = Rotation.from_quat(np.array([pose.quat_xyzw for pose in poses]))
     angles = np.array([rotation_angle(rotation.inv() * rotations) for rotation in rotations])
     nearest = np.argsort(angles[np.argmin(angles.sum(axis=1))])[: (len(poses) + 1) // 2]

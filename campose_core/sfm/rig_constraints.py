@@ -55,8 +55,7 @@ def keep_moments_together(chosen: dict[str, list[str]], scene: Scene) -> dict[st
 
 
 def rigs_of_keyframes(scene: Scene, keyframes: Mapping[str, list[str]], use: str) -> list[dict[str, Any]]:
-    """Return what the stage `reconstruction` needs of the scene's rigs: {rig, moments}, moments as lists of image
-    names.
+    """Return what the stage `reconstruction` needs of the rigs: {rig, moments}, moments as lists of image names.
 
     use: `known` takes the cameras' places as they are known, `estimated` forgets them, `none` has no rigs.
     """

@@ -81,9 +81,7 @@ def features(
 
 
 def landmarks(*, database: str, model: str, kind: str, detail: str, out: str) -> dict[str, Any]:
-    """Write the landmarks with one descriptor each, and the keyframes' poses and global descriptors, for
-    localization.
-    """
+    """Write the landmarks with one descriptor each, and the keyframes' poses and global descriptors: to localize by."""
     pycolmap = load_pycolmap()
     with pycolmap.Database.open(database) as db:
         result = landmarks_from_model(pycolmap.Reconstruction(model), db, detail=Detail(detail), features=kind)

@@ -27,8 +27,7 @@ WORTH = 0.8  # of the residual must be left after an adjustment for it to be kep
 
 
 def triangulation(*, images: str, database: str, model: str, poses: dict[str, list[float]]) -> dict[str, Any]:
-    """Make the COLMAP model of the keyframes with `poses` (x, y, z, qx, qy, qz, qw of world_from_cam): a stage of
-    mapping.
+    """Make a COLMAP model of the keyframes with `poses` (x, y, z, qx, qy, qz, qw of world_from_cam): a mapping stage.
 
     Poses and intrinsics are adjusted, with the given positions as priors, and the result is kept if it leaves less than
     WORTH of the reprojection residual: a pose that is right to the pixel gains nothing from it.
@@ -95,9 +94,7 @@ def posed_model(db: Any, poses: dict[str, list[float]]) -> Any:
 
 
 def triangulated(model: Any, database: str, images: str, work: Path) -> Any:
-    """Return the model with landmarks triangulated from its poses and the matches in the database, none of its own
-    kept.
-    """
+    """Return the model with landmarks triangulated anew, from its poses and the matches in the database."""
     pycolmap = load_pycolmap()
     options = incremental_options(model.cameras.values(), seed=0)
     return pycolmap.triangulate_points(model, database, images, str(work), clear_points=True, options=options)

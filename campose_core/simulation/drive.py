@@ -129,8 +129,7 @@ def _clearance(floor: FloorMap) -> Array:
 
 
 def smooth_path(floor: FloorMap, stops: ArrayLike, step: float = 0.02, sigma: float = 0.35) -> Array:
-    """Find a path (N, 2) by way of the stops (M, 2), points `step` metres apart, corners rounded over about `sigma`
-    metres.
+    """Find a path (N, 2) by way of the stops (M, 2): points `step` apart, corners rounded over about `sigma`, metres.
 
     Raises:
         GeometryError: two stops are not connected by free cells.

@@ -125,8 +125,7 @@ def projection_matrix(camera: Camera) -> Array:
 
 
 def expose(image: Image, seed: int, index: int, noise: float = 2.5, exposure: float = 0.06) -> Image:
-    """Return the image as a sensor gives it: `noise` grey levels of read noise, a gain that wanders slowly by
-    `exposure`.
+    """Return the image as a sensor has it: `noise` grey levels of read noise, a gain slowly wandering by `exposure`.
 
     image: (H, W, 3) uint8. index: of the image in its recording; with `seed` it determines the noise.
     """

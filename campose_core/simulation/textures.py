@@ -34,9 +34,7 @@ def paint(material: str, width: float, height: float, seed: int) -> Image:
 
 
 def noise(rng: Generator, rows: int, columns: int, cell: tuple[float, float], octaves: int = 4) -> Floats:
-    """Make smooth noise (rows, columns) of about unit variance; `cell` is the size (y, x) of its largest blobs in
-    pixels.
-    """
+    """Make smooth noise (rows, columns) of about unit variance; `cell`: size (y, x) of its largest blobs, pixels."""
     total = np.zeros((rows, columns), dtype=np.float32)
     for octave in range(octaves):
         grid = [

@@ -104,8 +104,7 @@ class Bag:
         self.topics = [Topic(*key, count) for key, count in sorted(counts.items())]
 
     def messages(self, topic: str) -> Iterator[tuple[int, Any]]:
-        """Yield (log time in ns, message) of one topic; stops, and sets `damage`, at the first place that cannot be
-        read.
+        """Yield (log time in ns, message) of a topic; stops, and sets `damage`, at the first place that is unreadable.
 
         A message that does not fit its type arrives as the CaptureError that says so.
         """
@@ -118,8 +117,7 @@ class Bag:
         return (min(first for first, _ in spans), max(last for _, last in spans)) if spans else (0, 0)
 
     def serialized(self, topics: Collection[str], from_ns: int = 0) -> Iterator[SerializedMessage]:
-        """Yield the messages of some topics from a log time on, in the order they were recorded, as CDR; otherwise as
-        `messages`.
+        """Yield messages of some topics from a log time on, in the order of recording, as CDR; else as `messages`.
 
         Those of a ROS 1 bag are translated; of types that the standard packages of both do not have, there are none.
         """
@@ -156,8 +154,7 @@ class Bag:
 
 @contextmanager
 def open_bag(path: Path) -> Iterator[Bag]:
-    """Open the bag at `path`, and close it when the block ends. A ROS 1 or MCAP file that was cut off is read as far as
-    it goes.
+    """Open the bag at `path` until the block ends. A ROS 1 or MCAP file that was cut off is read as far as it goes.
 
     Raises:
         CaptureError: no bag, nothing readable in it, or a file that its metadata names is missing.

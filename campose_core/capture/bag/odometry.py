@@ -15,8 +15,7 @@ ODOMETRY = "nav_msgs/msg/Odometry"
 
 
 def camera_odometry(path: Path | str, camera_frame: str) -> Trajectory | None:
-    """Read odom_from_camera at the stamps of the bag's odometry; None where the recording is no bag, or has no
-    odometry.
+    """Read odom_from_camera at the stamps of the bag's odometry; None where there is no bag, or no odometry in it.
 
     Raises:
         CaptureError: several odometries, or no static transform from the robot's base to the camera.

@@ -62,9 +62,7 @@ class BagStream(ABC):
 
     @abstractmethod
     def _read(self, file: BinaryIO) -> Iterator[tuple[int, int, bytes]]:
-        """Yield (channel id, log time, data); `_whole_bytes` follows the records. Raises EOFError if the file ends
-        early.
-        """
+        """Yield (channel id, log time, data); `_whole_bytes` follows them. Raises EOFError if the file ends early."""
 
 
 class McapStream(BagStream):
