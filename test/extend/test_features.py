@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from landmark_rooms import room
-from recipes import WAYS, add_by_recipe
+from recipes import WAYS_IN_TURN, add_by_recipe
 
 from campose_core.arrays import read_arrays
 from campose_core.errors import MappingError
@@ -14,7 +14,7 @@ from campose_core.trajectory import read_tum
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", WAYS_IN_TURN)
 def test_the_smallest_features_make_a_map_and_localize_in_it(way, small_world, tmp_path):
     campose, scene = add_by_recipe("features", way, tmp_path / "campose"), tmp_path / "scene"
     for arguments in (

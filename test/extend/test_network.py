@@ -4,7 +4,7 @@ import json
 
 import pytest
 from learnable import make_scene, walk, write_walk_bag
-from recipes import WAYS, add_by_recipe
+from recipes import WAYS_IN_TURN, add_by_recipe
 
 from campose_core.trajectory import read_tum
 
@@ -12,7 +12,7 @@ pytest.importorskip("torch", reason="pose networks need torch: pip install 'camp
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", WAYS_IN_TURN)
 def test_the_smallest_network_trains_and_localizes(way, tmp_path):
     campose = add_by_recipe("network", way, tmp_path / "campose")
     scene, bag = make_scene(tmp_path / "scene", {"a": 40}), write_walk_bag(tmp_path / "bag", walk(8))

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from plugins import write_package
 
 ROOT = Path(__file__).resolve().parents[2]
 IN_THE_TABLE, AS_PLUGIN = WAYS = ("a line in the table", "an entry point")
+# Where a way takes half a minute: estimators and sources show every time that plug-ins are found.
+WAYS_IN_TURN = (IN_THE_TABLE, pytest.param(AS_PLUGIN, marks=pytest.mark.long))
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import pytest
 from campose_core.landmark_map.colmap import load_pycolmap
 from campose_core.sfm.components import explained_pairs, pieces_of
 from campose_core.sfm.loop_drift import loop_drift
+from campose_core.sfm.report import LoopDrift
 
 pytestmark = pytest.mark.slow
 
@@ -61,11 +62,11 @@ def test_a_map_is_cut_where_no_match_is_explained(mapped):
 def test_loops_hold_the_map_where_neighbours_drift(mapped):
     model, names, database = mapped
     drift = loop_drift(model, database, [names])
-    assert drift["loops"] > 0
-    assert drift["map_deg"] < drift["chained_deg"]
-    assert drift["map_deg"] < 2.0
+    assert drift.loops > 0
+    assert drift.map_deg < drift.chained_deg
+    assert drift.map_deg < 2.0
 
 
 def test_a_walk_without_loops_says_so(mapped):
     model, names, database = mapped
-    assert loop_drift(model, database, [names[:15], names[15:30]]) == {"loops": 0}
+    assert loop_drift(model, database, [names[:15], names[15:30]]) == LoopDrift(loops=0)
