@@ -29,7 +29,7 @@ DEPTH_UNITS = 3.0
 def align_without_scale(
     scene: Scene, poses: dict[str, Pose], level: Level | None, camera_height_m: float | None
 ) -> Alignment:
-    """z is up, x where the first camera looks, from where it stands; z = 0 on the floor, or at the cameras' height.
+    """Align with z up, x where the first camera looks, from where it stands; z = 0 on the floor, or at the cameras.
 
     poses: sfm_from_cam by frame. level: None where nothing tells which way is up: the axes are then those of the first
     camera. camera_height_m: above the floor, None for what is usual.
@@ -67,7 +67,7 @@ def align_without_scale(
 
 
 def explained(scene: Scene, alignment: Alignment) -> str:
-    """What is to be known of a scale that nothing measured, and the cure."""
+    """Say what is to be known of a scale that nothing measured, and the cure."""
     cure = (
         f"`campose align {scene.path} --reference REF.tum` (or --points, --markers, --distance) puts it right without "
         "mapping anew"

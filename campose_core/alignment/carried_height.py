@@ -33,7 +33,10 @@ OUTERMOST = 97  # percentile of the landmarks of a floor, from their middle: the
 
 
 def carried_height(landmarks: Landmarks, up: Array) -> float | None:
-    """Of the cameras above the floor, median; None where no floor was seen that they stood over. up: (3,), unit."""
+    """Measure the median height of the cameras above the floor, in units of the map.
+
+    None where no floor was seen that they stood over. up: (3,), unit.
+    """
     cameras, seen = landmarks.frame_positions[landmarks.observed_by], landmarks.xyz[landmarks.observed]
     distance = np.linalg.norm(seen - cameras, axis=1)
     depth = float(np.median(distance)) if len(distance) else 0.0
@@ -56,14 +59,16 @@ def carried_height(landmarks: Landmarks, up: Array) -> float | None:
 
 
 def _heights_around(feet: Array) -> Array:
-    """The median height (F,) of the cameras around each of the cameras `feet` (F, 3)."""
+    """Return the median height (F,) of the cameras around each of the cameras `feet` (F, 3)."""
     near = cKDTree(feet[:, :2]).query_ball_point(feet[:, :2], NEIGHBOURS)
     return np.array([np.median(feet[rows, 2]) for rows in near])
 
 
 def _lowest_open(points: Array) -> float | None:
-    """The height of the lowest level on which enough points (N, 3) lie that have no other above them, below the cameras
-    at height 0; None where they do not lie on a level, but at all heights from some on."""
+    """Find the height of the lowest level on which enough points (N, 3) lie that have no other above them.
+
+    Below the cameras at height 0; None where they do not lie on a level, but at all heights from some on.
+    """
     below = points[points[:, 2] < 0.0]
     heights = np.sort(below[_open(below), 2])
     least = max(MIN_OPEN, round(OPEN_SHARE * len(points)))

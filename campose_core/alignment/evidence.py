@@ -50,7 +50,7 @@ class Level:
 
 
 def evidence_of_poses(name: str, alignment: Alignment, path_sfm: Array, frame: str = "map") -> Evidence:
-    """Of an alignment to positions in a fixed frame: as sure as its median residual over the width of the path.
+    """Judge an alignment to positions in a fixed frame: as sure as its median residual over the width of the path.
 
     path_sfm (N, 3): the camera's. The residual does not shrink with the number of poses: neighbours err alike.
     """
@@ -65,23 +65,23 @@ def evidence_of_poses(name: str, alignment: Alignment, path_sfm: Array, frame: s
 
 
 def sigma(told: float | None) -> float:
-    """A standard deviation that was told; infinite where none was."""
+    """Return a standard deviation that was told; infinite where none was."""
     return np.inf if told is None else told
 
 
 def width(positions: Array) -> float:
-    """Root mean square distance of positions (N, D) from their middle, but never zero."""
+    """Return the root mean square distance of positions (N, D) from their middle, but never zero."""
     from_middle = positions - np.median(positions, axis=0)
     return max(float(np.sqrt(np.mean(np.sum(from_middle**2, axis=1)))), 1e-9)
 
 
 def up_of(map_from_sfm: Similarity) -> Array:
-    """The map's z axis in the sfm frame."""
+    """Return the map's z axis (3,), unit, in the sfm frame."""
     return np.asarray(map_from_sfm.rotation.inv().apply([0.0, 0.0, 1.0]))
 
 
 def compare(applied: Evidence, other: Evidence, path_sfm: Array) -> Check:
-    """The difference of two sources over the camera's positions `path_sfm` (N, 3)."""
+    """Measure the difference of two sources over the camera's positions `path_sfm` (N, 3)."""
     within = []
     ratio = tilt = turn = apart = None
     if applied.scale is not None and other.scale is not None:
@@ -100,12 +100,12 @@ def compare(applied: Evidence, other: Evidence, path_sfm: Array) -> Check:
 
 
 def angle_deg(a: Array, b: Array) -> float:
-    """Between two unit vectors."""
+    """Return the angle between two unit vectors (3,), degrees."""
     return float(np.degrees(np.arctan2(np.linalg.norm(np.cross(a, b)), a @ b)))
 
 
 def table(applied: Evidence, checks: Sequence[Check]) -> str:
-    """The sources side by side, for people."""
+    """Write the sources side by side, for people."""
     rows = [("source", "scale", "level", "rotation", "place", "")]
     rows.append((applied.name, "applied", "", "", "", ""))
     for check in checks:

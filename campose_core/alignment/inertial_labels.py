@@ -43,19 +43,22 @@ class ImuLabel:
 
     @property
     def sigma_m(self) -> float:
+        """Return the standard deviation of the position, metres, all axes together."""
         return float(np.sqrt(np.trace(self.covariance[:3, :3])))
 
     @property
     def sigma_deg(self) -> float:
+        """Return the standard deviation of the rotation, degrees, all axes together."""
         return float(np.degrees(np.sqrt(np.trace(self.covariance[3:, 3:]))))
 
     @property
     def is_good(self) -> bool:
+        """Tell whether it is sure enough to label a frame by."""
         return self.sigma_m < GOOD_M and self.sigma_deg < GOOD_DEG
 
 
 def label_by_imu(scene: Scene, topic: str | None = None) -> Scene:
-    """The aligned scene with poses of more frames, and reports/imu.json; not yet saved.
+    """Give more frames of the aligned scene poses, and write reports/imu.json; the scene is not yet saved.
 
     topic: of the IMU in every bag; None takes the only one.
 
@@ -97,7 +100,7 @@ def label_by_imu(scene: Scene, topic: str | None = None) -> Scene:
 
 
 def fix_covariance(scene: Scene) -> Array:
-    """(6, 6) of a frame that the map placed: what keyframes were off by in a map without them."""
+    """Return the covariance (6, 6) of a frame that the map placed: what keyframes were off by in a map without them."""
     path = scene.sfm_dir / "held_out.npz"
     sigma_m, sigma_rad = MIN_M, np.radians(MIN_DEG)
     if path.is_file() and scene.alignment is not None:
@@ -111,7 +114,7 @@ def fix_covariance(scene: Scene) -> Array:
 def _of_source(
     scene: Scene, source: str, path: Path, frames: list[SceneFrame], covariance: Array, topic: str | None
 ) -> tuple[dict[str, ImuLabel], list[Drift]]:
-    """The frames without a pose that lie between others, and the drift of the IMU."""
+    """Label the frames without a pose that lie between others; also returns the drift of the IMU."""
     recording = open_recording(path, scene.sources[source].get("topic"))
     samples, cam_from_imu = mounted_imu(path, topic, next(recording.frames()).camera_frame)
     fixes = {}

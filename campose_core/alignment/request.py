@@ -21,7 +21,7 @@ class TrackerRequest:
     mounting: tuple[float, ...] | None = None
 
     def options(self) -> dict[str, Any]:
-        """For `scene.yaml`; the time of the last change is added by the caller."""
+        """Return them for `scene.yaml`; the time of the last change is added by the caller."""
         mounting = None if self.mounting is None else list(self.mounting)
         return {"tracker": str(self.path.resolve()), "tracker_topic": self.topic, "mounting": mounting}
 
@@ -48,7 +48,7 @@ class AlignRequest:
     imu: str | None = None
 
     def options(self) -> dict[str, Any]:
-        """For `scene.yaml`: changes with the files and with what was asked.
+        """Return them for `scene.yaml`: changes with the files and with what was asked.
 
         Raises:
             AlignmentError: a file cannot be read.
@@ -69,13 +69,13 @@ class AlignRequest:
         return options | ({} if self.imu is None else {"imu": self.imu})
 
     def topics_of(self, kind: str) -> list[str | None]:
-        """What was asked for of a kind out of the recordings; None stands for whatever there is."""
+        """List what was asked for of a kind out of the recordings; None stands for whatever there is."""
         asked = [kind_and_topic(name) for name in self.recorded]
         return [topic for asked_kind, topic in asked if asked_kind == kind]
 
 
 def kind_and_topic(name: str) -> tuple[str, str | None]:
-    """Of `KIND` or `KIND:TOPIC`."""
+    """Split `KIND` or `KIND:TOPIC`."""
     kind, _, topic = name.partition(":")
     return kind, topic or None
 

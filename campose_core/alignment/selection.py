@@ -75,7 +75,7 @@ class _Gathering:
                 self.found[kind] = self._given(source, borrowed) if source.by_hand else self._there(kind, borrowed)
 
     def lent(self, part: Part) -> list[Evidence]:
-        """The evidence that lends a part, the best first."""
+        """List the evidence that lends a part, the best first."""
         lenders = [kind for kind, source in self._sources.items() if part in source.lends]
         return [evidence for kind in reversed(lenders) for evidence in self.found.get(kind, [])]
 
@@ -127,7 +127,7 @@ def _level_seen(mapped: MappedScene, refusals: list[str]) -> Level | None:
 
 
 def _best_level(sensed: Sequence[Evidence], seen: Level | None) -> Level | None:
-    """A sensor's, with the floor that was seen; else what was seen."""
+    """Choose a sensor's, with the floor that was seen; else what was seen."""
     for one in sensed:
         if one.up is not None:
             same = seen is not None and angle_deg(one.up, seen.up) < SAME_DEG

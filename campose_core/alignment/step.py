@@ -31,17 +31,17 @@ log = logging.getLogger(__name__)
 
 
 def align_scene_to_reference(scene: Scene, reference: Path, source: str | None = None) -> Scene:
-    """With a TUM file of map_from_cam at (some of) the frames' stamps; see `align_scene`."""
+    """Align with a TUM file of map_from_cam at (some of) the frames' stamps; see `align_scene`."""
     return align_scene(scene, AlignRequest(reference=reference, source=source))
 
 
 def align_scene_to_points(scene: Scene, pairs: Path) -> Scene:
-    """With a CSV of three or more point pairs; see `align_scene`."""
+    """Align with a CSV of three or more point pairs; see `align_scene`."""
     return align_scene(scene, AlignRequest(points=pairs))
 
 
 def align_scene_by_distance(scene: Scene, first: str, second: str, distance_m: float, height_m: float | None) -> Scene:
-    """With the distance between the cameras of two frames, and the cameras' height above the floor."""
+    """Align with the metres between the cameras of two frames, and the cameras' height above the floor, metres."""
     return align_scene(scene, AlignRequest(distance=(first, second, distance_m), camera_height_m=height_m))
 
 
@@ -105,7 +105,7 @@ def align_scene(scene: Scene, request: AlignRequest) -> Scene:
 def _first_whole(
     trusted: Sequence[Evidence], level: Level | None, poses: dict[str, Pose], camera_height_m: float | None
 ) -> Evidence | None:
-    """The first that gives a map frame; else the first that gives a scale, standing at its first camera."""
+    """Choose the first that gives a map frame; else the first that gives a scale, standing at its first camera."""
     whole = next((evidence for evidence in trusted if evidence.alignment is not None), None)
     metric = next((evidence for evidence in trusted if evidence.scale is not None), None)
     if whole is not None or metric is None or metric.scale is None:

@@ -43,7 +43,7 @@ class Outline:
 
 
 def outline(levelled: Landmarks, floor: float | None) -> Outline:
-    """The outline of landmarks whose z is up; floor: its height in their units, if known.
+    """Trace the outline of landmarks whose z is up; floor: its height in their units, if known.
 
     Raises:
         AlignmentError: hardly any landmark lies on an upright surface.

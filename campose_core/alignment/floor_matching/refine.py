@@ -53,13 +53,14 @@ class Fit(NamedTuple):
 
     @property
     def score(self) -> float:
+        """Return what the best fit has most of, 0 to 1."""
         return self.near * self.free**2
 
 
 def align_to_floor(
     landmarks: Landmarks, floor: FloorMap, scale: float | None = None, camera_height_m: float | None = None
 ) -> tuple[Similarity, Residual]:
-    """`map_from_sfm` and its residual, from the walls of a floor map.
+    """Find `map_from_sfm` and its residual, from the walls of a floor map.
 
     scale: metres per unit of the landmarks, where it is known (from odometry). camera_height_m: of the cameras above
     the floor; needed where the recording did not see the floor, and narrows the search where it did.
@@ -114,7 +115,7 @@ def align_to_floor(
 
 
 def _scales(seen: Outline, floor: FloorMap, scale: float | None, camera_height_m: float | None) -> Array:
-    """The scales to try: near the known one, or all that put the camera at a height a camera has."""
+    """List the scales to try: near the known one, or all that put the camera at a height a camera has."""
     path = float(np.linalg.norm(np.ptp(seen.path, axis=0)))
     rows, columns = floor.shape
     widest = math.hypot(rows, columns) * floor.resolution / max(path, 1e-12)
@@ -203,7 +204,7 @@ def _weighted_median(values: Array, weights: Array) -> float:
 
 
 def _distinct(fits: list[Fit], seen: Outline) -> list[Fit]:
-    """The best fit first; of fits that put the scene at the same place only the best."""
+    """Sort the best fit first; of fits that put the scene at the same place keep only the best."""
     kept: list[Fit] = []
     for fit in sorted(fits, key=lambda fit: -fit.score):
         if all(fit.candidate.apart(other.candidate, seen.walls) > DISTINCT_M for other in kept):

@@ -32,26 +32,30 @@ class Candidate(NamedTuple):
 
     @classmethod
     def from_vector(cls, vector: Array) -> Candidate:
+        """Make one of numbers (4,), as `vector` gives them."""
         return cls(math.exp(vector[0]), *(float(v) for v in vector[1:]))
 
     def vector(self) -> Array:
+        """Return the numbers (4,) that a search moves: log scale, radians, metres."""
         return np.array([math.log(self.scale), self.yaw, self.x, self.y])
 
     def transform(self, xy: Array) -> Array:
+        """Move points (N, 2) of the outline onto the plan, metres."""
         return self.scale * turned(xy, self.yaw) + (self.x, self.y)
 
     def apart(self, other: Candidate, xy: Array) -> float:
-        """By how much the two move the points (N, 2) of a scene apart, root mean square, metres."""
+        """Return by how much the two move the points (N, 2) of a scene apart, root mean square, metres."""
         return float(np.sqrt(np.mean(np.sum((self.transform(xy) - other.transform(xy)) ** 2, axis=1))))
 
 
 def turned(xy: Array, yaw: float) -> Array:
+    """Turn points (N, 2) counterclockwise by `yaw`, radians."""
     cos, sin = math.cos(yaw), math.sin(yaw)
     return np.asarray(xy @ np.array([[cos, sin], [-sin, cos]]))
 
 
 def search(seen: Outline, floor: FloorMap, scales: Array) -> list[Candidate]:
-    """The most promising places, best first.
+    """List the most promising places, best first.
 
     The score of a place: how near walls are to walls (exp of the squared distance), and which share of the floor that
     was seen through and walked on is free. All places of one scale and heading at once are a correlation of images.
@@ -130,7 +134,7 @@ def _peaks(score: NDArray[np.float32]) -> NDArray[np.int64]:
 
 
 def _headings(seen: Outline, floor: FloorMap) -> list[float]:
-    """Turns that bring the directions the scene's walls face onto those of the map's walls, radians.
+    """List turns that bring the directions the scene's walls face onto those of the map's walls, radians.
 
     Histograms of both over the full circle are correlated: straight walls give sharp peaks, four of them where all
     walls are square to each other; round ones give none, and then every few degrees are tried.
@@ -151,6 +155,6 @@ def _headings(seen: Outline, floor: FloorMap) -> list[float]:
 
 
 def _circle(radians: Array, weights: Array) -> Array:
-    """A histogram over half degrees, smoothed by 2 degrees."""
+    """Make a histogram over half degrees, smoothed by 2 degrees."""
     bins = np.round(np.degrees(radians) * 2).astype(np.int64) % 720
     return np.asarray(gaussian_filter1d(np.bincount(bins, weights, 720), 4, mode="wrap"))

@@ -24,7 +24,7 @@ WORST_HEADING_DEG = 10.0
 
 
 def align_to_gps(antenna_sfm: Array, antenna_enu: Array, sigma_m: Array, up: Array) -> Alignment:
-    """From the antenna's positions in sfm (N, 3) and in metres east, north, up (N, 3); `up` (3,) is unit, in sfm.
+    """Align the antenna's positions in sfm (N, 3) to metres east, north, up (N, 3); `up` (3,) is unit, in sfm.
 
     sigma_m (N,): of each fix, NaN where unknown. `residual`: fixes, jumped (those left out), median_m and p95_m (over
     the ground, of the others), sigma_m (what a fix is believed), heading_deg (standard deviation).
@@ -67,7 +67,7 @@ def align_to_gps(antenna_sfm: Array, antenna_enu: Array, sigma_m: Array, up: Arr
 
 
 def _robust_similarity(ground: Array, target: Array) -> tuple[complex, complex, Array]:
-    """The complex a, b of target = a ground + b (N,), and which fixes agree with it.
+    """Find the complex a, b of target = a ground + b (N,), and which fixes agree with it.
 
     A similarity of the plane is one multiplication and one addition of complex numbers. Pairs propose it, the median
     residual judges, and refits on the agreeing follow.

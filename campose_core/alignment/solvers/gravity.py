@@ -32,7 +32,7 @@ class Gravity:
 
 
 def up_by_gravity(stamps_ns: NDArray[np.int64], sfm_from_imu: Rotation, accel_m_s2: Array) -> Gravity:
-    """From N samples of specific force (N, 3) in the axes of the IMU, and its N orientations in sfm.
+    """Find up by N samples of specific force (N, 3), m/s^2, in the axes of the IMU, and its N orientations in sfm.
 
     Turned into sfm before they are averaged, the accelerations of a body that stops and goes cancel: over a window they
     are its change of velocity divided by the duration.

@@ -38,7 +38,7 @@ class HandEye:
 
 
 def solve_hand_eye(body: tuple[Rotation, Array], camera: tuple[Rotation, Array]) -> HandEye:
-    """From N poses of each at the same times, (rotations, positions (N, 3)), each in a fixed frame of its own.
+    """Solve it by N poses of each at the same times, (rotations, positions (N, 3)), each in a fixed frame of its own.
 
     The rotation by Park and Martin, "Robot sensor calibration: solving AX = XB on the Euclidean group", T-RA 1994: the
     turn of the body is that of the camera in other axes. Offset and scale then follow linearly from

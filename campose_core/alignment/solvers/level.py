@@ -10,7 +10,7 @@ from campose_core.geometry import Array, Pose, Similarity
 
 
 def level_rotation(up: Array, forward: Array | None = None) -> Rotation:
-    """level_from_sfm with `up` (3,) as its z axis, and the level part of `forward` as its x axis (None: any)."""
+    """Return level_from_sfm with `up` (3,) as its z axis, and the level part of `forward` as its x axis (None: any)."""
     if forward is None:
         forward = np.eye(3)[int(np.argmin(np.abs(up)))]
     across = forward - up * (forward @ up)
@@ -19,7 +19,7 @@ def level_rotation(up: Array, forward: Array | None = None) -> Rotation:
 
 
 def standing_at_origin(sfm_from_cams: list[Pose], scale: float, up: Array, height_m: float) -> Similarity:
-    """`map_from_sfm` where only scale and up are known.
+    """Make `map_from_sfm` where only scale, metres per unit, and up (3,) are known.
 
     The first camera that does not look straight up or down is at x = y = 0 and looks along x; the floor, z = 0, lies
     `height_m` below the median camera.
@@ -41,7 +41,11 @@ def standing_at_origin(sfm_from_cams: list[Pose], scale: float, up: Array, heigh
 
 
 def mean_direction(directions: Array) -> Array:
-    """The unit vector that directions (N, 3) agree on: their geometric median (Weiszfeld), back on the sphere."""
+    """Find the unit vector that directions (N, 3) agree on: their geometric median (Weiszfeld), back on the sphere.
+
+    Raises:
+        AlignmentError: they point everywhere.
+    """
     mean = directions.mean(axis=0)
     for _ in range(50):
         weights = 1.0 / np.maximum(np.linalg.norm(directions - mean, axis=1), 1e-9)

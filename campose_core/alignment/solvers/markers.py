@@ -39,7 +39,7 @@ class MarkerScale:
 
 
 def triangulate_corners(sfm_from_cams: list[Pose], rays: Array) -> Array | None:
-    """The four corners (4, 3) in sfm from V views: rays (V, 4, 2) are undistorted (x / z, y / z). None: not certain.
+    """Place the four corners (4, 3) in sfm from V views: rays (V, 4, 2), undistorted (x / z, y / z). None: not certain.
 
     Pairs of views propose the place, the median angle by which all views miss it judges, and the views that agree are
     intersected: a wrong detection among several moves nothing.
@@ -101,7 +101,7 @@ def _nearest_point(origins: Array, directions: Array) -> Array:
 
 
 def scale_of_markers(corners: Mapping[int, Array], sizes_m: Mapping[int, float]) -> MarkerScale:
-    """From the triangulated corners (4, 3) of each marker and the length of its printed edge.
+    """Measure the scale by the triangulated corners (4, 3) of each marker, in sfm, and the length of its printed edge.
 
     Raises:
         AlignmentError: no marker was triangulated.
@@ -121,7 +121,7 @@ def scale_of_markers(corners: Mapping[int, Array], sizes_m: Mapping[int, float])
 def align_to_markers(
     corners: Mapping[int, Array], sizes_m: Mapping[int, float], map_from_markers: Mapping[int, Pose]
 ) -> Alignment:
-    """`map_from_sfm` from the triangulated markers whose place is known.
+    """Find `map_from_sfm` from the triangulated markers, corners (4, 3) in sfm, whose place is known.
 
     `residual`: markers, median_m and max_m over the corners, and scale_percent, by how much the markers' own size
     contradicts their places.

@@ -71,7 +71,7 @@ class _Stacked:
 
 
 def align_to_odometry(recordings: Sequence[MovedCamera]) -> Alignment:
-    """`map_from_sfm` with the frame of the first recording's odometry, as it was at its first pose, for the map.
+    """Find `map_from_sfm`, where the map is the frame of the first recording's odometry as it was at its first pose.
 
     The other recordings, each with an odometry frame of its own, count for scale and level.
 
@@ -125,14 +125,14 @@ def _segments(odom: Array) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
 
 
 def _steps(world_from_cam: Rotation, positions: Array, starts: NDArray[np.intp], ends: NDArray[np.intp]) -> Array:
-    """What the camera moved on each stretch, in its own axes at the beginning."""
+    """Return what the camera moved on each stretch, in its own axes at the beginning."""
     if not len(starts):
         return np.zeros((0, 3))
     return np.asarray(world_from_cam[starts].inv().apply(positions[ends] - positions[starts]))
 
 
 def _robust_scale(by_sfm: Array, by_odom: Array) -> tuple[float, Array, float]:
-    """The s of by_odom = s by_sfm (N, 3), the weight of each stretch (0 = slipped), and the relative error of one.
+    """Find the s of by_odom = s by_sfm (N, 3), the weight of each stretch (0 = slipped), and the relative error of one.
 
     Raises:
         AlignmentError: no scale fits half of the stretches.
@@ -200,7 +200,7 @@ def _at_start(path: _Stacked, scale: float, level_from_sfm: Rotation) -> Similar
 
 
 def at_start(values: Array) -> float:
-    """The first value of a random walk that is observed with noise (N,): a Kalman filter from the last to the first.
+    """Estimate the first value of a random walk that is observed with noise (N,): a Kalman filter from last to first.
 
     Of the ratios walk / noise the likeliest is believed (prediction error decomposition: Harvey, "Forecasting,
     structural time series models and the Kalman filter", 1989, section 3.4). A value off its neighbours is taken for

@@ -40,7 +40,7 @@ class TimeOffset:
 
 
 def time_offsets(stamps_ns: Stamps, rotations: Rotation, tracker: Trajectory) -> list[TimeOffset]:
-    """The offsets at which the camera (N stamps and rotations) and the tracker turn alike, the best first.
+    """List the offsets at which the camera (N stamps and rotations) and the tracker turn alike, the best first.
 
     Normalised cross-correlation over all lags, without the stretches that one of them did not see (Padfield, "Masked
     object registration in the Fourier domain", TIP 2012, in one dimension). Accurate to GRID_S or so.
@@ -102,7 +102,7 @@ def _camera_speed(stamps_ns: Stamps, rotations: Rotation) -> tuple[int, Array, M
 
 
 def _tracker_speed(tracker: Trajectory, window_s: float) -> tuple[int, Array, Mask]:
-    """The same of a tracker, averaged over a window as long as the camera's frames are apart."""
+    """Return the same of a tracker, averaged over a window as long as the camera's frames are apart."""
     seconds = (tracker.stamps_ns - tracker.stamps_ns[0]).astype(float) / 1e9
     grid = np.arange(0.0, seconds[-1], GRID_S)
     if len(tracker) < 2 or len(grid) == 0:

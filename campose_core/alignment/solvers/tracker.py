@@ -48,11 +48,11 @@ class TrackedCamera:
 
     @property
     def median_m(self) -> float:
-        """By how much the frames are off."""
+        """Return by how much the frames are off, metres."""
         return sigma(self.alignment.residual.median_m)
 
     def report(self) -> dict[str, object]:
-        """As JSON."""
+        """Return the fields as JSON has them."""
         return {
             "time_offset_s": self.offset_ns / 1e9,
             "body_from_cam": [*map(float, self.body_from_cam.translation), *map(float, self.body_from_cam.quat_xyzw)],
@@ -62,7 +62,7 @@ class TrackedCamera:
         }
 
     def text(self) -> str:
-        """For people."""
+        """Say it for people."""
         x, y, z = self.body_from_cam.translation
         roll, pitch, yaw = np.degrees(self.body_from_cam.rotation.as_euler("xyz"))
         where = f"the camera sits at {x:.3f} {y:.3f} {z:.3f} m on the tracked body, roll {roll:.1f} pitch {pitch:.1f}"
@@ -79,7 +79,7 @@ class TrackedCamera:
 def align_to_tracker(
     stamps_ns: Stamps, sfm_from_cams: list[Pose], tracker: Trajectory, mounting: Pose | None = None
 ) -> TrackedCamera:
-    """From the camera's poses at N stamps of its own clock, and the trajectory of the body it sits on.
+    """Align the camera's poses at N stamps of its own clock to the trajectory of the body it sits on.
 
     mounting: about where the camera sits, body_from_cam; it fills in what the motion leaves open (zero without it).
 

@@ -31,7 +31,7 @@ class MappedScene:
 
     @cached_property
     def poses(self) -> dict[str, Pose]:
-        """sfm_from_cam by name of the registered frames.
+        """Return sfm_from_cam by name of the registered frames.
 
         Raises:
             MappingError: the scene is not mapped, or the file is damaged.
@@ -40,17 +40,17 @@ class MappedScene:
 
     @cached_property
     def path_sfm(self) -> Array:
-        """Positions (N, 3) of the registered frames, in sfm."""
+        """Return the positions (N, 3) of the registered frames, in sfm."""
         return np.array([pose.translation for pose in self.poses.values()])
 
     @cached_property
     def recordings(self) -> list[MappedRecording]:
-        """Those that are still where they were."""
+        """Return those that are still where they were."""
         return mapped_recordings(self.scene, self.poses)
 
     @cached_property
     def landmarks(self) -> Landmarks | None:
-        """In sfm; None where the scene has none."""
+        """Return them in sfm; None where the scene has none."""
         path = self.scene.sfm_dir / "landmarks.npz"
         return Landmarks.load(path) if path.is_file() else None
 

@@ -35,7 +35,7 @@ class KnownDistance(AlignmentSource):
 
 
 def scale_of_distance(first_sfm: Array, second_sfm: Array, path_sfm: Array, distance_m: float) -> float:
-    """Metres per unit of sfm, where two cameras (3,) of the path (N, 3) stood `distance_m` apart.
+    """Return metres per unit of sfm, where two cameras (3,) of the path (N, 3), in sfm, stood `distance_m` apart.
 
     Raises:
         AlignmentError: the two positions coincide, or the distance is not positive.

@@ -45,6 +45,7 @@ class Markers:
     map_from_marker: dict[int, Pose]
 
     def size_of(self, number: int) -> float:
+        """Return the length of the printed edge of a marker, metres."""
         return self.sizes_m.get(number, self.size_m)
 
 
@@ -95,7 +96,7 @@ def read_markers(path: Path) -> Markers:
 
 
 def marker_evidence(scene: Scene, sfm_from_cam: Mapping[str, Pose], markers: Markers) -> Evidence:
-    """Of the markers in the registered frames: all of the map frame where a place is known, otherwise the scale.
+    """Find the markers in the registered frames: all of the map frame where a place is known, otherwise the scale.
 
     Raises:
         AlignmentError: no marker of this dictionary in the images, or none that was seen from two sides.
@@ -120,7 +121,7 @@ def marker_evidence(scene: Scene, sfm_from_cam: Mapping[str, Pose], markers: Mar
 
 
 def evidence_of_corners(corners: Mapping[int, Array], markers: Markers, path_sfm: Array) -> Evidence:
-    """Of triangulated corners (4, 3) by number; path_sfm (N, 3): the camera's."""
+    """Judge triangulated corners (4, 3) by number, in sfm; path_sfm (N, 3): the camera's."""
     sizes = {number: markers.size_of(number) for number in corners}
     by_size = scale_of_markers(corners, sizes)
     if not markers.map_from_marker:
@@ -153,7 +154,7 @@ class MarkerDetector:
         self._detector = aruco.ArucoDetector(_predefined(dictionary, None), parameters)
 
     def __call__(self, grey: np.ndarray) -> Detections:
-        """Corners in pixels (4, 2) of each marker: top left, top right, bottom right, bottom left of the print.
+        """List corners in pixels (4, 2) of each marker: top left, top right, bottom right, bottom left of the print.
 
         A number that is seen twice in one image is left out: one of the two is not the marker.
         """

@@ -33,7 +33,7 @@ class Odometry(RecordedSource):
     lends = frozenset({Part.LEVEL, Part.SCALE})
 
     def names(self) -> list[str]:
-        """Topics; where there are none, odometry's frames in TF."""
+        """List topics; where there are none, odometry's frames in TF."""
         recordings = self.mapped.recordings
         found = topics(recordings, [ODOMETRY])
         if found:

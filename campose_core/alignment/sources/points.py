@@ -39,7 +39,7 @@ class Points(AlignmentSource):
 
 
 def read_pairs(path: Path, poses: dict[str, Pose]) -> tuple[Array, Array]:
-    """Points (N, 3) in the sfm frame and in the map frame out of a CSV of point pairs.
+    """Read points (N, 3) in the sfm frame and in the map frame, metres, out of a CSV of point pairs.
 
     Raises:
         AlignmentError: unknown columns, a number that is none, or a frame that is not registered.

@@ -42,7 +42,7 @@ class PoseTopic(RecordedSource):
 
 
 def _frame_of(recordings: Recordings, topic: str) -> str:
-    """The frame of the first message that can be read."""
+    """Return the frame of the first message that can be read."""
     with open_bag(having(recordings, topic)[0].path) as bag:
         first = next((message for _, message in bag.messages(topic) if not isinstance(message, CaptureError)), None)
     return "" if first is None else str(first.header.frame_id)

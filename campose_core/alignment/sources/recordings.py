@@ -30,20 +30,22 @@ class RecordedSource(AlignmentSource):
 
 
 def bags(recordings: Recordings) -> list[MappedRecording]:
+    """Keep the recordings that hold topics and TF."""
     return [recording for recording in recordings if recording.is_bag]
 
 
 def topics(recordings: Recordings, msgtypes: Sequence[str]) -> list[str]:
-    """Names of the topics of these message types, sorted."""
+    """List the names of the topics of these message types, sorted."""
     return sorted({t.name for recording in bags(recordings) for t in recording.topics if t.msgtype in msgtypes})
 
 
 def having(recordings: Recordings, topic: str) -> list[MappedRecording]:
+    """List the bags in which this topic was recorded."""
     return [recording for recording in bags(recordings) if topic in {t.name for t in recording.topics}]
 
 
 def moving_in(recordings: Recordings, frame: str) -> list[MappedRecording]:
-    """Those whose camera moves in a frame of TF above it."""
+    """List those whose camera moves in a frame of TF above it."""
 
     def moves(recording: MappedRecording) -> bool:
         frames = recording.tf.chain(recording.camera_frame)
@@ -54,11 +56,12 @@ def moving_in(recordings: Recordings, frame: str) -> list[MappedRecording]:
 
 
 def is_odom(frame: str) -> bool:
+    """Tell whether a frame is odometry's, by its name."""
     return "odom" in frame
 
 
 def evidence_of_pairs(name: str, frame: str, pairs: Sequence[Pairs], notes: Sequence[str] = ()) -> Evidence:
-    """Of the camera's poses in sfm and in `frame`, of each recording."""
+    """Judge the camera's poses in sfm and in `frame`, of each recording."""
     sfm = list(chain.from_iterable(one for one, _ in pairs))
     alignment = align_to_poses(sfm, list(chain.from_iterable(other for _, other in pairs)))
     evidence = evidence_of_poses(name, alignment, np.array([pose.translation for pose in sfm]), frame)
@@ -66,7 +69,7 @@ def evidence_of_pairs(name: str, frame: str, pairs: Sequence[Pairs], notes: Sequ
 
 
 def tf_pairs(recording: MappedRecording, root: str, notes: list[str]) -> Pairs:
-    """The camera's poses in sfm and in the frame `root` of TF; a gap is noted.
+    """Return the camera's poses in sfm and in the frame `root` of TF; a gap is noted.
 
     Raises:
         AlignmentError: TF does not lead there while frames were taken.
@@ -85,13 +88,16 @@ def tf_pairs(recording: MappedRecording, root: str, notes: list[str]) -> Pairs:
 
 
 def of_camera(recording: MappedRecording, frame_from_body: Trajectory, topic: str, named: bool = False) -> Trajectory:
-    """frame_from_cam. Only odometry names its body; other poses are of what carries the camera in TF, or its own."""
+    """Return frame_from_cam.
+
+    Only odometry names its body (`named`); other poses are of what carries the camera in TF, or its own.
+    """
     body = frame_from_body.child_frame_id.lstrip("/") if named else recording.tf.carrier(recording.camera_frame)
     return frame_from_body.moved_by(mounting(recording, body, recording.camera_frame, topic), recording.camera_frame)
 
 
 def mounting(recording: MappedRecording, frame: str, other: str, topic: str) -> Pose:
-    """frame_from_other, by the static transforms of a bag.
+    """Return frame_from_other, by the static transforms of a bag.
 
     Raises:
         AlignmentError: none leads there.

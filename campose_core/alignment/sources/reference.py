@@ -39,7 +39,7 @@ class Reference(AlignmentSource):
 def frames_with_reference(
     frames: Sequence[SceneFrame], reference: Path, source: str | None = None
 ) -> list[tuple[SceneFrame, Pose]]:
-    """The frames (of one source, or of all) whose stamp the TUM file covers, with the map_from_cam that it gives them.
+    """List the frames (of one source, or of all) whose stamp the TUM file covers, with the map_from_cam it gives them.
 
     Raises:
         AlignmentError: fewer than three (both intervals are named), no such source, or frames of several sources at the

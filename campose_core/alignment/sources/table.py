@@ -28,7 +28,7 @@ SOURCES: Seam[type[AlignmentSource]] = Seam(
 
 
 def sources_of(mapped: MappedScene) -> dict[str, AlignmentSource]:
-    """Every source of a scene by name, in the order of trust.
+    """Return every source of a scene by name, in the order of trust.
 
     Raises:
         PluginError: a source of another package cannot be loaded.
@@ -37,6 +37,6 @@ def sources_of(mapped: MappedScene) -> dict[str, AlignmentSource]:
 
 
 def recorded_kinds() -> dict[str, str]:
-    """The kinds that `--from` takes, each with what the recordings must hold."""
+    """Return the kinds that `--from` takes, each with what the recordings must hold."""
     loaded = {name: SOURCES.load(name) for name in SOURCES.names()}
     return {name: source.what for name, source in loaded.items() if source.what}
