@@ -15,13 +15,14 @@ from campose_core.scene import Scene
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the scene, the ways to align it, and --json."""
     parser.add_argument("scene", help="scene folder")
     add_alignment_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print the alignment as JSON")
 
 
 def add_alignment_arguments(parser: ArgumentParser) -> None:
-    """The ways to align; `campose build` has the same. Several are compared; none means what the recordings hold."""
+    """Declare the ways to align, as `campose build` has them. Several are compared; none: what recordings hold."""
     kinds = "; ".join(f"{kind} ({what})" for kind, what in recorded_kinds().items())
     parser.add_argument(
         "--from", nargs="+", metavar="KIND[:TOPIC]", help=f"align by this out of the recordings: {kinds}"
@@ -66,6 +67,7 @@ def add_alignment_arguments(parser: ArgumentParser) -> None:
 
 
 def add_mounting_argument(parser: ArgumentParser) -> None:
+    """Declare --mounting; `campose map` has the same."""
     parser.add_argument(
         "--mounting",
         type=FiniteNumber,
@@ -77,7 +79,7 @@ def add_mounting_argument(parser: ArgumentParser) -> None:
 
 
 def alignment_request(options: Namespace) -> AlignRequest:
-    """What the options ask for; refuses before any work what `align` would refuse after it.
+    """Return what the options ask for; refuses before any work what `align` would refuse after it.
 
     Raises:
         UsageError: an option without the one it belongs to, an unknown kind, a distance that is no number.
@@ -136,6 +138,7 @@ def _metres(text: str, needs: str) -> float:
 
 
 def run(options: Namespace) -> None:
+    """Align the scene; the alignment goes to its scene.yaml, and with --json to stdout."""
     scene = Scene.open(options.scene)
     scene = align_scene(scene, alignment_request(options))
     if options.json and scene.alignment is not None:

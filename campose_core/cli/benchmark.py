@@ -16,6 +16,7 @@ from campose_core.scene import Scene
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the scene, the query with its truth, and which networks the paper's tables are made of."""
     parser.add_argument("scene", help="scene folder")
     parser.add_argument("--query", type=Path | None, help="a recording that the scene was not built from")
     parser.add_argument("--reference", type=Path | None, help="TUM file: map_from_cam of the query")
@@ -36,6 +37,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> None:
+    """Compare the scene's estimators on the query, or the paper's networks; prints the tables."""
     scene = Scene.open(options.scene)
     if (options.query is None) != (options.reference is None):
         raise UsageError("--query and --reference go together: the recording, and its truth")
@@ -49,7 +51,7 @@ def run(options: Namespace) -> None:
 
 
 def _tables(scene: Scene, options: Namespace) -> None:
-    """The paper's tables: on the scene's test frames, or on the query."""
+    """Compare the paper's networks: on the scene's test frames, or on the query."""
     require_training_packages()
     from campose_core.evaluation.paper.page import write_benchmark
     from campose_core.evaluation.paper.tables import compare, text_tables

@@ -27,6 +27,7 @@ from campose_core.sfm.pipeline import MapOptions, map_scene
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    """Declare what `extract`, `align`, `map --poses` and `train` take, and the floor map."""
     add_extract_arguments(parser)
     add_alignment_arguments(parser)
     add_pose_arguments(parser)
@@ -39,6 +40,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> None:
+    """Run each step that is not done, from the recordings to the alignment, and to a trained network with --model."""
     # What can be wrong with the options shows before structure from motion, which takes minutes.
     kind = _model_kind(options.model)
     request, poses = alignment_request(options), given_poses(options)
@@ -80,7 +82,7 @@ def _floor_of_its_own(scene: Scene) -> Scene:
 
 
 def _model_kind(name: str | None) -> Any:
-    """The kind of the model to train, checked before the long work begins."""
+    """Return the kind of the model to train, checked before the long work begins."""
     if name is None:
         return None
     kind = kind_of_model(name)

@@ -14,11 +14,13 @@ from campose_core.scene import Scene
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the scene and --json."""
     parser.add_argument("scene", type=Path, help="scene folder, in whatever state; only its reports/ are written")
     parser.add_argument("--json", action="store_true", help="print all that was found as one JSON object")
 
 
 def run(options: Namespace) -> None:
+    """Diagnose the scene; prints what was found, and writes reports/doctor.json and, if it can be drawn, doctor.png."""
     scene = Scene.open(options.scene)
     found = diagnose(scene)
     facts = json.dumps(found.to_dict())

@@ -17,6 +17,7 @@ STDOUT = "-"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the two trajectories, and where the metrics go."""
     parser.add_argument("estimate", type=Path, help="EST.tum; EST.json beside it tells the frames without an answer")
     parser.add_argument("reference", type=Path, help="REF.tum: map_from_cam of the same recording")
     parser.add_argument(
@@ -30,6 +31,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> None:
+    """Score the estimate against the reference; prints the tables."""
     if options.json not in (None, STDOUT) and Path(options.json) == options.estimate.with_suffix(".json"):
         raise UsageError(f"--json {options.json} would replace the summary of {options.estimate}: choose another name")
     estimates, reference = read_estimates(options.estimate), read_tum(options.reference)

@@ -11,12 +11,13 @@ from campose_core.scene import Scene
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the sources, how to read them, and --json."""
     add_extract_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print the sources as JSON")
 
 
 def add_extract_arguments(parser: ArgumentParser) -> None:
-    """The sources and how to read them; `campose build` has the same."""
+    """Declare the sources and how to read them; `campose build` has the same."""
     parser.add_argument("sources", nargs="+", metavar="SOURCE", help="video file, folder of images, or bag")
     parser.add_argument("--scene", required=True, metavar="SCENE", help="scene folder; made when it does not exist")
     parser.add_argument(
@@ -30,7 +31,7 @@ def add_extract_arguments(parser: ArgumentParser) -> None:
 
 
 def extract_sources(options: Namespace) -> Scene:
-    """The scene, with the sources in it."""
+    """Return the scene, with the sources in it."""
     camera = read_camera_file(options.camera) if options.camera else None
     fps = None if options.fps == "all" else options.fps
     scene = Scene.open_or_create(options.scene)
@@ -38,6 +39,7 @@ def extract_sources(options: Namespace) -> Scene:
 
 
 def run(options: Namespace) -> None:
+    """Extract the frames; prints a row a source."""
     scene = extract_sources(options)
     if options.json:
         print(json.dumps({"scene": str(scene.path), "sources": scene.sources}, indent=2))

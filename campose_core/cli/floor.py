@@ -22,6 +22,7 @@ from campose_core.walkable import DEFAULT_MAX_SNAP_M, DEFAULT_RADIUS_M
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the scene, what its floor map is made from, and what is kept from walls."""
     parser.add_argument("scene", type=Path)
     parser.add_argument("--map", type=Path, help="nav2 map yaml, as map_server reads it")
     parser.add_argument(
@@ -48,6 +49,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> None:
+    """Make the floor map from a nav2 map, a plan drawing or the recording; prints what came of it."""
     if options.map is not None and options.plan is not None:
         raise UsageError(
             "give either --map MAP.yaml or --plan PLAN.png, or neither to take the floor out of the recording"

@@ -21,6 +21,7 @@ from campose_core.scene import Scene
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the scene, the recording or image, the estimator, and where the answers go."""
     parser.add_argument("scene", help="scene folder")
     parser.add_argument("source", help="video file, image, folder of images, or bag")
     parser.add_argument(
@@ -41,6 +42,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> None:
+    """Localize each frame by itself and write the trajectory, or with --show one image and draw its place."""
     source = Path(options.source)
     is_image = source.is_file() and source.suffix.lower() in SUFFIXES
     if options.show:

@@ -35,6 +35,7 @@ VERBS = {
 
 
 def usage() -> str:
+    """Write the help of `campose` itself: every verb in a line."""
     width = max(map(len, VERBS))
     verbs = "\n".join(f"  {verb:{width}}  {description}" for verb, description in VERBS.items())
     return f"usage: campose VERB ...\n\n{verbs}\n\n`campose VERB --help` tells more. Version {__version__}."

@@ -17,6 +17,7 @@ from campose_core.sfm.rig_constraints import RIG_USES
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the scene, how it is mapped, and poses that are known."""
     parser.add_argument("scene", help="scene folder")
     parser.add_argument(
         "--mapper", choices=MAPPERS, default=MapOptions.mapper, help="COLMAP's global or incremental mapper"
@@ -42,6 +43,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def add_pose_arguments(parser: ArgumentParser) -> None:
+    """Declare --poses and what it needs; `campose build` has the same."""
     parser.add_argument(
         "--poses", type=Path | None, help="known poses: a TUM file, a CSV table or a bag; landmarks are triangulated"
     )
@@ -53,7 +55,7 @@ def add_pose_arguments(parser: ArgumentParser) -> None:
 
 
 def given_poses(options: Namespace) -> GivenPoses | None:
-    """What the pose arguments ask for.
+    """Return what the pose arguments ask for.
 
     Raises:
         UsageError: one of them without --poses.
@@ -76,6 +78,7 @@ def given_poses(options: Namespace) -> GivenPoses | None:
 
 
 def run(options: Namespace) -> None:
+    """Map the scene; prints the report of it."""
     chosen = MapOptions(
         mapper=options.mapper,
         features=options.features,

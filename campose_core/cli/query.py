@@ -7,7 +7,7 @@ from campose_core.capture.camera_file import read_camera_file
 
 
 def add_query_arguments(parser: ArgumentParser) -> None:
-    """--topic and --camera."""
+    """Declare --topic and --camera."""
     parser.add_argument("--topic", type=str | None, help="image topic, for bags with several")
     parser.add_argument(
         "--camera", metavar="FILE", type=str | None, help="intrinsics of the query camera, if not the scene's"
@@ -15,5 +15,5 @@ def add_query_arguments(parser: ArgumentParser) -> None:
 
 
 def query_camera(options: Namespace) -> Camera | None:
-    """The camera given, None where the recording or the scene is to say."""
+    """Return the camera given, None where the recording or the scene is to say."""
     return read_camera_file(options.camera) if options.camera else None

@@ -33,6 +33,7 @@ IN_CAMERA = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0]
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the recording, the scene, the folder for the answers, and what the localizer may use beside images."""
     parser.add_argument("recording", help="bag, video file, or folder of images")
     parser.add_argument("--scene", required=True, help="scene folder")
     parser.add_argument(
@@ -68,6 +69,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> None:
+    """Localize the recording as the node would, and write its poses and what viewers show; prints a summary."""
     scene = Scene.open(options.scene)
     mounting = Pose.from_quat_xyzw(options.base_from_camera[3:], options.base_from_camera[:3])
     reference = read_tum(options.reference) if options.reference else None

@@ -60,8 +60,10 @@ def show_place(options: Namespace, image: ImageFile) -> None:
 
 
 def facts_of(result: LocalizationResult) -> dict[str, Any]:
-    """Metres (units of the map where its `scale` is unknown) and degrees in the map frame; the heading is where the
-    camera looks, from the map's x axis. What is not known is left out."""
+    """Return metres (units of the map where its `scale` is unknown) and degrees in the map frame.
+
+    The heading is where the camera looks, from the map's x axis. What is not known is left out.
+    """
     facts: dict[str, Any] = {"state": result.status.value, "landmarks": result.support, "reason": result.reason}
     facts["scale"] = result.scale.basis.value
     if result.map_from_cam is None or result.covariance is None or result.kind is None:
@@ -78,6 +80,7 @@ def facts_of(result: LocalizationResult) -> dict[str, Any]:
 
 
 def in_words(result: LocalizationResult) -> str:
+    """Say the same for people, with standard deviations; or why there is no pose."""
     facts = facts_of(result)
     if result.covariance is None or "x_m" not in facts:
         return f"not found: {result.reason}"

@@ -10,6 +10,7 @@ from campose_core.simulation.world import SIZES
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the folder, and which floor is rendered."""
     parser.add_argument("out", type=Path, help="folder for bags, videos, trajectories, camera and floor map")
     parser.add_argument("--seed", type=NonNegativeInt, default=0, help="another seed is another floor")
     parser.add_argument("--size", choices=SIZES, default="demo", help="small: one room, for trying things out")
@@ -17,6 +18,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> None:
+    """Render the floor and its drives; prints what was written."""
     from campose_core.simulation.simulate import DRIVES, simulate
 
     simulate(options.out, options.size, options.seed)

@@ -11,6 +11,7 @@ from campose_core.scene import Scene
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the scene, and by what its frames are divided."""
     parser.add_argument("scene", help="scene folder")
     parser.add_argument(
         "--scheme", choices=["contiguous", "interleaved", "source"], default=SplitOptions.scheme,
@@ -24,6 +25,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> None:
+    """Divide the frames; prints how many each split has."""
     chosen = SplitOptions(
         cast(Scheme, options.scheme), options.val, options.test, tuple(options.val_sources), tuple(options.test_sources)
     )

@@ -17,6 +17,7 @@ from campose_core.scene import Scene
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the scene, the model's name, a preset, and an option for each field of TrainOptions."""
     parser.add_argument("scene", help="scene folder")
     parser.add_argument("--model", required=True, metavar="NAME", help="folder below models/; begins with the kind")
     # Its short name, action="config", came with jsonargparse 4.31; Ubuntu 24.04 has 4.27.
@@ -27,7 +28,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def add_train_arguments(parser: ArgumentParser, prefix: str = "") -> None:
-    """An option per field of TrainOptions but `kind`, explained by its docstring; `campose build` has the same."""
+    """Add an option per field of TrainOptions but `kind`, explained by its docstring; `campose build` has the same."""
     types = get_type_hints(TrainOptions)
     explained = dict(re.findall(r"^ +(\w+): (.+)$", TrainOptions.__doc__ or "", re.MULTILINE))
     group = parser.add_argument_group("training")
@@ -38,7 +39,7 @@ def add_train_arguments(parser: ArgumentParser, prefix: str = "") -> None:
 
 
 def require_training_packages() -> None:
-    """Raises MissingDependency before any work where one is not installed."""
+    """Raise MissingDependency before any work where one is not installed."""
     for module in ("torch", "torchvision", "safetensors", "pytorch_lightning"):
         load_extra(module, "train")
 
@@ -56,6 +57,7 @@ def require_model_name(name: str) -> None:
 
 
 def run(options: Namespace) -> None:
+    """Train the model; prints its metrics."""
     require_model_name(options.model)
     require_training_packages()
     from campose_core.learning.train import train

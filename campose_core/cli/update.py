@@ -16,6 +16,7 @@ from campose_core.update.step import UpdateOptions, undo_update, update_scene
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the scene, the new recording or --undo, and how to read it."""
     parser.add_argument("scene", help="scene folder, mapped and aligned")
     parser.add_argument("new", nargs="?", metavar="NEW", help="video file, folder of images, or bag")
     parser.add_argument("--undo", action="store_true", help="put back what was before the last update")
@@ -28,6 +29,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> None:
+    """Update the map and train the models anew, or undo the last update; prints the report."""
     if options.undo == (options.new is not None):
         raise UsageError("give a recording to update the map with, or --undo")
     scene = Scene.open(options.scene)
@@ -47,7 +49,7 @@ def run(options: Namespace) -> None:
 
 
 def train_again(scene: Scene) -> Scene:
-    """The scene with its models trained anew, each with the options it had, where the map has changed since."""
+    """Train the models anew, each with the options it had, where the map has changed since; returns the scene."""
     stale = [step for step in scene.steps if step.startswith("train:") and not scene.is_current(step)]
     if not stale:
         return scene

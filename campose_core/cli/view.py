@@ -16,6 +16,7 @@ from campose_core.visualization.topics import Source
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    """Declare what to look at, and where viewers find it."""
     parser.add_argument("what", type=Path, metavar="SCENE|MCAP|BAG", help="scene folder, MCAP file, or bag")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 lets the network look")
     parser.add_argument("--port", type=Port, default=8765, help="port to listen on; 0 takes any free one")
@@ -23,6 +24,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> None:
+    """Serve a scene or a recording until it is interrupted, or write a scene as MCAP."""
     path = Path(options.what)
     if path.exists() and is_bag(path):
         if options.mcap is not None:
