@@ -28,7 +28,7 @@ class PoseNetwork(nn.Module):
         self.head = PoseHead(self.backbone.size, architecture)
 
     def forward(self, image: Tensor) -> PoseNumbers:
-        """uint8 RGB images [B, H, W, 3] -> map_from_cam [B]; of MeNet pairs [B, 2, H, W, 3] -> first_from_second."""
+        """Turn RGB images uint8 [B, H, W, 3] into map_from_cam [B]; MeNet: [B, 2, H, W, 3] into first_from_second."""
         return self.anchored(image).best()
 
     def anchored(self, image: Tensor) -> Anchored:
