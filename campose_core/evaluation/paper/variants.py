@@ -159,5 +159,5 @@ def plan_tables(weights: Mapping[str, str], left_out: Mapping[str, str], recipe:
 
 
 def published(kind: str, what: str) -> str:
-    """Position / rotation error that the paper gives for a backbone or a loss, in its own units; empty for none."""
+    """Return position / rotation error of a backbone or a loss in the paper, in its own units; empty for none."""
     return PUBLISHED.get((kind, what), "")
