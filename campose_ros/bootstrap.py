@@ -42,7 +42,7 @@ class Bootstrap:
     def take(
         self, result: LocalizationResult, odom_from_base: Pose | None, max_speed_mps: float, *, listeners: int
     ) -> StartingPose | None:
-        """What to tell after this image: mostly nothing. Where there is odometry, it says whether the robot moves.
+        """Decide what to tell after this image: mostly nothing. Odometry, if any, says whether the robot moves.
 
         listeners: how many there are; without any it is kept.
         """
@@ -82,20 +82,22 @@ class Bootstrap:
 
 
 def is_sure(covariance: Array) -> bool:
-    """Whether place and heading on the floor are known well enough to start from; covariance: (6, 6)."""
+    """Tell whether place and heading on the floor are known well enough to start from; covariance: (6, 6)."""
     return bool(np.linalg.eigvalsh(covariance[:2, :2])[-1] <= SURE_M**2 and covariance[5, 5] <= SURE_RAD**2)
 
 
 def upright(map_from_base: Pose) -> Pose:
-    """The same place and heading, at height 0 and without tilt."""
+    """Return the same place and heading, at height 0 and without tilt."""
     x, y, _ = map_from_base.translation
     forward = map_from_base.rotation.as_matrix()[:, 0]
     return Pose(Rotation.from_euler("z", math.atan2(forward[1], forward[0])), np.array([x, y, 0.0]))
 
 
 def planar(covariance: Array) -> Array:
-    """The variances of x, y and yaw of a covariance (6, 6). No correlations: Nav2 takes a message with a negative
-    element for malformed (nav2_util/validate_messages.hpp)."""
+    """Keep the variances of x, y and yaw of a covariance (6, 6), in metres and radians.
+
+    No correlations: Nav2 takes a message with a negative element for malformed (nav2_util/validate_messages.hpp).
+    """
     kept = np.zeros((6, 6))
     kept[PLANAR, PLANAR] = covariance[PLANAR, PLANAR]
     return kept

@@ -83,7 +83,7 @@ def build(prefix: Path) -> None:
 
 
 def _wheels() -> list[str]:
-    """The generators' wheels of the installed distribution, and what messages are made of in the installed versions."""
+    """List the installed distribution's wheels of generators, and of what messages are made of, in those versions."""
     names = {str(found.metadata["Name"]) for found in importlib.metadata.distributions()}
     distributions = {name.split("-")[1] for name in names if name.endswith("-geometry-msgs") and name.count("-") == 3}
     if not distributions:
@@ -97,7 +97,7 @@ def _wheels() -> list[str]:
 
 
 def _correct_include_folders(tools: Path, python: Path) -> None:
-    """The wheels' CMake files name the folders of the machine that built them."""
+    """Correct the wheels' CMake files: they name the folders of the machine that built them."""
     numpy = _run([str(python), "-c", "import numpy; print(numpy.get_include())"]).strip()
     for file in tools.glob("share/*/cmake/*rosidl_generator_pyExport.cmake"):
         text = [
@@ -121,6 +121,7 @@ def _run(command: list[str], **variables: str) -> str:
 
 
 def main() -> int:
+    """Build it where the command line says; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m campose_ros.build_tf2_msgs", description=__doc__.split("\n\n")[0])
     parser.add_argument("--prefix", type=Path, default=Path(sys.prefix), help="where to install (default: here)")
     try:

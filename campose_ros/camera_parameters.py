@@ -33,15 +33,15 @@ class CameraParameters:
 
     @property
     def is_unplaced(self) -> bool:
-        """Whether nobody said where it sits on the robot: no camera looks along the robot's z axis."""
+        """Tell whether nobody said where it sits on the robot: no camera looks along the robot's z axis."""
         return not self.base_from_camera_tf and self.base_from_camera == table.IN_CAMERA
 
     def parameter(self, field: str) -> str:
-        """What the node calls a field, for messages."""
+        """Return what the node calls a field, for messages."""
         return f"{self.name}.{field}" if self.name else field
 
     def mounting(self) -> Pose:
-        """base_from_camera as a pose."""
+        """Return base_from_camera as a pose."""
         return Pose.from_quat_xyzw(self.base_from_camera[3:], self.base_from_camera[:3])
 
 
@@ -63,7 +63,7 @@ def _top(node: Node, field: str) -> Any:
 
 
 def read_cameras(node: Node, parameters: LocalizerParameters) -> tuple[CameraParameters, ...]:
-    """The robot's cameras as the node was told.
+    """Return the robot's cameras as the node was told.
 
     Raises:
         LocalizationError: two cameras of one topic, or in one place.

@@ -45,16 +45,17 @@ class ReceivedImage(NamedTuple):
 
     @property
     def stamp_ns(self) -> int:
+        """Return what the message says of when it was taken, nanoseconds."""
         return image_stamp_ns(self.message)
 
     @property
     def is_video(self) -> bool:
-        """Whether those before it are needed to decode it."""
+        """Tell whether those before it are needed to decode it."""
         return video_name(self.message) is not None
 
 
 def session_camera(parameters: CameraParameters, known: Camera | None) -> SessionCamera:
-    """known: its intrinsics, where they do not come on a topic."""
+    """Make what the session knows of a camera. known: its intrinsics, where they do not come on a topic."""
     place = None if parameters.base_from_camera_tf else parameters.mounting()
     read = partial(camera_from_info, rectified=parameters.rectified)
     return SessionCamera(parameters.name, place, known, InfoTopic(parameters.camera_info_topic, read))

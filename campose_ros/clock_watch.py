@@ -30,7 +30,7 @@ class ClockWatch:
         self._node.get_logger().info(f"time went back by {-jump.delta.nanoseconds * 1e-9:.1f} s: starting over")
 
     def fault(self) -> str:
-        """What is wrong with /clock, and the cure; empty when nothing is, or the node does not use it."""
+        """Say what is wrong with /clock, and the cure; empty when nothing is, or the node does not use it."""
         now_ns, steady = self._node.get_clock().now().nanoseconds, time.monotonic()
         if now_ns != self._now_ns:
             self._now_ns, self._since = now_ns, steady

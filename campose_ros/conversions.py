@@ -17,7 +17,7 @@ from campose_core.visualization.localization_status import localization_status
 
 @cache
 def message_class(msgtype: str) -> Any:
-    """The class of a type named as in a bag or the graph: package/msg/Name.
+    """Return the class of a type named as in a bag or the graph: package/msg/Name.
 
     Raises:
         ImportError, AttributeError: its package is not installed, or knows no such message.
@@ -27,7 +27,7 @@ def message_class(msgtype: str) -> Any:
 
 
 def _array(values: NDArray[Any]) -> Any:
-    """What rclpy takes at once; an ndarray it would check number by number."""
+    """Return what rclpy takes at once; an ndarray it would check number by number."""
     message_array = array(values.dtype.char)
     message_array.frombytes(values.data.cast("B") if values.size else b"")
     return message_array
@@ -41,4 +41,5 @@ occupancy_grid, status_message = MESSAGES.occupancy_grid, partial(localization_s
 
 
 def key_values(values: Mapping[str, object]) -> list[KeyValue]:
+    """Turn values into what a DiagnosticStatus holds: their texts."""
     return [KeyValue(key=key, value=str(value)) for key, value in values.items()]

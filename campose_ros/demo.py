@@ -48,7 +48,7 @@ LEARNED = ("--model=mapnet", "--train.backbone=efficientnet_lite0", "--train.vie
 
 
 def demo(out: Path, size: str = "demo") -> None:
-    """All of it.
+    """Do all of it. out: the folder for everything. size: of the rendered floor, one of SIZES.
 
     Raises:
         CamposeError: a step failed; what the steps before it made stays.
@@ -122,7 +122,7 @@ def play_to_node(bag: Path, scene: Path, out: Path, log: Path, rate: float = 1.0
 
 
 def show(out: Path, scene: Scene, others: Sequence[Estimates]) -> None:
-    """The table on stdout, and the report page."""
+    """Print the table on stdout, and write the report page."""
     truth = read_tum(out / "world" / "later.tum")
     later = open_recording(out / "world" / "later.bag")
     jpegs = {frame.stamp_ns: frame.jpeg for frame in later.frames()}
@@ -149,7 +149,7 @@ def show(out: Path, scene: Scene, others: Sequence[Estimates]) -> None:
 
 
 def _of_camera(of_base: Estimates, name: str) -> Estimates:
-    """The node answers for the robot's base; the truth is of the camera."""
+    """Move the answers from the robot's base, which the node tells, to the camera, of which the truth is."""
 
     def moved(map_from_base: Pose | None) -> Pose | None:
         return None if map_from_base is None else map_from_base * BASE_FROM_CAM
@@ -159,6 +159,7 @@ def _of_camera(of_base: Estimates, name: str) -> Estimates:
 
 
 def main(args: Sequence[str] | None = None) -> int:
+    """Run the demo as the command line says; returns the exit code."""
     parser = argparse.ArgumentParser(prog="campose_demo", description=__doc__.split("\n\n")[0])
     parser.add_argument("out", type=Path, help="folder for everything")
     parser.add_argument("--size", choices=SIZES, default="demo", help="small: one room, in a minute")

@@ -22,7 +22,7 @@ OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.E
 
 
 def name_of(node: Node) -> str:
-    """What the names of the node's statuses begin with: robots that share a domain are told apart by these alone."""
+    """Return what the names of the node's statuses begin with: it alone tells robots apart that share a domain."""
     return node.get_fully_qualified_name().lstrip("/")
 
 
@@ -34,7 +34,7 @@ class Fault(NamedTuple):
 
 
 def merged(name: str, faults: Sequence[Fault], good: str, values: Mapping[str, object]) -> DiagnosticStatus:
-    """One status of the worst level and all texts; `good` is its message when there is no fault."""
+    """Make one status of the worst level and all texts; `good` is its message when there is no fault."""
     found = [fault for fault in faults if fault.text]
     return DiagnosticStatus(
         level=max((fault.level for fault in found), default=OK),
@@ -59,23 +59,23 @@ class Tally:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def drop(self, older: int) -> None:
-        """For a newer image so many older ones were dropped."""
+        """Count older images, so many that were dropped for a newer one."""
         with self._lock:
             self.dropped += older
 
     def late(self) -> None:
-        """An image came when a later one of another camera was already localized."""
+        """Count an image that came when a later one of another camera was already localized."""
         with self._lock:
             self.came_late += 1
 
     def refuse(self, reason: str) -> None:
-        """An image could not be used, for a reason that somebody can cure."""
+        """Count an image that could not be used, for a reason that somebody can cure."""
         with self._lock:
             self.refused += 1
             self.fault = reason
 
     def done(self, result: LocalizationResult, latency_s: float) -> None:
-        """An image was processed; `latency_s` from its arrival to its pose."""
+        """Count an image that was processed; `latency_s` from its arrival to its pose."""
         with self._lock:
             self.processed += 1
             self.answered += result.map_from_base is not None
@@ -84,7 +84,7 @@ class Tally:
             self._latencies.append(latency_s)
 
     def judgement(self) -> Fault:
-        """Of the last image."""
+        """Judge the last image."""
         with self._lock:
             if self.fault:
                 return Fault(ERROR, self.fault)
@@ -95,7 +95,7 @@ class Tally:
             return Fault(OK, "") if self.last.status is Status.TRACKING else Fault(WARN, self.last.reason)
 
     def status(self, name: str, silence: str, values: Mapping[str, object]) -> DiagnosticStatus:
-        """The line about an active node. `silence`: that no image comes, if so; `values` are appended."""
+        """Write the line about an active node. `silence`: that no image comes, if so; `values` are appended."""
         judgement = Fault(ERROR, silence) if silence else self.judgement()
         with self._lock:
             latencies_ms = 1e3 * np.array(self._latencies or [np.nan])

@@ -56,8 +56,10 @@ class Forwarder:
         self._subscription: Subscription | None = None
 
     def add_client(self, client: int) -> None:
-        """The first one makes the subscription, which brings what is latched; later ones are given it again. The
-        protocol has no latching: all clients of the channel get it."""
+        """Take a client, by its channel's number: the first one makes the subscription, which brings what is latched.
+
+        Later ones are given it again. The protocol has no latching: all clients of the channel get it.
+        """
         self._clients.add(client)
         if self._subscription is None:
             self._subscribe(self._qos())
@@ -66,7 +68,7 @@ class Forwarder:
                 self._log(message)
 
     def remove_client(self, client: int) -> None:
-        """The last one ends the subscription."""
+        """Let a client go; the last one ends the subscription."""
         self._clients.discard(client)
         if not self._clients:
             self._unsubscribe()
@@ -81,8 +83,10 @@ class Forwarder:
             self._subscribe(qos)
 
     def _qos(self) -> QoSProfile:
-        """What is latched is asked for reliably, which history needs. The rest is best effort: it connects to every
-        publisher, and a publisher never waits for a viewer."""
+        """Ask reliably for what is latched, which history needs, and with best effort for the rest.
+
+        That connects to every publisher, and a publisher never waits for a viewer.
+        """
         offered = [publisher.qos_profile for publisher in self._node.get_publishers_info_by_topic(self._topic)]
         latched = bool(offered) and all(
             qos.durability == DurabilityPolicy.TRANSIENT_LOCAL and qos.reliability == ReliabilityPolicy.RELIABLE

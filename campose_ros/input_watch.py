@@ -74,6 +74,7 @@ class InputWatch:
         self.topic = str(self.subscription.topic_name)
 
     def close(self) -> None:
+        """End the subscription."""
         self._node.destroy_subscription(self.subscription)
 
     def _take(self, message: Any) -> None:
@@ -95,24 +96,26 @@ class InputWatch:
 
     @property
     def rate_hz(self) -> float:
-        """Messages in the last seconds."""
+        """Return the messages a second, of the last seconds."""
         age_s = max(time.monotonic() - self._started, 1e-3)
         return len(self._recent()) / min(WINDOW_S, age_s)
 
     def lost_share(self) -> float:
-        """Of the messages that were sent in the last seconds, the share that DDS lost; those that were replaced by a
-        newer one before they were read do not count."""
+        """Return the share of the messages sent in the last seconds that DDS lost.
+
+        Those that were replaced by a newer one before they were read do not count.
+        """
         since = time.monotonic() - WINDOW_S
         lost = sum(count for at, count in self._losses if at > since)
         return lost / (lost + len(self._recent())) if lost >= MIN_LOST else 0.0
 
     def offset_s(self) -> float | None:
-        """The node's clock less the stamps, as a median of the last seconds; None when nothing tells."""
+        """Return the node's clock less the stamps, as a median of the last seconds; None when nothing tells."""
         offsets = [arrival.offset_s for arrival in self._recent() if arrival.offset_s is not None]
         return statistics.median(offsets) if offsets else None
 
     def fault(self) -> str:
-        """What is wrong with the messages that come, and the cure; empty when nothing is."""
+        """Say what is wrong with the messages that come, and the cure; empty when nothing is."""
         recent = self._recent()
         if recent and not self._newest_ns:
             return f"what comes on {self.topic} has a stamp of zero: its driver must stamp it"
@@ -150,7 +153,7 @@ class InputWatch:
         )
 
     def silence(self, patience_s: float) -> str:
-        """That nothing has come for so long, and why; empty while messages come.
+        """Say that nothing has come for so long, and why; empty while messages come.
 
         A slow sender is not silent between two messages: patience is at least as long as the localizer's with it.
         """
@@ -192,7 +195,7 @@ class InputWatch:
         return " and ".join(names) or "nobody"
 
     def facts(self) -> dict[str, object]:
-        """Keys for the diagnostics."""
+        """Return keys for the diagnostics."""
         offset_s = self.offset_s()
         return {
             "rate_hz": f"{self.rate_hz:.1f}",
@@ -204,8 +207,10 @@ class InputWatch:
 
 
 def silent_for(arrivals: Sequence[float], now: float, patience_s: float) -> float:
-    """Seconds since the last arrival; 0 while that is within the patience. A pause is no interval: the shorter of the
-    last two counts."""
+    """Return the seconds since the last arrival; 0 while that is within the patience.
+
+    A pause is no interval: the shorter of the last two counts. arrivals, now: seconds of one clock.
+    """
     silence_s = now - arrivals[-1]
     interval_s = min((later - earlier for earlier, later in pairwise(arrivals)), default=0.0)
     return silence_s if silence_s > max(patience_s, MISSED_INTERVALS * interval_s) else 0.0

@@ -13,7 +13,7 @@ SHARED_MEMORY = Path("/dev/shm")
 
 
 def use_large_segment() -> None:
-    """Call before rclpy.init. A profile that the environment names stays."""
+    """Give DDS the large segment; call it before rclpy.init. A profile that the environment names stays."""
     if any(os.environ.get(name) for name in VARIABLES):
         return
     profile = config_file(PROFILE)

@@ -49,7 +49,7 @@ class LiveLocalization:
     def __init__(
         self, node: LifecycleNode, configured: Configured, clock: ClockWatch, changed: Callable[[], object]
     ) -> None:
-        """`changed` is called, on any thread, when the level of the diagnostics does."""
+        """Begin to localize. `changed` is called, on any thread, when the level of the diagnostics does."""
         self._tally = Tally()
         self._clock, self._changed = clock, changed
         self._level = OK
@@ -96,6 +96,7 @@ class LiveLocalization:
             self._node.destroy_subscription(self._initialposes)
 
     def close(self) -> None:
+        """Unsubscribe, and end the worker's thread."""
         self._unsubscribe()
         self._worker.stop()
 
@@ -125,7 +126,7 @@ class LiveLocalization:
         self._worker = LatestWorker(self._localize, "localize")
 
     def statuses(self, values: dict[str, object]) -> list[DiagnosticStatus]:
-        """Localization, with `values` appended, and the inputs."""
+        """Write the lines of localization, with `values` appended, and of the inputs."""
         name, patience_s = name_of(self._node), self._configured.parameters.lost_after_s
         silent = {what: watch.silence(patience_s) for what, watch in self._watches.items()}
         images = [camera.images for camera in self._cameras.values()]

@@ -31,6 +31,7 @@ class LoadedScene:
     digest: str
 
     def localizer(self, parameters: LocalizerParameters) -> Localizer:
+        """Make one that begins without a place."""
         options = parameters.localizer_options()
         return Localizer(self.estimator, parameters.mounting(), self.walkable, options, scale=self.scene.scale)
 

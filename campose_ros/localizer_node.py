@@ -92,7 +92,7 @@ class LocalizerNode(LifecycleNode):
     def _guarded(
         self, name: str, work: Callable[[LifecycleState], None], state: LifecycleState
     ) -> TransitionCallbackReturn:
-        """A fault fails the transition and says why; rclpy itself would hide it."""
+        """Do the work of a transition; a fault fails it and says why: rclpy itself would hide it."""
         try:
             work(state)
         except CamposeError as error:
@@ -284,6 +284,7 @@ class LocalizerNode(LifecycleNode):
 
 
 def main(args: list[str] | None = None) -> int:
+    """Run the node until it is told to end; returns the exit code."""
     return run(LocalizerNode, args)
 
 

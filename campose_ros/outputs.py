@@ -73,7 +73,7 @@ class Outputs:
         latency_s: float,
         odom_from_base: Pose | None,
     ) -> None:
-        """Poses, status and transform of one image; all with its stamp. Called on the worker's thread.
+        """Publish poses, status and transform of one image; all with its stamp. Called on the worker's thread.
 
         parameters: those that the image was localized with.
         """
@@ -126,16 +126,16 @@ class Outputs:
         self._node.get_logger().info(f"AMCL is told to start where the robot stands, on {self._amcl.topic_name}")
 
     def start_over(self) -> None:
-        """The next pose is of a robot that was found anew. Called on the worker's thread."""
+        """Take the next pose for that of a robot that was found anew. Called on the worker's thread."""
         self._bootstrap = Bootstrap()
 
     def is_ours(self, message: PoseWithCovarianceStamped) -> bool:
-        """Whether an initialpose is the one that AMCL was told: it instructs AMCL, not us."""
+        """Tell whether an initialpose is the one that AMCL was told: it instructs AMCL, not us."""
         told = self._told_amcl
         return told is not None and (message.header, message.pose.pose) == (told.header, told.pose.pose)
 
     def publish_path(self) -> None:
-        """The path, if it grew. Called now and then: its cost grows with its length."""
+        """Publish the path, if it grew. Called now and then: its cost grows with its length."""
         if self._path_grew:
             self._path_grew = False
             self._path.publish(self._walked.message())
@@ -150,8 +150,9 @@ class Outputs:
         self.visuals.clear_trail()
 
     def publish_scene(self, loaded: LoadedScene) -> OccupancyGrid:
-        """What stands still, latched; returns the map. A map of an earlier scene is replaced by an unknown one, but
-        where there was none, that topic is left to others.
+        """Publish what stands still, latched; returns the map.
+
+        A map of an earlier scene is replaced by an unknown one, but where there was none, that topic is left to others.
 
         Raises:
             SceneError: the scene's landmarks are damaged; nothing was published.
@@ -165,6 +166,7 @@ class Outputs:
         return message
 
     def close(self) -> None:
+        """Take all publishers down."""
         self.visuals.close()
         self._destroy()
 

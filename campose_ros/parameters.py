@@ -36,8 +36,11 @@ def parameter(
     read_only: bool = False,
     live: bool = False,
 ) -> Any:
-    """A field of the table: `between` bounds a number, both ends included; `choices` are the allowed texts; what is
-    `live` may change while the node is configured."""
+    """Make a field of the table.
+
+    `between` bounds a number, both ends included; `choices` are the allowed texts; what is `live` may change while the
+    node is configured.
+    """
     metadata = {"description": description, "between": between, "choices": choices}
     return dataclasses.field(default=default, metadata={**metadata, "read_only": read_only, "live": live})
 
@@ -158,6 +161,7 @@ class LocalizerParameters:
             )
 
     def localizer_options(self) -> LocalizerOptions:
+        """Return those of them that the localizer decides by."""
         return LocalizerOptions(
             max_speed_mps=self.max_speed_mps,
             max_turn_rate_radps=self.max_turn_rate_radps,
@@ -167,7 +171,7 @@ class LocalizerParameters:
         )
 
     def mounting(self) -> Pose:
-        """base_from_camera as a pose.
+        """Return base_from_camera as a pose.
 
         Raises:
             GeometryError: not seven numbers that make a pose.
@@ -184,18 +188,18 @@ OF_A_CAMERA = (
 
 
 def row_of(name: str) -> str:
-    """The row of the table that describes a parameter: NAME.image_topic is described as image_topic."""
+    """Return the row of the table that describes a parameter: NAME.image_topic is described as image_topic."""
     camera, _, last = name.rpartition(".")
     return last if camera and last in OF_A_CAMERA else name
 
 
 def is_fixed(name: str) -> bool:
-    """Whether the value is read when the node is configured, and holds until cleanup."""
+    """Tell whether the value is read when the node is configured, and holds until cleanup."""
     return row_of(name) in TABLE and not TABLE[row_of(name)].metadata["live"]
 
 
 def refusal(name: str, value: Any) -> str:
-    """Why `value` cannot be the parameter `name`; empty when it can. Ranges and types are rclpy's part."""
+    """Say why `value` cannot be the parameter `name`; empty when it can. Ranges and types are rclpy's part."""
     row = row_of(name)
     if row not in TABLE:
         return ""
@@ -237,7 +241,7 @@ def declare(node: Node) -> None:
 
 
 def read(node: Node) -> LocalizerParameters:
-    """The present values of the table."""
+    """Return the present values of the table."""
     return LocalizerParameters(**{name: _plain(node.get_parameter(name).value) for name in TABLE})
 
 
@@ -246,7 +250,7 @@ def _plain(value: Any) -> Any:
 
 
 def descriptor(name: str) -> ParameterDescriptor:
-    """Of a row of the table."""
+    """Make the descriptor of a row of the table."""
     from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 
     metadata = TABLE[name].metadata

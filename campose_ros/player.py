@@ -43,7 +43,7 @@ class Player:
             self._publishers[name] = node.create_publisher(message_class(msgtype), name, qos)
 
     def wait_for_subscriber(self, timeout_s: float) -> None:
-        """Until somebody takes the images, which an active localizer does, and no more connections come.
+        """Wait until somebody takes the images, which an active localizer does, and no more connections come.
 
         Raises:
             LocalizationError: nobody did in time.
@@ -70,9 +70,9 @@ class Player:
     def play(
         self, rate: float, image_published: Callable[[int], None], wait_for_answer: Callable[[int], None] | None = None
     ) -> None:
-        """Publish everything, `rate` times as fast as recorded; `image_published` gets the stamp of each image that
-        somebody subscribes to, just before it is sent.
+        """Publish everything, `rate` times as fast as recorded.
 
+        image_published: gets the stamp of each image that somebody subscribes to, just before it is sent.
         wait_for_answer: returns when the image of the stamp is answered; nothing more is published before that.
         """
         unheard = {name for name in self._images if not self._publishers[name].get_subscription_count()}
@@ -96,7 +96,7 @@ class Player:
 
 
 def stamp_ns_of_cdr(data: bytes) -> int:
-    """The header stamp of a serialized message that starts with a std_msgs/Header.
+    """Read the header stamp of a serialized message that starts with a std_msgs/Header.
 
     CDR: four bytes of encapsulation, the second of which tells the byte order, then int32 sec, uint32 nanosec.
     """

@@ -32,7 +32,7 @@ ALL = QoSProfile(depth=1000)
 
 @contextmanager
 def spinning(node: Node) -> Iterator[None]:
-    """Callbacks of `node` run on a thread of their own inside the block."""
+    """Run callbacks of `node` on a thread of their own inside the block."""
     executor = SingleThreadedExecutor(context=node.context)
     executor.add_node(node)
     stop = threading.Event()
@@ -81,7 +81,7 @@ class Recorder:
         ]
 
     def wait_for_node(self, timeout_s: float) -> None:
-        """Until all outputs of the localizer are connected.
+        """Wait until all outputs of the localizer are connected.
 
         Raises:
             LocalizationError: they were not in time.
@@ -93,10 +93,11 @@ class Recorder:
             time.sleep(0.02)
 
     def image_published(self, stamp_ns: int) -> None:
+        """Note that an image is sent now."""
         self._published[stamp_ns] = time.perf_counter()
 
     def wait_for_answer(self, stamp_ns: int, timeout_s: float = 10.0) -> None:
-        """Until the image of the stamp was processed; a line on stderr when it was not in time."""
+        """Wait until the image of the stamp was processed; a line on stderr when it was not in time."""
         deadline = time.monotonic() + timeout_s
         while stamp_ns not in self._states:
             if time.monotonic() > deadline or not self._node.context.ok():
@@ -105,7 +106,7 @@ class Recorder:
             time.sleep(0.002)
 
     def wait_until_quiet(self, quiet_s: float = 1.0, timeout_s: float = 10.0) -> None:
-        """Until the answer to the last image is there, or nothing has come for a while."""
+        """Wait until the answer to the last image is there, or nothing has come for a while."""
         deadline = time.monotonic() + timeout_s
         newest = max(self._published, default=0)
         while newest not in self._states and time.monotonic() < deadline:
@@ -133,7 +134,7 @@ class Recorder:
             self._states[header_stamp_ns(message)] = {**values, "reason": status.message}
 
     def summary(self) -> dict[str, Any]:
-        """Counts, latencies in seconds, and the stamps of the images that were published and that were processed."""
+        """Return counts, latencies in seconds, and the stamps of the images: published ones and processed ones."""
         published, processed = sorted(self._published), sorted(self._states)
         estimates_s = [float(state["estimate_s"]) for state in self._states.values()]
         span_s = (processed[-1] - processed[0]) * 1e-9 if len(processed) > 1 else 0.0
@@ -155,7 +156,7 @@ class Recorder:
         }
 
     def write(self, folder: Path) -> None:
-        """pose.tum and pose_raw.tum with what lies beside them, as `campose evaluate` reads it, and replay.json.
+        """Write pose.tum and pose_raw.tum with what lies beside them, as `campose evaluate` reads it, and replay.json.
 
         The covariance is that of pose_raw; a snapped pose has none.
         """

@@ -21,6 +21,7 @@ class RefusalLog:
         self._logged_at: dict[str, float] = {}  # by kind, on a steady clock
 
     def __call__(self, refusal: Refusal) -> None:
+        """Warn of a refusal, of each kind once in INTERVAL_S."""
         now = time.monotonic()
         if now - self._logged_at.get(refusal.what, -INTERVAL_S) >= INTERVAL_S:
             self._logged_at[refusal.what] = now

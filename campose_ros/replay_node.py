@@ -32,6 +32,7 @@ from campose_ros.recorder import Recorder, spinning
 
 
 def options_of(arguments: list[str]) -> argparse.Namespace:
+    """Parse the command line without its ROS arguments; exits where it is wrong."""
     parser = argparse.ArgumentParser(prog="campose_replay", description=__doc__.split("\n\n")[0])
     parser.add_argument("bag", type=Path, help="a ROS 2 bag: folder, .mcap or .db3")
     parser.add_argument("--out", type=Path, required=True, help="folder for pose.tum, pose_raw.tum, replay.json")
@@ -75,6 +76,7 @@ def replay(options: argparse.Namespace) -> None:
 
 
 def main(args: list[str] | None = None) -> int:
+    """Replay as the command line says; returns the exit code."""
     arguments = remove_ros_args(args=sys.argv if args is None else args)[1:]
     options = options_of(arguments)
     keep_large_buffers()

@@ -27,7 +27,7 @@ STATIC = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 def tf_message() -> Any:
-    """The class tf2_msgs.msg.TFMessage.
+    """Return the class tf2_msgs.msg.TFMessage.
 
     Raises:
         MissingDependency: the package is not there.
@@ -65,11 +65,13 @@ class Transforms:
             ]
 
     def broadcast(self, parent: str, child: str, stamp_ns: int, parent_from_child: Pose) -> None:
+        """Publish one link on /tf, where the node is to; else do nothing."""
         if self._publisher is not None:
             transform = transform_stamped(parent, child, stamp_ns, parent_from_child)
             self._publisher.publish(tf_message()(transforms=[transform]))
 
     def close(self) -> None:
+        """End subscriptions and publisher; what was heard stays."""
         if self._jumps is not None:
             self._jumps.unregister()
         for subscription in self._subscriptions:

@@ -113,12 +113,12 @@ class ViewerNode(Node):
         super().destroy_node()
 
     def on_subscribe(self, client: Client, channel: ChannelView) -> None:
-        """Called by the server on its own thread."""
+        """Note who looks: called by the server on its own thread."""
         self._interests.put(Interest(channel.topic, client.id, begins=True))
         self._interest_changed.trigger()
 
     def on_unsubscribe(self, client: Client, channel: ChannelView) -> None:
-        """Called by the server on its own thread, also when a client leaves."""
+        """Note who ceased to look: called by the server on its own thread, also when a client leaves."""
         self._interests.put(Interest(channel.topic, client.id, begins=False))
         self._interest_changed.trigger()
 
@@ -182,6 +182,7 @@ def _compiled(expressions: list[str]) -> list[re.Pattern[str]]:
 
 
 def main(args: list[str] | None = None) -> int:
+    """Run the viewer until it is told to end; returns the exit code."""
     os.nice(NICENESS)
     try:
         return run(ViewerNode, args)

@@ -58,8 +58,10 @@ class Visuals:
         self._worker = LatestWorker(self._draw, "matches")
 
     def publish_scene(self, loaded: LoadedScene) -> None:
-        """What stands still, latched: called when the node becomes active, and when another scene was loaded. What the
-        scene lacks is unknown or empty, so that nothing of an earlier one stays."""
+        """Publish what stands still, latched: when the node becomes active, and when another scene was loaded.
+
+        What the scene lacks is unknown or empty, so that nothing of an earlier one stays.
+        """
         stamp_ns = self._node.get_clock().now().nanoseconds
         walkable, landmarks = loaded.walkable, read_landmarks(loaded.scene)
         floor = NO_FLOOR if walkable is None else walkable.floor
@@ -72,7 +74,7 @@ class Visuals:
         )
 
     def show(self, parameters: LocalizerParameters, frame: Frame, result: LocalizationResult) -> None:
-        """What became of an image. Called on the worker's thread, when the pose is out."""
+        """Show what became of an image. Called on the worker's thread, when the pose is out."""
         self._trail.add(result, parameters.path_length, parameters.path_spacing_m)
         self._trail_grew = True
         now = time.monotonic()
@@ -90,14 +92,16 @@ class Visuals:
                 self._node.get_logger().error(traceback.format_exc(), throttle_duration_sec=5.0)
 
     def publish_trail(self) -> None:
-        """The trail, if it grew and somebody looks. Called now and then: its cost grows with its length."""
+        """Publish the trail, if it grew and somebody looks. Called now and then: its cost grows with its length."""
         if self._trail_grew and self._trail_publisher.get_subscription_count():
             self._trail_grew = False
             self._trail_publisher.publish(self._trail.message())
 
     def clear_trail(self) -> None:
+        """Begin a new trail, and publish that it is empty."""
         self._trail.clear()
         self._trail_publisher.publish(self._trail.message())
 
     def close(self) -> None:
+        """End the thread that draws."""
         self._worker.stop()
