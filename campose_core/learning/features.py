@@ -112,7 +112,7 @@ class _View:
         return "views" if self._new else "frames"
 
     def of(self, frames_n: Tensor) -> Tensor:
-        """Images [B, S, S, 3]."""
+        """Return images [B, S, S, 3]."""
         if self._new:
             image_bhw3, poses = self._images.all_views(frames_n)
         else:

@@ -136,7 +136,7 @@ class _Run:
         return {**record.best, "seconds": record.seconds}, record.metrics_csv(), writes
 
     def solve(self) -> tuple[dict[str, float], str]:
-        """In closed form: the same figures and history."""
+        """Train in closed form: the same figures and history."""
         samples, head = self._samples(), self._network.head
         assert isinstance(samples, FeatureSamples)
         inputs, poses = self._judging(self._val, "validation frames")
