@@ -134,7 +134,7 @@ class _Measure:
         self._extract = SiftExtractor()
 
     def median(self, frames: Sequence[SceneFrame]) -> ImageFacts | None:
-        """Over the frames that can be read; None when none can."""
+        """Return medians over the frames that can be read; None when none can."""
         rows = [facts for frame in frames if (facts := self._facts(frame)) is not None]
         return ImageFacts(*(float(v) for v in np.median(rows, axis=0))) if rows else None
 
