@@ -118,7 +118,7 @@ class _Run:
             self._take_in_unlabelled()
 
     def fit(self, name: str, state_path: Path, digest: str) -> tuple[dict[str, float], str, bool]:
-        """By gradient descent: figures of the best epoch, the history, and whether this process writes the model."""
+        """Train by gradient descent: best epoch's figures, history, and whether this process writes the model."""
         options, floor = self._options, None
         if options.walkable_weight > 0:
             walkable = walkable_of(self._scene)
