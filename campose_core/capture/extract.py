@@ -90,7 +90,7 @@ def _extract_rig(scene: Scene, path: Path, topics: list[str], fps: float | None,
     names = _camera_sources(scene, path, topics)
     found = open_rig(path, topics, names, fps)
     for recording in found.cameras:
-        if recording.camera is None and camera is None:
+        if not recording.calibrated and camera is None:
             raise CaptureError(
                 f"{path}: {recording.topic} has no camera_info that can be used beside it, and a rig needs the "
                 "intrinsics of every camera: record it, or give them with --camera FILE"

@@ -145,22 +145,22 @@ def test_images_that_cannot_be_decoded_are_dropped_and_only_all_of_them_are_an_e
 
 @pytest.mark.parametrize("kind", ["ros1", "mcap"])
 @pytest.mark.parametrize(
-    ("image_topic", "info_topic", "found"),
+    ("image_topic", "info_topic"),
     [
-        ("/cam/image_raw", "/cam/camera_info", True),
-        ("/cam/image_raw/compressed", "/cam/camera_info", True),
-        ("/cam/image/compressed", "/cam/image/camera_info", True),
-        ("/image", "/camera_info", True),
-        ("/cam/image_raw", "/other/camera_info", False),
+        ("/cam/image_raw", "/cam/camera_info"),
+        ("/cam/image_raw/compressed", "/cam/camera_info"),
+        ("/cam/image/compressed", "/cam/image/camera_info"),
+        ("/image", "/camera_info"),
+        ("/cam/image_raw", "/other/camera_info"),  # the only one
     ],
 )
-def test_camera_info_of_the_same_namespace_is_the_camera(tmp_path, kind, image_topic, info_topic, found):
+def test_camera_info_of_the_same_namespace_is_the_camera(tmp_path, kind, image_topic, info_topic):
     make = Messages(kind == "ros1")
     images = image_entries(1, kind == "ros1", image_topic.endswith("compressed"), image_topic)
     recording = open_recording(bag(tmp_path, kind, [*images, (info_topic, START_NS, make.camera_info(START_NS))]))
     expected = Camera("OPENCV", 64, 48, (50.0, 50.0, 31.5, 23.5, 0.1, 0.01, 0.0, 0.0))
-    assert recording.camera == (expected if found else None)
-    assert recording.calibrated is found
+    assert recording.camera == expected
+    assert recording.calibrated is True
 
 
 def test_rectified_images_have_the_projection_matrix_as_their_camera(tmp_path):
@@ -184,15 +184,102 @@ def test_region_of_interest_and_binning_lead_to_the_image_that_was_sent(tmp_path
     np.testing.assert_allclose(camera.project(point), (full.project(point) - [20, 10] + 0.5) / 2 - 0.5)
 
 
+EMPTY = {"k": np.zeros(9), "p": np.zeros(12), "d": np.zeros(0), "distortion_model": "", "width": 0, "height": 0}
+
+
+def with_infos(path, *infos, image_topic="/cam/image", info_topic="/cam/camera_info"):
+    """A recording whose camera_info are `infos`, each a dict of changes."""
+    entries = [(info_topic, START_NS + i, Messages().camera_info(START_NS + i, **info)) for i, info in enumerate(infos)]
+    return open_recording(bag(path, entries=[*image_entries(1, topic=image_topic), *entries]))
+
+
+def test_camera_info_that_says_nothing_usable_is_no_camera_and_is_named(tmp_path, capsys):
+    recording = with_infos(tmp_path, {"focal": 0.0})
+    assert (recording.camera, recording.calibrated) == (None, False)
+    assert "uncalibrated" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
-    ("changes", "complaint"),
-    [({"focal": 0.0}, "uncalibrated"), ({"distortion_model": "thin_prism"}, "unsupported distortion: 'thin_prism'")],
+    ("changes", "model"),
+    [
+        ({"distortion_model": "of_our_own"}, "SIMPLE_RADIAL"),
+        ({"distortion_model": "ftheta", "d": np.zeros(5)}, "OPENCV_FISHEYE"),
+        ({"d": np.full(3, 0.1)}, "SIMPLE_RADIAL"),
+        ({"d": np.full(5, np.nan)}, "SIMPLE_RADIAL"),
+        ({"k": np.array([50.0, 0, 0, 0, 50, 0, 0, 0, 1])}, "SIMPLE_RADIAL"),
+    ],
 )
-def test_camera_info_that_says_nothing_usable_is_no_camera_and_is_named(tmp_path, capsys, changes, complaint):
-    info = ("/cam/camera_info", START_NS, Messages().camera_info(START_NS, **changes))
-    recording = open_recording(bag(tmp_path, entries=[*image_entries(1, topic="/cam/image"), info]))
+def test_a_camera_info_that_is_understood_in_part_keeps_its_focal_length_as_a_guess(tmp_path, capsys, changes, model):
+    recording = with_infos(tmp_path, changes)
+    assert (recording.camera.model, recording.camera.focal, recording.camera.centre) == (
+        model,
+        (50.0, 50.0),
+        (31.5, 23.5),
+    )
+    assert recording.calibrated is False
+    assert "its focal length is a first guess" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("first", [EMPTY, {"focal": 0.0}, {"distortion_model": "of_our_own"}])
+def test_the_first_camera_info_that_is_calibrated_counts(tmp_path, capsys, first):
+    recording = with_infos(tmp_path, first, first, {"focal": 60.0})
+    assert recording.calibrated is True
+    assert recording.camera.focal == (60.0, 60.0)
+    said = capsys.readouterr().err
+    assert ("the first 2 of /cam/camera_info are left out" in said) == (
+        "distortion_model" not in first or first is EMPTY
+    )
+
+
+def test_a_projection_of_zeros_says_nothing_against_a_good_k(tmp_path, capsys):
+    raw = with_infos(tmp_path / "raw", {"p": np.zeros(12)})
+    assert (raw.camera.model, raw.camera.focal, raw.calibrated) == ("OPENCV", (50.0, 50.0), True)
+    straight = {"p": np.zeros(12), "d": np.zeros(5)}
+    rectified = with_infos(tmp_path / "rect", straight, image_topic="/cam/image_rect")
+    assert (rectified.camera.model, rectified.camera.focal, rectified.calibrated) == ("PINHOLE", (50.0, 50.0), True)
+    assert not capsys.readouterr().err
+    doubtful = with_infos(tmp_path / "both", {"p": np.zeros(12)}, image_topic="/cam/image_rect")
+    assert (doubtful.camera.model, doubtful.camera.focal, doubtful.calibrated) == ("PINHOLE", (50.0, 50.0), False)
+    assert "P of camera_info is all zero: K is taken" in capsys.readouterr().err
+
+
+def of_frame(frame, **changes):
+    return Messages().camera_info(START_NS, header=Messages().header(START_NS, frame), **changes)
+
+
+@pytest.mark.parametrize(
+    ("image_topic", "infos", "chosen"),
+    [
+        ("/stereo/left/image", {"/camera_info_left": "camera_optical"}, "/camera_info_left"),
+        ("/left/image_rect", {"/left/camera_info_rect": "camera_optical"}, "/left/camera_info_rect"),
+        ("/cam/image", {"/driver/calibration": ""}, "/driver/calibration"),
+        ("/left/image", {"/camera_info_left": "l", "/camera_info_right": "r"}, None),
+        ("/left/image", {"/camera_info_left": "camera_optical", "/camera_info_right": "r"}, "/camera_info_left"),
+        ("/left/image_rect", {"/left/camera_info_rect": "camera_optical", "/left/camera_info_raw": "camera_optical"},
+         "/left/camera_info_rect"),
+        ("/eye/image", {"/a/info": "camera_optical", "/b/info": "camera_optical"}, None),
+    ],
+)  # fmt: skip
+def test_camera_info_under_another_name_is_found_or_named(tmp_path, capsys, image_topic, infos, chosen):
+    entries = [(topic, START_NS, of_frame(frame)) for topic, frame in infos.items()]
+    recording = open_recording(bag(tmp_path, entries=[*image_entries(2, topic=image_topic), *entries]))
+    said = capsys.readouterr().err
+    assert recording.info_topic == chosen
+    assert (recording.camera is not None, recording.calibrated) == (chosen is not None,) * 2
+    if chosen:
+        assert f"the intrinsics of {image_topic} are taken from {chosen}" in said
+    else:
+        assert f"no camera_info is used for {image_topic}: of {', '.join(infos)} " in said
+
+
+def test_the_camera_info_of_another_camera_is_not_taken(tmp_path, capsys):
+    images = [*image_entries(1, topic="/left/image"), *image_entries(1, topic="/right/image")]
+    info = ("/left/camera_info", START_NS, of_frame("camera_optical"))
+    recording = open_recording(bag(tmp_path / "two", entries=[*images, info]), topic="/right/image")
     assert recording.camera is None
-    assert complaint in capsys.readouterr().err
+    other = ("/info", START_NS, of_frame("camera_optical", width=32, height=24))
+    assert open_recording(bag(tmp_path / "size", entries=[*image_entries(1), other])).camera is None
+    assert capsys.readouterr().err.count("none fits in frame and size; give the intrinsics with --camera FILE") == 2
 
 
 # Damage

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from campose_core.camera import Camera
-from campose_core.capture.bag.file import Bag, Topic, is_bag, open_bag
-from campose_core.capture.bag.images import StampOrder, camera_from_info
+from campose_core.capture.bag.camera_info import InfoCamera, find_info_topic, first_camera, read_camera_info
+from campose_core.capture.bag.file import Bag, is_bag, open_bag
+from campose_core.capture.bag.images import StampOrder
 from campose_core.capture.frame import Frame
 from campose_core.capture.image_messages import IMAGE_TYPES, ImageDecoder, StampedImage, base_topic
 from campose_core.capture.thinning import thinned
-from campose_core.errors import CamposeError, CaptureError
+from campose_core.errors import CaptureError
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +21,7 @@ DRAWN = "/matches/compressed"  # what the localizer drew onto an image, recorded
 
 
 class BagRecording:
-    """The images of one topic, with their header stamps, and the intrinsics of the camera_info topic beside it.
+    """The images of one topic, with their header stamps, and the intrinsics of its camera_info topic.
 
     topic: None takes the only image topic of the bag.
 
@@ -44,9 +45,12 @@ class BagRecording:
         self.dropped: dict[str, int] = Counter()
         with open_bag(path) as bag:
             self.topic = _image_topic(bag, topic)
-            self.info_topic = _info_topic(bag.topics, self.topic)
-            self.camera = self._camera(bag)
-        self.calibrated = self.camera is not None
+            self.info_topic, said = find_info_topic(bag, self.topic)
+            if said:
+                log.info(f"{path}: {said}")
+            known = self._camera(bag)
+        self.camera: Camera | None = known and known.camera
+        self.calibrated = known is not None and not known.doubt
 
     def describe(self) -> dict[str, str]:
         return {"kind": "bag", "path": str(self.path), "topic": self.topic}
@@ -94,20 +98,26 @@ class BagRecording:
         self.dropped["undecodable image"] += 1
         self._reason = str(error)
 
-    def _camera(self, bag: Bag) -> Camera | None:
-        for _, message in bag.messages(self.info_topic) if self.info_topic else ():
-            if isinstance(message, CaptureError):
-                continue
-            try:
-                return self.camera_of(message)
-            except CamposeError as error:
-                log.info(f"{bag.path}: {self.info_topic} is not used: {error}")
-                return None
-        return None
+    def _camera(self, bag: Bag) -> InfoCamera | None:
+        if self.info_topic is None:
+            return None
+        found, useless, reason = first_camera(bag.messages(self.info_topic), self._rectified)
+        if found is None:
+            if useless:
+                log.info(f"{bag.path}: {self.info_topic} is not used: {reason}")
+        elif found.doubt:
+            log.info(f"{bag.path}: {self.info_topic}: {found.doubt}")
+        elif useless:
+            log.info(f"{bag.path}: the first {useless} of {self.info_topic} are left out: {reason}")
+        return found
 
-    def camera_of(self, info: Any) -> Camera:
-        """The camera that a message of info_topic describes; see `camera_from_info`."""
-        return camera_from_info(info, rectified="rect" in base_topic(self.topic).rsplit("/", 1)[-1])
+    @property
+    def _rectified(self) -> bool:
+        return "rect" in base_topic(self.topic).rsplit("/", 1)[-1]
+
+    def camera_of(self, info: Any) -> InfoCamera:
+        """The camera that a message of info_topic describes; see `read_camera_info`."""
+        return read_camera_info(info, self._rectified)
 
 
 def _image_topic(bag: Bag, wanted: str | None) -> str:
@@ -123,11 +133,3 @@ def _image_topic(bag: Bag, wanted: str | None) -> str:
     if wanted not in {topic.name for topic in images}:
         raise CaptureError(f"{bag.path}: no image topic {wanted!r}; it has: {listed}")
     return wanted
-
-
-def _info_topic(topics: list[Topic], image_topic: str) -> str | None:
-    """image_transport's rule: `camera_info` in the namespace of the image; some drivers put it below the image."""
-    base = base_topic(image_topic)
-    names = {topic.name for topic in topics if topic.msgtype == "sensor_msgs/msg/CameraInfo"}
-    candidates = (f"{base.rsplit('/', 1)[0]}/camera_info", f"{base}/camera_info")
-    return next((name for name in candidates if name in names), None)
