@@ -11,12 +11,15 @@ from campose_core.capture.bag.camera_info import InfoCamera, find_info_topic, fi
 from campose_core.capture.bag.file import Bag, is_bag, open_bag
 from campose_core.capture.bag.images import StampOrder
 from campose_core.capture.frame import Frame
+from campose_core.capture.image_codec import deep_values
 from campose_core.capture.image_messages import IMAGE_TYPES, ImageDecoder, StampedImage, base_topic
+from campose_core.capture.levels import Levels
 from campose_core.capture.thinning import thinned
 from campose_core.errors import CaptureError
 
 log = logging.getLogger(__name__)
 
+LOOKED_AT = 24  # images of a recording, to see which values of 16 bits it uses
 DRAWN = "/matches/compressed"  # what the localizer drew onto an image, recorded beside it: no image of a camera
 
 
@@ -51,9 +54,11 @@ class BagRecording:
             known = self._camera(bag)
         self.camera: Camera | None = known and known.camera
         self.calibrated = known is not None and not known.doubt
+        self._levels: Levels | None = None
 
     def describe(self) -> dict[str, str]:
-        return {"kind": "bag", "path": str(self.path), "topic": self.topic}
+        values = {"values": self._levels.said} if self._levels and self._levels.said else {}
+        return {"kind": "bag", "path": str(self.path), "topic": self.topic, **values}
 
     def frames(self, fps: float | None = None) -> Iterator[Frame]:
         """Frames named by the number of their message on the topic.
@@ -65,6 +70,8 @@ class BagRecording:
         self._reason = "the topic is empty"
         decoded = 0
         with open_bag(self.path) as bag:
+            if self._levels is None:
+                self._levels = self._looked_at(bag)
             for _, (number, image) in thinned(self._images(bag), fps):
                 try:
                     frame = image.frame(f"{number:06d}")
@@ -84,7 +91,7 @@ class BagRecording:
 
     def _images(self, bag: Bag) -> Iterator[tuple[int, tuple[int, StampedImage]]]:
         """All of them, of which only the chosen ones are decoded; of a video all packets are."""
-        order, decoder = StampOrder(self.dropped), ImageDecoder()
+        order, decoder = StampOrder(self.dropped), ImageDecoder(self._levels)
         for number, (_, message) in enumerate(bag.messages(self.topic)):
             if not order.accepts(message):
                 continue
@@ -93,6 +100,25 @@ class BagRecording:
                     yield image.stamp_ns, (number, image)
             except CaptureError as error:
                 self._refuse(error)
+
+    def _looked_at(self, bag: Bag) -> Levels:
+        """The levels of 16 bit images, by some from all over the recording."""
+        levels = Levels()
+        count = next(topic.messages for topic in bag.topics if topic.name == self.topic)
+        for number, (_, message) in enumerate(bag.messages(self.topic)):
+            if isinstance(message, CaptureError) or number % max(1, count // LOOKED_AT):
+                continue
+            try:
+                values = deep_values(message)
+            except CaptureError:
+                continue
+            if values is None:
+                break  # nor are the others
+            levels.look_at(values)
+        levels.fixed = True
+        if levels.said:
+            log.info(f"{self.path}: {self.topic}: {levels.said}")
+        return levels
 
     def _refuse(self, error: CaptureError) -> None:
         self.dropped["undecodable image"] += 1
