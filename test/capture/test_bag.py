@@ -12,9 +12,9 @@ from campose_core.camera import Camera
 from campose_core.capture.bag.decoding import decoded
 from campose_core.capture.bag.file import open_bag
 from campose_core.capture.bag.images import header_stamp_ns
-from campose_core.capture.image_codec import decode_image
 from campose_core.capture.recording import open_recording
 from campose_core.errors import CaptureError, UsageError
+from campose_core.pixels.image_codec import decode_image
 
 KINDS = ["ros1", "sqlite3", "mcap", "mcap-zstd"]
 

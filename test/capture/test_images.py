@@ -102,7 +102,7 @@ def test_damaged_pictures_are_dropped_and_only_all_of_them_are_an_error(tmp_path
 
 
 def test_a_folder_without_pictures_is_refused(tmp_path):
-    with pytest.raises(CaptureError, match=r"no images in this folder \(\.bmp, \.jpeg"):
+    with pytest.raises(CaptureError, match=r"no images in this folder \(\.bmp, \.heic"):
         ImageFolder(tmp_path)
 
 

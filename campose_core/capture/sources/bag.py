@@ -11,11 +11,11 @@ from campose_core.capture.bag.camera_info import InfoCamera, find_info_topic, fi
 from campose_core.capture.bag.file import Bag, is_bag, open_bag
 from campose_core.capture.bag.images import StampOrder
 from campose_core.capture.frame import Frame
-from campose_core.capture.image_codec import deep_values
 from campose_core.capture.image_messages import IMAGE_TYPES, ImageDecoder, StampedImage, base_topic
-from campose_core.capture.levels import Levels
 from campose_core.capture.thinning import thinned
 from campose_core.errors import CaptureError
+from campose_core.pixels.image_codec import deep_values
+from campose_core.pixels.levels import Levels
 
 log = logging.getLogger(__name__)
 

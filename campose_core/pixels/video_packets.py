@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from campose_core.capture.frame import Image
 from campose_core.errors import CaptureError
 from campose_core.extras import load_extra
+from campose_core.pixels.image_codec import Image
 
 if TYPE_CHECKING:
     import av

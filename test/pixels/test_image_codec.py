@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
-from campose_core.capture.image_codec import (
+from campose_core.errors import CaptureError
+from campose_core.pixels.image_codec import (
     BAYER,
     PACKED,
     YUV420,
@@ -21,7 +22,6 @@ from campose_core.capture.image_codec import (
     decode_image,
     is_plain_jpeg,
 )
-from campose_core.errors import CaptureError
 
 ENCODINGS = [*PACKED, *YUV422, *YUV420, *BAYER]
 
@@ -215,7 +215,7 @@ def test_damaged_files_are_refused_or_decoded_never_more(data):
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
 def test_a_file_cut_in_the_middle_is_refused(kind):
     data = file_bytes(PillowImage.fromarray(photo(64, 64)), kind)
-    with pytest.raises(CaptureError, match=f"damaged {kind}"):
+    with pytest.raises(CaptureError, match=f"unusable {kind}: it is cut off"):
         decode_compressed(compressed(data[: len(data) // 2]))
     with pytest.raises(CaptureError, match="neither JPEG nor PNG: 0 bytes"):
         decode_compressed(compressed(b""))

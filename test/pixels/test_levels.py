@@ -8,8 +8,8 @@ from PIL import Image as PillowImage
 from recordings import START_NS, TOPIC, Messages, picture, write_bag
 
 from campose_core.capture.image_messages import ImageDecoder
-from campose_core.capture.levels import Levels
 from campose_core.capture.recording import open_recording
+from campose_core.pixels.levels import Levels
 
 GREY = np.stack([np.tile(np.arange(256), (48, 1))] * 6) // np.arange(1, 7)[:, None, None]  # each darker than before
 

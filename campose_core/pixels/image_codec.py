@@ -9,29 +9,23 @@ sensor_msgs/image_encodings.hpp.
 
 import importlib
 import io
-import struct
-import zlib
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from campose_core.capture.frame import Image
-from campose_core.capture.levels import Levels
 from campose_core.errors import CaptureError
 from campose_core.extras import load_extra
+from campose_core.image_files import check_size, opened
+from campose_core.pixels.levels import Levels
 
-MAX_PIXELS = 80_000_000  # a broken header must not allocate gigabytes
+Image = NDArray[np.uint8]  # (H, W, 3) RGB
+
 JPEG_MAGIC = b"\xff\xd8\xff"
 JPEG_END = b"\xff\xd9"
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 EXIF_ORIENTATION = 0x0112
-# What Pillow's decoders raise on damaged files.
-PILLOW_ERRORS = (
-    OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, OverflowError, EOFError,
-    struct.error, zlib.error, PillowImage.DecompressionBombError,
-)  # fmt: skip
 
 # encoding -> (channels, bytes a channel, which channels are red, green, blue)
 PACKED = {
@@ -64,12 +58,12 @@ def decode_image(message: Any, levels: Levels | None = None) -> Image:
     the message's own, not a copy.
 
     Raises:
-        CaptureError: unknown encoding, a size of zero or beyond `MAX_PIXELS`, rows or data that are too short.
+        CaptureError: unknown encoding, a size of zero or beyond `MAX_PHOTO_PIXELS`, rows or data that are too short.
         MissingDependency: YUV or Bayer, and OpenCV is not installed.
     """
     encoding = str(message.encoding).strip().lower()
     width, height = int(message.width), int(message.height)
-    _check_size(width, height)
+    check_size(width, height, CaptureError)
     if encoding in PACKED:
         channels, size, order = PACKED[encoding]
         values = _one_byte(_rows(message, height, width * channels * size), size, message.is_bigendian, levels)
@@ -99,7 +93,7 @@ def deep_values(message: Any) -> NDArray[np.uint16] | None:
     channels, size = PACKED[encoding][:2] if encoding in PACKED else (1, BAYER.get(encoding, ("", 1))[1])
     if size == 1:
         return None
-    _check_size(width, height)
+    check_size(width, height, CaptureError)
     return _words(_rows(message, height, width * channels * 2), message.is_bigendian)
 
 
@@ -110,7 +104,7 @@ def decode_compressed(message: Any, levels: Levels | None = None) -> Image:
     image_transport. 16 bit values as in `decode_image`.
 
     Raises:
-        CaptureError: neither JPEG nor PNG, damaged, cut off, or larger than `MAX_PIXELS`.
+        CaptureError: neither JPEG nor PNG, damaged, cut off, or larger than `MAX_PHOTO_PIXELS`.
     """
     return decode_bytes(_bytes(message.data).tobytes(), levels)
 
@@ -119,13 +113,13 @@ def decode_bytes(data: bytes, levels: Levels | None = None) -> Image:
     """As `decode_compressed`, of the bytes of a JPEG or PNG file."""
     if not data.startswith((JPEG_MAGIC, PNG_MAGIC)):
         raise CaptureError(f"neither JPEG nor PNG: {len(data)} bytes that start with {data[:8].hex(' ') or 'nothing'}")
+    kind = "JPEG" if data.startswith(JPEG_MAGIC) else "PNG"
     try:
-        with PillowImage.open(io.BytesIO(data), formats=("JPEG", "PNG")) as image:
-            _check_size(*image.size)
+        with opened(io.BytesIO(data), CaptureError, formats=(kind,)) as image:
             fast = _jpeg_by_opencv(data) if image.mode in ("RGB", "L") else None
             return rgb_pixels(image, levels) if fast is None else fast
-    except PILLOW_ERRORS as error:
-        raise CaptureError(f"damaged {'JPEG' if data.startswith(JPEG_MAGIC) else 'PNG'}: {error}") from error
+    except CaptureError as error:
+        raise CaptureError(f"unusable {kind}: {error}") from error
 
 
 def _jpeg_by_opencv(data: bytes) -> Image | None:
@@ -186,12 +180,8 @@ def deep_pixels(image: PillowImage.Image) -> NDArray[np.uint16]:
 def _deep_values_of_file(data: bytes) -> NDArray[np.uint16] | None:
     if not data.startswith(PNG_MAGIC):
         return None
-    try:
-        with PillowImage.open(io.BytesIO(data), formats=("PNG",)) as image:
-            _check_size(*image.size)
-            return deep_pixels(image) if is_deep(image) else None
-    except PILLOW_ERRORS as error:
-        raise CaptureError(f"damaged PNG: {error}") from error
+    with opened(io.BytesIO(data), CaptureError, formats=("PNG",)) as image:
+        return deep_pixels(image) if is_deep(image) else None
 
 
 def is_plain_jpeg(data: bytes) -> bool:
@@ -199,15 +189,10 @@ def is_plain_jpeg(data: bytes) -> bool:
     if not data.startswith(JPEG_MAGIC):
         return False
     try:
-        with PillowImage.open(io.BytesIO(data), formats=("JPEG",)) as image:
+        with opened(io.BytesIO(data), CaptureError, formats=("JPEG",)) as image:
             return image.mode == "RGB" and image.getexif().get(EXIF_ORIENTATION, 1) == 1
-    except PILLOW_ERRORS:
+    except CaptureError:
         return False
-
-
-def _check_size(width: int, height: int) -> None:
-    if width < 1 or height < 1 or width * height > MAX_PIXELS:
-        raise CaptureError(f"an image of {width}x{height} pixels, accepted are 1 to {MAX_PIXELS} pixels")
 
 
 def _check_even(encoding: str, *sizes: int) -> None:
