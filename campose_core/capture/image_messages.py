@@ -17,9 +17,13 @@ from campose_core.pixels.video_packets import PacketDecoder, codec_of
 
 log = logging.getLogger(__name__)
 
-# Of packages that not everybody has. Video in sensor_msgs/CompressedImage says so in its format.
+# Of packages that not everybody has. The format of Foxglove's two types tells which it is; video in
+# sensor_msgs/CompressedImage says so in its format.
 VIDEO_TYPES = {
     "foxglove_msgs/msg/CompressedVideo": (
+        "builtin_interfaces/Time timestamp\nstring frame_id\nuint8[] data\nstring format\n"
+    ),
+    "foxglove_msgs/msg/CompressedImage": (
         "builtin_interfaces/Time timestamp\nstring frame_id\nuint8[] data\nstring format\n"
     ),
     "ffmpeg_image_transport_msgs/msg/FFMPEGPacket": (
@@ -28,6 +32,7 @@ VIDEO_TYPES = {
     ),
 }
 IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage", *VIDEO_TYPES)
+IMAGE_FORMATS = ("jpeg", "jpg", "png", "webp", "avif")  # of foxglove_msgs/CompressedImage
 TRANSPORTS = ("compressed", "ffmpeg", "foxglove")  # image_transport's: the topic of the image, and /TRANSPORT
 OTHER_CODEC = "video of the codec {!r} is not read, known are h264 and h265"
 
@@ -63,8 +68,8 @@ def image_frame(message: Any) -> str:
 
 def video_name(message: Any) -> str | None:
     """What a message calls the video that it is a packet of; None for an image by itself."""
-    if hasattr(message, "timestamp"):  # foxglove_msgs/CompressedVideo
-        return str(message.format)
+    if hasattr(message, "timestamp"):  # foxglove_msgs/CompressedVideo, or CompressedImage
+        return None if str(message.format).lower() in IMAGE_FORMATS else str(message.format)
     if hasattr(message, "pts"):  # ffmpeg_image_transport_msgs/FFMPEGPacket
         return str(message.encoding)
     name = str(getattr(message, "format", ""))

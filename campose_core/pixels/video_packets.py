@@ -74,7 +74,7 @@ class PacketDecoder:
             images = self._context.decode(packet)
         except av.error.FFmpegError as error:
             self._context = None
-            raise CaptureError(f"{self.codec}: damaged packet of {len(data)} bytes: {error.strerror}") from error
+            raise CaptureError(f"{self.codec}: damaged packet of {len(data)} bytes") from error
         self.waited_for = 0
         return [StampedImage(image.pts, image) for image in images if not image.is_corrupt]
 

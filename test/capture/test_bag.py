@@ -7,11 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from recordings import START_NS, TOPIC, Messages, image_entries, jpeg, picture, write_bag
+from rosbags import rosbag2
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from campose_core.camera import Camera
 from campose_core.capture.bag.decoding import decoded
 from campose_core.capture.bag.file import open_bag
 from campose_core.capture.bag.images import header_stamp_ns
+from campose_core.capture.image_messages import VIDEO_TYPES
 from campose_core.capture.recording import open_recording
 from campose_core.errors import CaptureError, UsageError
 from campose_core.pixels.image_codec import decode_image
@@ -334,19 +337,58 @@ def test_mcap_of_other_recorders_needs_neither_profile_nor_new_type_names(tmp_pa
     assert recording.dropped == {}
 
 
-def write_chunked_mcap(path, schema, profile):
+@pytest.mark.parametrize(("encoding", "words"), [("json", "in json, not of ROS"), ("protobuf", "in protobuf, not of")])
+def test_mcap_of_other_messages_is_named_in_our_words(tmp_path, encoding, words):
+    path = write_chunked_mcap(tmp_path / "other.mcap", "foxglove.CompressedImage", "", encoding)
+    with pytest.raises(CaptureError, match=f"other.mcap: its messages are {words}.* save the images as a video"):
+        open_recording(path)
+
+
+def test_mcap_that_was_made_of_a_ros1_bag_is_read(tmp_path):
+    path = write_chunked_mcap(tmp_path / "ros1.mcap", "sensor_msgs/Image", "ros1", "ros1")
+    assert_is_walk(list(open_recording(path).frames()))
+
+
+def test_what_a_recorder_left_beside_its_database_is_named_with_the_cure(tmp_path):
+    path = tmp_path / "walk_0.db3"
+    path.write_bytes(b"")
+    path.with_name("walk_0.db3-wal").write_bytes(b"messages")
+    with pytest.raises(CaptureError, match=r"`sqlite3 \S+/walk_0\.db3 'pragma wal_checkpoint'` brings back"):
+        open_recording(path)
+    (tmp_path / "packed").mkdir()
+    (tmp_path / "packed" / "walk_0.db3.zstd").write_bytes(b"")
+    with pytest.raises(CaptureError, match=r"`unzstd \S+/walk_0\.db3\.zstd -o \S+/walk_0\.db3` does"):
+        open_recording(tmp_path / "packed")
+
+
+def test_images_of_foxglove_are_read(tmp_path):
+    store = get_typestore(Stores.ROS2_JAZZY)
+    msgtype = "foxglove_msgs/msg/CompressedImage"
+    store.register(get_types_from_msg(VIDEO_TYPES[msgtype], msgtype))
+    stamp = store.types["builtin_interfaces/msg/Time"](sec=7, nanosec=0)
+    data = np.frombuffer(jpeg(picture(2)), np.uint8)
+    message = store.types[msgtype](timestamp=stamp, frame_id="eye", data=data, format="jpeg")
+    with rosbag2.Writer(tmp_path / "bag", version=9, storage_plugin=rosbag2.StoragePlugin.MCAP) as writer:
+        connection = writer.add_connection("/camera", msgtype, typestore=store)
+        writer.write(connection, 7, store.serialize_cdr(message, msgtype))
+    (frame,) = open_recording(tmp_path / "bag").frames()
+    assert (frame.stamp_ns, frame.camera_frame, frame.image.shape) == (7 * 10**9, "eye", (48, 64, 3))
+
+
+def write_chunked_mcap(path, schema, profile, encoding="cdr"):
     mcap_writer = pytest.importorskip("mcap.writer")
-    make = Messages()
+    make = Messages(ros1=encoding == "ros1")
     with path.open("wb") as file:
         writer = mcap_writer.Writer(file, chunk_size=20_000, compression=mcap_writer.CompressionType.ZSTD)
         writer.start(profile, "test")
         schema_id = writer.register_schema(schema, "ros2msg", b"")
-        channel_id = writer.register_channel(TOPIC, "cdr", schema_id)
-        for i, (_, log_ns, message) in enumerate(image_entries(12)):
+        channel_id = writer.register_channel(TOPIC, encoding, schema_id)
+        for i, (_, log_ns, message) in enumerate(image_entries(12, encoding == "ros1")):
             noise = np.random.default_rng(i).integers(0, 256, 5000, dtype=np.uint8)  # chunks that do not shrink away
             message.data = np.concatenate([message.data, noise])
             writer.add_message(channel_id, log_ns, make.serialize(message), log_ns)
         writer.finish()
+    return path
 
 
 def test_a_cut_sqlite_bag_gives_what_is_whole_or_says_how_to_rescue_it(tmp_path, capsys):
@@ -357,7 +399,9 @@ def test_a_cut_sqlite_bag_gives_what_is_whole_or_says_how_to_rescue_it(tmp_path,
     assert len(frames) >= 28
     assert recording.dropped["bag damaged or cut off"] == 1
     assert "images read" in capsys.readouterr().err
-    with pytest.raises(CaptureError, match=r"malformed; `sqlite3 FILE \.recover` may rescue"):
+    with pytest.raises(
+        CaptureError, match=r"its database is damaged, or lacks what a bag has; `sqlite3 \S+ \.recover` may rescue"
+    ):
         open_recording(cut(bag(tmp_path, "sqlite3"), 0.5))
 
 
