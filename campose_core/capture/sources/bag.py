@@ -83,6 +83,9 @@ class BagRecording:
             if bag.damage:
                 self.dropped["bag damaged or cut off"] += 1
                 log.info(f"{self.path}: {bag.damage}; {decoded} images read")
+        bad = self.dropped.get("undecodable image", 0)
+        if decoded and bad:
+            log.info(f"{self.path}: {bad} images on {self.topic} cannot be decoded, the last: {self._reason}")
         if not decoded:
             counts = ", ".join(f"{count} {what}" for what, count in self.dropped.items())
             raise CaptureError(

@@ -124,6 +124,8 @@ class ImageFolder:
                 continue
             decoded += 1
             yield frame
+        if decoded and reason:
+            log.info(f"{self.path}: {self.dropped['undecodable image']} images cannot be decoded, as {reason}")
         if not decoded:
             raise CaptureError(f"{self.path}: none of the {len(self._numbered)} images can be decoded ({reason})")
 
