@@ -32,6 +32,8 @@ EXTRAS = {
     # OpenCV below 5: that needs numpy 2, and the cv_bridge of ROS 2 Jazzy is built for numpy 1.
     "map": ["pycolmap>=4.2", "av>=14.1", "opencv-python-headless>=4.10,<5", "matplotlib>=3.8"],
     "bag": ["rosbags>=0.11.6"],
+    # Decodes only: libheif with libde265 (LGPL), without the GPL encoder of pillow-heif.
+    "heic": ["pi-heif>=0.18"],
     "view": ["foxglove-sdk>=0.30", "rosbags>=0.11.6", "opencv-python-headless>=4.10,<5", "matplotlib>=3.8"],
     "sim": ["pyvista>=0.45", "vtk>=9.4.2"],
     "ros": wheels("jazzy"),

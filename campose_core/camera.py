@@ -6,6 +6,7 @@ In memory and on disk the centre of the first pixel is (0, 0), as in OpenCV and 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,11 +31,24 @@ MODEL_PARAMS = {
         "fx", "fy", "cx", "cy", "k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6", "s1", "s2", "s3", "s4",
     ),
 }  # fmt: skip
-OPENCV_VECTORS, OPENCV_LENGTHS = ("plumb_bob", "rational_polynomial", ""), (4, 5, 8, 12, 14)
+# What drivers call OpenCV's vector of distortion terms; its length tells how many of them there are.
+OPENCV_VECTORS = {"plumb_bob", "rational_polynomial", "", "radtan", "radial_tangential", "brown_conrady", "opencv"}
+OPENCV_LENGTHS = (4, 5, 8, 12, 14)
+EQUIDISTANT = {"equidistant", "equi", "fisheye", "opencv_fisheye", "kannala_brandt", "kannala_brandt4"}
+WIDE_LENSES = ("fish", "equi", "kannala", "theta", "omni", "sphere", "mei", "ucm", "fov")
 MAX_NEWTON_STEPS = 8
 STEP_X, STEP_Y = 1e-7 * np.eye(2)
 PROFILE_ANGLES = np.radians(np.linspace(0.0, 89.0, 1781))
 PIXEL_PARAMS = {"f", "fx", "fy", "cx", "cy"}
+
+
+def is_fisheye_name(distortion_model: str) -> bool:
+    """Whether a distortion model of this name is of lenses that are no pinhole even without any distortion."""
+    return any(part in _plain_name(distortion_model) for part in WIDE_LENSES)
+
+
+def _plain_name(distortion_model: str) -> str:
+    return re.sub(r"[\s-]+", "_", distortion_model.strip().lower())
 
 
 def pixels_to_colmap(pixels: Array) -> Array:
@@ -86,21 +100,22 @@ class Camera:
         """Make it from sensor_msgs/CameraInfo: `k` row-major 3x3, `d` in the order of `distortion_model`.
 
         Of plumb_bob, rational_polynomial and a model without a name `d` is OpenCV's vector, whose length tells the
-        terms: drivers write 8 or 14 numbers under either name.
+        terms: drivers write 8 or 14 numbers under either name, and fill up with zeros.
 
         Raises:
             GeometryError: uncalibrated (k[0] is 0), or a distortion that is not understood.
         """
         if len(k) != 9 or k[0] == 0:
             raise GeometryError("camera_info is uncalibrated (K[0] is 0): calibrate the camera, or give its intrinsics")
-        pinhole = (k[0], k[4], k[2], k[5])
-        if distortion_model == "equidistant" and len(d) >= 4 and not any(d[4:]):
-            # With zeros too: r = f theta, which is no pinhole.
-            return cls("OPENCV_FISHEYE", width, height, (*pinhole, *d[:4]))
-        if not any(d):
+        pinhole, model = (k[0], k[4], k[2], k[5]), _plain_name(distortion_model)
+        if model in EQUIDISTANT and (len(d) >= 4 or not len(d)) and not any(d[4:]):
+            # With zeros too, or none: r = f theta, which is no pinhole.
+            return cls("OPENCV_FISHEYE", width, height, (*pinhole, *([*d[:4]] or [0.0] * 4)))
+        if not any(d) and not is_fisheye_name(distortion_model):
             return cls("PINHOLE", width, height, pinhole)
-        if distortion_model in OPENCV_VECTORS and len(d) in OPENCV_LENGTHS and not any(d[12:]):
-            terms = [*map(float, d[:12]), *[0.0] * (12 - len(d))]
+        known = max((length for length in OPENCV_LENGTHS[:4] if length <= len(d)), default=0)
+        if model in OPENCV_VECTORS and known and len(d) <= OPENCV_LENGTHS[-1] and not any(d[known:]):
+            terms = [*map(float, d[:known]), *[0.0] * (12 - known)]
             if any(terms[8:]):
                 return cls("OPENCV_THIN_PRISM", width, height, (*pinhole, *terms))
             if any(terms[4:8]):

@@ -7,7 +7,6 @@ here and nowhere else. The reading follows navigation2/nav2_map_server/src/map_i
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,12 +19,15 @@ from PIL import Image
 from campose_core.errors import FloorError
 from campose_core.files import replacing, write_text
 from campose_core.geometry import Array
+from campose_core.image_files import MAX_MAP_PIXELS, opened
 
 UNKNOWN, FREE, OCCUPIED = -1, 0, 100
 # Which percentages count as free and as occupied where a map holds more than three values: map_saver's defaults.
 FREE_UP_TO, OCCUPIED_FROM = 25, 65
 MODES = ("trinary", "scale", "raw")
 MAX_SIDE = 32767
+GRAYS = np.arange(256, dtype=np.uint8)
+ROWS_AT_ONCE = 256
 LUMA = np.array([0.212656, 0.715158, 0.072186], dtype=np.float32)  # Rec. 709, what ImageMagick's grayscale is
 
 
@@ -122,12 +124,11 @@ class FloorMap:
             raise FloorError(f"{yaml_path}: origin must be three numbers [x, y, yaw], got {origin!r}")
         if not isinstance(fields["negate"], (bool, int)):
             raise FloorError(f"{yaml_path}: negate must be 0 or 1, got {fields['negate']!r}")
-        gray, opaque = _read_image(yaml_path, str(fields["image"]))
         if mode == "raw":
-            cells = np.where(gray <= OCCUPIED, gray.astype(np.int16), UNKNOWN).astype(np.int8)
+            cell_of_gray = np.where(GRAYS <= OCCUPIED, GRAYS.astype(np.int16), UNKNOWN).astype(np.int8)
         else:
-            cells = _thresholded(gray, bool(fields["negate"]), free_thresh, occupied_thresh, mode == "scale")
-            cells[~opaque] = UNKNOWN
+            cell_of_gray = _thresholded(GRAYS, bool(fields["negate"]), free_thresh, occupied_thresh, mode == "scale")
+        cells = _read_cells(yaml_path, str(fields["image"]), cell_of_gray, transparent_too=mode == "raw")
         try:
             x, y, yaw = (_number(yaml_path, {"origin": value}, "origin") for value in origin)
             return cls(np.flipud(cells), _number(yaml_path, fields, "resolution"), (x, y, yaw))
@@ -141,13 +142,13 @@ class FloorMap:
         Returns the path of the yaml file.
         """
         folder = Path(folder)
-        trinary = bool(np.isin(self.occupancy, (UNKNOWN, FREE, OCCUPIED)).all())
+        cells = self.occupancy.view(np.uint8)  # of which 255 is unknown
+        trinary = all(np.isin(row, (UNKNOWN, FREE, OCCUPIED)).all() for row in self.occupancy)
+        gray_of_cell = GRAYS.copy()
         if trinary:
-            gray = np.select([self.occupancy == FREE, self.occupancy == OCCUPIED], [254, 0], 205)
-        else:
-            gray = np.where(self.occupancy == UNKNOWN, 255, self.occupancy.astype(np.int16))
+            gray_of_cell[[FREE, OCCUPIED, UNKNOWN]] = 254, 0, 205
         with replacing(folder / f"{name}.pgm") as beside:
-            Image.fromarray(np.flipud(gray).astype(np.uint8)).save(beside, format="PPM")
+            Image.fromarray(gray_of_cell[np.flipud(cells)]).save(beside, format="PPM")
         fields = {
             "image": f"{name}.pgm",
             "mode": "trinary" if trinary else "raw",
@@ -189,24 +190,34 @@ def _number(path: Path, fields: dict[str, Any], key: str) -> float:
     return number
 
 
-def _read_image(yaml_path: Path, name: str) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Gray values (H, W) and which pixels are opaque, first row as in the image."""
+def _read_cells(yaml_path: Path, name: str, cell_of_gray: NDArray[np.int8], transparent_too: bool) -> NDArray[np.int8]:
+    """Cells (H, W) by their gray value, first row as in the image; transparent ones are unknown unless they are read
+    too. Some rows at a time: a map of a city block has as many cells as there are bytes in a gigabyte."""
     path = yaml_path.parent / name
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                if image.mode.startswith("I"):  # 16 bits
-                    gray = np.rint(np.asarray(image, dtype=np.float64) / 257).clip(0, 255).astype(np.uint8)
-                    return gray, np.ones(gray.shape, dtype=bool)
-                if image.mode == "L" and "transparency" not in image.info:
-                    gray = np.asarray(image)
-                    return gray, np.ones(gray.shape, dtype=bool)
-                rgba = np.asarray(image.convert("RGBA"))
-    except FileNotFoundError as error:
-        raise FloorError(f"{yaml_path}: image {name!r} does not exist (looked for {path})") from error
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        with opened(path, FloorError, MAX_MAP_PIXELS) as image:
+            image.load()
+            cells = np.empty((image.height, image.width), dtype=np.int8)
+            for top in range(0, image.height, ROWS_AT_ONCE):
+                rows = slice(top, min(top + ROWS_AT_ONCE, image.height))
+                gray, opaque = _gray(image.crop((0, rows.start, image.width, rows.stop)), image)
+                cells[rows] = cell_of_gray[gray]
+                if opaque is not None and not transparent_too:
+                    cells[rows][~opaque] = UNKNOWN
+    except FloorError as error:
+        if not path.exists():
+            raise FloorError(f"{yaml_path}: image {name!r} does not exist (looked for {path})") from error
         raise FloorError(f"{yaml_path}: image {name!r} cannot be read: {error}") from error
+    return cells
+
+
+def _gray(rows: Image.Image, image: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None]:
+    """Gray values of some rows of an image, and which are opaque; None: all."""
+    if image.mode.startswith("I"):  # 16 bits
+        return np.rint(np.asarray(rows, dtype=np.float64) / 257).clip(0, 255).astype(np.uint8), None
+    if image.mode == "L" and "transparency" not in image.info:
+        return np.asarray(rows), None
+    rgba = np.asarray(rows.convert("RGBA"))
     gray = np.rint(rgba[..., :3].astype(np.float32) @ LUMA).astype(np.uint8)
     return gray, rgba[..., 3] == 255
 

@@ -158,11 +158,8 @@ class RosMessages:
         return self._grid(frame_id, stamp_ns, floor, floor.occupancy, 0.0)
 
     def walkable_grid(self, frame_id: str, stamp_ns: int, floor: FloorMap, walkable: NDArray[np.bool_]) -> Any:
-        """Build an OccupancyGrid of the cells of `floor` that a robot may stand on: free (0), all others unknown (-1).
-
-        walkable: (rows, cols), which cells these are.
-        """
-        return self._grid(frame_id, stamp_ns, floor, np.where(walkable, 0, -1), WALKABLE_Z_M)
+        """The cells of `floor` that a robot may stand on (rows, cols): free (0), all others unknown (-1)."""
+        return self._grid(frame_id, stamp_ns, floor, np.where(walkable, np.int8(0), np.int8(-1)), WALKABLE_Z_M)
 
     def _grid(self, frame_id: str, stamp_ns: int, floor: FloorMap, cells: NDArray[Any], z: float) -> Any:
         x, y, yaw = floor.origin

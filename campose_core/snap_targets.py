@@ -1,5 +1,7 @@
 """What WalkableMap is built from: the walkable cells of a floor, and for each cell the walkable cell it snaps to."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -8,6 +10,9 @@ from campose_core.errors import FloorError
 from campose_core.floor import FloorMap
 
 NO_CELL = -1
+# Of a large map some rows are worked on at a time; one of more than WHOLE_CELLS falls into tiles, each seen with so
+# many reaches of what lies around it.
+STRIP_CELLS, WHOLE_CELLS, TILE_SIDE, ASIDE = 20_000_000, 90_000_000, 4096, 12
 NEIGHBOURS = ((0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1))
 SIGHT_HALF_WIDTH = 0.4  # of a line of sight, in cells: nothing is seen through the corner between two walls
 SIGHT_STEP = 0.3
@@ -34,30 +39,84 @@ def walkable_cells(floor: FloorMap, keepout: FloorMap | None, radius_m: float) -
         if not allowed.any():
             raise FloorError("the keep-out mask covers every free cell of the floor map")
     if radius_m > 0:
-        # From the centre of a cell to the side of the nearest cell that is not allowed; beyond the map nothing is.
-        to_blocked = ndimage.distance_transform_edt(np.pad(allowed, 1))[1:-1, 1:-1] - 0.5
-        eroded = to_blocked * floor.resolution >= radius_m
-        if not eroded.any():
-            widest = 2 * float(to_blocked.max()) * floor.resolution
+        allowed, widest = _eroded(allowed, radius_m, floor.resolution)
+        if not allowed.any():
+            widest_m = 2 * widest * floor.resolution
             raise FloorError(
-                f"no walkable cell is left with a radius of {radius_m} m: no place is wider than {widest:.2f} m"
+                f"no walkable cell is left with a radius of {radius_m} m: no place is wider than {widest_m:.2f} m"
             )
-        allowed = eroded
     parts, count = ndimage.label(allowed)
-    sizes = np.bincount(parts.ravel(), minlength=count + 1)
+    sizes = np.zeros(count + 1, dtype=np.int64)
+    for rows in _strips(floor.shape):
+        sizes += np.bincount(parts[rows].ravel(), minlength=count + 1)
     return np.asarray(parts == 1 + int(sizes[1:].argmax()))
+
+
+def _strips(shape: tuple[int, int]) -> list[slice]:
+    """Rows of a large map, some at a time; of any other all of them."""
+    rows = max(1, STRIP_CELLS // shape[1])
+    return [slice(top, min(top + rows, shape[0])) for top in range(0, shape[0], rows)]
+
+
+def _eroded(allowed: Mask, radius_m: float, resolution: float) -> tuple[Mask, float]:
+    """The cells whose centre is at least the radius from the side of the nearest that is not allowed, and how far that
+    is at most, in cells. Beyond the map nothing is allowed."""
+    eroded, farthest, aside = np.empty_like(allowed), 0.0, math.ceil(radius_m / resolution) + 2
+    for rows in _strips(allowed.shape):
+        # What lies farther than the radius beyond the strip changes nothing in it.
+        above, below = min(aside, rows.start), min(aside, len(allowed) - rows.stop)
+        beyond = ((int(above == rows.start), int(below == len(allowed) - rows.stop)), (1, 1))
+        around = np.pad(allowed[rows.start - above : rows.stop + below], beyond)
+        to_blocked = ndimage.distance_transform_edt(around)[:, 1:-1] - 0.5
+        first = above + beyond[0][0]
+        to_blocked = to_blocked[first : first + rows.stop - rows.start]
+        eroded[rows] = to_blocked * resolution >= radius_m
+        farthest = max(farthest, float(to_blocked.max()))
+    return eroded, farthest
 
 
 def _kept_out(floor: FloorMap, keepout: FloorMap) -> Mask:
     """Cells of `floor` whose centre lies in an occupied cell of `keepout`."""
-    cells = np.argwhere(floor.free)
-    mask_cells = keepout.cell_of(floor.centre_of(cells))
-    on_mask = keepout.contains(mask_cells)
-    hit = np.zeros(len(cells), dtype=bool)
-    hit[on_mask] = keepout.occupied[mask_cells[on_mask, 0], mask_cells[on_mask, 1]]
-    kept_out = np.zeros(floor.shape, dtype=bool)
-    kept_out[cells[hit, 0], cells[hit, 1]] = True
+    kept_out, occupied = np.zeros(floor.shape, dtype=bool), keepout.occupied
+    for rows in _strips(floor.shape):
+        cells = np.argwhere(floor.free[rows])
+        cells[:, 0] += rows.start
+        mask_cells = keepout.cell_of(floor.centre_of(cells))
+        on_mask = keepout.contains(mask_cells)
+        hit = np.zeros(len(cells), dtype=bool)
+        hit[on_mask] = occupied[mask_cells[on_mask, 0], mask_cells[on_mask, 1]]
+        kept_out[cells[hit, 0], cells[hit, 1]] = True
     return kept_out
+
+
+def padded_snap_targets(solid: Mask, walkable: Mask, margin: int, reach: float) -> Cells:
+    """As `snap_targets`, of `walkable` without the margin of `solid`; a map that is too large for the memory is worked
+    on in tiles.
+
+    What a cell snaps to depends on what lies around it: labels compete for the cells between, and these reaches of
+    them overlap. Whatever it gets in a tile is in reach and in sight.
+    """
+    if solid.size <= WHOLE_CELLS:
+        return snap_targets(solid, np.pad(walkable, margin), reach)
+    target, aside, columns = np.empty(solid.shape, dtype=np.int32), math.ceil(ASIDE * (reach + 1)), solid.shape[1]
+    for top in range(0, solid.shape[0], TILE_SIDE):
+        for left in range(0, columns, TILE_SIDE):
+            tile = slice(top, top + TILE_SIDE), slice(left, left + TILE_SIDE)
+            row, column = max(0, top - aside), max(0, left - aside)
+            block = solid[row : top + TILE_SIDE + aside, column : left + TILE_SIDE + aside].copy()
+            for edge in (block[:2], block[-2:], block[:, :2], block[:, -2:]):
+                edge[...] = True
+            inside = np.zeros_like(block)
+            rows = slice(max(row, margin), min(row + block.shape[0], margin + walkable.shape[0]))
+            cols = slice(max(column, margin), min(column + block.shape[1], margin + walkable.shape[1]))
+            inside[rows.start - row : rows.stop - row, cols.start - column : cols.stop - column] = walkable[
+                rows.start - margin : rows.stop - margin, cols.start - margin : cols.stop - margin
+            ]
+            inside &= ~block
+            found = snap_targets(block, inside, reach)[top - row :, left - column :][:TILE_SIDE, :TILE_SIDE]
+            in_map = (found // block.shape[1] + row) * columns + found % block.shape[1] + column
+            target[tile] = np.where(found == NO_CELL, NO_CELL, in_map)
+    return target
 
 
 def snap_targets(solid: Mask, walkable: Mask, reach: float) -> Cells:
@@ -71,6 +130,8 @@ def snap_targets(solid: Mask, walkable: Mask, reach: float) -> Cells:
     """
     columns = solid.shape[1]
     limit = (reach + 1) ** 2
+    if not walkable.any():
+        return np.full(solid.shape, NO_CELL, dtype=np.int32)
     target = np.where(walkable, np.arange(solid.size, dtype=np.int32).reshape(solid.shape), NO_CELL).astype(np.int32)
     flat_target, flat_solid = target.reshape(-1), solid.reshape(-1)
     burnable = ~(solid | walkable).reshape(-1)

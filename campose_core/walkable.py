@@ -20,7 +20,7 @@ import yaml
 from campose_core.errors import FloorError
 from campose_core.files import write_text
 from campose_core.floor import FloorMap
-from campose_core.snap_targets import NO_CELL, Cells, Mask, snap_targets, walkable_cells
+from campose_core.snap_targets import NO_CELL, Cells, Mask, padded_snap_targets, walkable_cells
 
 DEFAULT_RADIUS_M = 0.2
 DEFAULT_MAX_SNAP_M = 1.0
@@ -80,7 +80,7 @@ class WalkableMap:
         margin = math.ceil(max_snap_m / floor.resolution) + 2
         solid = np.pad(~floor.free, margin, constant_values=True)
         reach = max_snap_m / floor.resolution
-        target = snap_targets(solid, np.pad(walkable, margin), reach)
+        target = padded_snap_targets(solid, walkable, margin, reach)
         for array in (walkable, solid, target):
             array.setflags(write=False)
         return cls(floor, walkable, float(max_snap_m), target, solid, margin)

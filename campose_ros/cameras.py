@@ -12,7 +12,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo
 
 from campose_core.camera import Camera
-from campose_core.capture.bag.images import camera_from_info
+from campose_core.capture.bag.camera_info import read_camera_info
 from campose_core.capture.image_messages import IMAGE_TYPES, image_stamp_ns, video_name
 from campose_core.errors import MissingDependency
 from campose_core.localization.session import InfoTopic, LocalizationSession, SessionCamera
@@ -57,7 +57,7 @@ class ReceivedImage(NamedTuple):
 def session_camera(parameters: CameraParameters, known: Camera | None) -> SessionCamera:
     """Make what the session knows of a camera. known: its intrinsics, where they do not come on a topic."""
     place = None if parameters.base_from_camera_tf else parameters.mounting()
-    read = partial(camera_from_info, rectified=parameters.rectified)
+    read = partial(read_camera_info, rectified=parameters.rectified)
     return SessionCamera(parameters.name, place, known, InfoTopic(parameters.camera_info_topic, read))
 
 

@@ -94,6 +94,13 @@ K = [500.0, 0, 320, 0, 510, 240, 0, 0, 1]
         ([0.1, 0.01, 0.001, 0.002, 0.0], "equidistant", "OPENCV_FISHEYE"),
         ([0.1, 0.01, 0.001, 0.002, 0.003, 0.1, 0.2, 0.3], "plumb_bob", "FULL_OPENCV"),
         ([0.1, 0.01, 0.001, 0.002, 0.0], "", "OPENCV"),
+        ([], "equidistant", "OPENCV_FISHEYE"),
+        ([0.0] * 5, "Equidistant", "OPENCV_FISHEYE"),
+        ([0.0] * 5, "fisheye", "OPENCV_FISHEYE"),
+        ([0.1, 0.01, 0.001, 0.002], "Kannala Brandt4", "OPENCV_FISHEYE"),
+        ([0.1, 0.01, 0.001, 0.002], "radtan", "OPENCV"),
+        ([0.1, 0.01, 0.001, 0.002, 0.003, 0.0], "plumb_bob", "FULL_OPENCV"),  # filled up
+        ([0.0] * 5, "inverse_brown_conrady", "PINHOLE"),
     ],
 )
 def test_camera_info_models(d, distortion, model):
@@ -110,6 +117,8 @@ def test_camera_info_models(d, distortion, model):
         (K, [0.1] * 5, "my_own", "my_own"),
         (K, [0.1] * 14, "rational_polynomial", "unsupported distortion"),  # a sensor that is tilted
         (K, [0.1] * 5, "equidistant", "unsupported distortion"),
+        (K, [0.1] * 3 + [0.0], "equidistant_of_our_own", "unsupported distortion"),
+        (K, [0.0] * 4, "double_sphere", "unsupported distortion"),  # without terms no pinhole either
     ],
 )
 def test_camera_info_that_cannot_be_used(k, d, distortion, message):

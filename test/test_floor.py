@@ -165,6 +165,17 @@ def test_a_file_that_is_no_map_yaml(tmp_path, text):
         FloorMap.load(tmp_path / "absent.yaml")
 
 
+def test_a_map_that_pillow_calls_a_bomb_is_read_and_one_beyond_our_limit_refused(tmp_path, recwarn):
+    Image.new("L", (10_000, 9_500), 254).save(tmp_path / "large.png")
+    floor = FloorMap.load(write_map(tmp_path, [GRAYS], image="large.png"))
+    assert floor.shape == (9_500, 10_000)
+    assert floor.free.all()
+    Image.new("1", (27_000, 25_000)).save(tmp_path / "huge.png")
+    with pytest.raises(FloorError, match=r"'huge\.png' .* 27000x25000 pixels are 675 megapixels, at most 650"):
+        FloorMap.load(write_map(tmp_path, [GRAYS], image="huge.png"))
+    assert not recwarn.list
+
+
 def test_truncated_image_is_refused(tmp_path):
     path = write_map(tmp_path, np.random.default_rng(0).integers(0, 255, (50, 50)))
     whole = (tmp_path / "floor.png").read_bytes()

@@ -13,8 +13,9 @@ ROOT = Path(__file__).resolve().parents[1]
 CORE = ROOT / "campose_core"
 # Each room imports only itself and what stands before it; nouns are the modules at the top of campose_core.
 ORDER = [
-    "nouns", "plotting", "capture", "simulation", "inertial", "features", "landmark_map", "sfm", "floorplan",
-    "alignment", "learning", "localization", "update", "evaluation", "replay", "doctor", "visualization", "cli",
+    "nouns", "plotting", "pixels", "capture", "simulation", "inertial", "features", "landmark_map", "sfm",
+    "floorplan", "alignment", "learning", "localization", "update", "evaluation", "replay", "doctor", "visualization",
+    "cli",
 ]  # fmt: skip
 MAX_LINES_OF_A_ROOM = 3500
 FILES = sorted(path.relative_to(ROOT) for path in CORE.rglob("*.py"))
@@ -23,7 +24,7 @@ HOMES = {
     "torch": "learning/", "torchvision": "learning/", "safetensors": "learning/", "pytorch_lightning": "learning/",
     "tensorboard": "learning/",
     "pycolmap": "landmark_map/colmap.py",
-    "rosbags": "capture/bag/", "foxglove": "visualization/", "pyvista": "simulation/", "av": "capture/",
+    "rosbags": "capture/bag/", "foxglove": "visualization/", "pyvista": "simulation/", "av": ("capture/", "pixels/"),
 }  # fmt: skip
 # Modules that are themselves imported late, behind load_extra.
 LATE_MODULES = ("learning/",)

@@ -263,3 +263,22 @@ def test_real_maps_snap_onto_walkable_floor(shared_data):
                 assert not crosses_a_wall(
                     floor, floor.centre_of(cell), floor.centre_of(floor.cell_of([plain.x, plain.y]))
                 )
+
+
+def test_a_large_map_is_worked_on_in_parts_with_the_same_result(monkeypatch):
+    random = np.random.default_rng(3)
+    occupancy = np.zeros((400, 90), dtype=np.int8)
+    for row, column in random.integers(0, (400, 90), (60, 2)):
+        occupancy[row : row + random.integers(1, 30), column : column + random.integers(1, 30)] = random.choice(
+            [100, -1]
+        )
+    floor = FloorMap(occupancy, 0.1)
+    keepout = FloorMap(np.where(random.random((20, 9)) < 0.1, 100, 0), 1.3, (3.0, 2.0, 0.2))
+    whole = WalkableMap.from_floor(floor, keepout, radius_m=0.25, max_snap_m=0.8)
+    for name, value in {"STRIP_CELLS": 90 * 23, "WHOLE_CELLS": 1000, "TILE_SIDE": 37}.items():
+        monkeypatch.setattr(f"campose_core.snap_targets.{name}", value)
+    in_parts = WalkableMap.from_floor(floor, keepout, radius_m=0.25, max_snap_m=0.8)
+    np.testing.assert_array_equal(in_parts.walkable, whole.walkable)
+    np.testing.assert_array_equal(in_parts._target, whole._target)
+    with pytest.raises(FloorError, match=r"no place is wider than \d"):
+        WalkableMap.from_floor(floor, radius_m=20.0)

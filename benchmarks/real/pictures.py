@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from benchmarks.real.kept import digest_of, digest_of_files, kept
 from benchmarks.real.sets import MAPPING_FPS, RealSet, Recorded
 from campose_core.camera import Camera
-from campose_core.capture.image_codec import encode_jpeg
 from campose_core.cli.console import say
 from campose_core.errors import GeometryError
 from campose_core.geometry import Array
+from campose_core.pixels.image_codec import encode_jpeg
 
 VERSION = 1
 QUALITY = 97

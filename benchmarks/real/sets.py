@@ -26,7 +26,7 @@ from campose_core.capture.bag.file import is_bag
 from campose_core.capture.camera_file import read_camera_file
 from campose_core.capture.frame import Recording
 from campose_core.capture.recording import open_recording
-from campose_core.capture.sources.image_folder import image_files
+from campose_core.capture.sources.folder_files import has_images
 from campose_core.errors import CaptureError
 
 VIDEO_SUFFIXES = {".mp4", ".mov", ".m4v", ".mkv", ".avi", ".webm", ".mpg", ".mpeg", ".ts", ".3gp"}
@@ -149,7 +149,7 @@ def _recordings(folder: Path, prefix: str) -> list[Recorded]:
 def _form(path: Path) -> int | None:
     """0 a folder of images, 1 a video, 2 a bag, None no recording."""
     if path.is_dir():
-        return 2 if is_bag(path) else 0 if image_files(path) else None
+        return 2 if is_bag(path) else 0 if has_images(path) else None
     if path.suffix.lower() in VIDEO_SUFFIXES:
         return 1
     return 2 if path.suffix.lower() in (".bag", ".mcap", ".db3") else None

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image as PillowImage
 
 from campose_core.capture.gps import GpsFixes
-from campose_core.capture.image_codec import PILLOW_ERRORS
-from campose_core.capture.sources.image_folder import FRAME_PERIOD_NS, image_files
+from campose_core.capture.sources.folder_files import folder_files, open_photo
+from campose_core.capture.sources.image_folder import FRAME_PERIOD_NS
+from campose_core.errors import CaptureError
 
 GPS_IFD = 0x8825
 LATITUDE_REF, LATITUDE, LONGITUDE_REF, LONGITUDE, ALTITUDE_REF, ALTITUDE, ERROR_M = 1, 2, 3, 4, 5, 6, 0x1F
@@ -19,7 +19,7 @@ LATITUDE_REF, LATITUDE, LONGITUDE_REF, LONGITUDE, ALTITUDE_REF, ALTITUDE, ERROR_
 def read_exif_gps(folder: Path) -> GpsFixes:
     """Read the fixes of a folder's images, at the stamps of `ImageFolder`; images without one are left out."""
     rows, stamps = [], []
-    for number, file in enumerate(image_files(folder)):
+    for number, file in enumerate(folder_files(folder).images):
         fix = _fix(file)
         if fix is not None:
             stamps.append(number * FRAME_PERIOD_NS)
@@ -30,7 +30,7 @@ def read_exif_gps(folder: Path) -> GpsFixes:
 def _fix(file: Path) -> tuple[float, float, float, float] | None:
     """Latitude and longitude in degrees, altitude and horizontal error in metres; NaN for what is not said."""
     try:
-        with PillowImage.open(file) as image:
+        with open_photo(file) as image:
             tags = image.getexif().get_ifd(GPS_IFD)
         latitude = _degrees(tags[LATITUDE], str(tags.get(LATITUDE_REF, "N")))
         longitude = _degrees(tags[LONGITUDE], str(tags.get(LONGITUDE_REF, "E")))
@@ -38,7 +38,7 @@ def _fix(file: Path) -> tuple[float, float, float, float] | None:
         if tags.get(ALTITUDE_REF) in (1, b"\x01"):  # below the sea
             altitude = -altitude
         error = float(tags[ERROR_M]) if ERROR_M in tags else np.nan
-    except (*PILLOW_ERRORS, KeyError, TypeError, ZeroDivisionError):
+    except (CaptureError, KeyError, TypeError, ValueError, ZeroDivisionError):
         return None
     on_earth = abs(latitude) <= 90 and abs(longitude) <= 180
     return (latitude, longitude, altitude, error if error > 0 else np.nan) if on_earth else None

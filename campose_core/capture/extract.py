@@ -4,17 +4,19 @@ import hashlib
 import json
 import logging
 import re
+import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from campose_core.camera import Camera
 from campose_core.capture.frame import Recording
-from campose_core.capture.image_codec import encode_jpeg
 from campose_core.capture.recording import open_recording
+from campose_core.capture.sources.image_folder import ImageFolder
 from campose_core.capture.synchronized_cameras import camera_names, open_rig
 from campose_core.errors import CaptureError, GeometryError, UsageError
 from campose_core.files import replacing
+from campose_core.pixels.image_codec import encode_jpeg
 from campose_core.progress import track
 from campose_core.rig import Rig
 from campose_core.scene import Scene, SceneFrame
@@ -67,18 +69,49 @@ def extract(
         return scene
     only = topics[0] if topics else None
     for name, path in zip(_source_names(scene, paths, only), paths, strict=True):
-        recording = open_recording(path, only, name)
-        options = {
-            "path": str(path.resolve()),
-            "content": _fingerprint(path),
-            "topic": recording.describe().get("topic"),
-            "fps": fps,
-            "camera": camera.to_dict() if camera else None,
-        }
-        if scene.is_done(f"extract:{name}", options) and (scene.frames_dir / name).is_dir():
-            log.info(f"{name}: already extracted, {scene.sources[name]['frames']} frames")
-            continue
-        scene = _extract_source(scene, recording, options, fps, camera)
+        recordings = _by_camera(scene, open_recording(path, only, name), path)
+        for recording in recordings:
+            options = {
+                "path": str(path.resolve()),
+                "content": _fingerprint(path),
+                "topic": recording.describe().get("topic"),
+                "fps": fps,
+                "camera": camera.to_dict() if camera else None,
+                **({"taken_by": recording.describe()["camera"]} if "camera" in recording.describe() else {}),
+            }
+            if scene.is_done(f"extract:{recording.name}", options) and (scene.frames_dir / recording.name).is_dir():
+                log.info(f"{recording.name}: already extracted, {scene.sources[recording.name]['frames']} frames")
+                continue
+            scene = _extract_source(scene, recording, options, fps, camera)
+        scene = _without_other_cameras(scene, recordings)
+    return scene
+
+
+def _by_camera(scene: Scene, recording: Recording, path: Path) -> list[Recording]:
+    """A recording for each camera, named by what tells it from the first, which keeps the name of the folder."""
+    if not isinstance(recording, ImageFolder):
+        return [recording]
+    parts = recording.by_camera()
+    known = {(source.get("path"), source.get("camera")): name for name, source in scene.sources.items()}
+    names = [recording.name]
+    for part in parts[1:]:
+        before = known.get((str(path.resolve()), part.camera_label))
+        free = _free_name(f"{recording.name}_{_plain(part.camera_label)}", {*scene.sources, *names})
+        part.name = free if before in (None, *names) else str(before)
+        names.append(part.name)
+    return list(parts)
+
+
+def _without_other_cameras(scene: Scene, recordings: Sequence[Recording]) -> Scene:
+    """Without the sources of cameras that took no image of the folder any more."""
+    if not isinstance(recordings[0], ImageFolder):
+        return scene
+    path, names = str(recordings[0].path.resolve()), {recording.name for recording in recordings}
+    for gone in [n for n, s in scene.sources.items() if s.get("path") == path and n not in names]:
+        log.info(f"{gone}: no image of that camera is left, the source is removed")
+        scene = _without_source(scene, gone)
+        scene.save()
+        shutil.rmtree(scene.frames_dir / gone, ignore_errors=True)
     return scene
 
 
@@ -90,7 +123,7 @@ def _extract_rig(scene: Scene, path: Path, topics: list[str], fps: float | None,
     names = _camera_sources(scene, path, topics)
     found = open_rig(path, topics, names, fps)
     for recording in found.cameras:
-        if recording.camera is None and camera is None:
+        if not recording.calibrated and camera is None:
             raise CaptureError(
                 f"{path}: {recording.topic} has no camera_info that can be used beside it, and a rig needs the "
                 "intrinsics of every camera: record it, or give them with --camera FILE"

@@ -5,17 +5,25 @@ Messages are read by attribute only, so the same code serves bags and live ROS.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from campose_core.capture.frame import Frame, Image
-from campose_core.capture.image_codec import decode_compressed, decode_image, is_plain_jpeg
-from campose_core.capture.video_packets import PacketDecoder, codec_of
 from campose_core.errors import CaptureError
+from campose_core.pixels.image_codec import decode_compressed, decode_image, is_plain_jpeg
+from campose_core.pixels.levels import Levels
+from campose_core.pixels.video_packets import PacketDecoder, codec_of
 
-# Of packages that not everybody has. Video in sensor_msgs/CompressedImage says so in its format.
+log = logging.getLogger(__name__)
+
+# Of packages that not everybody has. The format of Foxglove's two types tells which it is; video in
+# sensor_msgs/CompressedImage says so in its format.
 VIDEO_TYPES = {
     "foxglove_msgs/msg/CompressedVideo": (
+        "builtin_interfaces/Time timestamp\nstring frame_id\nuint8[] data\nstring format\n"
+    ),
+    "foxglove_msgs/msg/CompressedImage": (
         "builtin_interfaces/Time timestamp\nstring frame_id\nuint8[] data\nstring format\n"
     ),
     "ffmpeg_image_transport_msgs/msg/FFMPEGPacket": (
@@ -24,6 +32,7 @@ VIDEO_TYPES = {
     ),
 }
 IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage", *VIDEO_TYPES)
+IMAGE_FORMATS = ("jpeg", "jpg", "png", "webp", "avif")  # of foxglove_msgs/CompressedImage
 TRANSPORTS = ("compressed", "ffmpeg", "foxglove")  # image_transport's: the topic of the image, and /TRANSPORT
 OTHER_CODEC = "video of the codec {!r} is not read, known are h264 and h265"
 
@@ -59,9 +68,9 @@ def image_frame(message: Any) -> str:
 
 
 def video_name(message: Any) -> str | None:
-    """Return what a message calls the video that it is a packet of; None for an image by itself."""
-    if hasattr(message, "timestamp"):  # foxglove_msgs/CompressedVideo
-        return str(message.format)
+    """What a message calls the video that it is a packet of; None for an image by itself."""
+    if hasattr(message, "timestamp"):  # foxglove_msgs/CompressedVideo, or CompressedImage
+        return None if str(message.format).lower() in IMAGE_FORMATS else str(message.format)
     if hasattr(message, "pts"):  # ffmpeg_image_transport_msgs/FFMPEGPacket
         return str(message.encoding)
     name = str(getattr(message, "format", ""))
@@ -75,10 +84,14 @@ def base_topic(topic: str) -> str:
 
 
 class ImageDecoder:
-    """Decodes the messages of one topic; for video it keeps what the next packet needs."""
+    """Decodes the messages of one topic; for video it keeps what the next packet needs.
 
-    def __init__(self) -> None:
+    levels: of 16 bit images, where the recording was looked at before; else by the images that have come.
+    """
+
+    def __init__(self, levels: Levels | None = None) -> None:
         self._video: PacketDecoder | None = None
+        self._levels, self._said = levels or Levels(), levels is not None
 
     def feed(self, message: Any) -> list[StampedImage]:
         """Return the images that a message completes: itself, or those of a video up to it.
@@ -89,7 +102,7 @@ class ImageDecoder:
         """
         name = video_name(message)
         if name is None:
-            return [_single(message)]
+            return [self._single(message)]
         codec = codec_of(name)
         if codec is None:
             raise CaptureError(OTHER_CODEC.format(name))
@@ -98,9 +111,14 @@ class ImageDecoder:
         images, camera_frame = self._video.feed(image_stamp_ns(message), bytes(message.data)), image_frame(message)
         return [StampedImage(image.stamp_ns, camera_frame, image.pixels) for image in images]
 
+    def _single(self, message: Any) -> StampedImage:
+        jpeg = None if hasattr(message, "encoding") else bytes(message.data)
+        return StampedImage(image_stamp_ns(message), image_frame(message), lambda: self._pixels(message), jpeg)
 
-def _single(message: Any) -> StampedImage:
-    stamp_ns, camera_frame = image_stamp_ns(message), image_frame(message)
-    if hasattr(message, "encoding"):
-        return StampedImage(stamp_ns, camera_frame, lambda: decode_image(message))
-    return StampedImage(stamp_ns, camera_frame, lambda: decode_compressed(message), bytes(message.data))
+    def _pixels(self, message: Any) -> Image:
+        decode = decode_image if hasattr(message, "encoding") else decode_compressed
+        pixels = decode(message, self._levels)
+        if self._levels.said and not self._said:
+            self._said = True
+            log.info(f"images of {image_frame(message) or 'a camera'}: {self._levels.said}")
+        return pixels

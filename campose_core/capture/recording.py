@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import ClassVar, Protocol
 
 from campose_core.capture.frame import Recording
-from campose_core.capture.sources.image_folder import SUFFIXES as IMAGE_SUFFIXES
+from campose_core.capture.sources.folder_files import SUFFIXES as IMAGE_SUFFIXES
+from campose_core.capture.sources.folder_files import has_images
 from campose_core.errors import CaptureError, UsageError
 from campose_core.seams import Seam
 
@@ -61,5 +62,16 @@ def open_recording(path: Path | str, topic: str | None = None, name: str | None 
     if topic is not None and not (kind and kind.has_topics):
         raise UsageError(f"{path} is not a bag: leave out --topic {topic}")
     if kind is None:
-        raise CaptureError(f"{path}: holds neither images nor a bag; a recording is {understood}")
+        inside = next((folder.name for folder in _folders(path) if has_images(folder)), None)
+        cure = f"; its folder {inside!r} holds images: give that" if inside else ""
+        packed = sorted(path.glob("*.zstd")) if path.is_dir() else []
+        if packed:
+            cure = f"; unpack what ends in .zstd, as `unzstd {packed[0]} -o {packed[0].with_suffix('')}` does"
+        raise CaptureError(f"{path}: holds neither images nor a bag; a recording is {understood}{cure}")
     return kind(path, name=name) if topic is None else kind(path, name=name, topic=topic)  # type: ignore[call-arg]
+
+
+def _folders(path: Path) -> list[Path]:
+    """Those in a folder, colour before depth and the like."""
+    folders = sorted(file for file in path.iterdir() if file.is_dir()) if path.is_dir() else []
+    return sorted(folders, key=lambda folder: "depth" in folder.name.lower())

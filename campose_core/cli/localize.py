@@ -9,7 +9,8 @@ from jsonargparse import ArgumentParser, Namespace
 
 from campose_core.capture.frame import Recording
 from campose_core.capture.recording import open_recording
-from campose_core.capture.sources.image_folder import SUFFIXES, ImageFile
+from campose_core.capture.sources.folder_files import SUFFIXES
+from campose_core.capture.sources.image_folder import ImageFile
 from campose_core.cli.console import say
 from campose_core.cli.query import add_query_arguments, query_camera
 from campose_core.errors import UsageError

@@ -16,9 +16,9 @@ import numpy as np
 from PIL import Image as PilImage
 from scipy import ndimage
 
-from campose_core.capture.image_codec import PILLOW_ERRORS
 from campose_core.features.sift import SiftExtractor
 from campose_core.geometry import Pose, pose_error
+from campose_core.image_files import PILLOW_ERRORS
 from campose_core.scene import Scene, SceneFrame
 from campose_core.statistics import evenly_spaced
 

@@ -6,6 +6,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from campose_core.errors import FloorError
 from campose_core.files import replacing
 from campose_core.floor import FloorMap
@@ -143,4 +145,6 @@ def _attach(
 
 def _digest(floor: FloorMap) -> str:
     placed = repr((floor.shape, floor.resolution, floor.origin)).encode()
-    return hashlib.sha256(placed + floor.occupancy.tobytes()).hexdigest()[:16]
+    digest = hashlib.sha256(placed)
+    digest.update(np.ascontiguousarray(floor.occupancy).data)
+    return digest.hexdigest()[:16]

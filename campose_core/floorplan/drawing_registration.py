@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ImageOps
 
 from campose_core.errors import FloorError
 from campose_core.geometry import Array
+from campose_core.image_files import opened
 
 COLUMNS = ("px", "py", "x", "y")
 # What hands do: a click is a pixel or two off, a tape measure a few centimetres; in metres and of the points' spread.
@@ -38,9 +39,9 @@ def register_plan(plan: Path | str, pairs: Path | str) -> PlanPlace:
             (the worst one is named).
     """
     try:
-        with Image.open(plan) as image:
+        with opened(Path(plan), FloorError) as image:
             height = ImageOps.exif_transpose(image).height
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except FloorError as error:
         raise FloorError(f"{plan}: the plan cannot be read: {error}") from error
     pixels, xy = _read_pairs(Path(pairs))
     grid = np.column_stack([pixels[:, 0] + 0.5, height - (pixels[:, 1] + 0.5)])

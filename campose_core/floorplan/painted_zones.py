@@ -14,6 +14,7 @@ from scipy import ndimage
 
 from campose_core.errors import FloorError
 from campose_core.floor import FREE, OCCUPIED, UNKNOWN, FloorMap
+from campose_core.image_files import opened
 
 HUE_TOLERANCE = 25 / 360  # of a full circle
 # Half way between paint and white paper lies the edge of a zone; hue means nothing in the black of ink.
@@ -72,9 +73,9 @@ def read_drawing(path: Path) -> Image.Image:
         FloorError: it cannot be read.
     """
     try:
-        with Image.open(path) as image:
+        with opened(path, FloorError) as image:
             return ImageOps.exif_transpose(image).convert("RGBA")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except FloorError as error:
         raise FloorError(f"{path}: the plan cannot be read: {error}") from error
 
 

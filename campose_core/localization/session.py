@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from campose_core.camera import Camera
+from campose_core.capture.bag.camera_info import EmptyCameraInfo, InfoCamera
 from campose_core.capture.frame import Frame
 from campose_core.capture.image_messages import ImageDecoder, StampedImage
-from campose_core.errors import CamposeError, CaptureError, LocalizationError
+from campose_core.errors import CamposeError, CaptureError, GeometryError, LocalizationError
 from campose_core.geometry import Pose
 from campose_core.localization.heard_transforms import HeardTransforms
 from campose_core.localization.localizer import Localizer
@@ -49,7 +50,7 @@ class InfoTopic(NamedTuple):
     """Where a camera's sensor_msgs/CameraInfo come, and how they are read; `read` raises CamposeError."""
 
     name: str
-    read: Callable[[Any], Camera]
+    read: Callable[[Any], InfoCamera]
 
 
 class SessionCamera:
@@ -57,7 +58,8 @@ class SessionCamera:
 
     name: what the adapter calls it; empty for the only one. base_from_cam: where it sits, None where tf tells it at
     each image. intrinsics: those until `info` brings others. of_size: the intrinsics of images (width, height), where
-    nothing else tells them; raises LocalizationError.
+    nothing else tells them; raises LocalizationError. is_guess: whether the intrinsics are those of a camera_info that
+    is understood in part.
     """
 
     def __init__(
@@ -72,24 +74,33 @@ class SessionCamera:
         self._info, self._of_size = info, of_size
         no_intrinsics = f"nothing came on {info.name}" if info else "no topic tells them"
         self._intrinsics: Camera | str = intrinsics or no_intrinsics  # or why there are none
+        self.is_guess = False
         self._decoder = ImageDecoder()
 
     def take_intrinsics(self, intrinsics: Camera | None) -> None:
-        """Take the intrinsics of another scene; None leaves what is known."""
-        self._intrinsics = intrinsics or self._intrinsics
+        """Those of another scene; None leaves what is known."""
+        if intrinsics is not None:
+            self._intrinsics, self.is_guess = intrinsics, False
 
     def take_info(self, message: Any) -> None:
         """Take in a sensor_msgs/CameraInfo; one that describes no camera leaves images without intrinsics: refused.
 
+        An empty one, of a driver that is starting, leaves what is known.
+
         Raises:
-            CamposeError: why it describes none.
+            CamposeError: why it describes none, or but a first guess, which is taken where nothing better is known.
         """
         assert self._info is not None, "made with its topic"
         try:
-            self._intrinsics = self._info.read(message)
+            camera, doubt = self._info.read(message)
         except CamposeError as error:
-            self._intrinsics = f"{self._info.name}: {error}"
+            if not (isinstance(error, EmptyCameraInfo) and isinstance(self._intrinsics, Camera)):
+                self._intrinsics = f"{self._info.name}: {error}"
             raise
+        if not doubt or self.is_guess or not isinstance(self._intrinsics, Camera):
+            self._intrinsics, self.is_guess = camera, bool(doubt)
+        if doubt:
+            raise GeometryError(doubt)
 
     def intrinsics(self, frame: Frame) -> Camera:
         """Return those of the camera that took the frame.

@@ -13,7 +13,7 @@ from campose_core.capture.bag.file import SerializedMessage
 from campose_core.capture.bag.images import StampOrder
 from campose_core.capture.image_messages import image_stamp_ns
 from campose_core.capture.sources.bag import BagRecording
-from campose_core.errors import CamposeError, CaptureError, TransformError
+from campose_core.errors import CamposeError, CaptureError, LocalizationError, TransformError
 from campose_core.geometry import Pose
 from campose_core.landmark_map.intrinsics import scene_camera
 from campose_core.localization.heard_transforms import HeardTransforms
@@ -63,15 +63,15 @@ class BagSession:
         odometry: str | None = None,
         initialpose: str | None = None,
     ) -> None:
-        intrinsics = camera or recording.camera
-        # Of a bag whose first camera_info describes no camera, the scene's is taken: then that topic tells nothing.
+        intrinsics = camera or (recording.camera if recording.calibrated else None)
+        # Of a bag whose camera_info describes no camera, the scene's is taken: then that topic tells nothing.
         info_topic = recording.info_topic if camera is None and intrinsics is not None else None
         seen_by = SessionCamera(
             ONLY_CAMERA,
             None if base_frame else base_from_cam,
             intrinsics,
             InfoTopic(info_topic, recording.camera_of) if info_topic else None,
-            of_size=partial(scene_camera, scene) if intrinsics is None else None,
+            of_size=partial(_camera_of_size, scene, recording) if intrinsics is None else None,
         )
         self._heard = HeardTransforms(self._refuse)
         frames = SessionFrames(map_frame=MAP_FRAME, base_frame=base_frame)
@@ -130,3 +130,18 @@ class BagSession:
     def _refuse(self, refusal: Refusal) -> None:
         count, _ = self.refusals.get(refusal.what, (0, refusal))
         self.refusals[refusal.what] = count + 1, refusal
+
+
+def _camera_of_size(scene: Scene, recording: BagRecording, width: int, height: int) -> Camera:
+    """The scene's camera, and where it has none of that shape the recording's first guess.
+
+    Raises:
+        LocalizationError: neither is.
+    """
+    try:
+        return scene_camera(scene, width, height)
+    except LocalizationError:
+        guess = recording.camera
+        if guess is None or abs(guess.width * height - guess.height * width) > max(width, height):
+            raise
+        return guess.resized(width, height)

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PilImage
 
-from campose_core.capture.image_codec import PILLOW_ERRORS
 from campose_core.errors import MappingError
 from campose_core.extras import load_extra
 from campose_core.geometry import Array
+from campose_core.image_files import PILLOW_ERRORS
 from campose_core.progress import track
 
 STEP = 0.01  # widths of the image

@@ -14,10 +14,10 @@ import numpy as np
 from PIL import Image as PilImage
 
 from campose_core.camera import Camera
-from campose_core.capture.image_codec import PILLOW_ERRORS
 from campose_core.errors import MappingError
 from campose_core.features.base import Detail
 from campose_core.features.registry import FEATURES
+from campose_core.image_files import PILLOW_ERRORS
 from campose_core.landmark_map.colmap import load_pycolmap
 from campose_core.landmark_map.landmarks import landmarks_from_model
 from campose_core.sfm.colmap_database import import_images, write_features

@@ -20,6 +20,7 @@ import numpy as np
 
 from campose_core.alignment.sources.reference import frames_with_reference
 from campose_core.camera import Camera
+from campose_core.capture.bag.file import is_bag
 from campose_core.capture.extract import extract
 from campose_core.errors import AlignmentError, MappingError
 from campose_core.exchange import commit, discard, prepare, previous_note
@@ -135,7 +136,8 @@ def _updated(
     scene = extract(scene, [recording], topic=options.topic, fps=options.fps, camera=options.camera)
     names = sorted(set(scene.sources) - old_sources)
     if len(names) > 1:
-        raise MappingError(f"{recording}: it holds several cameras ({', '.join(names)}): choose one with --topic")
+        cure = "give the images of each by themselves" if not is_bag(recording) else "choose one with --topic"
+        raise MappingError(f"{recording}: it holds several cameras ({', '.join(names)}): {cure}")
     name = names[0]
     rows = [frame for frame in scene.frames if frame.source == name]
     truth = _truth(rows, options.reference)

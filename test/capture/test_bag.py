@@ -7,14 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from recordings import START_NS, TOPIC, Messages, image_entries, jpeg, picture, write_bag
+from rosbags import rosbag2
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from campose_core.camera import Camera
 from campose_core.capture.bag.decoding import decoded
 from campose_core.capture.bag.file import open_bag
 from campose_core.capture.bag.images import header_stamp_ns
-from campose_core.capture.image_codec import decode_image
+from campose_core.capture.image_messages import VIDEO_TYPES
 from campose_core.capture.recording import open_recording
 from campose_core.errors import CaptureError, UsageError
+from campose_core.pixels.image_codec import decode_image
 
 KINDS = ["ros1", "sqlite3", "mcap", "mcap-zstd"]
 
@@ -145,22 +148,22 @@ def test_images_that_cannot_be_decoded_are_dropped_and_only_all_of_them_are_an_e
 
 @pytest.mark.parametrize("kind", ["ros1", "mcap"])
 @pytest.mark.parametrize(
-    ("image_topic", "info_topic", "found"),
+    ("image_topic", "info_topic"),
     [
-        ("/cam/image_raw", "/cam/camera_info", True),
-        ("/cam/image_raw/compressed", "/cam/camera_info", True),
-        ("/cam/image/compressed", "/cam/image/camera_info", True),
-        ("/image", "/camera_info", True),
-        ("/cam/image_raw", "/other/camera_info", False),
+        ("/cam/image_raw", "/cam/camera_info"),
+        ("/cam/image_raw/compressed", "/cam/camera_info"),
+        ("/cam/image/compressed", "/cam/image/camera_info"),
+        ("/image", "/camera_info"),
+        ("/cam/image_raw", "/other/camera_info"),  # the only one
     ],
 )
-def test_camera_info_of_the_same_namespace_is_the_camera(tmp_path, kind, image_topic, info_topic, found):
+def test_camera_info_of_the_same_namespace_is_the_camera(tmp_path, kind, image_topic, info_topic):
     make = Messages(kind == "ros1")
     images = image_entries(1, kind == "ros1", image_topic.endswith("compressed"), image_topic)
     recording = open_recording(bag(tmp_path, kind, [*images, (info_topic, START_NS, make.camera_info(START_NS))]))
     expected = Camera("OPENCV", 64, 48, (50.0, 50.0, 31.5, 23.5, 0.1, 0.01, 0.0, 0.0))
-    assert recording.camera == (expected if found else None)
-    assert recording.calibrated is found
+    assert recording.camera == expected
+    assert recording.calibrated is True
 
 
 def test_rectified_images_have_the_projection_matrix_as_their_camera(tmp_path):
@@ -184,15 +187,102 @@ def test_region_of_interest_and_binning_lead_to_the_image_that_was_sent(tmp_path
     np.testing.assert_allclose(camera.project(point), (full.project(point) - [20, 10] + 0.5) / 2 - 0.5)
 
 
+EMPTY = {"k": np.zeros(9), "p": np.zeros(12), "d": np.zeros(0), "distortion_model": "", "width": 0, "height": 0}
+
+
+def with_infos(path, *infos, image_topic="/cam/image", info_topic="/cam/camera_info"):
+    """A recording whose camera_info are `infos`, each a dict of changes."""
+    entries = [(info_topic, START_NS + i, Messages().camera_info(START_NS + i, **info)) for i, info in enumerate(infos)]
+    return open_recording(bag(path, entries=[*image_entries(1, topic=image_topic), *entries]))
+
+
+def test_camera_info_that_says_nothing_usable_is_no_camera_and_is_named(tmp_path, capsys):
+    recording = with_infos(tmp_path, {"focal": 0.0})
+    assert (recording.camera, recording.calibrated) == (None, False)
+    assert "uncalibrated" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
-    ("changes", "complaint"),
-    [({"focal": 0.0}, "uncalibrated"), ({"distortion_model": "thin_prism"}, "unsupported distortion: 'thin_prism'")],
+    ("changes", "model"),
+    [
+        ({"distortion_model": "of_our_own"}, "SIMPLE_RADIAL"),
+        ({"distortion_model": "ftheta", "d": np.zeros(5)}, "OPENCV_FISHEYE"),
+        ({"d": np.full(3, 0.1)}, "SIMPLE_RADIAL"),
+        ({"d": np.full(5, np.nan)}, "SIMPLE_RADIAL"),
+        ({"k": np.array([50.0, 0, 0, 0, 50, 0, 0, 0, 1])}, "SIMPLE_RADIAL"),
+    ],
 )
-def test_camera_info_that_says_nothing_usable_is_no_camera_and_is_named(tmp_path, capsys, changes, complaint):
-    info = ("/cam/camera_info", START_NS, Messages().camera_info(START_NS, **changes))
-    recording = open_recording(bag(tmp_path, entries=[*image_entries(1, topic="/cam/image"), info]))
+def test_a_camera_info_that_is_understood_in_part_keeps_its_focal_length_as_a_guess(tmp_path, capsys, changes, model):
+    recording = with_infos(tmp_path, changes)
+    assert (recording.camera.model, recording.camera.focal, recording.camera.centre) == (
+        model,
+        (50.0, 50.0),
+        (31.5, 23.5),
+    )
+    assert recording.calibrated is False
+    assert "its focal length is a first guess" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("first", [EMPTY, {"focal": 0.0}, {"distortion_model": "of_our_own"}])
+def test_the_first_camera_info_that_is_calibrated_counts(tmp_path, capsys, first):
+    recording = with_infos(tmp_path, first, first, {"focal": 60.0})
+    assert recording.calibrated is True
+    assert recording.camera.focal == (60.0, 60.0)
+    said = capsys.readouterr().err
+    assert ("the first 2 of /cam/camera_info are left out" in said) == (
+        "distortion_model" not in first or first is EMPTY
+    )
+
+
+def test_a_projection_of_zeros_says_nothing_against_a_good_k(tmp_path, capsys):
+    raw = with_infos(tmp_path / "raw", {"p": np.zeros(12)})
+    assert (raw.camera.model, raw.camera.focal, raw.calibrated) == ("OPENCV", (50.0, 50.0), True)
+    straight = {"p": np.zeros(12), "d": np.zeros(5)}
+    rectified = with_infos(tmp_path / "rect", straight, image_topic="/cam/image_rect")
+    assert (rectified.camera.model, rectified.camera.focal, rectified.calibrated) == ("PINHOLE", (50.0, 50.0), True)
+    assert not capsys.readouterr().err
+    doubtful = with_infos(tmp_path / "both", {"p": np.zeros(12)}, image_topic="/cam/image_rect")
+    assert (doubtful.camera.model, doubtful.camera.focal, doubtful.calibrated) == ("PINHOLE", (50.0, 50.0), False)
+    assert "P of camera_info is all zero: K is taken" in capsys.readouterr().err
+
+
+def of_frame(frame, **changes):
+    return Messages().camera_info(START_NS, header=Messages().header(START_NS, frame), **changes)
+
+
+@pytest.mark.parametrize(
+    ("image_topic", "infos", "chosen"),
+    [
+        ("/stereo/left/image", {"/camera_info_left": "camera_optical"}, "/camera_info_left"),
+        ("/left/image_rect", {"/left/camera_info_rect": "camera_optical"}, "/left/camera_info_rect"),
+        ("/cam/image", {"/driver/calibration": ""}, "/driver/calibration"),
+        ("/left/image", {"/camera_info_left": "l", "/camera_info_right": "r"}, None),
+        ("/left/image", {"/camera_info_left": "camera_optical", "/camera_info_right": "r"}, "/camera_info_left"),
+        ("/left/image_rect", {"/left/camera_info_rect": "camera_optical", "/left/camera_info_raw": "camera_optical"},
+         "/left/camera_info_rect"),
+        ("/eye/image", {"/a/info": "camera_optical", "/b/info": "camera_optical"}, None),
+    ],
+)  # fmt: skip
+def test_camera_info_under_another_name_is_found_or_named(tmp_path, capsys, image_topic, infos, chosen):
+    entries = [(topic, START_NS, of_frame(frame)) for topic, frame in infos.items()]
+    recording = open_recording(bag(tmp_path, entries=[*image_entries(2, topic=image_topic), *entries]))
+    said = capsys.readouterr().err
+    assert recording.info_topic == chosen
+    assert (recording.camera is not None, recording.calibrated) == (chosen is not None,) * 2
+    if chosen:
+        assert f"the intrinsics of {image_topic} are taken from {chosen}" in said
+    else:
+        assert f"no camera_info is used for {image_topic}: of {', '.join(infos)} " in said
+
+
+def test_the_camera_info_of_another_camera_is_not_taken(tmp_path, capsys):
+    images = [*image_entries(1, topic="/left/image"), *image_entries(1, topic="/right/image")]
+    info = ("/left/camera_info", START_NS, of_frame("camera_optical"))
+    recording = open_recording(bag(tmp_path / "two", entries=[*images, info]), topic="/right/image")
     assert recording.camera is None
-    assert complaint in capsys.readouterr().err
+    other = ("/info", START_NS, of_frame("camera_optical", width=32, height=24))
+    assert open_recording(bag(tmp_path / "size", entries=[*image_entries(1), other])).camera is None
+    assert capsys.readouterr().err.count("none fits in frame and size; give the intrinsics with --camera FILE") == 2
 
 
 # Damage
@@ -247,19 +337,58 @@ def test_mcap_of_other_recorders_needs_neither_profile_nor_new_type_names(tmp_pa
     assert recording.dropped == {}
 
 
-def write_chunked_mcap(path, schema, profile):
+@pytest.mark.parametrize(("encoding", "words"), [("json", "in json, not of ROS"), ("protobuf", "in protobuf, not of")])
+def test_mcap_of_other_messages_is_named_in_our_words(tmp_path, encoding, words):
+    path = write_chunked_mcap(tmp_path / "other.mcap", "foxglove.CompressedImage", "", encoding)
+    with pytest.raises(CaptureError, match=f"other.mcap: its messages are {words}.* save the images as a video"):
+        open_recording(path)
+
+
+def test_mcap_that_was_made_of_a_ros1_bag_is_read(tmp_path):
+    path = write_chunked_mcap(tmp_path / "ros1.mcap", "sensor_msgs/Image", "ros1", "ros1")
+    assert_is_walk(list(open_recording(path).frames()))
+
+
+def test_what_a_recorder_left_beside_its_database_is_named_with_the_cure(tmp_path):
+    path = tmp_path / "walk_0.db3"
+    path.write_bytes(b"")
+    path.with_name("walk_0.db3-wal").write_bytes(b"messages")
+    with pytest.raises(CaptureError, match=r"`sqlite3 \S+/walk_0\.db3 'pragma wal_checkpoint'` brings back"):
+        open_recording(path)
+    (tmp_path / "packed").mkdir()
+    (tmp_path / "packed" / "walk_0.db3.zstd").write_bytes(b"")
+    with pytest.raises(CaptureError, match=r"`unzstd \S+/walk_0\.db3\.zstd -o \S+/walk_0\.db3` does"):
+        open_recording(tmp_path / "packed")
+
+
+def test_images_of_foxglove_are_read(tmp_path):
+    store = get_typestore(Stores.ROS2_JAZZY)
+    msgtype = "foxglove_msgs/msg/CompressedImage"
+    store.register(get_types_from_msg(VIDEO_TYPES[msgtype], msgtype))
+    stamp = store.types["builtin_interfaces/msg/Time"](sec=7, nanosec=0)
+    data = np.frombuffer(jpeg(picture(2)), np.uint8)
+    message = store.types[msgtype](timestamp=stamp, frame_id="eye", data=data, format="jpeg")
+    with rosbag2.Writer(tmp_path / "bag", version=9, storage_plugin=rosbag2.StoragePlugin.MCAP) as writer:
+        connection = writer.add_connection("/camera", msgtype, typestore=store)
+        writer.write(connection, 7, store.serialize_cdr(message, msgtype))
+    (frame,) = open_recording(tmp_path / "bag").frames()
+    assert (frame.stamp_ns, frame.camera_frame, frame.image.shape) == (7 * 10**9, "eye", (48, 64, 3))
+
+
+def write_chunked_mcap(path, schema, profile, encoding="cdr"):
     mcap_writer = pytest.importorskip("mcap.writer")
-    make = Messages()
+    make = Messages(ros1=encoding == "ros1")
     with path.open("wb") as file:
         writer = mcap_writer.Writer(file, chunk_size=20_000, compression=mcap_writer.CompressionType.ZSTD)
         writer.start(profile, "test")
         schema_id = writer.register_schema(schema, "ros2msg", b"")
-        channel_id = writer.register_channel(TOPIC, "cdr", schema_id)
-        for i, (_, log_ns, message) in enumerate(image_entries(12)):
+        channel_id = writer.register_channel(TOPIC, encoding, schema_id)
+        for i, (_, log_ns, message) in enumerate(image_entries(12, encoding == "ros1")):
             noise = np.random.default_rng(i).integers(0, 256, 5000, dtype=np.uint8)  # chunks that do not shrink away
             message.data = np.concatenate([message.data, noise])
             writer.add_message(channel_id, log_ns, make.serialize(message), log_ns)
         writer.finish()
+    return path
 
 
 def test_a_cut_sqlite_bag_gives_what_is_whole_or_says_how_to_rescue_it(tmp_path, capsys):
@@ -270,7 +399,9 @@ def test_a_cut_sqlite_bag_gives_what_is_whole_or_says_how_to_rescue_it(tmp_path,
     assert len(frames) >= 28
     assert recording.dropped["bag damaged or cut off"] == 1
     assert "images read" in capsys.readouterr().err
-    with pytest.raises(CaptureError, match=r"malformed; `sqlite3 FILE \.recover` may rescue"):
+    with pytest.raises(
+        CaptureError, match=r"its database is damaged, or lacks what a bag has; `sqlite3 \S+ \.recover` may rescue"
+    ):
         open_recording(cut(bag(tmp_path, "sqlite3"), 0.5))
 
 

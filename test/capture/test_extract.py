@@ -129,8 +129,8 @@ def test_a_known_camera_is_scaled_to_pictures_of_another_resolution_only(tmp_pat
 
 def test_recordings_that_cannot_be_extracted_leave_the_scene_as_it_was(tmp_path):
     good = pictures(tmp_path / "good")
-    mixed = pictures(tmp_path / "mixed")
-    (mixed / "9.jpg").write_bytes(jpeg(picture(9, width=80)))
+    wider = Messages().image(START_NS + 10**9, picture(9, width=80))
+    mixed = write_bag(tmp_path / "mixed", [*image_entries(4), (TOPIC, START_NS + 10**9, wider)])
     empty = write_bag(tmp_path / "empty", [("/camera_info", START_NS, Messages().camera_info(START_NS))])
     scene = extract(new_scene(tmp_path), [good])
     before = files(scene.path)

@@ -86,7 +86,7 @@ def test_an_unknown_focal_length_gives_no_camera(tmp_path, focal):
     assert ImageFolder(tmp_path).camera is None
 
 
-def test_damaged_pictures_are_dropped_and_only_all_of_them_are_an_error(tmp_path):
+def test_damaged_pictures_are_dropped_and_only_all_of_them_are_an_error(tmp_path, capsys):
     good = jpeg(picture(0))
     (tmp_path / "0.jpg").write_bytes(good[: len(good) // 2])
     (tmp_path / "1.jpg").write_bytes(b"")
@@ -99,10 +99,11 @@ def test_damaged_pictures_are_dropped_and_only_all_of_them_are_an_error(tmp_path
     (frame,) = recording.frames()
     assert (frame.name, frame.stamp_ns) == ("000003", 300_000_000)
     assert recording.dropped == {"undecodable image": 3}
+    assert "3 images cannot be decoded, as 0.jpg: it is cut off" in capsys.readouterr().err
 
 
 def test_a_folder_without_pictures_is_refused(tmp_path):
-    with pytest.raises(CaptureError, match=r"no images in this folder \(\.bmp, \.jpeg"):
+    with pytest.raises(CaptureError, match=r"no images in this folder \(\.bmp, \.heic"):
         ImageFolder(tmp_path)
 
 

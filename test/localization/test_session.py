@@ -12,8 +12,8 @@ from recordings import Messages
 from scipy.spatial.transform import Rotation
 from scripted_estimator import CAMERA, PERIOD_NS, START_NS, ScriptedEstimator, at, stamp
 
+from campose_core.capture.bag.camera_info import read_camera_info
 from campose_core.capture.bag.cdr import Cdr
-from campose_core.capture.bag.images import camera_from_info
 from campose_core.errors import CaptureError, LocalizationError, TransformError
 from campose_core.geometry import Pose, pose_error
 from campose_core.localization.heard_transforms import HeardTransforms
@@ -154,7 +154,7 @@ def test_an_initialpose_of_another_frame_changes_nothing():
 
 
 def test_camera_info_that_describes_no_camera_is_named_in_each_image_that_it_costs():
-    robot = heard(SessionCamera(ONLY_CAMERA, Pose.identity(), None, InfoTopic("/eye_info", camera_from_info)))
+    robot = heard(SessionCamera(ONLY_CAMERA, Pose.identity(), None, InfoTopic("/eye_info", read_camera_info)))
     with pytest.raises(LocalizationError, match=r"no intrinsics: nothing came on /eye_info; .* camera_source:=scene"):
         robot.see(0)
     robot.session.take_camera_info(ONLY_CAMERA, IMAGES.camera_info(stamp(0)))
@@ -167,6 +167,24 @@ def test_camera_info_that_describes_no_camera_is_named_in_each_image_that_it_cos
     assert words.removeprefix("camera_info refused: ") in str(refused.value)
     robot.session.take_camera_info(ONLY_CAMERA, IMAGES.camera_info(stamp(1), focal=60.0))
     assert robot.see(1).camera.focal[0] == 60.0
+
+
+def test_an_empty_camera_info_leaves_what_is_known_and_half_a_calibration_is_a_first_guess():
+    robot = heard(camera := SessionCamera(ONLY_CAMERA, Pose.identity(), None, InfoTopic("/eye_info", read_camera_info)))
+    empty = {"k": np.zeros(9), "p": np.zeros(12), "d": np.zeros(0), "distortion_model": "", "width": 0, "height": 0}
+    robot.session.take_camera_info(ONLY_CAMERA, IMAGES.camera_info(stamp(0), **empty))
+    with pytest.raises(LocalizationError, match="no intrinsics: /eye_info: camera_info is empty"):
+        robot.see(0)
+    robot.session.take_camera_info(ONLY_CAMERA, IMAGES.camera_info(stamp(0), distortion_model="of_our_own"))
+    assert robot.words()[-1].endswith(
+        "unsupported distortion: 'of_our_own' with 5 numbers: its focal length is a first guess"
+    )
+    assert (robot.see(0).camera.model, robot.see(1).camera.focal[0], camera.is_guess) == ("SIMPLE_RADIAL", 50.0, True)
+    robot.session.take_camera_info(ONLY_CAMERA, IMAGES.camera_info(stamp(2), focal=60.0))
+    robot.session.take_camera_info(ONLY_CAMERA, IMAGES.camera_info(stamp(2), **empty))
+    robot.session.take_camera_info(ONLY_CAMERA, IMAGES.camera_info(stamp(2), distortion_model="of_our_own"))
+    assert (robot.see(2).camera.focal[0], camera.is_guess) == (60.0, False)
+    assert len(robot.words()) == 4
 
 
 def test_images_without_a_stamp_late_or_damaged_are_refused_and_the_next_one_is_not():

@@ -27,10 +27,10 @@ from campose_core.capture.bag.cdr import Cdr
 from campose_core.capture.bag.file import open_bag
 from campose_core.capture.bag.writer import IMAGE_TOPIC, INFO_TOPIC, new_bag, write_bag
 from campose_core.capture.frame import Frame
-from campose_core.capture.image_codec import encode_jpeg
 from campose_core.cli.main import main as campose
 from campose_core.evaluation.estimates import read_estimates
 from campose_core.geometry import Pose, pose_error
+from campose_core.pixels.image_codec import encode_jpeg
 from campose_core.trajectory import Trajectory, read_tum, write_tum
 from campose_ros.player import stamp_ns_of_cdr
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from campose_core.camera import Camera
-from campose_core.capture.image_codec import decode_bytes
 from campose_core.geometry import Pose
 from campose_core.localization.estimators.base import Matches
 from campose_core.localization.result import LocalizationResult, Status
+from campose_core.pixels.image_codec import decode_bytes
 from campose_core.visualization.matches import EXPECTED, MAX_SIDE, SEEN, draw_matches, draw_result, encode_drawing
 
 

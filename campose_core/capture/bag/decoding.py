@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from functools import lru_cache
 from typing import Any
 
 from campose_core.capture.bag.salvage import zstd_module
 from campose_core.capture.image_messages import VIDEO_TYPES
 from campose_core.errors import CaptureError
+
+log = logging.getLogger(__name__)
 
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 
@@ -25,7 +28,8 @@ def decoded(data: bytes, msgtype: str, is_ros1: bool = False) -> Any:
         data = unpacked(data)
         return store.deserialize_ros1(data, msgtype) if is_ros1 else store.deserialize_cdr(data, msgtype)
     except Exception as error:  # generated code raises anything on bytes of another type
-        return CaptureError(f"not a {msgtype}: {error or type(error).__name__}")
+        log.debug("%s: %r", msgtype, error)
+        return CaptureError(f"not a {msgtype}: its {len(data)} bytes do not fit that type")
 
 
 def unpacked(data: bytes) -> bytes:

@@ -185,7 +185,18 @@ def reading(path: Path) -> Iterator[None]:
     except CaptureError:
         raise
     except damage as error:
-        raise CaptureError(f"{path}: cannot be read as a bag: {error or type(error).__name__}") from error
+        raise CaptureError(f"{path}: cannot be read as a bag: {_reason(error, path)}") from error
+
+
+def _reason(error: Exception, path: Path) -> str:
+    """In our words: those of the libraries are of their insides."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if isinstance(error, MemoryError):
+        return "it does not fit into the memory"
+    if path.suffix == ".db3" or type(error).__module__.startswith("apsw"):
+        return "its database is damaged, or lacks what a bag has"
+    return "it is none, of a kind that is not known, or damaged"
 
 
 def data_files(folder: Path) -> list[Path]:
@@ -206,7 +217,7 @@ class _Streamed:
 
     def __init__(self, stream: BagStream) -> None:
         self._stream = stream
-        self.is_ros1 = isinstance(stream, Ros1Stream)
+        self.is_ros1 = stream.is_ros1
 
     @property
     def damage(self) -> str | None:
@@ -303,11 +314,21 @@ def _file_source(path: Path, stack: ExitStack) -> _Source:
             return _Indexed(stack.enter_context(reader), is_ros1)
     except CaptureError as error:
         if path.suffix == ".db3":
-            raise CaptureError(f"{error}; `sqlite3 FILE .recover` may rescue a part of it") from error
+            log_file = path.with_name(f"{path.name}-wal")
+            if log_file.is_file() and log_file.stat().st_size:
+                cure = f"`sqlite3 {path} 'pragma wal_checkpoint'` brings back what its recorder left in {log_file.name}"
+            else:
+                cure = f"`sqlite3 {path} .recover` may rescue a part of it"
+            raise CaptureError(f"{error}; {cure}") from error
         if not starts_with(path, ROS1_MAGIC) and not starts_with(path, MCAP_MAGIC):
             raise
         with reading(path):
             stream: BagStream = Ros1Stream(path) if is_ros1 else McapStream(path)
+        if not stream.channels and stream.other_encodings:
+            raise CaptureError(
+                f"{path}: its messages are in {', '.join(sorted(stream.other_encodings))}, not of ROS: record them "
+                "with ROS 2, or save the images as a video or in a folder"
+            ) from error
         if not stream.channels:
             raise
         return _Streamed(stream)

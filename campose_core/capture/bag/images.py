@@ -1,8 +1,7 @@
-"""What the image and camera_info messages of a bag say: stamps, their order, and the camera."""
+"""What the messages of a bag say of time: stamps, and their order."""
 
 from typing import Any
 
-from campose_core.camera import Camera
 from campose_core.capture.image_messages import image_stamp_ns
 from campose_core.errors import CaptureError
 
@@ -41,26 +40,3 @@ def header_stamp_ns(message: Any) -> int:
     """Return the header stamp of a message in nanoseconds."""
     stamp = message.header.stamp
     return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
-
-
-def camera_from_info(message: Any, rectified: bool = False) -> Camera:
-    """Return the camera of the images that a sensor_msgs/CameraInfo (ROS 1, ROS 2, rosbags) belongs to.
-
-    K and D describe the full sensor image; region of interest and binning lead to the image that was sent. Rectified
-    images (image_rect) are described by P.
-
-    Raises:
-        GeometryError: uncalibrated, or a distortion model without a COLMAP counterpart.
-    """
-    k, d, p = (getattr(message, name if hasattr(message, name) else name.upper()) for name in "kdp")  # ROS 1: K, D, P
-    width, height = int(message.width), int(message.height)
-    if rectified:
-        k, d = [p[i] for i in (0, 1, 2, 4, 5, 6, 8, 9, 10)], []
-    camera = Camera.from_camera_info(
-        width, height, [float(v) for v in k], [float(v) for v in d], str(message.distortion_model)
-    )
-    region = message.roi
-    if region.width and region.height:
-        camera = camera.cropped(int(region.x_offset), int(region.y_offset), int(region.width), int(region.height))
-    across, down = max(1, int(message.binning_x)), max(1, int(message.binning_y))
-    return camera.resized(camera.width // across, camera.height // down) if across * down > 1 else camera

@@ -33,14 +33,18 @@ class BagStream(ABC):
     """The messages of a bag file up to its end, or up to the first place that is cut or damaged.
 
     channels: id -> Channel, and counts: id -> number of messages, of what can be read.
-    damage: where reading stops and why, None for a whole file.
+    damage: where reading stops and why, None for a whole file. is_ros1: whether messages are serialized as in ROS 1.
+    other_encodings: of channels that hold no messages of ROS.
     """
+
+    is_ros1 = False
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.size = path.stat().st_size
         self.damage: str | None = None
         self.channels: dict[int, Channel] = {}
+        self.other_encodings: set[str] = set()
         self.counts: Counter[int] = Counter(channel_id for channel_id, _, _ in self._entries())
 
     def messages(self, topics: Collection[str]) -> Iterator[tuple[int, Channel, bytes]]:
@@ -57,8 +61,8 @@ class BagStream(ABC):
             self.damage = None
         except EOFError:
             self.damage = f"{self.path.name} is cut off: whole up to byte {self._whole_bytes} of {self.size}"
-        except (OSError, ValueError, KeyError, RuntimeError, struct.error, zstd_module().ZstdError) as error:
-            self.damage = f"{self.path.name} is damaged after byte {self._whole_bytes} of {self.size}: {error}"
+        except (OSError, ValueError, KeyError, RuntimeError, struct.error, zstd_module().ZstdError):
+            self.damage = f"{self.path.name} is damaged after byte {self._whole_bytes} of {self.size}"
 
     @abstractmethod
     def _read(self, file: BinaryIO) -> Iterator[tuple[int, int, bytes]]:
@@ -66,7 +70,8 @@ class BagStream(ABC):
 
 
 class McapStream(BagStream):
-    """The CDR messages of an MCAP file, see `BagStream`."""
+    """The messages of an MCAP file that are of ROS 2 (CDR), or of ROS 1 where `mcap convert` made it; see
+    `BagStream`."""
 
     def _read(self, file: BinaryIO) -> Iterator[tuple[int, int, bytes]]:
         if file.read(len(MCAP_MAGIC)) != MCAP_MAGIC:
@@ -108,8 +113,11 @@ class McapStream(BagStream):
             channel_id, schema_id = struct.unpack_from("<HH", content)
             topic, end = _text(content, 4)
             encoding, _ = _text(content, end)
-            if encoding == "cdr":
+            if encoding in ("cdr", "ros1"):
                 self.channels[channel_id] = Channel(topic, schemas.get(schema_id, ""))
+                self.is_ros1 = encoding == "ros1"
+            else:
+                self.other_encodings.add(encoding or "an encoding without a name")
         elif opcode == MESSAGE:
             channel_id, _, log_ns, _ = struct.unpack_from("<HIQQ", content)
             if channel_id in self.channels:
@@ -118,6 +126,8 @@ class McapStream(BagStream):
 
 class Ros1Stream(BagStream):
     """The messages of a ROS 1 bag file, see `BagStream`."""
+
+    is_ros1 = True
 
     def _read(self, file: BinaryIO) -> Iterator[tuple[int, int, bytes]]:
         if file.read(len(ROS1_MAGIC)) != ROS1_MAGIC:

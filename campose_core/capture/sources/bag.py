@@ -7,20 +7,24 @@ from pathlib import Path
 from typing import Any
 
 from campose_core.camera import Camera
-from campose_core.capture.bag.file import Bag, Topic, is_bag, open_bag
-from campose_core.capture.bag.images import StampOrder, camera_from_info
+from campose_core.capture.bag.camera_info import InfoCamera, find_info_topic, first_camera, read_camera_info
+from campose_core.capture.bag.file import Bag, is_bag, open_bag
+from campose_core.capture.bag.images import StampOrder
 from campose_core.capture.frame import Frame
 from campose_core.capture.image_messages import IMAGE_TYPES, ImageDecoder, StampedImage, base_topic
 from campose_core.capture.thinning import thinned
-from campose_core.errors import CamposeError, CaptureError
+from campose_core.errors import CaptureError
+from campose_core.pixels.image_codec import deep_values
+from campose_core.pixels.levels import Levels
 
 log = logging.getLogger(__name__)
 
+LOOKED_AT = 24  # images of a recording, to see which values of 16 bits it uses
 DRAWN = "/matches/compressed"  # what the localizer drew onto an image, recorded beside it: no image of a camera
 
 
 class BagRecording:
-    """The images of one topic, with their header stamps, and the intrinsics of the camera_info topic beside it.
+    """The images of one topic, with their header stamps, and the intrinsics of its camera_info topic.
 
     topic: None takes the only image topic of the bag.
 
@@ -44,12 +48,17 @@ class BagRecording:
         self.dropped: dict[str, int] = Counter()
         with open_bag(path) as bag:
             self.topic = _image_topic(bag, topic)
-            self.info_topic = _info_topic(bag.topics, self.topic)
-            self.camera = self._camera(bag)
-        self.calibrated = self.camera is not None
+            self.info_topic, said = find_info_topic(bag, self.topic)
+            if said:
+                log.info(f"{path}: {said}")
+            known = self._camera(bag)
+        self.camera: Camera | None = known and known.camera
+        self.calibrated = known is not None and not known.doubt
+        self._levels: Levels | None = None
 
     def describe(self) -> dict[str, str]:
-        return {"kind": "bag", "path": str(self.path), "topic": self.topic}
+        values = {"values": self._levels.said} if self._levels and self._levels.said else {}
+        return {"kind": "bag", "path": str(self.path), "topic": self.topic, **values}
 
     def frames(self, fps: float | None = None) -> Iterator[Frame]:
         """Yield frames named by the number of their message on the topic.
@@ -61,6 +70,8 @@ class BagRecording:
         self._reason = "the topic is empty"
         decoded = 0
         with open_bag(self.path) as bag:
+            if self._levels is None:
+                self._levels = self._looked_at(bag)
             for _, (number, image) in thinned(self._images(bag), fps):
                 try:
                     frame = image.frame(f"{number:06d}")
@@ -72,6 +83,9 @@ class BagRecording:
             if bag.damage:
                 self.dropped["bag damaged or cut off"] += 1
                 log.info(f"{self.path}: {bag.damage}; {decoded} images read")
+        bad = self.dropped.get("undecodable image", 0)
+        if decoded and bad:
+            log.info(f"{self.path}: {bad} images on {self.topic} cannot be decoded, the last: {self._reason}")
         if not decoded:
             counts = ", ".join(f"{count} {what}" for what, count in self.dropped.items())
             raise CaptureError(
@@ -80,7 +94,7 @@ class BagRecording:
 
     def _images(self, bag: Bag) -> Iterator[tuple[int, tuple[int, StampedImage]]]:
         """All of them, of which only the chosen ones are decoded; of a video all packets are."""
-        order, decoder = StampOrder(self.dropped), ImageDecoder()
+        order, decoder = StampOrder(self.dropped), ImageDecoder(self._levels)
         for number, (_, message) in enumerate(bag.messages(self.topic)):
             if not order.accepts(message):
                 continue
@@ -90,24 +104,49 @@ class BagRecording:
             except CaptureError as error:
                 self._refuse(error)
 
+    def _looked_at(self, bag: Bag) -> Levels:
+        """The levels of 16 bit images, by some from all over the recording."""
+        levels = Levels()
+        count = next(topic.messages for topic in bag.topics if topic.name == self.topic)
+        for number, (_, message) in enumerate(bag.messages(self.topic)):
+            if isinstance(message, CaptureError) or number % max(1, count // LOOKED_AT):
+                continue
+            try:
+                values = deep_values(message)
+            except CaptureError:
+                continue
+            if values is None:
+                break  # nor are the others
+            levels.look_at(values)
+        levels.fixed = True
+        if levels.said:
+            log.info(f"{self.path}: {self.topic}: {levels.said}")
+        return levels
+
     def _refuse(self, error: CaptureError) -> None:
         self.dropped["undecodable image"] += 1
         self._reason = str(error)
 
-    def _camera(self, bag: Bag) -> Camera | None:
-        for _, message in bag.messages(self.info_topic) if self.info_topic else ():
-            if isinstance(message, CaptureError):
-                continue
-            try:
-                return self.camera_of(message)
-            except CamposeError as error:
-                log.info(f"{bag.path}: {self.info_topic} is not used: {error}")
-                return None
-        return None
+    def _camera(self, bag: Bag) -> InfoCamera | None:
+        if self.info_topic is None:
+            return None
+        found, useless, reason = first_camera(bag.messages(self.info_topic), self._rectified)
+        if found is None:
+            if useless:
+                log.info(f"{bag.path}: {self.info_topic} is not used: {reason}")
+        elif found.doubt:
+            log.info(f"{bag.path}: {self.info_topic}: {found.doubt}")
+        elif useless:
+            log.info(f"{bag.path}: the first {useless} of {self.info_topic} are left out: {reason}")
+        return found
 
-    def camera_of(self, info: Any) -> Camera:
-        """Return the camera that a message of info_topic describes; see `camera_from_info`."""
-        return camera_from_info(info, rectified="rect" in base_topic(self.topic).rsplit("/", 1)[-1])
+    @property
+    def _rectified(self) -> bool:
+        return "rect" in base_topic(self.topic).rsplit("/", 1)[-1]
+
+    def camera_of(self, info: Any) -> InfoCamera:
+        """The camera that a message of info_topic describes; see `read_camera_info`."""
+        return read_camera_info(info, self._rectified)
 
 
 def _image_topic(bag: Bag, wanted: str | None) -> str:
@@ -123,11 +162,3 @@ def _image_topic(bag: Bag, wanted: str | None) -> str:
     if wanted not in {topic.name for topic in images}:
         raise CaptureError(f"{bag.path}: no image topic {wanted!r}; it has: {listed}")
     return wanted
-
-
-def _info_topic(topics: list[Topic], image_topic: str) -> str | None:
-    """image_transport's rule: `camera_info` in the namespace of the image; some drivers put it below the image."""
-    base = base_topic(image_topic)
-    names = {topic.name for topic in topics if topic.msgtype == "sensor_msgs/msg/CameraInfo"}
-    candidates = (f"{base.rsplit('/', 1)[0]}/camera_info", f"{base}/camera_info")
-    return next((name for name in candidates if name in names), None)

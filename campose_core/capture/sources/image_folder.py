@@ -1,24 +1,38 @@
 """A folder of images as a recording."""
 
+import logging
 import math
-import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from PIL import Image as PillowImage
 from PIL import ImageOps
 
 from campose_core.camera import Camera
 from campose_core.capture.frame import Frame
-from campose_core.capture.image_codec import MAX_PIXELS, PILLOW_ERRORS, is_plain_jpeg, rgb_pixels
+from campose_core.capture.sources.folder_files import (
+    EXIF_IFD,
+    FOCAL_LENGTH_35MM,
+    HEIF_SUFFIXES,
+    MAY_BE_DEEP,
+    SUFFIXES,
+    TakenBy,
+    folder_files,
+    has_images,
+    open_photo,
+    require_heif,
+    taken_by,
+)
 from campose_core.capture.thinning import thinned
 from campose_core.errors import CaptureError
+from campose_core.pixels.image_codec import deep_pixels, is_deep, is_plain_jpeg, rgb_pixels
+from campose_core.pixels.levels import Levels
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
+log = logging.getLogger(__name__)
+
 FRAME_PERIOD_NS = 100_000_000
-EXIF_IFD, FOCAL_LENGTH_35MM = 0x8769, 0xA405
 DIAGONAL_35MM = math.hypot(36.0, 24.0)
+LOOKED_AT = 24  # images of a folder, to see which values of 16 bits it uses
 
 
 class ImageFolder:
@@ -26,9 +40,11 @@ class ImageFolder:
 
     Images carry no usable clock, so the stamp of image i is i * 0.1 s. EXIF rotation is applied to the pixels.
     `camera` is a first guess from the focal length that EXIF gives as its 35 mm equivalent, None without one.
+    What is no image of a camera, or of a kind that is not read, is counted in `dropped` and said in a line.
 
     Raises:
-        CaptureError: no images in it; from `frames`, also when none of them can be decoded.
+        CaptureError: no images in it; from `frames`, also when none of them can be decoded. MissingDependency: HEIC
+            alone, and the extra that reads it is not installed.
     """
 
     form = "a folder of images"
@@ -37,19 +53,56 @@ class ImageFolder:
 
     @staticmethod
     def recognizes(path: Path) -> bool:
-        return path.is_dir() and bool(image_files(path))
+        return path.is_dir() and has_images(path)
 
     def __init__(self, path: Path, name: str | None = None) -> None:
         self.path = path
         self.name = name or path.resolve().name
         self.dropped: dict[str, int] = Counter()
-        self.files = image_files(path)
+        self.files, self._left_out, said = folder_files(path)
         if not self.files:
+            if any(file.suffix.lower() in HEIF_SUFFIXES for file in path.iterdir()):
+                require_heif()
             raise CaptureError(f"{path}: no images in this folder ({', '.join(sorted(SUFFIXES))})")
+        if said:
+            log.info(f"{path}: {said}")
+        self.camera_label = ""  # of one of several cameras
+        self._numbered = list(enumerate(self.files))
+        self._levels: Levels | None = None
         self.camera = _camera_from_exif(self.files[0])
 
+    def by_camera(self) -> "list[ImageFolder]":
+        """The images of each camera as a recording of its own, the one that took most of them first; [self] where one
+        took all. Stamps and names of the frames stay those of the folder."""
+        known = [taken_by(file) for file in self.files]
+        counts = Counter(camera for camera in known if camera is not None)
+        if len(counts) < 2:
+            return [self]
+        cameras = [camera for camera, _ in counts.most_common()]
+        log.info(f"{self.path}: {len(self.files)} images of {len(cameras)} cameras, each a source of its own")
+        return [self._taken_by(camera, cameras, known, first=camera == cameras[0]) for camera in cameras]
+
+    def _taken_by(
+        self, camera: TakenBy, cameras: list[TakenBy], known: Sequence[TakenBy | None], first: bool
+    ) -> "ImageFolder":
+        part = ImageFolder.__new__(ImageFolder)
+        part.path, part.name, part.dropped, part.files = self.path, self.name, Counter(), self.files
+        # What is damaged, or no image, is counted once.
+        part._left_out = self._left_out if first else {}
+        part._numbered = [
+            entry for entry, by in zip(self._numbered, known, strict=True) if by == camera or (by is None and first)
+        ]
+        part._levels, part.camera_label = self._levels, camera.label(cameras)
+        part.camera = next(filter(None, (_camera_from_exif(file) for _, file in part._numbered)), None)
+        return part
+
     def describe(self) -> dict[str, str]:
-        return {"kind": "images", "path": str(self.path)}
+        return {
+            "kind": "images",
+            "path": str(self.path),
+            **({"camera": self.camera_label} if self.camera_label else {}),
+            **({"values": self._levels.said} if self._levels and self._levels.said else {}),
+        }
 
     def frames(self, fps: float | None = None) -> Iterator[Frame]:
         """Yield frames named by their number in the order of the names.
@@ -58,19 +111,39 @@ class ImageFolder:
             CaptureError: none of the images can be decoded.
         """
         self.dropped.clear()
+        self.dropped |= self._left_out
+        self._levels = self._levels or self._looked_at()
         decoded, reason = 0, ""
-        stamped = ((i * FRAME_PERIOD_NS, (i, file)) for i, file in enumerate(self.files))
+        stamped = ((number * FRAME_PERIOD_NS, (number, file)) for number, file in self._numbered)
         for stamp_ns, (number, file) in thinned(stamped, fps):
             try:
-                frame = _frame(file, stamp_ns, self.name, f"{number:06d}")
-            except PILLOW_ERRORS as error:
+                frame = _frame(file, stamp_ns, self.name, f"{number:06d}", self._levels)
+            except CaptureError as error:
                 self.dropped["undecodable image"] += 1
                 reason = reason or f"{file.name}: {error}"
                 continue
             decoded += 1
             yield frame
+        if decoded and reason:
+            log.info(f"{self.path}: {self.dropped['undecodable image']} images cannot be decoded, as {reason}")
         if not decoded:
-            raise CaptureError(f"{self.path}: none of the {len(self.files)} images can be decoded ({reason})")
+            raise CaptureError(f"{self.path}: none of the {len(self._numbered)} images can be decoded ({reason})")
+
+    def _looked_at(self) -> Levels:
+        """The levels of 16 bit images, by some from all over the folder."""
+        levels = Levels()
+        files = [file for _, file in self._numbered if file.suffix.lower() in MAY_BE_DEEP]
+        for file in files[:: max(1, len(files) // LOOKED_AT)]:
+            try:
+                with open_photo(file) as image:
+                    if is_deep(image):
+                        levels.look_at(deep_pixels(image))
+            except CaptureError:
+                continue
+        levels.fixed = True
+        if levels.said:
+            log.info(f"{self.path}: {levels.said}")
+        return levels
 
 
 class ImageFile:
@@ -93,38 +166,25 @@ class ImageFile:
 
     def frames(self, fps: float | None = None) -> Iterator[Frame]:
         try:
-            yield _frame(self.path, 0, self.name, self.path.name)
-        except PILLOW_ERRORS as error:
+            yield _frame(self.path, 0, self.name, self.path.name, Levels())
+        except CaptureError as error:
             raise CaptureError(f"{self.path}: cannot be decoded as an image ({error})") from error
 
 
-def image_files(folder: Path) -> list[Path]:
-    """Return the images of a folder by natural order of their names; hidden files are left out."""
-    files = [f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES and not f.name.startswith(".") and f.is_file()]
-    return sorted(files, key=_natural_key)
-
-
-def _natural_key(file: Path) -> tuple[list[tuple[int, str]], str]:
-    parts = re.split(r"([0-9]+)", file.name.lower())
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts], file.name
-
-
-def _frame(file: Path, stamp_ns: int, camera_frame: str, name: str) -> Frame:
+def _frame(file: Path, stamp_ns: int, camera_frame: str, name: str, levels: Levels) -> Frame:
     data = file.read_bytes()
-    with PillowImage.open(file) as image:
-        if image.width * image.height > MAX_PIXELS:
-            raise ValueError(f"{image.width}x{image.height} pixels")
-        pixels = rgb_pixels(ImageOps.exif_transpose(image))
+    with open_photo(file) as image:
+        pixels = rgb_pixels(ImageOps.exif_transpose(image), levels)
     return Frame(stamp_ns, pixels, camera_frame, name, data if is_plain_jpeg(data) else None)
 
 
 def _camera_from_exif(file: Path) -> Camera | None:
     """Focal length in pixels = 35 mm equivalent / 43.27 mm * image diagonal (CIPA DCG-001: equal diagonal angle)."""
     try:
-        with PillowImage.open(file) as image:
+        with open_photo(file) as image:
             focal_mm = float(image.getexif().get_ifd(EXIF_IFD).get(FOCAL_LENGTH_35MM, 0))
             width, height = ImageOps.exif_transpose(image).size if focal_mm > 0 else (0, 0)
-    except PILLOW_ERRORS:
+    except CaptureError:
         return None
     if not 0 < focal_mm < 2000:  # 0 says unknown
         return None

@@ -9,28 +9,23 @@ sensor_msgs/image_encodings.hpp.
 
 import importlib
 import io
-import struct
-import zlib
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from campose_core.capture.frame import Image
 from campose_core.errors import CaptureError
 from campose_core.extras import load_extra
+from campose_core.image_files import check_size, opened
+from campose_core.pixels.levels import Levels
 
-MAX_PIXELS = 80_000_000  # a broken header must not allocate gigabytes
+Image = NDArray[np.uint8]  # (H, W, 3) RGB
+
 JPEG_MAGIC = b"\xff\xd8\xff"
 JPEG_END = b"\xff\xd9"
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 EXIF_ORIENTATION = 0x0112
-# What Pillow's decoders raise on damaged files.
-PILLOW_ERRORS = (
-    OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, OverflowError, EOFError,
-    struct.error, zlib.error, PillowImage.DecompressionBombError,
-)  # fmt: skip
 
 # encoding -> (channels, bytes a channel, which channels are red, green, blue)
 PACKED = {
@@ -56,21 +51,22 @@ BAYER = {
 }
 
 
-def decode_image(message: Any) -> Image:
-    """Decode the image (H, W, 3) uint8 RGB of a sensor_msgs/Image (ROS 1, ROS 2, rosbags).
+def decode_image(message: Any, levels: Levels | None = None) -> Image:
+    """The image (H, W, 3) uint8 RGB of a sensor_msgs/Image (ROS 1, ROS 2, rosbags).
 
-    16 bit values keep their upper 8 bits. Of rgb8 without padding the pixels are the message's own, not a copy.
+    16 bit values become 8 bits by `levels`; without, they keep their upper 8. Of rgb8 without padding the pixels are
+    the message's own, not a copy.
 
     Raises:
-        CaptureError: unknown encoding, a size of zero or beyond `MAX_PIXELS`, rows or data that are too short.
+        CaptureError: unknown encoding, a size of zero or beyond `MAX_PHOTO_PIXELS`, rows or data that are too short.
         MissingDependency: YUV or Bayer, and OpenCV is not installed.
     """
     encoding = str(message.encoding).strip().lower()
     width, height = int(message.width), int(message.height)
-    _check_size(width, height)
+    check_size(width, height, CaptureError)
     if encoding in PACKED:
         channels, size, order = PACKED[encoding]
-        values = _upper_byte(_rows(message, height, width * channels * size), size, message.is_bigendian)
+        values = _one_byte(_rows(message, height, width * channels * size), size, message.is_bigendian, levels)
         return _ordered(values.reshape(height, width, channels), order)
     if encoding in YUV422:
         _check_even(encoding, width, 2)
@@ -80,37 +76,50 @@ def decode_image(message: Any) -> Image:
         return _converted(_rows(message, height * 3 // 2, width), YUV420[encoding])
     if encoding in BAYER:
         code, size = BAYER[encoding]
-        return _demosaiced(_upper_byte(_rows(message, height, width * size), size, message.is_bigendian), code)
+        rows = _rows(message, height, width * size)
+        return _demosaiced(_one_byte(rows, size, message.is_bigendian, levels), code)
     return _by_cv_bridge(message)
 
 
-def decode_compressed(message: Any) -> Image:
-    """Decode the image (H, W, 3) uint8 RGB of a sensor_msgs/CompressedImage holding a JPEG or PNG.
+def deep_values(message: Any) -> NDArray[np.uint16] | None:
+    """The values (any shape) of an image message of more than 8 bits; None of any other.
+
+    Raises:
+        CaptureError: as `decode_image` and `decode_compressed`.
+    """
+    if not hasattr(message, "encoding"):
+        return _deep_values_of_file(_bytes(message.data).tobytes())
+    encoding, width, height = str(message.encoding).strip().lower(), int(message.width), int(message.height)
+    channels, size = PACKED[encoding][:2] if encoding in PACKED else (1, BAYER.get(encoding, ("", 1))[1])
+    if size == 1:
+        return None
+    check_size(width, height, CaptureError)
+    return _words(_rows(message, height, width * channels * 2), message.is_bigendian)
+
+
+def decode_compressed(message: Any, levels: Levels | None = None) -> Image:
+    """The image (H, W, 3) uint8 RGB of a sensor_msgs/CompressedImage holding a JPEG or PNG.
 
     The kind is told by the first bytes: drivers fill `format` in many ways. EXIF rotation is not applied, as in
-    image_transport.
+    image_transport. 16 bit values as in `decode_image`.
 
     Raises:
-        CaptureError: neither JPEG nor PNG, damaged, cut off, or larger than `MAX_PIXELS`.
+        CaptureError: neither JPEG nor PNG, damaged, cut off, or larger than `MAX_PHOTO_PIXELS`.
     """
-    return decode_bytes(_bytes(message.data).tobytes())
+    return decode_bytes(_bytes(message.data).tobytes(), levels)
 
 
-def decode_bytes(data: bytes) -> Image:
-    """Decode the bytes of a JPEG or PNG file, as `decode_compressed` does those of a message.
-
-    Raises:
-        CaptureError: as there.
-    """
+def decode_bytes(data: bytes, levels: Levels | None = None) -> Image:
+    """As `decode_compressed`, of the bytes of a JPEG or PNG file."""
     if not data.startswith((JPEG_MAGIC, PNG_MAGIC)):
         raise CaptureError(f"neither JPEG nor PNG: {len(data)} bytes that start with {data[:8].hex(' ') or 'nothing'}")
+    kind = "JPEG" if data.startswith(JPEG_MAGIC) else "PNG"
     try:
-        with PillowImage.open(io.BytesIO(data), formats=("JPEG", "PNG")) as image:
-            _check_size(*image.size)
+        with opened(io.BytesIO(data), CaptureError, formats=(kind,)) as image:
             fast = _jpeg_by_opencv(data) if image.mode in ("RGB", "L") else None
-            return rgb_pixels(image) if fast is None else fast
-    except PILLOW_ERRORS as error:
-        raise CaptureError(f"damaged {'JPEG' if data.startswith(JPEG_MAGIC) else 'PNG'}: {error}") from error
+            return rgb_pixels(image, levels) if fast is None else fast
+    except CaptureError as error:
+        raise CaptureError(f"unusable {kind}: {error}") from error
 
 
 def _jpeg_by_opencv(data: bytes) -> Image | None:
@@ -149,12 +158,30 @@ def encode_jpeg(image: Image, quality: int) -> bytes:
     return file.getvalue()
 
 
-def rgb_pixels(image: PillowImage.Image) -> Image:
-    """Return the pixels (H, W, 3) uint8 RGB of a Pillow image of any mode; transparency is ignored."""
-    if image.mode.startswith("I"):  # 16 bit grey, which Pillow's convert would clip
-        grey = np.clip(np.asarray(image) >> 8, 0, 255).astype(np.uint8)
+def rgb_pixels(image: PillowImage.Image, levels: Levels | None = None) -> Image:
+    """The pixels (H, W, 3) uint8 RGB of a Pillow image of any mode; transparency is ignored, 16 bits as elsewhere."""
+    if is_deep(image):
+        values = deep_pixels(image)
+        grey = (values >> 8).astype(np.uint8) if levels is None else levels.to_bytes(values)
         return np.repeat(grey[..., None], 3, axis=2)
     return np.array(image if image.mode == "RGB" else image.convert("RGB"))
+
+
+def is_deep(image: PillowImage.Image) -> bool:
+    """Whether it is grey of 16 bits, which Pillow's convert would clip."""
+    return image.mode.startswith("I")
+
+
+def deep_pixels(image: PillowImage.Image) -> NDArray[np.uint16]:
+    """The values (H, W) of a Pillow image that `is_deep`."""
+    return np.clip(np.asarray(image), 0, 65535).astype(np.uint16)
+
+
+def _deep_values_of_file(data: bytes) -> NDArray[np.uint16] | None:
+    if not data.startswith(PNG_MAGIC):
+        return None
+    with opened(io.BytesIO(data), CaptureError, formats=("PNG",)) as image:
+        return deep_pixels(image) if is_deep(image) else None
 
 
 def is_plain_jpeg(data: bytes) -> bool:
@@ -162,15 +189,10 @@ def is_plain_jpeg(data: bytes) -> bool:
     if not data.startswith(JPEG_MAGIC):
         return False
     try:
-        with PillowImage.open(io.BytesIO(data), formats=("JPEG",)) as image:
+        with opened(io.BytesIO(data), CaptureError, formats=("JPEG",)) as image:
             return image.mode == "RGB" and image.getexif().get(EXIF_ORIENTATION, 1) == 1
-    except PILLOW_ERRORS:
+    except CaptureError:
         return False
-
-
-def _check_size(width: int, height: int) -> None:
-    if width < 1 or height < 1 or width * height > MAX_PIXELS:
-        raise CaptureError(f"an image of {width}x{height} pixels, accepted are 1 to {MAX_PIXELS} pixels")
 
 
 def _check_even(encoding: str, *sizes: int) -> None:
@@ -197,10 +219,16 @@ def _rows(message: Any, height: int, width_bytes: int) -> NDArray[np.uint8]:
     return data[: step * height].reshape(height, step)[:, :width_bytes]
 
 
-def _upper_byte(rows: NDArray[np.uint8], size: int, is_bigendian: Any) -> NDArray[np.uint8]:
+def _one_byte(rows: NDArray[np.uint8], size: int, is_bigendian: Any, levels: Levels | None) -> NDArray[np.uint8]:
     if size == 1:
         return rows
+    if levels is not None:
+        return levels.to_bytes(_words(rows, is_bigendian))
     return rows[:, 0::2] if is_bigendian else rows[:, 1::2]
+
+
+def _words(rows: NDArray[np.uint8], is_bigendian: Any) -> NDArray[np.uint16]:
+    return np.ascontiguousarray(rows).view(">u2" if is_bigendian else "<u2").astype(np.uint16, copy=False)
 
 
 def _ordered(pixels: NDArray[np.uint8], order: tuple[int, int, int]) -> Image:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from campose_core.capture.frame import Image
 from campose_core.errors import CaptureError
 from campose_core.extras import load_extra
+from campose_core.pixels.image_codec import Image
 
 if TYPE_CHECKING:
     import av
@@ -74,7 +74,7 @@ class PacketDecoder:
             images = self._context.decode(packet)
         except av.error.FFmpegError as error:
             self._context = None
-            raise CaptureError(f"{self.codec}: damaged packet of {len(data)} bytes: {error.strerror}") from error
+            raise CaptureError(f"{self.codec}: damaged packet of {len(data)} bytes") from error
         self.waited_for = 0
         return [StampedImage(image.pts, image) for image in images if not image.is_corrupt]
 

@@ -11,8 +11,8 @@ from scipy.ndimage import gaussian_filter
 from campose_core.capture.frame import Image
 from campose_core.capture.image_messages import VIDEO_TYPES, ImageDecoder, base_topic, video_name
 from campose_core.capture.recording import open_recording
-from campose_core.capture.video_packets import PacketDecoder, codec_of
 from campose_core.errors import CaptureError
+from campose_core.pixels.video_packets import PacketDecoder, codec_of
 
 av = pytest.importorskip("av", reason="video needs PyAV: pip install 'campose_ros[map]'")
 

@@ -12,16 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
-from campose_core.capture.image_codec import (
+from campose_core.errors import CaptureError
+from campose_core.image_files import opened
+from campose_core.pixels.image_codec import (
     BAYER,
     PACKED,
     YUV420,
     YUV422,
+    decode_bytes,
     decode_compressed,
     decode_image,
     is_plain_jpeg,
 )
-from campose_core.errors import CaptureError
 
 ENCODINGS = [*PACKED, *YUV422, *YUV420, *BAYER]
 
@@ -215,7 +217,7 @@ def test_damaged_files_are_refused_or_decoded_never_more(data):
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
 def test_a_file_cut_in_the_middle_is_refused(kind):
     data = file_bytes(PillowImage.fromarray(photo(64, 64)), kind)
-    with pytest.raises(CaptureError, match=f"damaged {kind}"):
+    with pytest.raises(CaptureError, match=f"unusable {kind}: it is cut off"):
         decode_compressed(compressed(data[: len(data) // 2]))
     with pytest.raises(CaptureError, match="neither JPEG nor PNG: 0 bytes"):
         decode_compressed(compressed(b""))
@@ -280,3 +282,28 @@ def test_rgb_without_padding_is_not_copied():
     assert np.shares_memory(decode_image(sent), sent.data)
     padded = encode(photo(24, 32), "rgb8", padding=3)
     assert not np.shares_memory(decode_image(padded), padded.data)
+
+
+def test_photos_up_to_our_limit_are_opened_and_a_larger_one_is_refused_with_it(tmp_path, recwarn):
+    for height, allowed in ((9000, True), (16000, True), (17000, False)):
+        file = io.BytesIO()
+        PillowImage.new("1", (12_500, height)).save(file, "PNG")
+        if allowed:
+            with opened(file, CaptureError) as image:
+                assert image.size == (12_500, height)
+        else:
+            words = r"12500x17000 pixels are 212 megapixels, at most 200 are read: make it smaller"
+            with pytest.raises(CaptureError, match=words), opened(file, CaptureError):
+                pass
+            with pytest.raises(CaptureError, match=words):
+                decode_bytes(file.getvalue())
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [(b"", "it is no image"), (b"GIF89a", "it is no image|damaged"), (b"II*\0" + bytes(50), "no image|damaged")],
+)
+def test_why_an_image_cannot_be_read_is_said_in_our_words(data, words):
+    with pytest.raises(CaptureError, match=words), opened(io.BytesIO(data), CaptureError) as image:
+        image.load()
