@@ -158,7 +158,7 @@ class RosMessages:
         return self._grid(frame_id, stamp_ns, floor, floor.occupancy, 0.0)
 
     def walkable_grid(self, frame_id: str, stamp_ns: int, floor: FloorMap, walkable: NDArray[np.bool_]) -> Any:
-        """The cells of `floor` that a robot may stand on (rows, cols): free (0), all others unknown (-1)."""
+        """Return the cells of `floor` that a robot may stand on (rows, cols): free (0), all others unknown (-1)."""
         return self._grid(frame_id, stamp_ns, floor, np.where(walkable, np.int8(0), np.int8(-1)), WALKABLE_Z_M)
 
     def _grid(self, frame_id: str, stamp_ns: int, floor: FloorMap, cells: NDArray[Any], z: float) -> Any:

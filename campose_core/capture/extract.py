@@ -88,7 +88,7 @@ def extract(
 
 
 def _by_camera(scene: Scene, recording: Recording, path: Path) -> list[Recording]:
-    """A recording for each camera, named by what tells it from the first, which keeps the name of the folder."""
+    """Return a recording for each camera, named by what tells it from the first, which keeps the name of the folder."""
     if not isinstance(recording, ImageFolder):
         return [recording]
     parts = recording.by_camera()

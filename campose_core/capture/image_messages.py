@@ -68,7 +68,7 @@ def image_frame(message: Any) -> str:
 
 
 def video_name(message: Any) -> str | None:
-    """What a message calls the video that it is a packet of; None for an image by itself."""
+    """Return what a message calls the video that it is a packet of; None for an image by itself."""
     if hasattr(message, "timestamp"):  # foxglove_msgs/CompressedVideo, or CompressedImage
         return None if str(message.format).lower() in IMAGE_FORMATS else str(message.format)
     if hasattr(message, "pts"):  # ffmpeg_image_transport_msgs/FFMPEGPacket

@@ -52,7 +52,7 @@ BAYER = {
 
 
 def decode_image(message: Any, levels: Levels | None = None) -> Image:
-    """The image (H, W, 3) uint8 RGB of a sensor_msgs/Image (ROS 1, ROS 2, rosbags).
+    """Return the image (H, W, 3) uint8 RGB of a sensor_msgs/Image (ROS 1, ROS 2, rosbags).
 
     16 bit values become 8 bits by `levels`; without, they keep their upper 8. Of rgb8 without padding the pixels are
     the message's own, not a copy.
@@ -82,7 +82,7 @@ def decode_image(message: Any, levels: Levels | None = None) -> Image:
 
 
 def deep_values(message: Any) -> NDArray[np.uint16] | None:
-    """The values (any shape) of an image message of more than 8 bits; None of any other.
+    """Return the values (any shape) of an image message of more than 8 bits; None of any other.
 
     Raises:
         CaptureError: as `decode_image` and `decode_compressed`.
@@ -98,7 +98,7 @@ def deep_values(message: Any) -> NDArray[np.uint16] | None:
 
 
 def decode_compressed(message: Any, levels: Levels | None = None) -> Image:
-    """The image (H, W, 3) uint8 RGB of a sensor_msgs/CompressedImage holding a JPEG or PNG.
+    """Return the image (H, W, 3) uint8 RGB of a sensor_msgs/CompressedImage holding a JPEG or PNG.
 
     The kind is told by the first bytes: drivers fill `format` in many ways. EXIF rotation is not applied, as in
     image_transport. 16 bit values as in `decode_image`.
@@ -159,7 +159,7 @@ def encode_jpeg(image: Image, quality: int) -> bytes:
 
 
 def rgb_pixels(image: PillowImage.Image, levels: Levels | None = None) -> Image:
-    """The pixels (H, W, 3) uint8 RGB of a Pillow image of any mode; transparency is ignored, 16 bits as elsewhere."""
+    """Return the pixels (H, W, 3) uint8 RGB of a Pillow image of any mode; no transparency, 16 bits as elsewhere."""
     if is_deep(image):
         values = deep_pixels(image)
         grey = (values >> 8).astype(np.uint8) if levels is None else levels.to_bytes(values)
@@ -173,7 +173,7 @@ def is_deep(image: PillowImage.Image) -> bool:
 
 
 def deep_pixels(image: PillowImage.Image) -> NDArray[np.uint16]:
-    """The values (H, W) of a Pillow image that `is_deep`."""
+    """Return the values (H, W) of a Pillow image that `is_deep`."""
     return np.clip(np.asarray(image), 0, 65535).astype(np.uint16)
 
 

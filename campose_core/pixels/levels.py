@@ -37,7 +37,7 @@ class Levels:
         self._choose()
 
     def to_bytes(self, values: NDArray[np.uint16]) -> NDArray[np.uint8]:
-        """The values (any shape) as 8 bits."""
+        """Return the values (any shape) as 8 bits."""
         if not self.fixed:
             self.look_at(values)
         return (values >> 8).astype(np.uint8) if self._table is None else self._table[values]

@@ -133,7 +133,7 @@ class BagSession:
 
 
 def _camera_of_size(scene: Scene, recording: BagRecording, width: int, height: int) -> Camera:
-    """The scene's camera, and where it has none of that shape the recording's first guess.
+    """Return the scene's camera, and where it has none of that shape the recording's first guess.
 
     Raises:
         LocalizationError: neither is.

@@ -77,7 +77,7 @@ def read_camera_info(message: Any, rectified: bool = False) -> InfoCamera:
 
 
 def camera_from_info(message: Any, rectified: bool = False) -> Camera:
-    """The camera as `read_camera_info` reads it, where it is calibrated.
+    """Return the camera as `read_camera_info` reads it, where it is calibrated.
 
     Raises:
         GeometryError: uncalibrated, or a distortion that is not understood.
@@ -89,8 +89,8 @@ def camera_from_info(message: Any, rectified: bool = False) -> Camera:
 
 
 def first_camera(messages: Iterable[tuple[int, Any]], rectified: bool) -> tuple[InfoCamera | None, int, str]:
-    """The first calibrated camera of (log time, message or CaptureError), else the first guess; how many messages
-    before it tell nothing, and why the last of them does not."""
+    """Return the first calibrated camera of (log time, message or CaptureError), else the first guess; how many
+    messages before it tell nothing, and why the last of them does not."""
     guess, useless, reason = None, 0, ""
     for number, (_, message) in enumerate(messages):
         if number == MAX_MESSAGES:
@@ -109,7 +109,7 @@ def first_camera(messages: Iterable[tuple[int, Any]], rectified: bool) -> tuple[
 
 
 def find_info_topic(bag: Bag, image_topic: str) -> FoundInfo:
-    """The CameraInfo topic of an image topic.
+    """Return the CameraInfo topic of an image topic.
 
     By image_transport's rule it is `camera_info` in the namespace of the image; some drivers put it below the image.
     Under any other name it is the one whose messages are of the frame and the size of the images, or the only one of a

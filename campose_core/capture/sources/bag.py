@@ -105,7 +105,7 @@ class BagRecording:
                 self._refuse(error)
 
     def _looked_at(self, bag: Bag) -> Levels:
-        """The levels of 16 bit images, by some from all over the recording."""
+        """Return the levels of 16 bit images, by some from all over the recording."""
         levels = Levels()
         count = next(topic.messages for topic in bag.topics if topic.name == self.topic)
         for number, (_, message) in enumerate(bag.messages(self.topic)):
@@ -145,7 +145,7 @@ class BagRecording:
         return "rect" in base_topic(self.topic).rsplit("/", 1)[-1]
 
     def camera_of(self, info: Any) -> InfoCamera:
-        """The camera that a message of info_topic describes; see `read_camera_info`."""
+        """Return the camera that a message of info_topic describes; see `read_camera_info`."""
         return read_camera_info(info, self._rectified)
 
 

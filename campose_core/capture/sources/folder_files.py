@@ -51,7 +51,7 @@ class TakenBy(NamedTuple):
     focal_35mm: int = 0
 
     def label(self, others: Sequence[TakenBy]) -> str:
-        """A name by the size, and by as much of the rest as it takes to tell it from `others`."""
+        """Return a name by the size, and by as much of the rest as it takes to tell it from `others`."""
         label = f"{self.width}x{self.height}"
         if any(other[:2] == self[:2] and other[2] != self[2] for other in others):
             label += f" {self.device or 'unknown device'}"
@@ -92,7 +92,7 @@ def folder_files(folder: Path) -> FolderFiles:
 
 
 def taken_by(file: Path) -> TakenBy | None:
-    """The camera of an image by its header; None where that is damaged."""
+    """Return the camera of an image by its header; None where that is damaged."""
     try:
         with open_photo(file) as image:
             exif = image.getexif()

@@ -72,8 +72,8 @@ class ImageFolder:
         self.camera = _camera_from_exif(self.files[0])
 
     def by_camera(self) -> "list[ImageFolder]":
-        """The images of each camera as a recording of its own, the one that took most of them first; [self] where one
-        took all. Stamps and names of the frames stay those of the folder."""
+        """Return the images of each camera as a recording of its own, the one that took most of them first; [self]
+        where one took all. Stamps and names of the frames stay those of the folder."""
         known = [taken_by(file) for file in self.files]
         counts = Counter(camera for camera in known if camera is not None)
         if len(counts) < 2:
@@ -130,7 +130,7 @@ class ImageFolder:
             raise CaptureError(f"{self.path}: none of the {len(self._numbered)} images can be decoded ({reason})")
 
     def _looked_at(self) -> Levels:
-        """The levels of 16 bit images, by some from all over the folder."""
+        """Return the levels of 16 bit images, by some from all over the folder."""
         levels = Levels()
         files = [file for _, file in self._numbered if file.suffix.lower() in MAY_BE_DEEP]
         for file in files[:: max(1, len(files) // LOOKED_AT)]:
