@@ -35,7 +35,7 @@ class PoseTopic(RecordedSource):
     def evidence(self, name: str, borrowed: Borrowed) -> Evidence:
         pairs, frame = [], ""
         for recording in having(self.mapped.recordings, name):
-            map_from_body = read_poses(recording.path, name)
+            map_from_body = read_poses(recording.path, name, recording.clock)
             frame = map_from_body.frame_id.lstrip("/")
             pairs.append(recording.pairs(of_camera(recording, map_from_body, name), name))
         return evidence_of_pairs(f"poses {name}", frame, pairs)

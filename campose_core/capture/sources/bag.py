@@ -3,15 +3,17 @@
 import logging
 from collections import Counter
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from campose_core.camera import Camera
 from campose_core.capture.bag.file import Bag, Topic, is_bag, open_bag
-from campose_core.capture.bag.images import StampOrder, camera_from_info
+from campose_core.capture.bag.images import StampOrder, camera_from_info, read_image_stamps
 from campose_core.capture.frame import Frame
-from campose_core.capture.image_messages import IMAGE_TYPES, ImageDecoder, StampedImage, base_topic
+from campose_core.capture.image_messages import IMAGE_TYPES, ImageDecoder, StampedImage, base_topic, image_frame
 from campose_core.capture.thinning import thinned
+from campose_core.clock import AS_RECORDED, BagClock, UsableStamps
 from campose_core.errors import CamposeError, CaptureError
 
 log = logging.getLogger(__name__)
@@ -20,7 +22,8 @@ DRAWN = "/matches/compressed"  # what the localizer drew onto an image, recorded
 
 
 class BagRecording:
-    """The images of one topic, with their header stamps, and the intrinsics of the camera_info topic beside it.
+    """The images of one topic, with their header stamps (or what stands in for them, see `stamps`), and the intrinsics
+    of the camera_info topic beside it.
 
     topic: None takes the only image topic of the bag.
 
@@ -42,14 +45,45 @@ class BagRecording:
         self.path = path
         self.name = name or path.resolve().stem
         self.dropped: dict[str, int] = Counter()
+        self._clock = AS_RECORDED  # of another camera of a rig
         with open_bag(path) as bag:
             self.topic = _image_topic(bag, topic)
             self.info_topic = _info_topic(bag.topics, self.topic)
             self.camera = self._camera(bag)
         self.calibrated = self.camera is not None
 
-    def describe(self) -> dict[str, str]:
-        return {"kind": "bag", "path": str(self.path), "topic": self.topic}
+    def describe(self) -> dict[str, Any]:
+        """After `frames`, also what was done to the stamps."""
+        repaired = {"stamps": self.stamps.done} if "stamps" in vars(self) and self.stamps.done else {}
+        clock = self.clock.to_dict() if "stamps" in vars(self) else {}
+        return {
+            "kind": "bag",
+            "path": str(self.path),
+            "topic": self.topic,
+            **repaired,
+            **({"clock": clock} if clock else {}),
+        }
+
+    @cached_property
+    def stamps(self) -> UsableStamps:
+        """Those of all messages of the topic, once it was read through; a line tells what was done to them."""
+        with open_bag(self.path) as bag:
+            found = read_image_stamps(bag, self.topic, self._clock)
+        if found.done:
+            log.info(f"{self.path}: stamps of {self.topic}: {found.done}")
+        return found
+
+    @property
+    def clock(self) -> BagClock:
+        """For what else is read of this bag and compared with its images."""
+        return self.stamps.clock if self._clock == AS_RECORDED else self._clock
+
+    def first_camera_frame(self) -> str:
+        """The frame that the first message names; empty where none does."""
+        with open_bag(self.path) as bag:
+            images = (message for _, message in bag.messages(self.topic) if not isinstance(message, CaptureError))
+            first = next(images, None)
+            return "" if first is None else image_frame(first)
 
     def frames(self, fps: float | None = None) -> Iterator[Frame]:
         """Frames named by the number of their message on the topic.
@@ -73,6 +107,8 @@ class BagRecording:
                 self.dropped["bag damaged or cut off"] += 1
                 log.info(f"{self.path}: {bag.damage}; {decoded} images read")
         if not decoded:
+            if self.dropped.get("zero stamp"):
+                self._reason = "neither its header stamps nor log times tell when they were taken: record it again"
             counts = ", ".join(f"{count} {what}" for what, count in self.dropped.items())
             raise CaptureError(
                 f"{self.path}: no usable image on {self.topic}: {self._reason}" + f" ({counts})" * bool(counts)
@@ -80,7 +116,7 @@ class BagRecording:
 
     def _images(self, bag: Bag) -> Iterator[tuple[int, tuple[int, StampedImage]]]:
         """All of them, of which only the chosen ones are decoded; of a video all packets are."""
-        order, decoder = StampOrder(self.dropped), ImageDecoder()
+        order, decoder = StampOrder(self.dropped, self.stamps.stamps_ns), ImageDecoder()
         for number, (_, message) in enumerate(bag.messages(self.topic)):
             if not order.accepts(message):
                 continue
