@@ -10,7 +10,7 @@ from PIL import Image as PillowImage
 
 from campose_core.capture.gps import GpsFixes
 from campose_core.capture.image_codec import PILLOW_ERRORS
-from campose_core.capture.sources.image_folder import FRAME_PERIOD_NS, image_files
+from campose_core.capture.sources.image_folder import stamped_files
 
 GPS_IFD = 0x8825
 LATITUDE_REF, LATITUDE, LONGITUDE_REF, LONGITUDE, ALTITUDE_REF, ALTITUDE, ERROR_M = 1, 2, 3, 4, 5, 6, 0x1F
@@ -19,10 +19,10 @@ LATITUDE_REF, LATITUDE, LONGITUDE_REF, LONGITUDE, ALTITUDE_REF, ALTITUDE, ERROR_
 def read_exif_gps(folder: Path) -> GpsFixes:
     """The fixes of a folder's images, at the stamps that `ImageFolder` gives them; those without one are left out."""
     rows, stamps = [], []
-    for number, file in enumerate(image_files(folder)):
+    for stamp_ns, file in stamped_files(folder)[0]:
         fix = _fix(file)
         if fix is not None:
-            stamps.append(number * FRAME_PERIOD_NS)
+            stamps.append(stamp_ns)
             rows.append(fix)
     return GpsFixes(np.array(stamps, dtype=np.int64), *np.array(rows).reshape(-1, 4).T)
 

@@ -1,5 +1,6 @@
 """A folder of images as a recording."""
 
+import logging
 import math
 import re
 from collections import Counter
@@ -10,10 +11,13 @@ from PIL import Image as PillowImage
 from PIL import ImageOps
 
 from campose_core.camera import Camera
+from campose_core.capture.file_stamps import stamps_in_names
 from campose_core.capture.frame import Frame
 from campose_core.capture.image_codec import MAX_PIXELS, PILLOW_ERRORS, is_plain_jpeg, rgb_pixels
 from campose_core.capture.thinning import thinned
 from campose_core.errors import CaptureError
+
+log = logging.getLogger(__name__)
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
 FRAME_PERIOD_NS = 100_000_000
@@ -24,7 +28,8 @@ DIAGONAL_35MM = math.hypot(36.0, 24.0)
 class ImageFolder:
     """The images of a folder (not of its subfolders) in the natural order of their names: 2 before 10.
 
-    Images carry no usable clock, so the stamp of image i is i * 0.1 s. EXIF rotation is applied to the pixels.
+    Where all names are stamps, images come in their order at these, and a line says so. Other images carry no usable
+    clock: the stamp of image i is i * 0.1 s. EXIF rotation is applied to the pixels.
     `camera` is a first guess from the focal length that EXIF gives as its 35 mm equivalent, None without one.
 
     Raises:
@@ -43,13 +48,17 @@ class ImageFolder:
         self.path = path
         self.name = name or path.resolve().name
         self.dropped: dict[str, int] = Counter()
-        self.files = image_files(path)
+        self._stamped, self._are_named = stamped_files(path)
+        self.files = [file for _, file in self._stamped]
         if not self.files:
             raise CaptureError(f"{path}: no images in this folder ({', '.join(sorted(SUFFIXES))})")
+        if self._are_named:
+            log.info(f"{path}: the names of the {len(self.files)} images are their stamps")
         self.camera = _camera_from_exif(self.files[0])
 
     def describe(self) -> dict[str, str]:
-        return {"kind": "images", "path": str(self.path)}
+        named = {"stamps": "the names of the files"} if self._are_named else {}
+        return {"kind": "images", "path": str(self.path), **named}
 
     def frames(self, fps: float | None = None) -> Iterator[Frame]:
         """Frames named by their number in the order of the names.
@@ -59,7 +68,7 @@ class ImageFolder:
         """
         self.dropped.clear()
         decoded, reason = 0, ""
-        stamped = ((i * FRAME_PERIOD_NS, (i, file)) for i, file in enumerate(self.files))
+        stamped = ((stamp_ns, (i, file)) for i, (stamp_ns, file) in enumerate(self._stamped))
         for stamp_ns, (number, file) in thinned(stamped, fps):
             try:
                 frame = _frame(file, stamp_ns, self.name, f"{number:06d}")
@@ -102,6 +111,15 @@ def image_files(folder: Path) -> list[Path]:
     """The images of a folder by natural order of their names; hidden files are left out."""
     files = [f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES and not f.name.startswith(".") and f.is_file()]
     return sorted(files, key=_natural_key)
+
+
+def stamped_files(folder: Path) -> tuple[list[tuple[int, Path]], bool]:
+    """The images of a folder with their stamps in nanoseconds, in their order, and whether the names are the stamps."""
+    files = image_files(folder)
+    stamps = stamps_in_names(files)
+    if stamps is None:
+        return [(i * FRAME_PERIOD_NS, file) for i, file in enumerate(files)], False
+    return sorted(zip(stamps, files, strict=True)), True
 
 
 def _natural_key(file: Path) -> tuple[list[tuple[int, str]], str]:
