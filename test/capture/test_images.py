@@ -7,8 +7,11 @@ import pytest
 from PIL import Image as PillowImage
 from recordings import jpeg, picture
 
+from campose_core.capture.file_stamps import at_own_stamps
 from campose_core.capture.sources.image_folder import ImageFolder
 from campose_core.errors import CaptureError
+from campose_core.geometry import Pose
+from campose_core.trajectory import Trajectory
 
 ORIENTATION, EXIF_IFD, FOCAL_35MM = 0x0112, 0x8769, 0xA405
 
@@ -156,3 +159,20 @@ def test_the_desk_is_seventy_pictures(shared_data):
     first = next(recording.frames())
     assert first.image.shape == (1080, 1920, 3)
     assert first.jpeg == (shared_data / "desk" / "frame_0001.jpg").read_bytes()
+
+
+def test_poses_that_count_images_whose_names_are_stamps_are_found_and_said(capsys):
+    trajectory = Trajectory.from_poses([0, 100_000_000, 300_000_000], [Pose.identity()] * 3)
+    stamp_of = {i: 1_305_031_102_000_000_000 + i * 33_000_000 for i in (0, 1, 2, 3)}
+    found = at_own_stamps(trajectory, stamp_of)
+    assert found.stamps_ns.tolist() == [stamp_of[0], stamp_of[1], stamp_of[3]]
+    assert "count the images, 0.1 s each" in capsys.readouterr().err
+    for other in (
+        Trajectory.from_poses([1_305_031_102_100_000_000], [Pose.identity()]),  # the same clock
+        Trajectory.from_poses([50_000_000, 70_000_000], [Pose.identity()] * 2),  # another clock
+        Trajectory.from_poses([900_000_000, 1_000_000_000], [Pose.identity()] * 2),  # beyond the last image
+    ):
+        assert at_own_stamps(other, stamp_of) is other
+    numbered = {i: i * 100_000_000 for i in range(4)}
+    assert at_own_stamps(trajectory, numbered) is trajectory
+    assert capsys.readouterr().err == ""

@@ -11,7 +11,7 @@ from PIL import Image as PillowImage
 from PIL import ImageOps
 
 from campose_core.camera import Camera
-from campose_core.capture.file_stamps import stamps_in_names
+from campose_core.capture.file_stamps import FRAME_PERIOD_NS, stamps_in_names
 from campose_core.capture.frame import Frame
 from campose_core.capture.image_codec import MAX_PIXELS, PILLOW_ERRORS, is_plain_jpeg, rgb_pixels
 from campose_core.capture.thinning import thinned
@@ -20,7 +20,6 @@ from campose_core.errors import CaptureError
 log = logging.getLogger(__name__)
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
-FRAME_PERIOD_NS = 100_000_000
 EXIF_IFD, FOCAL_LENGTH_35MM = 0x8769, 0xA405
 DIAGONAL_35MM = math.hypot(36.0, 24.0)
 
@@ -31,6 +30,8 @@ class ImageFolder:
     Where all names are stamps, images come in their order at these, and a line says so. Other images carry no usable
     clock: the stamp of image i is i * 0.1 s. EXIF rotation is applied to the pixels.
     `camera` is a first guess from the focal length that EXIF gives as its 35 mm equivalent, None without one.
+
+    use_names: False numbers the images whatever they are called.
 
     Raises:
         CaptureError: no images in it; from `frames`, also when none of them can be decoded.
@@ -44,11 +45,11 @@ class ImageFolder:
     def recognizes(path: Path) -> bool:
         return path.is_dir() and bool(image_files(path))
 
-    def __init__(self, path: Path, name: str | None = None) -> None:
+    def __init__(self, path: Path, name: str | None = None, use_names: bool = True) -> None:
         self.path = path
         self.name = name or path.resolve().name
         self.dropped: dict[str, int] = Counter()
-        self._stamped, self._are_named = stamped_files(path)
+        self._stamped, self._are_named = stamped_files(path, use_names)
         self.files = [file for _, file in self._stamped]
         if not self.files:
             raise CaptureError(f"{path}: no images in this folder ({', '.join(sorted(SUFFIXES))})")
@@ -113,10 +114,10 @@ def image_files(folder: Path) -> list[Path]:
     return sorted(files, key=_natural_key)
 
 
-def stamped_files(folder: Path) -> tuple[list[tuple[int, Path]], bool]:
+def stamped_files(folder: Path, use_names: bool = True) -> tuple[list[tuple[int, Path]], bool]:
     """The images of a folder with their stamps in nanoseconds, in their order, and whether the names are the stamps."""
     files = image_files(folder)
-    stamps = stamps_in_names(files)
+    stamps = stamps_in_names(files) if use_names else None
     if stamps is None:
         return [(i * FRAME_PERIOD_NS, file) for i, file in enumerate(files)], False
     return sorted(zip(stamps, files, strict=True)), True
