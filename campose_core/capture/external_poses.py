@@ -15,7 +15,7 @@ from scipy.spatial.transform import Rotation
 
 from campose_core.capture.bag.file import is_bag, open_bag
 from campose_core.capture.bag.odometry import ODOMETRY
-from campose_core.capture.bag.poses import POSE_FIELDS, read_poses
+from campose_core.capture.bag.poses import pose_topics, read_poses
 from campose_core.clock import AS_RECORDED, BagClock
 from campose_core.errors import TrajectoryError, UsageError
 from campose_core.trajectory import Trajectory, read_tum, stamp_from_seconds
@@ -55,8 +55,8 @@ def read_outside_poses(path: Path | str, topic: str | None = None, clock: BagClo
 
 def _names_its_body(path: Path, topic: str | None) -> bool:
     with open_bag(path) as bag:
-        types = {entry.name: entry.msgtype for entry in bag.topics if entry.msgtype in POSE_FIELDS}
-    return types[topic or next(iter(types))] == ODOMETRY
+        listed = pose_topics(bag.topics, topic)
+    return listed[topic or next(iter(listed))].msgtype == ODOMETRY
 
 
 def read_pose_table(path: Path) -> Trajectory:

@@ -304,14 +304,31 @@ def _file_source(path: Path, stack: ExitStack) -> _Source:
             return _Indexed(stack.enter_context(reader), is_ros1)
     except CaptureError as error:
         if path.suffix == ".db3":
-            raise CaptureError(f"{error}; `sqlite3 FILE .recover` may rescue a part of it") from error
+            log_file = path.with_name(f"{path.name}-wal")
+            if log_file.is_file() and log_file.stat().st_size:  # the recorder was killed before it moved them over
+                moving = f"`sqlite3 {path.name} 'pragma wal_checkpoint'` moves them"
+                cure = f"its messages are still in {log_file.name}: {moving}"
+            else:
+                cure = "`sqlite3 FILE .recover` may rescue a part of it"
+            raise CaptureError(f"{error}; {cure}") from error
         if not starts_with(path, ROS1_MAGIC) and not starts_with(path, MCAP_MAGIC):
             raise
         with reading(path):
             stream: BagStream = Ros1Stream(path) if is_ros1 else McapStream(path)
+        if not stream.channels and stream.foreign:
+            raise CaptureError(_foreign(path, stream.foreign)) from error
         if not stream.channels:
             raise
         return _Streamed(stream)
+
+
+def _foreign(path: Path, encodings: Collection[str]) -> str:
+    """What to do with an MCAP file that ROS 2 did not write."""
+    if "ros1" in encodings:
+        cure = "give the ROS 1 .bag file that it was converted from"
+    else:
+        cure = "record the images as sensor_msgs/msg/CompressedImage with `ros2 bag record`, or give them as a folder"
+    return f"{path}: its messages are {' and '.join(sorted(encodings))}, and MCAP files are read of ROS 2 (cdr): {cure}"
 
 
 def _check_complete(metadata: Path) -> None:

@@ -31,7 +31,7 @@ class BagStream(ABC):
     """The messages of a bag file up to its end, or up to the first place that is cut or damaged.
 
     channels: id -> Channel, and counts: id -> number of messages, of what can be read.
-    damage: where reading stops and why, None for a whole file.
+    damage: where reading stops and why, None for a whole file. foreign: encodings of messages that are not read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -39,6 +39,7 @@ class BagStream(ABC):
         self.size = path.stat().st_size
         self.damage: str | None = None
         self.channels: dict[int, Channel] = {}
+        self.foreign: set[str] = set()
         self.counts: Counter[int] = Counter(channel_id for channel_id, _, _ in self._entries())
 
     def messages(self, topics: Collection[str]) -> Iterator[tuple[int, Channel, bytes]]:
@@ -108,6 +109,8 @@ class McapStream(BagStream):
             encoding, _ = _text(content, end)
             if encoding == "cdr":
                 self.channels[channel_id] = Channel(topic, schemas.get(schema_id, ""))
+            else:
+                self.foreign.add(encoding)
         elif opcode == MESSAGE:
             channel_id, _, log_ns, _ = struct.unpack_from("<HIQQ", content)
             if channel_id in self.channels:

@@ -3,7 +3,7 @@
 import logging
 import struct
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,24 +74,32 @@ class VideoRecording:
             CaptureError: not one frame can be decoded.
         """
         self.dropped.clear()
+        rotation_deg, shown = None, _upright
         for stamp_ns, (number, image) in thinned(self._images(), fps):
             pixels: Image = np.asarray(image.to_ndarray(format="rgb24"), dtype=np.uint8)
-            yield Frame(stamp_ns, self._as_shown(pixels, image), self.name, f"{number:06d}")
+            if image.rotation != rotation_deg:  # a matrix that is read keeps its image in memory: once for all alike
+                rotation_deg, shown = image.rotation, self._as_shown(image)
+            yield Frame(stamp_ns, shown(pixels), self.name, f"{number:06d}")
 
-    def _as_shown(self, pixels: Image, image: "av.VideoFrame") -> Image:
-        """Turned and mirrored by the display matrix (ISO 14496-12): x' = a x + c y, y' = b x + d y."""
+    def _as_shown(self, image: "av.VideoFrame") -> Callable[[Image], Image]:
+        """Turns and mirrors by the display matrix (ISO 14496-12): x' = a x + c y, y' = b x + d y."""
         matrix: Any = image.side_data.get("DISPLAYMATRIX")
         if matrix is None:
-            return pixels
+            return _upright
         a, b, _, c, d = struct.unpack_from("=5i", bytes(matrix))
         if max(abs(b), abs(c)) < min(abs(a), abs(d)) / 100:
-            across, down = a, d
+            is_turned, across, down = False, a, d
         elif max(abs(a), abs(d)) < min(abs(b), abs(c)) / 100:
-            pixels, across, down = pixels.swapaxes(0, 1), c, b
+            is_turned, across, down = True, c, b
         else:
             angle = f"{image.rotation} degrees"
             raise CaptureError(f"{self.path}: is to be shown turned by {angle}; only quarter turns and mirrors work")
-        return np.ascontiguousarray(pixels[:: -1 if down < 0 else 1, :: -1 if across < 0 else 1])
+
+        def shown(pixels: Image) -> Image:
+            turned = pixels.swapaxes(0, 1) if is_turned else pixels
+            return np.ascontiguousarray(turned[:: -1 if down < 0 else 1, :: -1 if across < 0 else 1])
+
+        return shown
 
     def _images(self) -> "Iterator[tuple[int, tuple[int, av.VideoFrame]]]":
         with _opened(self.path) as container:
@@ -159,6 +167,10 @@ class VideoRecording:
             self.dropped[CUT] = max(1, missing)
             promise = f"{end_ns / 1e9:.3f} s" if end_ns is not None and too_short else f"{stream.frames} frames"
             log.info(f"{self.path}: cut off or damaged: {frames} frames up to {last_ns / 1e9:.3f} s, of {promise}")
+
+
+def _upright(pixels: Image) -> Image:
+    return pixels
 
 
 def _promised_end_ns(stream: Any) -> int | None:
