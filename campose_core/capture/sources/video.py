@@ -74,7 +74,8 @@ class VideoRecording:
             CaptureError: not one frame can be decoded.
         """
         self.dropped.clear()
-        rotation_deg, shown = None, _upright
+        rotation_deg: int | None = None
+        shown: Callable[[Image], Image] = _upright
         for stamp_ns, (number, image) in thinned(self._images(), fps):
             pixels: Image = np.asarray(image.to_ndarray(format="rgb24"), dtype=np.uint8)
             if image.rotation != rotation_deg:  # a matrix that is read keeps its image in memory: once for all alike
