@@ -88,11 +88,12 @@ def mapped_frames(real_set: RealSet, scene: Path) -> tuple[Poses, float | None]:
     # A scene names its sources after files too, but leaves out what it does not like in them.
     paths = {str(recording.path.resolve()): recording.name for recording in real_set.mapping}
     recording_of = {source: paths[fields["path"]] for source, fields in opened.sources.items()}
-    poses = {
-        f"{recording_of[frame.source]}/{frame.stamp_ns}": frame.map_from_cam
-        for frame in opened.frames
-        if frame.map_from_cam is not None
-    }
+    numbered = {recording.name: recording.numbered_stamps() for recording in real_set.mapping}
+    poses = {}
+    for frame in opened.frames:
+        name = recording_of[frame.source]
+        if frame.map_from_cam is not None:
+            poses[f"{name}/{numbered[name].get(frame.stamp_ns, frame.stamp_ns)}"] = frame.map_from_cam
     report = json.loads((scene / "sfm" / "report.json").read_text(encoding="utf-8"))
     held_out = report.get("held_out") or {}
     share = held_out["found"] / held_out["keyframes"] if held_out.get("keyframes") else None
@@ -114,7 +115,10 @@ def _localize(real_set: RealSet, recording: Recorded, scene: Path, out: Path) ->
     except (CommandFailed, CamposeError) as error:
         say(f"{scene_of}, campose: {error}")
         return {}, f"{recording.name}: {error}"
-    return {f"{recording.name}/{outcome.stamp_ns}": outcome.map_from_cam for outcome in outcomes}, None
+    numbered = recording.numbered_stamps()
+    stamps_ns = [numbered.get(outcome.stamp_ns, outcome.stamp_ns) for outcome in outcomes]
+    keys = [f"{recording.name}/{stamp_ns}" for stamp_ns in stamps_ns]
+    return {key: outcome.map_from_cam for key, outcome in zip(keys, outcomes, strict=True)}, None
 
 
 def _campose(arguments: list[str], limit_s: float, log: Path) -> None:

@@ -11,7 +11,8 @@ What else lies there is nobody's business. Several files of one stem are one rec
 images is taken before the video, and that before the bag. A TUM file belongs to the recording of exactly its stem,
 and mapping.tum or query.tum to the only mapping or query recording where that has another name.
 
-A frame is called `RECORDING/STAMP_NS` by everything here; the stamp of image i of a folder is i * 0.1 s.
+A frame is called `RECORDING/STAMP_NS` by everything here; the stamp of image i of a folder is i * 0.1 s,
+whatever its name says.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from campose_core.capture.camera_file import read_camera_file
 from campose_core.capture.frame import Recording
 from campose_core.capture.recording import open_recording
 from campose_core.capture.sources.folder_files import has_images
+from campose_core.capture.sources.image_folder import ImageFolder, stamped_files
 from campose_core.errors import CaptureError
 
 VIDEO_SUFFIXES = {".mp4", ".mov", ".m4v", ".mkv", ".avi", ".webm", ".mpg", ".mpeg", ".ts", ".3gp"}
@@ -42,7 +44,19 @@ class Recorded:
     truth: Path | None = None
 
     def open(self) -> Recording:
-        return open_recording(self.path, name=self.name)
+        return (
+            ImageFolder(self.path, self.name, use_names=False)
+            if self.is_folder
+            else open_recording(self.path, name=self.name)
+        )
+
+    def numbered_stamps(self) -> dict[int, int]:
+        """The stamps by which frames are called here, by those that campose gives them: of folders whose names are
+        stamps these differ."""
+        if not self.is_folder:
+            return {}
+        stamps = [[stamp_ns for stamp_ns, _ in stamped_files(self.path, use_names)[0]] for use_names in (True, False)]
+        return dict(zip(*stamps, strict=True))
 
     @property
     def is_folder(self) -> bool:

@@ -16,6 +16,7 @@ import numpy as np
 
 from campose_core.capture.bag.file import is_bag
 from campose_core.capture.bag.imu import has_imu
+from campose_core.capture.mapped_recordings import clock_of
 from campose_core.capture.recording import open_recording
 from campose_core.errors import AlignmentError
 from campose_core.files import write_text
@@ -116,7 +117,8 @@ def _of_source(
 ) -> tuple[dict[str, ImuLabel], list[Drift]]:
     """Label the frames without a pose that lie between others; also returns the drift of the IMU."""
     recording = open_recording(path, scene.sources[source].get("topic"))
-    samples, cam_from_imu = mounted_imu(path, topic, next(recording.frames()).camera_frame)
+    camera_frame, clock = next(recording.frames()).camera_frame, clock_of(scene.sources[source])
+    samples, cam_from_imu = mounted_imu(path, topic, camera_frame, clock)
     fixes = {}
     for frame in frames:
         if frame.map_from_cam is not None:

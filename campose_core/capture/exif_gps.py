@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from campose_core.capture.gps import GpsFixes
-from campose_core.capture.sources.folder_files import folder_files, open_photo
-from campose_core.capture.sources.image_folder import FRAME_PERIOD_NS
+from campose_core.capture.sources.folder_files import open_photo
+from campose_core.capture.sources.image_folder import stamped_files
 from campose_core.errors import CaptureError
 
 GPS_IFD = 0x8825
@@ -19,10 +19,10 @@ LATITUDE_REF, LATITUDE, LONGITUDE_REF, LONGITUDE, ALTITUDE_REF, ALTITUDE, ERROR_
 def read_exif_gps(folder: Path) -> GpsFixes:
     """Read the fixes of a folder's images, at the stamps of `ImageFolder`; images without one are left out."""
     rows, stamps = [], []
-    for number, file in enumerate(folder_files(folder).images):
+    for stamp_ns, file in stamped_files(folder)[0]:
         fix = _fix(file)
         if fix is not None:
-            stamps.append(number * FRAME_PERIOD_NS)
+            stamps.append(stamp_ns)
             rows.append(fix)
     return GpsFixes(np.array(stamps, dtype=np.int64), *np.array(rows).reshape(-1, 4).T)
 

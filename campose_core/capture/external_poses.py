@@ -15,7 +15,8 @@ from scipy.spatial.transform import Rotation
 
 from campose_core.capture.bag.file import is_bag, open_bag
 from campose_core.capture.bag.odometry import ODOMETRY
-from campose_core.capture.bag.poses import POSE_FIELDS, read_poses
+from campose_core.capture.bag.poses import pose_topics, read_poses
+from campose_core.clock import AS_RECORDED, BagClock
 from campose_core.errors import TrajectoryError, UsageError
 from campose_core.trajectory import Trajectory, read_tum, stamp_from_seconds
 
@@ -27,11 +28,11 @@ EUROC_COLUMNS = ("p_rs_r_x", "p_rs_r_y", "p_rs_r_z", "q_rs_x", "q_rs_y", "q_rs_z
 EUROC_STAMP = "timestamp"
 
 
-def read_outside_poses(path: Path | str, topic: str | None = None) -> Trajectory:
+def read_outside_poses(path: Path | str, topic: str | None = None, clock: BagClock = AS_RECORDED) -> Trajectory:
     """Read the trajectory in a file (.csv: a table, see `read_pose_table`; others: TUM) or on a topic of a bag.
 
     topic: None takes the only pose topic of a bag. The child frame is empty where nothing names the body: only
-    odometry does.
+    odometry does. clock: of the images that the poses are compared with, of the same bag.
 
     Raises:
         TrajectoryError, CaptureError: missing, damaged, or without poses (the place is named).
@@ -41,7 +42,7 @@ def read_outside_poses(path: Path | str, topic: str | None = None) -> Trajectory
     if not path.exists():
         raise TrajectoryError(f"{path}: no such file or folder; poses come from a TUM file, a CSV table or a bag")
     if is_bag(path):
-        trajectory = read_poses(path, topic)
+        trajectory = read_poses(path, topic, clock)
         return trajectory if _names_its_body(path, topic) else replace(trajectory, child_frame_id="")
     if topic is not None:
         raise UsageError(f"{path} is not a bag: leave out the topic {topic}")
@@ -54,8 +55,8 @@ def read_outside_poses(path: Path | str, topic: str | None = None) -> Trajectory
 
 def _names_its_body(path: Path, topic: str | None) -> bool:
     with open_bag(path) as bag:
-        types = {entry.name: entry.msgtype for entry in bag.topics if entry.msgtype in POSE_FIELDS}
-    return types[topic or next(iter(types))] == ODOMETRY
+        listed = pose_topics(bag.topics, topic)
+    return listed[topic or next(iter(listed))].msgtype == ODOMETRY
 
 
 def read_pose_table(path: Path) -> Trajectory:

@@ -1,7 +1,7 @@
 """What every recording yields: frames, one at a time."""
 
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,8 +38,9 @@ class Recording(Protocol):
     calibrated: bool
     dropped: dict[str, int]
 
-    def describe(self) -> dict[str, str]:
-        """Say where it came from, for scene.yaml (`kind`, `path`, and `topic` of a bag)."""
+    def describe(self) -> dict[str, Any]:
+        """Say where it came from, for scene.yaml (`kind`, `path`, and `topic` of a bag; `stamps`, where they come from,
+        if not from the recording as it is)."""
         ...
 
     def frames(self, fps: float | None = None) -> Iterator[Frame]:

@@ -58,8 +58,13 @@ class StampedImage(NamedTuple):
 
 def image_stamp_ns(message: Any) -> int:
     """Return the stamp of an image message in nanoseconds."""
-    stamp = message.header.stamp if hasattr(message, "header") else message.timestamp
+    stamp = stamp_field(message)
     return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
+
+
+def stamp_field(message: Any) -> Any:
+    """Where an image message keeps its stamp."""
+    return message.header.stamp if hasattr(message, "header") else message.timestamp
 
 
 def image_frame(message: Any) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from campose_core.capture.bag.file import Topic, is_bag, open_bag
 from campose_core.capture.bag.odometry import camera_odometry
 from campose_core.capture.bag.tf import read_tf
 from campose_core.capture.sources.bag import BagRecording
+from campose_core.clock import AS_RECORDED, BagClock
 from campose_core.errors import AlignmentError, CaptureError
 from campose_core.geometry import Pose
 from campose_core.scene import Scene
@@ -28,12 +30,13 @@ MIN_PAIRS = 3
 
 @dataclass(frozen=True)
 class MappedRecording:
-    """One source of a scene. walked: sfm_from_cam of its registered frames."""
+    """One source of a scene. walked: sfm_from_cam of its registered frames; clock: what was done to their stamps."""
 
     source: str
     path: Path
     image_topic: str | None
     walked: Trajectory
+    clock: BagClock = AS_RECORDED
 
     @property
     def is_bag(self) -> bool:
@@ -49,7 +52,7 @@ class MappedRecording:
     @cached_property
     def tf(self) -> TransformTree:
         """Return the frames of the bag, read once."""
-        return read_tf(self.path)
+        return read_tf(self.path, self.clock)
 
     @cached_property
     def camera_frame(self) -> str:
@@ -78,8 +81,19 @@ class MappedRecording:
         return [one.pose(i) for i in range(len(one))], [other.pose(i) for i in range(len(other))]
 
 
+def clock_of(source: Mapping[str, Any]) -> BagClock:
+    """Return what was done to the stamps of the images of a source of a scene."""
+    return BagClock.from_dict(source.get("clock") or {})
+
+
+def clock_in(scene: Scene, path: Path | str) -> BagClock:
+    """Return that of the first source that is this bag; as recorded where none is."""
+    of_bag = (s for s in scene.sources.values() if s.get("path") == str(Path(path).resolve()))
+    return clock_of(next(of_bag, {}))
+
+
 def _camera_frame(path: Path, image_topic: str | None) -> str:
-    return next(iter(BagRecording(path, image_topic).frames())).camera_frame
+    return BagRecording(path, image_topic).first_camera_frame()
 
 
 def recorded_odometry(scene: Scene, names: Mapping[str, Sequence[str]]) -> dict[str, Pose]:
@@ -93,7 +107,7 @@ def recorded_odometry(scene: Scene, names: Mapping[str, Sequence[str]]) -> dict[
         if not description.get("path") or not path.exists() or not is_bag(path) or not wanted:
             continue
         try:
-            odometry = camera_odometry(path, _camera_frame(path, description.get("topic")))
+            odometry = camera_odometry(path, _camera_frame(path, description.get("topic")), clock_of(description))
         except CaptureError as error:
             log.info(f"{source}: its odometry is not used: {error}")
             continue
@@ -116,5 +130,5 @@ def mapped_recordings(scene: Scene, sfm_from_cam: dict[str, Pose]) -> list[Mappe
             walked = Trajectory.from_poses(
                 np.array([f.stamp_ns for f in frames]), [sfm_from_cam[f.name] for f in frames], "sfm"
             )
-            found.append(MappedRecording(source, path, description.get("topic"), walked))
+            found.append(MappedRecording(source, path, description.get("topic"), walked, clock_of(description)))
     return found

@@ -18,6 +18,7 @@ from campose_core.capture.frame import Frame
 from campose_core.capture.image_messages import StampedImage, base_topic
 from campose_core.capture.sources.bag import BagRecording
 from campose_core.capture.thinning import thinned
+from campose_core.clock import AS_RECORDED, BagClock
 from campose_core.errors import CaptureError
 from campose_core.geometry import Pose
 from campose_core.rig import Moment, Rig, moments
@@ -50,9 +51,9 @@ class RigCamera(BagRecording):
         self.camera_frame = ""
         self._chosen: frozenset[int] | None = None
 
-    def stamps_ns(self) -> list[int]:
-        """Return the stamps of all usable messages; knows the camera's frame afterwards."""
-        stamps = []
+    def stamps_ns(self, clock: BagClock) -> list[int]:
+        """Return the stamps of all usable messages; knows the camera's frame afterwards. clock: the first camera's."""
+        stamps, self._clock = [], clock
         with open_bag(self.path) as bag:
             for stamp_ns, (_, image) in super()._images(bag):
                 self.camera_frame = self.camera_frame or image.camera_frame.lstrip("/")
@@ -80,7 +81,7 @@ def open_rig(path: Path, topics: Sequence[str], names: Sequence[str], fps: float
             never record at the same time.
     """
     cameras = [RigCamera(path, topic, name) for topic, name in zip(topics, names, strict=True)]
-    stamps = {camera.name: camera.stamps_ns() for camera in cameras}
+    stamps = {camera.name: camera.stamps_ns(cameras[0].clock if i else AS_RECORDED) for i, camera in enumerate(cameras)}
     for camera in cameras:
         if not stamps[camera.name]:
             raise CaptureError(f"{path}: not one usable message on {camera.topic}: leave the topic out")

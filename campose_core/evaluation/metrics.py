@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from campose_core.capture.file_stamps import at_own_stamps
 from campose_core.errors import TrajectoryError
 from campose_core.evaluation.estimates import Estimates, Percentiles
 from campose_core.evaluation.reliability import PARTS, Reliability, reliability, squared_distances
@@ -123,6 +124,8 @@ def evaluate(estimates: Estimates, reference: Trajectory) -> Metrics:
     Raises:
         TrajectoryError: no frame has a reference; both intervals are named.
     """
+    if estimates.complete:
+        reference = at_own_stamps(reference, {i: outcome.stamp_ns for i, outcome in enumerate(estimates.outcomes)})
     return summarise(frame_errors(estimates, reference), estimates)
 
 

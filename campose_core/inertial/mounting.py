@@ -6,18 +6,23 @@ from pathlib import Path
 
 from campose_core.capture.bag.imu import ImuSamples, read_imu
 from campose_core.capture.bag.tf import read_tf
+from campose_core.clock import AS_RECORDED, BagClock
 from campose_core.errors import CaptureError
 from campose_core.geometry import Pose
 from campose_core.inertial.error_state_filter import check_force
 
 
-def mounted_imu(path: Path, topic: str | None, camera_frame: str) -> tuple[ImuSamples, Pose]:
+def mounted_imu(
+    path: Path, topic: str | None, camera_frame: str, clock: BagClock = AS_RECORDED
+) -> tuple[ImuSamples, Pose]:
     """Read the samples on the topic (None: the only one), and cam_from_imu by the static transforms of the bag.
+
+    clock: of the bag's images.
 
     Raises:
         CaptureError: no such topic, samples in another unit or without gravity, or no such transforms.
     """
-    samples = read_imu(path, topic)
+    samples = read_imu(path, topic, clock)
     check_force(samples, str(path))
     if samples.frame_id == camera_frame:
         return samples, Pose.identity()

@@ -10,6 +10,7 @@ import logging
 import numpy as np
 
 from campose_core.capture.bag.odometry import camera_odometry
+from campose_core.capture.mapped_recordings import clock_of
 from campose_core.capture.recording import open_recording
 from campose_core.errors import LearningError
 from campose_core.geometry import Pose
@@ -35,7 +36,7 @@ def unlabelled_material(scene: Scene, path: str, network_input: NetworkInput, mo
     """
     recording = open_recording(path)
     first = next(iter(recording.frames()), None)
-    odometry = camera_odometry(path, first.camera_frame) if first else None
+    odometry = camera_odometry(path, first.camera_frame, clock_of(recording.describe())) if first else None
     visual = None if odometry else VisualOdometry.load(scene)
     refined = RefinedCameras(scene)
     names, stamps, images, visual_poses = [], [], [], list[Pose]()

@@ -8,6 +8,7 @@ import numpy as np
 
 from campose_core.capture.bag.imu import ImuSamples
 from campose_core.capture.frame import Recording
+from campose_core.capture.mapped_recordings import clock_of
 from campose_core.geometry import Array, Pose, covariance_at_lever
 from campose_core.inertial.error_state_filter import ImuNoise, ImuState, advance, corrected, start_at
 from campose_core.inertial.mounting import mounted_imu
@@ -100,5 +101,6 @@ def imu_motion(recording: Recording, topic: str, base_from_cam: Pose) -> ImuMoti
         CaptureError: no such topic, samples in another unit, or no static transforms from the camera to the IMU.
     """
     path = Path(recording.describe()["path"])
-    samples, cam_from_imu = mounted_imu(path, topic, next(recording.frames()).camera_frame)
+    camera_frame = next(recording.frames()).camera_frame
+    samples, cam_from_imu = mounted_imu(path, topic, camera_frame, clock_of(recording.describe()))
     return ImuMotion(samples, base_from_cam * cam_from_imu)

@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 from campose_core.camera import Camera
 from campose_core.capture.bag.decoding import decoded
 from campose_core.capture.bag.file import SerializedMessage
-from campose_core.capture.bag.images import StampOrder
-from campose_core.capture.image_messages import image_stamp_ns
+from campose_core.capture.bag.images import StampOrder, header_stamp_ns, set_stamp
 from campose_core.capture.sources.bag import BagRecording
 from campose_core.errors import CamposeError, CaptureError, LocalizationError, TransformError
 from campose_core.geometry import Pose
@@ -26,7 +25,6 @@ from campose_core.localization.session import (
     LocalizationSession,
     SessionCamera,
     SessionFrames,
-    require_image_stamp,
 )
 from campose_core.scene import Scene
 
@@ -76,7 +74,7 @@ class BagSession:
         self._heard = HeardTransforms(self._refuse)
         frames = SessionFrames(map_frame=MAP_FRAME, base_frame=base_frame)
         self._session = session = LocalizationSession(localizer, [seen_by], frames, self._heard, self._refuse)
-        self._recording, self._order = recording, StampOrder(recording.dropped)
+        self._recording, self._order = recording, StampOrder(recording.dropped, recording.stamps.stamps_ns)
         self._listeners: dict[str, tuple[str, Callable[[Any], object]]] = {
             TF: ("tf", self._heard.take_moving),
             TF_STATIC: ("tf", self._heard.take_static),
@@ -100,8 +98,15 @@ class BagSession:
             if isinstance(content, CaptureError):
                 self._refuse(Refusal(what, str(content)))
             else:
+                self._on_clock(content, message.log_ns)
                 take(content)
         return None
+
+    def _on_clock(self, message: Any, log_ns: int) -> None:
+        """Bring the stamps of a message to the clock of the images."""
+        for stamped in getattr(message, "transforms", [message]):
+            stamp_ns = header_stamp_ns(stamped)
+            set_stamp(stamped.header.stamp, self._recording.clock.stamp_ns(stamp_ns, log_ns))
 
     def root_of(self, answer: Answer) -> TfRoot:
         """Find where the camera of an answer hangs in tf, at the stamp of its image."""
@@ -117,7 +122,6 @@ class BagSession:
         try:
             if isinstance(message, CaptureError):
                 raise message
-            require_image_stamp(image_stamp_ns(message))
             answer = self._session.see(ONLY_CAMERA, [message], arrived) if self._order.accepts(message) else None
         except CamposeError as error:
             reason = "undecodable image" if isinstance(error, CaptureError) else "refused image"

@@ -14,6 +14,8 @@ import numpy as np
 from campose_core.capture.bag.file import is_bag
 from campose_core.capture.bag.tf import read_tf
 from campose_core.capture.external_poses import read_outside_poses
+from campose_core.capture.file_stamps import at_own_stamps, own_stamps
+from campose_core.capture.mapped_recordings import clock_in
 from campose_core.capture.recording import open_recording
 from campose_core.errors import MappingError, UsageError
 from campose_core.geometry import Pose, Similarity
@@ -79,7 +81,8 @@ class GivenPoses:
         return {**named, "mounting": mounting, "modified_ns": modified}
 
     def _by_trajectory(self, scene: Scene, frames: Sequence[SceneFrame]) -> dict[str, Pose]:
-        map_from_body = read_outside_poses(self.path, self.topic)
+        map_from_body = read_outside_poses(self.path, self.topic, clock_in(scene, self.path))
+        map_from_body = at_own_stamps(map_from_body, own_stamps(frames))
         stamps = np.unique(np.array([frame.stamp_ns for frame in frames], dtype=np.int64))
         _, answered = map_from_body.interpolate(stamps)
         at = dict(answered)
@@ -108,7 +111,7 @@ class GivenPoses:
             raise UsageError(
                 f"the frame {self.frame!r} is one of the TF of a bag: give no topic and no mounting with it"
             )
-        tree, frame_id = read_tf(self.path), str(self.frame)
+        tree, frame_id = read_tf(self.path, clock_in(scene, self.path)), str(self.frame)
         found: dict[str, Pose] = {}
         for source in sorted({frame.source for frame in frames}):
             camera = _camera_frame(scene, source)

@@ -7,6 +7,7 @@ from recordings import START_NS, Messages, write_bag
 from scipy.spatial.transform import Rotation
 
 from campose_core.capture.bag.poses import read_poses
+from campose_core.capture.external_poses import read_outside_poses
 from campose_core.errors import CaptureError
 from campose_core.trajectory import read_tum
 
@@ -27,6 +28,30 @@ def test_poses_come_back_as_they_were_written(tmp_path, kind, msgtype):
     np.testing.assert_allclose((trajectory.rotations.inv() * Rotation.from_quat(quats)).magnitude(), 0, atol=1e-7)
     assert trajectory.frame_id == "odom"
     assert trajectory.child_frame_id == ("base_footprint" if "Odometry" in msgtype else "base_link")
+
+
+def test_transforms_of_motion_capture_are_poses_where_nothing_else_is_or_where_they_are_named(tmp_path):
+    make, vector = Messages(), Messages().types["geometry_msgs/msg/Vector3"]
+    turn = make.types["geometry_msgs/msg/Quaternion"](0.0, 0.0, 0.0, 1.0)
+    entries = [
+        (
+            "/vicon",
+            START_NS + i,
+            make.types["geometry_msgs/msg/TransformStamped"](
+                header=make.header(START_NS + i * 10_000_000, "world"),
+                child_frame_id="body",
+                transform=make.types["geometry_msgs/msg/Transform"](vector(i / 10, 0.0, 0.0), turn),
+            ),
+        )
+        for i in range(4)
+    ]
+    alone = read_outside_poses(write_bag(tmp_path / "alone", entries))
+    np.testing.assert_allclose(alone.positions[:, 0], np.arange(4) / 10)
+    assert (alone.frame_id, alone.child_frame_id) == ("world", "")
+    other = ("/pose", START_NS, pose_message(make, TYPES[1], START_NS, (7.0, 0.0, 0.0), (0.0, 0.0, 0.0, 1.0)))
+    both = write_bag(tmp_path / "both", [*entries, other])
+    assert len(read_outside_poses(both)) == 1
+    assert len(read_outside_poses(both, "/vicon")) == 4
 
 
 def test_topics_are_chosen_or_listed_and_bad_poses_named(tmp_path):

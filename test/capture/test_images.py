@@ -7,8 +7,11 @@ import pytest
 from PIL import Image as PillowImage
 from recordings import jpeg, picture
 
+from campose_core.capture.file_stamps import at_own_stamps
 from campose_core.capture.sources.image_folder import ImageFolder
 from campose_core.errors import CaptureError
+from campose_core.geometry import Pose
+from campose_core.trajectory import Trajectory
 
 ORIENTATION, EXIF_IFD, FOCAL_35MM = 0x0112, 0x8769, 0xA405
 
@@ -40,6 +43,50 @@ def test_pictures_come_in_the_natural_order_of_their_names(tmp_path):
     assert recording.camera is None
     assert recording.describe() == {"kind": "images", "path": str(tmp_path)}
     assert recording.name == tmp_path.name
+
+
+@pytest.mark.parametrize(
+    ("names", "stamps_ns"),
+    [
+        (["1305031102.5", "1305031102.175304"], [1_305_031_102_500_000_000, 1_305_031_102_175_304_000]),  # TUM RGB-D
+        (["1403636579763555584", "1403636579813555456"], [1_403_636_579_763_555_584, 1_403_636_579_813_555_456]),
+        (["1418381798086398", "1418381798152000"], [1_418_381_798_086_398_000, 1_418_381_798_152_000_000]),
+        (["1418381798086", "1418381798152"], [1_418_381_798_086_000_000, 1_418_381_798_152_000_000]),
+        (["left_1403636579_763555584", "left_1403636580_000000001"], [1403636579763555584, 1403636580000000001]),
+        (["rgb-1305031102.175304"], [1_305_031_102_175_304_000]),
+        (["12.345678", "9.100000"], [12_345_678_000, 9_100_000_000]),  # seconds since the start
+    ],
+)
+def test_names_that_are_stamps_are_the_stamps(tmp_path, capsys, names, stamps_ns):
+    for i, name in enumerate(names):
+        PillowImage.fromarray(picture(i)).save(tmp_path / f"{name}.png")
+    recording = ImageFolder(tmp_path)
+    frames = list(recording.frames())
+    assert [frame.stamp_ns for frame in frames] == sorted(stamps_ns)
+    assert [frame.name for frame in frames] == [f"{i:06d}" for i in range(len(names))]
+    for frame, (_, index) in zip(frames, sorted(zip(stamps_ns, range(9), strict=False)), strict=True):
+        np.testing.assert_array_equal(frame.image, picture(index))
+    assert f"the names of the {len(names)} images are their stamps" in capsys.readouterr().err
+    assert recording.describe()["stamps"] == "the names of the files"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["1305031102.175304", "1305031102.275304", "cover"],
+        ["20240131120000123", "20240131120000223"],  # a date in digits
+        ["1.001", "1.002"],
+        ["1305031102", "1305031103"],
+        ["frame-000001.color", "frame-000002.color"],
+        ["a1305031102.175304", "b1305031102.275304"],
+        ["IMG_20240131_120000", "IMG_20240131_120001"],
+    ],
+)
+def test_other_names_are_no_stamps(tmp_path, capsys, names):
+    for i, name in enumerate(names):
+        PillowImage.fromarray(picture(i)).save(tmp_path / f"{name}.png")
+    assert [frame.stamp_ns for frame in ImageFolder(tmp_path).frames()] == [i * 100_000_000 for i in range(len(names))]
+    assert capsys.readouterr().err == ""
 
 
 # EXIF orientation -> what makes the stored pixels upright (EXIF 2.3, 4.6.4 A)
@@ -113,3 +160,20 @@ def test_the_desk_is_seventy_pictures(shared_data):
     first = next(recording.frames())
     assert first.image.shape == (1080, 1920, 3)
     assert first.jpeg == (shared_data / "desk" / "frame_0001.jpg").read_bytes()
+
+
+def test_poses_that_count_images_whose_names_are_stamps_are_found_and_said(capsys):
+    trajectory = Trajectory.from_poses([0, 100_000_000, 300_000_000], [Pose.identity()] * 3)
+    stamp_of = {i: 1_305_031_102_000_000_000 + i * 33_000_000 for i in (0, 1, 2, 3)}
+    found = at_own_stamps(trajectory, stamp_of)
+    assert found.stamps_ns.tolist() == [stamp_of[0], stamp_of[1], stamp_of[3]]
+    assert "count the images, 0.1 s each" in capsys.readouterr().err
+    for other in (
+        Trajectory.from_poses([1_305_031_102_100_000_000], [Pose.identity()]),  # the same clock
+        Trajectory.from_poses([50_000_000, 70_000_000], [Pose.identity()] * 2),  # another clock
+        Trajectory.from_poses([900_000_000, 1_000_000_000], [Pose.identity()] * 2),  # beyond the last image
+    ):
+        assert at_own_stamps(other, stamp_of) is other
+    numbered = {i: i * 100_000_000 for i in range(4)}
+    assert at_own_stamps(trajectory, numbered) is trajectory
+    assert capsys.readouterr().err == ""

@@ -2,6 +2,7 @@
 
 import struct
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
@@ -96,9 +97,19 @@ def test_a_regular_recording_keeps_all_frames_at_its_own_rate():
 
 
 @pytest.mark.parametrize(
-    ("clockwise_turns", "matrix"), [(0, (1, 0, 0, 1)), (1, (0, 1, -1, 0)), (2, (-1, 0, 0, -1)), (3, (0, -1, 1, 0))]
+    ("shown", "matrix"),
+    [
+        (lambda image: image, (1, 0, 0, 1)),
+        (lambda image: np.rot90(image, -1), (0, 1, -1, 0)),
+        (lambda image: np.rot90(image, 2), (-1, 0, 0, -1)),
+        (lambda image: np.rot90(image, 1), (0, -1, 1, 0)),
+        (np.fliplr, (-1, 0, 0, 1)),  # a front camera, as in a mirror
+        (np.flipud, (1, 0, 0, -1)),
+        (lambda image: image.swapaxes(0, 1), (0, 1, 1, 0)),
+        (lambda image: np.rot90(image, 2).swapaxes(0, 1), (0, -1, -1, 0)),
+    ],
 )
-def test_the_display_rotation_is_applied_to_the_pixels(tmp_path, clockwise_turns, matrix):
+def test_the_display_matrix_is_applied_to_the_pixels(tmp_path, shown, matrix):
     path = write_video(tmp_path / "walk.mp4", np.arange(5) * 40)
     upright = [frame.image for frame in VideoRecording(path).frames()]
     # ISO 14496-12, track header: the matrix {a, b, u, c, d, v, x, y, w}, a to d in 16.16, 40 bytes behind its version.
@@ -108,8 +119,86 @@ def test_the_display_rotation_is_applied_to_the_pixels(tmp_path, clockwise_turns
     content[place : place + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
     path.write_bytes(content)
     for turned, image in zip(VideoRecording(path).frames(), upright, strict=True):
-        np.testing.assert_array_equal(turned.image, np.rot90(image, -clockwise_turns))
+        np.testing.assert_array_equal(turned.image, shown(image))
         assert turned.image.flags.c_contiguous
+
+
+def write_streams(path, streams, count=12):
+    """streams: (codec, width, height, frames, disposition); pixels tell by their brightness which one it is."""
+    from av.stream import Disposition
+
+    with av.open(str(path.absolute()), "w") as container:
+        made = []
+        for codec, width, height, frames, disposition in streams:
+            stream = container.add_stream(codec, rate=30)
+            stream.width, stream.height = width, height
+            stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+            stream.disposition = Disposition[disposition] if disposition else Disposition(0)
+            made.append((stream, frames))
+        for i in range(count):
+            for number, (stream, frames) in enumerate(made):
+                if i < frames:
+                    flat = np.full((stream.height, stream.width, 3), 50 + 50 * number, np.uint8)
+                    frame = av.VideoFrame.from_ndarray(flat, format="rgb24")
+                    frame.pts = i
+                    container.mux(stream.encode(frame))
+        for stream, _ in made:
+            container.mux(stream.encode())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("streams", "chosen"),
+    [
+        ([("libx264", 32, 24, 12, "default"), ("libx264", 64, 48, 12, None)], 1),  # a preview
+        ([("libx264", 64, 48, 12, None), ("libx264", 32, 24, 12, "default")], 0),
+        ([("mjpeg", 128, 96, 1, "attached_pic"), ("libx264", 64, 48, 12, "default")], 1),  # a thumbnail
+        ([("libx264", 64, 48, 12, "default"), ("mjpeg", 128, 96, 1, None)], 0),  # one that nothing marks
+        ([("libx264", 64, 48, 12, None), ("libx264", 64, 48, 12, "default")], 1),
+    ],
+)
+def test_of_several_streams_the_largest_that_moves_is_taken_and_named(tmp_path, capsys, streams, chosen):
+    path = write_streams(tmp_path / "walk.mp4", streams)
+    frames = list(VideoRecording(path).frames())
+    assert len(frames) == 12
+    assert {frame.image.shape[:2] for frame in frames} == {(48, 64)}
+    assert np.abs(frames[0].image.mean() - (50 + 50 * chosen)) < 5
+    assert f"{path}: of its video streams 64x48 h264 is taken, not " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["a:b.mp4", "file:walk.mp4", "2026-11-29T10:00:00.mp4"])
+def test_a_file_name_may_hold_a_colon(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    write_video(tmp_path / name, np.arange(5) * 40)
+    assert len(list(VideoRecording(Path(name)).frames())) == 5
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [("h264", "libx264"), ("265", "libx265")])
+@pytest.mark.parametrize(
+    ("rate", "used", "said"),
+    [(25, 25, "25 images a second, as it says"), (90_000, 30, "30 images a second, since it does not say")],
+)
+def test_a_raw_stream_has_the_rate_it_names_or_thirty(tmp_path, capsys, suffix, codec, rate, used, said):
+    path = tmp_path / f"walk.{suffix}"
+    with av.open(str(path), "w", format="h264" if suffix == "h264" else "hevc") as container:
+        stream = container.add_stream(codec, rate=rate)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        if codec == "libx265":
+            stream.options = {"x265-params": "log-level=none"}
+        for i in range(20):
+            frame = av.VideoFrame.from_ndarray(picture(i), format="rgb24")
+            frame.pts = i
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    recording = VideoRecording(path)
+    frames = list(recording.frames())
+    assert [frame.stamp_ns for frame in frames] == [round(i * 10**9 / used) for i in range(20)]
+    for i in range(0, 20, 5):
+        assert_alike(frames[i].image, i)
+    assert recording.dropped == {}
+    assert said in recording.describe()["stamps"]
+    list(recording.frames())
+    assert capsys.readouterr().err.count(said) == 1
 
 
 def test_a_phone_video_is_upright(shared_data):

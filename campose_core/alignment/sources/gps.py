@@ -41,7 +41,7 @@ class Gps(RecordedSource):
             listed = [(recording, read_exif_gps(recording.path)) for recording in self._photos()]
         else:
             recordings = having(self.mapped.recordings, name)
-            listed = [(recording, read_gps(recording.path, name)) for recording in recordings]
+            listed = [(recording, read_gps(recording.path, name, recording.clock)) for recording in recordings]
         fixed = [(recording, fixes) for recording, fixes in listed if len(fixes)]
         return _evidence_of_fixes(f"gps {name}", fixed, borrowed.level.up)
 

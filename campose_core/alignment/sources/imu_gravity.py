@@ -25,7 +25,7 @@ class ImuGravity(RecordedSource):
     def evidence(self, name: str, borrowed: Borrowed) -> Evidence:
         up, off_deg, sigma = np.zeros(3), 0.0, 0.0
         for recording in having(self.mapped.recordings, name):
-            imu = read_imu(recording.path, name)
+            imu = read_imu(recording.path, name, recording.clock)
             camera_from_imu = mounting(recording, recording.camera_frame, imu.frame_id.lstrip("/"), name)
             answered, walked = recording.walked.interpolate(imu.stamps_ns, MAX_GAP_NS)
             if not answered.any():

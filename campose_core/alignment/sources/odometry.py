@@ -45,7 +45,7 @@ class Odometry(RecordedSource):
         notes: list[str] = []
         moved: dict[str, MovedCamera] = {}
         for recording in having(self.mapped.recordings, name):
-            odometry = read_poses(recording.path, name)
+            odometry = read_poses(recording.path, name, recording.clock)
             notes += [f"odometry {name}: {gap}" for gap in _gaps(odometry)]
             camera = of_camera(recording, odometry, name, named=True)
             moved[recording.source] = MovedCamera(*recording.pairs(camera, name))

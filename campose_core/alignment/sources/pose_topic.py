@@ -15,7 +15,7 @@ from campose_core.alignment.sources.recordings import (
 )
 from campose_core.capture.bag.file import open_bag
 from campose_core.capture.bag.odometry import ODOMETRY
-from campose_core.capture.bag.poses import POSE_FIELDS, read_poses
+from campose_core.capture.bag.poses import POSE_FIELDS, TRANSFORM, read_poses
 from campose_core.errors import CaptureError
 
 # Poses that someone wished for, not where anything was.
@@ -29,13 +29,13 @@ class PoseTopic(RecordedSource):
 
     def names(self) -> list[str]:
         recordings = self.mapped.recordings
-        found = topics(recordings, [msgtype for msgtype in POSE_FIELDS if msgtype != ODOMETRY])
+        found = topics(recordings, [msgtype for msgtype in POSE_FIELDS if msgtype not in (ODOMETRY, TRANSFORM)])
         return [n for n in found if not any(wish in n for wish in WISHES) and not is_odom(_frame_of(recordings, n))]
 
     def evidence(self, name: str, borrowed: Borrowed) -> Evidence:
         pairs, frame = [], ""
         for recording in having(self.mapped.recordings, name):
-            map_from_body = read_poses(recording.path, name)
+            map_from_body = read_poses(recording.path, name, recording.clock)
             frame = map_from_body.frame_id.lstrip("/")
             pairs.append(recording.pairs(of_camera(recording, map_from_body, name), name))
         return evidence_of_pairs(f"poses {name}", frame, pairs)

@@ -10,6 +10,7 @@ import numpy as np
 
 from campose_core.alignment.evidence import Evidence, evidence_of_poses
 from campose_core.alignment.sources.base import AlignmentSource, Borrowed
+from campose_core.capture.file_stamps import at_own_stamps, own_stamps
 from campose_core.errors import AlignmentError
 from campose_core.geometry import Pose
 from campose_core.robust_similarity import align_to_poses
@@ -45,11 +46,11 @@ def frames_with_reference(
         AlignmentError: fewer than three (both intervals are named), no such source, or frames of several sources at the
             same time, so that the stamps do not tell whose poses these are.
     """
-    trajectory = read_tum(reference)
     sources = sorted({frame.source for frame in frames})
     if source not in (None, *sources):
         raise AlignmentError(f"no frame comes from the source {source!r}; there are {', '.join(sources) or 'none'}")
     asked = sorted((f for f in frames if source in (None, f.source)), key=lambda f: f.stamp_ns)
+    trajectory = at_own_stamps(read_tum(reference), own_stamps(asked))
     stamps = np.unique(np.array([f.stamp_ns for f in asked], dtype=np.int64))
     _, at_stamps = trajectory.interpolate(stamps)
     map_from_cam = dict(at_stamps)

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from campose_core.capture.bag.file import Topic, open_bag
-from campose_core.capture.bag.images import header_stamp_ns
+from campose_core.capture.bag.stamps import StampedRows
+from campose_core.clock import AS_RECORDED, BagClock
 from campose_core.errors import CaptureError
 from campose_core.geometry import Array
 from campose_core.trajectory import Stamps
@@ -71,42 +72,35 @@ def has_imu(path: Path | str) -> bool:
         return any(topic.msgtype == IMU and topic.messages for topic in bag.topics)
 
 
-def read_imu(path: Path | str, topic: str | None = None) -> ImuSamples:
+def read_imu(path: Path | str, topic: str | None = None, clock: BagClock = AS_RECORDED) -> ImuSamples:
     """Read the samples on one topic of a bag, at their header stamps.
 
-    topic: of sensor_msgs/Imu; None takes the only one. Messages whose stamp is zero or not later than the one before
-    are left out, with a line on stderr.
+    topic: of sensor_msgs/Imu; None takes the only one. clock: of the images that they are compared with. Messages that
+    are not later than the one before are left out, with a line on stderr.
 
     Raises:
         CaptureError: not a readable bag, no such topic (those there are listed), no samples, a sample that is not
             finite, or an IMU that says it measures no turn rate or no acceleration.
     """
     path = Path(path)
-    stamps: list[int] = []
-    gyro: list[list[float]] = []
-    accel: list[list[float]] = []
-    frame_id, late = "", 0
+    values: list[list[float]] = []
+    frame_id = ""
     with open_bag(path) as bag:
         chosen = _imu_topic(path, bag.topics, topic)
-        for number, (_, message) in enumerate(bag.messages(chosen)):
+        stamped = StampedRows(path, chosen, clock)
+        for number, (log_ns, message) in enumerate(bag.messages(chosen)):
             if isinstance(message, CaptureError):
                 raise CaptureError(f"{path}: message {number} on {chosen} is {message}")
-            stamp_ns = header_stamp_ns(message)
-            if stamp_ns == 0 or (stamps and stamp_ns <= stamps[-1]):
-                late += 1
-                continue
             frame_id = message.header.frame_id
-            values = _measured(message, f"{path}: message {number} on {chosen}")
-            stamps.append(stamp_ns)
-            gyro.append(values[:3])
-            accel.append(values[3:])
+            values.append(_measured(message, f"{path}: message {number} on {chosen}"))
+            stamped.add(message, log_ns)
         if bag.damage:
-            log.info(f"{path}: {bag.damage}; {len(stamps)} IMU samples read")
-    if not stamps:
+            log.info(f"{path}: {bag.damage}; {len(values)} IMU samples read")
+    rows, stamps_ns = stamped.ordered()
+    if not len(rows):
         raise CaptureError(f"{path}: no IMU sample with a stamp on {chosen}")
-    if late:
-        log.info(f"{path}: {late} messages on {chosen} left out: their stamp does not increase")
-    return ImuSamples(np.array(stamps, dtype=np.int64), np.array(gyro), np.array(accel), frame_id or "imu")
+    table = np.array(values)[rows]
+    return ImuSamples(stamps_ns, table[:, :3], table[:, 3:], frame_id or "imu")
 
 
 def _imu_topic(path: Path, topics: list[Topic], wanted: str | None) -> str:

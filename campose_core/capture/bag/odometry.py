@@ -7,6 +7,7 @@ from pathlib import Path
 from campose_core.capture.bag.file import is_bag, open_bag
 from campose_core.capture.bag.poses import read_poses
 from campose_core.capture.bag.tf import read_tf
+from campose_core.clock import AS_RECORDED, BagClock
 from campose_core.errors import CaptureError
 from campose_core.geometry import Pose
 from campose_core.trajectory import Trajectory
@@ -14,8 +15,10 @@ from campose_core.trajectory import Trajectory
 ODOMETRY = "nav_msgs/msg/Odometry"
 
 
-def camera_odometry(path: Path | str, camera_frame: str) -> Trajectory | None:
+def camera_odometry(path: Path | str, camera_frame: str, clock: BagClock = AS_RECORDED) -> Trajectory | None:
     """Read odom_from_camera at the stamps of the bag's odometry; None where there is no bag, or no odometry in it.
+
+    clock: of the bag's images.
 
     Raises:
         CaptureError: several odometries, or no static transform from the robot's base to the camera.
@@ -29,7 +32,7 @@ def camera_odometry(path: Path | str, camera_frame: str) -> Trajectory | None:
         return None
     if len(topics) > 1:
         raise CaptureError(f"{path} has the odometries {', '.join(topics)}: leave one in the bag")
-    odom_from_base = read_poses(path, topics[0])
+    odom_from_base = read_poses(path, topics[0], clock)
     base_from_camera = read_mounting(path, odom_from_base.child_frame_id, camera_frame)
     return odom_from_base.moved_by(base_from_camera)
 

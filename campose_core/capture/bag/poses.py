@@ -1,66 +1,73 @@
 """Trajectories out of bags: odometry, or the poses another localizer published."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
-from campose_core.capture.bag.file import open_bag
-from campose_core.capture.bag.images import header_stamp_ns
+from campose_core.capture.bag.file import Topic, open_bag
+from campose_core.capture.bag.stamps import StampedRows
+from campose_core.clock import AS_RECORDED, BagClock
 from campose_core.errors import CaptureError, GeometryError
 from campose_core.geometry import Pose
-from campose_core.ros_messages import pose_of
+from campose_core.ros_messages import pose_of, pose_of_transform
 from campose_core.trajectory import Trajectory
 
 log = logging.getLogger(__name__)
 
+TRANSFORM = "geometry_msgs/msg/TransformStamped"  # of motion capture, as in EuRoC
 # How to come from a message to its geometry_msgs/Pose.
 POSE_FIELDS = {
     "nav_msgs/msg/Odometry": ("pose", "pose"),
     "geometry_msgs/msg/PoseWithCovarianceStamped": ("pose", "pose"),
     "geometry_msgs/msg/PoseStamped": ("pose",),
+    TRANSFORM: (),
 }
 
 
-def read_poses(path: Path | str, topic: str | None = None) -> Trajectory:
+def pose_topics(topics: Sequence[Topic], wanted: str | None) -> dict[str, Topic]:
+    """Return those that `read_poses` chooses from, by name; transforms where wanted, or where nothing else is there."""
+    found = {entry.name: entry for entry in topics if entry.msgtype in POSE_FIELDS}
+    poses = {name: entry for name, entry in found.items() if entry.msgtype != TRANSFORM}
+    return poses if poses and wanted is None else found
+
+
+def read_poses(path: Path | str, topic: str | None = None, clock: BagClock = AS_RECORDED) -> Trajectory:
     """Read the poses on one topic of a bag, at their header stamps.
 
-    topic: of nav_msgs/Odometry, geometry_msgs/PoseStamped or PoseWithCovarianceStamped; None takes the only one.
-    The trajectory maps the child frame (odometry names it) into the frame of the header. Messages whose stamp is zero
-    or not later than the one before are left out, with a line on stderr.
+    topic: of nav_msgs/Odometry, geometry_msgs/PoseStamped, PoseWithCovarianceStamped or TransformStamped; None takes
+    the only one, a TransformStamped where there is no other. The trajectory maps the child frame (odometry names it)
+    into the frame of the header. clock: of the images that they are compared with. Messages that are not later than the
+    one before are left out, with a line on stderr.
 
     Raises:
         CaptureError: not a readable bag, no such topic (those there are listed), no poses, or a pose without geometry.
     """
     path = Path(path)
-    stamps: list[int] = []
     poses: list[Pose] = []
-    frame_id, child_frame_id, late = "", "", 0
+    frame_id, child_frame_id = "", ""
     with open_bag(path) as bag:
-        listed = {entry.name: entry for entry in bag.topics if entry.msgtype in POSE_FIELDS}
+        listed = pose_topics(bag.topics, topic)
         listing = "; ".join(f"{e.name} ({e.messages} {e.msgtype.rsplit('/', 1)[1]})" for e in listed.values()) or "none"
         if topic not in listed and (topic is not None or len(listed) != 1):
             wanted = "choose one of its pose topics" if topic is None else f"no pose topic {topic!r}; it has"
             raise CaptureError(f"{path}: {wanted}: {listing}")
         chosen = listed[topic] if topic else next(iter(listed.values()))
-        for number, (_, message) in enumerate(bag.messages(chosen.name)):
+        stamped = StampedRows(path, chosen.name, clock)
+        for number, (log_ns, message) in enumerate(bag.messages(chosen.name)):
             if isinstance(message, CaptureError):
                 raise CaptureError(f"{path}: message {number} on {chosen.name} is {message}")
-            stamp_ns = header_stamp_ns(message)
-            if stamp_ns == 0 or (stamps and stamp_ns <= stamps[-1]):
-                late += 1
-                continue
             frame_id, child_frame_id = message.header.frame_id, getattr(message, "child_frame_id", "")
             field = message
             for name in POSE_FIELDS[chosen.msgtype]:
                 field = getattr(field, name)
             try:
-                poses.append(pose_of(field))
+                poses.append(pose_of_transform(message) if chosen.msgtype == TRANSFORM else pose_of(field))
             except GeometryError as error:
                 raise CaptureError(f"{path}: message {number} on {chosen.name}: {error}") from error
-            stamps.append(stamp_ns)
+            stamped.add(message, log_ns)
         if bag.damage:
-            log.info(f"{path}: {bag.damage}; {len(stamps)} poses read")
-    if not stamps:
+            log.info(f"{path}: {bag.damage}; {len(poses)} poses read")
+    rows, stamps_ns = stamped.ordered()
+    if not len(rows):
         raise CaptureError(f"{path}: no pose with a stamp on {chosen.name}")
-    if late:
-        log.info(f"{path}: {late} messages on {chosen.name} left out: their stamp does not increase")
-    return Trajectory.from_poses(stamps, poses, frame_id, child_frame_id or "base_link")
+    return Trajectory.from_poses(stamps_ns, [poses[row] for row in rows], frame_id, child_frame_id or "base_link")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from campose_core.capture.bag.file import open_bag
 from campose_core.capture.bag.images import header_stamp_ns
+from campose_core.clock import AS_RECORDED, BagClock
 from campose_core.errors import CaptureError, GeometryError
 from campose_core.geometry import Pose
 from campose_core.ros_messages import pose_of_transform
@@ -15,11 +16,12 @@ from campose_core.transforms import TransformTree
 TOPICS = ("/tf", "/tf_static")
 
 
-def read_tf(path: Path | str) -> TransformTree:
+def read_tf(path: Path | str, clock: BagClock = AS_RECORDED) -> TransformTree:
     """Read the frames of a bag; an empty tree where it has neither /tf nor /tf_static.
 
     A child that named several parents keeps the one that was said most often. Links on /tf that never change their
-    stamp count as static. Those with a stamp of zero, or a transform that is none, are left out.
+    stamp count as static. Those with a stamp of zero, or a transform that is none, are left out. clock: of the images
+    that are looked up.
 
     Raises:
         CaptureError: not a readable bag, or a message that is no TFMessage.
@@ -29,7 +31,7 @@ def read_tf(path: Path | str) -> TransformTree:
     moving: dict[tuple[str, str], dict[int, Pose]] = defaultdict(dict)
     with open_bag(path) as bag:
         for topic in {entry.name for entry in bag.topics} & set(TOPICS):
-            for _, message in bag.messages(topic):
+            for log_ns, message in bag.messages(topic):
                 if isinstance(message, CaptureError):
                     raise CaptureError(f"{path}: a message on {topic} is {message}")
                 for link in message.transforms:
@@ -40,8 +42,8 @@ def read_tf(path: Path | str) -> TransformTree:
                     parent, child = link.header.frame_id.lstrip("/"), link.child_frame_id.lstrip("/")
                     if topic == "/tf_static":
                         static[child] = (parent, pose)
-                    elif header_stamp_ns(link):
-                        moving[child, parent][header_stamp_ns(link)] = pose
+                    elif stamp_ns := clock.stamp_ns(header_stamp_ns(link), log_ns):
+                        moving[child, parent][stamp_ns] = pose
     likeliest = {child: (parent, poses) for (child, parent), poses in sorted(moving.items(), key=lambda m: len(m[1]))}
     tree = TransformTree()
     for child, (parent, poses) in likeliest.items():

@@ -3,16 +3,18 @@
 import logging
 from collections import Counter
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from campose_core.camera import Camera
 from campose_core.capture.bag.camera_info import InfoCamera, find_info_topic, first_camera, read_camera_info
 from campose_core.capture.bag.file import Bag, is_bag, open_bag
-from campose_core.capture.bag.images import StampOrder
+from campose_core.capture.bag.images import StampOrder, read_image_stamps
 from campose_core.capture.frame import Frame
-from campose_core.capture.image_messages import IMAGE_TYPES, ImageDecoder, StampedImage, base_topic
+from campose_core.capture.image_messages import IMAGE_TYPES, ImageDecoder, StampedImage, base_topic, image_frame
 from campose_core.capture.thinning import thinned
+from campose_core.clock import AS_RECORDED, BagClock, UsableStamps
 from campose_core.errors import CaptureError
 from campose_core.pixels.image_codec import deep_values
 from campose_core.pixels.levels import Levels
@@ -24,7 +26,8 @@ DRAWN = "/matches/compressed"  # what the localizer drew onto an image, recorded
 
 
 class BagRecording:
-    """The images of one topic, with their header stamps, and the intrinsics of its camera_info topic.
+    """The images of one topic, with their header stamps (or what stands in for them, see `stamps`), and the intrinsics
+    of its camera_info topic.
 
     topic: None takes the only image topic of the bag.
 
@@ -46,6 +49,7 @@ class BagRecording:
         self.path = path
         self.name = name or path.resolve().stem
         self.dropped: dict[str, int] = Counter()
+        self._clock = AS_RECORDED  # of another camera of a rig
         with open_bag(path) as bag:
             self.topic = _image_topic(bag, topic)
             self.info_topic, said = find_info_topic(bag, self.topic)
@@ -56,9 +60,40 @@ class BagRecording:
         self.calibrated = known is not None and not known.doubt
         self._levels: Levels | None = None
 
-    def describe(self) -> dict[str, str]:
+    def describe(self) -> dict[str, Any]:
+        """Say where it came from; after `frames`, also what was done to the stamps and to 16 bit values."""
+        repaired = {"stamps": self.stamps.done} if "stamps" in vars(self) and self.stamps.done else {}
+        clock = self.clock.to_dict() if "stamps" in vars(self) else {}
         values = {"values": self._levels.said} if self._levels and self._levels.said else {}
-        return {"kind": "bag", "path": str(self.path), "topic": self.topic, **values}
+        return {
+            "kind": "bag",
+            "path": str(self.path),
+            "topic": self.topic,
+            **repaired,
+            **({"clock": clock} if clock else {}),
+            **values,
+        }
+
+    @cached_property
+    def stamps(self) -> UsableStamps:
+        """Return those of all messages of the topic, once it was read through; a line tells what was done to them."""
+        with open_bag(self.path) as bag:
+            found = read_image_stamps(bag, self.topic, self._clock)
+        if found.done:
+            log.info(f"{self.path}: stamps of {self.topic}: {found.done}")
+        return found
+
+    @property
+    def clock(self) -> BagClock:
+        """Return the clock for what else is read of this bag and compared with its images."""
+        return self.stamps.clock if self._clock == AS_RECORDED else self._clock
+
+    def first_camera_frame(self) -> str:
+        """Return the frame that the first message names; empty where none does."""
+        with open_bag(self.path) as bag:
+            images = (message for _, message in bag.messages(self.topic) if not isinstance(message, CaptureError))
+            first = next(images, None)
+            return "" if first is None else image_frame(first)
 
     def frames(self, fps: float | None = None) -> Iterator[Frame]:
         """Yield frames named by the number of their message on the topic.
@@ -87,6 +122,8 @@ class BagRecording:
         if decoded and bad:
             log.info(f"{self.path}: {bad} images on {self.topic} cannot be decoded, the last: {self._reason}")
         if not decoded:
+            if self.dropped.get("zero stamp"):
+                self._reason = "neither its header stamps nor log times tell when they were taken: record it again"
             counts = ", ".join(f"{count} {what}" for what, count in self.dropped.items())
             raise CaptureError(
                 f"{self.path}: no usable image on {self.topic}: {self._reason}" + f" ({counts})" * bool(counts)
@@ -94,7 +131,7 @@ class BagRecording:
 
     def _images(self, bag: Bag) -> Iterator[tuple[int, tuple[int, StampedImage]]]:
         """All of them, of which only the chosen ones are decoded; of a video all packets are."""
-        order, decoder = StampOrder(self.dropped), ImageDecoder(self._levels)
+        order, decoder = StampOrder(self.dropped, self.stamps.stamps_ns), ImageDecoder(self._levels)
         for number, (_, message) in enumerate(bag.messages(self.topic)):
             if not order.accepts(message):
                 continue

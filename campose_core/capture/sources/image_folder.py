@@ -9,6 +9,7 @@ from pathlib import Path
 from PIL import ImageOps
 
 from campose_core.camera import Camera
+from campose_core.capture.file_stamps import FRAME_PERIOD_NS, stamps_in_names
 from campose_core.capture.frame import Frame
 from campose_core.capture.sources.folder_files import (
     EXIF_IFD,
@@ -30,7 +31,8 @@ from campose_core.pixels.levels import Levels
 
 log = logging.getLogger(__name__)
 
-FRAME_PERIOD_NS = 100_000_000
+log = logging.getLogger(__name__)
+
 DIAGONAL_35MM = math.hypot(36.0, 24.0)
 LOOKED_AT = 24  # images of a folder, to see which values of 16 bits it uses
 
@@ -38,9 +40,12 @@ LOOKED_AT = 24  # images of a folder, to see which values of 16 bits it uses
 class ImageFolder:
     """The images of a folder (not of its subfolders) in the natural order of their names: 2 before 10.
 
-    Images carry no usable clock, so the stamp of image i is i * 0.1 s. EXIF rotation is applied to the pixels.
+    Where all names are stamps, images come in their order at these, and a line says so. Other images carry no usable
+    clock: the stamp of image i is i * 0.1 s. EXIF rotation is applied to the pixels.
     `camera` is a first guess from the focal length that EXIF gives as its 35 mm equivalent, None without one.
     What is no image of a camera, or of a kind that is not read, is counted in `dropped` and said in a line.
+
+    use_names: False numbers the images whatever they are called.
 
     Raises:
         CaptureError: no images in it; from `frames`, also when none of them can be decoded. MissingDependency: HEIC
@@ -55,17 +60,21 @@ class ImageFolder:
     def recognizes(path: Path) -> bool:
         return path.is_dir() and has_images(path)
 
-    def __init__(self, path: Path, name: str | None = None) -> None:
+    def __init__(self, path: Path, name: str | None = None, use_names: bool = True) -> None:
         self.path = path
         self.name = name or path.resolve().name
         self.dropped: dict[str, int] = Counter()
-        self.files, self._left_out, said = folder_files(path)
+        self._stamped, self._are_named = stamped_files(path, use_names)
+        self.files = [file for _, file in self._stamped]
+        _, self._left_out, said = folder_files(path)
         if not self.files:
             if any(file.suffix.lower() in HEIF_SUFFIXES for file in path.iterdir()):
                 require_heif()
             raise CaptureError(f"{path}: no images in this folder ({', '.join(sorted(SUFFIXES))})")
         if said:
             log.info(f"{path}: {said}")
+        if self._are_named:
+            log.info(f"{path}: the names of the {len(self.files)} images are their stamps")
         self.camera_label = ""  # of one of several cameras
         self._numbered = list(enumerate(self.files))
         self._levels: Levels | None = None
@@ -100,6 +109,7 @@ class ImageFolder:
         return {
             "kind": "images",
             "path": str(self.path),
+            **({"stamps": "the names of the files"} if self._are_named else {}),
             **({"camera": self.camera_label} if self.camera_label else {}),
             **({"values": self._levels.said} if self._levels and self._levels.said else {}),
         }
@@ -114,7 +124,7 @@ class ImageFolder:
         self.dropped |= self._left_out
         self._levels = self._levels or self._looked_at()
         decoded, reason = 0, ""
-        stamped = ((number * FRAME_PERIOD_NS, (number, file)) for number, file in self._numbered)
+        stamped = ((self._stamped[number][0], (number, file)) for number, file in self._numbered)
         for stamp_ns, (number, file) in thinned(stamped, fps):
             try:
                 frame = _frame(file, stamp_ns, self.name, f"{number:06d}", self._levels)
@@ -169,6 +179,18 @@ class ImageFile:
             yield _frame(self.path, 0, self.name, self.path.name, Levels())
         except CaptureError as error:
             raise CaptureError(f"{self.path}: cannot be decoded as an image ({error})") from error
+
+
+def stamped_files(folder: Path, use_names: bool = True) -> tuple[list[tuple[int, Path]], bool]:
+    """Return the images of a folder with their stamps in nanoseconds, in their order, and whether the names are these.
+
+    use_names: names that are stamps count; else, and where they are none, images follow each other by FRAME_PERIOD_NS.
+    """
+    files = folder_files(folder).images
+    stamps = stamps_in_names(files) if use_names else None
+    if stamps is None:
+        return [(i * FRAME_PERIOD_NS, file) for i, file in enumerate(files)], False
+    return sorted(zip(stamps, files, strict=True)), True
 
 
 def _frame(file: Path, stamp_ns: int, camera_frame: str, name: str, levels: Levels) -> Frame:

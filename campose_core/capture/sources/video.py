@@ -1,8 +1,9 @@
 """Video files, by PyAV: frames with their own time stamps, upright."""
 
 import logging
+import struct
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,14 +23,18 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CUT = "file cut off or damaged"
+RAW_FORMATS, RAW_RATE = ("h264", "hevc"), 30  # raspivid and libcamera-vid record as many a second unless told otherwise
 
 
 class VideoRecording:
     """The frames of a video file.
 
     Stamps are the presentation times the file holds, in nanoseconds: never a frame number over a frame rate, which is
-    wrong for the variable-rate video of phones. The display rotation is applied to the pixels, so that a camera given
-    for a video is the camera of the image as a player shows it. A video knows no intrinsics: `camera` is None.
+    wrong for the variable-rate video of phones. Only of a raw H.264 or H.265 stream, which holds none, images come at
+    the rate that the stream names, else at RAW_RATE. The display matrix is applied to the pixels, so that a camera
+    given for a video is the camera of the image as a player shows it. A video knows no intrinsics: `camera` is None.
+
+    Of several streams the largest that moves is taken; a line tells which.
 
     A file that was cut off yields what can be decoded; `dropped` and a line on stderr tell what is missing.
 
@@ -51,11 +56,16 @@ class VideoRecording:
         self.path = path
         self.name = name or path.stem
         self.dropped: dict[str, int] = Counter()
-        with _opened(path):
-            pass
+        self._stamps = ""
+        with _opened(path) as container:
+            chosen, streams = _chosen(path, container), container.streams.video
+            if len(streams) > 1:
+                others = ", ".join(_described(stream) for stream in streams if stream.index != chosen.index)
+                log.info(f"{path}: of its video streams {_described(chosen)} is taken, not {others}")
 
     def describe(self) -> dict[str, str]:
-        return {"kind": "video", "path": str(self.path)}
+        """After `frames`, also where stamps come from that the file does not hold."""
+        return {"kind": "video", "path": str(self.path), **({"stamps": self._stamps} if self._stamps else {})}
 
     def frames(self, fps: float | None = None) -> Iterator[Frame]:
         """Yield frames named by their number in the video.
@@ -64,25 +74,44 @@ class VideoRecording:
             CaptureError: not one frame can be decoded.
         """
         self.dropped.clear()
+        rotation_deg: int | None = None
+        shown: Callable[[Image], Image] = _upright
         for stamp_ns, (number, image) in thinned(self._images(), fps):
             pixels: Image = np.asarray(image.to_ndarray(format="rgb24"), dtype=np.uint8)
-            if image.rotation:
-                pixels = np.ascontiguousarray(np.rot90(pixels, self._quarter_turns(image.rotation)))
-            yield Frame(stamp_ns, pixels, self.name, f"{number:06d}")
+            if image.rotation != rotation_deg:  # a matrix that is read keeps its image in memory: once for all alike
+                rotation_deg, shown = image.rotation, self._as_shown(image)
+            yield Frame(stamp_ns, shown(pixels), self.name, f"{number:06d}")
 
-    def _quarter_turns(self, rotation_deg: int) -> int:
-        # av_display_rotation_get: degrees counter-clockwise, as numpy.rot90 turns.
-        if rotation_deg % 90:
-            raise CaptureError(f"{self.path}: is to be shown turned by {rotation_deg} degrees; only quarter turns work")
-        return rotation_deg // 90
+    def _as_shown(self, image: "av.VideoFrame") -> Callable[[Image], Image]:
+        """Return turns and mirrors by the display matrix (ISO 14496-12): x' = a x + c y, y' = b x + d y."""
+        matrix: Any = image.side_data.get("DISPLAYMATRIX")
+        if matrix is None:
+            return _upright
+        a, b, _, c, d = struct.unpack_from("=5i", bytes(matrix))
+        if max(abs(b), abs(c)) < min(abs(a), abs(d)) / 100:
+            is_turned, across, down = False, a, d
+        elif max(abs(a), abs(d)) < min(abs(b), abs(c)) / 100:
+            is_turned, across, down = True, c, b
+        else:
+            angle = f"{image.rotation} degrees"
+            raise CaptureError(f"{self.path}: is to be shown turned by {angle}; only quarter turns and mirrors work")
+
+        def shown(pixels: Image) -> Image:
+            turned = pixels.swapaxes(0, 1) if is_turned else pixels
+            return np.ascontiguousarray(turned[:: -1 if down < 0 else 1, :: -1 if across < 0 else 1])
+
+        return shown
 
     def _images(self) -> "Iterator[tuple[int, tuple[int, av.VideoFrame]]]":
         with _opened(self.path) as container:
-            stream = container.streams.video[0]
+            stream = _chosen(self.path, container)
+            raw_rate = self._raw_rate(container, stream)
             stream.thread_type = "AUTO"
             number, last_ns = -1, None
             for number, image in enumerate(self._decoded(container, stream)):
                 stamp_ns = _nanoseconds(image.pts, image.time_base)
+                if stamp_ns is None and raw_rate is not None:
+                    stamp_ns = round(number * 1_000_000_000 / raw_rate)
                 if stamp_ns is None:
                     self.dropped["no time stamp"] += 1
                 elif image.is_corrupt:
@@ -96,6 +125,18 @@ class VideoRecording:
                 reasons = ", ".join(f"{count} x {reason}" for reason, count in self.dropped.items())
                 raise CaptureError(f"{self.path}: not one frame can be decoded ({reasons or 'the video is empty'})")
             self._report_cut(stream, last_ns, frames=number + 1)
+
+    def _raw_rate(self, container: Any, stream: Any) -> Fraction | None:
+        """Images a second of a raw stream; None of a file that holds time stamps."""
+        if container.format.name not in RAW_FORMATS:
+            return None
+        named = stream.codec_context.framerate
+        is_named = named is not None and 1 <= named <= 1000
+        rate, source = (named, "as it says") if is_named else (RAW_RATE, "since it does not say")
+        if not self._stamps:
+            self._stamps = f"a raw stream without time stamps: {float(rate):g} images a second, {source}"
+            log.info(f"{self.path}: {self._stamps}")
+        return Fraction(rate)
 
     def _decoded(self, container: Any, stream: Any) -> "Iterator[av.VideoFrame]":
         import av
@@ -129,6 +170,10 @@ class VideoRecording:
             log.info(f"{self.path}: cut off or damaged: {frames} frames up to {last_ns / 1e9:.3f} s, of {promise}")
 
 
+def _upright(pixels: Image) -> Image:
+    return pixels
+
+
 def _promised_end_ns(stream: Any) -> int | None:
     start_ns = _nanoseconds(stream.start_time, stream.time_base) or 0
     duration_ns = _nanoseconds(stream.duration, stream.time_base)
@@ -144,19 +189,38 @@ def _promised_end_ns(stream: Any) -> int | None:
 def _opened(path: Path) -> Any:
     av = load_extra("av", "map")
     try:
-        container = av.open(str(path))
+        container = av.open(str(path.absolute()))  # FFmpeg takes what stands before the colon of a:b.mp4 for a protocol
     except (av.error.FFmpegError, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise CaptureError(
             f"{path}: not a readable video ({reason}); one that was cut off may have lost the index at its end"
         ) from error
-    if not container.streams.video:
-        container.close()
-        raise CaptureError(f"{path}: holds no video stream")
-    if container.streams.video[0].codec_context is None:
-        container.close()
-        raise CaptureError(f"{path}: its video codec is unknown")
     return container
+
+
+def _chosen(path: Path, container: Any) -> Any:
+    """Return the largest video stream, of equal ones the default; no image beside a video, and what can be decoded.
+
+    Raises:
+        CaptureError: there is none.
+    """
+    from av.stream import Disposition
+
+    beside = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+    moving = [stream for stream in container.streams.video if not stream.disposition & beside]
+    if not moving:
+        raise CaptureError(f"{path}: holds no video stream")
+    known = [stream for stream in moving if stream.codec_context is not None]
+    if not known:
+        raise CaptureError(f"{path}: its video codec is unknown")
+    most = max(stream.frames for stream in known)  # 0 where the file does not tell
+    often = [stream for stream in known if not stream.frames or 10 * stream.frames >= most]  # no thumbnails
+    return max(often, key=lambda s: (s.width * s.height, bool(s.disposition & Disposition.default), -s.index))
+
+
+def _described(stream: Any) -> str:
+    codec = stream.codec_context
+    return f"{codec.width}x{codec.height} {codec.name}" if codec is not None else "one of an unknown codec"
 
 
 def _nanoseconds(ticks: int | None, time_base: Fraction | None) -> int | None:

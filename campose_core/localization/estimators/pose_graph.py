@@ -15,6 +15,7 @@ import numpy as np
 from campose_core.camera import Camera
 from campose_core.capture.bag.odometry import camera_odometry
 from campose_core.capture.frame import Frame, Recording
+from campose_core.capture.mapped_recordings import clock_of
 from campose_core.errors import CaptureError, LocalizationError
 from campose_core.geometry import Pose
 from campose_core.landmark_map.intrinsics import RefinedCameras
@@ -149,7 +150,7 @@ def recorded_odometry(recording: Recording) -> Trajectory | None:
     if first is None:
         return None
     try:
-        return camera_odometry(source["path"], first.camera_frame)
+        return camera_odometry(source["path"], first.camera_frame, clock_of(recording.describe()))
     except CaptureError as error:
         log.info(f"without odometry: {error}")
         return None

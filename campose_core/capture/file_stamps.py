@@ -1,0 +1,87 @@
+"""Stamps in file names: TUM RGB-D's `1305031102.175304.png`, EuRoC's `1403636579763555584.png` and the like.
+
+Poses that were written for such a folder when its images were numbered count them instead, 0.1 s each.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from campose_core.scene import SceneFrame
+from campose_core.trajectory import Trajectory, stamp_from_seconds
+
+log = logging.getLogger(__name__)
+
+FRAME_PERIOD_NS = 100_000_000  # of images that carry no clock
+
+# What all names begin with, then decimal seconds, or `seconds_nanoseconds`, or a whole number in a smaller unit.
+NAME = re.compile(
+    r"(?P<prefix>(?:.*[^\d.])?)(?:(?P<seconds>\d+\.\d+)|(?P<parts>\d{9,10}[_-]\d{9})|(?P<whole>\d{13,19}))"
+)
+EARLIEST_S, LATEST_S = 946_684_800, 4_102_444_800  # the years 2000 to 2100
+UNITS_NS = (1, 1_000, 1_000_000)
+MIN_DECIMALS = 6  # of seconds that count from elsewhere than 1970: 1.002 may be a number
+
+
+def stamps_in_names(files: Sequence[Path]) -> list[int] | None:
+    """Return the stamp of each file in nanoseconds; None where names are anything else, or two have the same stamp."""
+    matches = [NAME.fullmatch(file.stem) for file in files]
+    stamps = [_stamp_ns(match) for match in matches if match is not None]
+    known = [stamp for stamp in stamps if stamp is not None]
+    prefixes = {match["prefix"] for match in matches if match is not None}
+    return known if len(set(known)) == len(files) and len(prefixes) == 1 else None
+
+
+def _stamp_ns(match: re.Match[str]) -> int | None:
+    if match["parts"]:
+        seconds, nanoseconds = re.split("[_-]", match["parts"])
+        stamp_ns = int(seconds) * 1_000_000_000 + int(nanoseconds)
+        return stamp_ns if _is_date(stamp_ns) else None
+    if match["whole"]:
+        return next((stamp for unit in UNITS_NS if _is_date(stamp := int(match["whole"]) * unit)), None)
+    stamp_ns = stamp_from_seconds(match["seconds"])
+    decimals = len(match["seconds"].partition(".")[2])
+    return (
+        stamp_ns if _is_date(stamp_ns) or (decimals >= MIN_DECIMALS and stamp_ns < LATEST_S * 1_000_000_000) else None
+    )
+
+
+def _is_date(stamp_ns: int) -> bool:
+    return EARLIEST_S <= stamp_ns // 1_000_000_000 < LATEST_S
+
+
+def own_stamps(frames: Sequence[SceneFrame]) -> dict[int, int]:
+    """Return the stamps of a source's frames by their numbers; empty where they are of several sources or have none."""
+    if len({frame.source for frame in frames}) != 1:
+        return {}
+    numbered = ((Path(frame.name).stem, frame.stamp_ns) for frame in frames)
+    return {int(stem): stamp_ns for stem, stamp_ns in numbered if stem.isdigit()}
+
+
+def at_own_stamps(trajectory: Trajectory, stamp_of: Mapping[int, int]) -> Trajectory:
+    """Return the trajectory at the stamps of images where it counts them, 0.1 s each, and log so; else as it is.
+
+    stamp_of: the stamp of each image by its number. It counts where these are dates, and it begins at the number of one
+    and has nothing but whole tenths.
+    """
+    numbers = np.rint(trajectory.stamps_ns / FRAME_PERIOD_NS).astype(np.int64)
+    off_ns = np.abs(trajectory.stamps_ns - numbers * FRAME_PERIOD_NS)
+    if not len(numbers) or not stamp_of or (off_ns > 1_000_000).any():
+        return trajectory
+    if not _is_date(min(stamp_of.values())) or not 0 <= numbers[0] <= max(stamp_of):
+        return trajectory
+    known = np.array([int(number) in stamp_of for number in numbers])
+    if not known.any():
+        return trajectory
+    log.info(
+        f"poses at {trajectory.interval_text()} count the images, 0.1 s each, whose own stamps begin at "
+        f"{min(stamp_of.values()) / 1e9:.3f} s: {known.sum()} of {len(known)} poses are of such an image"
+    )
+    stamps_ns = np.array([stamp_of[int(number)] for number in numbers[known]], dtype=np.int64)
+    return replace(trajectory.select(known), stamps_ns=stamps_ns)
