@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from campose_core.errors import FloorError
-from campose_core.files import replacing, write_text
+from campose_core.files import replacing, write_text, yaml_place
 from campose_core.geometry import Array
 from campose_core.image_files import MAX_MAP_PIXELS, opened
 
@@ -168,7 +168,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise FloorError(f"{path}: the map yaml cannot be read: {error}") from error
     except yaml.YAMLError as error:
-        raise FloorError(f"{path} is not yaml: {' '.join(str(error).split())}") from error
+        raise FloorError(f"{path} is not yaml{yaml_place(error)}") from error
     if not isinstance(fields, dict):
         raise FloorError(f"{path} is not a nav2 map yaml: it holds no keys")
     required = ("image", "resolution", "origin", "negate", "occupied_thresh", "free_thresh")

@@ -27,6 +27,7 @@ from campose_core.alignment.solvers.markers import align_to_markers, scale_of_ma
 from campose_core.alignment.sources.base import AlignmentSource, Borrowed
 from campose_core.errors import AlignmentError, GeometryError
 from campose_core.extras import load_extra
+from campose_core.files import yaml_place
 from campose_core.geometry import Array, Pose
 from campose_core.progress import track
 from campose_core.scene import Scene
@@ -70,8 +71,10 @@ def read_markers(path: Path) -> Markers:
     """
     try:
         fields = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise AlignmentError(f"{path}: cannot be read as YAML: {error}".replace("\n", " ")) from error
+    except OSError as error:
+        raise AlignmentError(f"{path}: cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise AlignmentError(f"{path}: cannot be read as YAML: it is none{yaml_place(error)}") from error
     if not isinstance(fields, dict) or not {"dictionary", "size_m"} <= fields.keys() or fields.keys() - KEYS:
         raise AlignmentError(f"{path}: needs `dictionary` and `size_m`, and may have `places`; got {fields!r}")
     places = fields.get("places") or {}
