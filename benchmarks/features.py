@@ -24,12 +24,12 @@ from numpy.typing import NDArray
 
 from campose_core.camera import Camera, pixels_from_colmap
 from campose_core.capture.camera_file import read_camera_file
-from campose_core.capture.frame import Image
 from campose_core.capture.recording import open_recording
 from campose_core.cli.console import show_log
 from campose_core.features.base import ImageFeatures
 from campose_core.features.matching import OF_SIFT
 from campose_core.features.sift import SiftExtractor
+from campose_core.frame import Image
 from campose_core.geometry import Array, Pose, pose_error, skew
 from campose_core.landmark_map.colmap import load_pycolmap
 from campose_core.landmark_map.pnp import solve_pnp

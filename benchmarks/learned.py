@@ -19,13 +19,13 @@ from scipy.spatial.transform import Rotation
 
 from benchmarks.localization.material import campose, prepare
 from benchmarks.localization.worlds import drawn
-from campose_core.capture.bag.writer import write_bag
-from campose_core.capture.frame import Frame
+from campose_core.bag.writer import write_bag
 from campose_core.capture.recording import open_recording
 from campose_core.cli.console import show_log
 from campose_core.evaluation.metrics import Metrics, evaluate
 from campose_core.evaluation.run import localize_recording
 from campose_core.evaluation.table import degrees_text, metres_text
+from campose_core.frame import Frame
 from campose_core.geometry import Pose, pose_error
 from campose_core.learning.checkpoint import load
 from campose_core.learning.material import material_of_splits, pair_rows

@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from campose_core.capture.frame import Frame
 from campose_core.cli.console import show_log
 from campose_core.evaluation.metrics import Metrics, evaluate
 from campose_core.evaluation.run import localize_frames
 from campose_core.evaluation.table import metrics_table
+from campose_core.frame import Frame
 from campose_core.localization.estimators.registry import load_estimator
 from campose_core.scene import Scene
 from campose_core.trajectory import Trajectory

@@ -11,9 +11,9 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo
 
+from campose_core.bag.camera_info import read_camera_info
+from campose_core.bag.image_messages import IMAGE_TYPES, image_stamp_ns, video_name
 from campose_core.camera import Camera
-from campose_core.capture.bag.camera_info import read_camera_info
-from campose_core.capture.image_messages import IMAGE_TYPES, image_stamp_ns, video_name
 from campose_core.errors import MissingDependency
 from campose_core.localization.session import InfoTopic, LocalizationSession, SessionCamera
 from campose_ros.camera_parameters import CameraParameters

@@ -11,7 +11,7 @@ from typing import Any
 from diagnostic_msgs.msg import KeyValue
 from numpy.typing import NDArray
 
-from campose_core.ros_messages import RosMessages
+from campose_core.bag.ros_messages import RosMessages
 from campose_core.visualization.localization_status import localization_status
 
 

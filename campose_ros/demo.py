@@ -22,7 +22,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as PilImage
 
-from campose_core.capture.frame import Image
 from campose_core.capture.recording import open_recording
 from campose_core.cli.console import say, show_log
 from campose_core.cli.main import main as campose
@@ -33,6 +32,7 @@ from campose_core.evaluation.report import write_report
 from campose_core.evaluation.run import localize_recording
 from campose_core.evaluation.table import tables
 from campose_core.floor import FloorMap
+from campose_core.frame import Image
 from campose_core.geometry import Pose
 from campose_core.localization.estimators.registry import load_estimator
 from campose_core.scene import Scene

@@ -10,7 +10,7 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
 
-from campose_core.capture.bag.cdr import Cdr
+from campose_core.bag.cdr import Cdr
 from campose_core.errors import CamposeError
 from campose_ros.conversions import message_class
 

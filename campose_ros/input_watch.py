@@ -16,7 +16,7 @@ import rclpy
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.qos import DurabilityPolicy, QoSCompatibility, QoSProfile, ReliabilityPolicy, qos_check_compatible
 
-from campose_core.capture.image_messages import IMAGE_TYPES, image_stamp_ns
+from campose_core.bag.image_messages import IMAGE_TYPES, image_stamp_ns
 from campose_core.localization.localizer import MISSED_INTERVALS
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 
-from campose_core.capture.bag.file import Bag
+from campose_core.bag.file import Bag
 from campose_core.cli.console import say
 from campose_core.errors import CaptureError, LocalizationError
 from campose_ros.conversions import message_class

@@ -18,14 +18,14 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
-from campose_core.capture.bag.images import header_stamp_ns
+from campose_core.bag.images import header_stamp_ns
+from campose_core.bag.ros_messages import pose_of
 from campose_core.cli.console import say
 from campose_core.errors import LocalizationError
 from campose_core.evaluation.estimates import Estimates, FrameOutcome, write_estimates
 from campose_core.files import write_text
 from campose_core.geometry import Array, Pose
 from campose_core.map_scale import ScaleBasis
-from campose_core.ros_messages import pose_of
 
 ALL = QoSProfile(depth=1000)
 

@@ -18,7 +18,7 @@ import rclpy
 from rclpy.executors import ExternalShutdownException
 from rclpy.utilities import remove_ros_args
 
-from campose_core.capture.bag.file import open_bag
+from campose_core.bag.file import open_bag
 from campose_core.cli.console import say, show_log
 from campose_core.errors import CamposeError
 from campose_core.evaluation.estimates import read_estimates

@@ -18,7 +18,7 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node, NodeNameNonExistentError
 
-from campose_core.capture.bag.cdr import Cdr
+from campose_core.bag.cdr import Cdr
 from campose_core.errors import CamposeError, UsageError
 from campose_core.extras import load_extra
 from campose_core.visualization.layout import how_to_look

@@ -17,8 +17,8 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import CompressedImage, PointCloud2
 from visualization_msgs.msg import Marker
 
-from campose_core.capture.frame import Frame, Image
 from campose_core.floor import UNKNOWN, FloorMap
+from campose_core.frame import Frame, Image
 from campose_core.localization.result import LocalizationResult
 from campose_core.visualization.matches import draw_result, encode_drawing
 from campose_core.visualization.scene_landmarks import read_landmarks

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CORE = ROOT / "campose_core"
 # Each room imports only itself and what stands before it; nouns are the modules at the top of campose_core.
 ORDER = [
-    "nouns", "plotting", "pixels", "capture", "simulation", "inertial", "features", "landmark_map", "sfm",
+    "nouns", "plotting", "pixels", "bag", "capture", "simulation", "inertial", "features", "landmark_map", "sfm",
     "floorplan", "alignment", "learning", "localization", "update", "evaluation", "replay", "doctor", "visualization",
     "cli",
 ]  # fmt: skip
@@ -24,7 +24,7 @@ HOMES = {
     "torch": "learning/", "torchvision": "learning/", "safetensors": "learning/", "pytorch_lightning": "learning/",
     "tensorboard": "learning/",
     "pycolmap": "landmark_map/colmap.py",
-    "rosbags": "capture/bag/", "foxglove": "visualization/", "pyvista": "simulation/", "av": ("capture/", "pixels/"),
+    "rosbags": "bag/", "foxglove": "visualization/", "pyvista": "simulation/", "av": ("capture/", "pixels/"),
 }  # fmt: skip
 # Modules that are themselves imported late, behind load_extra.
 LATE_MODULES = ("learning/",)

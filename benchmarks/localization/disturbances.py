@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from campose_core.camera import Camera
-from campose_core.capture.frame import Image
+from campose_core.frame import Image
 from campose_core.geometry import Array, Pose
 from campose_core.simulation.textures import paint
 

@@ -16,8 +16,8 @@ from benchmarks.localization import disturbances as disturb
 from benchmarks.localization.scoring import Event
 from benchmarks.localization.worlds import bare, drawn
 from campose_core.camera import Camera
-from campose_core.capture.frame import Frame, Image
 from campose_core.capture.recording import open_recording
+from campose_core.frame import Frame, Image
 from campose_core.geometry import Pose
 from campose_core.simulation.building import build_world
 from campose_core.trajectory import read_tum

@@ -14,14 +14,14 @@ import numpy as np
 
 from benchmarks.localization.material import Place
 from benchmarks.localization.plain import PlainEstimator
-from campose_core.capture.bag.writer import write_bag
-from campose_core.capture.frame import Frame
+from campose_core.bag.writer import write_bag
 from campose_core.capture.recording import open_recording
 from campose_core.cli.console import say
 from campose_core.evaluation.estimates import Estimates, read_estimates
 from campose_core.evaluation.metrics import evaluate
 from campose_core.evaluation.run import frames_with_camera
 from campose_core.evaluation.table import metrics_table
+from campose_core.frame import Frame
 from campose_core.progress import track
 from campose_core.simulation.building import build_world
 from campose_core.simulation.drive import BASE_FROM_CAM, camera_trajectory, drive

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from campose_core.camera import Camera
-from campose_core.capture.frame import Frame
 from campose_core.features.sift import SiftExtractor
+from campose_core.frame import Frame
 from campose_core.landmark_map.aligned import aligned_landmarks
 from campose_core.landmark_map.intrinsics import RefinedCameras
 from campose_core.landmark_map.landmarks import Landmarks

@@ -25,11 +25,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from campose_core.camera import Camera
-from campose_core.capture.frame import Image
 from campose_core.capture.recording import open_recording
 from campose_core.features.base import ImageFeatures
 from campose_core.features.sift import SiftExtractor
 from campose_core.features.vlad import Vlad
+from campose_core.frame import Image
 from campose_core.geometry import Pose, pose_error
 from campose_core.landmark_map.aligned import aligned_landmarks
 from campose_core.landmark_map.covisibility import Keyframes

@@ -19,11 +19,11 @@ from benchmarks.localization.disturbances import image_motion, motion_blurred
 from benchmarks.localization.material import Material, Place
 from benchmarks.localization.node import fast_drive, on_cores
 from campose_core.camera import Camera
-from campose_core.capture.frame import Frame, Image
 from campose_core.capture.recording import open_recording
 from campose_core.evaluation.run import frames_with_camera
 from campose_core.features.base import ImageFeatures
 from campose_core.features.sift import SiftExtractor
+from campose_core.frame import Frame, Image
 from campose_core.geometry import Array, Pose, pose_error
 from campose_core.landmark_map.aligned import aligned_landmarks
 from campose_core.landmark_map.covisibility import Keyframes

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from campose_core.camera import Camera
-from campose_core.capture.frame import Image
 from campose_core.cli.console import say
 from campose_core.files import replacing
+from campose_core.frame import Image
 from campose_core.geometry import Pose
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.progress import track

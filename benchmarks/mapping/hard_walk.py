@@ -13,10 +13,10 @@ from scipy.spatial.transform import Rotation
 
 from benchmarks.localization.disturbances import image_motion, motion_blurred
 from benchmarks.localization.worlds import drawn
+from campose_core.bag.writer import write_bag
 from campose_core.camera import Camera
-from campose_core.capture.bag.writer import write_bag
-from campose_core.capture.frame import Frame
 from campose_core.capture.video_writer import write_video
+from campose_core.frame import Frame
 from campose_core.geometry import Pose
 from campose_core.simulation.building import build_world
 from campose_core.simulation.drive import BASE_FROM_CAM, WEST_TO_EAST, Limits, drifting_odometry, drive_by_way_of

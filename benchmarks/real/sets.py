@@ -22,14 +22,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from campose_core.bag.file import is_bag
 from campose_core.camera import Camera
-from campose_core.capture.bag.file import is_bag
 from campose_core.capture.camera_file import read_camera_file
-from campose_core.capture.frame import Recording
 from campose_core.capture.recording import open_recording
 from campose_core.capture.sources.folder_files import has_images
 from campose_core.capture.sources.image_folder import ImageFolder, stamped_files
 from campose_core.errors import CaptureError
+from campose_core.frame import Recording
 
 VIDEO_SUFFIXES = {".mp4", ".mov", ".m4v", ".mkv", ".avi", ".webm", ".mpg", ".mpeg", ".ts", ".3gp"}
 MAPPING_FPS = 10.0  # as `campose build` thins a video; queries are answered frame by frame

@@ -17,10 +17,10 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from campose_core.bag.camera_info import camera_from_info
+from campose_core.bag.images import header_stamp_ns
 from campose_core.camera import Camera
-from campose_core.capture.bag.camera_info import camera_from_info
-from campose_core.capture.bag.images import header_stamp_ns
-from campose_core.capture.frame import Frame
+from campose_core.frame import Frame
 from campose_core.geometry import Pose
 from campose_core.localization.estimators import registry
 from campose_core.localization.localizer import Localizer

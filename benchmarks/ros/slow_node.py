@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from campose_core.camera import Camera
-from campose_core.capture.frame import Frame
+from campose_core.frame import Frame
 from campose_core.localization.estimators import registry
 from campose_core.localization.estimators.base import PoseEstimate, PosePrior
 from campose_core.scene import Scene

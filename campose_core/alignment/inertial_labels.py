@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from campose_core.capture.bag.file import is_bag
-from campose_core.capture.bag.imu import has_imu
+from campose_core.bag.file import is_bag
+from campose_core.bag.imu import has_imu
 from campose_core.capture.mapped_recordings import clock_of
 from campose_core.capture.recording import open_recording
 from campose_core.errors import AlignmentError

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from campose_core.capture.bag.file import is_bag, open_bag
-from campose_core.capture.bag.odometry import ODOMETRY
-from campose_core.capture.bag.poses import pose_topics, read_poses
-from campose_core.clock import AS_RECORDED, BagClock
+from campose_core.bag.clock import AS_RECORDED, BagClock
+from campose_core.bag.file import is_bag, open_bag
+from campose_core.bag.odometry import ODOMETRY
+from campose_core.bag.poses import pose_topics, read_poses
 from campose_core.errors import TrajectoryError, UsageError
 from campose_core.trajectory import Trajectory, read_tum, stamp_from_seconds
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from campose_core.camera import Camera
-from campose_core.capture.frame import Recording
 from campose_core.capture.recording import open_recording
 from campose_core.capture.sources.image_folder import ImageFolder
 from campose_core.capture.synchronized_cameras import camera_names, open_rig
 from campose_core.errors import CaptureError, GeometryError, UsageError
 from campose_core.files import replacing
+from campose_core.frame import Recording
 from campose_core.pixels.image_codec import encode_jpeg
 from campose_core.progress import track
 from campose_core.rig import Rig

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import ClassVar, Protocol
 
-from campose_core.capture.frame import Recording
 from campose_core.capture.sources.folder_files import SUFFIXES as IMAGE_SUFFIXES
 from campose_core.capture.sources.folder_files import has_images
 from campose_core.errors import CaptureError, UsageError
+from campose_core.frame import Recording
 from campose_core.seams import Seam
 
 

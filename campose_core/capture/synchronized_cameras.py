@@ -12,14 +12,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from campose_core.capture.bag.file import Bag, open_bag
-from campose_core.capture.bag.tf import read_tf
-from campose_core.capture.frame import Frame
-from campose_core.capture.image_messages import StampedImage, base_topic
+from campose_core.bag.clock import AS_RECORDED, BagClock
+from campose_core.bag.file import Bag, open_bag
+from campose_core.bag.image_messages import StampedImage, base_topic
+from campose_core.bag.tf import read_tf
 from campose_core.capture.sources.bag import BagRecording
 from campose_core.capture.thinning import thinned
-from campose_core.clock import AS_RECORDED, BagClock
 from campose_core.errors import CaptureError
+from campose_core.frame import Frame
 from campose_core.geometry import Pose
 from campose_core.rig import Moment, Rig, moments
 from campose_core.transforms import TransformTree

@@ -7,10 +7,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from campose_core.capture.frame import Frame
 from campose_core.errors import CaptureError
 from campose_core.extras import load_extra
 from campose_core.files import replacing
+from campose_core.frame import Frame
 
 TIME_BASE = Fraction(1, 90_000)  # seconds; the clock of MPEG video
 CODECS = (("libx264", {"crf": "18", "preset": "veryfast", "bf": "0"}), ("mpeg4", {"q:v": "2"}))

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
-from campose_core.capture.frame import Recording
 from campose_core.capture.recording import open_recording
 from campose_core.capture.sources.folder_files import SUFFIXES
 from campose_core.capture.sources.image_folder import ImageFile
@@ -16,6 +15,7 @@ from campose_core.cli.query import add_query_arguments, query_camera
 from campose_core.errors import UsageError
 from campose_core.evaluation.estimates import write_estimates
 from campose_core.evaluation.run import localize_recording
+from campose_core.frame import Recording
 from campose_core.localization.estimators.pose_graph import PGO, recorded_odometry
 from campose_core.localization.estimators.registry import ESTIMATORS, load_estimator
 from campose_core.scene import Scene

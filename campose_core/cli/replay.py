@@ -8,8 +8,7 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
-from campose_core.capture.bag.file import Bag, open_bag
-from campose_core.capture.frame import Recording
+from campose_core.bag.file import Bag, open_bag
 from campose_core.capture.recording import open_recording
 from campose_core.capture.sources.bag import BagRecording
 from campose_core.cli.console import say
@@ -17,6 +16,7 @@ from campose_core.cli.query import add_query_arguments, query_camera
 from campose_core.errors import UsageError
 from campose_core.evaluation.metrics import evaluate
 from campose_core.evaluation.table import tables
+from campose_core.frame import Recording
 from campose_core.geometry import Pose
 from campose_core.localization.estimators.registry import ESTIMATORS, load_estimator
 from campose_core.localization.imu_motion import imu_motion

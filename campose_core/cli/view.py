@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
-from campose_core.capture.bag.file import is_bag, open_bag
+from campose_core.bag.file import is_bag, open_bag
 from campose_core.cli.console import say
 from campose_core.cli.numbers import Port
 from campose_core.errors import UsageError

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.stats import chi2
 
-from campose_core.capture.frame import Image
 from campose_core.evaluation.metrics import RECALL_THRESHOLDS, FrameErrors
 from campose_core.evaluation.reliability import PARTS
 from campose_core.evaluation.table import degrees_text, metres_text
 from campose_core.floor import FloorMap
+from campose_core.frame import Image
 from campose_core.geometry import Array
 from campose_core.plotting.figure import WIDTH_INCHES, degrees_on_axis, light_grid, metres_on_axis, new_figure, png_of
 from campose_core.plotting.floor_plan import corners_around, draw_floor, show_from_above

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from campose_core.camera import Camera
-from campose_core.capture.frame import Frame, Recording
 from campose_core.errors import CaptureError
 from campose_core.evaluation.estimates import Estimates, FrameOutcome
+from campose_core.frame import Frame, Recording
 from campose_core.landmark_map.intrinsics import camera_of_image, cameras_of_shape, scene_camera
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.landmark_map.pnp import LandmarkMatcher, solve_pnp

@@ -8,8 +8,8 @@ from typing import ClassVar, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from campose_core.capture.frame import Image
 from campose_core.features.matching import Float32, Likeness
+from campose_core.frame import Image
 from campose_core.geometry import Array
 
 

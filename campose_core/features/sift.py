@@ -12,10 +12,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from campose_core.capture.frame import Image
 from campose_core.extras import load_extra
 from campose_core.features.base import Detail, ImageFeatures
 from campose_core.features.matching import OF_SIFT, Float32
+from campose_core.frame import Image
 
 LAYERS, CONTRAST, EDGE, SIGMA = 3, 0.01, 10.0, 1.6  # as in Lowe, IJCV 2004, but for fainter features: walls are pale
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from campose_core.capture.bag.imu import ImuSamples
+from campose_core.bag.imu import ImuSamples
 from campose_core.errors import CaptureError
 from campose_core.geometry import Array, Pose, pose_difference, skew
 from campose_core.statistics import require_positive

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from campose_core.capture.bag.imu import ImuSamples, read_imu
-from campose_core.capture.bag.tf import read_tf
-from campose_core.clock import AS_RECORDED, BagClock
+from campose_core.bag.clock import AS_RECORDED, BagClock
+from campose_core.bag.imu import ImuSamples, read_imu
+from campose_core.bag.tf import read_tf
 from campose_core.errors import CaptureError
 from campose_core.geometry import Pose
 from campose_core.inertial.error_state_filter import check_force

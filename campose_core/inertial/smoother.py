@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from campose_core.capture.bag.imu import ImuSamples
+from campose_core.bag.imu import ImuSamples
 from campose_core.errors import CaptureError
 from campose_core.geometry import Array, Pose, pose_error
 from campose_core.inertial.error_state_filter import SIZE, ImuNoise, ImuState, advance, corrected, start_at

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from campose_core.camera import Camera
-from campose_core.capture.frame import Frame
 from campose_core.errors import GeometryError, LocalizationError, SceneError
+from campose_core.frame import Frame
 from campose_core.scene import Scene
 
 

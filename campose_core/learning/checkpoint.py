@@ -26,9 +26,9 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from campose_core.camera import Camera
-from campose_core.capture.frame import Image
 from campose_core.errors import CamposeError, CheckpointError, MissingDependency
 from campose_core.files import check_format, replacing, write_bytes, write_text
+from campose_core.frame import Image
 from campose_core.geometry import Array, Pose
 from campose_core.learning.model import PoseNetwork, create_model, is_finite, to_poses
 from campose_core.learning.options import Architecture

@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image as Pillow
 
 from campose_core.camera import Camera
-from campose_core.capture.frame import Image
 from campose_core.errors import LearningError
+from campose_core.frame import Image
 from campose_core.geometry import Array
 
 # Below this share of the network's view, what is missing is no longer a border.

@@ -10,10 +10,10 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import TensorBoardLogger
 
-from campose_core.capture.frame import Image
 from campose_core.errors import MissingDependency
 from campose_core.extras import load_extra
 from campose_core.floor import FloorMap
+from campose_core.frame import Image
 from campose_core.geometry import Array
 from campose_core.learning.batches import Batch
 from campose_core.learning.module import PoseTraining

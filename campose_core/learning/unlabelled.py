@@ -9,7 +9,7 @@ import logging
 
 import numpy as np
 
-from campose_core.capture.bag.odometry import camera_odometry
+from campose_core.bag.odometry import camera_odometry
 from campose_core.capture.mapped_recordings import clock_of
 from campose_core.capture.recording import open_recording
 from campose_core.errors import LearningError

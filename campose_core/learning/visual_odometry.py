@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from campose_core.camera import Camera
-from campose_core.capture.frame import Image
 from campose_core.errors import LearningError
+from campose_core.frame import Image
 from campose_core.geometry import Array, Pose
 from campose_core.learning.checkpoint import TrainedModel, load
 from campose_core.learning.networks import MENET

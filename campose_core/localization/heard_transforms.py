@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from campose_core.bag.ros_messages import pose_of_transform
 from campose_core.errors import CamposeError, TransformError
 from campose_core.geometry import Pose
 from campose_core.localization.message_reading import Refusal, Refuse, frame_name, stamp_of
-from campose_core.ros_messages import pose_of_transform
 from campose_core.transforms import KEEP_S, TransformTree
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from campose_core.capture.bag.imu import ImuSamples
-from campose_core.capture.frame import Recording
+from campose_core.bag.imu import ImuSamples
 from campose_core.capture.mapped_recordings import clock_of
+from campose_core.frame import Recording
 from campose_core.geometry import Array, Pose, covariance_at_lever
 from campose_core.inertial.error_state_filter import ImuNoise, ImuState, advance, corrected, start_at
 from campose_core.inertial.mounting import mounted_imu

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from campose_core.camera import Camera
-from campose_core.capture.frame import Image
 from campose_core.extras import load_extra
+from campose_core.frame import Image
 from campose_core.geometry import Array, Pose
 from campose_core.landmark_map.pnp import CameraPose, refine_pnp
 

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from campose_core.camera import Camera
-from campose_core.capture.frame import Frame
 from campose_core.errors import LocalizationError
+from campose_core.frame import Frame
 from campose_core.geometry import Array, Pose, covariance_at_lever, pose_error
 from campose_core.landmark_map.intrinsics import camera_of_image
 from campose_core.localization.estimators.base import PoseEstimate, PoseEstimator, PosePrior

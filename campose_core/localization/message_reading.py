@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from campose_core.capture.bag.images import header_stamp_ns
+from campose_core.bag.images import header_stamp_ns
 from campose_core.errors import LocalizationError
 
 

@@ -13,18 +13,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from campose_core.bag.camera_info import EmptyCameraInfo, InfoCamera
+from campose_core.bag.image_messages import ImageDecoder, StampedImage
+from campose_core.bag.ros_messages import pose_of
 from campose_core.camera import Camera
-from campose_core.capture.bag.camera_info import EmptyCameraInfo, InfoCamera
-from campose_core.capture.frame import Frame
-from campose_core.capture.image_messages import ImageDecoder, StampedImage
 from campose_core.errors import CamposeError, CaptureError, GeometryError, LocalizationError
+from campose_core.frame import Frame
 from campose_core.geometry import Pose
 from campose_core.localization.heard_transforms import HeardTransforms
 from campose_core.localization.localizer import Localizer
 from campose_core.localization.message_reading import Refusal, Refuse, frame_name, stamp_of
 from campose_core.localization.odometry import OdometryBuffer
 from campose_core.localization.result import LocalizationResult
-from campose_core.ros_messages import pose_of
 
 log = logging.getLogger(__name__)
 ONLY_CAMERA = ""  # the name of a robot's single camera

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from campose_core.camera import Camera
-from campose_core.capture.frame import Frame, Image
+from campose_core.frame import Frame, Image
 from campose_core.geometry import Array
 from campose_core.landmark_map.covisibility import Keyframes
 from campose_core.landmark_map.landmarks import Landmarks

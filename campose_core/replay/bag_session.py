@@ -7,10 +7,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
+from campose_core.bag.decoding import decoded
+from campose_core.bag.file import SerializedMessage
+from campose_core.bag.images import StampOrder, header_stamp_ns, set_stamp
 from campose_core.camera import Camera
-from campose_core.capture.bag.decoding import decoded
-from campose_core.capture.bag.file import SerializedMessage
-from campose_core.capture.bag.images import StampOrder, header_stamp_ns, set_stamp
 from campose_core.capture.sources.bag import BagRecording
 from campose_core.errors import CamposeError, CaptureError, LocalizationError, TransformError
 from campose_core.geometry import Pose

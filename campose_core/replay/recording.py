@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from campose_core.bag.file import Bag, SerializedMessage, open_bag
+from campose_core.bag.writer import CAMERA_FRAME
 from campose_core.camera import Camera
-from campose_core.capture.bag.file import Bag, SerializedMessage, open_bag
-from campose_core.capture.bag.writer import CAMERA_FRAME
-from campose_core.capture.frame import Recording
 from campose_core.capture.sources.bag import BagRecording
 from campose_core.errors import CaptureError
 from campose_core.evaluation.estimates import Estimates, FrameOutcome, write_estimates
 from campose_core.evaluation.run import frames_with_camera
+from campose_core.frame import Recording
 from campose_core.geometry import Pose
 from campose_core.localization.localizer import Localizer
 from campose_core.localization.result import LocalizationResult

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from campose_core.capture.bag.file import is_bag
-from campose_core.capture.bag.tf import read_tf
+from campose_core.bag.file import is_bag
+from campose_core.bag.tf import read_tf
 from campose_core.capture.external_poses import read_outside_poses
 from campose_core.capture.file_stamps import at_own_stamps, own_stamps
 from campose_core.capture.mapped_recordings import clock_in

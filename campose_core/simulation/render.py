@@ -16,9 +16,9 @@ import numpy as np
 from PIL import Image as PilImage
 
 from campose_core.camera import Camera
-from campose_core.capture.frame import Image
 from campose_core.errors import GeometryError, MissingDependency
 from campose_core.extras import load_extra
+from campose_core.frame import Image
 from campose_core.geometry import Array, Pose
 from campose_core.simulation.textures import paint
 from campose_core.simulation.world import Surface, World

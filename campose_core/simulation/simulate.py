@@ -29,14 +29,14 @@ from pathlib import Path
 
 from PIL import Image as PilImage
 
+from campose_core.bag.writer import CAMERA_FRAME, write_bag
 from campose_core.camera import Camera
-from campose_core.capture.bag.writer import CAMERA_FRAME, write_bag
-from campose_core.capture.frame import Frame, Image
 from campose_core.capture.sources.bag import BagRecording
 from campose_core.capture.video_writer import write_video
 from campose_core.errors import CaptureError, UsageError
 from campose_core.extras import load_extra
 from campose_core.files import replacing, write_text
+from campose_core.frame import Frame, Image
 from campose_core.geometry import Array, Pose
 from campose_core.progress import track
 from campose_core.simulation.building import build_world

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image as PilImage
 from PIL import ImageDraw
 
-from campose_core.capture.frame import Image
+from campose_core.frame import Image
 
 Floats: TypeAlias = NDArray[np.float32]
 Painter = Callable[[Generator, int, int, float], Floats]

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image as PilImage
 from PIL import ImageDraw
 
-from campose_core.capture.frame import Image
+from campose_core.frame import Image
 from campose_core.geometry import Array
 from campose_core.simulation.textures import paint
 from campose_core.simulation.world import CEILING, World

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from campose_core.alignment.sources.reference import frames_with_reference
+from campose_core.bag.file import is_bag
 from campose_core.camera import Camera
-from campose_core.capture.bag.file import is_bag
 from campose_core.capture.extract import extract
 from campose_core.errors import AlignmentError, MappingError
 from campose_core.exchange import commit, discard, prepare, previous_note

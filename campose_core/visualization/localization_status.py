@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from campose_core.bag.ros_messages import OK, WARN, RosMessages
 from campose_core.localization.result import LocalizationResult
-from campose_core.ros_messages import OK, WARN, RosMessages
 
 
 def localization_status(ros: RosMessages, name: str, result: LocalizationResult, latency_s: float) -> Any:

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from campose_core.capture.frame import Image
 from campose_core.extras import load_extra
+from campose_core.frame import Image
 from campose_core.geometry import Array, Pose
 from campose_core.localization.estimators.base import Matches
 from campose_core.localization.result import LocalizationResult, Status

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from campose_core.camera import Camera
-from campose_core.capture.frame import Frame
 from campose_core.floor import FloorMap
+from campose_core.frame import Frame
 from campose_core.geometry import Array, Pose
 from campose_core.localization.result import LocalizationResult
 from campose_core.plotting.figure import new_figure, png_of

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from campose_core.capture.bag.cdr import Cdr
-from campose_core.capture.bag.file import Bag
-from campose_core.capture.bag.writer import BagOutput, new_bag, write_frame
+from campose_core.bag.cdr import Cdr
+from campose_core.bag.file import Bag
+from campose_core.bag.writer import BagOutput, new_bag, write_frame
 from campose_core.geometry import Pose, pose_error
 from campose_core.localization.session import Answer
 from campose_core.replay.bag_session import MAP_FRAME, TfRoot

@@ -9,9 +9,9 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from campose_core.bag.ros_messages import RosMessages
 from campose_core.errors import SceneError
 from campose_core.geometry import Array
-from campose_core.ros_messages import RosMessages
 from campose_core.scene import Scene
 
 MAX_POINTS = 50_000  # of a cloud: 0.8 MB; a map of a thousand keyframes has more, and looks no better

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from campose_core.bag.ros_messages import RosMessages
 from campose_core.localization.result import LocalizationResult, Status
-from campose_core.ros_messages import RosMessages
 
 TRACKING, OFF_MAP, LOST = (0.17, 0.63, 0.17, 1.0), (1.0, 0.5, 0.05, 1.0), (0.84, 0.15, 0.16, 1.0)
 WIDTH_M = 0.04

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from campose_core.bag.ros_messages import RosMessages
 from campose_core.localization.result import LocalizationResult
-from campose_core.ros_messages import RosMessages
 
 
 class WalkedPath:

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from campose_core.bag.writer import CAMERA_FRAME, write_bag
 from campose_core.camera import Camera
-from campose_core.capture.bag.writer import CAMERA_FRAME, write_bag
-from campose_core.capture.frame import Frame
 from campose_core.capture.recording import RECORDING_SOURCES, open_recording
 from campose_core.capture.video_writer import write_video
 from campose_core.errors import CaptureError, UsageError
+from campose_core.frame import Frame
 
 CAMERA = Camera("PINHOLE", 96, 64, (80.0, 80.0, 47.5, 31.5))
 COLOURS = np.array([[200, 30, 30], [30, 200, 30], [30, 30, 200], [220, 220, 40], [0, 0, 0], [120, 60, 180]], np.uint8)

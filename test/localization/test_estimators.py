@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from learnable import QUICK
 
+from campose_core.bag.odometry import camera_odometry
 from campose_core.camera import Camera
-from campose_core.capture.bag.odometry import camera_odometry
-from campose_core.capture.frame import Frame
 from campose_core.capture.recording import open_recording
 from campose_core.cli.train import require_model_name
 from campose_core.errors import LocalizationError, MappingError, UsageError
+from campose_core.frame import Frame
 from campose_core.geometry import Pose, pose_error
 from campose_core.localization.estimators.base import EstimatorRequest, Kind, PoseEstimator, PosePrior
 from campose_core.localization.estimators.registry import ESTIMATORS, estimator_names, load_estimator

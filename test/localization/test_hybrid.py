@@ -9,9 +9,9 @@ import pytest
 import yaml
 from learnable import QUICK
 
-from campose_core.capture.frame import Frame
 from campose_core.capture.recording import open_recording
 from campose_core.errors import LocalizationError
+from campose_core.frame import Frame
 from campose_core.geometry import pose_error
 from campose_core.localization.estimators.base import EstimatorRequest, Kind, PosePrior
 from campose_core.localization.estimators.hybrid import HELD_BY_NETWORK_S, HybridEstimator

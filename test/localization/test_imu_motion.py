@@ -6,7 +6,7 @@ from imu_walks import NOISE, SECOND, imu_samples, visual_fixes
 from scipy.spatial.transform import Rotation
 from tracked_walks import Path
 
-from campose_core.capture.bag.imu import ImuSamples
+from campose_core.bag.imu import ImuSamples
 from campose_core.geometry import Pose, pose_difference, pose_error
 from campose_core.localization.imu_motion import ImuMotion
 from campose_core.localization.motion import MotionModel

@@ -8,8 +8,8 @@ from learnable import CAMERA, QUICK, make_scene, picture
 from PIL import Image
 
 from campose_core.camera import Camera
-from campose_core.capture.frame import Frame
 from campose_core.errors import CheckpointError, LearningError, LocalizationError
+from campose_core.frame import Frame
 from campose_core.geometry import pose_difference, pose_error
 from campose_core.learning.checkpoint import load, save
 from campose_core.learning.material import material_of_splits, ordered_frames

@@ -10,9 +10,9 @@ from scipy.spatial.transform import Rotation
 from scripted_estimator import CAMERA, ScriptedEstimator, at, frame, stamp
 
 from campose_core.camera import Camera
-from campose_core.capture.frame import Frame
 from campose_core.errors import LocalizationError
 from campose_core.floor import FREE, OCCUPIED, FloorMap
+from campose_core.frame import Frame
 from campose_core.geometry import Pose, pose_error
 from campose_core.localization.estimators.base import Kind, PoseEstimate, PosePrior
 from campose_core.localization.localizer import Localizer, LocalizerOptions

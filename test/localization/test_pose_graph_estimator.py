@@ -9,11 +9,11 @@ from learnable import CAMERA, QUICK, SMALL, make_scene, walk, write_walk_bag
 from scipy.spatial.transform import Rotation
 
 from campose_core.camera import Camera
-from campose_core.capture.frame import Frame
 from campose_core.capture.recording import open_recording
 from campose_core.cli.main import main
 from campose_core.errors import LocalizationError
 from campose_core.evaluation.reliability import reliability, squared_distances
+from campose_core.frame import Frame
 from campose_core.geometry import Pose, pose_difference, pose_error
 from campose_core.localization.estimators.base import Kind, PoseEstimate, PosePrior
 from campose_core.localization.estimators.pose_graph import OdometryMotions, WindowEstimator, recorded_odometry

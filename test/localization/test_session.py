@@ -12,8 +12,8 @@ from recordings import Messages
 from scipy.spatial.transform import Rotation
 from scripted_estimator import CAMERA, PERIOD_NS, START_NS, ScriptedEstimator, at, stamp
 
-from campose_core.capture.bag.camera_info import read_camera_info
-from campose_core.capture.bag.cdr import Cdr
+from campose_core.bag.camera_info import read_camera_info
+from campose_core.bag.cdr import Cdr
 from campose_core.errors import CaptureError, LocalizationError, TransformError
 from campose_core.geometry import Pose, pose_error
 from campose_core.localization.heard_transforms import HeardTransforms

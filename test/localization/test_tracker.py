@@ -7,9 +7,9 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from campose_core.camera import Camera
-from campose_core.capture.frame import Frame
 from campose_core.capture.recording import open_recording
 from campose_core.evaluation.run import frames_with_camera
+from campose_core.frame import Frame
 from campose_core.geometry import Pose, pose_error
 from campose_core.landmark_map.aligned import aligned_landmarks
 from campose_core.landmark_map.covisibility import Keyframes

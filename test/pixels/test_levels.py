@@ -7,7 +7,7 @@ import pytest
 from PIL import Image as PillowImage
 from recordings import START_NS, TOPIC, Messages, picture, write_bag
 
-from campose_core.capture.image_messages import ImageDecoder
+from campose_core.bag.image_messages import ImageDecoder
 from campose_core.capture.recording import open_recording
 from campose_core.pixels.levels import Levels
 

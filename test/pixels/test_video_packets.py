@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from campose_core.capture.frame import Image
-from campose_core.capture.image_messages import VIDEO_TYPES, ImageDecoder, base_topic, video_name
+from campose_core.bag.image_messages import VIDEO_TYPES, ImageDecoder, base_topic, video_name
 from campose_core.capture.recording import open_recording
 from campose_core.errors import CaptureError
+from campose_core.frame import Image
 from campose_core.pixels.video_packets import PacketDecoder, codec_of
 
 av = pytest.importorskip("av", reason="video needs PyAV: pip install 'campose_ros[map]'")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from clock_bags import TRUE, in_future, recorded, set_back, zero
 
+from campose_core.bag.file import open_bag
 from campose_core.camera import Camera
-from campose_core.capture.bag.file import open_bag
 from campose_core.capture.recording import open_recording
 from campose_core.geometry import Pose
 from campose_core.replay.bag_session import BagSession

@@ -8,8 +8,8 @@ from recordings import Messages, write_bag
 from scipy.interpolate import CubicSpline
 from scipy.spatial.transform import Rotation
 
-from campose_core.capture.bag.file import open_bag
-from campose_core.capture.bag.writer import BASE_FRAME, CAMERA_FRAME
+from campose_core.bag.file import open_bag
+from campose_core.bag.writer import BASE_FRAME, CAMERA_FRAME
 from campose_core.cli.main import main
 from campose_core.evaluation.estimates import read_estimates
 from campose_core.evaluation.metrics import evaluate

@@ -10,7 +10,7 @@ import pytest
 from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_typestore
 
-from campose_core.capture.bag.images import header_stamp_ns
+from campose_core.bag.images import header_stamp_ns
 from campose_core.capture.recording import open_recording
 from campose_core.errors import LocalizationError
 from campose_core.evaluation.estimates import read_estimates

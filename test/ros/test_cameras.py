@@ -19,11 +19,11 @@ from node_process import NodeProcess, StartNode
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from wall import CAMERA, camera_info, compressed_message, picture, raw_message, stamp_message, standing_at
 
-from campose_core.capture.bag.camera_info import camera_from_info
-from campose_core.capture.frame import Frame
+from campose_core.bag.camera_info import camera_from_info
+from campose_core.bag.ros_messages import pose_of
+from campose_core.frame import Frame
 from campose_core.geometry import Pose, pose_error
 from campose_core.localization.estimators.structure import StructureEstimator
-from campose_core.ros_messages import pose_of
 from campose_core.scene import Scene
 from campose_ros.parameters import refusal
 

@@ -10,12 +10,12 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed: pip install 'campos
 
 from geometry_msgs.msg import Pose as PoseMessage
 
-from campose_core.capture.bag.images import header_stamp_ns
+from campose_core.bag.images import header_stamp_ns
+from campose_core.bag.ros_messages import pose_of, pose_of_transform
 from campose_core.errors import GeometryError
 from campose_core.floor import FloorMap
 from campose_core.geometry import Pose, pose_error
 from campose_core.localization.result import LocalizationResult, Status
-from campose_core.ros_messages import pose_of, pose_of_transform
 from campose_ros import conversions
 from campose_ros.input_watch import silent_for
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from campose_core.capture.bag.file import open_bag
+from campose_core.bag.file import open_bag
 from campose_core.evaluation.estimates import read_estimates
 
 pytest.importorskip("rclpy", reason="rclpy is not installed: pip install '.[ros]'")

@@ -28,8 +28,8 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_srvs.srv import Trigger
 from wall import compressed_message, floor, picture, raw_message, standing_at
 
+from campose_core.bag.ros_messages import pose_of
 from campose_core.geometry import pose_error
-from campose_core.ros_messages import pose_of
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 

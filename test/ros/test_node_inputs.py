@@ -15,9 +15,9 @@ from nav_msgs.msg import Odometry
 from node_process import NodeProcess, StartNode
 from wall import CAMERA, camera_info, picture, raw_message, stamp_message, standing_at
 
+from campose_core.bag.ros_messages import pose_of
 from campose_core.camera import Camera
 from campose_core.geometry import Pose, pose_error
-from campose_core.ros_messages import pose_of
 from campose_ros.conversions import pose_message
 
 OTHER_CAMERA = Camera("OPENCV", 480, 360, (330.0, 330.0, 239.5, 179.5, -0.12, 0.02, 0.0, 0.0))

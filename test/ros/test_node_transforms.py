@@ -19,8 +19,8 @@ from scipy.spatial.transform import Rotation
 from tf_messages import tf2_msgs  # noqa: F401
 from wall import camera_info, picture, raw_message, stamp_message, standing_at
 
+from campose_core.bag.ros_messages import pose_of, pose_of_transform
 from campose_core.geometry import Pose, pose_error
-from campose_core.ros_messages import pose_of, pose_of_transform
 from campose_ros.conversions import pose_message, transform_stamped
 
 LATCHED = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)

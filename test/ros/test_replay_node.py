@@ -23,12 +23,12 @@ from node_process import StartNode
 from rclpy.serialization import deserialize_message, serialize_message
 from wall import CAMERA, picture, standing_at
 
-from campose_core.capture.bag.cdr import Cdr
-from campose_core.capture.bag.file import open_bag
-from campose_core.capture.bag.writer import IMAGE_TOPIC, INFO_TOPIC, new_bag, write_bag
-from campose_core.capture.frame import Frame
+from campose_core.bag.cdr import Cdr
+from campose_core.bag.file import open_bag
+from campose_core.bag.writer import IMAGE_TOPIC, INFO_TOPIC, new_bag, write_bag
 from campose_core.cli.main import main as campose
 from campose_core.evaluation.estimates import read_estimates
+from campose_core.frame import Frame
 from campose_core.geometry import Pose, pose_error
 from campose_core.pixels.image_codec import encode_jpeg
 from campose_core.trajectory import Trajectory, read_tum, write_tum

@@ -8,7 +8,7 @@ import pytest
 from learnable import BASE_FROM_CAM, ODOM_FROM_MAP, walk, write_walk_bag
 from scipy.spatial.transform import Rotation
 
-from campose_core.capture.bag.writer import BASE_FRAME, CAMERA_FRAME
+from campose_core.bag.writer import BASE_FRAME, CAMERA_FRAME
 from campose_core.cli.main import main
 from campose_core.errors import MappingError, UsageError
 from campose_core.geometry import Pose, pose_error

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from campose_core.camera import Camera
-from campose_core.capture.frame import Frame
 from campose_core.capture.recording import open_recording
 from campose_core.evaluation.run import frames_with_camera
+from campose_core.frame import Frame
 from campose_core.geometry import Pose, pose_error
 from campose_core.localization.estimators.base import Kind, PoseEstimate, PosePrior
 from campose_core.localization.estimators.structure import StructureEstimator

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 from tracked_walks import SECOND, Path
 
-from campose_core.capture.bag.imu import ImuSamples
+from campose_core.bag.imu import ImuSamples
 from campose_core.geometry import Pose
 from campose_core.inertial.error_state_filter import GRAVITY, ImuNoise
 

@@ -9,9 +9,9 @@ import numpy as np
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
+from campose_core.bag.writer import CAMERA_FRAME, write_bag
 from campose_core.camera import Camera
-from campose_core.capture.bag.writer import CAMERA_FRAME, write_bag
-from campose_core.capture.frame import Frame
+from campose_core.frame import Frame
 from campose_core.geometry import Pose, Similarity
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.learning.options import TrainOptions

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from campose_core.bag.writer import CAMERA_FRAME, write_bag
 from campose_core.camera import Camera
-from campose_core.capture.bag.writer import CAMERA_FRAME, write_bag
-from campose_core.capture.frame import Frame
+from campose_core.frame import Frame
 from campose_core.simulation.drive import camera_trajectory, drive
 from campose_core.simulation.simulate import PRESETS, drawing
 from campose_core.simulation.world import Box, Surface, World

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from campose_core.camera import Camera
-from campose_core.capture.frame import Frame
+from campose_core.frame import Frame
 from campose_core.geometry import Pose
 from campose_core.localization.estimators.base import Kind, PoseEstimate, PosePrior
 

@@ -217,7 +217,7 @@ def test_another_building_is_refused_and_one_that_joins_in_part_is_named(small_s
 
 def test_the_map_grows_where_the_recording_leaves_it(small_world, tmp_path, capsys):
     """Mapped is what the first third of the drive saw; the new drive goes on from there."""
-    from campose_core.capture.bag.writer import write_bag
+    from campose_core.bag.writer import write_bag
     from campose_core.capture.sources.bag import BagRecording
 
     whole = BagRecording(small_world / "mapping.bag")

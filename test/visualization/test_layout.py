@@ -7,7 +7,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 from viewing import at_message_path, layout_topics, panel_names
 
-from campose_core.capture.bag.cdr import Cdr
+from campose_core.bag.cdr import Cdr
 from campose_core.geometry import Pose
 from campose_core.localization.estimators.base import Kind
 from campose_core.localization.result import LocalizationResult, Status

@@ -10,11 +10,11 @@ from mcap.reader import make_reader
 from scipy.spatial.transform import Rotation
 from viewing import decode, pose_of, small_scene, stamp_of, values
 
+from campose_core.bag.file import open_bag
+from campose_core.bag.writer import write_bag
 from campose_core.camera import Camera
-from campose_core.capture.bag.file import open_bag
-from campose_core.capture.bag.writer import write_bag
-from campose_core.capture.frame import Frame
 from campose_core.cli.main import main
+from campose_core.frame import Frame
 from campose_core.geometry import Pose, pose_error
 from campose_core.map_scale import UNKNOWN, MapScale, ScaleBasis
 from campose_core.visualization.mcap import write_source

@@ -8,7 +8,7 @@ from campose_core.alignment.evidence import Evidence
 from campose_core.alignment.solvers.gravity import up_by_gravity
 from campose_core.alignment.sources.base import Borrowed, Part
 from campose_core.alignment.sources.recordings import MOUNTED_DEG, RecordedSource, having, mounting, topics
-from campose_core.capture.bag.imu import IMU, read_imu
+from campose_core.bag.imu import IMU, read_imu
 from campose_core.capture.mapped_recordings import MAX_GAP_NS
 from campose_core.errors import AlignmentError
 

@@ -18,8 +18,8 @@ from campose_core.alignment.sources.recordings import (
     tf_pairs,
     topics,
 )
-from campose_core.capture.bag.odometry import ODOMETRY
-from campose_core.capture.bag.poses import read_poses
+from campose_core.bag.odometry import ODOMETRY
+from campose_core.bag.poses import read_poses
 from campose_core.capture.mapped_recordings import MAX_GAP_NS
 from campose_core.trajectory import Trajectory
 

@@ -13,9 +13,9 @@ from campose_core.alignment.sources.recordings import (
     of_camera,
     topics,
 )
-from campose_core.capture.bag.file import open_bag
-from campose_core.capture.bag.odometry import ODOMETRY
-from campose_core.capture.bag.poses import POSE_FIELDS, TRANSFORM, read_poses
+from campose_core.bag.file import open_bag
+from campose_core.bag.odometry import ODOMETRY
+from campose_core.bag.poses import POSE_FIELDS, TRANSFORM, read_poses
 from campose_core.errors import CaptureError
 
 # Poses that someone wished for, not where anything was.

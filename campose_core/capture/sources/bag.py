@@ -7,15 +7,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from campose_core.bag.camera_info import InfoCamera, find_info_topic, first_camera, read_camera_info
+from campose_core.bag.clock import AS_RECORDED, BagClock, UsableStamps
+from campose_core.bag.file import Bag, is_bag, open_bag
+from campose_core.bag.image_messages import IMAGE_TYPES, ImageDecoder, StampedImage, base_topic, image_frame
+from campose_core.bag.images import StampOrder, read_image_stamps
 from campose_core.camera import Camera
-from campose_core.capture.bag.camera_info import InfoCamera, find_info_topic, first_camera, read_camera_info
-from campose_core.capture.bag.file import Bag, is_bag, open_bag
-from campose_core.capture.bag.images import StampOrder, read_image_stamps
-from campose_core.capture.frame import Frame
-from campose_core.capture.image_messages import IMAGE_TYPES, ImageDecoder, StampedImage, base_topic, image_frame
 from campose_core.capture.thinning import thinned
-from campose_core.clock import AS_RECORDED, BagClock, UsableStamps
 from campose_core.errors import CaptureError
+from campose_core.frame import Frame
 from campose_core.pixels.image_codec import deep_values
 from campose_core.pixels.levels import Levels
 

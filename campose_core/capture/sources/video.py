@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from campose_core.camera import Camera
-from campose_core.capture.frame import Frame, Image
 from campose_core.capture.thinning import thinned
 from campose_core.errors import CaptureError
 from campose_core.extras import load_extra
+from campose_core.frame import Frame, Image
 from campose_core.trajectory import stamp_from_seconds
 
 if TYPE_CHECKING:

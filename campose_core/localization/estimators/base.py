@@ -6,7 +6,7 @@ from typing import ClassVar, NamedTuple, Protocol
 import numpy as np
 
 from campose_core.camera import Camera
-from campose_core.capture.frame import Frame
+from campose_core.frame import Frame
 from campose_core.geometry import Array, Pose
 from campose_core.scene import Scene
 from campose_core.trajectory import Trajectory

@@ -11,8 +11,8 @@ from __future__ import annotations
 import logging
 
 from campose_core.camera import Camera
-from campose_core.capture.frame import Frame
 from campose_core.errors import LearningError, LocalizationError
+from campose_core.frame import Frame
 from campose_core.localization.estimators.base import (
     SCENE_ALONE,
     EstimatorRequest,

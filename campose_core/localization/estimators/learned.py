@@ -7,9 +7,9 @@ from pathlib import Path
 import yaml
 
 from campose_core.camera import Camera
-from campose_core.capture.frame import Frame
 from campose_core.errors import LocalizationError
 from campose_core.extras import load_extra
+from campose_core.frame import Frame
 from campose_core.landmark_map.intrinsics import RefinedCameras
 from campose_core.learning.networks import MENET
 from campose_core.localization.estimators.base import SCENE_ALONE, EstimatorRequest, Kind, PoseEstimate, PosePrior

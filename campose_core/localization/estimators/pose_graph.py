@@ -12,11 +12,11 @@ from typing import Protocol
 
 import numpy as np
 
+from campose_core.bag.odometry import camera_odometry
 from campose_core.camera import Camera
-from campose_core.capture.bag.odometry import camera_odometry
-from campose_core.capture.frame import Frame, Recording
 from campose_core.capture.mapped_recordings import clock_of
 from campose_core.errors import CaptureError, LocalizationError
+from campose_core.frame import Frame, Recording
 from campose_core.geometry import Pose
 from campose_core.landmark_map.intrinsics import RefinedCameras
 from campose_core.learning.networks import MENET

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from campose_core.camera import Camera
-from campose_core.capture.frame import Frame
 from campose_core.errors import LocalizationError
 from campose_core.features.vlad import Vlad
+from campose_core.frame import Frame
 from campose_core.geometry import Array, Pose, pose_error
 from campose_core.landmark_map.aligned import aligned_landmarks
 from campose_core.landmark_map.landmarks import Landmarks

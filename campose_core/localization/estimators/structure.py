@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from campose_core.camera import Camera
-from campose_core.capture.frame import Frame
 from campose_core.features.base import ImageFeatures
+from campose_core.frame import Frame
 from campose_core.geometry import Pose
 from campose_core.landmark_map.aligned import aligned_landmarks
 from campose_core.landmark_map.covisibility import Keyframes

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from campose_core.capture.bag.file import is_bag, open_bag
-from campose_core.capture.bag.poses import read_poses
-from campose_core.capture.bag.tf import read_tf
-from campose_core.clock import AS_RECORDED, BagClock
+from campose_core.bag.clock import AS_RECORDED, BagClock
+from campose_core.bag.file import is_bag, open_bag
+from campose_core.bag.poses import read_poses
+from campose_core.bag.tf import read_tf
 from campose_core.errors import CaptureError
 from campose_core.geometry import Pose
 from campose_core.trajectory import Trajectory

@@ -10,8 +10,8 @@ from PIL import Image
 from recordings import START_NS, Messages, write_bag
 from strategies import poses
 
-from campose_core.capture.bag.odometry import camera_odometry, read_mounting
-from campose_core.capture.bag.writer import BASE_FRAME, CAMERA_FRAME
+from campose_core.bag.odometry import camera_odometry, read_mounting
+from campose_core.bag.writer import BASE_FRAME, CAMERA_FRAME
 from campose_core.errors import CaptureError
 from campose_core.geometry import Pose, pose_error
 from campose_core.trajectory import Trajectory

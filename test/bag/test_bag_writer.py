@@ -9,13 +9,13 @@ from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_typestore
 from scipy.spatial.transform import Rotation
 
+from campose_core.bag.writer import write_bag
 from campose_core.camera import Camera
-from campose_core.capture.bag.writer import write_bag
-from campose_core.capture.frame import Frame
 from campose_core.capture.sources.bag import BagRecording
 from campose_core.capture.sources.video import VideoRecording
 from campose_core.capture.video_writer import write_video
 from campose_core.errors import CaptureError
+from campose_core.frame import Frame
 from campose_core.geometry import Pose, pose_error
 from campose_core.simulation.drive import BASE_FROM_CAM
 from campose_core.trajectory import Trajectory

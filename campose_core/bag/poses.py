@@ -4,12 +4,12 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from campose_core.capture.bag.file import Topic, open_bag
-from campose_core.capture.bag.stamps import StampedRows
-from campose_core.clock import AS_RECORDED, BagClock
+from campose_core.bag.clock import AS_RECORDED, BagClock
+from campose_core.bag.file import Topic, open_bag
+from campose_core.bag.ros_messages import pose_of, pose_of_transform
+from campose_core.bag.stamps import StampedRows
 from campose_core.errors import CaptureError, GeometryError
 from campose_core.geometry import Pose
-from campose_core.ros_messages import pose_of, pose_of_transform
 from campose_core.trajectory import Trajectory
 
 log = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ from bag_messages import TYPES, pose_message
 from recordings import START_NS, Messages, write_bag
 from scipy.spatial.transform import Rotation
 
-from campose_core.capture.bag.poses import read_poses
+from campose_core.bag.poses import read_poses
 from campose_core.capture.external_poses import read_outside_poses
 from campose_core.errors import CaptureError
 from campose_core.trajectory import read_tum

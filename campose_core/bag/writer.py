@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from campose_core.bag.cdr import Cdr
+from campose_core.bag.file import Definition, SerializedMessage
+from campose_core.bag.ros_messages import RosMessages
 from campose_core.camera import Camera
-from campose_core.capture.bag.cdr import Cdr
-from campose_core.capture.bag.file import Definition, SerializedMessage
-from campose_core.capture.frame import Frame
 from campose_core.errors import CaptureError
 from campose_core.files import replacing
+from campose_core.frame import Frame
 from campose_core.geometry import Pose
 from campose_core.pixels.image_codec import encode_jpeg
-from campose_core.ros_messages import RosMessages
 from campose_core.trajectory import Trajectory
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import logging
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from campose_core.capture.frame import Frame, Image
 from campose_core.errors import CaptureError
+from campose_core.frame import Frame, Image
 from campose_core.pixels.image_codec import decode_compressed, decode_image, is_plain_jpeg
 from campose_core.pixels.levels import Levels
 from campose_core.pixels.video_packets import PacketDecoder, codec_of

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from campose_core.bag.file import Bag, Topic
+from campose_core.bag.image_messages import IMAGE_TYPES, ImageDecoder, base_topic, image_frame
 from campose_core.camera import Camera, is_fisheye_name
-from campose_core.capture.bag.file import Bag, Topic
-from campose_core.capture.image_messages import IMAGE_TYPES, ImageDecoder, base_topic, image_frame
 from campose_core.errors import CaptureError, GeometryError
 
 CAMERA_INFO = "sensor_msgs/msg/CameraInfo"

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from campose_core.bag.ros_messages import RosMessages
 from campose_core.extras import load_extra
-from campose_core.ros_messages import RosMessages
 
 
 class Cdr:

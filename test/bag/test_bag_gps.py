@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from recordings import START_NS, Messages, write_bag
 
-from campose_core.capture.bag.gps import read_gps
+from campose_core.bag.gps import read_gps
 from campose_core.errors import CaptureError
 
 

@@ -5,9 +5,9 @@ import pytest
 from clock_bags import TRUE, in_future, recorded, set_back, zero
 from recordings import TOPIC, Messages, picture, write_bag
 
-from campose_core.capture.bag.imu import read_imu
-from campose_core.capture.bag.poses import read_poses
-from campose_core.capture.bag.tf import read_tf
+from campose_core.bag.imu import read_imu
+from campose_core.bag.poses import read_poses
+from campose_core.bag.tf import read_tf
 from campose_core.capture.extract import extract
 from campose_core.capture.mapped_recordings import clock_of
 from campose_core.capture.recording import open_recording

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol
 
 import yaml
 
-from campose_core.capture.bag.decoding import (
+from campose_core.bag.decoding import (
     decoded,
     is_translated,
     standard_definition,
@@ -24,7 +24,7 @@ from campose_core.capture.bag.decoding import (
     translated,
     unpacked,
 )
-from campose_core.capture.bag.salvage import MCAP_MAGIC, ROS1_MAGIC, BagStream, McapStream, Ros1Stream, zstd_module
+from campose_core.bag.salvage import MCAP_MAGIC, ROS1_MAGIC, BagStream, McapStream, Ros1Stream, zstd_module
 from campose_core.errors import CaptureError
 from campose_core.extras import load_extra
 

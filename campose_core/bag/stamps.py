@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from campose_core.capture.bag.images import header_stamp_ns
-from campose_core.clock import BagClock, usable_stamps
+from campose_core.bag.clock import BagClock, usable_stamps
+from campose_core.bag.images import header_stamp_ns
 from campose_core.trajectory import Stamps
 
 log = logging.getLogger(__name__)

@@ -10,11 +10,11 @@ from recordings import START_NS, TOPIC, Messages, image_entries, jpeg, picture, 
 from rosbags import rosbag2
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
+from campose_core.bag.decoding import decoded
+from campose_core.bag.file import open_bag
+from campose_core.bag.image_messages import VIDEO_TYPES
+from campose_core.bag.images import header_stamp_ns
 from campose_core.camera import Camera
-from campose_core.capture.bag.decoding import decoded
-from campose_core.capture.bag.file import open_bag
-from campose_core.capture.bag.images import header_stamp_ns
-from campose_core.capture.image_messages import VIDEO_TYPES
 from campose_core.capture.recording import open_recording
 from campose_core.errors import CaptureError, UsageError
 from campose_core.pixels.image_codec import decode_image

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from campose_core.capture.bag.file import Topic, open_bag
-from campose_core.capture.bag.stamps import StampedRows
-from campose_core.clock import AS_RECORDED, BagClock
+from campose_core.bag.clock import AS_RECORDED, BagClock
+from campose_core.bag.file import Topic, open_bag
+from campose_core.bag.stamps import StampedRows
 from campose_core.errors import CaptureError
 from campose_core.geometry import Array
 from campose_core.trajectory import Stamps

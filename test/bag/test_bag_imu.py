@@ -5,7 +5,7 @@ import pytest
 from bag_messages import imu_message
 from recordings import START_NS, Messages, write_bag
 
-from campose_core.capture.bag.imu import ImuSamples, has_imu, read_imu
+from campose_core.bag.imu import ImuSamples, has_imu, read_imu
 from campose_core.errors import CaptureError
 
 

@@ -6,7 +6,7 @@ from bag_messages import static
 from recordings import START_NS, Messages, write_bag
 from scipy.spatial.transform import Rotation
 
-from campose_core.capture.bag.tf import read_tf
+from campose_core.bag.tf import read_tf
 from campose_core.errors import CaptureError
 from campose_core.geometry import Pose, pose_error
 

@@ -6,8 +6,8 @@ import logging
 from functools import lru_cache
 from typing import Any
 
-from campose_core.capture.bag.salvage import zstd_module
-from campose_core.capture.image_messages import VIDEO_TYPES
+from campose_core.bag.image_messages import VIDEO_TYPES
+from campose_core.bag.salvage import zstd_module
 from campose_core.errors import CaptureError
 
 log = logging.getLogger(__name__)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from campose_core.clock import AS_RECORDED, BagClock, usable_stamps
+from campose_core.bag.clock import AS_RECORDED, BagClock, usable_stamps
 
 S, PERIOD = 10**9, 10**8
 START = 1_700_000_000 * S

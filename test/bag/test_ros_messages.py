@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 from viewing import small_floor
 
+from campose_core.bag.camera_info import camera_from_info
+from campose_core.bag.cdr import Cdr
 from campose_core.camera import MODEL_PARAMS, Camera
-from campose_core.capture.bag.camera_info import camera_from_info
-from campose_core.capture.bag.cdr import Cdr
 from campose_core.geometry import Pose, pose_error
 from campose_core.localization.result import LocalizationResult, Status
 from campose_core.visualization.localization_status import localization_status
