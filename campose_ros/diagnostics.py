@@ -15,6 +15,7 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
 
+from campose_core.localization.focal_watch import FocalWatch
 from campose_core.localization.result import LocalizationResult, Status
 from campose_ros.conversions import key_values
 
@@ -55,6 +56,7 @@ class Tally:
     answered: int = 0
     fault: str = ""
     last: LocalizationResult | None = None
+    focal: FocalWatch = field(default_factory=FocalWatch)
     _latencies: deque[float] = field(default_factory=lambda: deque(maxlen=100))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -80,6 +82,7 @@ class Tally:
             self.processed += 1
             self.answered += result.map_from_base is not None
             self.last = result
+            self.focal.add(result)
             self.fault = ""
             self._latencies.append(latency_s)
 
@@ -90,6 +93,8 @@ class Tally:
                 return Fault(ERROR, self.fault)
             if self.last is None:
                 return Fault(WARN, "no image processed yet")
+            if self.focal.fault():
+                return Fault(WARN, self.focal.fault())
             if self.last.off_map:
                 return Fault(WARN, "the pose is too far from walkable floor to snap")
             return Fault(OK, "") if self.last.status is Status.TRACKING else Fault(WARN, self.last.reason)
@@ -116,5 +121,6 @@ class Tally:
                 "kind": "" if result is None or result.kind is None else result.kind.value,
                 "support": "" if result is None else result.support,
                 "snap_distance_m": snap_distance,
+                **self.focal.values(),
             }
         return merged(name, [judgement], "localized", {**facts, **values})

@@ -1,10 +1,11 @@
 """What the node needs of a scene folder, loaded whole or not at all."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from campose_core.camera import Camera
 from campose_core.errors import LocalizationError, SceneError
+from campose_core.landmark_map.camera_estimate import MIN_SIGMA
 from campose_core.localization.estimators.base import PoseEstimator
 from campose_core.localization.estimators.registry import load_estimator
 from campose_core.localization.localizer import Localizer
@@ -63,4 +64,5 @@ def _camera(scene: Scene, wanted: CameraParameters) -> Camera:
         have = ", ".join(sorted(scene.cameras)) or "none"
         parameter = wanted.parameter("scene_camera")
         raise LocalizationError(f"{scene.path} has the cameras {have}: name one in the parameter `{parameter}`")
-    return cameras.pop()
+    # Nobody measured that these images are of this camera: its images are asked (`FocalWatch`).
+    return replace(cameras.pop(), focal_sigma=MIN_SIGMA)

@@ -2,7 +2,9 @@
 
     EST.tum     stamp_s x y z qx qy qz qw   map_from_cam of the answered frames, in time order
     EST.json    estimator, frames, answered, latency_ms {p50, p95, p99}, statuses {name: count}, scale ("measured",
-                "assumed" or "unknown": what the unit of the poses rests on), and `per_frame`: three lists of equal
+                "assumed" or "unknown": what the unit of the poses rests on), `estimated_cameras` of images without
+                intrinsics (focal_px and sigma_px, absent where it stays open; how many of the frames that were
+                looked_at agree; `own`: the source whose camera it is), and `per_frame`: three lists of equal
                 length: stamps_ns, statuses, latencies_ms
     EST.covariance.csv   stamp_ns and the upper triangle of the covariance over (x, y, z, rx, ry, rz), row by row, of
                 the answered frames that have one; absent when none has
@@ -26,6 +28,7 @@ from campose_core.errors import TrajectoryError
 from campose_core.evaluation.covariances import covariance_path, read_covariances, write_covariances
 from campose_core.files import write_text
 from campose_core.geometry import Array, Pose
+from campose_core.landmark_map.camera_estimate import CameraEstimate
 from campose_core.map_scale import MapScale, ScaleBasis
 from campose_core.trajectory import Trajectory, read_tum, write_tum
 
@@ -55,6 +58,7 @@ class Percentiles(NamedTuple):
 class Estimates:
     """The outcomes of an estimator, one per frame, in time order.
 
+    cameras: those that were estimated, of images without intrinsics.
     complete: all frames are listed; False for a bare trajectory, whose unanswered frames nobody knows. scale: of the
     map that the poses are in.
 
@@ -66,6 +70,7 @@ class Estimates:
     outcomes: tuple[FrameOutcome, ...]
     complete: bool = True
     scale: ScaleBasis = ScaleBasis.MEASURED
+    cameras: tuple[CameraEstimate, ...] = ()
 
     def __post_init__(self) -> None:
         ordered = tuple(sorted(self.outcomes, key=lambda outcome: outcome.stamp_ns))
@@ -120,6 +125,7 @@ class Estimates:
             "latency_ms": latency._asdict() if latency else None,
             "statuses": self.statuses,
             "scale": self.scale.value,
+            **({"estimated_cameras": [camera.to_dict() for camera in self.cameras]} if self.cameras else {}),
             "per_frame": {
                 "stamps_ns": [outcome.stamp_ns for outcome in self.outcomes],
                 "statuses": [outcome.status for outcome in self.outcomes],

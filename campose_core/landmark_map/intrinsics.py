@@ -42,15 +42,22 @@ class RefinedCameras:
     """Which given intrinsics mapping refined into which.
 
     A robot's camera_info is the one that its mapping drive was recorded with; reconstruction has since refined it, and
-    the landmarks fit the refined camera. Any other camera stays as it is.
+    the landmarks fit the refined camera. Any other camera stays as it is: so does one that is only estimated, and what
+    was guessed of a mapping recording is no calibration that another camera could share.
     """
 
     def __init__(self, scene: Scene) -> None:
-        refined = [name for name, source in scene.sources.items() if source.get("given_camera")]
+        refined = [
+            name
+            for name, source in scene.sources.items()
+            if source.get("given_camera") and source.get("calibrated", True)
+        ]
         self._pairs = [(given_camera(scene, name), scene.cameras[name]) for name in refined]
 
     def __call__(self, camera: Camera) -> Camera:
         """Return the refined camera for one that is as given, at any size; any other camera as it is."""
+        if camera.focal_sigma > 0.0:
+            return camera
         for given, refined in self._pairs:
             if camera.model == given.model and np.allclose(_at_size_of(camera, given), camera.params, rtol=1e-6):
                 return refined.resized(camera.width, camera.height)

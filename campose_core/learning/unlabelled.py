@@ -14,7 +14,8 @@ from campose_core.capture.mapped_recordings import clock_of
 from campose_core.capture.recording import open_recording
 from campose_core.errors import LearningError
 from campose_core.geometry import Pose
-from campose_core.landmark_map.intrinsics import RefinedCameras, camera_of_image, scene_camera
+from campose_core.landmark_map.intrinsics import RefinedCameras
+from campose_core.landmark_map.recording_cameras import cameras_of_recording
 from campose_core.learning.material import Material
 from campose_core.learning.networks import MENET
 from campose_core.learning.preprocess import NetworkInput
@@ -38,11 +39,10 @@ def unlabelled_material(scene: Scene, path: str, network_input: NetworkInput, mo
     first = next(iter(recording.frames()), None)
     odometry = camera_odometry(path, first.camera_frame, clock_of(recording.describe())) if first else None
     visual = None if odometry else VisualOdometry.load(scene)
-    refined = RefinedCameras(scene)
+    refined, cameras = RefinedCameras(scene), cameras_of_recording(scene, recording)
     names, stamps, images, visual_poses = [], [], [], list[Pose]()
     for frame in track(recording.frames(most_hz), f"frames of {recording.name}"):
-        height, width = frame.image.shape[:2]
-        camera = refined(camera_of_image(frame, recording.camera or scene_camera(scene, width, height)))
+        camera = refined(cameras.of(frame))
         images.append(network_input.prepare(frame.image, camera))
         names.append(f"{path}#{frame.name}")
         stamps.append(frame.stamp_ns)

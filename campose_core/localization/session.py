@@ -57,9 +57,9 @@ class SessionCamera:
     """One camera of the robot.
 
     name: what the adapter calls it; empty for the only one. base_from_cam: where it sits, None where tf tells it at
-    each image. intrinsics: those until `info` brings others. of_size: the intrinsics of images (width, height), where
-    nothing else tells them; raises LocalizationError. is_guess: whether the intrinsics are those of a camera_info that
-    is understood in part.
+    each image. intrinsics: those until `info` brings others. of_frame: the intrinsics of a frame, where nothing else
+    tells them; raises LocalizationError. is_guess: whether the intrinsics are those of a camera_info that is understood
+    in part.
     """
 
     def __init__(
@@ -68,10 +68,10 @@ class SessionCamera:
         base_from_cam: Pose | None,
         intrinsics: Camera | None = None,
         info: InfoTopic | None = None,
-        of_size: Callable[[int, int], Camera] | None = None,
+        of_frame: Callable[[Frame], Camera] | None = None,
     ) -> None:
         self.name, self.base_from_cam = name, base_from_cam
-        self._info, self._of_size = info, of_size
+        self._info, self._of_frame = info, of_frame
         no_intrinsics = f"nothing came on {info.name}" if info else "no topic tells them"
         self._intrinsics: Camera | str = intrinsics or no_intrinsics  # or why there are none
         self.is_guess = False
@@ -110,9 +110,8 @@ class SessionCamera:
         """
         if isinstance(self._intrinsics, Camera):
             return self._intrinsics
-        if self._of_size is not None:
-            height, width = frame.image.shape[:2]
-            return self._of_size(width, height)
+        if self._of_frame is not None:
+            return self._of_frame(frame)
         parameter = f"{self.name}.camera_source" if self.name else "camera_source"
         raise LocalizationError(
             f"no intrinsics: {self._intrinsics}; the node takes those of the scene with {parameter}:=scene, `campose "

@@ -12,9 +12,9 @@ from campose_core.bag.file import SerializedMessage
 from campose_core.bag.images import StampOrder, header_stamp_ns, set_stamp
 from campose_core.camera import Camera
 from campose_core.capture.sources.bag import BagRecording
-from campose_core.errors import CamposeError, CaptureError, LocalizationError, TransformError
+from campose_core.errors import CamposeError, CaptureError, TransformError
 from campose_core.geometry import Pose
-from campose_core.landmark_map.intrinsics import scene_camera
+from campose_core.landmark_map.recording_cameras import cameras_when_asked
 from campose_core.localization.heard_transforms import HeardTransforms
 from campose_core.localization.localizer import Localizer
 from campose_core.localization.message_reading import Refusal, frame_name
@@ -46,8 +46,8 @@ class BagSession:
 
     Images are those of the topic of `recording`, whose `dropped` counts those that get no answer. base_from_cam: where
     the camera sits on the base, unless base_frame asks tf for it at each image. camera: instead of the topic of
-    intrinsics; where neither is, the scene's. odometry, initialpose: topics of odom_from_base, and of poses to start
-    over at.
+    intrinsics; where neither is, they are estimated. odometry, initialpose: topics of odom_from_base, and of poses to
+    start over at.
     """
 
     def __init__(
@@ -62,14 +62,14 @@ class BagSession:
         initialpose: str | None = None,
     ) -> None:
         intrinsics = camera or (recording.camera if recording.calibrated else None)
-        # Of a bag whose camera_info describes no camera, the scene's is taken: then that topic tells nothing.
+        # Of a bag whose camera_info describes no camera, it is estimated: then that topic tells nothing.
         info_topic = recording.info_topic if camera is None and intrinsics is not None else None
         seen_by = SessionCamera(
             ONLY_CAMERA,
             None if base_frame else base_from_cam,
             intrinsics,
             InfoTopic(info_topic, recording.camera_of) if info_topic else None,
-            of_size=partial(_camera_of_size, scene, recording) if intrinsics is None else None,
+            of_frame=cameras_when_asked(scene, recording) if intrinsics is None else None,
         )
         self._heard = HeardTransforms(self._refuse)
         frames = SessionFrames(map_frame=MAP_FRAME, base_frame=base_frame)
@@ -134,18 +134,3 @@ class BagSession:
     def _refuse(self, refusal: Refusal) -> None:
         count, _ = self.refusals.get(refusal.what, (0, refusal))
         self.refusals[refusal.what] = count + 1, refusal
-
-
-def _camera_of_size(scene: Scene, recording: BagRecording, width: int, height: int) -> Camera:
-    """Return the scene's camera, and where it has none of that shape the recording's first guess.
-
-    Raises:
-        LocalizationError: neither is.
-    """
-    try:
-        return scene_camera(scene, width, height)
-    except LocalizationError:
-        guess = recording.camera
-        if guess is None or abs(guess.width * height - guess.height * width) > max(width, height):
-            raise
-        return guess.resized(width, height)

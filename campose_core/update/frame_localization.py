@@ -14,12 +14,11 @@ from PIL import Image as PilImage
 
 from campose_core.camera import Camera
 from campose_core.features.base import FeatureKind, ImageFeatures
-from campose_core.features.matching import Float32, match_nearest
-from campose_core.features.vlad import Vlad
+from campose_core.features.matching import Float32
 from campose_core.geometry import Array, Pose
-from campose_core.landmark_map.grouped import Grouped
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.landmark_map.pnp import solve_pnp
+from campose_core.landmark_map.similar_keyframes import SimilarKeyframes
 from campose_core.progress import track
 from campose_core.scene import Scene, SceneFrame
 from campose_core.statistics import evenly_spaced
@@ -70,17 +69,15 @@ class MapFinder:
 
     def __init__(self, landmarks: Landmarks) -> None:
         self._landmarks = landmarks
-        self._vlad = Vlad(landmarks.vlad_words)
-        self._globals = landmarks.frame_globals.astype(np.float32)
-        self._seen = Grouped(landmarks.observed_by, landmarks.observed, len(landmarks.frame_names))
+        self._keyframes = SimilarKeyframes(landmarks)
 
     def similar(self, frame: NewFrame, count: int) -> NDArray[np.intp]:
-        """List the rows of the keyframes that look most like it, the most similar first."""
-        return np.argsort(-(self._globals @ self.describe(frame)), kind="stable")[:count]
+        """Return the rows of the keyframes that look most like it, the most similar first."""
+        return self._keyframes.similar(frame.features, count)
 
     def describe(self, frame: NewFrame) -> Float32:
         """Compute its global descriptor, in the map's vocabulary."""
-        return self._vlad.describe(frame.features.descriptors)
+        return self._keyframes.describe(frame.features)
 
     def find(self, frame: NewFrame, camera: Camera, near: Pose | None = None) -> FoundFrame | None:
         """Look for the frame among the landmarks of similar keyframes and of those about `near` (world_from_cam)."""
@@ -90,12 +87,8 @@ class MapFinder:
         if near is not None:
             distances = np.linalg.norm(self._landmarks.frame_positions - near.translation, axis=1)
             rows = np.union1d(rows, np.argsort(distances, kind="stable")[:NEAR])
-        among = np.unique(self._seen.of(rows)).astype(np.intp)
         features = frame.features
-        seen, columns = match_nearest(
-            features.descriptors, self._landmarks.unit_descriptors(among), self._landmarks.kind.likeness
-        )
-        shown = among[columns]
+        seen, shown = self._keyframes.match(features, rows)
         found = solve_pnp(features.pixels[seen], self._landmarks.xyz[shown], camera)
         if found is None:
             return None

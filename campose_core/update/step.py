@@ -31,10 +31,10 @@ from campose_core.landmark_map.intrinsics import RefinedCameras
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.scene import Scene, SceneFrame
 from campose_core.sfm.registration import SfmPoses, unplaced_text
-from campose_core.update.camera_guess import camera_of_recording
 from campose_core.update.frame_localization import FoundFrame, MapFinder, NewFrame, frames_with_features
 from campose_core.update.map_state import GrowingMap
 from campose_core.update.merged_scene import merged_scene
+from campose_core.update.new_camera import new_camera
 from campose_core.update.report import HeldOutFigures, draw_update, held_out_figures
 
 log = logging.getLogger(__name__)
@@ -143,9 +143,7 @@ def _updated(
     truth = _truth(rows, options.reference)
     landmarks = Landmarks.load(scene.sfm_dir / "landmarks.npz")
     frames = frames_with_features(scene, rows, landmarks)
-    camera, trusted = camera_of_recording(
-        scene, name, frames, MapFinder(landmarks), refined(scene.cameras[name]), old_cameras
-    )
+    camera, trusted = new_camera(scene, name, frames, landmarks, old_cameras, refined)
     found = MapFinder(landmarks).find_all(frames, camera)
     log.info(f"update: {len(found)} of {len(frames)} frames of {name} are found in the map")
     if len(found) < max(MIN_FRAMES, MIN_SHARE * len(frames)):

@@ -1,6 +1,7 @@
 """Recordings without intrinsics: one phone or several, near the guess or far from it."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from lens_room import picture, walk
@@ -9,10 +10,15 @@ from PIL import Image
 from campose_core.camera import Camera
 from campose_core.capture.extract import extract
 from campose_core.capture.recording import open_recording
+from campose_core.errors import MappingError
 from campose_core.evaluation.run import frames_with_camera
-from campose_core.landmark_map.intrinsics import sharing_a_camera
+from campose_core.landmark_map.intrinsics import RefinedCameras, sharing_a_camera
+from campose_core.landmark_map.landmarks import Landmarks
+from campose_core.landmark_map.recording_cameras import cameras_of_recording
 from campose_core.scene import Scene
 from campose_core.sfm.pipeline import MapOptions, map_scene
+from campose_core.update.frame_localization import frames_with_features
+from campose_core.update.new_camera import new_camera
 
 pytestmark = pytest.mark.slow
 
@@ -52,9 +58,40 @@ def test_recordings_of_two_lenses_are_told_apart_and_a_query_takes_the_one_that_
     assert scene.cameras["a"].focal[0] == pytest.approx(PHONE.focal[0], rel=0.03)
     assert scene.cameras["b"].focal[0] == pytest.approx(ZOOMED.focal[0], rel=0.03)
     query = open_recording(filmed(tmp_path / "query", ZOOMED, slice(0, 20, 3), 20))
-    cameras = {camera for _, camera in frames_with_camera(scene, query, None, "")}
-    assert cameras == {scene.cameras["b"]}
-    assert "query has no intrinsics: the camera of b fits most landmarks" in capsys.readouterr().err
+    (camera,) = {camera for _, camera in frames_with_camera(scene, query, None, "")}
+    assert replace(camera, focal_sigma=0.0) == scene.cameras["b"]
+    assert "query has no intrinsics: focal length" in capsys.readouterr().err
+
+
+def test_a_query_of_an_unknown_zoom_is_measured_by_localize_and_by_update(tmp_path):
+    scene = mapped(tmp_path / "scene", filmed(tmp_path / "walk", PHONE, count=20))
+    zoom = scene.cameras["walk"].focal[0] / PHONE.focal[0]  # of the room, whose unit nobody knows
+    folder = filmed(tmp_path / "query", ZOOMED, slice(1, 20, 2), 20)
+    cameras = cameras_of_recording(scene, open_recording(folder))
+    (estimate,) = cameras.all()
+    assert not estimate.own
+    assert estimate.camera.focal[0] == pytest.approx(zoom * ZOOMED.focal[0], rel=0.01)
+    mapped_cameras, refined = dict(scene.cameras), RefinedCameras(scene)
+    landmarks = Landmarks.load(scene.sfm_dir / "landmarks.npz")
+    scene = extract(scene, [folder])
+    frames = frames_with_features(scene, [f for f in scene.frames if f.source == "query"], landmarks)
+    camera, is_refined = new_camera(scene, "query", frames, landmarks, mapped_cameras, refined)
+    assert camera.focal[0] == pytest.approx(zoom * ZOOMED.focal[0], rel=0.01)
+    assert not is_refined
+
+
+def test_an_update_with_a_zoom_that_switches_is_refused_by_name(tmp_path):
+    scene = mapped(tmp_path / "scene", filmed(tmp_path / "walk", PHONE, count=20))
+    folder = filmed(tmp_path / "query", PHONE, slice(0, 10), 20)
+    way = walk(20)
+    for number in range(10, 20):
+        Image.fromarray(picture(ZOOMED, way.pose(number))).save(folder / f"{number:03d}.png")
+    mapped_cameras, refined = dict(scene.cameras), RefinedCameras(scene)
+    landmarks = Landmarks.load(scene.sfm_dir / "landmarks.npz")
+    scene = extract(scene, [folder])
+    frames = frames_with_features(scene, [f for f in scene.frames if f.source == "query"], landmarks)
+    with pytest.raises(MappingError, match=r"changes between .* cut the recording there"):
+        new_camera(scene, "query", frames, landmarks, mapped_cameras, refined)
 
 
 def test_a_lens_far_from_the_guess_is_found_by_what_the_pictures_say(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import yaml
 
 from campose_core.camera import Camera
@@ -15,6 +16,8 @@ from campose_core.learning.networks import MENET
 from campose_core.localization.estimators.base import SCENE_ALONE, EstimatorRequest, Kind, PoseEstimate, PosePrior
 from campose_core.scene import Scene
 from campose_core.seams import did_you_mean
+
+ASSUMED_DEPTH_M = 3.0  # of what an image shows
 
 
 class LearnedEstimator:
@@ -69,7 +72,13 @@ class LearnedEstimator:
                 have the camera's size.
         """
         answer = self._model.estimate(frame.image, self._refined(camera))
-        return [] if answer is None else [PoseEstimate(frame.stamp_ns, *answer, 1, Kind.LEARNED)]
+        if answer is None:
+            return []
+        map_from_cam, covariance = answer
+        # A focal length that is only estimated moves the camera along its axis, as far as it is off
+        axis = camera.focal_sigma * ASSUMED_DEPTH_M * map_from_cam.rotation.apply([0.0, 0.0, 1.0])
+        covariance = covariance + np.pad(np.outer(axis, axis), (0, 3))
+        return [PoseEstimate(frame.stamp_ns, map_from_cam, covariance, 1, Kind.LEARNED)]
 
     def refresh(self) -> None:
         """Do nothing: each image is by itself."""

@@ -10,6 +10,7 @@ from campose_core.frame import Frame
 from campose_core.geometry import Pose
 from campose_core.landmark_map.aligned import aligned_landmarks
 from campose_core.landmark_map.covisibility import Keyframes
+from campose_core.landmark_map.focal_length import lens_covariance
 from campose_core.landmark_map.intrinsics import RefinedCameras
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.landmark_map.pnp import CameraPose
@@ -95,7 +96,7 @@ class StructureEstimator:
             PoseEstimate(
                 frame.stamp_ns,
                 pose.world_from_cam,
-                self._calibrate(pose.covariance),
+                self._calibrate(pose.covariance) + lens_covariance(pose, camera),
                 len(pose.inliers),
                 kind,
                 Matches(camera, pose.pixels, pose.xyz),

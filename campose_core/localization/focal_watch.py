@@ -1,0 +1,64 @@
+"""Whether the images that are localized were taken with the focal length that is assumed of them."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+
+from campose_core.landmark_map.focal_length import focal_correction
+from campose_core.localization.result import LocalizationResult
+
+NEWEST, MIN_IMAGES = 50, 5
+MIN_OFF, MIN_SIGMAS = 0.02, 3.0  # of the logarithm of the focal length, to be named
+
+
+class FocalWatch:
+    """Of cameras whose intrinsics were not measured but taken from the scene, or estimated (`Camera.focal_sigma`)."""
+
+    def __init__(self) -> None:
+        self._newest_px = 0.0
+        # By the assumed focal length: what images would correct its logarithm by, and the standard deviation of that.
+        self._said: dict[float, deque[tuple[float, float]]] = {}
+
+    def add(self, result: LocalizationResult) -> None:
+        """Return an image that was localized by landmarks; others tell nothing."""
+        matches = result.matches
+        if result.map_from_cam is None or matches is None or matches.camera.focal_sigma == 0.0:
+            return
+        self._newest_px = matches.camera.focal[0]
+        said = self._said.setdefault(self._newest_px, deque(maxlen=NEWEST))
+        said.append(focal_correction(result.map_from_cam, matches.pixels, matches.xyz, matches.camera))
+
+    def values(self) -> dict[str, str]:
+        """Of the newest camera: its assumed focal length, what its newest images say of it with the standard deviation
+        of that, and how many; empty where all cameras are calibrated."""
+        if not self._said:
+            return {}
+        said = self._said[self._newest_px]
+        mean, sigma = _mean(said)
+        seen_px = self._newest_px * float(np.exp(mean))
+        return {
+            "focal_length_px": f"{self._newest_px:.1f}",
+            "focal_length_seen_px": f"{seen_px:.1f}",
+            "focal_length_seen_sigma_px": f"{seen_px * sigma:.1f}",
+            "focal_length_images": str(len(said)),
+        }
+
+    def fault(self) -> str:
+        """Return that images speak for another focal length; empty where they do not."""
+        for focal_px, said in self._said.items():
+            mean, sigma = _mean(said)
+            if len(said) >= MIN_IMAGES and abs(mean) > max(MIN_OFF, MIN_SIGMAS * sigma):
+                return (
+                    f"{len(said)} images speak for a {'longer' if mean > 0 else 'shorter'} focal length than the "
+                    f"{focal_px:.0f} pixels of the scene's camera: another camera or zoom; give its camera_info"
+                )
+        return ""
+
+
+def _mean(said: deque[tuple[float, float]]) -> tuple[float, float]:
+    corrections, sigmas = np.array(said).T
+    weights = sigmas**-2
+    mean = float(np.average(corrections, weights=weights))
+    return mean, float(np.sqrt(np.average((corrections - mean) ** 2, weights=weights) / len(corrections)))
