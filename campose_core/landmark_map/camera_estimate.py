@@ -128,8 +128,9 @@ def of_shape(camera: Camera, width: int, height: int) -> list[Camera]:
 
 def estimate_cameras(
     frames: Sequence[FrameMatches], width: int, height: int, mapped: Mapping[str, Camera], guess: Camera | None = None
-) -> list[CameraEstimate]: """Return the cameras of frames of one recording and size, in time order; several where the
-lens switches in between.
+) -> list[CameraEstimate]:
+    """Return the cameras of frames of one recording and size, in time order; several where the
+    lens switches in between.
 
     mapped: the scene's cameras by source, the candidates that win where they fit as well as any. guess: what the
     recording says of its camera (EXIF); it counts with GUESS_SIGMA.
@@ -267,8 +268,9 @@ def _aside(frames: Sequence[FrameMatches], fit: FocalFit) -> FocalFit | None:
 
 def _own_that_fits(
     frames: Sequence[FrameMatches], fit: FocalFit, camera: Camera, sigma: float, own: Mapping[Camera, str]
-) -> tuple[str, Camera]: """Return the map's own camera that fits as well as the estimated one, and the name of its
-source; else that one itself."""
+) -> tuple[str, Camera]:
+    """Return the map's own camera that fits as well as the estimated one, and the name of its source; else that one
+    itself."""
     near = [one for one in own if abs(np.log(one.focal[0] / camera.focal[0])) <= OWN_SIGMAS * sigma]
     agreeing = [sum(len(pose.inliers) for pose in posed(frames, one) if pose is not None) for one in near]
     if not near or max(agreeing) < OWN_SHARE * fit.inliers:
