@@ -4,6 +4,7 @@ import logging
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from copy import copy
 from pathlib import Path
 
 from PIL import ImageOps
@@ -94,14 +95,14 @@ class ImageFolder:
     def _taken_by(
         self, camera: TakenBy, cameras: list[TakenBy], known: Sequence[TakenBy | None], first: bool
     ) -> "ImageFolder":
-        part = ImageFolder.__new__(ImageFolder)
-        part.path, part.name, part.dropped, part.files = self.path, self.name, Counter(), self.files
+        part = copy(self)
+        part.dropped = Counter()
         # What is damaged, or no image, is counted once.
         part._left_out = self._left_out if first else {}
         part._numbered = [
             entry for entry, by in zip(self._numbered, known, strict=True) if by == camera or (by is None and first)
         ]
-        part._levels, part.camera_label = self._levels, camera.label(cameras)
+        part.camera_label = camera.label(cameras)
         part.camera = next(filter(None, (_camera_from_exif(file) for _, file in part._numbered)), None)
         return part
 
