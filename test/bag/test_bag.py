@@ -492,32 +492,3 @@ def test_several_topics_come_serialized_in_recorded_order(tmp_path, kind):
     decoded_images = [decoded(message.data, message.msgtype) for message in messages[::2]]
     assert [header_stamp_ns(image) for image in decoded_images] == [START_NS + i * 100_000_000 for i in range(4)]
     np.testing.assert_array_equal(decode_image(decoded_images[3]), picture(3))
-
-
-def test_a_database_whose_messages_are_still_in_its_log_names_the_cure(tmp_path):
-    """A recorder that was killed leaves them there: rosbag2#521."""
-    import apsw
-
-    path = data_file(bag(tmp_path, "sqlite3"))
-    killed = tmp_path / "killed"
-    killed.mkdir()
-    database = apsw.Connection(str(tmp_path / "new.db3"))
-    for statement in (
-        "pragma journal_mode=wal",
-        f"attach '{path}' as recorded",
-        "create table messages as select * from recorded.messages",
-    ):
-        list(database.execute(statement))
-    for suffix in ("", "-wal"):
-        shutil.copy(tmp_path / f"new.db3{suffix}", killed / f"walk.db3{suffix}")
-    database.close()
-    with pytest.raises(CaptureError, match=r"still in walk\.db3-wal: `sqlite3 walk\.db3 'pragma wal_checkpoint'`"):
-        open_recording(killed)
-
-
-@pytest.mark.parametrize(("encoding", "cure"), [("ros1", "ROS 1 .bag file"), ("protobuf", "ros2 bag record")])
-def test_an_mcap_file_that_is_not_of_ros2_says_what_it_is_and_what_helps(tmp_path, encoding, cure):
-    path = tmp_path / "walk.mcap"
-    write_chunked_mcap(path, "sensor_msgs/msg/Image", "ros1", encoding)
-    with pytest.raises(CaptureError, match=f"its messages are {encoding}, and MCAP files are read of ROS 2.*{cure}"):
-        open_recording(path)

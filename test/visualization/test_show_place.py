@@ -72,17 +72,24 @@ def test_a_picture_is_a_recording_too(small_scene, photo, capsys):
         (["{bag}", "--show"], 2, "is not an image"),
         (["{photo}", "--show", "--out", "place.jpg"], 2, "call it PLACE.png"),
         (["junk.jpg", "--show"], 1, "junk.jpg: cannot be decoded as an image"),
-        (["square.png", "--show"], 1, "give the camera with --camera FILE"),
         (["{photo}", "--show", "--out", "junk.jpg/place.png"], 1, "junk.jpg/place.png cannot be written"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(small_scene, small_world, photo, capfd, arguments, code, message):
     Path("junk.jpg").write_text("junk")
-    Image.new("RGB", (300, 300)).save("square.png")
     words = [word.format(photo=photo[0], bag=small_world / "later.bag") for word in arguments]
     capfd.readouterr()
     assert main(["localize", str(small_scene), *words]) == code
     said = capfd.readouterr().err.strip().splitlines()
     assert message in said[-1]
     assert not any("Traceback" in line for line in said)
-    assert sorted(path.name for path in Path().iterdir()) == ["junk.jpg", "square.png"]
+    assert sorted(path.name for path in Path().iterdir()) == ["junk.jpg"]
+
+
+def test_an_image_whose_focal_length_stays_open_is_not_found_and_says_the_cure(small_scene, capsys):
+    Image.new("RGB", (300, 300)).save("square.png")
+    assert main(["localize", str(small_scene), "square.png", "--show"]) == 0
+    told = capsys.readouterr()
+    assert "not found" in told.out
+    assert "stays open" in told.err
+    assert "give the camera with --camera FILE" in told.err
