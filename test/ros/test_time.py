@@ -135,7 +135,9 @@ def test_images_without_a_stamp_are_refused_and_two_that_quarrel_are_told(start,
         inputs.flash(now_ns)
         inputs.flash(now_ns - 300_000_000)
 
-    inputs.until("the stamps on /stampless_eye go back and forth: it is published by /robot", quarrel)
+    # Of two images that come at once the node reads the newer alone: on a busy machine only their camera_info quarrels.
+    status = inputs.until("go back and forth: it is published by /robot", quarrel)
+    assert status.message.startswith("the stamps on /stampless_eye")
 
 
 def test_odometry_that_is_silent_late_or_early_is_told(start, client: Client) -> None:
