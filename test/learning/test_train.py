@@ -133,7 +133,8 @@ def test_the_same_seed_gives_the_same_weights_and_another_gives_others(tmp_path)
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("frozen", "workers"), [("true", 0), pytest.param("false", 0, marks=pytest.mark.long), ("false", 1)]
+    ("frozen", "workers"),
+    [("true", 0), pytest.param("false", 0, marks=pytest.mark.long), pytest.param("false", 1, marks=pytest.mark.long)],
 )
 def test_killed_and_resumed_equals_uninterrupted(tmp_path, frozen, workers):
     epochs = 12 if frozen == "false" else 200

@@ -327,6 +327,7 @@ def test_a_damaged_landmark_file_says_so(small_scene, tmp_path):
             Landmarks.load(path)
 
 
+@pytest.mark.long
 def test_the_desk_is_one_model(shared_data, tmp_path):
     """70 real frames of 1920x1080 without intrinsics."""
     scene = extract(Scene.open_or_create(tmp_path / "desk"), [shared_data / "desk"])

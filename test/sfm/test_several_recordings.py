@@ -52,6 +52,7 @@ def test_what_does_not_connect_is_said_in_stretches():
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_of_two_buildings_in_one_recording_the_larger_becomes_the_map(small_scene, tmp_path, capsys):
     record(build_world("small", 3), tmp_path, "elsewhere", rate_hz=1.5)
     elsewhere = extract(Scene.open_or_create(tmp_path / "elsewhere"), [tmp_path / "elsewhere.bag"])
