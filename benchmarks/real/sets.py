@@ -55,7 +55,7 @@ class Recorded:
         stamps these differ."""
         if not self.is_folder:
             return {}
-        stamps = [[stamp_ns for stamp_ns, _ in stamped_files(self.path, use_names)[0]] for use_names in (True, False)]
+        stamps = [[stamp_ns for stamp_ns, _ in stamped_files(self.path, use_names)] for use_names in (True, False)]
         return dict(zip(*stamps, strict=True))
 
     @property

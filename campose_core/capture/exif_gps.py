@@ -19,7 +19,7 @@ LATITUDE_REF, LATITUDE, LONGITUDE_REF, LONGITUDE, ALTITUDE_REF, ALTITUDE, ERROR_
 def read_exif_gps(folder: Path) -> GpsFixes:
     """Read the fixes of a folder's images, at the stamps of `ImageFolder`; images without one are left out."""
     rows, stamps = [], []
-    for stamp_ns, file in stamped_files(folder)[0]:
+    for stamp_ns, file in stamped_files(folder):
         fix = _fix(file)
         if fix is not None:
             stamps.append(stamp_ns)

@@ -65,9 +65,9 @@ class ImageFolder:
         self.path = path
         self.name = name or path.resolve().name
         self.dropped: dict[str, int] = Counter()
-        self._stamped, self._are_named = stamped_files(path, use_names)
+        images, self._left_out, said = folder_files(path)
+        self._stamped, self._are_named = _stamped(images, use_names)
         self.files = [file for _, file in self._stamped]
-        _, self._left_out, said = folder_files(path)
         if not self.files:
             if any(file.suffix.lower() in HEIF_SUFFIXES for file in path.iterdir()):
                 require_heif()
@@ -182,12 +182,16 @@ class ImageFile:
             raise CaptureError(f"{self.path}: cannot be decoded as an image ({error})") from error
 
 
-def stamped_files(folder: Path, use_names: bool = True) -> tuple[list[tuple[int, Path]], bool]:
-    """Return the images of a folder with their stamps in nanoseconds, in their order, and whether the names are these.
+def stamped_files(folder: Path, use_names: bool = True) -> list[tuple[int, Path]]:
+    """Return the images of a folder with their stamps in nanoseconds, in their order.
 
     use_names: names that are stamps count; else, and where they are none, images follow each other by FRAME_PERIOD_NS.
     """
-    files = folder_files(folder).images
+    return _stamped(folder_files(folder).images, use_names)[0]
+
+
+def _stamped(files: list[Path], use_names: bool) -> tuple[list[tuple[int, Path]], bool]:
+    """Return images with their stamps, see `stamped_files`, and whether the names are these."""
     stamps = stamps_in_names(files) if use_names else None
     if stamps is None:
         return [(i * FRAME_PERIOD_NS, file) for i, file in enumerate(files)], False
