@@ -11,6 +11,7 @@ from campose_core.errors import UsageError
 from campose_core.features.registry import FEATURES
 from campose_core.scene import Scene
 from campose_core.sfm.given_poses import GivenPoses
+from campose_core.sfm.map_run import MATCHINGS
 from campose_core.sfm.pipeline import MAPPERS, MapOptions, map_scene
 from campose_core.sfm.report import MapReport
 from campose_core.sfm.rig_constraints import RIG_USES
@@ -24,6 +25,13 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--features", choices=FEATURES.names(), default=MapOptions.features, help="what is matched between images"
+    )
+    parser.add_argument(
+        "--matching",
+        choices=MATCHINGS,
+        default=MapOptions.matching,
+        help="SIFT, and XFeat with LighterGlue where that does not hold the walk together; or both, at seconds a "
+        "keyframe",
     )
     parser.add_argument(
         "--max-keyframes",
@@ -82,6 +90,7 @@ def run(options: Namespace) -> None:
     chosen = MapOptions(
         mapper=options.mapper,
         features=options.features,
+        matching=options.matching,
         max_keyframes=int(options.max_keyframes),
         poses=given_poses(options),
         rig=options.rig,

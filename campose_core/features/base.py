@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
 from typing import ClassVar, NamedTuple, Protocol
 
@@ -18,6 +19,17 @@ class ImageFeatures(NamedTuple):
 
     pixels: Array
     descriptors: Float32
+
+
+class SizedFeatures(NamedTuple):
+    """Features of an image, as `ImageFeatures`, and its (width, height)."""
+
+    pixels: Array
+    descriptors: Float32
+    size: tuple[int, int]
+
+
+PairMatcher = Callable[[SizedFeatures, SizedFeatures], NDArray[np.intp]]  # (K, 2) rows of the two; several threads ask
 
 
 class Detail(str, Enum):
@@ -47,13 +59,17 @@ class FeatureKind(Protocol):
 
     version: of the algorithm: unfinished maps with features of another one are begun anew.
     size: D, the numbers of a descriptor. likeness: when two descriptors are taken for those of one thing.
-    colmap_matches: COLMAP's own matcher of SIFT may compare the stored descriptors; else `likeness` decides there too.
+    colmap_matches: COLMAP's own matcher of SIFT may compare the stored descriptors.
+    pair_matcher: what decides which features of two images belong together, where it is neither COLMAP nor likeness.
+    min_inliers: matches that two images must have in common, verified, to show the same; chosen from unrelated places.
     """
 
     version: ClassVar[str]
     size: ClassVar[int]
     likeness: ClassVar[Likeness]
     colmap_matches: ClassVar[bool]
+    pair_matcher: ClassVar[Callable[[], PairMatcher] | None]
+    min_inliers: ClassVar[int]
 
     def __init__(self, detail: Detail = Detail.HALF, max_features: int | None = None) -> None: ...
 

@@ -8,29 +8,20 @@ it finds 29 of 32 images at dusk with 40 inliers or more, where unrelated places
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from campose_core.extras import load_extra
+from campose_core.features.base import SizedFeatures
 from campose_core.features.matching import Float32
-from campose_core.geometry import Array
 
 WEIGHTS = Path(__file__).parent / "weights" / "lighterglue.onnx"  # made by export_xfeat.py beside it
 MIN_SCORE = 0.1  # of a pair, as its authors have it
 
 
-class SeenFeatures(NamedTuple):
-    """XFeat features of one image: pixels (N, 2), centres at integers; descriptors (N, 64), unit; (width, height)."""
-
-    pixels: Array
-    descriptors: Float32
-    size: tuple[int, int]
-
-
 class LighterGlue:
-    """Matches images in pairs. It may be asked by several threads at once.
+    """Matches XFeat features of images in pairs. It may be asked by several threads at once.
 
     Raises:
         MissingDependency: ONNX Runtime is not installed.
@@ -42,7 +33,7 @@ class LighterGlue:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         self._network = runtime.InferenceSession(str(WEIGHTS), options, providers=["CPUExecutionProvider"])
 
-    def __call__(self, first: SeenFeatures, second: SeenFeatures) -> NDArray[np.intp]:
+    def __call__(self, first: SizedFeatures, second: SizedFeatures) -> NDArray[np.intp]:
         """Return (K, 2), which features of the two belong together; each row occurs at most once on either side."""
         if min(len(first.pixels), len(second.pixels)) < 2:
             return np.zeros((0, 2), dtype=np.intp)
@@ -60,7 +51,7 @@ class LighterGlue:
         return np.column_stack([rows[mutual], best[0][mutual]])
 
 
-def _normalized(features: SeenFeatures) -> Float32:
+def _normalized(features: SizedFeatures) -> Float32:
     """Return pixels (1, N, 2) from the middle of the image, in halves of its longer side."""
     size = np.array(features.size, dtype=np.float64)
     return np.asarray((features.pixels + 0.5 - size / 2) / (size.max() / 2), dtype=np.float32)[None]

@@ -5,12 +5,13 @@ from campose_core.features.base import FeatureKind
 from campose_core.seams import Seam
 
 SIFT = "sift"  # of maps that do not say
+XFEAT = "xfeat"
 FEATURES: Seam[type[FeatureKind]] = Seam(
     "features",
     {
         SIFT: "campose_core.features.sift:SiftExtractor",
-        "xfeat": "campose_core.features.xfeat:XFeatExtractor",
+        XFEAT: "campose_core.features.xfeat:XFeatExtractor",
     },
     MappingError,
-    members=("version", "size", "likeness", "colmap_matches", "to_bytes", "to_unit"),
+    members=("version", "size", "likeness", "colmap_matches", "pair_matcher", "min_inliers", "to_bytes", "to_unit"),
 )

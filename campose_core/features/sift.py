@@ -27,7 +27,8 @@ class SiftExtractor:
         MissingDependency: OpenCV is not installed.
     """
 
-    version, size, likeness, colmap_matches = "RootSIFT of OpenCV", 128, OF_SIFT, True
+    version, size, likeness = "RootSIFT of OpenCV", 128, OF_SIFT
+    colmap_matches, pair_matcher, min_inliers = True, None, 15  # COLMAP's own bound
 
     def __init__(self, detail: Detail = Detail.HALF, max_features: int | None = None) -> None:
         self._cv2 = load_extra("cv2", "map")

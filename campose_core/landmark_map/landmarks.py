@@ -1,7 +1,8 @@
 """The landmark map: what localization needs of a reconstruction, in one file, without COLMAP.
 
 SCENE/sfm/landmarks.npz holds the points in the sfm frame with one descriptor each, and for every keyframe its pose, its
-global descriptor and the landmarks it sees.
+global descriptor and the landmarks it sees. A map that took the strong matching has landmarks_xfeat.npz beside it: the
+same keyframes, and landmarks of the second kind of features.
 """
 
 from __future__ import annotations
@@ -23,6 +24,11 @@ from campose_core.features.vlad import Vlad
 from campose_core.geometry import Array, Pose, Similarity
 
 ALL = slice(None)
+
+
+def landmark_file(kind: str) -> str:
+    """Return the name, below sfm/, of the landmarks that a map has of a second kind of features."""
+    return f"landmarks_{kind}.npz"
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from campose_core.camera import Camera
-from campose_core.features.base import FeatureKind
-from campose_core.features.matching import match_nearest
+from campose_core.camera import Camera, pixels_from_colmap
+from campose_core.features.base import FeatureKind, SizedFeatures
+from campose_core.features.matching import Likeness, match_nearest
 from campose_core.features.registry import FEATURES
 from campose_core.geometry import Array
 from campose_core.landmark_map.colmap import load_pycolmap
 
 SEED = 0
+log = logging.getLogger(__name__)
 
 
 def import_images(
@@ -56,28 +61,57 @@ def match_pairs(
     kind: of the database's features. guided: a second time along the epipolar line of the first, where COLMAP matches.
     """
     pycolmap, features = load_pycolmap(), FEATURES.load(kind)
-    pair_file.write_text("".join(f"{a} {b}\n" for a, b in pairs), encoding="utf-8")
-    verification = pycolmap.TwoViewGeometryOptions()
-    verification.ransac.random_seed = SEED
+    write_pairs(pair_file, pairs)
     if not features.colmap_matches:
         _write_matches(database, pairs, features)
-        pycolmap.verify_matches(database, pair_file, verification)
+        pycolmap.verify_matches(database, pair_file, verification(features.min_inliers))
         return
     pairing = pycolmap.ImportedPairingOptions()
     pairing.match_list_path = str(pair_file)
     matching = pycolmap.FeatureMatchingOptions()
     matching.guided_matching = guided
     pycolmap.match_image_pairs(
-        database, matching_options=matching, pairing_options=pairing, verification_options=verification
+        database,
+        matching_options=matching,
+        pairing_options=pairing,
+        verification_options=verification(features.min_inliers),
     )
 
 
-def _write_matches(database: str, pairs: Sequence[tuple[str, str]], features: type[FeatureKind]) -> None:
+def write_pairs(pair_file: Path, pairs: Sequence[tuple[str, str]]) -> None:
+    """List pairs of images for COLMAP."""
+    pair_file.write_text("".join(f"{a} {b}\n" for a, b in pairs), encoding="utf-8")
+
+
+def verification(min_inliers: int) -> Any:
+    """Make COLMAP's options for verifying matches of two views, of which so many must agree."""
+    options = load_pycolmap().TwoViewGeometryOptions()
+    options.ransac.random_seed = SEED
+    options.min_num_inliers = min_inliers
+    return options
+
+
+def _write_matches(database: str, pairs: Sequence[tuple[str, str]], kind: type[FeatureKind]) -> None:
+    matcher = kind.pair_matcher() if kind.pair_matcher else partial(_most_alike, kind.likeness)
     with load_pycolmap().Database.open(database) as db:
-        ids = {image.name: image.image_id for image in db.read_all_images()}
-        stored = {name: db.read_descriptors(ids[name]).data for name in {name for pair in pairs for name in pair}}
-        for first, second in pairs:
-            if not db.exists_matches(ids[first], ids[second]):
-                descriptors, others = features.to_unit(stored[first]), features.to_unit(stored[second])
-                rows = np.column_stack(match_nearest(descriptors, others, features.likeness))
+        images = {image.name: image for image in db.read_all_images()}
+        ids = {name: image.image_id for name, image in images.items()}
+        found = {name: _features(db, images[name], kind) for name in {name for pair in pairs for name in pair}}
+        missing = [pair for pair in pairs if not db.exists_matches(ids[pair[0]], ids[pair[1]])]
+        # Threads: the networks of a matcher run without Python's lock, each on one core.
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            matched = pool.map(lambda pair: matcher(found[pair[0]], found[pair[1]]), missing)
+            for number, ((first, second), rows) in enumerate(zip(missing, matched, strict=True), start=1):
                 db.write_matches(ids[first], ids[second], rows.astype(np.uint32))
+                log.info(f"Matched [{number * len(images) // len(missing)}/")  # in images, which the parent counts
+
+
+def _features(db: Any, image: Any, kind: type[FeatureKind]) -> SizedFeatures:
+    """Return what the database has of an image: pixels are of the camera without its lens."""
+    camera = db.read_camera(image.camera_id)
+    pixels = pixels_from_colmap(db.read_keypoints(image.image_id)[:, :2].astype(np.float64))
+    return SizedFeatures(pixels, kind.to_unit(db.read_descriptors(image.image_id).data), (camera.width, camera.height))
+
+
+def _most_alike(likeness: Likeness, first: SizedFeatures, second: SizedFeatures) -> NDArray[np.intp]:
+    return np.column_stack(match_nearest(first.descriptors, second.descriptors, likeness))

@@ -18,17 +18,19 @@ from campose_core.geometry import Pose
 from campose_core.landmark_map.colmap import load_pycolmap, model_poses
 
 MIN_INLIER_MATCHES = 15  # COLMAP's own bound for using a pair
-# Of the verified matches of a pair, common landmarks: what a pair needs to hold its two images together. Pairs within
-# right maps of rendered walks have 0.25 or more of theirs at the weakest joint, those across wrong joints up to 0.1.
+# What a pair needs to hold its two images together: common landmarks, and so many of those verified matches that have a
+# landmark in either image. A match without any says nothing: its features move too little, as where a camera turns.
+# Pairs within right maps of rendered walks have 0.25 or more at the weakest joint, those across wrong joints up to 0.1.
 MIN_EXPLAINED, MIN_SHARE = 6, 0.15
 
 
 class Explained(NamedTuple):
-    """A pair of registered images: how many matches were verified, and how many of them are common landmarks."""
+    """A pair of registered images: of its verified matches, how many are a landmark in either image, and in both the
+    same."""
 
     first: str
     second: str
-    matches: int
+    shown: int
     common: int
 
 
@@ -58,8 +60,8 @@ def explained_pairs(model: Any, database: Any) -> list[Explained]:
             continue
         rows = np.asarray(geometry.inlier_matches)
         a, b = landmark_of[first][rows[:, 0]], landmark_of[second][rows[:, 1]]
-        common = int(np.sum((a == b) & (a != 0)))
-        found.append(Explained(model.image(first).name, model.image(second).name, len(rows), common))
+        shown, common = int(np.sum((a != 0) | (b != 0))), int(np.sum((a == b) & (a != 0)))
+        found.append(Explained(model.image(first).name, model.image(second).name, shown, common))
     return found
 
 
@@ -71,7 +73,7 @@ def pieces_of(model: Any, database: Any) -> list[Piece]:
     holding = [
         (row_of[pair.first], row_of[pair.second])
         for pair in explained_pairs(model, database)
-        if pair.common >= MIN_EXPLAINED and pair.common >= MIN_SHARE * pair.matches
+        if pair.common >= MIN_EXPLAINED and pair.common >= MIN_SHARE * pair.shown
     ]
     rows, columns = np.array(holding, dtype=np.intp).reshape(-1, 2).T
     links = coo_matrix((np.ones(len(rows)), (rows, columns)), (len(names), len(names)))

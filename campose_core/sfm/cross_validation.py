@@ -8,8 +8,10 @@ alignment) cancels and is not seen.
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+import functools
+import operator
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,36 +36,47 @@ GAP_S = 4.0  # of a stretch, where the recording is long enough for several
 MIN_KEYFRAMES = 15  # of a source, to leave some out
 LOCALIZED = 30  # of a fold at most: neighbours have much the same error
 LINKING_LANDMARKS = 15  # that two keyframes must share to hold the map together
+NOT_FOUND = np.full(6, np.nan), np.full((6, 6), np.nan), float("nan")
 
 
-def hold_out(model: Path, database: Any, stamps_ns: dict[str, dict[str, int]], kind: str) -> HeldOut:
-    """Leave keyframes out of the COLMAP model in the folder `model`, FOLDS times, and find them again.
+def hold_out(
+    models: Sequence[Mapping[str, str]], kinds: Sequence[str], stamps_ns: dict[str, dict[str, int]]
+) -> tuple[HeldOut, float]:
+    """Leave keyframes out of a map, FOLDS times, and find them again, by the first of the kinds of features that does.
 
-    database: pycolmap's, open, with the features. stamps_ns: the keyframes by source and name. kind: of the features.
-    Empty where the map has too few keyframes, or would fall apart without them.
+    models: COLMAP's folder `model` and its `database`, of each of `kinds`, on the same poses. stamps_ns: the keyframes
+    by source and name. Empty where the map has too few keyframes, or would fall apart without any of them. Also returns
+    the share, of the keyframes that were to be left out, without which the map stays whole.
     """
     pycolmap = load_pycolmap()
-    whole = pycolmap.Reconstruction(model)
+    whole = pycolmap.Reconstruction(models[0]["model"])
     whole_poses = model_poses(whole)
-    names, shared = _shared_landmarks(whole)
+    links = _links([pycolmap.Reconstruction(model["model"]) for model in models])
     sequences = [
         [name for name in sorted(source, key=source.__getitem__) if name in whole_poses]
         for source in stamps_ns.values()
     ]
     seconds = {name: stamp_ns * 1e-9 for source in stamps_ns.values() for name, stamp_ns in source.items()}
-    results = []
+    found: dict[str, tuple[Array, Array, float]] = {}
+    wanted = removed = 0
     for fold in range(FOLDS):
         blocks = [block for sequence in sequences for block in gaps(sequence, seconds, fold)]
-        left_out = removable(with_partners(blocks, whole), names, shared)
-        if left_out:
-            results.append(_find_again(left_out, pycolmap.Reconstruction(model), database, whole_poses, kind))
-    rows = [row for result in results for row in result]
-    return HeldOut(
-        np.array([name for name, *_ in rows], dtype=np.str_),
-        np.array([error for _, error, _, _ in rows]).reshape(-1, 6),
-        np.array([covariance for _, _, covariance, _ in rows]).reshape(-1, 6, 6),
+        blocks = with_partners(blocks, whole)
+        wanted, removed = wanted + sum(map(len, blocks)), removed + len(removable(blocks, links))
+        left_out = removable(shortened(blocks, links), links)
+        names = [left_out[i] for i in evenly_spaced(len(left_out), LOCALIZED)]
+        for model, kind in zip(models, kinds, strict=True):
+            missing = [name for name in names if not np.isfinite(found.get(name, NOT_FOUND)[0]).all()]
+            if missing:
+                found |= _find_again(missing, left_out, model, whole_poses, kind)
+    rows = [found[name] for name in found]
+    held_out = HeldOut(
+        np.array(list(found), dtype=np.str_),
+        np.array([error for error, _, _ in rows]).reshape(-1, 6),
+        np.array([covariance for _, covariance, _ in rows]).reshape(-1, 6, 6),
         np.array([depth for *_, depth in rows], dtype=np.float64),
     )
+    return held_out, removed / wanted if wanted else 0.0
 
 
 def gaps(sequence: list[str], seconds: dict[str, float], fold: int) -> list[list[str]]:
@@ -81,64 +94,89 @@ def gaps(sequence: list[str], seconds: dict[str, float], fold: int) -> list[list
     return [sequence[round(m - length / 2) : round(m + length / 2)] for m in middles]
 
 
-def _shared_landmarks(model: Any) -> tuple[list[str], Any]:
-    """Names of the registered images, and the sparse matrix (F, F) of how many landmarks two of them share."""
-    images = [model.image(i) for i in model.reg_image_ids()]
-    seen = [[point.point3D_id for point in image.points2D if point.has_point3D()] for image in images]
+class Links(NamedTuple):
+    """Keyframes by name, and which of them (F, F), sparse, share LINKING_LANDMARKS."""
+
+    names: list[str]
+    linked: Any
+
+
+def _links(models: Sequence[Any]) -> Links:
+    """Return what holds the images together that all of the models have, by any of them."""
+    names = sorted(model_poses(models[0]))
+    shared = [_shared_landmarks(model, names) >= LINKING_LANDMARKS for model in models]
+    return Links(names, functools.reduce(operator.add, shared).tocsr())
+
+
+def _shared_landmarks(model: Any, names: list[str]) -> Any:
+    """Return the sparse matrix (F, F) of how many landmarks two of the images share."""
+    images = {model.image(i).name: model.image(i) for i in model.reg_image_ids()}
+    seen = [[point.point3D_id for point in images[name].points2D if point.has_point3D()] for name in names]
     columns = np.unique(np.concatenate([np.array(ids, dtype=np.int64) for ids in seen]), return_inverse=True)[1]
-    rows = np.repeat(np.arange(len(images)), [len(ids) for ids in seen])
-    shape = len(images), int(columns.max(initial=-1)) + 1  # an image may show none
+    rows = np.repeat(np.arange(len(names)), [len(ids) for ids in seen])
+    shape = len(names), int(columns.max(initial=-1)) + 1  # an image may show none
     shows = coo_matrix((np.ones(len(rows), dtype=np.int32), (rows, columns.reshape(-1))), shape).tocsr()
-    return [image.name for image in images], shows @ shows.T
+    return shows @ shows.T
 
 
-def removable(blocks: list[list[str]], names: list[str], shared: Any) -> list[str]:
-    """Return the keyframes of those blocks without which the rest still hangs together.
-
-    names: of the keyframes that the rows and columns of `shared` (F, F) count the common landmarks of.
-    """
-    row_of = {name: row for row, name in enumerate(names)}
-    links = (shared >= LINKING_LANDMARKS).tocsr()
-    kept = np.ones(len(names), dtype=bool)
-    parts = connected_components(links, directed=False)[0]
+def removable(blocks: list[list[str]], links: Links) -> list[str]:
+    """Return the keyframes of those blocks without which the rest still hangs together, one block after the other."""
+    row_of = {name: row for row, name in enumerate(links.names)}
+    kept = np.ones(len(links.names), dtype=bool)
+    parts = connected_components(links.linked, directed=False)[0]
     for block in blocks:
         without = kept.copy()
         without[[row_of[name] for name in block]] = False
-        if connected_components(links[without][:, without], directed=False)[0] <= parts:
+        if connected_components(links.linked[without][:, without], directed=False)[0] <= parts:
             kept = without
     return [name for block in blocks for name in block if not kept[row_of[name]]]
 
 
+def shortened(blocks: list[list[str]], links: Links) -> list[list[str]]:
+    """Return each block, or the longest part from its middle on without which the rest still hangs together.
+
+    A walk that crosses itself nowhere falls apart without a long stretch, but not without a short one.
+    """
+    shorter = []
+    for block in blocks:
+        part = block
+        while len(part) > 1 and not removable([part], links):
+            part = part[len(part) // 4 : len(part) // 4 + max(1, len(part) // 2)]
+        shorter.append(part)
+    return shorter
+
+
 def _find_again(
-    left_out: list[str], model: Any, database: Any, whole_poses: dict[str, Pose], kind: str
-) -> list[tuple[str, Array, Array, float]]:
-    """Name, error, covariance and depth of (a sample of) the keyframes, localized in the map without all of them."""
+    names: list[str], left_out: list[str], where: Mapping[str, str], whole_poses: dict[str, Pose], kind: str
+) -> dict[str, tuple[Array, Array, float]]:
+    """Return error, covariance and depth of keyframes, by name, localized in a map without all of `left_out`."""
+    pycolmap = load_pycolmap()
+    model = pycolmap.Reconstruction(where["model"])
     leave_out(model, set(left_out))
-    landmarks = landmarks_from_model(model, database, features=kind)
-    rest = {str(name): landmarks.world_from_cam(i) for i, name in enumerate(landmarks.frame_names)}
-    try:
-        whole_from_rest = align_to_poses(list(rest.values()), [whole_poses[name] for name in rest]).map_from_sfm
-    except AlignmentError:  # the rest of the cameras stand at one place
-        return []
-    jacobian = error_jacobian(whole_from_rest)
-    match = LandmarkMatcher(landmarks)
-    sample = [left_out[i] for i in evenly_spaced(len(left_out), LOCALIZED)]
-    rows = []
-    for name in sample:
-        image = database.read_image_with_name(name)
-        pixels = pixels_from_colmap(database.read_keypoints(image.image_id)[:, :2].astype(np.float64))
-        features = ImageFeatures(pixels, landmarks.kind.to_unit(database.read_descriptors(image.image_id).data))
-        seen, shown = match(features)
-        found = solve_pnp(
-            features.pixels[seen], landmarks.xyz[shown], from_colmap_camera(model.camera(image.camera_id))
-        )
-        if found is None:
-            rows.append((name, np.full(6, np.nan), np.full((6, 6), np.nan), np.nan))
-            continue
-        pose, truth = whole_from_rest.transform_pose(found.world_from_cam), whole_poses[name]
-        error = pose_difference(pose, truth)
-        rows.append((name, error, jacobian @ found.covariance @ jacobian.T, _depth(landmarks, shown, found)))
-    return rows
+    with pycolmap.Database.open(where["database"]) as database:
+        landmarks = landmarks_from_model(model, database, features=kind)
+        rest = {str(name): landmarks.world_from_cam(i) for i, name in enumerate(landmarks.frame_names)}
+        try:
+            whole_from_rest = align_to_poses(list(rest.values()), [whole_poses[name] for name in rest]).map_from_sfm
+        except AlignmentError:  # the rest of the cameras stand at one place
+            return {}
+        jacobian = error_jacobian(whole_from_rest)
+        match = LandmarkMatcher(landmarks)
+        found = {}
+        for name in names:
+            image = database.read_image_with_name(name)
+            pixels = pixels_from_colmap(database.read_keypoints(image.image_id)[:, :2].astype(np.float64))
+            features = ImageFeatures(pixels, landmarks.kind.to_unit(database.read_descriptors(image.image_id).data))
+            seen, shown = match(features)
+            pose = solve_pnp(
+                features.pixels[seen], landmarks.xyz[shown], from_colmap_camera(model.camera(image.camera_id))
+            )
+            if pose is None:
+                found[name] = NOT_FOUND
+                continue
+            error = pose_difference(whole_from_rest.transform_pose(pose.world_from_cam), whole_poses[name])
+            found[name] = error, jacobian @ pose.covariance @ jacobian.T, _depth(landmarks, shown, pose)
+    return found
 
 
 def leave_out(model: Any, names: set[str]) -> None:

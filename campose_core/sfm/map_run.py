@@ -1,7 +1,7 @@
 """The stages of mapping over the keyframes of a scene: run in child processes, picked up where a kill left them.
 
-Features of half the image first, which suit a walk and a robot's camera rate; where they leave keyframes out, those
-of the full image and more pairs are tried, and what holds more together is kept.
+SIFT of half the image first, which suits a walk and a robot's camera rate. Where that leaves keyframes out, or does not
+find them again when they are left out, the strong matching is tried, and what holds more together is kept.
 """
 
 from __future__ import annotations
@@ -10,26 +10,47 @@ import json
 import logging
 import shutil
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from campose_core.errors import MappingError
 from campose_core.features.base import Detail
+from campose_core.features.registry import SIFT, XFEAT
 from campose_core.files import write_text
 from campose_core.geometry import Pose
 from campose_core.sfm import stages
 from campose_core.sfm.attempts import GOOD_SHARE
 from campose_core.sfm.given_poses import keyframe_poses
+from campose_core.sfm.kinds_apart import kinds_apart
 from campose_core.sfm.mapper import reconstruction
 from campose_core.sfm.pair_selection import matches
 from campose_core.sfm.report import MapReport
 from campose_core.sfm.rig_constraints import rig_text
 from campose_core.sfm.stage_process import Stage, run_stage
+from campose_core.sfm.strong_matching import strong_matches
 from campose_core.sfm.triangulation import triangulation
 
 log = logging.getLogger(__name__)
 
 ALIKE = {Detail.HALF: 3, Detail.FULL: 15}  # images that look most alike and are no neighbours, each is compared with
+AS_NEEDED, STRONG = MATCHINGS = "as-needed", "strong"
+
+
+class Made(NamedTuple):
+    """What mapping made.
+
+    by_kind: of each kind of features the folder with its database.db, model and landmarks.npz, the main kind first,
+    which also has held_out.npz.
+    """
+
+    by_kind: dict[str, Path]
+    report: MapReport
+
+    @property
+    def folder(self) -> Path:
+        """Return the folder of the main kind."""
+        return next(iter(self.by_kind.values()))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +59,8 @@ class MapRun:
 
     work: folder of unfinished results. images: folder of all frames. cameras: given intrinsics by source; shared: the
     sources that one camera took; guessed: those without measured intrinsics. names: keyframes by source, stamps_ns: of
-    every frame by name. features: their kind. posed: known world_from_cam by name, None where they are to be found.
+    every frame by name. features: their kind. matching: one of MATCHINGS. posed: known world_from_cam by name, None
+    where they are to be found.
     rigs: see `rigs_of_keyframes`. odometry: odom_from_cam by name.
     """
 
@@ -51,6 +73,7 @@ class MapRun:
     stamps_ns: dict[str, int]
     features: str
     mapper: str
+    matching: str
     timeout_s: float
     posed: dict[str, Pose] | None
     rigs: list[dict[str, Any]]
@@ -61,85 +84,129 @@ class MapRun:
         """Return the number of keyframes of all sources."""
         return sum(map(len, self.names.values()))
 
-    def run(self) -> tuple[Path, MapReport]:
-        """Run the stages; returns the folder that holds database.db, model, landmarks.npz and held_out.npz, and what
-        all stages say in one.
+    def run(self) -> Made:
+        """Run the stages.
 
         Raises:
             MappingError: no usable model came out, see `campose_core.sfm.mapper`.
         """
-        detail, made = self._most_held()
-        folder = self.work / detail.value
-        log.info(f"map: {made.registered} of {self.total} keyframes hold together, {made.landmarks} landmarks")
-        for text in _pieces_texts(made):
+        made = self._most_held()
+        log.info(f"map: {made.report.registered} of {self.total} keyframes hold together")
+        for text in _pieces_texts(made.report):
             log.info(f"map: {text}")
-        where = {"database": str(folder / "database.db"), "model": str(folder / "model")}
-        landmarks, again = folder / "landmarks.npz", folder / "held_out.npz"
-        self._stage(
-            folder, stages.landmarks, landmarks, **where, kind=self.features, detail=detail.value, out=str(landmarks)
-        )
-        stamps = {source: {name: self.stamps_ns[name] for name in chosen} for source, chosen in self.names.items()}
-        tested = self._stage(
-            folder, stages.held_out, again, **where, stamps_ns=stamps, kind=self.features, out=str(again)
-        )
-        if tested.held_out is not None:
-            log.info(f"map: {tested.held_out.text()}")
-        return folder, replace(made.with_stage(tested), detail=detail.value)
+        return self._with_landmarks(made)
 
-    def _most_held(self) -> tuple[Detail, MapReport]:
+    def _most_held(self) -> Made:
+        """Return what half the image holds; where that is not all of the walk, or not sure, what more matching does."""
+        strong_fits = self.features == SIFT and self.posed is None and not self.rigs
+        if self.matching == STRONG and strong_fits:
+            return self._strongly_reconstructed()
+        more = self._strongly_reconstructed if strong_fits else partial(self._reconstructed, Detail.FULL)
+        how = "XFeat and LighterGlue" if strong_fits else "features of the full image"
         try:
             half = self._reconstructed(Detail.HALF)
         except MappingError as error:
             if self.posed is not None:  # more features do not make wrong poses right
                 raise
             log.info(f"map: {error}")
-            log.info("map: tried again with features of the full image")
-            return Detail.FULL, self._reconstructed(Detail.FULL)
-        if self.posed is not None or _held(half) >= GOOD_SHARE * self.total:
-            return Detail.HALF, half
-        log.info(
-            f"map: {_held(half)} of {self.total} keyframes hold together: tried again with features of the full image"
-        )
+            log.info(f"map: tried again with {how}")
+            return more()
+        if self.posed is not None:
+            return half
+        doubt = f"{_held(half.report)} of {self.total} keyframes hold together"
+        if _held(half.report) >= GOOD_SHARE * self.total:
+            tested = self._with_landmarks(half).report
+            if not strong_fits or tested.holds_without:
+                return half
+            doubt = "the map does not hold without some of its keyframes"
+        log.info(f"map: {doubt}: tried again with {how}")
         try:
-            full = self._reconstructed(Detail.FULL)
+            found = more()
         except MappingError as error:
             log.info(f"map: {error}")
-            return Detail.HALF, half
-        return (Detail.FULL, full) if _held(full) > _held(half) else (Detail.HALF, half)
+            return half
+        return found if _held(found.report) >= _held(half.report) else half
 
-    def _reconstructed(self, detail: Detail) -> MapReport:
-        """From images to a model."""
-        folder = self.work / detail.value
-        folder.mkdir(exist_ok=True)
-        features, database, model = folder / "features.db", folder / "database.db", folder / "model"
-        found = self._stage(
-            folder, stages.features, features, images=str(self.images), database=str(features), cameras=self.cameras,
-            names=self.names, shared=self.shared, kind=self.features, detail=detail.value,
+    def _with_landmarks(self, made: Made) -> Made:
+        """Write what localization needs of a model, and find out how well keyframes are found again without them."""
+        report, folder = made.report, made.folder
+        models = [
+            {"database": str(place / "database.db"), "model": str(place / "model")} for place in made.by_kind.values()
+        ]
+        for (kind, place), where in zip(made.by_kind.items(), models, strict=True):
+            out = place / "landmarks.npz"
+            found = self._stage(place, stages.landmarks, out, **where, kind=kind, detail=report.detail, out=str(out))
+            report = report.with_stage(found) if place == folder else report
+        log.info(f"map: {report.landmarks} landmarks")
+        stamps = {source: {name: self.stamps_ns[name] for name in chosen} for source, chosen in self.names.items()}
+        again = folder / "held_out.npz"
+        tested = self._stage(
+            folder, stages.held_out, again, models=models, kinds=list(made.by_kind), stamps_ns=stamps, out=str(again)
+        )
+        if tested.held_out is not None:
+            log.info(f"map: {tested.held_out.text()}")
+        return made._replace(report=report.with_stage(tested))
+
+    def _strongly_reconstructed(self) -> Made:
+        """From images to a model by two kinds of features, and on the poses of it to a model of each kind."""
+        folder, kinds = self.work / "strong", [SIFT, XFEAT]
+        places = [folder, folder / XFEAT]
+        found = [self._features(place, kind, Detail.FULL) for place, kind in zip(places, kinds, strict=True)]
+        features = [str(place / "features.db") for place in places]
+        joint, joint_model = folder / "joint.db", folder / "joint_model"
+        matched = self._stage(
+            folder, strong_matches, joint, features=features, kinds=kinds, database=str(joint), names=self.names
+        )
+        log.info(f"map: {matched.verified} of {matched.pairs} pairs match, {matched.verified_loops} close a loop")
+        made = self._mapped(folder, joint, joint_model, None)
+        self._stage(
+            folder, kinds_apart, folder / "model", images=str(self.images), joint=str(joint),
+            joint_model=str(joint_model), features=features, kinds=kinds, places=list(map(str, places)),
         )  # fmt: skip
-        log.info(f"map: {found.median_features:.0f} features in the median keyframe")
+        report = replace(found[0].with_stage(matched).with_stage(made), detail=Detail.FULL.value, matching=STRONG)
+        return Made(dict(zip(kinds, places, strict=True)), report)
+
+    def _reconstructed(self, detail: Detail) -> Made:
+        """From images to a model by one kind of features."""
+        folder = self.work / detail.value
+        found = self._features(folder, self.features, detail)
+        features, database, model = folder / "features.db", folder / "database.db", folder / "model"
         matched = self._stage(
             folder, matches, database, features=str(features), database=str(database), names=self.names,
             rigs=self.rigs, alike=ALIKE[detail], kind=self.features,
         )  # fmt: skip
         log.info(f"map: {matched.verified} of {matched.pairs} pairs match, {matched.verified_loops} close a loop")
-        found = found.with_stage(matched)
+        found = replace(found.with_stage(matched), detail=detail.value)
+        if self.posed is None:
+            made = self._mapped(folder, database, model, self.features)
+            return Made({self.features: folder}, found.with_stage(made))
         where = {"images": str(self.images), "database": str(database), "model": str(model)}
-        if self.posed is not None:
-            poses = keyframe_poses(self.posed, self.names)
-            made = self._stage(folder, triangulation, model, **where, poses=poses)
-            if made.given_poses is not None:
-                log.info(f"map: {made.given_poses.text()}")
-            return found.with_stage(made)
+        made = self._stage(folder, triangulation, model, **where, poses=keyframe_poses(self.posed, self.names))
+        if made.given_poses is not None:
+            log.info(f"map: {made.given_poses.text()}")
+        return Made({self.features: folder}, found.with_stage(made))
+
+    def _features(self, folder: Path, kind: str, detail: Detail) -> MapReport:
+        folder.mkdir(parents=True, exist_ok=True)
+        features = folder / "features.db"
+        found = self._stage(
+            folder, stages.features, features, images=str(self.images), database=str(features), cameras=self.cameras,
+            names=self.names, shared=self.shared, kind=kind, detail=detail.value,
+        )  # fmt: skip
+        log.info(f"map: {found.median_features:.0f} features of {kind} in the median keyframe")
+        return found
+
+    def _mapped(self, folder: Path, database: Path, model: Path, kind: str | None) -> MapReport:
         moved = {
             name: [*map(float, pose.translation), *map(float, pose.quat_xyzw)] for name, pose in self.odometry.items()
         }
         made = self._stage(
-            folder, reconstruction, model, **where, mapper=self.mapper, names=self.names, odometry=moved,
-            rigs=self.rigs, guessed=self.guessed, kind=self.features,
+            folder, reconstruction, model, images=str(self.images), database=str(database), model=str(model),
+            mapper=self.mapper, names=self.names, odometry=moved, rigs=self.rigs, guessed=self.guessed, kind=kind,
         )  # fmt: skip
         if self.rigs:
             log.info(rig_text(self.rigs, made.rigs or []))
-        return found.with_stage(made)
+        return made
 
     def _stage(self, folder: Path, stage: Stage, result: Path, **arguments: Any) -> MapReport:
         """Return what a stage says, which runs unless an earlier run has left its report."""

@@ -24,7 +24,7 @@ from campose_core.sfm.pair_selection import verified_pairs
 from campose_core.sfm.report import MapReport
 from campose_core.sfm.rig_constraints import hold_rigs, write_rigs
 from campose_core.sfm.shared_intrinsics import share_cameras, with_own_cameras
-from campose_core.sfm.triangulation import MAX_REPROJECTION_PX, MIN_ANGLE_DEG, posed_model, triangulated
+from campose_core.sfm.triangulation import drop_outliers, posed_model, triangulated
 
 MIN_LANDMARKS = 50
 # Recordings of one lens come out within 1 or 2 % of each other; other lenses and zooms differ by 20 % and more.
@@ -42,12 +42,12 @@ def reconstruction(
     odometry: dict[str, list[float]],
     rigs: list[dict[str, Any]],
     guessed: list[str],
-    kind: str,
+    kind: str | None,
 ) -> dict[str, Any]:
     """Run the mapper and keep what holds together; says what the rest is.
 
     odometry: odom_from_cam by image name, (x, y, z, qx, qy, qz, qw). rigs: see `rigs_of_keyframes`. guessed: sources
-    without measured intrinsics. kind: of the features in the database.
+    without measured intrinsics. kind: of the features in the database; None: of two kinds.
 
     Raises:
         MappingError: no model, or none with enough landmarks.
@@ -108,14 +108,14 @@ def _one_model(
     kept = largest.model
     if not largest.is_whole:
         leave_out(kept, {kept.image(i).name for i in kept.reg_image_ids()} - largest.world_from_cam.keys())
-        _drop_outliers(kept)
+        drop_outliers(kept)
     total = sum(map(len, sequences))
     if kept.num_reg_images() < total:
         more = with_more_images(images, found.database, kept, model)
         if more.num_reg_images() > kept.num_reg_images():
             kept = more
             adjust(kept)
-            _drop_outliers(kept)
+            drop_outliers(kept)
     return kept, [], left if kept.num_reg_images() < total else []
 
 
@@ -160,13 +160,8 @@ def _triangulated_and_adjusted(images: str, database: Path, model: Path, poses: 
         whole = triangulated(posed_model(db, rows), str(database), images, work)
     shutil.rmtree(work)
     adjust(whole)
-    _drop_outliers(whole)
+    drop_outliers(whole)
     return whole
-
-
-def _drop_outliers(model: Any) -> None:
-    load_pycolmap().ObservationManager(model).filter_all_points3D(MAX_REPROJECTION_PX, MIN_ANGLE_DEG)
-    model.update_point_3d_errors()
 
 
 def _failure(database: Path, sequences: Sequence[Sequence[str]], pieces: Sequence[Piece]) -> str:

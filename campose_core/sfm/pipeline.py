@@ -20,12 +20,12 @@ from campose_core.features.registry import FEATURES, SIFT
 from campose_core.files import replacing, write_text
 from campose_core.landmark_map.colmap import load_pycolmap
 from campose_core.landmark_map.intrinsics import given_camera, sharing_a_camera
-from campose_core.landmark_map.landmarks import Landmarks
+from campose_core.landmark_map.landmarks import Landmarks, landmark_file
 from campose_core.scene import Scene, SceneFrame
 from campose_core.sfm.given_poses import GivenPoses, in_map_frame
 from campose_core.sfm.keyframe_selection import choose_at_most, measure_motion
 from campose_core.sfm.lens import with_lens
-from campose_core.sfm.map_run import MapRun
+from campose_core.sfm.map_run import AS_NEEDED, MapRun
 from campose_core.sfm.registration import register, unplaced_text
 from campose_core.sfm.rig_constraints import keep_moments_together, rigs_of_keyframes
 
@@ -40,12 +40,14 @@ class MapOptions:
     """max_keyframes: a bound; where a recording would make more, they lie further apart.
 
     features: their kind, see `campose_core.features.registry`.
+    matching: as needed, or strong from the start, see `campose_core.sfm.map_run`.
     poses: known from outside; landmarks are then triangulated from them, whatever the mapper.
     rig: how the cameras of a rig are used, see `campose_core.sfm.rig_constraints.rigs_of_keyframes`.
     """
 
     mapper: str = "global"
     features: str = SIFT
+    matching: str = AS_NEEDED
     max_keyframes: int = 400
     stage_timeout_s: float = 3600.0
     poses: GivenPoses | None = None
@@ -84,9 +86,11 @@ def map_scene(scene: Scene, options: MapOptions) -> Scene:
     Raises:
         MappingError: a stage failed; the message names it and what to record instead.
     """
-    chosen = {k: v for k, v in asdict(options).items() if k not in ("stage_timeout_s", "poses", "rig", "features")}
+    chosen = {k: v for k, v in asdict(options).items() if k not in ("stage_timeout_s", "poses", "rig")}
     chosen |= {"rig": options.rig} if scene.rigs else {}
-    chosen |= {"features": options.features} if options.features != SIFT else {}  # maps made before do not say it
+    for name in ("features", "matching"):  # maps made before do not say them
+        if chosen[name] == getattr(MapOptions, name):
+            del chosen[name]
     chosen |= {} if options.poses is None else {"poses": options.poses.inputs()}
     if scene.is_done("map", chosen) and all((scene.sfm_dir / name).is_file() for name in RESULTS):
         log.info("map: done already")
@@ -115,17 +119,20 @@ def map_scene(scene: Scene, options: MapOptions) -> Scene:
     stamps_ns = {f.name: f.stamp_ns for f in scene.frames}
     odometry = recorded_odometry(scene, names) if posed is None else {}
     guessed = [source for source in names if not scene.sources[source]["calibrated"]]
-    made, report = MapRun(
+    made = MapRun(
         work=work, images=scene.frames_dir, cameras=given, shared=shared, guessed=guessed, names=names,
-        stamps_ns=stamps_ns, features=options.features, mapper=options.mapper, timeout_s=options.stage_timeout_s,
+        stamps_ns=stamps_ns, features=options.features, mapper=options.mapper, matching=options.matching,
+        timeout_s=options.stage_timeout_s,
         posed=posed, rigs=rigs, odometry=odometry,
     ).run()  # fmt: skip
+    folder, report = made.folder, made.report
     refined = {source: with_lens(camera, cameras[source]) for source, camera in (report.cameras or {}).items()}
     for group in shared:  # one camera, also where a recording of it has no place in the map
         known = [refined[source] for source in group if source in refined]
         refined |= {source: known[0] for source in group if known and source not in refined}
     exact = posed if report.given_poses is not None and not report.given_poses.adjusted else {}
-    poses = register(Landmarks.load(made / "landmarks.npz"), scene, refined, exact)
+    landmarks = [Landmarks.load(place / "landmarks.npz") for place in made.by_kind.values()]
+    poses = register(landmarks, scene, refined, exact)
     log.info(f"map: {len(poses.names)} of {len(scene.frames)} frames have a pose")
     for source in scene.sources:
         if missing_here := unplaced_text(scene.frames, {str(name) for name in poses.names}, source):
@@ -133,9 +140,12 @@ def map_scene(scene: Scene, options: MapOptions) -> Scene:
 
     with replacing(scene.sfm_dir) as sfm:
         sfm.mkdir()
-        shutil.copytree(made / "model", sfm / "model")
+        shutil.copytree(folder / "model", sfm / "model")
         for file in ("database.db", "landmarks.npz", "held_out.npz"):
-            shutil.copyfile(made / file, sfm / file)
+            shutil.copyfile(folder / file, sfm / file)
+        for kind, place in made.by_kind.items():
+            if place != folder:
+                shutil.copyfile(place / "landmarks.npz", sfm / landmark_file(kind))
         poses.save(sfm / "poses.npz")
         missing = sorted({frame.name for frame in scene.frames} - set(poses.names))
         report = replace(

@@ -63,19 +63,21 @@ class SfmPoses:
 
 
 def register(
-    landmarks: Landmarks, scene: Scene, cameras: dict[str, Camera], given: dict[str, Pose] | None = None
+    kinds: Sequence[Landmarks], scene: Scene, cameras: dict[str, Camera], given: dict[str, Pose] | None = None
 ) -> SfmPoses:
     """Find poses of the keyframes and of every other frame that the landmarks can place; `cameras` by source.
+
+    kinds: landmarks of each kind of features that the map has, on the same keyframes; the first that can decides.
 
     An image of a rig that they cannot place follows from another camera's image of the same moment.
 
     given: poses that are known already, in the frame of the landmarks.
     """
-    poses = (given or {}) | {str(name): landmarks.world_from_cam(i) for i, name in enumerate(landmarks.frame_names)}
-    others = [f for f in scene.frames if f.name not in poses and f.source in cameras]
-    if others:
+    poses = (given or {}) | {str(name): kinds[0].world_from_cam(i) for i, name in enumerate(kinds[0].frame_names)}
+    for landmarks in kinds:
+        others = [f for f in scene.frames if f.name not in poses and f.source in cameras]
         extract, match = landmarks.extractor(), LandmarkMatcher(landmarks)
-        for frame in track(others, "other frames"):
+        for frame in track(others, "other frames") if others else ():
             with PilImage.open(scene.frame_path(frame)) as file:
                 features = extract(np.asarray(file.convert("RGB")))
             seen, shown = match(features)

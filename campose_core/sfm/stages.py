@@ -89,10 +89,13 @@ def landmarks(*, database: str, model: str, kind: str, detail: str, out: str) ->
     return MapReport(landmarks=len(result.xyz)).to_dict()
 
 
-def held_out(*, database: str, model: str, stamps_ns: dict[str, dict[str, int]], kind: str, out: str) -> dict[str, Any]:
-    """Measure how well keyframes are found again in a map without them; `stamps_ns` by source and name."""
-    pycolmap = load_pycolmap()
-    with pycolmap.Database.open(database) as db:
-        result = hold_out(Path(model), db, stamps_ns, kind)
+def held_out(
+    *, models: list[dict[str, str]], kinds: list[str], stamps_ns: dict[str, dict[str, int]], out: str
+) -> dict[str, Any]:
+    """Measure how well keyframes are found again in a map without them, by the first of the kinds that finds them.
+
+    models: `database` and `model` of each of `kinds`, on the same poses. stamps_ns: keyframes by source and name.
+    """
+    result, removable = hold_out(models, kinds, stamps_ns)
     result.save(Path(out))
-    return MapReport(held_out=result.report()).to_dict()
+    return MapReport(held_out=result.report(), removable=removable).to_dict()

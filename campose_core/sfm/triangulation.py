@@ -100,6 +100,12 @@ def triangulated(model: Any, database: str, images: str, work: Path) -> Any:
     return pycolmap.triangulate_points(model, database, images, str(work), clear_points=True, options=options)
 
 
+def drop_outliers(model: Any) -> None:
+    """Take out observations far from where their landmark should be seen, and landmarks seen from one place."""
+    load_pycolmap().ObservationManager(model).filter_all_points3D(MAX_REPROJECTION_PX, MIN_ANGLE_DEG)
+    model.update_point_3d_errors()
+
+
 def _adjust(model: Any, poses: dict[str, list[float]]) -> None:
     """Bundle adjustment of landmarks, poses and focal lengths; the given positions hold the map in its frame."""
     pycolmap = load_pycolmap()
@@ -120,8 +126,7 @@ def _adjust(model: Any, poses: dict[str, list[float]]) -> None:
         prior.corr_data_id = image.data_id
         listed.append(prior)
     pycolmap.create_pose_prior_bundle_adjuster(options, priors, config, listed, model).solve()
-    pycolmap.ObservationManager(model).filter_all_points3D(MAX_REPROJECTION_PX, MIN_ANGLE_DEG)
-    model.update_point_3d_errors()
+    drop_outliers(model)
 
 
 def _align(model: Any, poses: dict[str, list[float]]) -> None:
