@@ -80,10 +80,11 @@ class MapReport:
 
     frames: of the scene; while stages run, keyframes. median_features: of a keyframe. pairs, verified: that were
     compared, and that match; loops, verified_loops: those of them that are no neighbours in time. registered: keyframes
-    in the map. reprojection_px: mean error. other_models: keyframes in each piece that was left out. tried: keyframes
-    that each way of mapping held together. joined_by: how each further piece came in. cameras: refined, by source.
-    detail: of the features. keyframes_left_out: how many frames are none, by reason. posed: frames with a pose;
-    without_pose: names of the others.
+    in the map. reprojection_px: mean error. other_models: keyframes in each piece that was left out. tried:
+    keyframes that each way of mapping held together. joined_by: how each further piece came in; joins_refused:
+    which pieces were left out although images or odometry could have placed them, and why, a line each. cameras:
+    refined, by source. detail: of the features. keyframes_left_out: how many frames are none, by reason. posed:
+    frames with a pose; without_pose: names of the others.
     """
 
     frames: int | None = None
@@ -98,6 +99,7 @@ class MapReport:
     other_models: list[int] | None = None
     tried: dict[str, int] | None = None
     joined_by: list[str] | None = None
+    joins_refused: list[str] | None = None
     loop_drift: LoopDrift | None = None
     rigs: list[RigReport] | None = None
     cameras: dict[str, Camera] | None = None
@@ -180,6 +182,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "other_models": lambda saved: [int(size) for size in saved],
     "tried": _counts,
     "joined_by": lambda saved: [str(how) for how in saved],
+    "joins_refused": lambda saved: [str(why) for why in saved],
     "loop_drift": lambda saved: _of(LoopDrift, saved),
     "rigs": lambda saved: [RigReport.from_dict(rig) for rig in saved],
     "cameras": lambda saved: {str(source): Camera.from_dict(camera) for source, camera in saved.items()},
