@@ -15,7 +15,7 @@ import numpy as np
 from campose_core.errors import AlignmentError, GeometryError
 from campose_core.geometry import Pose, Similarity, rotation_angle
 from campose_core.robust_similarity import align_to_poses
-from campose_core.sfm.odometry_joint import by_odometry
+from campose_core.sfm.odometry_joint import Turns, by_odometry
 
 Poses = Mapping[str, Pose]
 MIN_SHARED = 3
@@ -38,11 +38,11 @@ class Joined(NamedTuple):
     refused: list[str]
 
 
-def join(pieces: Sequence[Poses], odometry: Poses, sequences: Sequence[Sequence[str]]) -> Joined:
+def join(pieces: Sequence[Poses], odometry: Poses, sequences: Sequence[Sequence[str]], seen: Turns) -> Joined:
     """Bring what can be placed, and proves to be, into the frame of the first piece.
 
     odometry: odom_from_cam by image name, where it is known, metres. sequences: image names of each recording in the
-    order of time.
+    order of time. seen: what pairs of images outside of the pieces say of turns, see `seen_turns`.
     """
     whole, left, by = dict(pieces[0]), list(pieces[1:]), list[str]()
     progress, refused = True, list[str]()
@@ -52,7 +52,7 @@ def join(pieces: Sequence[Poses], odometry: Poses, sequences: Sequence[Sequence[
             try:
                 how, whole_from_piece = "shared", _by_shared_images(whole, piece)
                 if whole_from_piece is None:
-                    how, whole_from_piece = "odometry", by_odometry(whole, piece, odometry, sequences)
+                    how, whole_from_piece = "odometry", by_odometry(whole, piece, odometry, sequences, seen)
             except AlignmentError as error:
                 refused.append(f"{len(piece)} keyframes {min(piece)} .. {max(piece)}: {error}")
                 continue

@@ -23,6 +23,7 @@ from campose_core.sfm.loop_drift import loop_drift
 from campose_core.sfm.pair_selection import verified_pairs
 from campose_core.sfm.report import MapReport
 from campose_core.sfm.rig_constraints import hold_rigs, write_rigs
+from campose_core.sfm.seen_turns import seen_turns
 from campose_core.sfm.shared_intrinsics import share_cameras, with_own_cameras
 from campose_core.sfm.triangulation import MAX_REPROJECTION_PX, MIN_ANGLE_DEG, posed_model, triangulated
 
@@ -97,10 +98,14 @@ def _one_model(
     """Return the model to keep, how its pieces came together, the sizes of the pieces left out, and why some were."""
     if not found.pieces:
         raise MappingError(_failure(found.database, sequences, []))
+    with load_pycolmap().Database.open(found.database) as db:
+        piece_of = {name: number for number, piece in enumerate(found.pieces) for name in piece.world_from_cam}
+        seen = seen_turns(db, sequences, piece_of) if odometry and len(found.pieces) > 1 else {}
     joined = join(
         [piece.world_from_cam for piece in found.pieces],
         {name: Pose.from_quat_xyzw(row[3:], row[:3]) for name, row in odometry.items()},
         sequences,
+        seen,
     )
     left = [len(piece) for piece in joined.left]
     if joined.by:

@@ -27,7 +27,7 @@ def test_pieces_that_share_images_fit_exactly(walk, seed):
         piece(true, names[140:260], seed + 50),
         piece(true, names[250:], seed + 90),
     ]
-    joined = join(pieces, {}, [names])
+    joined = join(pieces, {}, [names], {})
     assert joined.by == ["shared", "shared"]
     assert not joined.refused
     assert joined.world_from_cam.keys() == set(names)
@@ -38,7 +38,7 @@ def test_pieces_that_share_images_fit_exactly(walk, seed):
 def test_shared_images_may_be_as_far_off_as_poses_of_a_mapper_are(walk, shared):
     true, names = walk
     pieces = [piece(true, names[:150], 1, 0.2, 0.002), piece(true, names[150 - shared : 260], 2, 0.2, 0.002)]
-    assert join(pieces, {}, [names]).by == ["shared"]
+    assert join(pieces, {}, [names], {}).by == ["shared"]
 
 
 def bent(poses):
@@ -63,7 +63,7 @@ def mirrored(poses):
 @pytest.mark.parametrize("wrong", [bent, scattered, mirrored], ids=lambda wrong: wrong.__name__)
 def test_pieces_whose_shared_images_lie_otherwise_are_not_joined(walk, wrong):
     true, names = walk
-    joined = join([piece(true, names[:150], 1), piece(wrong(true), names[140:260], 2)], {}, [names])
+    joined = join([piece(true, names[:150], 1), piece(wrong(true), names[140:260], 2)], {}, [names], {})
     assert joined.by == []
     assert [len(left) for left in joined.left] == [120]
     (said,) = joined.refused
@@ -73,4 +73,4 @@ def test_pieces_whose_shared_images_lie_otherwise_are_not_joined(walk, wrong):
 def test_one_piece_stays_as_it_is(walk):
     true, names = walk
     only = piece(true, names[:20], 3)
-    assert join([only], {}, [names]) == (only, [], [], [])
+    assert join([only], {}, [names], {}) == (only, [], [], [])

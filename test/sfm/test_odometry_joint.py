@@ -37,8 +37,8 @@ def two_pieces(true, names, seed=0):
     return [piece(true, names[FIRST], seed, 0.1, 0.002), piece(true, names[SECOND], seed + 50, 0.1, 0.002)]
 
 
-def refusal(pieces, odometry, names):
-    joined = join(pieces, odometry, [names])
+def refusal(pieces, odometry, names, seen=None):
+    joined = join(pieces, odometry, [names], seen or {})
     assert joined.by == []
     assert joined.left == pieces[1:]
     assert joined.world_from_cam == pieces[0]
@@ -50,7 +50,7 @@ def refusal(pieces, odometry, names):
 @pytest.mark.parametrize("seed", range(5))
 def test_odometry_joins_across_a_gap_as_well_as_it_counts(base, walk, seed, drift, metres, deg):
     true, _, names = walk
-    joined = join(two_pieces(true, names, seed), named(drifting_odometry(base, drift, seed)), [names])
+    joined = join(two_pieces(true, names, seed), named(drifting_odometry(base, drift, seed)), [names], {})
     assert joined.by == ["odometry"]
     # The drift of scale over the 17 m of the second piece, and what it turns in the gap.
     off_m, off_rad = errors(joined.world_from_cam, true, names[FIRST]).T
@@ -62,7 +62,7 @@ def test_odometry_joins_across_a_gap_as_well_as_it_counts(base, walk, seed, drif
 @pytest.mark.parametrize("seed", range(5))
 def test_worse_odometry_joins_within_a_few_degrees_or_not_at_all(base, walk, seed, drift):
     true, _, names = walk
-    joined = join(two_pieces(true, names, seed), named(drifting_odometry(base, drift, seed)), [names])
+    joined = join(two_pieces(true, names, seed), named(drifting_odometry(base, drift, seed)), [names], {})
     if joined.by:
         assert np.degrees(errors(joined.world_from_cam, true, names[FIRST])[:, 1].max()) < 4.5
     else:
@@ -73,7 +73,7 @@ def test_worse_odometry_joins_within_a_few_degrees_or_not_at_all(base, walk, see
 def test_a_camera_that_shakes_on_its_pole_still_joins(walk, pitch_deg):
     true, odometry, names = walk
     shaken = nodding(true, pitch_deg)
-    joined = join(two_pieces(shaken, names), odometry, [names])
+    joined = join(two_pieces(shaken, names), odometry, [names], {})
     assert joined.by == ["odometry"]
     assert errors(joined.world_from_cam, shaken, names[FIRST])[:, 0].max() < 1.0
 
@@ -81,7 +81,7 @@ def test_a_camera_that_shakes_on_its_pole_still_joins(walk, pitch_deg):
 def test_a_piece_between_two_others_joins_both(walk):
     true, odometry, names = walk
     pieces = [piece(true, names[:120], 0), piece(true, names[250:], 1), piece(true, names[125:245], 2)]
-    joined = join(pieces, odometry, [names])
+    joined = join(pieces, odometry, [names], {})
     assert joined.by == ["odometry", "odometry"]
     assert not joined.left
     assert not joined.refused
@@ -90,7 +90,7 @@ def test_a_piece_between_two_others_joins_both(walk):
 def test_two_gaps_that_agree_join_better_than_one(walk):
     true, odometry, names = walk
     both = [piece(true, names[:100] + names[200:], 0), piece(true, names[106:194], 1)]
-    joined = join(both, odometry, [names])
+    joined = join(both, odometry, [names], {})
     assert joined.by == ["odometry"]
     assert errors(joined.world_from_cam, true, [*both[0]])[:, 0].max() < 0.1
 
@@ -109,7 +109,7 @@ def test_what_nothing_places_is_left_without_a_word(walk, hindrance):
         sequences = [names[:152], names[152:]]
     else:
         second = names[151 + LONGEST_GAP_FRAMES :]
-    joined = join([piece(true, first, 1), piece(true, second, 2)], odometry, sequences)
+    joined = join([piece(true, first, 1), piece(true, second, 2)], odometry, sequences, {})
     assert joined.by == joined.refused == []
     assert [set(left) for left in joined.left] == [set(second)]
     assert joined.world_from_cam.keys() == set(first)
@@ -166,6 +166,31 @@ def test_gaps_that_contradict_each_other_are_refused(walk):
     assert "odometry across 2 gaps contradicts itself, by" in said
 
 
+def matched(true, names, wrong=()):
+    """Turns of pairs up to three frames apart, some of them by matches of something else."""
+    rng = np.random.default_rng(0)
+    pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 : i + 4]]
+    noise = {
+        pair: Rotation.from_rotvec(np.radians(60.0 if pair in wrong else 1.0) * rng.normal(size=3)) for pair in pairs
+    }
+    return {(a, b): true[a].rotation.inv() * true[b].rotation * noise[a, b] for a, b in pairs}
+
+
+def test_a_wrong_turn_at_usual_speed_is_seen_by_images_in_the_gap(walk):
+    true, odometry, names = walk
+    turned = with_turn(odometry, names[179:187], 40.0)
+    said = refusal(two_pieces(true, names), turned, names, matched(true, names[177:189]))
+    assert "odometry turns otherwise than the images in the gap, by " in said
+    assert int(said.split()[-2]) == pytest.approx(40, abs=6)
+
+
+def test_single_pairs_of_other_things_refuse_no_good_odometry(walk):
+    true, odometry, names = walk
+    wrong = [(names[180], names[181]), (names[182], names[185]), (names[184], names[186])]
+    joined = join(two_pieces(true, names), odometry, [names], matched(true, names[177:189], wrong))
+    assert joined.by == ["odometry"]
+
+
 def test_planar_odometry_of_a_nodding_head_is_refused(walk):
     true, odometry, names = walk
     said = refusal(two_pieces(nodding(true, 6.0), names), odometry, names)
@@ -211,7 +236,7 @@ def test_odometry_in_space_joins_a_camera_in_a_hand(kitchen, gap, drift):
     true, _, _ = kitchen
     names = [*true]
     pieces = [piece(true, names[: gap[0]], 1, 0.1, 0.002), piece(true, names[gap[1] :], 2, 0.1, 0.002)]
-    joined = join(pieces, drifting(true, drift), [names])
+    joined = join(pieces, drifting(true, drift), [names], {})
     assert joined.by == ["odometry"]
     off_m, off_rad = errors(joined.world_from_cam, true, names[: gap[0]]).T
     assert off_m.max() < 2 * drift * 1.5  # the kitchen is 1.5 m across
