@@ -26,10 +26,10 @@ SHORTEST_WAY_FRAMES = 6  # over which odometry is compared: less is noise of sin
 # The fastest frame of odometry within a gap, beside the fastest that a piece has confirmed: beyond that it jumps, or
 # nobody knows what it is worth at such a speed.
 MAX_FASTER = 2.0
-# Turns in a gap by pairs of images, which are few and weak there, or they would have held it. Beside the poses of good
-# maps, over stretches of 3 to 14 frames: kitchen 99 % within 2.6 deg, hurried walk (95 deg/s, blurred) 11 deg, and by
-# pairs of 15 to 60 matches alone 7 and 23 deg.
-MAX_SEEN_OFF_DEG = 25.0
+# Turns in a gap by pairs of images, which are few and weak there, or they would have held it: where three or more are
+# across each frame that counts, all stretches of 4 to 14 frames of the kitchen lie within 3 deg of the truth, and of
+# three hurried, blurred walks (95 to 140 deg/s) within 5 to 16; where one is enough, within 36.
+MIN_SEEN, MAX_SEEN_OFF_DEG = 3, 20.0
 
 
 class Gap(NamedTuple):
@@ -180,7 +180,7 @@ def _check_seen(gap: Gap, odometry: Poses, seen: Turns) -> None:
     """Raise AlignmentError where pairs of images across the gap, or parts of it, saw the camera turn otherwise.
 
     A pair's turn differs from odometry's by a vector in the axes of odometry, of which each frame between the two has
-    an equal share; of a frame the median pair across it counts, and frames that no pair is across count as right.
+    an equal share; of a frame the median pair across it counts, and frames that few pairs are across count as right.
     """
     row = {name: at for at, name in enumerate(gap.frames)}
     first, last = gap.before - BORDER_FRAMES, gap.after + BORDER_FRAMES
@@ -191,7 +191,8 @@ def _check_seen(gap: Gap, odometry: Poses, seen: Turns) -> None:
             off.append((row[a], row[b], turn.as_rotvec(degrees=True) / (row[b] - row[a])))
     total = np.zeros(3)
     for at in range(gap.before, gap.after):
-        if across := [share for start, end, share in off if start <= at < end]:
+        across = [share for start, end, share in off if start <= at < end]
+        if len(across) >= MIN_SEEN:
             total += np.median(across, axis=0)
     if (off_deg := float(np.linalg.norm(total))) > MAX_SEEN_OFF_DEG:
         raise AlignmentError(f"{gap.where} odometry turns otherwise than the images in the gap, by {off_deg:.0f} deg")

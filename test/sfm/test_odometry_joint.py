@@ -184,6 +184,13 @@ def test_a_wrong_turn_at_usual_speed_is_seen_by_images_in_the_gap(walk):
     assert int(said.split()[-2]) == pytest.approx(40, abs=6)
 
 
+def test_two_pairs_alone_refuse_nothing(walk):
+    true, odometry, names = walk
+    few = [(names[179], names[183]), (names[182], names[186])]
+    seen = {pair: Rotation.from_rotvec([0.0, 1.0, 0.0]) for pair in few}
+    assert join(two_pieces(true, names), odometry, [names], seen).by == ["odometry"]
+
+
 def test_single_pairs_of_other_things_refuse_no_good_odometry(walk):
     true, odometry, names = walk
     wrong = [(names[180], names[181]), (names[182], names[185]), (names[184], names[186])]
