@@ -91,6 +91,7 @@ class Diagnosis:
                     "keyframes": len(names),
                     "keyframes_left_out": dict(self.report.keyframes_left_out or {}),
                     "models": self.report.model_sizes,
+                    "joins_refused": list(self.report.joins_refused or []),
                     "poor_pictures": self.images,
                 },
                 "coverage": None if self.coverage is None else _coverage_dict(self.coverage),

@@ -83,6 +83,7 @@ def _links(diagnosis: Diagnosis) -> list[str]:
     other = diagnosis.report.model_sizes[1:]
     left_out = f"of {', '.join(map(str, other[:5]))} keyframes left out"
     apart = [f"{len(other)} other model{'s' * (len(other) > 1)} {left_out}"] if other else []
+    apart += [f"not joined: {why}" for why in diagnosis.report.joins_refused or []]
     found = [
         (len(diagnosis.links), "weak link{}"),
         (len(diagnosis.loops), "open loop{}"),

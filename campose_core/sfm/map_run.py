@@ -241,8 +241,10 @@ def _pieces_texts(made: MapReport) -> list[str]:
     if made.other_models:
         texts.append(
             f"left out: pieces of {made.other_models} keyframes, which nothing joins to the rest. Record the way "
-            "between them slowly, with both in view, or a bag with odometry"
+            f"between them slowly, with both in view{'' if made.joins_refused else ', or a bag with odometry'}"
         )
+    if refused := made.joins_refused:
+        texts.append(f"not joined, since the joint does not prove itself: {'; '.join(refused)}")
     if (drift := made.loop_drift) and drift.loops:
         texts.append(
             f"{drift.loops} loops; until it is back, the walk has turned {drift.chained_deg:.2f} deg off from "

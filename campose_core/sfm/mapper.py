@@ -23,6 +23,7 @@ from campose_core.sfm.loop_drift import loop_drift
 from campose_core.sfm.pair_selection import verified_pairs
 from campose_core.sfm.report import MapReport
 from campose_core.sfm.rig_constraints import hold_rigs, write_rigs
+from campose_core.sfm.seen_turns import seen_turns
 from campose_core.sfm.shared_intrinsics import share_cameras, with_own_cameras
 from campose_core.sfm.triangulation import drop_outliers, posed_model, triangulated
 
@@ -60,12 +61,12 @@ def reconstruction(
         models = mapped(images, path, Path(model), mapper)
         if not models or models[0].num_points3D() < MIN_LANDMARKS:
             raise MappingError(_failure(path, sequences, []))
-        kept, by, tried = models[0], list[str](), {mapper: models[0].num_reg_images()}
-        others = [m.num_reg_images() for m in models[1:]]
+        kept, tried = models[0], {mapper: models[0].num_reg_images()}
+        by, others, refused = list[str](), [m.num_reg_images() for m in models[1:]], list[str]()
         rig_reports = hold_rigs(kept, held, mapper)
     else:
         best, tried = best_attempt(images, path, Path(model), mapper, sequences, guessed, kind)
-        kept, by, others = _one_model(images, best, Path(model), sequences, odometry)
+        kept, by, others, refused = _one_model(images, best, Path(model), sequences, odometry)
         if guessed:
             kept, best = _with_lenses_told_apart(images, kept, best, guessed, Path(model))
         if best.database != path:
@@ -84,6 +85,7 @@ def reconstruction(
         other_models=others,
         tried=tried,
         joined_by=by,
+        joins_refused=refused or None,
         loop_drift=drift,
         rigs=rig_reports,
         cameras=model_cameras(kept),
@@ -92,18 +94,22 @@ def reconstruction(
 
 def _one_model(
     images: str, found: Attempt, model: Path, sequences: Sequence[Sequence[str]], odometry: dict[str, list[float]]
-) -> tuple[Any, list[str], list[int]]:
-    """Return the model to keep, how its pieces came together, and the sizes of the pieces left out."""
+) -> tuple[Any, list[str], list[int], list[str]]:
+    """Return the model to keep, how its pieces came together, the sizes of the pieces left out, and why some were."""
     if not found.pieces:
         raise MappingError(_failure(found.database, sequences, []))
+    with load_pycolmap().Database.open(found.database) as db:
+        piece_of = {name: number for number, piece in enumerate(found.pieces) for name in piece.world_from_cam}
+        seen = seen_turns(db, sequences, piece_of) if odometry and len(found.pieces) > 1 else {}
     joined = join(
         [piece.world_from_cam for piece in found.pieces],
         {name: Pose.from_quat_xyzw(row[3:], row[:3]) for name, row in odometry.items()},
         sequences,
+        seen,
     )
     left = [len(piece) for piece in joined.left]
     if joined.by:
-        return _joined_model(images, found, model, joined.world_from_cam), joined.by, left
+        return _joined_model(images, found, model, joined.world_from_cam), joined.by, left, joined.refused
     largest = found.pieces[0]
     kept = largest.model
     if not largest.is_whole:
@@ -116,7 +122,9 @@ def _one_model(
             kept = more
             adjust(kept)
             drop_outliers(kept)
-    return kept, [], left if kept.num_reg_images() < total else []
+    if kept.num_reg_images() == total:
+        return kept, [], [], []
+    return kept, [], left, joined.refused
 
 
 def _joined_model(images: str, found: Attempt, model: Path, poses: dict[str, Pose]) -> Any:

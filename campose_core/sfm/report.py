@@ -82,14 +82,13 @@ class MapReport:
     """Of a whole map, or what one stage knows of it; None is what is not known.
 
     frames: of the scene; while stages run, keyframes. median_features: of a keyframe. pairs, verified: that were
-    compared, and that match; loops, verified_loops: those of them that are no neighbours in time;
-    loops_refused: which of these were not believed, and why. registered: keyframes
-    in the map. reprojection_px: mean error. other_models: keyframes in each piece that was left out. tried: keyframes
-    that each way of mapping held together. joined_by: how each further piece came in. cameras: refined, by source.
-    detail: of the features. matching: what it took. removable: of the
-    keyframes that were to be left out, the share without which the rest still hung together. keyframes_left_out: how
-    many frames are none, by reason. posed: frames with a pose;
-    without_pose: names of the others.
+    compared, and that match; loops, verified_loops: those of them that are no neighbours in time; loops_refused: which of
+    these were not believed, and why, a line each. registered: keyframes in the map. reprojection_px: mean error.
+    other_models: keyframes in each piece that was left out. tried: keyframes that each way of mapping held together.
+    joined_by: how each further piece came in; joins_refused: which pieces were left out although images or odometry
+    could have placed them, and why, a line each. cameras: refined, by source. detail: of the features. matching: what it
+    took. removable: of the keyframes that were to be left out, the share without which the rest still hung together.
+    keyframes_left_out: how many frames are none, by reason. posed: frames with a pose; without_pose: names of the others.
     """
 
     frames: int | None = None
@@ -105,6 +104,7 @@ class MapReport:
     other_models: list[int] | None = None
     tried: dict[str, int] | None = None
     joined_by: list[str] | None = None
+    joins_refused: list[str] | None = None
     loop_drift: LoopDrift | None = None
     rigs: list[RigReport] | None = None
     cameras: dict[str, Camera] | None = None
@@ -197,6 +197,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "other_models": lambda saved: [int(size) for size in saved],
     "tried": _counts,
     "joined_by": lambda saved: [str(how) for how in saved],
+    "joins_refused": lambda saved: [str(why) for why in saved],
     "loop_drift": lambda saved: _of(LoopDrift, saved),
     "rigs": lambda saved: [RigReport.from_dict(rig) for rig in saved],
     "cameras": lambda saved: {str(source): Camera.from_dict(camera) for source, camera in saved.items()},

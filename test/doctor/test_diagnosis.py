@@ -46,7 +46,12 @@ def both_ways(tmp_path_factory) -> Diagnosis:
 @pytest.fixture(scope="module")
 def hanging(tmp_path_factory) -> Diagnosis:
     """A map that hangs on a weak link, a frame that found no place, and other models beside it."""
-    report = {"registered": 60, "other_models": [12], "held_out": {"found": 3}}
+    report = {
+        "registered": 60,
+        "other_models": [12],
+        "held_out": {"found": 3},
+        "joins_refused": ["12 keyframes: jumps"],
+    }
     scene = scene_at(tmp_path_factory.mktemp("hanging"), hurt(), missing={20: textured(1)}, report=report)
     return diagnose(scene)
 
@@ -152,9 +157,11 @@ def test_every_state_of_a_scene_gets_an_answer_and_nothing_else_changes(tmp_path
 def test_the_json_keeps_its_shape(hanging):
     found = json.loads(json.dumps(hanging.to_dict(), allow_nan=False))
     assert set(found["frames"]) == {
-        "extracted", "posed", "keyframes", "keyframes_left_out", "models", "poor_pictures"
+        "extracted", "posed", "keyframes", "keyframes_left_out", "models", "joins_refused", "poor_pictures"
     }  # fmt: skip
     assert found["frames"]["models"] == [60, 12]
+    assert found["frames"]["joins_refused"] == ["12 keyframes: jumps"]
+    assert "not joined: 12 keyframes: jumps" in text_of(hanging)
     coverage = found["coverage"]
     assert set(coverage) == {"step_m", "area_m2", "views", "found", "doubtful", "lost", "places"}
     assert set(coverage["places"][0]) == {"place", "expected", "level"}

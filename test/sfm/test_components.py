@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
-from campose_core.landmark_map.colmap import load_pycolmap
+from campose_core.geometry import rotation_angle
+from campose_core.landmark_map.colmap import load_pycolmap, model_poses
 from campose_core.sfm.components import explained_pairs, pieces_of
 from campose_core.sfm.loop_drift import loop_drift
 from campose_core.sfm.report import LoopDrift
+from campose_core.sfm.seen_turns import seen_turns
 
 pytestmark = pytest.mark.slow
 
@@ -70,3 +72,17 @@ def test_loops_hold_the_map_where_neighbours_drift(mapped):
 def test_a_walk_without_loops_says_so(mapped):
     model, names, database = mapped
     assert loop_drift(model, database, [names[:15], names[15:30]]) == LoopDrift(loops=0)
+
+
+def test_turns_between_pieces_are_seen_by_pairs_of_images(mapped):
+    model, names, database = mapped
+    poses = model_poses(model)
+    numbers = {name: int(at >= 20) for at, name in enumerate(names) if not 17 <= at < 23}
+    seen = seen_turns(database, [names], numbers)
+    assert len(seen) > 10
+    for first, second in seen:
+        assert names.index(first) < names.index(second)
+        assert first not in numbers or numbers[first] != numbers.get(second)
+    off = [rotation_angle(turn.inv() * poses[a].rotation.inv() * poses[b].rotation) for (a, b), turn in seen.items()]
+    assert np.degrees(np.median(off)) < 1.5
+    assert not seen_turns(database, [names], dict.fromkeys(names, 0))

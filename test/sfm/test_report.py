@@ -154,6 +154,11 @@ def test_a_damaged_report_names_the_file_and_the_cure(tmp_path, text):
         loaded(tmp_path, text)
 
 
+def test_why_pieces_were_not_joined_is_read_again(tmp_path):
+    report = MapReport(registered=60, other_models=[12], joins_refused=["12 keyframes a/1.jpg .. a/9.jpg: planar"])
+    assert loaded(tmp_path, json.dumps(report.to_dict())) == report
+
+
 def test_words():
     kept = GivenPosesReport(False, 0.26, 0.25, 0.0, 0.0, 0.0)
     assert kept.text() == "given poses kept: residual 0.26 px, an adjustment would leave 0.25 px"
