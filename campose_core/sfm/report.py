@@ -82,13 +82,14 @@ class MapReport:
     """Of a whole map, or what one stage knows of it; None is what is not known.
 
     frames: of the scene; while stages run, keyframes. median_features: of a keyframe. pairs, verified: that were
-    compared, and that match; loops, verified_loops: those of them that are no neighbours in time; loops_refused: which of
-    these were not believed, and why, a line each. registered: keyframes in the map. reprojection_px: mean error.
-    other_models: keyframes in each piece that was left out. tried: keyframes that each way of mapping held together.
-    joined_by: how each further piece came in; joins_refused: which pieces were left out although images or odometry
-    could have placed them, and why, a line each. cameras: refined, by source. detail: of the features. matching: what it
-    took. removable: of the keyframes that were to be left out, the share without which the rest still hung together.
-    keyframes_left_out: how many frames are none, by reason. posed: frames with a pose; without_pose: names of the others.
+    compared, and that match; loops, verified_loops: those of them that are no neighbours in time; loops_refused:
+    which of these were not believed, and why, a line each. registered: keyframes in the map. reprojection_px: mean
+    error. other_models: keyframes in each piece that was left out. tried: keyframes that each way of mapping held
+    together. joined_by: how each further piece came in; joins_refused: which pieces were left out although images or
+    odometry could have placed them, and why, a line each. cameras: refined, by source. detail: of the features.
+    matching: what it took. removable: of the keyframes that were to be left out, the share without which the rest
+    still hung together. keyframes_left_out: how many frames are none, by reason. posed: frames with a pose;
+    without_pose: names of the others.
     """
 
     frames: int | None = None
