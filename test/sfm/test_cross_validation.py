@@ -18,11 +18,12 @@ from campose_core.localization.estimators.structure import StructureEstimator
 from campose_core.scene import Alignment, Scene
 from campose_core.sfm.cross_validation import (
     FOLDS,
-    LINKING_LANDMARKS,
     MIN_KEYFRAMES,
     SHARE,
+    Links,
     gaps,
     removable,
+    shortened,
 )
 from campose_core.trajectory import read_tum
 
@@ -52,20 +53,39 @@ def test_a_short_source_keeps_all_its_keyframes():
     assert gaps(sequence, {name: float(i) for i, name in enumerate(sequence)}, 0) == []
 
 
-def chain(count: int, loop: bool) -> csr_matrix:
+NAMES = [f"{i:04d}" for i in range(30)]
+
+
+def chain(loop: bool) -> Links:
     """Each keyframe shares landmarks with its two neighbours alone; a loop closes the chain."""
-    shared = np.zeros((count, count), dtype=int)
+    count = len(NAMES)
+    linked = np.zeros((count, count), dtype=bool)
     for i in range(count if loop else count - 1):
-        shared[i, (i + 1) % count] = shared[(i + 1) % count, i] = LINKING_LANDMARKS
-    return csr_matrix(shared)
+        linked[i, (i + 1) % count] = linked[(i + 1) % count, i] = True
+    return Links(NAMES, csr_matrix(linked))
 
 
 def test_what_holds_the_map_together_stays_in_it():
-    names = [f"{i:04d}" for i in range(30)]
-    one, other = names[5:9], names[20:24]
-    assert removable([one, other], names, chain(30, loop=False)) == []
-    assert removable([one, other], names, chain(30, loop=True)) == one  # without both, two parts would be left
-    assert removable([names[:4], names[26:]], names, chain(30, loop=False)) == names[:4] + names[26:]
+    one, other = NAMES[5:9], NAMES[20:24]
+    assert removable([one, other], chain(loop=False)) == []
+    assert removable([one, other], chain(loop=True)) == one  # without both, two parts would be left
+    assert removable([NAMES[:4], NAMES[26:]], chain(loop=False)) == NAMES[:4] + NAMES[26:]
+
+
+def test_of_a_stretch_that_holds_the_map_together_a_shorter_part_is_left_out():
+    near = chain(loop=False).linked.toarray()
+    bridged = Links(NAMES, csr_matrix(near @ near @ near @ near > 0))  # up to four keyframes apart share landmarks
+    blocks = [NAMES[4:12], NAMES[15:23]]
+    assert removable(blocks, bridged) == []
+    shorter = shortened(blocks, bridged)
+    assert removable(shorter, bridged) == [name for block in shorter for name in block]
+    for block, part in zip(blocks, shorter, strict=True):
+        assert 1 < len(part) < len(block)
+        assert set(part) < set(block)
+
+
+def test_what_may_go_is_left_out_whole():
+    assert shortened([NAMES[5:9]], chain(loop=True)) == [NAMES[5:9]]
 
 
 def test_a_map_too_small_to_leave_anything_out_says_so(tmp_path):
