@@ -92,6 +92,7 @@ class Diagnosis:
                     "keyframes_left_out": dict(self.report.keyframes_left_out or {}),
                     "models": self.report.model_sizes,
                     "joins_refused": list(self.report.joins_refused or []),
+                    "held_by_second": list(self.report.held_by_second or []),
                     "poor_pictures": self.images,
                 },
                 "coverage": None if self.coverage is None else _coverage_dict(self.coverage),

@@ -84,6 +84,8 @@ def _links(diagnosis: Diagnosis) -> list[str]:
     left_out = f"of {', '.join(map(str, other[:5]))} keyframes left out"
     apart = [f"{len(other)} other model{'s' * (len(other) > 1)} {left_out}"] if other else []
     apart += [f"not joined: {why}" for why in diagnosis.report.joins_refused or []]
+    if thin := diagnosis.report.held_by_second:
+        apart.append(f"{len(thin)} keyframe{'s' * (len(thin) > 1)} held by XFeat alone, from {thin[0]} on")
     found = [
         (len(diagnosis.links), "weak link{}"),
         (len(diagnosis.loops), "open loop{}"),

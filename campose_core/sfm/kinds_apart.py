@@ -11,6 +11,7 @@ from typing import Any
 
 from campose_core.features.registry import FEATURES
 from campose_core.landmark_map.colmap import load_pycolmap, model_poses
+from campose_core.landmark_map.pnp import MIN_INLIERS
 from campose_core.sfm.joint_database import of_one_kind
 from campose_core.sfm.report import MapReport
 from campose_core.sfm.triangulation import drop_outliers, posed_model, triangulated
@@ -27,7 +28,7 @@ def kinds_apart(
     pycolmap.set_random_seed(0)
     whole = pycolmap.Reconstruction(joint_model)
     poses = {name: [*pose.translation, *pose.quat_xyzw] for name, pose in model_poses(whole).items()}
-    counts = []
+    models = []
     for source, kind, place in zip(features, kinds, map(Path, places), strict=True):
         database, work = place / "database.db", place / "model.triangulated"
         of_one_kind(Path(joint), Path(source), database, FEATURES.load(kind), is_first=kind == kinds[0])
@@ -41,5 +42,7 @@ def kinds_apart(
         shutil.rmtree(place / "model", ignore_errors=True)
         (place / "model").mkdir()
         model.write(place / "model")
-        counts.append(model.num_points3D())
-    return MapReport(landmarks=counts[0]).to_dict()
+        models.append(model)
+    main = models[0]
+    thin = sorted(image.name for image in map(main.image, main.reg_image_ids()) if image.num_points3D < MIN_INLIERS)
+    return MapReport(landmarks=main.num_points3D(), held_by_second=thin).to_dict()

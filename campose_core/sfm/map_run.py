@@ -94,7 +94,7 @@ class MapRun:
         log.info(f"map: {made.report.registered} of {self.total} keyframes hold together")
         for text in _pieces_texts(made.report):
             log.info(f"map: {text}")
-        return self._with_landmarks(made)
+        return self._with_landmarks(made) if made.report.held_out is None else made
 
     def _most_held(self) -> Made:
         """Return what half the image holds; where that is not all of the walk, or not sure, what more matching does."""
@@ -115,8 +115,8 @@ class MapRun:
             return half
         doubt = f"{_held(half.report)} of {self.total} keyframes hold together"
         if _held(half.report) >= GOOD_SHARE * self.total:
-            tested = self._with_landmarks(half).report
-            if not strong_fits or tested.holds_without:
+            half = self._with_landmarks(half)
+            if not strong_fits or half.report.holds_without:
                 return half
             doubt = "the map does not hold without some of its keyframes"
         log.info(f"map: {doubt}: tried again with {how}")
@@ -159,11 +159,13 @@ class MapRun:
         )
         log.info(f"map: {matched.verified} of {matched.pairs} pairs match, {matched.verified_loops} close a loop")
         made = self._mapped(folder, joint, joint_model, None)
-        self._stage(
+        apart = self._stage(
             folder, kinds_apart, folder / "model", images=str(self.images), joint=str(joint),
             joint_model=str(joint_model), features=features, kinds=kinds, places=list(map(str, places)),
         )  # fmt: skip
-        report = replace(found[0].with_stage(matched).with_stage(made), detail=Detail.FULL.value, matching=STRONG)
+        report = replace(
+            found[0].with_stage(matched).with_stage(made).with_stage(apart), detail=Detail.FULL.value, matching=STRONG
+        )
         return Made(dict(zip(kinds, places, strict=True)), report)
 
     def _reconstructed(self, detail: Detail) -> Made:
@@ -245,6 +247,11 @@ def _pieces_texts(made: MapReport) -> list[str]:
         )
     if refused := made.joins_refused:
         texts.append(f"not joined, since the joint does not prove itself: {'; '.join(refused)}")
+    if made.matching == STRONG:
+        texts.append(
+            f"XFeat holds {len(made.held_by_second or [])} keyframes where SIFT has too few landmarks; "
+            f"{len(made.loops_refused or [])} pairs that look alike were not believed"
+        )
     if (drift := made.loop_drift) and drift.loops:
         texts.append(
             f"{drift.loops} loops; until it is back, the walk has turned {drift.chained_deg:.2f} deg off from "

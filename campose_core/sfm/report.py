@@ -88,8 +88,9 @@ class MapReport:
     together. joined_by: how each further piece came in; joins_refused: which pieces were left out although images or
     odometry could have placed them, and why, a line each. cameras: refined, by source. detail: of the features.
     matching: what it took. removable: of the keyframes that were to be left out, the share without which the rest
-    still hung together. keyframes_left_out: how many frames are none, by reason. posed: frames with a pose;
-    without_pose: names of the others.
+    still hung together. held_by_second: keyframes with too few landmarks of the main kind to be placed by.
+    keyframes_left_out: how many frames are none, by reason. posed: frames with a pose; without_pose: names of the
+    others.
     """
 
     frames: int | None = None
@@ -114,6 +115,7 @@ class MapReport:
     detail: str | None = None
     matching: str | None = None
     removable: float | None = None
+    held_by_second: list[str] | None = None
     keyframes: int | None = None
     keyframes_left_out: dict[str, int] | None = None
     posed: int | None = None
@@ -204,6 +206,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "cameras": lambda saved: {str(source): Camera.from_dict(camera) for source, camera in saved.items()},
     "given_poses": lambda saved: _of(GivenPosesReport, saved),
     "held_out": lambda saved: _of(HeldOutReport, saved),
-    "detail": str, "matching": str, "removable": float, "keyframes": int, "keyframes_left_out": _counts, "posed": int,
-    "without_pose": lambda saved: [str(name) for name in saved],
+    "detail": str, "matching": str, "removable": float,
+    "held_by_second": lambda saved: [str(name) for name in saved], "keyframes": int,
+    "keyframes_left_out": _counts, "posed": int, "without_pose": lambda saved: [str(name) for name in saved],
 }  # fmt: skip

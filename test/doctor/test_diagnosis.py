@@ -157,7 +157,8 @@ def test_every_state_of_a_scene_gets_an_answer_and_nothing_else_changes(tmp_path
 def test_the_json_keeps_its_shape(hanging):
     found = json.loads(json.dumps(hanging.to_dict(), allow_nan=False))
     assert set(found["frames"]) == {
-        "extracted", "posed", "keyframes", "keyframes_left_out", "models", "joins_refused", "poor_pictures"
+        "extracted", "posed", "keyframes", "keyframes_left_out", "models", "joins_refused", "held_by_second",
+        "poor_pictures",
     }  # fmt: skip
     assert found["frames"]["models"] == [60, 12]
     assert found["frames"]["joins_refused"] == ["12 keyframes: jumps"]
