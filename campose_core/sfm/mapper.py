@@ -14,11 +14,11 @@ import numpy as np
 
 from campose_core.errors import MappingError
 from campose_core.geometry import Pose
+from campose_core.joining.join import join
 from campose_core.landmark_map.colmap import adjust, load_pycolmap, model_cameras, model_poses
 from campose_core.sfm.attempts import Attempt, best_attempt, mapped, with_more_images
 from campose_core.sfm.components import MIN_INLIER_MATCHES, Piece
 from campose_core.sfm.cross_validation import leave_out
-from campose_core.sfm.joining import join
 from campose_core.sfm.loop_drift import loop_drift
 from campose_core.sfm.pair_selection import verified_pairs
 from campose_core.sfm.report import MapReport

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from campose_core.features.base import Detail, FeatureKind
+from campose_core.features.base import Detail, FeatureKind, SizedFeatures
 from campose_core.features.matching import match_nearest
 from campose_core.features.registry import FEATURES
 
@@ -74,8 +74,12 @@ def test_features_are_found_where_they_were_and_matched(kind: type[FeatureKind])
     image, (down, right) = posters(), (6, 10)
     moved = np.full_like(image, 128)
     moved[down:, right:] = image[:-down, :-right]
-    (pixels, descriptors), (pixels_moved, descriptors_moved) = kind(Detail.FULL)(image), kind(Detail.FULL)(moved)
-    rows, columns = match_nearest(descriptors, descriptors_moved, kind.likeness)
+    found, found_moved = (SizedFeatures(*kind(Detail.FULL)(one), (WIDTH, HEIGHT)) for one in (image, moved))
+    pixels, pixels_moved = found.pixels, found_moved.pixels
+    if kind.pair_matcher:
+        rows, columns = kind.pair_matcher()(found, found_moved).T
+    else:
+        rows, columns = match_nearest(found.descriptors, found_moved.descriptors, kind.likeness)
     assert len(rows) > 0.3 * len(pixels)
     offsets = pixels_moved[columns] - pixels[rows]
     right_ones = np.linalg.norm(offsets - (right, down), axis=1) < 2.0

@@ -6,7 +6,7 @@ from pieces import errors, piece
 from scipy.spatial.transform import Rotation
 
 from campose_core.geometry import Pose
-from campose_core.sfm.joining import join
+from campose_core.joining.join import join
 from campose_core.simulation.building import build_world
 from campose_core.simulation.drive import BASE_FROM_CAM, drive
 

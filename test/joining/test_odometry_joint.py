@@ -7,8 +7,8 @@ from scipy.spatial.transform import Rotation
 
 from campose_core.bag.odometry import camera_odometry
 from campose_core.geometry import Pose
-from campose_core.sfm.joining import join
-from campose_core.sfm.odometry_joint import LONGEST_GAP_FRAMES
+from campose_core.joining.join import join
+from campose_core.joining.odometry_joint import LONGEST_GAP_FRAMES
 from campose_core.simulation.building import build_world
 from campose_core.simulation.drive import BASE_FROM_CAM, drifting_odometry, drive
 from campose_core.trajectory import read_tum

@@ -16,7 +16,7 @@ from scipy.spatial.transform import Rotation
 
 from campose_core.errors import AlignmentError
 from campose_core.geometry import Array, Pose, Similarity, pose_error, rotation_angle
-from campose_core.sfm.odometry_proof import MAX_SHARE, MAX_TURN_OFF_DEG, MIN_WAY_M, Agreement, agreement
+from campose_core.joining.odometry_proof import MAX_SHARE, MAX_TURN_OFF_DEG, MIN_WAY_M, Agreement, agreement
 
 Poses = Mapping[str, Pose]
 Turns = Mapping[tuple[str, str], Rotation]  # first_from_second by (first, second), in the order of time

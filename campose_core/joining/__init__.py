@@ -1,0 +1,1 @@
+"""Pieces of a reconstruction put into one frame, where the joint proves itself."""
