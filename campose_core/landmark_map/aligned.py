@@ -1,10 +1,11 @@
 """The landmark maps of a scene, in the map frame."""
 
 from campose_core.errors import LocalizationError
-from campose_core.landmark_map.landmarks import Landmarks
+from campose_core.features.registry import XFEAT
+from campose_core.landmark_map.landmarks import Landmarks, landmark_file
 from campose_core.scene import Scene
 
-SECOND = "landmarks_xfeat.npz"  # beside landmarks.npz: the same keyframes, other features
+SECOND = landmark_file(XFEAT)
 
 
 def aligned_landmarks(scene: Scene) -> Landmarks:

@@ -8,14 +8,14 @@ more as soon as enough landmarks agree.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import chain, zip_longest
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
 from campose_core.camera import Camera
-from campose_core.features.base import ImageFeatures
-from campose_core.features.lighterglue import LighterGlue, SeenFeatures
+from campose_core.features.base import ImageFeatures, SizedFeatures
+from campose_core.features.lighterglue import LighterGlue
 from campose_core.features.matching import nearest_in
 from campose_core.features.vlad import Vlad
 from campose_core.geometry import Pose
@@ -27,6 +27,9 @@ from campose_core.localization.relocalizer import RIVAL_SUPPORT, best_supported,
 # The floors of a tower look alike: two images of another floor had 88 and 93 landmarks in common with the mapped one
 # (of 126; the next 54), images of other buildings no 20. A flat at dusk has 124 to 208 where more than one thing shows.
 MIN_SUPPORT = 100
+# For a pose that SIFT has found: the right ones of an office lobby had 42 and more, and some looked where no keyframe
+# does; of the three of another floor one had none (the others 90: they look alike in all).
+CONFIRMING, VIEWS = 30, 8
 MAX_FEATURES = 1000  # the strongest: as many images of that flat are found as with 1500, in two thirds of the time
 # Some images of an office lobby have the right keyframe first by VLAD, some of the flat at dusk by what they have in
 # common with its landmarks: both are asked in turn.
@@ -52,8 +55,7 @@ class PairRelocalizer:
         Several where places look alike: one more place is looked at than the best. Keyframes near `hints`
         (map_from_cam) are asked first.
         """
-        pixels, descriptors = features.pixels[:MAX_FEATURES], features.descriptors[:MAX_FEATURES]
-        image = SeenFeatures(pixels, descriptors, (camera.width, camera.height))
+        image = _strongest(features, camera)
         found: list[CameraPose] = []
         asked = np.zeros(len(self._keyframes), dtype=bool)
         seeds = (seed for seed in self._seeds(image, hints) if not asked[seed])
@@ -70,7 +72,14 @@ class PairRelocalizer:
             found = [] if pose is None else [pose]
         return found
 
-    def _seeds(self, image: SeenFeatures, hints: Sequence[Pose]) -> Iterator[int]:
+    def confirms(self, features: ImageFeatures, camera: Camera, pose: CameraPose) -> bool:
+        """Tell whether what these features show at the place of a pose puts the camera there as well."""
+        image = _strongest(features, camera)
+        near = self._by_common(image, self._keyframes.nearest(pose.world_from_cam, VIEWS))
+        found = self._placed(image, camera, near[0], CONFIRMING)
+        return found is not None and explains(found, pose, camera)
+
+    def _seeds(self, image: SizedFeatures, hints: Sequence[Pose]) -> Iterator[int]:
         """Yield keyframes that may show what the image shows, the likeliest first, some more than once."""
         if len(image.pixels) == 0:
             return
@@ -79,10 +88,10 @@ class PairRelocalizer:
             yield from self._by_common(image, near)[:1]
         similarity = self._globals @ self._vlad.describe(image.descriptors)
         similar = np.argsort(-similarity, kind="stable")[:CANDIDATES]
-        in_turn = chain.from_iterable(zip_longest(similar, self._by_common(image, similar)))
+        in_turn = chain.from_iterable(zip(similar, self._by_common(image, similar), strict=True))
         yield from (int(seed) for seed in in_turn)
 
-    def _by_common(self, image: SeenFeatures, keyframes: Indices) -> list[int]:
+    def _by_common(self, image: SizedFeatures, keyframes: Indices) -> list[int]:
         """Sort keyframes by how many features have a like landmark, of as many as chance gives those that see more."""
         common = []
         for keyframe in keyframes:
@@ -92,7 +101,7 @@ class PairRelocalizer:
             common.append(alike / np.sqrt(len(shown) + FEW))
         return [int(keyframes[row]) for row in np.argsort(-np.array(common), kind="stable")]
 
-    def _placed(self, image: SeenFeatures, camera: Camera, seed: int, enough: float) -> CameraPose | None:
+    def _placed(self, image: SizedFeatures, camera: Camera, seed: int, enough: float) -> CameraPose | None:
         """Place the camera by the landmarks of one place, keyframe after keyframe until enough agree; else None."""
         matches = np.zeros((0, 2), dtype=np.intp)
         for keyframe in (seed, *self._keyframes.covisible(seed, PLACE_SIZE - 1)):
@@ -104,7 +113,7 @@ class PairRelocalizer:
                 return pose
         return None
 
-    def _common(self, image: SeenFeatures, keyframe: int) -> NDArray[np.intp]:
+    def _common(self, image: SizedFeatures, keyframe: int) -> NDArray[np.intp]:
         """Find index pairs (K, 2) of features and landmarks.
 
         The keyframe's own features are not kept, and need not be: where its pose puts the landmarks that it sees, with
@@ -116,8 +125,13 @@ class PairRelocalizer:
         pixels = camera.project(cam_from_map.transform(self._landmarks.xyz[shown]))
         seen = np.isfinite(pixels).all(axis=1)
         descriptors = self._landmarks.unit_descriptors(shown[seen])
-        pairs = self._match(image, SeenFeatures(pixels[seen], descriptors, (camera.width, camera.height)))
+        pairs = self._match(image, SizedFeatures(pixels[seen], descriptors, (camera.width, camera.height)))
         return np.column_stack([pairs[:, 0], shown[seen][pairs[:, 1]]])
+
+
+def _strongest(features: ImageFeatures, camera: Camera) -> SizedFeatures:
+    pixels, descriptors = features.pixels[:MAX_FEATURES], features.descriptors[:MAX_FEATURES]
+    return SizedFeatures(pixels, descriptors, (camera.width, camera.height))
 
 
 def _support(pose: CameraPose) -> int:

@@ -48,6 +48,11 @@ class SecondKind:
         """List map_from_cam of an image, the best supported first; [] where no place is sure."""
         return self._relocalize(self._extract(image), camera, hints)
 
+    def confirmed(self, image: Image, camera: Camera, found: Sequence[CameraPose]) -> list[CameraPose]:
+        """List those of some poses of an image that these landmarks speak for as well."""
+        features = self._extract(image)
+        return [pose for pose in found if self._relocalize.confirms(features, camera, pose)]
+
     def tracker(self) -> Tracker:
         """Make what follows a camera by these landmarks."""
         return Tracker(self._landmarks, self._keyframes)

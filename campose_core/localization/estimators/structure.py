@@ -28,7 +28,7 @@ from campose_core.localization.estimators.base import (
     PosePrior,
     is_sure,
 )
-from campose_core.localization.relocalizer import Relocalizer, explains
+from campose_core.localization.relocalizer import Relocalizer
 from campose_core.localization.second_kind import SecondKind
 from campose_core.localization.tracker import Tracker
 from campose_core.scene import Scene
@@ -109,9 +109,10 @@ class StructureEstimator:
         """Search by the image alone; `hints` (map_from_cam) are places to look at first."""
         camera = self._refined(camera)
         found = self._relocalize(features, camera, hints)
-        if self._second is not None and (not found or len(found[0].inliers) < DOUBTFUL):
-            seen = self._second.find(frame.image, camera, [*(pose.world_from_cam for pose in found), *hints])
-            found = [pose for pose in found if any(explains(other, pose, camera) for other in seen)] if found else seen
+        if self._second is not None and not found:
+            found = self._second.find(frame.image, camera, hints)
+        elif self._second is not None and len(found[0].inliers) < DOUBTFUL:
+            found = self._second.confirmed(frame.image, camera, found)
         return self._sure(frame, camera, found, Kind.RELOCALIZED)
 
     @one_blas_thread
