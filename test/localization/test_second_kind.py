@@ -105,6 +105,16 @@ def test_images_of_elsewhere_have_no_place(drive):
         assert both.estimate(blank, camera) == []
 
 
+def test_images_of_a_real_kitchen_have_no_place_in_a_rendered_room(drive, shared_data):
+    both, kitchen = StructureEstimator.load(drive.scene), open_recording(shared_data / "redkitchen" / "query.mp4")
+    camera = drive.frames[0][1]
+    frames = list(kitchen.frames(fps=1.0))
+    assert len(frames) >= 5
+    for frame in frames:
+        height, width = frame.image.shape[:2]
+        assert both.estimate(frame, camera.resized(width, height)) == []
+
+
 def test_what_is_in_doubt_is_answered_where_both_agree(drive, monkeypatch):
     monkeypatch.setattr(structure, "DOUBTFUL", 10**6)
     both, sift = StructureEstimator.load(drive.scene), StructureEstimator.load(drive.alone)
