@@ -51,10 +51,18 @@ class Keyframes:
 
         Views that lie less than the median depth apart may show the same, see `views`.
         """
+        distances, rows = self._nearest(map_from_cam, count)
+        return rows[distances < self._depth]
+
+    def nearest(self, map_from_cam: Pose, count: int) -> Indices:
+        """Find the `count` keyframes whose views differ least from that of a camera, however far they are."""
+        return self._nearest(map_from_cam, count)[1]
+
+    def _nearest(self, map_from_cam: Pose, count: int) -> tuple[Array, Indices]:
         rotation = Rotation.from_quat(map_from_cam.quat_xyzw[None])
         view = views(map_from_cam.translation[None], rotation, self._depth)[0]
         distances, rows = self._tree.query(view, k=range(1, min(count, len(self)) + 1))
-        return np.asarray(rows, dtype=np.intp)[np.asarray(distances) < self._depth]
+        return np.asarray(distances), np.asarray(rows, dtype=np.intp)
 
 
 def views(positions: Array, rotations: Rotation, depth: float) -> Array:

@@ -8,7 +8,6 @@ neither the time nor the share of chance matches grows with it, and a place that
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,7 @@ from campose_core.camera import Camera
 from campose_core.features.base import ImageFeatures
 from campose_core.features.matching import match_nearest
 from campose_core.features.vlad import Vlad
-from campose_core.geometry import Array, Pose
+from campose_core.geometry import Pose
 from campose_core.landmark_map.covisibility import Indices, Keyframes
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.landmark_map.pnp import MAX_REPROJECTION, CameraPose, solve_pnp
@@ -48,17 +47,15 @@ class Relocalizer:
         most, besides those at hints: of more, the truth may not be among the answers). Keyframes near
         `hints` (map_from_cam) are looked at first, whatever their likeness; a wrong hint costs time and nothing else.
         """
-        found: list[_Hypothesis] = []
+        found: list[CameraPose] = []
         explained = np.zeros(len(self._keyframes), dtype=bool)
         for place in self._places(features, hints, explained):
-            hypothesis = self._hypothesis(features, camera, place, found)
-            if hypothesis is not None:
-                found.append(hypothesis)
+            pose = self._placed(features, camera, place, found)
+            if pose is not None:
+                found.append(pose)
                 explained[place] = True
                 explained[self._keyframes.covisible(int(place[0]))] = True
-        found.sort(key=lambda hypothesis: -len(hypothesis.pixels))
-        enough = RIVAL_SUPPORT * len(found[0].pixels) if found else 0
-        return [hypothesis.pose for hypothesis in found if len(hypothesis.pixels) >= enough]
+        return best_supported(found)
 
     def _places(
         self, features: ImageFeatures, hints: Sequence[Pose], explained: NDArray[np.bool_]
@@ -84,34 +81,28 @@ class Relocalizer:
             grouped[neighbours] = grouped[ranked[0]] = True
             yield np.concatenate([ranked[:1], similar, others])[:PLACE_SIZE]
 
-    def _hypothesis(
-        self, features: ImageFeatures, camera: Camera, place: Indices, found: list[_Hypothesis]
-    ) -> _Hypothesis | None:
+    def _placed(
+        self, features: ImageFeatures, camera: Camera, place: Indices, found: list[CameraPose]
+    ) -> CameraPose | None:
         """Place the camera among the landmarks of one place; None where it is found already, or far fewer agree."""
         shown = self._keyframes.seen_by(place)
         rows, columns = match_nearest(
             features.descriptors, self._landmarks.unit_descriptors(shown), self._landmarks.kind.likeness
         )
-        if len(rows) < RIVAL_SUPPORT * max((len(other.pixels) for other in found), default=0):
+        if len(rows) < RIVAL_SUPPORT * max((len(other.inliers) for other in found), default=0):
             return None
-        xyz = self._landmarks.xyz[shown[columns]]
-        pose = solve_pnp(features.pixels[rows], xyz, camera)
-        if pose is None:
-            return None
-        hypothesis = _Hypothesis(pose, features.pixels[rows[pose.inliers]], xyz[pose.inliers])
-        return None if any(_explains(other.pose, hypothesis, camera) for other in found) else hypothesis
+        pose = solve_pnp(features.pixels[rows], self._landmarks.xyz[shown[columns]], camera)
+        return None if pose is None or any(explains(other, pose, camera) for other in found) else pose
 
 
-class _Hypothesis(NamedTuple):
-    """A pose, and what supports it: pixels (N, 2) and the landmarks (N, 3) they show."""
-
-    pose: CameraPose
-    pixels: Array
-    xyz: Array
+def best_supported(found: Sequence[CameraPose]) -> list[CameraPose]:
+    """Sort poses of different places, the best supported first, without those that it leaves no chance."""
+    ranked = sorted(found, key=lambda pose: -len(pose.inliers))
+    return [pose for pose in ranked if len(pose.inliers) >= RIVAL_SUPPORT * len(ranked[0].inliers)]
 
 
-def _explains(pose: CameraPose, other: _Hypothesis, camera: Camera) -> bool:
-    """Whether two hypotheses are one: the pose shows most landmarks of the other where that has found them."""
+def explains(pose: CameraPose, other: CameraPose, camera: Camera) -> bool:
+    """Tell whether two poses are one: the first shows most landmarks of the other where that has found them."""
     expected = camera.project(pose.world_from_cam.inverse().transform(other.xyz))
     distances = np.linalg.norm(expected - other.pixels, axis=1)
     return bool(np.mean(distances < 2.0 * MAX_REPROJECTION * camera.width) > 0.5)  # NaN behind the camera: farther

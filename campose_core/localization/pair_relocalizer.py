@@ -1,0 +1,139 @@
+"""Where a camera is from one image alone, by what it has in common with single keyframes: LighterGlue, then PnP.
+
+Nearest descriptors find too little at dusk of what was mapped in the afternoon; LighterGlue, which sees all features of
+both images, finds it, for some 0.13 s a keyframe on one core. So few keyframes are asked, one after the other, and no
+more as soon as enough landmarks agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+
+import numpy as np
+from numpy.typing import NDArray
+
+from campose_core.camera import Camera
+from campose_core.features.base import ImageFeatures, SizedFeatures
+from campose_core.features.lighterglue import LighterGlue
+from campose_core.features.matching import nearest_in
+from campose_core.features.vlad import Vlad
+from campose_core.geometry import Pose
+from campose_core.landmark_map.covisibility import Indices, Keyframes
+from campose_core.landmark_map.landmarks import Landmarks
+from campose_core.landmark_map.pnp import CameraPose, solve_pnp
+from campose_core.localization.relocalizer import RIVAL_SUPPORT, best_supported, explains
+
+# The floors of a tower look alike: two images of another floor had 88 and 93 landmarks in common with the mapped one
+# (of 126; the next 54), images of other buildings no 20. A flat at dusk has 124 to 208 where more than one thing shows.
+MIN_SUPPORT = 100
+# For a pose that SIFT has found: the right ones of an office lobby had 42 and more, and some looked where no keyframe
+# does; of the three of another floor one had none (the others 90: they look alike in all).
+CONFIRMING, VIEWS = 30, 8
+MAX_FEATURES = 1000  # the strongest: as many images of that flat are found as with 1500, in two thirds of the time
+# Some images of an office lobby have the right keyframe first by VLAD, some of the flat at dusk by what they have in
+# common with its landmarks: both are asked in turn.
+CANDIDATES = 20
+ALIKE, FEW = 0.7, 50
+SEEDS = 2  # keyframes of different places
+PLACE_SIZE = 3  # keyframes
+MIN_MATCHES = 40  # with the first of a place, to go on there; of unrelated places none had 40
+
+
+class PairRelocalizer:
+    """Finds a camera among the keyframes of a map of XFeat landmarks in metres. cameras: of each keyframe."""
+
+    def __init__(self, landmarks: Landmarks, keyframes: Keyframes, cameras: Sequence[Camera]) -> None:
+        self._landmarks, self._keyframes, self._cameras = landmarks, keyframes, cameras
+        self._vlad = Vlad(landmarks.vlad_words)
+        self._globals = landmarks.frame_globals.astype(np.float32)
+        self._match = LighterGlue()
+
+    def __call__(self, features: ImageFeatures, camera: Camera, hints: Sequence[Pose] = ()) -> list[CameraPose]:
+        """List where the camera that saw these features may be, the best supported first; [] where none is sure.
+
+        Several where places look alike: one more place is looked at than the best. Keyframes near `hints`
+        (map_from_cam) are asked first.
+        """
+        image = _strongest(features, camera)
+        found: list[CameraPose] = []
+        asked = np.zeros(len(self._keyframes), dtype=bool)
+        seeds = (seed for seed in self._seeds(image, hints) if not asked[seed])
+        for count, seed in enumerate(seeds):
+            if not found and count == SEEDS + len(hints):
+                break
+            asked[self._keyframes.covisible(seed)] = asked[seed] = True
+            enough = RIVAL_SUPPORT * _support(found[0]) if found else MIN_SUPPORT
+            pose = self._placed(image, camera, seed, enough)
+            if found:
+                if pose is None or explains(found[0], pose, camera):
+                    return found
+                return best_supported([*found, pose])
+            found = [] if pose is None else [pose]
+        return found
+
+    def confirms(self, features: ImageFeatures, camera: Camera, pose: CameraPose) -> bool:
+        """Tell whether what these features show at the place of a pose puts the camera there as well."""
+        image = _strongest(features, camera)
+        near = self._by_common(image, self._keyframes.nearest(pose.world_from_cam, VIEWS))
+        found = self._placed(image, camera, near[0], CONFIRMING)
+        return found is not None and explains(found, pose, camera)
+
+    def _seeds(self, image: SizedFeatures, hints: Sequence[Pose]) -> Iterator[int]:
+        """Yield keyframes that may show what the image shows, the likeliest first, some more than once."""
+        if len(image.pixels) == 0:
+            return
+        for hint in hints:
+            near = self._keyframes.near(hint, CANDIDATES)
+            yield from self._by_common(image, near)[:1]
+        similarity = self._globals @ self._vlad.describe(image.descriptors)
+        similar = np.argsort(-similarity, kind="stable")[:CANDIDATES]
+        in_turn = chain.from_iterable(zip(similar, self._by_common(image, similar), strict=True))
+        yield from (int(seed) for seed in in_turn)
+
+    def _by_common(self, image: SizedFeatures, keyframes: Indices) -> list[int]:
+        """Sort keyframes by how many features have a like landmark, of as many as chance gives those that see more."""
+        common = []
+        for keyframe in keyframes:
+            shown = self._keyframes.seen_by([keyframe])
+            similarity = image.descriptors @ self._landmarks.unit_descriptors(shown).T
+            alike = len(nearest_in(similarity, 1.0, ALIKE)[0]) if len(shown) else 0
+            common.append(alike / np.sqrt(len(shown) + FEW))
+        return [int(keyframes[row]) for row in np.argsort(-np.array(common), kind="stable")]
+
+    def _placed(self, image: SizedFeatures, camera: Camera, seed: int, enough: float) -> CameraPose | None:
+        """Place the camera by the landmarks of one place, keyframe after keyframe until enough agree; else None."""
+        matches = np.zeros((0, 2), dtype=np.intp)
+        for keyframe in (seed, *self._keyframes.covisible(seed, PLACE_SIZE - 1)):
+            matches = np.unique(np.concatenate([matches, self._common(image, int(keyframe))]), axis=0)
+            if len(matches) < MIN_MATCHES:
+                return None
+            pose = solve_pnp(image.pixels[matches[:, 0]], self._landmarks.xyz[matches[:, 1]], camera)
+            if pose is not None and _support(pose) >= enough:
+                return pose
+        return None
+
+    def _common(self, image: SizedFeatures, keyframe: int) -> NDArray[np.intp]:
+        """Find index pairs (K, 2) of features and landmarks.
+
+        The keyframe's own features are not kept, and need not be: where its pose puts the landmarks that it sees, with
+        their mean descriptors, LighterGlue finds as many (a flat at dusk: 12 images by either, with 135 landmarks in
+        the median against 121).
+        """
+        shown, camera = self._keyframes.seen_by([keyframe]), self._cameras[keyframe]
+        cam_from_map = self._landmarks.world_from_cam(keyframe).inverse()
+        pixels = camera.project(cam_from_map.transform(self._landmarks.xyz[shown]))
+        seen = np.isfinite(pixels).all(axis=1)
+        descriptors = self._landmarks.unit_descriptors(shown[seen])
+        pairs = self._match(image, SizedFeatures(pixels[seen], descriptors, (camera.width, camera.height)))
+        return np.column_stack([pairs[:, 0], shown[seen][pairs[:, 1]]])
+
+
+def _strongest(features: ImageFeatures, camera: Camera) -> SizedFeatures:
+    pixels, descriptors = features.pixels[:MAX_FEATURES], features.descriptors[:MAX_FEATURES]
+    return SizedFeatures(pixels, descriptors, (camera.width, camera.height))
+
+
+def _support(pose: CameraPose) -> int:
+    """Count the features that agree: one may show two landmarks, which are the same thing."""
+    return len(np.unique(pose.pixels, axis=0))
