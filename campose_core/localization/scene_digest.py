@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from campose_core.arrays import checksums
+from campose_core.landmark_map.aligned import SECOND
 from campose_core.scene import Scene
 
 
@@ -18,9 +19,9 @@ def scene_digest(scene: Scene) -> str:
         MappingError: the landmark file is damaged.
     """
     digest = hashlib.sha256()
-    path = scene.sfm_dir / "landmarks.npz"
-    if path.is_file():
-        digest.update(repr(checksums(path)).encode())
+    for path in (scene.sfm_dir / "landmarks.npz", scene.sfm_dir / SECOND):
+        if path.is_file():
+            digest.update(repr(checksums(path)).encode())
     if scene.alignment is not None:
         similarity = scene.alignment.map_from_sfm
         numbers = [similarity.scale, *similarity.translation, *similarity.rotation.as_quat(canonical=True)]
