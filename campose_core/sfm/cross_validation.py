@@ -76,7 +76,7 @@ def hold_out(
         np.array([covariance for _, covariance, _ in rows]).reshape(-1, 6, 6),
         np.array([depth for *_, depth in rows], dtype=np.float64),
     )
-    return held_out, removed / wanted if wanted else 0.0
+    return held_out, removed / wanted if wanted else 1.0
 
 
 def gaps(sequence: list[str], seconds: dict[str, float], fold: int) -> list[list[str]]:

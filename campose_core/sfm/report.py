@@ -128,9 +128,10 @@ class MapReport:
 
     @property
     def holds_without(self) -> bool:
-        """Return whether most of its keyframes can be left out of it, and are found again then."""
+        """Return whether most keyframes that are to be left out can be, and are found again then; of a short recording
+        none are."""
         tested = self.held_out
-        if tested is None or not tested.keyframes or tested.found is None or self.removable is None:
+        if tested is None or tested.found is None or tested.keyframes is None or self.removable is None:
             return False
         return self.removable >= REMOVABLE and tested.found >= FOUND_AGAIN * tested.keyframes
 
