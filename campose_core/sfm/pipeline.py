@@ -117,13 +117,13 @@ def map_scene(scene: Scene, options: MapOptions) -> Scene:
     }
     work = _work_folder(scene.path / ".sfm.work", inputs)
     stamps_ns = {f.name: f.stamp_ns for f in scene.frames}
+    counted = [source for source in names if _only_counts(scene, source)]
     odometry = recorded_odometry(scene, names) if posed is None else {}
     guessed = [source for source in names if not scene.sources[source]["calibrated"]]
     made = MapRun(
         work=work, images=scene.frames_dir, cameras=given, shared=shared, guessed=guessed, names=names,
-        stamps_ns=stamps_ns, features=options.features, mapper=options.mapper, matching=options.matching,
-        timeout_s=options.stage_timeout_s,
-        posed=posed, rigs=rigs, odometry=odometry,
+        stamps_ns=stamps_ns, counted=counted, features=options.features, mapper=options.mapper,
+        matching=options.matching, timeout_s=options.stage_timeout_s, posed=posed, rigs=rigs, odometry=odometry,
     ).run()  # fmt: skip
     folder, report = made.folder, made.report
     refined = {source: with_lens(camera, cameras[source]) for source, camera in (report.cameras or {}).items()}
@@ -167,6 +167,12 @@ def map_scene(scene: Scene, options: MapOptions) -> Scene:
     done.save()
     shutil.rmtree(work)
     return done
+
+
+def _only_counts(scene: Scene, source: str) -> bool:
+    """Tell whether the stamps of a folder of images are their number: nobody knows how long it took."""
+    fields = scene.sources[source]
+    return fields["kind"] == "images" and "stamps" not in fields
 
 
 def _work_folder(work: Path, inputs: dict[str, Any]) -> Path:

@@ -16,8 +16,8 @@ from campose_core.scene import Scene
 from campose_core.sfm.rig_calibration import RigScale
 
 FILE = "report.json"  # below sfm/
-# Of the walks that hold (a desk, a kitchen, rendered floors) all can be left out, and 98 % are found again; of a campus
-# whose loop is open none can, of a lobby half.
+# Of walks that hold (a desk, a kitchen, rendered floors) most can be left out, and 98 % are found again; of a campus
+# whose loop is open a tenth can, of a lobby half.
 REMOVABLE, FOUND_AGAIN = 0.75, 0.8
 T = TypeVar("T")
 

@@ -90,12 +90,18 @@ def landmarks(*, database: str, model: str, kind: str, detail: str, out: str) ->
 
 
 def held_out(
-    *, models: list[dict[str, str]], kinds: list[str], stamps_ns: dict[str, dict[str, int]], out: str
+    *,
+    models: list[dict[str, str]],
+    kinds: list[str],
+    stamps_ns: dict[str, dict[str, int]],
+    counted: list[str],
+    out: str,
 ) -> dict[str, Any]:
     """Measure how well keyframes are found again in a map without them, by the first of the kinds that finds them.
 
     models: `database` and `model` of each of `kinds`, on the same poses. stamps_ns: keyframes by source and name.
+    counted: the sources whose stamps only count images.
     """
-    result, removable = hold_out(models, kinds, stamps_ns)
+    result, removable = hold_out(models, kinds, stamps_ns, counted)
     result.save(Path(out))
     return MapReport(held_out=result.report(), removable=removable).to_dict()
