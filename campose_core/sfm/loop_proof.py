@@ -32,13 +32,13 @@ def drop_unproven(database: Any, sequences: Sequence[Sequence[str]]) -> list[str
     """
     place = {name: (s, i) for s, sequence in enumerate(sequences) for i, name in enumerate(sequence)}
     images = {image.image_id: image for image in database.read_all_images()}
-    turns = _turns(database, images)
+    pairs, turns = _verified(database), _turns(database, images)
     partners: dict[int, set[int]] = defaultdict(set)
     for first, second in turns:
         partners[first].add(second)
         partners[second].add(first)
     dropped = []
-    for first, second in sorted(turns):
+    for first, second in sorted(pairs):
         if _near(place[images[first].name], place[images[second].name]):
             continue
         around = [
@@ -46,7 +46,8 @@ def drop_unproven(database: Any, sequences: Sequence[Sequence[str]]) -> list[str
             for third in partners[first] & partners[second]
             if any(_near(place[images[third].name], place[images[one].name]) for one in (first, second))
         ]
-        closed = sum(_gap_deg(turns, first, third, second) < CLOSED_DEG for third in around)
+        known = (first, second) in turns
+        closed = sum(known and _gap_deg(turns, first, third, second) < CLOSED_DEG for third in around)
         if closed == 0 or closed < len(around) - closed:
             why = (
                 f"{len(around) - closed} of {len(around)} neighbours contradict it" if around else "nothing confirms it"
@@ -61,8 +62,18 @@ def _near(one: Place, other: Place) -> bool:
     return one[0] == other[0] and abs(one[1] - other[1]) <= AROUND
 
 
+def _verified(database: Any) -> list[tuple[int, int]]:
+    pycolmap = load_pycolmap()
+    pair_ids, geometries = database.read_two_view_geometries()
+    return [
+        pycolmap.pair_id_to_image_pair(pair_id)
+        for pair_id, geometry in zip(pair_ids, geometries, strict=True)
+        if len(geometry.inlier_matches)
+    ]
+
+
 def _turns(database: Any, images: dict[int, Any]) -> dict[tuple[int, int], Rotation]:
-    """Return second_from_first of every verified pair, the lesser id first."""
+    """Return second_from_first of the verified pairs that tell one, the lesser id first."""
     pycolmap = load_pycolmap()
     cameras = {image_id: database.read_camera(image.camera_id) for image_id, image in images.items()}
     points = {i: database.read_keypoints(i)[:, :2].astype(np.float64) for i in images}

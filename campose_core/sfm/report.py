@@ -197,6 +197,7 @@ def _counts(saved: Mapping[str, Any]) -> dict[str, int]:
 
 _READERS: dict[str, Callable[[Any], Any]] = {
     "frames": int, "median_features": float, "pairs": int, "verified": int, "loops": int, "verified_loops": int,
+    "loops_refused": lambda saved: [str(text) for text in saved],
     "registered": int, "landmarks": int, "reprojection_px": float,
     "other_models": lambda saved: [int(size) for size in saved],
     "tried": _counts,

@@ -128,6 +128,15 @@ def test_the_report_of_an_earlier_version_is_written_again_to_the_byte(tmp_path)
     assert (tmp_path / "sfm" / "report.json").read_text() == EARLIER
 
 
+def test_what_strong_matching_says_is_read_again(tmp_path):
+    report = MapReport(
+        registered=9, matching="strong", removable=0.5, loops_refused=["a and b look alike"], held_by_second=["c"],
+        joins_refused=["3 keyframes: jumps"],
+    )  # fmt: skip
+    report.save(tmp_path / "sfm")
+    assert MapReport.load(Scene(tmp_path, "scene")) == report
+
+
 def test_what_a_report_does_not_say_is_not_known(tmp_path):
     assert MapReport.load(Scene(tmp_path, "scene")) == MapReport()
     report = loaded(tmp_path, '{"registered": 5, "held_out": {"found": 3}, "of a version to come": 1}')
