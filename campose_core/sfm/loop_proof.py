@@ -32,44 +32,53 @@ def drop_unproven(database: Any, sequences: Sequence[Sequence[str]]) -> list[str
     """
     place = {name: (s, i) for s, sequence in enumerate(sequences) for i, name in enumerate(sequence)}
     images = {image.image_id: image for image in database.read_all_images()}
+    place_of = {image_id: place[image.name] for image_id, image in images.items()}
     pairs, turns = _verified(database), _turns(database, images)
+    dropped: dict[tuple[int, int], str] = {}
+    while found := _unproven(pairs - dropped.keys(), turns, place_of):  # what spoke for a pair may have gone itself
+        dropped |= found
+    for pair in dropped:
+        database.delete_two_view_geometry(*pair)
+    return [f"{images[a].name} and {images[b].name} look alike, but {why}" for (a, b), why in sorted(dropped.items())]
+
+
+def _unproven(
+    pairs: set[tuple[int, int]], turns: dict[tuple[int, int], Rotation], place: dict[int, Place]
+) -> dict[tuple[int, int], str]:
+    """Return which of the pairs to drop, and why."""
     partners: dict[int, set[int]] = defaultdict(set)
-    for first, second in turns:
+    for first, second in pairs & turns.keys():
         partners[first].add(second)
         partners[second].add(first)
-    dropped = []
-    for first, second in sorted(pairs):
-        if _near(place[images[first].name], place[images[second].name]):
+    dropped = {}
+    for first, second in pairs:
+        if _near(place[first], place[second]):
             continue
         around = [
             third
             for third in partners[first] & partners[second]
-            if any(_near(place[images[third].name], place[images[one].name]) for one in (first, second))
+            if _near(place[third], place[first]) or _near(place[third], place[second])
         ]
-        known = (first, second) in turns
-        closed = sum(known and _gap_deg(turns, first, third, second) < CLOSED_DEG for third in around)
+        told = (first, second) in turns
+        closed = sum(told and _gap_deg(turns, first, third, second) < CLOSED_DEG for third in around)
         if closed == 0 or closed < len(around) - closed:
-            why = (
-                f"{len(around) - closed} of {len(around)} neighbours contradict it" if around else "nothing confirms it"
-            )
-            dropped.append((first, second, f"{images[first].name} and {images[second].name} look alike, but {why}"))
-    for first, second, _ in dropped:
-        database.delete_two_view_geometry(first, second)
-    return [text for *_, text in dropped]
+            against = f"{len(around) - closed} of {len(around)} neighbours contradict it"
+            dropped[first, second] = against if around else "nothing confirms it"
+    return dropped
 
 
 def _near(one: Place, other: Place) -> bool:
     return one[0] == other[0] and abs(one[1] - other[1]) <= AROUND
 
 
-def _verified(database: Any) -> list[tuple[int, int]]:
+def _verified(database: Any) -> set[tuple[int, int]]:
     pycolmap = load_pycolmap()
     pair_ids, geometries = database.read_two_view_geometries()
-    return [
+    return {
         pycolmap.pair_id_to_image_pair(pair_id)
         for pair_id, geometry in zip(pair_ids, geometries, strict=True)
         if len(geometry.inlier_matches)
-    ]
+    }
 
 
 def _turns(database: Any, images: dict[int, Any]) -> dict[tuple[int, int], Rotation]:
