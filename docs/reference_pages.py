@@ -21,7 +21,11 @@ def write_reference_pages(folder: Path) -> None:
     """Write index.md, cli.md and ROOM.md into `folder`; a page whose text is as before is left alone."""
     rooms = sorted(path.parent.name for path in CORE.glob("*/__init__.py") if path.parent.name != "cli")
     pages = {"cli": command_line_page(), "nouns": room_page("nouns", sorted(CORE.glob("*.py")))}
-    pages |= {room: room_page(room, sorted((CORE / room).rglob("*.py"))) for room in rooms}
+    packages = {room: sorted(path.parent for path in (CORE / room).rglob("__init__.py")) for room in rooms}
+    pages |= {
+        room: room_page(room, sorted(file for folder in folders for file in folder.glob("*.py")))
+        for room, folders in packages.items()
+    }
     contents = "\n".join(["cli", "nouns", *rooms])
     pages["index"] = (
         f"# Reference\n\nMade from the docstrings and parsers.\n\n```{{toctree}}\n:maxdepth: 1\n\n{contents}\n```\n"
