@@ -21,6 +21,7 @@ from campose_core.progress import track
 from campose_core.scene import Scene, SceneFrame
 from campose_core.sfm.rig_calibration import poses_by_partners
 
+SURE_OF_SECOND = 100  # landmarks that agree: nearest XFeat descriptors put frames of a rendered room 2 m off by 20
 SHOWN = 5  # stretches of frames without a pose
 
 
@@ -82,7 +83,7 @@ def register(
                 features = extract(np.asarray(file.convert("RGB")))
             seen, shown = match(features)
             found = solve_pnp(features.pixels[seen], landmarks.xyz[shown], cameras[frame.source])
-            if found is not None:
+            if found is not None and (landmarks is kinds[0] or len(found.inliers) >= SURE_OF_SECOND):
                 poses[frame.name] = found.world_from_cam
     poses |= poses_by_partners(poses, scene)
     names = sorted(poses)

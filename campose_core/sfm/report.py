@@ -16,9 +16,6 @@ from campose_core.scene import Scene
 from campose_core.sfm.rig_calibration import RigScale
 
 FILE = "report.json"  # below sfm/
-# Of walks that hold (a desk, a kitchen, rendered floors) most can be left out, and 98 % are found again; of a campus
-# whose loop is open a tenth can, of a lobby half.
-REMOVABLE, FOUND_AGAIN = 0.75, 0.8
 T = TypeVar("T")
 
 
@@ -127,13 +124,12 @@ class MapReport:
         return sorted((size for size in (self.registered, *(self.other_models or [])) if size), reverse=True)
 
     @property
-    def holds_without(self) -> bool:
-        """Return whether most keyframes that are to be left out can be, and are found again then; of a short recording
-        none are."""
+    def found_again(self) -> float:
+        """Return the share of the keyframes that were to be left out which could be, and were found again then."""
         tested = self.held_out
         if tested is None or tested.found is None or tested.keyframes is None or self.removable is None:
-            return False
-        return self.removable >= REMOVABLE and tested.found >= FOUND_AGAIN * tested.keyframes
+            return 0.0
+        return self.removable * (tested.found / tested.keyframes if tested.keyframes else 1.0)
 
     def with_stage(self, stage: MapReport) -> MapReport:
         """Return this report, with what a later stage knows in place of what was known before."""
