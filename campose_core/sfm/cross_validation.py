@@ -54,9 +54,9 @@ def hold_out(
     full length.
     """
     pycolmap = load_pycolmap()
-    whole = pycolmap.Reconstruction(models[0]["model"])
+    loaded = [pycolmap.Reconstruction(model["model"]) for model in models]
+    whole, links = loaded[0], _links(loaded)
     whole_poses = model_poses(whole)
-    links = _links([pycolmap.Reconstruction(model["model"]) for model in models])
     in_order = {
         source: [name for name in sorted(stamps, key=stamps.__getitem__) if name in whole_poses]
         for source, stamps in stamps_ns.items()

@@ -15,9 +15,9 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from campose_core.geometry import rotation_angle
-from campose_core.landmark_map.colmap import load_pycolmap
 from campose_core.sfm.components import MIN_EXPLAINED, explained_pairs
 from campose_core.sfm.report import LoopDrift
+from campose_core.sfm.two_view_turn import two_view_turn
 
 MIN_APART = 20  # keyframes, to call two images of one place a loop
 
@@ -61,16 +61,11 @@ def _chained(sequence: Sequence[str], images: dict[str, Any], database: Any) -> 
 
 def _relative(first: Any, second: Any, database: Any) -> Rotation | None:
     """second_from_first by the verified matches of two images; None where they have none."""
-    pycolmap = load_pycolmap()
     if not database.exists_two_view_geometry(first.image_id, second.image_id):
         return None
-    geometry = database.read_two_view_geometry(first.image_id, second.image_id)
-    if not len(geometry.inlier_matches):
-        return None
     points = [np.array([p.xy for p in image.points2D]) for image in (first, second)]
-    if not pycolmap.estimate_two_view_geometry_pose(first.camera, points[0], second.camera, points[1], geometry):
-        return None
-    return Rotation.from_quat(geometry.cam2_from_cam1.rotation.quat)
+    geometry = database.read_two_view_geometry(first.image_id, second.image_id)
+    return two_view_turn((first.camera, second.camera), (points[0], points[1]), geometry)
 
 
 def _degrees(one: Rotation, other: Rotation) -> float:

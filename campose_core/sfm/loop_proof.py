@@ -17,11 +17,12 @@ from scipy.spatial.transform import Rotation
 
 from campose_core.geometry import rotation_angle
 from campose_core.landmark_map.colmap import load_pycolmap
+from campose_core.sfm.two_view_turn import two_view_turn
 
-AROUND = 5  # keyframes before and after, which an image's place is told by
+NEIGHBOURS = 5  # keyframes before and after, which an image's place is told by
 CLOSED_DEG = 8.0  # two right turns of two views, of learned features, are off by 1 to 3 together
-SHOWN = 5  # pairs that are named
 
+Turns = dict[tuple[int, int], Rotation | None]  # second_from_first of verified pairs, the lesser id first
 Place = tuple[int, int]  # number of the recording, and of the keyframe in it
 
 
@@ -33,25 +34,25 @@ def drop_unproven(database: Any, sequences: Sequence[Sequence[str]]) -> list[str
     place = {name: (s, i) for s, sequence in enumerate(sequences) for i, name in enumerate(sequence)}
     images = {image.image_id: image for image in database.read_all_images()}
     place_of = {image_id: place[image.name] for image_id, image in images.items()}
-    pairs, turns = _verified(database), _turns(database, images)
+    turns = _turns(database, images)
     dropped: dict[tuple[int, int], str] = {}
-    while found := _unproven(pairs - dropped.keys(), turns, place_of):  # what spoke for a pair may have gone itself
+    while found := _unproven(turns, place_of):  # again: what spoke for a pair may have gone itself
         dropped |= found
+        turns = {pair: turn for pair, turn in turns.items() if pair not in dropped}
     for pair in dropped:
         database.delete_two_view_geometry(*pair)
     return [f"{images[a].name} and {images[b].name} look alike, but {why}" for (a, b), why in sorted(dropped.items())]
 
 
-def _unproven(
-    pairs: set[tuple[int, int]], turns: dict[tuple[int, int], Rotation], place: dict[int, Place]
-) -> dict[tuple[int, int], str]:
+def _unproven(turns: Turns, place: dict[int, Place]) -> dict[tuple[int, int], str]:
     """Return which of the pairs to drop, and why."""
+    known = {pair: turn for pair, turn in turns.items() if turn is not None}
+    known |= {(second, first): turn.inv() for (first, second), turn in known.items()}
     partners: dict[int, set[int]] = defaultdict(set)
-    for first, second in pairs & turns.keys():
-        partners[first].add(second)
-        partners[second].add(first)
+    for one, other in known:
+        partners[one].add(other)
     dropped = {}
-    for first, second in pairs:
+    for first, second in turns:
         if _near(place[first], place[second]):
             continue
         around = [
@@ -59,8 +60,8 @@ def _unproven(
             for third in partners[first] & partners[second]
             if _near(place[third], place[first]) or _near(place[third], place[second])
         ]
-        told = (first, second) in turns
-        closed = sum(told and _gap_deg(turns, first, third, second) < CLOSED_DEG for third in around)
+        told = (first, second) in known
+        closed = sum(told and _gap_deg(known, first, third, second) < CLOSED_DEG for third in around)
         if closed == 0 or closed < len(around) - closed:
             against = f"{len(around) - closed} of {len(around)} neighbours contradict it"
             dropped[first, second] = against if around else "nothing confirms it"
@@ -68,38 +69,22 @@ def _unproven(
 
 
 def _near(one: Place, other: Place) -> bool:
-    return one[0] == other[0] and abs(one[1] - other[1]) <= AROUND
+    return one[0] == other[0] and abs(one[1] - other[1]) <= NEIGHBOURS
 
 
-def _verified(database: Any) -> set[tuple[int, int]]:
-    pycolmap = load_pycolmap()
-    pair_ids, geometries = database.read_two_view_geometries()
-    return {
-        pycolmap.pair_id_to_image_pair(pair_id)
-        for pair_id, geometry in zip(pair_ids, geometries, strict=True)
-        if len(geometry.inlier_matches)
-    }
-
-
-def _turns(database: Any, images: dict[int, Any]) -> dict[tuple[int, int], Rotation]:
-    """Return second_from_first of the verified pairs that tell one, the lesser id first."""
+def _turns(database: Any, images: dict[int, Any]) -> Turns:
     pycolmap = load_pycolmap()
     cameras = {image_id: database.read_camera(image.camera_id) for image_id, image in images.items()}
     points = {i: database.read_keypoints(i)[:, :2].astype(np.float64) for i in images}
     turns = {}
     for pair_id, geometry in zip(*database.read_two_view_geometries(), strict=True):
         a, b = pycolmap.pair_id_to_image_pair(pair_id)
-        if not len(geometry.inlier_matches):
-            continue
-        if pycolmap.estimate_two_view_geometry_pose(cameras[a], points[a], cameras[b], points[b], geometry):
-            turns[a, b] = Rotation.from_quat(geometry.cam2_from_cam1.rotation.quat)
+        if len(geometry.inlier_matches):
+            turns[a, b] = two_view_turn((cameras[a], cameras[b]), (points[a], points[b]), geometry)
     return turns
 
 
 def _gap_deg(turns: dict[tuple[int, int], Rotation], first: int, third: int, second: int) -> float:
     """By how much first -> third -> second differs from first -> second."""
-
-    def turn(a: int, b: int) -> Rotation:
-        return turns[a, b] if (a, b) in turns else turns[b, a].inv()
-
-    return float(np.degrees(rotation_angle(turn(first, second).inv() * turn(third, second) * turn(first, third))))
+    around = turns[third, second] * turns[first, third]
+    return float(np.degrees(rotation_angle(turns[first, second].inv() * around)))

@@ -77,8 +77,10 @@ def register(
     poses = (given or {}) | {str(name): kinds[0].world_from_cam(i) for i, name in enumerate(kinds[0].frame_names)}
     for landmarks in kinds:
         others = [f for f in scene.frames if f.name not in poses and f.source in cameras]
+        if not others:
+            break
         extract, match = landmarks.extractor(), LandmarkMatcher(landmarks)
-        for frame in track(others, "other frames") if others else ():
+        for frame in track(others, "other frames"):
             with PilImage.open(scene.frame_path(frame)) as file:
                 features = extract(np.asarray(file.convert("RGB")))
             seen, shown = match(features)

@@ -10,6 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from campose_core.landmark_map.colmap import load_pycolmap
 from campose_core.sfm.components import MIN_INLIER_MATCHES
+from campose_core.sfm.two_view_turn import two_view_turn
 
 MAX_APART = 15  # frames
 
@@ -35,9 +36,7 @@ def seen_turns(
             continue
         cameras = [database.read_camera(images[i].camera_id) for i in ids]
         points = [database.read_keypoints(i)[:, :2].astype(np.float64) for i in ids]
-        if pycolmap.estimate_two_view_geometry_pose(cameras[0], points[0], cameras[1], points[1], geometry):
-            second_from_first = Rotation.from_quat(geometry.cam2_from_cam1.rotation.quat)
-            found[(names[0], names[1]) if i < j else (names[1], names[0])] = (
-                second_from_first.inv() if i < j else second_from_first
-            )
+        turn = two_view_turn((cameras[0], cameras[1]), (points[0], points[1]), geometry)
+        if turn is not None:
+            found[(names[0], names[1]) if i < j else (names[1], names[0])] = turn.inv() if i < j else turn
     return found

@@ -21,11 +21,10 @@ from campose_core.features.registry import FEATURES
 from campose_core.landmark_map.colmap import load_pycolmap
 from campose_core.sfm.colmap_database import match_pairs
 from campose_core.sfm.joint_database import copy_database, joined
-from campose_core.sfm.loop_proof import drop_unproven
+from campose_core.sfm.loop_proof import NEIGHBOURS, drop_unproven
 from campose_core.sfm.pair_selection import verified_pairs
 from campose_core.sfm.report import MapReport
 
-NEIGHBOURS = 5  # on either side in time
 ALIKE = 10  # images that have most in common with each, besides
 STRONGEST = 700  # features of each image that are compared to find these: a millisecond a pair
 
