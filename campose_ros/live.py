@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -27,6 +26,7 @@ from campose_ros.input_watch import InputWatch
 from campose_ros.loading import LoadedScene
 from campose_ros.outputs import Outputs
 from campose_ros.parameters import LocalizerParameters
+from campose_ros.plain_log import fault_line
 from campose_ros.refusal_log import RefusalLog
 from campose_ros.transforms import Transforms
 from campose_ros.worker import LatestWorker
@@ -185,7 +185,7 @@ class LiveLocalization:
         except Exception as error:
             if self._node.context.ok():
                 self._tally.refuse(f"internal fault: {error!r}")
-                self._node.get_logger().error(traceback.format_exc(), throttle_duration_sec=5.0)
+                self._node.get_logger().error(fault_line(error), throttle_duration_sec=5.0)
 
     def _localize_in(self, configured: Configured, camera: str, received: Sequence[ReceivedImage]) -> None:
         parameters, outputs = configured.parameters, configured.outputs

@@ -16,14 +16,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.clock import Clock, ClockType
-from rclpy.node import Node, NodeNameNonExistentError
+from rclpy.node import NodeNameNonExistentError
 
 from campose_core.bag.cdr import Cdr
+from campose_core.cli.console import say
 from campose_core.errors import CamposeError, UsageError
 from campose_core.extras import load_extra
 from campose_core.visualization.layout import how_to_look
 from campose_core.visualization.server import start_server
 from campose_ros.forwarding import Forwarder, UnknownMessageType
+from campose_ros.plain_log import PlainLog
 from campose_ros.process import run
 
 if TYPE_CHECKING:
@@ -74,7 +76,7 @@ class Interest(NamedTuple):
     begins: bool
 
 
-class ViewerNode(Node):
+class ViewerNode(PlainLog):
     """Forwards topics to the clients of its own WebSocket server.
 
     Raises:
@@ -128,7 +130,8 @@ class ViewerNode(Node):
             log.warning(f"listening on {host}: everybody who reaches this machine can see what the robot sees")
         seen_from_here = "127.0.0.1" if host == "0.0.0.0" else host
         log.info(f"serving {self._shown} on ws://{host}:{self._server.port}")
-        log.info(how_to_look(f"Open connection, ws://{seen_from_here}:{self._server.port}"))
+        for line in how_to_look(f"Open connection, ws://{seen_from_here}:{self._server.port}"):
+            log.info(line)
 
     def _broadcast_clock(self) -> None:
         self._server.broadcast_time(self.get_clock().now().nanoseconds)
@@ -187,7 +190,7 @@ def main(args: list[str] | None = None) -> int:
     try:
         return run(ViewerNode, args)
     except CamposeError as error:
-        print(f"campose_viewer: {error}", file=sys.stderr)
+        say(f"campose_viewer: {error}")
         return error.exit_code
 
 

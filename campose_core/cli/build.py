@@ -10,7 +10,7 @@ from campose_core.alignment.request import AlignRequest
 from campose_core.alignment.sources.reference import frames_with_reference
 from campose_core.alignment.step import align_scene
 from campose_core.cli.align import add_alignment_arguments, alignment_request
-from campose_core.cli.console import say
+from campose_core.cli.console import say, show
 from campose_core.cli.extract import add_extract_arguments, extract_sources
 from campose_core.cli.map import add_pose_arguments, given_poses
 from campose_core.cli.train import add_train_arguments, require_training_packages
@@ -66,11 +66,11 @@ def run(options: Namespace) -> None:
     if options.json:
         alignment = scene.alignment.to_dict() if scene.alignment else None
         metrics = [row.to_dict() for row in rows]
-        print(json.dumps({"scene": str(scene.path), "alignment": alignment, "metrics": metrics}))
+        show(json.dumps({"scene": str(scene.path), "alignment": alignment, "metrics": metrics}))
         return
     if rows:
-        print(tables(rows))
-    print(f"{scene.path} is ready: campose localize {scene.path} RECORDING --out EST.tum")
+        show(*tables(rows).splitlines())
+    show(f"{scene.path} is ready: campose localize {scene.path} RECORDING --out EST.tum")
 
 
 def _floor_of_its_own(scene: Scene) -> Scene:

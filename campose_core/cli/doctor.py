@@ -5,7 +5,7 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
-from campose_core.cli.console import say
+from campose_core.cli.console import say, show
 from campose_core.doctor.diagnosis import diagnose
 from campose_core.doctor.diagnosis_picture import picture_of
 from campose_core.doctor.diagnosis_text import text_of
@@ -25,7 +25,7 @@ def run(options: Namespace) -> None:
     found = diagnose(scene)
     facts = json.dumps(found.to_dict())
     write_text(scene.reports_dir / "doctor.json", facts + "\n")
-    print(facts if options.json else text_of(found))
+    show(*(facts if options.json else text_of(found)).splitlines())
     picture = picture_of(found)
     if picture is not None:
         write_bytes(scene.reports_dir / "doctor.png", picture)

@@ -7,13 +7,15 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from jsonargparse import ArgumentParser
 
 from campose_core import __version__
-from campose_core.cli.console import show_log
+from campose_core.cli.console import say, show, show_log
 from campose_core.cli.numbers import plain
 from campose_core.errors import CamposeError, WorkerDone
+from campose_core.text import one_line
 
 VERBS = {
     "simulate": "a rendered floor with exact ground truth: bag, video, floor map, reference trajectories",
@@ -34,6 +36,14 @@ VERBS = {
 }
 
 
+class VerbParser(ArgumentParser):
+    """A parser whose refusals stay in one line, whatever the words that it was given."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Print usage and message on stderr, and exit with 2."""
+        super().error(one_line(" ".join(message.split())), ex)
+
+
 def usage() -> str:
     """Write the help of `campose` itself: every verb in a line."""
     width = max(map(len, VERBS))
@@ -45,35 +55,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code (0 done, 1 failed on the data, 2 wrong usage)."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if arguments[:1] in (["-h"], ["--help"]):
-        print(usage())
+        show(*usage().splitlines())
         return 0
     if arguments[:1] == ["--version"]:
-        print(f"campose {__version__}")
+        show(f"campose {__version__}")
         return 0
     if not arguments or arguments[0] not in VERBS:
         complaint = f"campose: unknown verb {arguments[0]!r}\n\n" if arguments else ""
-        print(complaint + usage(), file=sys.stderr)
+        for line in (complaint + usage()).splitlines():
+            say(line)
         return 2
     show_log()
     verb, *rest = arguments
     module = importlib.import_module(f"campose_core.cli.{verb}")
-    parser = ArgumentParser(prog=f"campose {verb}", description=VERBS[verb])
+    parser = VerbParser(prog=f"campose {verb}", description=VERBS[verb])
     module.add_arguments(parser)
     try:
         module.run(plain(parser.parse_args(rest)))
     except CamposeError as error:
-        print(f"campose {verb}: {error}", file=sys.stderr)
+        say(f"campose {verb}: {error}")
         return error.exit_code
     except WorkerDone:
         return 0
     except KeyboardInterrupt:
-        print(f"campose {verb}: interrupted", file=sys.stderr)
+        say(f"campose {verb}: interrupted")
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:  # a full disk, a folder that must not be written to: the system's line names it
-        print(f"campose {verb}: {error}", file=sys.stderr)
+        say(f"campose {verb}: {error}")
         return 1
     return 0
 

@@ -7,6 +7,7 @@ from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import PositiveInt
 
 from campose_core.cli.align import add_mounting_argument
+from campose_core.cli.console import show
 from campose_core.errors import UsageError
 from campose_core.features.registry import FEATURES
 from campose_core.scene import Scene
@@ -97,4 +98,4 @@ def run(options: Namespace) -> None:
     )
     scene = map_scene(Scene.open(options.scene), chosen)
     if options.json:
-        print(json.dumps({"scene": str(scene.path), **MapReport.load(scene).to_dict()}))
+        show(json.dumps({"scene": str(scene.path), **MapReport.load(scene).to_dict()}))

@@ -8,6 +8,7 @@ from typing import Any, get_type_hints
 import yaml
 from jsonargparse import ActionConfigFile, ArgumentParser, Namespace  # type: ignore[attr-defined]
 
+from campose_core.cli.console import show
 from campose_core.errors import UsageError
 from campose_core.extras import load_extra
 from campose_core.learning.networks import NETWORKS, kind_of_model
@@ -72,6 +73,6 @@ def run(options: Namespace) -> None:
     scene = train(Scene.open(options.scene), options.model, TrainOptions(kind=kind, **given))
     metrics = yaml.safe_load((scene.models_dir / options.model / "model.yaml").read_text(encoding="utf-8"))["metrics"]
     if options.json:
-        print(json.dumps(metrics))
+        show(json.dumps(metrics))
     else:
-        print("\n".join(f"{name:16} {value:.6g}" for name, value in metrics.items()))
+        show(*(f"{name:16} {value:.6g}" for name, value in metrics.items()))

@@ -9,6 +9,7 @@ from campose_core.doctor.diagnosis import Diagnosis
 from campose_core.doctor.map_health import FloorShape, MapHealth
 from campose_core.doctor.missing_frames import REASONS, MissingStretch
 from campose_core.map_scale import MapScale
+from campose_core.text import one_line
 
 MAX_LINES = 25
 MAX_COMPLAINTS, MAX_MISSING = 4, 3
@@ -45,7 +46,7 @@ def text_of(diagnosis: Diagnosis) -> str:
         lines += [f"  {i}. {entry.text}" for i, entry in enumerate(diagnosis.record_next, start=1)]
     elif diagnosis.state == "aligned":
         lines.append("nothing more to record")
-    return "\n".join(lines[:MAX_LINES])
+    return "\n".join(map(one_line, lines[:MAX_LINES]))
 
 
 def _headline(diagnosis: Diagnosis) -> str:

@@ -54,7 +54,8 @@ def serve(source: Source, host: str = "127.0.0.1", port: int = 8765, stop: threa
             log.warning(f"warning: listening on {host}: everybody who reaches this machine can look")
         log.info(f"serving {source.name} on ws://{host}:{server.port} (Ctrl-C stops)")
         seen_from_here = "127.0.0.1" if host == "0.0.0.0" else host
-        log.info(how_to_look(f"Open connection, ws://{seen_from_here}:{server.port}"))
+        for line in how_to_look(f"Open connection, ws://{seen_from_here}:{server.port}"):
+            log.info(line)
         _Show(server, channels, source, playback, listener, stop or threading.Event()).run()
     finally:
         server.stop()

@@ -88,6 +88,27 @@ def fallible(start_node: StartNode, wall_scene: Path) -> NodeProcess:
     return start_node("fallible", scene=wall_scene, autostart=False, estimator="retrieval")
 
 
+# Which transitions each state has, and one of them that leads on.
+FITTING = {"unconfigured": {1, 5}, "inactive": {2, 3, 6}, "active": {4, 7}, "finalized": set[int]()}
+LEADS_ON = {"unconfigured": 1, "inactive": 3, "active": 7}
+
+
+def test_a_transition_that_does_not_fit_is_refused_in_every_state(
+    start_node: StartNode, client: Client, wall_scene: Path
+) -> None:
+    node = start_node("misfit", scene=wall_scene, autostart=False, image_topic="/misfit_cam")
+    for state, fitting in FITTING.items():
+        assert client.state("misfit") == state
+        for transition_id in set(range(256)) - fitting:
+            assert not client.ask_transition("misfit", transition_id), (state, transition_id)
+        for label in ("transition_success", "create", "no such\x1b[2J"):
+            assert not client.ask_transition("misfit", min(fitting, default=0), label), (state, label)
+        assert client.state("misfit") == state
+        assert "\x1b" not in node.output()
+        if state in LEADS_ON:
+            assert client.ask_transition("misfit", LEADS_ON[state])
+
+
 # A name that each part of the parameter's check lets pass, and that DDS refuses.
 TOO_LONG = "/" + "long/" * 60 + "topic"
 

@@ -72,7 +72,10 @@ class Client:
         return future.result()
 
     def change(self, node: str, transition: str) -> bool:
-        request = ChangeState.Request(transition=Transition(id=TRANSITIONS[transition]))
+        return self.ask_transition(node, TRANSITIONS[transition])
+
+    def ask_transition(self, node: str, transition_id: int, label: str = "") -> bool:
+        request = ChangeState.Request(transition=Transition(id=transition_id, label=label))
         return bool(self.call(ChangeState, f"/{node}/change_state", request).success)
 
     def state(self, node: str) -> str:
