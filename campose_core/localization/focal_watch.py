@@ -10,6 +10,7 @@ from campose_core.landmark_map.focal_length import focal_correction
 from campose_core.localization.result import LocalizationResult
 
 NEWEST, MIN_IMAGES = 50, 5
+MAX_LENGTHS = 16  # assumed focal lengths that are remembered
 MIN_OFF, MIN_SIGMAS = 0.02, 3.0  # of the logarithm of the focal length, to be named
 
 
@@ -28,6 +29,8 @@ class FocalWatch:
             return
         self._newest_px = matches.camera.focal[0]
         said = self._said.setdefault(self._newest_px, deque(maxlen=NEWEST))
+        if len(self._said) > MAX_LENGTHS:
+            del self._said[next(iter(self._said))]
         said.append(focal_correction(result.map_from_cam, matches.pixels, matches.xyz, matches.camera))
 
     def values(self) -> dict[str, str]:

@@ -31,6 +31,8 @@ ONLY_CAMERA = ""  # the name of a robot's single camera
 # An image so much older than the last one is of another camera that is not in step; an older one, of a bag that starts
 # over.
 LATE_NS = 500_000_000
+# A driver that names each image differently names no camera, and each name costs memory.
+MAX_FRAMES = 16
 
 
 class ImageTooLate(LocalizationError):
@@ -268,8 +270,12 @@ class LocalizationSession:
         return self._transforms.lookup(self._frames.base_frame, optical, frame.stamp_ns, self._tf_wait_s)
 
     def _frame_of(self, camera_name: str, frame: str) -> str:
-        """Return what the localizer tells cameras apart by: the frame, unless two drivers stamp with the same."""
-        return frame if self._camera_of_frame.setdefault(frame, camera_name) == camera_name else camera_name
+        """Return what the localizer tells cameras apart by: the frame, unless two drivers stamp with the same, or there
+        are more frames than a robot has cameras.
+        """
+        if len(self._camera_of_frame) < MAX_FRAMES:
+            self._camera_of_frame.setdefault(frame, camera_name)
+        return frame if self._camera_of_frame.get(frame) == camera_name else camera_name
 
 
 def require_image_stamp(stamp_ns: int) -> None:

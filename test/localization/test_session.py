@@ -20,6 +20,7 @@ from campose_core.localization.heard_transforms import HeardTransforms
 from campose_core.localization.localizer import Localizer
 from campose_core.localization.session import (
     LATE_NS,
+    MAX_FRAMES,
     ONLY_CAMERA,
     ImageTooLate,
     InfoTopic,
@@ -27,6 +28,7 @@ from campose_core.localization.session import (
     SessionCamera,
     SessionFrames,
 )
+from campose_core.transforms import MAX_LINKS
 
 ROS, IMAGES = Cdr().messages, Messages()
 BASE_FROM_CAM = Pose(Rotation.from_euler("x", -1.5), np.array([0.1, 0.0, 0.5]))
@@ -205,6 +207,29 @@ def test_the_newest_of_several_images_is_localized():
     robot = heard()
     waiting = [IMAGES.image(stamp(0), PIXELS), IMAGES.compressed(stamp(1), b"no jpeg"), IMAGES.image(stamp(2), PIXELS)]
     assert robot.session.see(ONLY_CAMERA, waiting, 0.0).result.stamp_ns == stamp(2)
+
+
+def test_a_driver_that_names_each_image_differently_is_one_camera():
+    robot = heard()
+    for i in range(20):
+        image = IMAGES.image(stamp(i), PIXELS)
+        image.header.frame_id = f"frame {i}"
+        frame = robot.session.see(ONLY_CAMERA, [image], 0.0).frame.camera_frame
+        assert frame == (f"frame {i}" if i < MAX_FRAMES else ONLY_CAMERA)
+
+
+def test_frames_of_tf_that_never_end_are_refused_and_the_known_ones_go_on():
+    robot = by_tf()
+    robot.transforms.take_static(SimpleNamespace(transforms=[link("base_link", OPTICAL, 0)]))
+    for i in range(2 * MAX_LINKS):
+        robot.transforms.take_moving(SimpleNamespace(transforms=[link("odom", f"junk {i}", stamp(0))]))
+    assert len(robot.refused) == MAX_LINKS + 1
+    assert robot.words()[-1] == (
+        f"tf odom -> junk {2 * MAX_LINKS - 1} refused: tf has {MAX_LINKS} frames already, more than a robot has"
+    )
+    robot.transforms.take_moving(SimpleNamespace(transforms=[link("odom", "junk 0", stamp(1))]))
+    assert len(robot.refused) == MAX_LINKS + 1
+    assert robot.see(0).result.stamp_ns == stamp(0)
 
 
 def test_cameras_whose_drivers_stamp_with_one_frame_are_told_apart():
