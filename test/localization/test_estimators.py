@@ -145,5 +145,5 @@ def test_cameras_without_end_take_no_memory_without_end(drive):
     blank = frame._replace(image=np.zeros_like(frame.image))
     for i in range(3 * MAX_CAMERAS):
         estimator.estimate(blank._replace(camera_frame=f"camera {i}"), drive.camera, prior)
-    assert sum(isinstance(one, Tracker) for one in gc.get_objects()) <= 2 * MAX_CAMERAS  # of the second kind as well
+    assert sum(type(one) is Tracker for one in gc.get_objects()) <= 2 * MAX_CAMERAS  # of the second kind as well
     assert estimator.estimate(frame, drive.camera, prior)
