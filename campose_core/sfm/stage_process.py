@@ -9,6 +9,7 @@ killed must not leave a stage behind that goes on writing.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
 import logging
@@ -17,6 +18,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -29,6 +31,8 @@ from campose_core.progress import track
 
 # glog lines such as "Processed image [12/235]" or "Registering image #7 (num_reg_frames=12)".
 COUNTERS = re.compile(rb"\[(\d+)/\d+|num_reg_frames=(\d+)")
+# As the system and SQLite say it. COLMAP aborts then, and its last words may not be on the disk either.
+FULL_DISK = re.compile("no space left on device|disk is full|disk quota exceeded", re.IGNORECASE)
 
 
 Stage = Callable[..., dict[str, Any]]
@@ -42,6 +46,7 @@ def run_stage(stage: Stage, arguments: dict[str, Any], log: Path, timeout_s: flo
 
     Raises:
         MappingError: the child crashed, was killed, or took longer than `timeout_s`; or the stage itself refused.
+        CamposeError: the disk is full.
     """
     name = stage.__name__
     # In a file: the system's bound on the length of an argument is reached by the names of some thousand frames.
@@ -61,6 +66,8 @@ def run_stage(stage: Stage, arguments: dict[str, Any], log: Path, timeout_s: flo
             child.wait()
         if child.stdout:
             child.stdout.close()
+    if child.returncode != 0 and (FULL_DISK.search(log.read_text(errors="replace")) or _is_full(log.parent)):
+        raise CamposeError(f"the disk of {log.parent} is full: make room and run it again, what is done is kept")
     if child.returncode != 0:
         raise MappingError(f"the stage {name!r} {_cause(child.returncode)}; its last words ({log}): {_tail(log)}")
     result: dict[str, Any] = json.loads(report)
@@ -92,6 +99,15 @@ def _cause(returncode: int) -> str:
     if returncode < 0:
         return f"died of {signal.Signals(-returncode).name}"
     return f"failed with exit code {returncode}"
+
+
+def _is_full(folder: Path) -> bool:
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(2**20))
+    except OSError as error:
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return False
 
 
 def _tail(log: Path) -> str:
