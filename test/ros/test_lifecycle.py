@@ -1,8 +1,6 @@
 """A node that is configured, activated, deactivated and cleaned up over and over, and transitions that fail."""
 
-import re
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -13,6 +11,7 @@ pytest.importorskip("pycolmap", reason="the structure estimator needs pycolmap: 
 from client import Client
 from diagnostic_msgs.msg import DiagnosticStatus
 from node_process import NodeProcess, StartNode
+from process_resources import Held, held_by
 from rclpy.node import NodeNameNonExistentError
 from wall import build_scene
 
@@ -24,20 +23,6 @@ WARM = 20
 FLOOR_CELLS = 400
 # What one cycle would leave if it kept its scene: the occupancy, and the map that snaps, of FLOOR_CELLS^2 cells.
 SCENE_MB = 10 * FLOOR_CELLS**2 / 2**20
-
-
-class Held(NamedTuple):
-    """What a process holds of the system."""
-
-    memory_mb: float
-    threads: int
-    files: int
-
-
-def held_by(process_id: int) -> Held:
-    status = Path(f"/proc/{process_id}/status").read_text()
-    memory_kb, threads = (int(re.search(rf"{key}:\s*(\d+)", status)[1]) for key in ("VmRSS", "Threads"))
-    return Held(memory_kb / 1024, threads, len(list(Path(f"/proc/{process_id}/fd").iterdir())))
 
 
 def endpoints(client: Client, node: str) -> set[tuple[str, str]]:

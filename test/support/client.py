@@ -37,8 +37,8 @@ class Client:
     def within(self, seconds: float, true: Callable[[], Any]) -> Any:
         """Spin until `true()`, at most so long; its last value."""
         deadline = time.monotonic() + seconds
-        while not (value := true()) and time.monotonic() < deadline:
-            self._executor.spin_once(timeout_sec=0.05)
+        while not (value := true()) and (left_s := deadline - time.monotonic()) > 0:
+            self._executor.spin_once(timeout_sec=min(left_s, 0.05))
         return value
 
     def until(self, true: Callable[[], Any], what: str, timeout_s: float = 10.0) -> Any:
