@@ -31,6 +31,7 @@ from campose_core.progress import track
 
 # glog lines such as "Processed image [12/235]" or "Registering image #7 (num_reg_frames=12)".
 COUNTERS = re.compile(rb"\[(\d+)/\d+|num_reg_frames=(\d+)")
+PROBED = 16 * 2**20  # bytes: a database grows by less at a time
 # As the system and SQLite say it. COLMAP aborts then, and its last words may not be on the disk either.
 FULL_DISK = re.compile("no space left on device|disk is full|disk quota exceeded", re.IGNORECASE)
 
@@ -104,7 +105,7 @@ def _cause(returncode: int) -> str:
 def _is_full(folder: Path) -> bool:
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(bytes(2**20))
+            file.write(bytes(PROBED))
     except OSError as error:
         return error.errno in (errno.ENOSPC, errno.EDQUOT)
     return False
