@@ -203,7 +203,7 @@ def test_pure_rotation_names_the_stage_and_the_remedy(tmp_path):
     rows, columns = np.mgrid[0:240, 0:320]
     x, y = (columns - 159.5) / 277.0, (rows - 119.5) / 277.0
     images = []
-    for yaw in np.radians(np.arange(-40, 41, 5)):
+    for yaw in np.radians(np.arange(-40, 41, 10)):
         longitude, latitude = np.arctan(x) + yaw, np.arctan2(y, np.hypot(x, 1))
         images.append(
             panorama[(300 + latitude * 500).astype(int).clip(0, 599), (800 + longitude * 500).astype(int).clip(0, 1599)]
