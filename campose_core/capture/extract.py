@@ -217,7 +217,7 @@ def _without_source(scene: Scene, name: str) -> Scene:
     return scene.without_step(
         f"extract:{name}",
         frames=tuple(frame for frame in scene.frames if frame.source != name),
-        cameras={key: value for key, value in scene.cameras.items() if key != name},
+        cameras={key: value for key, value in scene.cameras.items() if key.split("#")[0] != name},
         sources={key: value for key, value in scene.sources.items() if key != name},
         rigs=_rigs_without(scene, name),
     )

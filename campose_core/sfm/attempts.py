@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from campose_core.landmark_map.colmap import adjust, incremental_options, load_pycolmap, max_extra_param
+from campose_core.landmark_map.lens_switches import confirmed, possible_switches
 from campose_core.sfm.components import Piece, pieces_of
 from campose_core.sfm.pair_selection import match_again
 from campose_core.sfm.shared_intrinsics import share_cameras, with_estimated_focal_lengths, with_own_cameras
@@ -32,6 +33,30 @@ class Attempt(NamedTuple):
     def held(self) -> int:
         """Return how many keyframes the largest piece has."""
         return len(self.pieces[0].world_from_cam) if self.pieces else 0
+
+
+def attempt_by_lenses(
+    images: str,
+    database: Path,
+    model: Path,
+    mapper: str,
+    names: Mapping[str, Sequence[str]],
+    guessed: Sequence[str],
+    kind: str | None,
+) -> tuple[Attempt, dict[str, int], list[str]]:
+    """Return as `best_attempt`, with a camera for each lens where one of the recordings switches it, and the first
+    image by each further lens. names: keyframes by source."""
+    ways = model, mapper, list(names.values()), guessed, kind
+    switches = possible_switches(database, Path(images), names)
+    while switches:
+        apart = database.with_suffix(".lenses.db")
+        with_own_cameras(database, apart, switches)
+        best, tried = best_attempt(images, apart, *ways)
+        sure = confirmed(best.pieces[0].model, switches) if best.pieces else []
+        if sure == switches:
+            return best, tried, [switch.first for switch in switches]
+        switches = sure
+    return *best_attempt(images, database, *ways), []
 
 
 def best_attempt(

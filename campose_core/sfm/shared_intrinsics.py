@@ -7,7 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from campose_core.landmark_map.colmap import load_pycolmap
+from campose_core.landmark_map.intrinsics import lens_of
+from campose_core.landmark_map.lens_switches import LensSwitch
 from campose_core.sfm.rig_constraints import write_frames
 
 SEED = 0
@@ -48,28 +52,34 @@ def share_cameras(database: Path, sources: Sequence[str]) -> bool:
     return len({camera_of[source] for source in sources}) < len(sources)
 
 
-def with_own_cameras(database: Path, out: Path) -> None:
-    """Write `out`, a copy of a database without rigs in which each source has a camera of its own."""
+def with_own_cameras(database: Path, out: Path, switches: Sequence[LensSwitch] = ()) -> None:
+    """Write `out`, a copy of a database without rigs in which each source has a camera of its own; with `switches` each
+    further lens of one.
+    """
     pycolmap = load_pycolmap()
     shutil.copyfile(database, out)
+    firsts = [switch.first for switch in switches]
     with pycolmap.Database.open(out) as db:
         db.clear_frames()  # of the shared cameras: images could not leave them
         db.clear_rigs()
-        taken: dict[int, str] = {}
-        own: dict[str, int] = {}
+        own: dict[tuple[int, str], int] = {}
         for image in sorted(db.read_all_images(), key=lambda image: image.name):
-            source = image.name.split("/")[0]
-            if source not in own:
-                own[source] = _camera_for(db, image.camera_id, source, taken)
-            image.camera_id = own[source]
+            source, lens = image.name.split("/")[0], lens_of(image.name, firsts)
+            if switches and lens == source:
+                continue
+            if (image.camera_id, lens) not in own:
+                zoom = sum(z for first, z in switches if first.split("/")[0] == source and first <= image.name)
+                is_free = not switches and image.camera_id not in own.values()
+                own[image.camera_id, lens] = image.camera_id if is_free else _copied(db, image.camera_id, zoom)
+            image.camera_id = own[image.camera_id, lens]
             db.update_image(image)
         write_frames(db, db.read_all_images())
 
 
-def _camera_for(db: Any, camera_id: int, source: str, taken: dict[int, str]) -> int:
-    """Return the camera itself for the first source that asks, a copy for the others."""
-    if taken.setdefault(camera_id, source) == source:
-        return camera_id
+def _copied(db: Any, camera_id: int, log_zoom: float) -> int:
+    """Add a copy of a camera whose focal length is as much longer."""
     camera = db.read_camera(camera_id)
-    camera.camera_id = load_pycolmap().INVALID_CAMERA_ID
+    params = np.array(camera.params)
+    params[camera.focal_length_idxs()] *= np.exp(log_zoom)
+    camera.params, camera.camera_id = params, load_pycolmap().INVALID_CAMERA_ID
     return int(db.write_camera(camera))
