@@ -213,6 +213,11 @@ def _extract_source(
     return scene
 
 
+def is_assumed(camera: Camera) -> bool:
+    """Tell whether a camera is the one that `extract` assumes where nothing is known."""
+    return camera == Camera.from_field_of_view(camera.width, camera.height, GUESSED_FIELD_OF_VIEW_DEG)
+
+
 def _without_source(scene: Scene, name: str) -> Scene:
     return scene.without_step(
         f"extract:{name}",

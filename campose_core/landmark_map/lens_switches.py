@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -142,7 +143,9 @@ def _odd_steps(steps: Array) -> list[tuple[int, float]]:
 def _located(images: Path, before: str, after: str, excess: float) -> LensSwitch | None:
     """Return the switch between two keyframes, if one image differs from the next by most of what these do."""
     folder = (images / before).parent
-    between = [f"{folder.name}/{p.name}" for p in sorted(folder.iterdir()) if before <= f"{folder.name}/{p.name}" <= after]
+    between = [
+        f"{folder.name}/{p.name}" for p in sorted(folder.iterdir()) if before <= f"{folder.name}/{p.name}" <= after
+    ]
     if len(between) < 3:
         return LensSwitch(after, excess)
     extract = FEATURES.load(SIFT)()
@@ -153,7 +156,7 @@ def _located(images: Path, before: str, after: str, excess: float) -> LensSwitch
                 seen.append((extract(np.asarray(file.convert("RGB"))), file.width))
         except PILLOW_ERRORS:
             return None
-    steps = np.array([_step(one, two, width) for (one, width), (two, _) in zip(seen, seen[1:], strict=False)])
+    steps = np.array([_step(one, two, width) for (one, width), (two, _) in pairwise(seen)])
     if not np.isfinite(steps).any():
         return None
     row = int(np.nanargmax(np.abs(steps)))

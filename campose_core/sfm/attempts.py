@@ -11,7 +11,12 @@ from campose_core.landmark_map.colmap import adjust, incremental_options, load_p
 from campose_core.landmark_map.lens_switches import confirmed, possible_switches
 from campose_core.sfm.components import Piece, pieces_of
 from campose_core.sfm.pair_selection import match_again
-from campose_core.sfm.shared_intrinsics import share_cameras, with_estimated_focal_lengths, with_own_cameras
+from campose_core.sfm.shared_intrinsics import (
+    share_cameras,
+    with_estimated_focal_lengths,
+    with_own_cameras,
+    with_refined_guesses,
+)
 from campose_core.sfm.triangulation import drop_outliers, triangulated
 
 SEED = 0
@@ -46,17 +51,38 @@ def attempt_by_lenses(
 ) -> tuple[Attempt, dict[str, int], list[str]]:
     """Return as `best_attempt`, with a camera for each lens where one of the recordings switches it, and the first
     image by each further lens. names: keyframes by source."""
-    ways = model, mapper, list(names.values()), guessed, kind
+
+    def best(database: Path) -> tuple[Attempt, dict[str, int]]:
+        return _from_better_guesses(images, database, model, mapper, list(names.values()), guessed, kind)
+
     switches = possible_switches(database, Path(images), names)
     while switches:
         apart = database.with_suffix(".lenses.db")
         with_own_cameras(database, apart, switches)
-        best, tried = best_attempt(images, apart, *ways)
-        sure = confirmed(best.pieces[0].model, switches) if best.pieces else []
+        found, tried = best(apart)
+        sure = confirmed(found.pieces[0].model, switches) if found.pieces else []
         if sure == switches:
-            return best, tried, [switch.first for switch in switches]
+            return found, tried, [switch.first for switch in switches]
         switches = sure
-    return *best_attempt(images, database, *ways), []
+    return *best(database), []
+
+
+def _from_better_guesses(
+    images: str,
+    database: Path,
+    model: Path,
+    mapper: str,
+    sequences: Sequence[Sequence[str]],
+    guessed: Sequence[str],
+    kind: str | None,
+) -> tuple[Attempt, dict[str, int]]:
+    """Return as `best_attempt`; where a guess of a camera was far off, from what came out of it."""
+    first, tried = best_attempt(images, database, model, mapper, sequences, guessed, kind)
+    refined = database.with_suffix(".refined.db")
+    if not (first.pieces and with_refined_guesses(first.database, first.pieces[0].model, guessed, refined)):
+        return first, tried
+    again, tried_again = best_attempt(images, refined, model, mapper, sequences, guessed, kind)
+    return (again, tried_again) if again.held >= first.held else (first, tried)
 
 
 def best_attempt(

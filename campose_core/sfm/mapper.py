@@ -16,6 +16,7 @@ from campose_core.errors import MappingError
 from campose_core.geometry import Pose
 from campose_core.joining.join import join
 from campose_core.landmark_map.colmap import adjust, load_pycolmap, model_cameras, model_poses
+from campose_core.landmark_map.focal_certainty import focal_sigmas
 from campose_core.sfm.attempts import Attempt, attempt_by_lenses, mapped, with_more_images
 from campose_core.sfm.components import MIN_INLIER_MATCHES, Piece
 from campose_core.sfm.cross_validation import leave_out
@@ -90,6 +91,7 @@ def reconstruction(
         rigs=rig_reports,
         cameras=model_cameras(kept, switches),
         lens_switches=switches or None,
+        focal_sigmas=focal_sigmas(kept, switches) if guessed else None,
     ).to_dict()
 
 

@@ -19,13 +19,14 @@ from campose_core.errors import MappingError
 from campose_core.features.registry import FEATURES, SIFT
 from campose_core.files import replacing, write_text
 from campose_core.landmark_map.colmap import load_pycolmap
+from campose_core.landmark_map.focal_certainty import focal_texts
 from campose_core.landmark_map.intrinsics import given_camera, lens_of, sharing_a_camera, source_of_lens
 from campose_core.landmark_map.landmarks import Landmarks, landmark_file
+from campose_core.landmark_map.lens import with_lens
 from campose_core.landmark_map.lens_switches import switch_texts
 from campose_core.scene import Scene, SceneFrame
 from campose_core.sfm.given_poses import GivenPoses, in_map_frame
 from campose_core.sfm.keyframe_selection import choose_at_most, measure_motion
-from campose_core.sfm.lens import with_lens
 from campose_core.sfm.map_run import AS_NEEDED, MapRun
 from campose_core.sfm.registration import register, unplaced_text
 from campose_core.sfm.rig_constraints import keep_moments_together, rigs_of_keyframes
@@ -134,7 +135,10 @@ def map_scene(scene: Scene, options: MapOptions) -> Scene:
     exact = posed if report.given_poses is not None and not report.given_poses.adjusted else {}
     landmarks = [Landmarks.load(place / "landmarks.npz") for place in made.by_kind.values()]
     switches = report.lens_switches or []
-    for text in switch_texts(switches, refined, stamps_ns):
+    of_cameras = switch_texts(switches, refined, stamps_ns)
+    if posed is None:
+        of_cameras += focal_texts(cameras, guessed, refined, report.focal_sigmas or {})
+    for text in of_cameras:
         log.info(f"map: {text}")
     lenses = {f.name: lens_of(f.name, switches) for f in scene.frames}
     frames = (replace(f, camera=lenses[f.name] if lenses[f.name] in refined else f.source) for f in scene.frames)
@@ -156,7 +160,8 @@ def map_scene(scene: Scene, options: MapOptions) -> Scene:
         poses.save(sfm / "poses.npz")
         missing = sorted({frame.name for frame in scene.frames} - set(poses.names))
         report = replace(
-            report, cameras=refined, keyframes=total, keyframes_left_out=left_out, frames=len(scene.frames),
+            report, cameras=refined, of_cameras=of_cameras or None,
+            keyframes=total, keyframes_left_out=left_out, frames=len(scene.frames),
             posed=len(poses.names), without_pose=missing,
         )  # fmt: skip
         report.save(sfm)
