@@ -52,19 +52,16 @@ def attempt_by_lenses(
     """Return as `best_attempt`, with a camera for each lens where one of the recordings switches it, and the first
     image by each further lens. names: keyframes by source."""
 
-    def best(database: Path) -> tuple[Attempt, dict[str, int]]:
-        return _from_better_guesses(images, database, model, mapper, list(names.values()), guessed, kind)
-
-    switches = possible_switches(database, Path(images), names)
+    ways = model, mapper, list(names.values()), guessed, kind
+    switches, apart = possible_switches(database, Path(images), names), database.with_suffix(".lenses.db")
     while switches:
-        apart = database.with_suffix(".lenses.db")
         with_own_cameras(database, apart, switches)
-        found, tried = best(apart)
-        sure = confirmed(found.pieces[0].model, switches) if found.pieces else []
+        first = _attempt(mapper, images, apart, model, mapper, kind is None)
+        sure = confirmed(first.pieces[0].model, switches) if first.pieces else []
         if sure == switches:
-            return found, tried, [switch.first for switch in switches]
+            return *_from_better_guesses(images, apart, *ways), [switch.first for switch in switches]
         switches = sure
-    return *best(database), []
+    return *_from_better_guesses(images, database, *ways), []
 
 
 def _from_better_guesses(
