@@ -98,19 +98,28 @@ def test_a_query_of_an_unknown_zoom_is_measured_by_localize_and_by_update(tmp_pa
     assert not is_refined
 
 
-def test_a_zoom_that_switches_is_two_cameras_of_a_map_and_refused_by_an_update(tmp_path, capsys):
-    scene = mapped(tmp_path / "scene", filmed(tmp_path / "walk", PHONE, count=20))
-    folder = filmed(tmp_path / "query", PHONE, slice(0, 10), 20)
+def zooming(folder):
+    filmed(folder, PHONE, slice(0, 10), 20)
     way = walk(20)
     for number in range(10, 20):
         Image.fromarray(picture(ZOOMED, way.pose(number))).save(folder / f"{number:03d}.png")
-    alone = mapped(tmp_path / "alone", folder)
-    assert {frame.camera for frame in alone.frames[:10]} == {"query"}
-    assert {frame.camera for frame in alone.frames[10:]} == {"query#2"}
-    zoom = alone.cameras["query#2"].focal[0] / alone.cameras["query"].focal[0]
+    return folder
+
+
+@pytest.mark.long
+def test_a_zoom_that_switches_is_two_cameras_of_a_map_and_said(tmp_path, capsys):
+    scene = mapped(tmp_path / "scene", zooming(tmp_path / "walk"))
+    assert {frame.camera for frame in scene.frames[:10]} == {"walk"}
+    assert {frame.camera for frame in scene.frames[10:]} == {"walk#2"}
+    zoom = scene.cameras["walk#2"].focal[0] / scene.cameras["walk"].focal[0]
     assert zoom == pytest.approx(ZOOMED.focal[0] / PHONE.focal[0], rel=0.02)
-    assert "the focal length of query changes at 1.00 s" in capsys.readouterr().err
-    assert any("changes at 1.00 s" in text for text in diagnose(Scene.open(alone.path)).report.of_cameras)
+    assert "the focal length of walk changes at 1.00 s" in capsys.readouterr().err
+    assert any("changes at 1.00 s" in text for text in diagnose(Scene.open(scene.path)).report.of_cameras)
+
+
+def test_an_update_with_a_zoom_that_switches_is_refused_by_name(tmp_path):
+    scene = mapped(tmp_path / "scene", filmed(tmp_path / "walk", PHONE, count=20))
+    folder = zooming(tmp_path / "query")
     mapped_cameras, refined = dict(scene.cameras), RefinedCameras(scene)
     landmarks = Landmarks.load(scene.sfm_dir / "landmarks.npz")
     scene = extract(scene, [folder])
