@@ -24,13 +24,14 @@ K1_SIGMA = 0.1  # what the radial distortion of an unknown lens may differ by fr
 CENTRE_SIGMA = 0.0001  # of the image width: a lens is centred, unless the image was cropped
 ROUNDS, MAX_STEPS = 4, 6  # of choosing the landmarks that agree, and of adjusting to them
 CONVERGED = 1e-5  # of the logarithm of the focal length
-# Landmarks that were found with a wrong lens show about half of what it is off by: of the kitchen; elsewhere not measured.
+# Landmarks that were found with a wrong lens show about half of what it is off by: in the kitchen, elsewhere not
+# measured.
 HIDDEN = 2.0
 STEP = 1e-6  # of numerical derivatives
 FOCAL, ADDED = 0, {"k1": 1, "cx": 2, "cy": 3}  # parameters by their place in a change of the lens (4,)
 # Landmarks are off together, which their residuals do not show: single images of a kitchen were off by 2 to 3 times
-# what the noise of their pixels leaves open. Tuned there. Of a lobby and a campus, by one to four photos that are found at
-# zoom 0.8 and 1.43, the estimate was 0.7, 1.9 and 3.0 of its standard deviations off; more was not measured.
+# what the noise of their pixels leaves open. Tuned there. Of a lobby and a campus, by the one to four photos that were
+# found at zoom 0.8 and 1.43, the estimate was 0.7, 1.9 and 3.0 standard deviations off; more was not measured.
 PIXELS_ALONE = 3.0
 CONTRADICTED, LEAST_CONTRADICTION = 3.0, 0.02  # deviations, and the logarithm, of what an image says of its lens
 
