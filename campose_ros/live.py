@@ -50,7 +50,6 @@ class LiveLocalization:
         self, node: LifecycleNode, configured: Configured, clock: ClockWatch, changed: Callable[[], object]
     ) -> None:
         """Begin to localize. `changed` is called, on any thread, when the level of the diagnostics does."""
-        self._tally = Tally()
         self._clock, self._changed = clock, changed
         self._level = OK
         self._odometry_fault = self._tf_fault = ""
@@ -58,6 +57,7 @@ class LiveLocalization:
         self._configured = configured
         self._cameras: dict[str, CameraInput] = {}
         self._session = _session(configured, RefusalLog(node))
+        self._tally = Tally(focal=self._session.focal)
         self._image_refusals = RefusalLog(node)  # on the worker's thread
         self._state = Status.INITIALIZING
         self._watches: dict[str, InputWatch] = {}
@@ -121,7 +121,7 @@ class LiveLocalization:
         """Start over, with a new path and new counts; nothing of the old ones comes after this."""
         self._worker.stop()
         self._configured.outputs.clear_path()
-        self._tally = Tally()
+        self._tally = Tally(focal=self._session.focal)
         self.forget()
         self._worker = LatestWorker(self._localize, "localize")
 

@@ -213,11 +213,16 @@ def _extract_source(
     return scene
 
 
+def is_assumed(camera: Camera) -> bool:
+    """Tell whether a camera is the one that `extract` assumes where nothing is known."""
+    return camera == Camera.from_field_of_view(camera.width, camera.height, GUESSED_FIELD_OF_VIEW_DEG)
+
+
 def _without_source(scene: Scene, name: str) -> Scene:
     return scene.without_step(
         f"extract:{name}",
         frames=tuple(frame for frame in scene.frames if frame.source != name),
-        cameras={key: value for key, value in scene.cameras.items() if key != name},
+        cameras={key: value for key, value in scene.cameras.items() if key.split("#")[0] != name},
         sources={key: value for key, value in scene.sources.items() if key != name},
         rigs=_rigs_without(scene, name),
     )

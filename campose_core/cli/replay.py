@@ -95,6 +95,7 @@ def run(options: Namespace) -> None:
                     truths[step.answer.frame.stamp_ns] = truth
             if copy is not None:
                 copy.write(step)
+    outcomes.stamps = str(recording.describe().get("stamps", ""))
     raw, snapped = outcomes.write(options.out)
     wall_s = time.perf_counter() - started
     recorded_s = (raw.outcomes[-1].stamp_ns - raw.outcomes[0].stamp_ns) * 1e-9

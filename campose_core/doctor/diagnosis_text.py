@@ -31,6 +31,7 @@ def text_of(diagnosis: Diagnosis) -> str:
         ("links", _links(diagnosis)),
         ("missing", _missing(diagnosis)),
         ("images", _images(diagnosis)),
+        ("cameras", diagnosis.report.of_cameras or []),
         ("metric frame", _health(diagnosis)),
         ("again", [diagnosis.held_out] if diagnosis.held_out else []),
     ):

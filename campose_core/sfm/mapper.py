@@ -16,7 +16,8 @@ from campose_core.errors import MappingError
 from campose_core.geometry import Pose
 from campose_core.joining.join import join
 from campose_core.landmark_map.colmap import adjust, load_pycolmap, model_cameras, model_poses
-from campose_core.sfm.attempts import Attempt, best_attempt, mapped, with_more_images
+from campose_core.landmark_map.focal_certainty import focal_sigmas
+from campose_core.sfm.attempts import Attempt, attempt_by_lenses, mapped, with_more_images
 from campose_core.sfm.components import MIN_INLIER_MATCHES, Piece
 from campose_core.sfm.cross_validation import leave_out
 from campose_core.sfm.loop_drift import loop_drift
@@ -62,7 +63,7 @@ def reconstruction(
     turned, usable = _turned_pairs(path)
     if kind is None and turned > MOST_TURNED * usable:
         raise MappingError(_failure(path, sequences, []))
-    held = write_rigs(database, rigs, mapper)
+    held, switches = write_rigs(database, rigs, mapper), list[str]()
     if held:
         models = mapped(images, path, Path(model), mapper)
         if not models or models[0].num_points3D() < MIN_LANDMARKS:
@@ -71,7 +72,7 @@ def reconstruction(
         by, others, refused = list[str](), [m.num_reg_images() for m in models[1:]], list[str]()
         rig_reports = hold_rigs(kept, held, mapper)
     else:
-        best, tried = best_attempt(images, path, Path(model), mapper, sequences, guessed, kind)
+        best, tried, switches = attempt_by_lenses(images, path, Path(model), mapper, names, guessed, kind)
         kept, by, others, refused = _one_model(images, best, Path(model), sequences, odometry)
         if guessed:
             kept, best = _with_lenses_told_apart(images, kept, best, guessed, Path(model))
@@ -94,7 +95,9 @@ def reconstruction(
         joins_refused=refused or None,
         loop_drift=drift,
         rigs=rig_reports,
-        cameras=model_cameras(kept),
+        cameras=model_cameras(kept, switches),
+        lens_switches=switches or None,
+        focal_sigmas=focal_sigmas(kept, switches) if guessed else None,
     ).to_dict()
 
 

@@ -17,7 +17,7 @@ from campose_core.features.vlad import Vlad
 from campose_core.geometry import Pose
 from campose_core.landmark_map.colmap import from_colmap_camera, load_pycolmap
 from campose_core.landmark_map.landmarks import Landmarks, landmarks_from_model
-from campose_core.sfm.lens import pixels_without_lens, with_lens, without_lens
+from campose_core.landmark_map.lens import pixels_without_lens, with_lens, without_lens
 from campose_core.sfm.stage_process import run_stage
 from campose_core.update.colmap_growth import grow
 from campose_core.update.frame_localization import FoundFrame, MapFinder, NewFrame

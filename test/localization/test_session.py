@@ -16,6 +16,7 @@ from campose_core.bag.camera_info import read_camera_info
 from campose_core.bag.cdr import Cdr
 from campose_core.errors import CaptureError, LocalizationError, TransformError
 from campose_core.geometry import Pose, pose_error
+from campose_core.landmark_map.camera_estimate import GUESS_SIGMA
 from campose_core.localization.heard_transforms import HeardTransforms
 from campose_core.localization.localizer import Localizer
 from campose_core.localization.session import (
@@ -182,10 +183,12 @@ def test_an_empty_camera_info_leaves_what_is_known_and_half_a_calibration_is_a_f
         "unsupported distortion: 'of_our_own' with 5 numbers: its focal length is a first guess"
     )
     assert (robot.see(0).camera.model, robot.see(1).camera.focal[0], camera.is_guess) == ("SIMPLE_RADIAL", 50.0, True)
+    assert robot.see(1).camera.focal_sigma == GUESS_SIGMA  # in the covariance of every answer
     robot.session.take_camera_info(ONLY_CAMERA, IMAGES.camera_info(stamp(2), focal=60.0))
     robot.session.take_camera_info(ONLY_CAMERA, IMAGES.camera_info(stamp(2), **empty))
     robot.session.take_camera_info(ONLY_CAMERA, IMAGES.camera_info(stamp(2), distortion_model="of_our_own"))
     assert (robot.see(2).camera.focal[0], camera.is_guess) == (60.0, False)
+    assert robot.see(2).camera.focal_sigma == 0.0
     assert len(robot.words()) == 4
 
 
