@@ -17,6 +17,7 @@ from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.map_scale import ScaleBasis
 from campose_core.scene import Scene
 from campose_core.scene_floor import has_own_floor
+from campose_core.scene_step import writes
 from campose_core.walkable import DEFAULT_MAX_SNAP_M, DEFAULT_RADIUS_M, WalkableMap, save_walkable
 
 log = logging.getLogger(__name__)
@@ -112,6 +113,7 @@ def save_aligned(scene: Scene) -> Scene:
     return scene
 
 
+@writes("floor")
 def _attach(
     scene: Scene,
     floor: FloorMap,

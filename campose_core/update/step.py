@@ -30,6 +30,7 @@ from campose_core.geometry import Pose
 from campose_core.landmark_map.intrinsics import RefinedCameras
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.scene import Scene, SceneFrame
+from campose_core.scene_step import writes
 from campose_core.sfm.registration import SfmPoses, unplaced_text
 from campose_core.update.frame_localization import FoundFrame, MapFinder, NewFrame, frames_with_features
 from campose_core.update.map_state import GrowingMap
@@ -60,6 +61,7 @@ class UpdateOptions:
     camera: Camera | None = None
 
 
+@writes("sfm", "floor", "models", "reports")
 def update_scene(scene: Scene, recording: Path, options: UpdateOptions) -> tuple[Scene, dict[str, Any]]:
     """Add one more recording to the scene's map; returns the scene, saved, and the report in reports/update-NAME.json.
 
@@ -92,6 +94,7 @@ def update_scene(scene: Scene, recording: Path, options: UpdateOptions) -> tuple
     return Scene.open(scene.path), report
 
 
+@writes()
 def undo_update(scene: Scene) -> Scene:
     """Put back the scene as it was before its last update, file by file.
 
