@@ -8,8 +8,8 @@ path. Only a writer moves files, and there is one at a time (`campose_core.scene
     .update/new/         what takes its place, moved out one by one
     .update/old/         what was there
 
-An update keeps the old files in FOLDER/.previous, from where `undo` brings them back, by the same means. `write_together`
-keeps nothing.
+An update keeps the old files in FOLDER/.previous, from where `undo` brings them back, by the same means.
+`write_together` keeps nothing.
 """
 
 from __future__ import annotations
@@ -155,8 +155,8 @@ def _paths(folder: Path, journal: str) -> list[str]:
         paths = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return []
-    except (ValueError, OSError, RecursionError) as error:
-        raise SceneError(f"{file} is damaged: remove {folder / journal} to go on without what it would change") from error
+    except (ValueError, RecursionError):
+        paths = None
     if not isinstance(paths, list):
         raise SceneError(f"{file} is damaged: remove {folder / journal} to go on without what it would change")
     return [check_name(path, str(file)) for path in paths]

@@ -39,7 +39,6 @@ from campose_core.map_scale import MEASURED, UNKNOWN, MapScale
 from campose_core.residual import Check, Residual
 from campose_core.rig import Rig
 from campose_core.scene_files import SceneFiles
-from campose_core.scene_lock import FILE as LOCK
 from campose_core.scene_names import check_key, check_name
 from campose_core.trajectory import Trajectory
 
@@ -206,7 +205,7 @@ class Scene:
         path = Path(path)
         if current(path, "scene.yaml").exists():
             return cls.open(path)
-        left_by_a_killed_extraction = {"frames", "frames.csv", LOCK}
+        left_by_a_killed_extraction = {"frames", "frames.csv"}
         if path.exists() and not path.is_dir():
             raise SceneError(f"{path} is a file: a scene is a folder")
         strangers = {p.name for p in path.glob("[!.]*")} - left_by_a_killed_extraction

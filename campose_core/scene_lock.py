@@ -1,6 +1,6 @@
 """One writer of a scene at a time, by a lock that ends with its process however that ends.
 
-SCENE/scene.lock is there while a step writes; it says who that is and since when. Who only reads asks for no lock.
+SCENE/.lock is there while a step writes; it says who that is and since when. Who only reads asks for no lock.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from socket import gethostname
 
 from campose_core.errors import SceneError
 
-FILE = "scene.lock"
+FILE = ".lock"
 _held = threading.local()  # .folders: those that this thread has locked, in which a step may call another
 
 

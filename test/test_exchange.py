@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from campose_core.errors import SceneError
 from campose_core.exchange import commit, discard, finish, prepare, previous_note, undo
 
 OLD = {"a.txt": "old a", "b/one": "old one", "b/two": "old two", "kept": "kept"}
@@ -77,16 +76,6 @@ def test_what_was_prepared_can_be_given_up(tmp_path):
     assert visible(folder) == OLD
     finish(folder)
     assert visible(folder) == OLD
-
-
-def test_one_process_at_a_time(tmp_path):
-    folder = old_folder(tmp_path / "scene")
-    owner = folder / ".update.part" / "process"
-    owner.write_text("1")  # of a process that runs as long as the system does
-    with pytest.raises(SceneError, match="is being updated by process 1"):
-        prepare(folder)
-    owner.write_text("999999999")
-    prepare(folder)
 
 
 def test_only_the_last_exchange_can_be_undone(tmp_path):
