@@ -101,7 +101,7 @@ def bound_rosbags() -> None:
         storage_mcap.DECOMPRESSORS[compression] = partial(_unpack_chunk, compression)
     for compression in ("lz4", "bz2"):
         reader1.decompressors[compression] = partial(unpack, compression=compression)
-    reader2.zstd = _BoundedZstd
+    vars(reader2)["zstd"] = _BoundedZstd
 
 
 def _unpack_chunk(compression: str, data: bytes, size: int) -> bytes:
