@@ -23,6 +23,7 @@ from campose_core.walkable import DEFAULT_MAX_SNAP_M, DEFAULT_RADIUS_M, Walkable
 log = logging.getLogger(__name__)
 
 
+@writes("floor")
 def attach_floor(
     scene: Scene,
     map_yaml: Path | str,
@@ -42,6 +43,7 @@ def attach_floor(
     return _attach(scene, FloorMap.load(map_yaml), {"map": str(map_yaml)}, keepout_yaml, radius_m, max_snap_m)
 
 
+@writes("floor")
 def attach_plan(
     scene: Scene,
     plan_image: Path | str,
@@ -64,6 +66,7 @@ def attach_plan(
     return _attach(scene, floor, source, keepout_yaml, radius_m, max_snap_m)
 
 
+@writes("floor")
 def attach_floor_from_landmarks(
     scene: Scene,
     keepout_yaml: Path | str | None = None,
@@ -113,7 +116,6 @@ def save_aligned(scene: Scene) -> Scene:
     return scene
 
 
-@writes("floor")
 def _attach(
     scene: Scene,
     floor: FloorMap,
