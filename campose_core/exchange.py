@@ -123,7 +123,7 @@ def current(folder: Path, name: str) -> Path:
 
 
 def finish(folder: Path) -> None:
-    """Finish an exchange that was begun and not ended; nothing where there is none.
+    """Finish an exchange that was begun and not ended, and remove what was prepared for one that never began.
 
     Raises:
         OSError: the folder cannot be written to.
@@ -132,6 +132,8 @@ def finish(folder: Path) -> None:
     for journal in JOURNALS:
         if place(folder, journal.name).is_dir():
             _exchange(folder, journal)
+    for part in (PART, SAVE_PART):
+        shutil.rmtree(place(folder, part), ignore_errors=True)
 
 
 def _empty(folder: Path, part: str) -> Path:

@@ -12,6 +12,7 @@ import os
 import stat
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -21,7 +22,8 @@ from socket import gethostname
 from campose_core.errors import SceneError
 
 FILE = ".lock"
-_held = threading.local()  # .folders: those that this thread has locked, in which a step may call another
+ORPHANS_S = 10.0  # children that work for a step end with it, after they have seen that it is gone
+_held = threading.local()  # .files: of the folders that this thread has locked, in which a step may call another
 
 
 @contextmanager
@@ -32,7 +34,7 @@ def locked(folder: Path) -> Iterator[None]:
         SceneError: another process holds it, or the folder cannot be written to.
     """
     key = folder.resolve()
-    held: set[Path] = _held.__dict__.setdefault("folders", set())
+    held: dict[Path, int] = _held.__dict__.setdefault("files", {})
     if key in held:
         yield
         return
@@ -42,11 +44,11 @@ def locked(folder: Path) -> Iterator[None]:
         file = _lock(folder)
     except OSError as error:
         raise SceneError(f"{folder} cannot be written to: {error.strerror}") from error
-    held.add(key)
+    held[key] = file
     try:
         yield
     finally:
-        held.remove(key)
+        del held[key]
         (folder / FILE).unlink(missing_ok=True)
         os.close(file)
         for one in new_folders:  # of a first step that came to nothing
@@ -54,19 +56,20 @@ def locked(folder: Path) -> Iterator[None]:
                 one.rmdir()
 
 
+def held_files() -> tuple[int, ...]:
+    """Return the locks of this thread, for a child process that writes too: they are held until both have ended."""
+    return tuple(_held.__dict__.get("files", {}).values())
+
+
 def _lock(folder: Path) -> int:
-    path = folder / FILE
+    path, deadline = folder / FILE, time.monotonic() + ORPHANS_S
     while True:
         # Not through a link, and without waiting for whoever might write to a pipe.
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
         try:
             if not stat.S_ISREG(os.fstat(file).st_mode):
                 raise SceneError(f"{path} is no file: remove it")
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise SceneError(f"{folder} is being written by {_holder(file)}") from None
-            if _is_ours(file, path):
+            if _is_free(file, folder, deadline) and _is_ours(file, path):
                 note = {"pid": os.getpid(), "host": gethostname(), "command": _command(), "since": _now()}
                 os.truncate(file, 0)
                 os.pwrite(file, json.dumps(note).encode(), 0)
@@ -75,6 +78,19 @@ def _lock(folder: Path) -> int:
             os.close(file)
             raise
         os.close(file)
+
+
+def _is_free(file: int, folder: Path, deadline: float) -> bool:
+    """Take the lock; False where children of a process that has ended still hold it."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    except BlockingIOError:
+        holder, has_ended = _holder(file)
+        if not has_ended or time.monotonic() > deadline:
+            raise SceneError(f"{folder} is being written by {holder}") from None
+    time.sleep(0.05)
+    return False
 
 
 def _is_ours(file: int, path: Path) -> bool:
@@ -90,16 +106,17 @@ def _is_ours(file: int, path: Path) -> bool:
     return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
 
 
-def _holder(file: int) -> str:
-    """Who holds the lock, since when, and what to do, by the note in it."""
+def _holder(file: int) -> tuple[str, bool]:
+    """Who holds the lock, since when, and what to do, by the note in it; and whether only children of it are left."""
     try:
         note = json.loads(os.pread(file, 4096, 0))
         pid, host, command, since = int(note["pid"]), str(note["host"]), str(note["command"]), str(note["since"])
     except (ValueError, KeyError, TypeError):
-        return "another process: wait until it ends"
+        return "another process: wait until it ends", False
+    has_ended = host == gethostname() and not Path(f"/proc/{pid}").exists()
     there = "" if host == gethostname() else f" on {_printable(host)}"
     who = f"process {pid}{there} (`{_printable(command)}`, since {_printable(since)})"
-    return f"{who}: wait until it ends, or end it (`kill {pid}`), then run this again"
+    return f"{who}: wait until it ends, or end it (`kill {pid}`), then run this again", has_ended
 
 
 def _printable(text: str) -> str:

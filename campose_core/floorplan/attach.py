@@ -141,7 +141,8 @@ def _attach(
         raise FloorError(f"{next(iter(source.values()))}: {error}") from error
     with replacing(scene.floor_yaml.parent) as folder:
         save_walkable(folder, floor, keepout, radius_m, max_snap_m)
-        scene.without_step("floor").save()
+        scene = scene.without_step("floor")
+        scene.save()
     scene = scene.with_step("floor", options)
     scene.save()
     return scene
