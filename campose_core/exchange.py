@@ -70,7 +70,10 @@ def write_together(folder: Path, texts: Mapping[str, str]) -> None:
     new = _empty(folder, SAVE_PART)
     try:
         for name, text in texts.items():
-            (new / name).write_text(text, encoding="utf-8")
+            try:
+                (new / name).write_text(text, encoding="utf-8")
+            except OSError as error:  # a full disk is found by a write, which knows no name
+                raise OSError(error.errno, error.strerror, str(folder / name)) from error
         _begin(folder, SAVE_PART, SAVE, list(texts))
     finally:
         shutil.rmtree(folder / SAVE_PART, ignore_errors=True)

@@ -28,6 +28,7 @@ from campose_core.files import write_text
 from campose_core.progress import track
 from campose_core.scene_lock import held_files
 
+PROBED = 16 * 2**20  # a database grows by less at a time
 # glog lines such as "Processed image [12/235]" or "Registering image #7 (num_reg_frames=12)".
 COUNTERS = re.compile(rb"\[(\d+)/\d+|num_reg_frames=(\d+)")
 
@@ -43,6 +44,7 @@ def run_stage(stage: Stage, arguments: dict[str, Any], log: Path, timeout_s: flo
 
     Raises:
         MappingError: the child crashed, was killed, or took longer than `timeout_s`; or the stage itself refused.
+        OSError: the disk is full.
     """
     name = stage.__name__
     # In a file: the system's bound on the length of an argument is reached by the names of some thousand frames.
@@ -65,6 +67,7 @@ def run_stage(stage: Stage, arguments: dict[str, Any], log: Path, timeout_s: flo
         if child.stdout:
             child.stdout.close()
     if child.returncode != 0:
+        _refuse_full_disk(log.parent)
         raise MappingError(f"the stage {name!r} {_cause(child.returncode)}; its last words ({log}): {_tail(log)}")
     result: dict[str, Any] = json.loads(report)
     if "refused" in result:
@@ -95,6 +98,17 @@ def _cause(returncode: int) -> str:
     if returncode < 0:
         return f"died of {signal.Signals(-returncode).name}"
     return f"failed with exit code {returncode}"
+
+
+def _refuse_full_disk(folder: Path) -> None:
+    """Raise OSError where the folder takes no more: COLMAP dies of that, and names a call of its own."""
+    probe = folder / f".probe.{os.getpid()}"
+    try:
+        probe.write_bytes(bytes(PROBED))
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(folder)) from error
+    finally:
+        probe.unlink(missing_ok=True)
 
 
 def _tail(log: Path) -> str:

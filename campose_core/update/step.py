@@ -120,14 +120,21 @@ def _mapping_steps(scene: Scene) -> dict[str, str]:
 def _copy(scene: Scene, new: Path) -> None:
     """Copy the scene to the folder `new`: the map copied, models and floor linked, images by reference."""
     for name in MAPPED_FILES:
-        shutil.copyfile(scene.path / name, new / name)
-    shutil.copytree(scene.sfm_dir, new / "sfm")
+        _copy_file(scene.path / name, new / name)
+    shutil.copytree(scene.sfm_dir, new / "sfm", copy_function=_copy_file)
     for folder in ("models", "floor"):  # written anew and renamed, never changed in place
         if (scene.path / folder).is_dir():
             shutil.copytree(scene.path / folder, new / folder, copy_function=os.link)
     (new / "frames").mkdir()
     for source in scene.frames_dir.iterdir():
         (new / "frames" / source.name).symlink_to(source.resolve())
+
+
+def _copy_file(source: Path | str, target: Path | str) -> None:
+    try:
+        shutil.copyfile(source, target)
+    except OSError as error:  # copytree would go on, and tell of each file
+        raise MappingError(f"{source} cannot be copied to {target}: {error.strerror}. Nothing is changed") from error
 
 
 def _updated(
