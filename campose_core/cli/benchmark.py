@@ -64,7 +64,8 @@ def _tables(scene: Scene, options: Namespace) -> None:
     weights, left_out = choose_backbones(tuple(options.backbones or ()), options.weights)
     recipe = TrainOptions() if options.epochs is None else TrainOptions(epochs=options.epochs)
     plan = plan_tables(weights, left_out, recipe)
-    found = compare(scene, course, plan, left_out, with_structure=options.query is not None)
-    page = write_benchmark(scene.reports_dir / "benchmark", found)
+    with scene.writing("reports"):
+        found = compare(scene, course, plan, left_out, with_structure=options.query is not None)
+        page = write_benchmark(scene.reports_dir / "benchmark", found)
     show(*(json.dumps(found.to_dict()) if options.json else text_tables(found)).splitlines())
     say(f"the page: {page}")

@@ -25,6 +25,7 @@ from campose_core.landmark_map.landmarks import Landmarks, landmark_file
 from campose_core.landmark_map.lens import with_lens
 from campose_core.landmark_map.lens_switches import switch_texts
 from campose_core.scene import Scene, SceneFrame
+from campose_core.scene_step import writes
 from campose_core.sfm.given_poses import GivenPoses, in_map_frame
 from campose_core.sfm.keyframe_selection import choose_at_most, measure_motion
 from campose_core.sfm.map_run import AS_NEEDED, MapRun
@@ -34,6 +35,7 @@ from campose_core.sfm.rig_constraints import keep_moments_together, rigs_of_keyf
 log = logging.getLogger(__name__)
 
 MAPPERS = ("global", "incremental")
+WORK = ".sfm.work"
 RESULTS = ("landmarks.npz", "poses.npz", "held_out.npz", "report.json")  # beside the model and the database
 
 
@@ -82,6 +84,7 @@ def choose_keyframes(scene: Scene, most: int) -> tuple[dict[str, list[str]], dic
     return names, left_out
 
 
+@writes("sfm", WORK)
 def map_scene(scene: Scene, options: MapOptions) -> Scene:
     """Reconstruct the scene's frames; the result is in SCENE/sfm, in the sfm frame, and the cameras are refined.
 
@@ -117,7 +120,7 @@ def map_scene(scene: Scene, options: MapOptions) -> Scene:
         "features": FEATURES.load(options.features).version,
         "shared": shared,
     }
-    work = _work_folder(scene.path / ".sfm.work", inputs)
+    work = _work_folder(scene.path / WORK, inputs)
     stamps_ns = {f.name: f.stamp_ns for f in scene.frames}
     counted = [source for source in names if _only_counts(scene, source)]
     odometry = recorded_odometry(scene, names) if posed is None else {}

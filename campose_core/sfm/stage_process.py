@@ -28,6 +28,7 @@ from typing import Any
 from campose_core.errors import CamposeError, MappingError
 from campose_core.files import write_text
 from campose_core.progress import track
+from campose_core.scene_lock import held_files
 
 # glog lines such as "Processed image [12/235]" or "Registering image #7 (num_reg_frames=12)".
 COUNTERS = re.compile(rb"\[(\d+)/\d+|num_reg_frames=(\d+)")
@@ -56,7 +57,9 @@ def run_stage(stage: Stage, arguments: dict[str, Any], log: Path, timeout_s: flo
     command = [sys.executable, "-m", "campose_core.sfm.stage_process", f"{stage.__module__}:{name}"]
     command += [str(arguments_file), str(os.getpid())]
     with open(log, "wb") as output:
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=output)
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=output, pass_fds=held_files()
+        )
     try:
         for _ in track(_wait(child, name, log, time.monotonic() + timeout_s, total), name, total):
             pass

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
+from campose_core.arrays import read_arrays
 from campose_core.bag.ros_messages import RosMessages
-from campose_core.errors import SceneError
+from campose_core.errors import MappingError, SceneError
 from campose_core.geometry import Array
 from campose_core.scene import Scene
 
@@ -40,11 +40,10 @@ def read_landmarks(scene: Scene) -> SceneLandmarks | None:
     if scene.alignment is None or not path.is_file():
         return None
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            xyz, rgb = np.asarray(arrays["xyz"], dtype=np.float64), np.asarray(arrays["rgb"])
-            names, observed_by, observed = (arrays[name] for name in ("frame_names", "observed_by", "observed"))
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
-        raise SceneError(f"{path} is damaged ({error}): run `campose map` again") from error
+        arrays = read_arrays(path, ("xyz", "rgb", "frame_names", "observed_by", "observed"))
+    except MappingError as error:
+        raise SceneError(str(error)) from error
+    xyz, rgb, names, observed_by, observed = arrays.values()
     if xyz.ndim != 2 or xyz.shape[1] != 3 or rgb.shape != xyz.shape or rgb.dtype != np.uint8:
         raise SceneError(f"{path}: expected xyz (N, 3) and rgb (N, 3) uint8, got {xyz.shape} and {rgb.shape}")
     if observed_by.shape != observed.shape or (len(observed) and not 0 <= observed.min() <= observed.max() < len(xyz)):

@@ -1,6 +1,7 @@
 """The node over DDS: images of a painted wall in, poses before the wall out."""
 
 import importlib.util
+import json
 import shutil
 import signal
 import threading
@@ -241,6 +242,30 @@ def test_a_scene_without_a_floor_leaves_no_map_of_the_one_before(
             drive.client.until(lambda shown=shown, n=cells: shown and len(shown[-1].data) == n, f"{cells} cells")
         if cells == 1:
             assert list(maps[-1].data) == [-1]
+
+
+@pytest.mark.parametrize("name", ["../victim", "/victim", "sub/../../victim", ".bashrc"])
+def test_loading_a_hostile_scene_writes_nothing(drive: Drive, wall_scene: Path, tmp_path: Path, name: str) -> None:
+    """It holds what an update would have left that was killed, and names files beside the scene."""
+    scene = tmp_path / "kitchen"
+    shutil.copytree(wall_scene, scene)
+    journal = scene / ".update"
+    (journal / "new").mkdir(parents=True)
+    (journal / "new" / "keep").write_text("new")
+    (journal / "victim").write_text("owned")
+    target = f"{tmp_path}/victim" if name.startswith("/") else name
+    (journal / "paths.json").write_text(json.dumps([target]))
+    (tmp_path / "victim").write_text("mine")
+    before = tree(tmp_path)
+    drive.client.call(LoadMap, "/localizer/load_scene", LoadMap.Request(map_url=str(scene)))
+    assert tree(tmp_path) == before
+    load = drive.client.call(LoadMap, "/localizer/load_scene", LoadMap.Request(map_url=str(wall_scene)))
+    assert load.result == LoadMap.Response.RESULT_SUCCESS
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder."""
+    return {str(path): path.read_bytes() if path.is_file() else b"" for path in sorted(folder.rglob("*"))}
 
 
 def test_a_name_stays_in_its_line_of_the_log(drive: Drive, localizer: NodeProcess) -> None:
