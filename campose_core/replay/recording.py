@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from campose_core.bag.file import Bag, SerializedMessage, open_bag
+from campose_core.bag.transforms import WAIT_S
 from campose_core.bag.writer import CAMERA_FRAME
 from campose_core.camera import Camera
 from campose_core.capture.sources.bag import BagRecording
@@ -31,7 +32,6 @@ from campose_core.progress import track
 from campose_core.replay.bag_session import INITIALPOSE, ODOMETRY, TF, TF_STATIC, BagSession, TfRoot
 from campose_core.scene import Scene
 from campose_core.trajectory import Trajectory
-from campose_core.transforms import WAIT_S
 
 log = logging.getLogger(__name__)
 

@@ -14,6 +14,7 @@ from scripted_estimator import CAMERA, PERIOD_NS, START_NS, ScriptedEstimator, a
 
 from campose_core.bag.camera_info import read_camera_info
 from campose_core.bag.cdr import Cdr
+from campose_core.bag.transforms import MAX_LINKS
 from campose_core.errors import CaptureError, LocalizationError, TransformError
 from campose_core.geometry import Pose, pose_error
 from campose_core.landmark_map.camera_estimate import GUESS_SIGMA
@@ -29,7 +30,6 @@ from campose_core.localization.session import (
     SessionCamera,
     SessionFrames,
 )
-from campose_core.transforms import MAX_LINKS
 
 ROS, IMAGES = Cdr().messages, Messages()
 BASE_FROM_CAM = Pose(Rotation.from_euler("x", -1.5), np.array([0.1, 0.0, 0.5]))

@@ -11,7 +11,7 @@ from campose_core.alignment.evidence import Evidence, evidence_of_poses
 from campose_core.alignment.sources.base import AlignmentSource, Borrowed
 from campose_core.errors import AlignmentError
 from campose_core.geometry import Array, Pose
-from campose_core.robust_similarity import align_to_points
+from campose_core.joining.robust_similarity import align_to_points
 
 PAIR_COLUMNS = {
     ("name", "x", "y", "z"): "the camera of frame NAME stood at x, y, z in the map",
