@@ -15,20 +15,20 @@ import numpy as np
 from campose_core.errors import MappingError
 from campose_core.geometry import Pose
 from campose_core.joining.join import join
+from campose_core.joining.seen_turns import seen_turns
 from campose_core.landmark_map.colmap import adjust, load_pycolmap, model_cameras, model_poses
 from campose_core.landmark_map.focal_certainty import focal_sigmas
+from campose_core.landmark_map.two_view_turn import MIN_INLIER_MATCHES
 from campose_core.sfm.attempts import Attempt, attempt_by_lenses, mapped, with_more_images
-from campose_core.sfm.components import MIN_INLIER_MATCHES, Piece
+from campose_core.sfm.components import Piece
 from campose_core.sfm.cross_validation import leave_out
 from campose_core.sfm.loop_drift import loop_drift
 from campose_core.sfm.pair_selection import verified_pairs
 from campose_core.sfm.report import MapReport
 from campose_core.sfm.rig_constraints import hold_rigs, write_rigs
-from campose_core.sfm.seen_turns import seen_turns
 from campose_core.sfm.shared_intrinsics import share_cameras, with_own_cameras
-from campose_core.sfm.triangulation import drop_outliers, posed_model, triangulated
+from campose_core.sfm.triangulation import MIN_LANDMARKS, drop_outliers, posed_model, triangulated
 
-MIN_LANDMARKS = 50
 # Of pairs by two kinds of features: of a camera that turns on the spot four of five are flat, and what the noise of
 # XFeat's pixels makes of the others is no place. Of real walks by them at most 7 %, of a desk that is all turns 69 %.
 MOST_TURNED = 0.8
