@@ -21,6 +21,8 @@ from campose_core.geometry import Array, Pose
 
 Stamps = NDArray[np.int64]
 
+FRAME_PERIOD_NS = 100_000_000  # of images that carry no clock
+
 
 def stamp_from_seconds(text: str) -> int:
     """Return nanoseconds from decimal seconds, exact to the nanosecond.
@@ -41,7 +43,8 @@ def seconds_text(stamp_ns: int) -> str:
 class Trajectory:
     """Poses `frame_from_child` at strictly increasing stamps.
 
-    stamps_ns (N,) int64; positions (N, 3) metres; rotations: N rotations. N may be zero.
+    stamps_ns (N,) int64; positions (N, 3) metres; rotations: N rotations. N may be zero. counts_images: there were no
+    stamps, pose i is that of image i of a recording, and its stamp i * FRAME_PERIOD_NS.
 
     Raises:
         TrajectoryError: lengths differ, stamps do not increase, or a pose is not finite.
@@ -52,6 +55,7 @@ class Trajectory:
     rotations: Rotation
     frame_id: str = "map"
     child_frame_id: str = "camera"
+    counts_images: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stamps_ns", np.asarray(self.stamps_ns, dtype=np.int64).reshape(-1))

@@ -24,8 +24,8 @@ from campose_core.errors import CamposeError
 from campose_core.evaluation.estimates import read_estimates
 from campose_core.evaluation.metrics import evaluate
 from campose_core.evaluation.table import tables
+from campose_core.formats.trajectories import read_trajectory
 from campose_core.memory import keep_large_buffers
-from campose_core.trajectory import read_tum
 from campose_ros.large_segment import use_large_segment
 from campose_ros.player import Player
 from campose_ros.recorder import Recorder, spinning
@@ -58,7 +58,7 @@ def replay(options: argparse.Namespace) -> None:
         TrajectoryError: the reference cannot be read.
         LocalizationError: no active localizer takes the images.
     """
-    reference = read_tum(options.reference) if options.reference else None
+    reference = read_trajectory(options.reference) if options.reference else None
     node = rclpy.create_node("campose_replay")
     try:
         with open_bag(options.bag) as bag, spinning(node):

@@ -13,12 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
+from campose_core.errors import TrajectoryError
 from campose_core.scene import SceneFrame
-from campose_core.trajectory import Trajectory, stamp_from_seconds
+from campose_core.trajectory import FRAME_PERIOD_NS, Trajectory, stamp_from_seconds
 
 log = logging.getLogger(__name__)
-
-FRAME_PERIOD_NS = 100_000_000  # of images that carry no clock
 
 # What all names begin with, then decimal seconds, or `seconds_nanoseconds`, or a whole number in a smaller unit.
 NAME = re.compile(
@@ -67,9 +66,14 @@ def own_stamps(frames: Sequence[SceneFrame]) -> dict[int, int]:
 def at_own_stamps(trajectory: Trajectory, stamp_of: Mapping[int, int]) -> Trajectory:
     """Return the trajectory at the stamps of images where it counts them, 0.1 s each, and log so; else as it is.
 
-    stamp_of: the stamp of each image by its number. It counts where these are dates, and it begins at the number of one
-    and has nothing but whole tenths.
+    stamp_of: the stamp of each image by its number. It counts where it has no stamps of its own, or where those of the
+    images are dates, and it begins at the number of one and has nothing but whole tenths.
+
+    Raises:
+        TrajectoryError: it has no stamps, and not as many poses as there are images.
     """
+    if trajectory.counts_images:
+        return _at_numbers(trajectory, stamp_of)
     numbers = np.rint(trajectory.stamps_ns / FRAME_PERIOD_NS).astype(np.int64)
     off_ns = np.abs(trajectory.stamps_ns - numbers * FRAME_PERIOD_NS)
     if not len(numbers) or not stamp_of or (off_ns > 1_000_000).any():
@@ -85,3 +89,17 @@ def at_own_stamps(trajectory: Trajectory, stamp_of: Mapping[int, int]) -> Trajec
     )
     stamps_ns = np.array([stamp_of[int(number)] for number in numbers[known]], dtype=np.int64)
     return replace(trajectory.select(known), stamps_ns=stamps_ns)
+
+
+def _at_numbers(trajectory: Trajectory, stamp_of: Mapping[int, int]) -> Trajectory:
+    numbers = np.array(sorted(stamp_of), dtype=np.int64)
+    # Of a recording that was thinned, the last images may be missing.
+    step = int(np.diff(numbers).max(initial=1))
+    images = int(numbers.max(initial=-1)) + 1
+    if not images <= len(trajectory) < images + step:
+        raise TrajectoryError(
+            f"{len(trajectory)} poses without stamps, one for each image, are not of the {images} images there: "
+            "give poses with stamps, as TUM's `stamp_s x y z qx qy qz qw`"
+        )
+    chosen = trajectory.select(numbers)
+    return replace(chosen, stamps_ns=np.array([stamp_of[int(number)] for number in numbers], dtype=np.int64))

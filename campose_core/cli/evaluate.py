@@ -11,8 +11,8 @@ from campose_core.evaluation.estimates import read_estimates
 from campose_core.evaluation.metrics import evaluate
 from campose_core.evaluation.table import tables
 from campose_core.files import write_text
+from campose_core.formats.trajectories import read_trajectory
 from campose_core.map_scale import ScaleBasis
-from campose_core.trajectory import read_tum
 
 STDOUT = "-"
 
@@ -35,7 +35,7 @@ def run(options: Namespace) -> None:
     """Score the estimate against the reference; prints the tables."""
     if options.json not in (None, STDOUT) and Path(options.json) == options.estimate.with_suffix(".json"):
         raise UsageError(f"--json {options.json} would replace the summary of {options.estimate}: choose another name")
-    estimates, reference = read_estimates(options.estimate), read_tum(options.reference)
+    estimates, reference = read_estimates(options.estimate), read_trajectory(options.reference)
     metrics = evaluate(estimates, reference)
     if options.json == STDOUT:
         show(json.dumps(metrics.to_dict()))

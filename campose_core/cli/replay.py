@@ -16,6 +16,7 @@ from campose_core.cli.query import add_query_arguments, query_camera
 from campose_core.errors import UsageError
 from campose_core.evaluation.metrics import evaluate
 from campose_core.evaluation.table import tables
+from campose_core.formats.trajectories import read_trajectory
 from campose_core.frame import Recording
 from campose_core.geometry import Pose
 from campose_core.localization.estimators.registry import ESTIMATORS, load_estimator
@@ -25,7 +26,7 @@ from campose_core.replay.bag_session import BagSession
 from campose_core.replay.recording import Outcomes, Step, replay_bag, replay_frames, require_topics, true_base
 from campose_core.scene import Scene
 from campose_core.scene_floor import walkable_of, why_not_snapped
-from campose_core.trajectory import Trajectory, read_tum
+from campose_core.trajectory import Trajectory
 from campose_core.visualization.layout import how_to_look
 from campose_core.visualization.replay_bag import ReplayBag, new_replay_bag
 
@@ -72,7 +73,7 @@ def run(options: Namespace) -> None:
     """Localize the recording as the node would, and write its poses and what viewers show; prints a summary."""
     scene = Scene.open(options.scene)
     mounting = Pose.from_quat_xyzw(options.base_from_camera[3:], options.base_from_camera[:3])
-    reference = read_tum(options.reference) if options.reference else None
+    reference = read_trajectory(options.reference) if options.reference else None
     recording = open_recording(options.recording, options.topic)
     _check(options, scene, recording)
     walkable = walkable_of(scene)

@@ -18,13 +18,14 @@ from campose_core.evaluation.estimates import Estimates, write_estimates
 from campose_core.evaluation.metrics import Metrics, evaluate
 from campose_core.evaluation.run import frames_with_camera, localize_frames
 from campose_core.files import write_text
+from campose_core.formats.trajectories import read_trajectory
 from campose_core.frame import Frame
 from campose_core.localization.estimators.base import PoseEstimator
 from campose_core.localization.estimators.registry import estimator_names, knows_train_split_alone, load_estimator
 from campose_core.localization.estimators.retrieval import RetrievalEstimator
 from campose_core.scene import Scene, SceneFrame
 from campose_core.scene_step import writes
-from campose_core.trajectory import Trajectory, read_tum
+from campose_core.trajectory import Trajectory
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +56,7 @@ def course_of_query(
     Raises:
         CaptureError, TrajectoryError: the recording or the reference cannot be read.
     """
-    recording, truth = open_recording(query, topic), read_tum(reference)
+    recording, truth = open_recording(query, topic), read_trajectory(reference)
     return Course(query.name, truth, lambda name: frames_with_camera(scene, recording, camera, f"localize with {name}"))
 
 

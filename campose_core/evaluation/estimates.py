@@ -27,6 +27,7 @@ import numpy as np
 from campose_core.errors import TrajectoryError
 from campose_core.evaluation.covariances import covariance_path, read_covariances, write_covariances
 from campose_core.files import write_text
+from campose_core.formats.trajectories import read_trajectory
 from campose_core.geometry import Array, Pose
 from campose_core.landmark_map.camera_estimate import CameraEstimate
 from campose_core.map_scale import MapScale, ScaleBasis
@@ -171,7 +172,7 @@ def read_estimates(path: Path | str) -> Estimates:
 def _read_outcomes(path: Path) -> Estimates:
     summary_path = path.with_suffix(".json")
     if not summary_path.is_file() or summary_path == path:
-        return Estimates.from_trajectory(path.stem, read_tum(path))
+        return Estimates.from_trajectory(path.stem, read_trajectory(path))
     try:
         fields = json.loads(summary_path.read_text(encoding="utf-8"))
         per_frame, answered = fields["per_frame"], int(fields["answered"])
