@@ -27,13 +27,14 @@ def add_extract_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--fps", type=FrameRate, default=10.0, help="keep at most this many frames a second")
     parser.add_argument(
         "--camera", metavar="FILE", type=str | None,
-        help="intrinsics of the image as displayed, JSON or YAML: width, height, model, params (or fx, fy, cx, cy)",
+        help="intrinsics of the image as displayed: JSON or YAML with width, height, model, params (or fx, fy, cx, "
+        "cy), or a calibration of ROS, OpenCV, kalibr, COLMAP and others (docs/formats.md)",
     )  # fmt: skip
 
 
 def extract_sources(options: Namespace) -> Scene:
     """Return the scene, with the sources in it."""
-    camera = read_camera_file(options.camera) if options.camera else None
+    camera = read_camera_file(options.camera, options.sources, options.topic or []) if options.camera else None
     fps = None if options.fps == "all" else options.fps
     scene = Scene.open_or_create(options.scene)
     return extract(scene, options.sources, topic=options.topic, fps=fps, camera=camera)

@@ -140,7 +140,7 @@ def _check(options: Namespace, scene: Scene, recording: Recording) -> None:
 def _steps(
     options: Namespace, scene: Scene, recording: Recording, bag: Bag | None, localizer: Localizer, mounting: Pose
 ) -> Iterator[Step]:
-    camera = query_camera(options)
+    camera = query_camera(options, options.recording)
     if bag is None or not isinstance(recording, BagRecording):
         return replay_frames(scene, recording, localizer, mounting, camera)
     require_topics(bag, odometry=options.odom, initialpose=options.initialpose)
