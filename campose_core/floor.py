@@ -6,9 +6,10 @@ here and nowhere else. The reading follows navigation2/nav2_map_server/src/map_i
 
 from __future__ import annotations
 
+import logging
 import math
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ from campose_core.errors import FloorError
 from campose_core.files import replacing, write_text, yaml_place
 from campose_core.geometry import Array
 from campose_core.image_files import MAX_MAP_PIXELS, opened
+
+log = logging.getLogger(__name__)
 
 UNKNOWN, FREE, OCCUPIED = -1, 0, 100
 # Which percentages count as free and as occupied where a map holds more than three values: map_saver's defaults.
@@ -103,7 +106,7 @@ class FloorMap:
 
     @classmethod
     def load(cls, yaml_path: Path | str) -> FloorMap:
-        """Read a nav2 map: yaml and the image it names, relative to the yaml.
+        """Read a nav2 map: yaml and the image it names, relative to the yaml; beside it where that is of elsewhere.
 
         Raises:
             FloorError: a file is missing or damaged, a key is missing, or a value makes no sense; both are named.
@@ -194,6 +197,10 @@ def _read_cells(yaml_path: Path, name: str, cell_of_gray: NDArray[np.int8], tran
     """Cells (H, W) by their gray value, first row as in the image; transparent ones are unknown unless they are read
     too. Some rows at a time: a map of a city block has as many cells as there are bytes in a gigabyte."""
     path = yaml_path.parent / name
+    beside = yaml_path.parent / PureWindowsPath(name).name  # splits at both slashes
+    if not path.exists() and beside.is_file():
+        log.info(f"{yaml_path}: image {name!r} is not there: {beside.name} beside it is taken")
+        path = beside
     try:
         with opened(path, FloorError, MAX_MAP_PIXELS) as image:
             image.load()

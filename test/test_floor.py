@@ -155,6 +155,15 @@ def test_bad_values_are_named_with_the_file(tmp_path, changes, said):
     assert str(path) in str(caught.value)
 
 
+@pytest.mark.parametrize("folder", ["/home/robot/maps/", "C:\\maps\\", "maps/"])
+def test_an_image_that_is_named_by_its_place_on_another_machine_is_taken_from_beside_the_yaml(tmp_path, folder):
+    expected = FloorMap.load(write_map(tmp_path, [[254, 0], [205, 254]]))
+    path = tmp_path / "map.yaml"
+    fields = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump({**fields, "image": folder + fields["image"]}))
+    assert (FloorMap.load(path).occupancy == expected.occupancy).all()
+
+
 @pytest.mark.parametrize("text", ["", "- a\n- b\n", "image: [", "\0"])
 def test_a_file_that_is_no_map_yaml(tmp_path, text):
     path = tmp_path / "map.yaml"
