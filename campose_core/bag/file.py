@@ -1,8 +1,8 @@
 """Bags of every kind as one thing: topics, and their messages in order, streamed.
 
 ROS 1 .bag files, ROS 2 folders (sqlite3 or MCAP, with or without metadata.yaml), bare .mcap and .db3 files, chunk,
-message and file compression. Messages of the standard packages are decoded by their standard definitions, so what a bag says
-about its own types is neither needed nor trusted. Everything rosbags can raise becomes a CaptureError here.
+message and file compression. Messages of the standard packages are decoded by their standard definitions, so what a bag
+says about its own types is neither needed nor trusted. Everything rosbags can raise becomes a CaptureError here.
 """
 
 import logging

@@ -53,8 +53,8 @@ def whole_file(path: Path, stack: ExitStack) -> Path:
     if path.suffix == PACKED:
         copy = _folder(stack) / _unpacked_name(path)
         try:
-            with path.open("rb") as packed, open_packed(packed) as content, copy.open("wb") as file:
-                shutil.copyfileobj(content, file)
+            with path.open("rb") as packed, open_packed(packed) as content, copy.open("wb") as unpacked:
+                shutil.copyfileobj(content, unpacked)
         except (zstd_module().ZstdError, EOFError) as error:
             raise CaptureError(f"{path}: its compression is damaged or cut off: copy the file anew") from error
         return copy

@@ -53,7 +53,7 @@ def _topic(path: Path) -> str:
 
 
 def _size_of_images(path: Path, recordings: Sequence[Path], topics: Sequence[str]) -> Size:
-    sizes = {_first_size(recording, topic) for recording in recordings for topic in (topics or [None])}
+    sizes = {_first_size(recording, topic) for recording in recordings for topic in (topics or [""])}
     if len(sizes) != 1:
         listed = ", ".join(f"{width}x{height}" for width, height in sorted(sizes))
         raise GeometryError(f"says no size, and the images have several ({listed}): add image_width and image_height")
@@ -62,9 +62,9 @@ def _size_of_images(path: Path, recordings: Sequence[Path], topics: Sequence[str
     return width, height
 
 
-def _first_size(path: Path, topic: str | None) -> Size:
+def _first_size(path: Path, topic: str) -> Size:
     if path.is_file() and path.suffix.lower() in SUFFIXES:
         with open_photo(path) as image:
             return ImageOps.exif_transpose(image).size
-    height, width = next(iter(open_recording(path, topic).frames())).image.shape[:2]
+    height, width = next(iter(open_recording(path, topic or None).frames())).image.shape[:2]
     return width, height

@@ -46,7 +46,8 @@ def run(options: Namespace) -> None:
         return
     if options.backbones or options.weights or options.epochs:
         raise UsageError("--backbones, --weights and --epochs are of networks to train: give --tables with --query")
-    rows = benchmark_query(scene, options.query, options.reference, options.topic, query_camera(options, options.query))
+    camera = query_camera(options, options.query)
+    rows = benchmark_query(scene, options.query, options.reference, options.topic, camera)
     show(*(json.dumps([row.to_dict() for row in rows]) if options.json else tables(rows)).splitlines())
 
 
@@ -60,7 +61,8 @@ def _tables(scene: Scene, options: Namespace) -> None:
     if options.query is None:
         course = course_of_test_split(scene)
     else:
-        course = course_of_query(scene, options.query, options.reference, options.topic, query_camera(options, options.query))
+        camera = query_camera(options, options.query)
+        course = course_of_query(scene, options.query, options.reference, options.topic, camera)
     weights, left_out = choose_backbones(tuple(options.backbones or ()), options.weights)
     recipe = TrainOptions() if options.epochs is None else TrainOptions(epochs=options.epochs)
     plan = plan_tables(weights, left_out, recipe)

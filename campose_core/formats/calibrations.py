@@ -40,14 +40,14 @@ class Unsized(NamedTuple):
         width, height = self.of_images()
         if abs(centre[0] - width / 2) > 0.2 * width or abs(centre[1] - height / 2) > 0.2 * height:
             raise GeometryError(
-                f"says no size, and its principal point ({centre[0]:g}, {centre[1]:g}) is not near the middle of images "
-                f"of {width}x{height} pixels: add the size that it was measured at, image_width and image_height"
+                f"says no size, and its principal point ({centre[0]:g}, {centre[1]:g}) is not near the middle of "
+                f"images of {width}x{height} pixels: add the size that it was measured at, image_width and image_height"
             )
         return width, height
 
 
 def ours(fields: dict[str, Any], unsized: Unsized) -> list[NamedCamera]:
-    """{width, height, model, params}, or with the parameters by their names; without a model as these tell."""
+    """Read {width, height, model, params}, or with the parameters by their names; without a model as these tell."""
     names = [str(name) for name in fields]
     model = str(fields["model"]).upper() if "model" in fields else _model_of(names)
     named = fields if "params" not in fields else {}
@@ -73,7 +73,7 @@ def _model_of(names: Sequence[str]) -> str:
 
 
 def ros_or_opencv(fields: dict[str, Any], unsized: Unsized) -> list[NamedCamera]:
-    """ROS's camera_info and ost.yaml, and what OpenCV's FileStorage holds after a calibration.
+    """Read ROS's camera_info and ost.yaml, and what OpenCV's FileStorage holds after a calibration.
 
     ros-perception/image_common camera_calibration_parsers/src/parse_yml.cpp; `ros2 topic echo` of sensor_msgs/
     CameraInfo; opencv samples/cpp/tutorial_code/calib3d/camera_calibration/camera_calibration.cpp: saveCameraParams.
@@ -99,7 +99,7 @@ DISTORTION_KEYS = (
 
 
 def kalibr(fields: dict[str, Any], unsized: Unsized) -> list[NamedCamera]:
-    """A camchain: github.com/ethz-asl/kalibr/wiki/yaml-formats. A block without a size is an IMU, or no camera."""
+    """Read a camchain: github.com/ethz-asl/kalibr/wiki/yaml-formats. A block without intrinsics is no camera."""
     cameras = []
     for name, block in fields.items():
         if not isinstance(block, dict) or "intrinsics" not in block:
@@ -116,7 +116,7 @@ def kalibr(fields: dict[str, Any], unsized: Unsized) -> list[NamedCamera]:
 
 
 def euroc(fields: dict[str, Any], unsized: Unsized) -> list[NamedCamera]:
-    """sensor.yaml of EuRoC (Burri et al., IJRR 2016), or one block of a camchain."""
+    """Read sensor.yaml of EuRoC (Burri et al., IJRR 2016), or one block of a camchain."""
     if str(fields.get("sensor_type", "camera")).lower() != "camera":
         raise GeometryError(f"this is a sensor of type {fields['sensor_type']!r}: give the sensor.yaml of a camera")
     if str(fields.get("camera_model", "pinhole")).lower() != "pinhole":
@@ -126,7 +126,7 @@ def euroc(fields: dict[str, Any], unsized: Unsized) -> list[NamedCamera]:
 
 
 def orb_slam(fields: dict[str, Any], unsized: Unsized) -> list[NamedCamera]:
-    """Settings of ORB-SLAM2 and 3: src/Settings.cc, Examples/Monocular/EuRoC.yaml."""
+    """Read settings of ORB-SLAM2 and 3: src/Settings.cc, Examples/Monocular/EuRoC.yaml."""
     if "LEFT.K" in fields and "Camera1.fx" not in fields:
         raise GeometryError("Camera.fx is of the rectified images, LEFT.K and RIGHT.K of those recorded: give the one")
     kind = str(fields.get("Camera.type", "PinHole"))
@@ -140,14 +140,16 @@ def orb_slam(fields: dict[str, Any], unsized: Unsized) -> list[NamedCamera]:
         fisheye = kind == "KannalaBrandt8"
         terms = ("k1", "k2", "k3", "k4") if fisheye else ("k1", "k2", "p1", "p2", "k3")
         d = [float(fields.get(f"{prefix}.{term}", 0.0)) for term in terms]
-        size = _size({"width": fields.get("Camera.width"), "height": fields.get("Camera.height")}, unsized, [0, 0, cx, 0, 0, cy])
+        size = _size(
+            {"width": fields.get("Camera.width"), "height": fields.get("Camera.height")}, unsized, [0, 0, cx, 0, 0, cy]
+        )
         k = [fx, 0, cx, 0, fy, cy, 0, 0, 1]
         cameras.append(NamedCamera(prefix, "", _of_matrix(k, d, "equidistant" if fisheye else "plumb_bob", size)))
     return cameras
 
 
 def camodocal(fields: dict[str, Any], unsized: Unsized) -> list[NamedCamera]:
-    """Of VINS-Mono and VINS-Fusion: camera_models/src/camera_models/{PinholeCamera,EquidistantCamera}.cc."""
+    """Read what VINS-Mono and VINS-Fusion take: camera_model/src/camera_models/{PinholeCamera,EquidistantCamera}.cc."""
     kind, inner = str(fields["model_type"]), fields["projection_parameters"]
     if kind == "PINHOLE":
         names, model = ("fx", "cx", "fy", "cy"), "plumb_bob"
@@ -164,7 +166,7 @@ def camodocal(fields: dict[str, Any], unsized: Unsized) -> list[NamedCamera]:
 
 
 def transforms(fields: dict[str, Any], unsized: Unsized) -> list[NamedCamera]:
-    """transforms.json of nerfstudio and instant-ngp, for all frames or for each of them.
+    """Read transforms.json of nerfstudio and instant-ngp, for all frames or for each of them.
 
     The principal point is COLMAP's, from the corner of the first pixel: nerfstudio/process_data/colmap_utils.py:
     colmap_to_json copies it. Without one it is the middle, and camera_angle_x is the horizontal field of view.
@@ -174,7 +176,8 @@ def transforms(fields: dict[str, Any], unsized: Unsized) -> list[NamedCamera]:
     own = [frame for frame in frames if {"fl_x", "camera_angle_x"} & set(frame)]
     blocks = [{**shared, **{k: v for k, v in frame.items() if k in TRANSFORM_KEYS}} for frame in own] or [shared]
     found = dict.fromkeys(_of_transforms(block) for block in blocks)
-    return [NamedCamera(f"of {camera.width}x{camera.height} pixels, focal length {camera.focal[0]:.6g}", "", camera) for camera in found]
+    names = [f"of {camera.width}x{camera.height} pixels, focal length {camera.focal[0]:.6g}" for camera in found]
+    return [NamedCamera(name, "", camera) for name, camera in zip(names, found, strict=True)]
 
 
 TRANSFORM_KEYS = (
@@ -211,7 +214,7 @@ FISHEYES = {"SIMPLE_RADIAL_FISHEYE": 1, "RADIAL_FISHEYE": 2}
 
 
 def colmap_line(fields: Sequence[str]) -> NamedCamera:
-    """`CAMERA_ID MODEL WIDTH HEIGHT PARAMS...` of COLMAP's cameras.txt (doc/format.rst), counted from the corner."""
+    """Read `CAMERA_ID MODEL WIDTH HEIGHT PARAMS...` of COLMAP's cameras.txt (doc/format.rst): from the corner."""
     number, model, width, height = fields[0], fields[1], int(fields[2]), int(fields[3])
     params = [float(field) for field in fields[4:]]
     if model in FISHEYES:
@@ -221,13 +224,14 @@ def colmap_line(fields: Sequence[str]) -> NamedCamera:
 
 
 def matrix(numbers: Sequence[float], unsized: Unsized) -> list[NamedCamera]:
-    """A bare 3x3 matrix, by rows; also by columns, whose last row then is the principal point and 1."""
+    """Read a bare 3x3 matrix, by rows; also by columns, whose last row then is the principal point and 1."""
     k = np.reshape(numbers, (3, 3))
     if k[0, 2] == 0 and k[2, 0] > 0:
         k = k.T
     if not np.allclose(k[2], (0, 0, 1)) or k[1, 0] or abs(k[0, 1]) > 1e-3 * abs(k[0, 0]):
         raise GeometryError("nine numbers that are no camera matrix: fx 0 cx, 0 fy cy, 0 0 1")
     flat = [float(value) for value in k.ravel()]
+    _require_pixels(flat[0])
     return [_one(_of_matrix(flat, [], "", unsized.size((flat[2], flat[5]))))]
 
 
@@ -236,7 +240,7 @@ def _one(camera: Camera, name: str = "") -> NamedCamera:
 
 
 def _of_parts(block: dict[str, Any], distortion_model: str, key: str) -> Camera:
-    """A camera of `intrinsics` [fx, fy, cx, cy] and `resolution` [width, height]."""
+    """Read the camera of `intrinsics` [fx, fy, cx, cy] and `resolution` [width, height]."""
     fx, fy, cx, cy = _numbers(block["intrinsics"], "intrinsics", 4)
     width, height = _numbers(block["resolution"], "resolution", 2)
     d = _numbers(block.get(key) or [], key)
@@ -244,9 +248,13 @@ def _of_parts(block: dict[str, Any], distortion_model: str, key: str) -> Camera:
 
 
 def _of_matrix(k: Sequence[float], d: Sequence[float], distortion_model: str, size: Size) -> Camera:
-    if k[0] < 5:
-        raise GeometryError(f"a focal length of {k[0]:g} is not in pixels: calibrate the camera, or give it in pixels")
+    _require_pixels(k[0])
     return Camera.from_camera_info(*size, k, d, distortion_model)
+
+
+def _require_pixels(focal: float) -> None:
+    if focal < 5:
+        raise GeometryError(f"a focal length of {focal:g} is not in pixels: calibrate the camera, or give it in pixels")
 
 
 def _size(plain: dict[str, Any], unsized: Unsized, k: Sequence[float]) -> Size:

@@ -86,7 +86,7 @@ KINDS: tuple[tuple[Callable[[dict[str, Any]], bool], Callable[[dict[str, Any], U
     (lambda fields: "model_type" in fields and "projection_parameters" in fields, read.camodocal),
     (lambda fields: any(re.fullmatch(r"Camera[12]?\.fx", str(key)) for key in fields), read.orb_slam),
     (lambda fields: bool({"fl_x", "camera_angle_x", "frames"} & set(fields)), read.transforms),
-    (lambda fields: "resolution" in fields or "sensor_type" in fields, read.euroc),
+    (lambda fields: "sensor_type" in fields or {"intrinsics", "resolution"} <= set(fields), read.euroc),
     (lambda fields: any(isinstance(v, dict) and "intrinsics" in v for v in fields.values()), read.kalibr),
     (lambda fields: any(re.sub(r"[\s_]", "", str(key)).lower() in MATRIX_KEYS for key in fields), read.ros_or_opencv),
     (lambda fields: bool({"fx", "f", "params", "model"} & set(fields)), read.ours),

@@ -1,8 +1,7 @@
 """The trajectory of a rigid body in a CSV that Motive (OptiTrack) exports.
 
 Its first line is keys and values by turns; names of the columns stand one part a line, the last of them `Frame,Time
-(Seconds),X,Y,Z,...`. Motive's y axis is up. Layout as in the exports that github.com/thomahawk/optitrack-style readers
-(`OptiCSV`: Format Version 1.22 and 1.23) take apart.
+(Seconds),X,Y,Z,...`. Motive's frame is right-handed with y up: docs.optitrack.com/motive/data-export/data-export-csv.
 """
 
 from __future__ import annotations
@@ -34,9 +33,9 @@ def read_optitrack(path: Path, text: str) -> list[tuple[str, str, list[str], flo
     """
     rows = list(csv.reader(text.splitlines()))
     said = dict(zip(rows[0][::2], rows[0][1::2], strict=False))
-    begin = next((i for i, row in enumerate(rows) if row[:1] == ["Frame"]), 0)
+    begin = next((i for i, row in enumerate(rows) if row[:2] == ["Frame", "Time (Seconds)"]), 0)
     if begin == 0:
-        raise TrajectoryError(f"{path}: of an export of Motive the line `Frame,Time (Seconds),...` is missing")
+        raise TrajectoryError(f"{path}: of an export of Motive the line `Frame,Time (Seconds)` is missing")
     _refuse(path, said, "Rotation Type", ("Quaternion",))
     _refuse(path, said, "Coordinate Space", ("Global", ""))
     _refuse(path, said, "Length Units", tuple(METRES))

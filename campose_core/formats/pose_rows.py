@@ -84,7 +84,7 @@ def _is_number(field: str) -> bool:
 
 def _fields(line: str) -> tuple[list[str], bool]:
     """Return the fields of a line, apart by `;`, `,` or blanks, and whether a separator stands at its end."""
-    line = line.strip()
+    line = re.sub(r"\s+([\[(])", r"\1", line.strip())  # a unit belongs to its name
     if ";" in line:
         separated = [field.replace(",", ".") for field in line.split(";")]  # decimal commas
     elif "," in line:

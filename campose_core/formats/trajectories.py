@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -47,8 +48,8 @@ FORMATS = (
         "TUM RGB-D, evo, ORB-SLAM2 and 3, campose",
         GIVEN,
         ("stamps", "poses"),
-        "apart by blanks, tabs, `,` or `;`; seconds, or milli-, micro- or nanoseconds that are a date; metres where the "
-        "program knows them",
+        "apart by blanks, tabs, `,` or `;`; seconds, or milli-, micro- or nanoseconds that are a date; metres where "
+        "the program knows them",
     ),
     Format(
         "a table whose first line names `stamp_s` or `stamp_ns` (or `timestamp`, `time`, `t`), x, y, z, qx, qy, qz, qw",
@@ -150,8 +151,11 @@ def _stamped_rows(
     assert layout.stamp is not None
     for row in rows:
         where = f"{path}:{row.number}"
-        fields = row.fields + [""] * (max(layout.stamp, *layout.pose) + 1 - len(row.fields) if named else 0)
-        if not named and (len(fields) != len(rows[0].fields) or not are_numbers(fields)):
+        missing = max(layout.stamp, *layout.pose) + 1 - len(row.fields)
+        empty_cells = named and re.search("[,;]", row.text)
+        fields = row.fields + [""] * (missing if empty_cells else 0)
+        wrong = not named and (len(fields) != len(rows[0].fields) or not are_numbers(fields))
+        if wrong or (missing > 0 and not empty_cells):
             raise TrajectoryError(f"{where}: expected `{layout.names}`, got {row.text[:200]!r}")
         values = _numbers([fields[i] for i in layout.pose], where)
         yield where, 0 if np.isnan(values).any() else stamp_ns(fields[layout.stamp].strip(), unit, where), values

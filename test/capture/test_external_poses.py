@@ -59,7 +59,11 @@ def test_the_ground_truth_of_euroc_is_understood(tmp_path):
         (("when", *NAMES), [1, 1, 2, 3, 0, 0, 0, 1], "must name the columns one of stamp_ns and stamp_s"),
         (("t", "stamp_s", *NAMES), [1, 1, 1, 2, 3, 0, 0, 0, 1], "must name the columns one of stamp_ns and stamp_s"),
         (("stamp_s", *NAMES[:6]), [1, 1, 2, 3, 0, 0, 0], "x,y,z,qx,qy,qz,qw; got `stamp_s,x,y"),
-        (("stamp_ns", *NAMES), ["1.5", 1, 2, 3, 0, 0, 0, 1], "csv:2: the stamp must be in whole nanoseconds, got '1.5'"),
+        (
+            ("stamp_ns", *NAMES),
+            ["1.5", 1, 2, 3, 0, 0, 0, 1],
+            "csv:2: the stamp must be in whole nanoseconds, got '1.5'",
+        ),
         (("stamp_s", *NAMES), ["1700000000000000000", 1, 2, 3, 0, 0, 0, 1], "csv:2: the stamp .* in seconds, not in"),
         (("stamp_s", *NAMES), [1, 1, "nan", 3, 0, 0, 0, 1], "holds no pose, 1 rows without a pose"),
         (("stamp_s", *NAMES), [1, 1, "one", 3, 0, 0, 0, 1], "csv:2: not a pose: 1,one,3"),
