@@ -7,9 +7,9 @@ from campose_core.formats.catalogue import BRINGS, formats
 PAGE = Path(__file__).with_name("formats.md")
 HEAD = """# What is read
 
-Made by `docs/formats_page.py` from the rows beside the readers. A file is told by what is in it, not by its name; what \
-may mean two things, or nothing, is refused with a line that says what to do. Conventions that files do not say are \
-checked where anything can tell: an image of another shape than the camera, a principal point that is not in the \
+Made by `docs/formats_page.py` from the rows beside the readers. A file is told by what is in it, not by its name; \
+what may mean two things, or nothing, is refused with a line that says what to do. Conventions that files do not say \
+are checked where anything can tell: an image of another shape than the camera, a principal point that is not in the \
 middle, a quaternion that is not of length 1, poses whose turns fit the images only as their inverse or with w first.
 """
 

@@ -372,7 +372,7 @@ def test_frames_with_intrinsics_of_their_own_are_one_camera_where_these_are_alik
         ("k.csv", "1,2,3\n4,5,6\n7,8,9\n", "nine numbers that are no camera matrix"),
         ("k.csv", "0.9,0,0.5\n0,1.2,0.5\n0,0,1\n", "a focal length of 0.9 is not in pixels"),
         ("a.yaml", "a: &a [1]\nb: *a\n", "it is not YAML at line 2"),
-        ("own.json", json.dumps(dict.fromkeys("width height fx fy cx cy k1 k2 k3 k4".split(), 50)),
+        ("own.json", json.dumps({name: 50 for name in [*OWN, "k3", "k4"] if name[0] != "p"}),
          "are of OPENCV_FISHEYE or of FULL_OPENCV: say which"),
         ("map.yaml", "image: map.pgm\nresolution: 0.05\n", "expected the keys width.*; got image, resolution"),
         ("cameras.bin", "", "model_converter --output_type TXT"),
