@@ -71,12 +71,6 @@ def write_bytes(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def yaml_place(error: Exception) -> str:
-    """Where a YAML file is none, by what its parser raised: ` at line L, column C`; empty where that is not known."""
-    mark = getattr(error, "problem_mark", None)
-    return f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-
-
 def config_file(name: str) -> Path | None:
     """Find a file of config/: in a checkout, or as colcon or pip installed it; None when it was not installed."""
     in_checkout = Path(__file__).resolve().parents[1] / "config" / name

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from campose_core.errors import FloorError
-from campose_core.files import replacing, write_text, yaml_place
+from campose_core.files import replacing, write_text
 from campose_core.geometry import Array
 from campose_core.image_files import MAX_MAP_PIXELS, opened
+from campose_core.yaml_files import read_yaml, yaml_text
 
 UNKNOWN, FREE, OCCUPIED = -1, 0, 100
 # Which percentages count as free and as occupied where a map holds more than three values: map_saver's defaults.
@@ -158,17 +158,12 @@ class FloorMap:
             "occupied_thresh": 0.65,
             "free_thresh": 0.196,  # gray 205 is 0.19608 occupied: not free, as its writer meant
         }
-        write_text(folder / f"{name}.yaml", yaml.safe_dump(fields, sort_keys=False, default_flow_style=None))
+        write_text(folder / f"{name}.yaml", yaml_text(fields, flow=None))
         return folder / f"{name}.yaml"
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        fields = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise FloorError(f"{path}: the map yaml cannot be read: {error}") from error
-    except yaml.YAMLError as error:
-        raise FloorError(f"{path} is not yaml{yaml_place(error)}") from error
+    fields = read_yaml(path, FloorError)
     if not isinstance(fields, dict):
         raise FloorError(f"{path} is not a nav2 map yaml: it holds no keys")
     required = ("image", "resolution", "origin", "negate", "occupied_thresh", "free_thresh")

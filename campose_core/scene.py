@@ -26,8 +26,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from campose_core.camera import Camera
 from campose_core.errors import CamposeError, SceneError
 from campose_core.exchange import finish
@@ -37,6 +35,7 @@ from campose_core.map_scale import MEASURED, UNKNOWN, MapScale
 from campose_core.residual import Check, Residual
 from campose_core.rig import Rig
 from campose_core.trajectory import Trajectory
+from campose_core.yaml_files import read_yaml, yaml_text
 
 FORMAT = 1
 COLUMNS = ["name", "source", "stamp_ns", "camera", "split", "x", "y", "z", "qx", "qy", "qz", "qw"]
@@ -166,8 +165,8 @@ class Scene:
             raise SceneError(
                 f"{path} is not a scene (no scene.yaml): make one with `campose build SOURCE --scene {path}`"
             )
+        header = read_yaml(header_path, SceneError)
         try:
-            header = yaml.safe_load(header_path.read_text(encoding="utf-8"))
             check_format(header_path, header.get("format") if isinstance(header, dict) else None, FORMAT, SceneError)
             alignment = header.get("alignment")
             return cls(
@@ -180,7 +179,7 @@ class Scene:
                 frames=tuple(_read_frames(path / "frames.csv")),
                 rigs={name: Rig.from_dict(fields) for name, fields in header.get("rigs", {}).items()},
             )
-        except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError, OSError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OSError) as error:
             raise SceneError(f"{header_path} is damaged: {error!r}") from error
         except SceneError:
             raise
@@ -219,7 +218,7 @@ class Scene:
             **({"rigs": {name: rig.to_dict() for name, rig in self.rigs.items()}} if self.rigs else {}),
             "versions": _versions(),
         }
-        write_text(self.path / "scene.yaml", yaml.safe_dump(header, sort_keys=False, allow_unicode=True))
+        write_text(self.path / "scene.yaml", yaml_text(header))
 
     def is_done(self, step: str, options: dict[str, Any]) -> bool:
         """Tell whether `step` was finished with these options on top of the present results of the steps before it."""

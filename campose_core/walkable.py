@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import yaml
 
 from campose_core.errors import FloorError
 from campose_core.files import write_text
 from campose_core.floor import FloorMap
 from campose_core.snap_targets import NO_CELL, Cells, Mask, padded_snap_targets, walkable_cells
+from campose_core.yaml_files import read_yaml, yaml_text
 
 DEFAULT_RADIUS_M = 0.2
 DEFAULT_MAX_SNAP_M = 1.0
@@ -222,7 +222,7 @@ def save_walkable(
     if keepout is not None:
         keepout.save(folder, "keepout")
     settings = {"radius_m": float(radius_m), "max_snap_m": float(max_snap_m)}
-    write_text(folder / "walkable.yaml", yaml.safe_dump(settings, sort_keys=False))
+    write_text(folder / "walkable.yaml", yaml_text(settings))
 
 
 def load_walkable(folder: Path | str) -> WalkableMap | None:
@@ -246,8 +246,8 @@ def load_walkable(folder: Path | str) -> WalkableMap | None:
 
 
 def _read_settings(path: Path) -> dict[str, float]:
+    fields = read_yaml(path, FloorError)
     try:
-        fields = yaml.safe_load(path.read_text(encoding="utf-8"))
         return {key: float(fields[key]) for key in ("radius_m", "max_snap_m")}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise FloorError(f"{path} is damaged: it must hold radius_m and max_snap_m as numbers ({error!r})") from error

@@ -5,15 +5,15 @@ import json
 import re
 from typing import Any, get_type_hints
 
-import yaml
 from jsonargparse import ActionConfigFile, ArgumentParser, Namespace  # type: ignore[attr-defined]
 
-from campose_core.errors import UsageError
+from campose_core.errors import CheckpointError, UsageError
 from campose_core.extras import load_extra
 from campose_core.learning.networks import NETWORKS, kind_of_model
 from campose_core.learning.options import TrainOptions
 from campose_core.localization.estimators.registry import ESTIMATORS
 from campose_core.scene import Scene
+from campose_core.yaml_files import read_yaml
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -70,7 +70,7 @@ def run(options: Namespace) -> None:
     names = [f.name for f in dataclasses.fields(TrainOptions) if f.name != "kind"]
     given: dict[str, Any] = {name: options[name] for name in names}
     scene = train(Scene.open(options.scene), options.model, TrainOptions(kind=kind, **given))
-    metrics = yaml.safe_load((scene.models_dir / options.model / "model.yaml").read_text(encoding="utf-8"))["metrics"]
+    metrics = read_yaml(scene.models_dir / options.model / "model.yaml", CheckpointError)["metrics"]
     if options.json:
         print(json.dumps(metrics))
     else:

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from PIL import Image as PilImage
 
 from campose_core.alignment.evidence import Evidence, sigma, up_of, width
@@ -27,10 +26,10 @@ from campose_core.alignment.solvers.markers import align_to_markers, scale_of_ma
 from campose_core.alignment.sources.base import AlignmentSource, Borrowed
 from campose_core.errors import AlignmentError, GeometryError
 from campose_core.extras import load_extra
-from campose_core.files import yaml_place
 from campose_core.geometry import Array, Pose
 from campose_core.progress import track
 from campose_core.scene import Scene
+from campose_core.yaml_files import read_yaml
 
 KEYS = {"dictionary", "size_m", "places"}
 Detections = dict[int, Array]  # by the marker's number: its corners in pixels (4, 2), centres at integers
@@ -69,12 +68,7 @@ def read_markers(path: Path) -> Markers:
     Raises:
         AlignmentError: it cannot be read, or a key or value (named) is missing, unknown or none.
     """
-    try:
-        fields = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise AlignmentError(f"{path}: cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise AlignmentError(f"{path}: cannot be read as YAML: it is none{yaml_place(error)}") from error
+    fields = read_yaml(path, AlignmentError)
     if not isinstance(fields, dict) or not {"dictionary", "size_m"} <= fields.keys() or fields.keys() - KEYS:
         raise AlignmentError(f"{path}: needs `dictionary` and `size_m`, and may have `places`; got {fields!r}")
     places = fields.get("places") or {}
