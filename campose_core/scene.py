@@ -21,7 +21,7 @@ import importlib.metadata
 import io
 import json
 import platform
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ from campose_core.geometry import Pose, Similarity, rotation_from_quat_xyzw
 from campose_core.map_scale import MEASURED, UNKNOWN, MapScale
 from campose_core.residual import Check, Residual
 from campose_core.rig import Rig
-from campose_core.trajectory import Trajectory
+from campose_core.trajectory import Trajectory, stamp_from_text
 from campose_core.yaml_files import read_yaml, yaml_text
 
 FORMAT = 1
@@ -176,10 +176,10 @@ class Scene:
                 sources={name: dict(fields) for name, fields in header["sources"].items()},
                 alignment=Alignment.from_dict(alignment) if alignment else None,
                 steps={n: {"options": dict(r["options"]), "key": str(r["key"])} for n, r in header["steps"].items()},
-                frames=tuple(_read_frames(path / "frames.csv")),
+                frames=tuple(_read_frames(path / "frames.csv", header["cameras"])),
                 rigs={name: Rig.from_dict(fields) for name, fields in header.get("rigs", {}).items()},
             )
-        except (KeyError, TypeError, ValueError, AttributeError, OSError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError, OSError) as error:
             raise SceneError(f"{header_path} is damaged: {error!r}") from error
         except SceneError:
             raise
@@ -278,16 +278,18 @@ def _frames_text(frames: Iterable[SceneFrame]) -> str:
     return text.getvalue()
 
 
-def _read_frames(path: Path) -> Iterable[SceneFrame]:
+def _read_frames(path: Path, cameras: Collection[str]) -> Iterable[SceneFrame]:
     try:
-        text = path.read_text(encoding="utf-8")
+        lines = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"))))
     except OSError as error:
-        raise SceneError(f"{path}: cannot be read: {error}") from error
-    reader = csv.DictReader(io.StringIO(text))
-    if reader.fieldnames != COLUMNS:
-        raise SceneError(f"{path}: expected the columns {','.join(COLUMNS)}, got {reader.fieldnames}")
-    for number, row in enumerate(reader, start=2):
+        raise SceneError(f"{path}: cannot be read: {error.strerror}") from error
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise SceneError(f"{path} is damaged: it is no table of comma-separated text") from error
+    if not lines or lines[0] != COLUMNS:
+        raise SceneError(f"{path}: expected the columns {','.join(COLUMNS)}, got {','.join(lines[0] if lines else [])}")
+    for number, fields in enumerate(lines[1:], start=2):
         try:
+            row = dict(zip(COLUMNS, fields, strict=True))
             if row["split"] not in ("", *SPLITS):
                 raise ValueError(f"unknown split {row['split']!r}")
             numbers = [row[column] for column in COLUMNS[5:]]
@@ -295,6 +297,9 @@ def _read_frames(path: Path) -> Iterable[SceneFrame]:
             if any(numbers):
                 values = [float(value) for value in numbers]
                 pose = Pose.from_quat_xyzw(values[3:], values[:3])
-            yield SceneFrame(row["name"], row["source"], int(row["stamp_ns"]), row["camera"], row["split"], pose)
-        except (ValueError, TypeError, CamposeError) as error:
+            if row["camera"] not in cameras:
+                raise ValueError(f"unknown camera {row['camera']!r}; scene.yaml has {', '.join(cameras) or 'none'}")
+            stamp_ns = stamp_from_text(row["stamp_ns"])
+            yield SceneFrame(row["name"], row["source"], stamp_ns, row["camera"], row["split"], pose)
+        except (ValueError, TypeError, OverflowError, CamposeError) as error:
             raise SceneError(f"{path}:{number}: {error}") from error

@@ -24,7 +24,7 @@ STARTS, ENDS = (yaml.SequenceStartEvent, yaml.MappingStartEvent), (yaml.Sequence
 PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class _Loader(PARSER):  # type: ignore[misc]
+class _Loader(PARSER):
     """Reads what looks like a date as text, and no number that is longer than any means."""
 
     yaml_implicit_resolvers: ClassVar = {
@@ -94,7 +94,7 @@ def _check_bounds(text: str, where: str, error: type[CamposeError]) -> None:
     """Look at the events of the parser, which build nothing yet."""
     depth = 0
     for count, event in enumerate(yaml.parse(text, Loader=PARSER)):
-        line = f"{where}: line {event.start_mark.line + 1}"
+        line = f"{where}: line {event.start_mark.line + 1}" if event.start_mark else where
         if isinstance(event, yaml.AliasEvent):
             raise error(f"{line}: the alias *{event.anchor} is not followed: write its value out")
         depth += isinstance(event, STARTS) - isinstance(event, ENDS)

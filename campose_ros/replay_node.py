@@ -45,8 +45,10 @@ def options_of(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--wait", type=float, default=60.0, help="seconds to wait for the active node (default: 60)")
     options = parser.parse_args(arguments)
-    if not options.rate > 0:
-        parser.error(f"--rate must be positive, got {options.rate}")
+    if not 0 < options.rate <= 1000:
+        parser.error(f"--rate must be positive, and 1000 at most, got {options.rate}")
+    if not 0 <= options.wait <= 1e6:
+        parser.error(f"--wait must be 0 to 1e6 seconds, got {options.wait}")
     return options
 
 

@@ -29,5 +29,5 @@ def read_camera_file(path: Path | str) -> Camera:
         return Camera(model, int(fields["width"]), int(fields["height"]), tuple(float(value) for value in params))
     except KeyError as error:
         raise GeometryError(f"{path}: the key {error} is missing") from error
-    except (TypeError, ValueError, GeometryError) as error:
+    except (TypeError, ValueError, OverflowError, GeometryError) as error:
         raise GeometryError(f"{path}: {error}") from error

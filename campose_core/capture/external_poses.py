@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 from dataclasses import replace
-from decimal import InvalidOperation
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,14 @@ from campose_core.bag.file import is_bag, open_bag
 from campose_core.bag.odometry import ODOMETRY
 from campose_core.bag.poses import pose_topics, read_poses
 from campose_core.errors import TrajectoryError, UsageError
-from campose_core.trajectory import Trajectory, read_tum, stamp_from_seconds
+from campose_core.trajectory import (
+    NO_STAMP,
+    Trajectory,
+    is_pose_row,
+    read_tum,
+    stamp_from_seconds,
+    stamp_from_text,
+)
 
 POSE_COLUMNS = ("x", "y", "z", "qx", "qy", "qz", "qw")
 STAMP_COLUMNS = ("stamp_ns", "stamp_s")
@@ -111,13 +117,12 @@ def _columns(path: Path, names: list[str]) -> tuple[str, tuple[str, ...]]:
 
 def _stamp_ns(text: str, column: str, where: str) -> int:
     try:
-        stamp_ns = stamp_from_seconds(text) if column == "stamp_s" else int(text)
-    except (ValueError, InvalidOperation, OverflowError):
+        return stamp_from_seconds(text) if column == "stamp_s" else stamp_from_text(text)
+    except OverflowError as error:
+        raise TrajectoryError(f"{where}: {error}") from error
+    except NO_STAMP:
         unit = "seconds" if column == "stamp_s" else "whole nanoseconds"
         raise TrajectoryError(f"{where}: {column} must be in {unit}, got {text!r}") from None
-    if abs(stamp_ns) >= 2**63:
-        raise TrajectoryError(f"{where}: the stamp {text} must be in seconds, not in nanoseconds")
-    return stamp_ns
 
 
 def _numbers(texts: list[str], where: str) -> list[float]:
@@ -125,6 +130,6 @@ def _numbers(texts: list[str], where: str) -> list[float]:
         values = [float(text) for text in texts]
     except ValueError:
         values = []
-    if len(values) != 7 or not np.isfinite(values).all() or np.linalg.norm(values[3:]) < 1e-6:
+    if not is_pose_row(values):
         raise TrajectoryError(f"{where}: not a pose: {','.join(texts)} (leave out rows where the tracker saw nothing)")
     return values

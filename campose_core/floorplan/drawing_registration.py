@@ -10,7 +10,7 @@ import numpy as np
 from PIL import ImageOps
 
 from campose_core.errors import FloorError
-from campose_core.geometry import Array
+from campose_core.geometry import Array, is_place
 from campose_core.image_files import opened
 
 COLUMNS = ("px", "py", "x", "y")
@@ -99,7 +99,7 @@ def _read_pairs(path: Path) -> tuple[Array, Array]:
                     values = [float(row[name]) for name in COLUMNS]
                 except (TypeError, ValueError):
                     values = [np.nan]
-                if not np.isfinite(values).all():
+                if not is_place(values):
                     raise FloorError(f"{path}:{number}: not a row of four finite numbers: {list(row.values())}")
                 rows.append(values)
     except (OSError, UnicodeDecodeError, csv.Error) as error:

@@ -110,11 +110,11 @@ def load(folder: Path) -> TrainedModel:
         architecture = Architecture(**description["architecture"])
         network_input = NetworkInput(Camera.from_dict(description["input_camera"]))
         calibration = Calibration.from_dict(description["calibration"])
-        options, metrics = dict(description["options"]), dict(description["metrics"])
+        options, metrics = dict(description["options"]), _numbers(description["metrics"])
         expected_sha256 = str(description["sha256"])
     except CheckpointError:
         raise
-    except (KeyError, TypeError, ValueError, CamposeError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError, CamposeError) as error:
         raise CheckpointError(f"{description_path} is damaged: {_one_line(error)}") from error
     camera = network_input.camera
     if (camera.width, camera.height) != (architecture.image_size, architecture.image_size):
@@ -138,6 +138,10 @@ def load(folder: Path) -> TrainedModel:
     if not_finite:
         raise CheckpointError(f"{weights_path}: {not_finite[0]} holds numbers that are not finite: train again")
     return TrainedModel(network.eval(), network_input, calibration, options, metrics)
+
+
+def _numbers(saved: Mapping[str, Any]) -> dict[str, float]:
+    return {str(name): float(value) for name, value in saved.items()}
 
 
 def _one_line(error: Exception) -> str:

@@ -26,7 +26,7 @@ from campose_core.alignment.solvers.markers import align_to_markers, scale_of_ma
 from campose_core.alignment.sources.base import AlignmentSource, Borrowed
 from campose_core.errors import AlignmentError, GeometryError
 from campose_core.extras import load_extra
-from campose_core.geometry import Array, Pose
+from campose_core.geometry import FARTHEST_M, Array, Pose
 from campose_core.progress import track
 from campose_core.scene import Scene
 from campose_core.yaml_files import read_yaml
@@ -70,7 +70,7 @@ def read_markers(path: Path) -> Markers:
     """
     fields = read_yaml(path, AlignmentError)
     if not isinstance(fields, dict) or not {"dictionary", "size_m"} <= fields.keys() or fields.keys() - KEYS:
-        raise AlignmentError(f"{path}: needs `dictionary` and `size_m`, and may have `places`; got {fields!r}")
+        raise AlignmentError(f"{path}: needs `dictionary` and `size_m`, and may have `places`; got {_keys(fields)}")
     places = fields.get("places") or {}
     if not isinstance(places, dict):
         raise AlignmentError(f"{path}: `places` must hold `NUMBER: {{position: [x, y, z], quat_xyzw: [...]}}`")
@@ -82,7 +82,7 @@ def read_markers(path: Path) -> Markers:
             poses[int(number)] = Pose.from_quat_xyzw(place["quat_xyzw"], place["position"])
             if place.keys() - {"quat_xyzw", "position", "size_m"}:
                 raise ValueError("unknown keys")
-        except (KeyError, TypeError, ValueError, AttributeError, GeometryError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError, GeometryError) as error:
             raise AlignmentError(
                 f"{path}: marker {number!r} needs position: [x, y, z] and quat_xyzw: [x, y, z, w], got {place!r} "
                 f"({error})"
@@ -173,7 +173,11 @@ def _predefined(dictionary: str, path: Path | None) -> Any:
     return aruco.getPredefinedDictionary(getattr(aruco, known[dictionary.upper()]))
 
 
+def _keys(fields: Any) -> str:
+    return ", ".join(map(str, fields)) if isinstance(fields, dict) else type(fields).__name__
+
+
 def _positive(value: Any, what: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < np.inf:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= FARTHEST_M:
         raise AlignmentError(f"{what} must be a positive number of metres, got {value!r}")
     return float(value)

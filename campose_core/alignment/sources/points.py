@@ -10,7 +10,7 @@ import numpy as np
 from campose_core.alignment.evidence import Evidence, evidence_of_poses
 from campose_core.alignment.sources.base import AlignmentSource, Borrowed
 from campose_core.errors import AlignmentError
-from campose_core.geometry import Array, Pose
+from campose_core.geometry import Array, Pose, is_place
 from campose_core.robust_similarity import align_to_points
 
 PAIR_COLUMNS = {
@@ -59,7 +59,7 @@ def read_pairs(path: Path, poses: dict[str, Pose]) -> tuple[Array, Array]:
                     else:
                         source.append(np.array([float(row[c]) for c in columns[:3]]))
                     target.append([float(row[c]) for c in ("x", "y", "z")])
-                    if not np.isfinite([*source[-1], *target[-1]]).all():
+                    if not is_place([*source[-1], *target[-1]]):
                         raise ValueError
                 except KeyError:
                     raise AlignmentError(
