@@ -6,7 +6,7 @@ import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,18 +32,18 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
         np.savez_compressed(file, allow_pickle=False, format=np.int64(FORMAT), **arrays)
 
 
-def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """Read all arrays of the file.
+def read_arrays(path: Path, names: Collection[str] = ()) -> dict[str, NDArray[Any]]:
+    """Read the arrays of these names, as far as there are any, or all of the file.
 
     Raises:
         MappingError: damaged, or of a newer format; the file is named.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+            arrays = {name: file[name] for name in file.files if not names or name in (*names, "format")}
             found = int(arrays.pop("format", FORMAT))
     except DAMAGE as error:
-        raise _damaged(path, error) from error
+        raise damaged(path, error) from error
     check_format(path, found, FORMAT, MappingError)
     return arrays
 
@@ -59,9 +59,10 @@ def checksums(path: Path) -> list[tuple[str, int]]:
             held = [(member.filename, member.CRC) for member in arrays.infolist()]
             return sorted(one for one in held if one[0] != "format.npy")
     except DAMAGE as error:
-        raise _damaged(path, error) from error
+        raise damaged(path, error) from error
 
 
-def _damaged(path: Path, error: Exception) -> MappingError:
+def damaged(path: Path, error: Exception) -> MappingError:
+    """Return the refusal of a file that holds other than it should, for this reason."""
     reason = str(error) or type(error).__name__
     return MappingError(f"{path} is damaged ({reason}): remove it and run `campose map` again")

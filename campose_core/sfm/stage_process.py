@@ -31,6 +31,14 @@ from campose_core.progress import track
 COUNTERS = re.compile(rb"\[(\d+)/\d+|num_reg_frames=(\d+)")
 
 
+class StageCrash(MappingError):
+    """The process of a stage ended without an answer; `cause` says how."""
+
+    def __init__(self, cause: str, words: str) -> None:
+        super().__init__(words)
+        self.cause = cause
+
+
 Stage = Callable[..., dict[str, Any]]
 
 
@@ -41,7 +49,8 @@ def run_stage(stage: Stage, arguments: dict[str, Any], log: Path, timeout_s: flo
     number of frames, for the progress bar. The child's output goes to `log`.
 
     Raises:
-        MappingError: the child crashed, was killed, or took longer than `timeout_s`; or the stage itself refused.
+        StageCrash: the child crashed or was killed.
+        MappingError: it took longer than `timeout_s`; or the stage itself refused.
     """
     name = stage.__name__
     # In a file: the system's bound on the length of an argument is reached by the names of some thousand frames.
@@ -62,7 +71,8 @@ def run_stage(stage: Stage, arguments: dict[str, Any], log: Path, timeout_s: flo
         if child.stdout:
             child.stdout.close()
     if child.returncode != 0:
-        raise MappingError(f"the stage {name!r} {_cause(child.returncode)}; its last words ({log}): {_tail(log)}")
+        cause = _cause(child.returncode)
+        raise StageCrash(cause, f"the stage {name!r} {cause}; its last words ({log}): {_tail(log)}")
     result: dict[str, Any] = json.loads(report)
     if "refused" in result:
         raise MappingError(result["refused"])

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from campose_core.bag.ros_messages import RosMessages
-from campose_core.errors import SceneError
 from campose_core.geometry import Array
+from campose_core.landmark_map.landmarks import read_shown
 from campose_core.scene import Scene
 
 MAX_POINTS = 50_000  # of a cloud: 0.8 MB; a map of a thousand keyframes has more, and looks no better
@@ -34,21 +33,14 @@ def read_landmarks(scene: Scene) -> SceneLandmarks | None:
     """Read the landmarks in the map frame; None when the scene is not mapped or not aligned.
 
     Raises:
-        SceneError: SCENE/sfm/landmarks.npz is damaged.
+        MappingError: SCENE/sfm/landmarks.npz is damaged.
     """
     path = scene.sfm_dir / "landmarks.npz"
     if scene.alignment is None or not path.is_file():
         return None
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            xyz, rgb = np.asarray(arrays["xyz"], dtype=np.float64), np.asarray(arrays["rgb"])
-            names, observed_by, observed = (arrays[name] for name in ("frame_names", "observed_by", "observed"))
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
-        raise SceneError(f"{path} is damaged ({error}): run `campose map` again") from error
-    if xyz.ndim != 2 or xyz.shape[1] != 3 or rgb.shape != xyz.shape or rgb.dtype != np.uint8:
-        raise SceneError(f"{path}: expected xyz (N, 3) and rgb (N, 3) uint8, got {xyz.shape} and {rgb.shape}")
-    if observed_by.shape != observed.shape or (len(observed) and not 0 <= observed.min() <= observed.max() < len(xyz)):
-        raise SceneError(f"{path}: keyframes that see landmarks it does not hold: run `campose map` again")
+    arrays = read_shown(path)
+    xyz, rgb, names = arrays["xyz"], arrays["rgb"], arrays["frame_names"]
+    observed_by, observed = arrays["observed_by"], arrays["observed"]
     order = np.argsort(observed_by, kind="stable")
     ends = np.searchsorted(observed_by[order], np.arange(1, len(names)))
     seen = np.split(observed[order].astype(np.intp), ends) if len(names) else []
