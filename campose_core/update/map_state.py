@@ -59,8 +59,8 @@ def read_map(folder: Path, work: Path) -> MapHeld:
         run_stage(mapped_looks, arguments, work / "mapped.log", STAGE_TIMEOUT_S, 0)
     except StageCrash as crash:
         raise MappingError(
-            f"{files['model']} or {files['database.db']} is damaged: COLMAP {crash.cause} when it read them; "
-            "run `campose map` again"
+            f"COLMAP {crash.cause} when it read {files['model']} and {files['database.db']}: they are damaged, or "
+            "there is too little memory; run `campose map` again"
         ) from crash
     found = read_arrays(work / "mapped.npz")
     ids, mapped, earlier = found["ids"], Looks(found["hits"], found["looks"]), _nothing(len(found["ids"]))

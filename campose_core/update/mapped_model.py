@@ -43,6 +43,8 @@ def mapped_looks(*, model: str, database: str, landmarks: str, out: str) -> dict
     if len(ids) != len(known.xyz) or sorted(names) != sorted(images):
         raise MappingError(f"{landmarks} is of another map than {model}: run `campose map` again")
     with _whole(database), load_pycolmap().Database.open(database) as db:
+        for camera in db.read_all_cameras():
+            from_colmap_camera(camera)
         views = [_view(db, reconstruction, images[name], known, row) for row, name in enumerate(names)]
     mapped = Observer(known).looks(views)
     write_arrays(Path(out), {"ids": ids, "hits": mapped.hits, "looks": mapped.looks})

@@ -1,8 +1,10 @@
-"""Ways in which the files of a map get damaged: by a disk, by a copy that was cut off, and by a program that is wrong."""
+"""Ways in which the files of a map get damaged: by a disk, by a copy that was cut off, by a program that is wrong."""
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,21 +12,33 @@ import numpy as np
 
 Damage = Callable[[Path], None]  # of a scene's sfm/
 MODEL_FILES = ("model/cameras.bin", "model/images.bin", "model/points3D.bin", "model/frames.bin", "model/rigs.bin")
-FLIPS = 12  # bytes of a file, each of a damage of its own
 
 
-def damages(flips: int = FLIPS) -> Iterator[tuple[str, Damage]]:
-    """Name and do each of them."""
+def colmap_damages(flips: range) -> Iterator[tuple[str, Damage]]:
+    """What they are called, and what does them, of the files that COLMAP reads. flips: seeds of bits that turn."""
     for file in (*MODEL_FILES, "database.db"):
         for name, change in BYTES.items():
             yield f"{file} {name}", _of_bytes(file, change)
-        for seed in range(flips):
+        for seed in flips:
             yield f"{file} flipped {seed}", _of_bytes(file, _flipped(seed))
+    for sql in ROWS_OF_DATABASE:
+        yield sql, _of_database(sql)
+
+
+def array_damages() -> Iterator[tuple[str, Damage]]:
+    """What they are called, and what does them, of the files of arrays."""
     for file, changes in ARRAYS.items():
         for array, name, change in changes:
             yield f"{file} {array} {name}", _of_array(file, array, change)
 
 
+ROWS_OF_DATABASE = (
+    "UPDATE keypoints SET rows = 1000000", "UPDATE keypoints SET cols = 2", "UPDATE keypoints SET rows = -1",
+    "UPDATE keypoints SET data = x'00'", "UPDATE descriptors SET rows = 10000000", "UPDATE descriptors SET data = NULL",
+    "DELETE FROM keypoints", "DELETE FROM descriptors", "DROP TABLE images", "UPDATE cameras SET model = 99",
+    "UPDATE cameras SET params = x'00'", "UPDATE images SET camera_id = 77", "UPDATE images SET name = 'a' || image_id",
+    "UPDATE images SET image_id = image_id + 100",
+)  # fmt: skip
 BYTES: dict[str, Callable[[bytes], bytes]] = {
     "missing": lambda data: b"",
     "cut in half": lambda data: data[: len(data) // 2],
@@ -58,6 +72,15 @@ def _of_bytes(file: str, change: Callable[[bytes], bytes]) -> Damage:
     return damage
 
 
+def _of_database(sql: str) -> Damage:
+    def damage(sfm: Path) -> None:
+        with closing(sqlite3.connect(sfm / "database.db")) as database:
+            database.execute(sql)
+            database.commit()
+
+    return damage
+
+
 def _of_array(file: str, name: str, change: Callable[[Any], Any]) -> Damage:
     def damage(sfm: Path) -> None:
         with np.load(sfm / file) as opened:
@@ -79,12 +102,12 @@ def _one(value: Any) -> Callable[[Any], Any]:
 
 POSES = [
     ("is missing", lambda a: None), ("is not finite", _one(np.nan)), ("is infinite", _one(np.inf)),
-    ("is text", lambda a: a.astype(str)), ("is complex", lambda a: a.astype(complex)), ("is turned", lambda a: a.T.copy()),
-    ("is one shorter", lambda a: a[1:]), ("is empty", lambda a: a[:0]), ("is a number", lambda a: np.array(1.0)),
+    ("is text", lambda a: a.astype(str)), ("is complex", lambda a: a.astype(complex)),
+    ("is turned", lambda a: a.T.copy()), ("is one shorter", lambda a: a[1:]), ("is empty", lambda a: a[:0]), ("is a number", lambda a: np.array(1.0)),
 ]  # fmt: skip
 ROWS = [
-    ("is too large", lambda a: a + 10**6), ("has one that is too large", _one(10**6)), ("is negative", lambda a: a - 10**6),
-    ("is real", lambda a: a.astype(float)), ("is one shorter", lambda a: a[1:]), ("is missing", lambda a: None),
+    ("is too large", lambda a: a + 10**6), ("has one that is too large", _one(10**6)),
+    ("is negative", lambda a: a - 10**6), ("is real", lambda a: a.astype(float)), ("is one shorter", lambda a: a[1:]), ("is missing", lambda a: None),
 ]  # fmt: skip
 ARRAYS: dict[str, list[tuple[str, str, Callable[[Any], Any]]]] = {
     "landmarks.npz": [
@@ -103,7 +126,6 @@ ARRAYS: dict[str, list[tuple[str, str, Callable[[Any], Any]]]] = {
         ("vlad_words", "is narrow", lambda a: a[:, :8]),
         ("vlad_words", "is of integers", lambda a: a.astype(int)),
         ("detail", "is unknown", lambda a: np.array("thirds")),
-        ("features", "is unknown", lambda a: np.array("surf")),
     ],
     "poses.npz": [
         *((name, how, change) for name in ("positions", "quats_xyzw") for how, change in POSES),

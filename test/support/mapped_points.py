@@ -19,7 +19,12 @@ def mapped_scene_of_points(folder: Path, keyframes: int = 6, points: int = 60) -
     pycolmap = load_pycolmap()
     (folder / "sfm" / "model").mkdir(parents=True)
     options = pycolmap.SyntheticDatasetOptions()
-    options.num_frames_per_rig, options.num_points3D, options.num_rigs, options.num_cameras_per_rig = keyframes, points, 1, 1
+    options.num_frames_per_rig, options.num_points3D, options.num_rigs, options.num_cameras_per_rig = (
+        keyframes,
+        points,
+        1,
+        1,
+    )
     pycolmap.set_random_seed(0)
     with pycolmap.Database.open(folder / "sfm" / "database.db") as database:
         model = pycolmap.synthesize_dataset(options, database)
@@ -32,7 +37,9 @@ def mapped_scene_of_points(folder: Path, keyframes: int = 6, points: int = 60) -
             random = np.random.default_rng(image.image_id)
             if not database.exists_descriptors(image.image_id):
                 rows = random.integers(0, 256, (count, 128), dtype=np.uint8)
-                database.write_descriptors(image.image_id, pycolmap.FeatureDescriptors(pycolmap.FeatureExtractorType.SIFT, rows))
+                database.write_descriptors(
+                    image.image_id, pycolmap.FeatureDescriptors(pycolmap.FeatureExtractorType.SIFT, rows)
+                )
         landmarks = landmarks_from_model(model, database)
     model.write(folder / "sfm" / "model")
     landmarks.save(folder / "sfm" / "landmarks.npz")
