@@ -103,11 +103,13 @@ def _one(value: Any) -> Callable[[Any], Any]:
 POSES = [
     ("is missing", lambda a: None), ("is not finite", _one(np.nan)), ("is infinite", _one(np.inf)),
     ("is text", lambda a: a.astype(str)), ("is complex", lambda a: a.astype(complex)),
-    ("is turned", lambda a: a.T.copy()), ("is one shorter", lambda a: a[1:]), ("is empty", lambda a: a[:0]), ("is a number", lambda a: np.array(1.0)),
+    ("is turned", lambda a: a.T.copy()),
+    ("is one shorter", lambda a: a[1:]), ("is empty", lambda a: a[:0]), ("is a number", lambda a: np.array(1.0)),
 ]  # fmt: skip
 ROWS = [
     ("is too large", lambda a: a + 10**6), ("has one that is too large", _one(10**6)),
-    ("is negative", lambda a: a - 10**6), ("is real", lambda a: a.astype(float)), ("is one shorter", lambda a: a[1:]), ("is missing", lambda a: None),
+    ("is negative", lambda a: a - 10**6),
+    ("is real", lambda a: a.astype(float)), ("is one shorter", lambda a: a[1:]), ("is missing", lambda a: None),
 ]  # fmt: skip
 ARRAYS: dict[str, list[tuple[str, str, Callable[[Any], Any]]]] = {
     "landmarks.npz": [

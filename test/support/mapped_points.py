@@ -19,12 +19,8 @@ def mapped_scene_of_points(folder: Path, keyframes: int = 6, points: int = 60) -
     pycolmap = load_pycolmap()
     (folder / "sfm" / "model").mkdir(parents=True)
     options = pycolmap.SyntheticDatasetOptions()
-    options.num_frames_per_rig, options.num_points3D, options.num_rigs, options.num_cameras_per_rig = (
-        keyframes,
-        points,
-        1,
-        1,
-    )
+    options.num_rigs = options.num_cameras_per_rig = 1
+    options.num_frames_per_rig, options.num_points3D = keyframes, points
     pycolmap.set_random_seed(0)
     with pycolmap.Database.open(folder / "sfm" / "database.db") as database:
         model = pycolmap.synthesize_dataset(options, database)

@@ -77,28 +77,31 @@ def check(broken: Path, name: str, damage) -> None:
     assert code in ((REFUSED, TAKEN) if harmless else (REFUSED,)) or -code in (signal.SIGABRT, signal.SIGSEGV)
 
 
-@pytest.mark.parametrize(("name", "damage"), [pytest.param(*one, id=one[0]) for one in colmap_damages(range(2))])
+@pytest.mark.parametrize(("name", "damage"), [pytest.param(*one, id=one[0]) for one in colmap_damages(range(1))])
 def test_what_colmap_reads_is_refused_by_name_where_it_is_damaged(broken, name, damage):
     check(broken, name, damage)
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(2, 100))
+@pytest.mark.parametrize("seed", range(1, 100))
 def test_any_bit_of_what_colmap_reads(scene, tmp_path, seed):
     for i, (name, damage) in enumerate(colmap_damages(range(seed, seed + 1))):
         if "flipped" in name:
             check(Path(shutil.copytree(scene, tmp_path / str(i))), name, damage)
 
 
-@pytest.mark.parametrize(("name", "damage"), [pytest.param(*one, id=one[0]) for one in array_damages()])
-def test_damaged_arrays_are_refused_by_name(broken, name, damage):
+def read(scene: Path) -> None:
+    SfmPoses.load(Scene.open(scene))
+    landmarks = Landmarks.load(scene / "sfm" / "landmarks.npz")
+    if "other/000001.jpg" in landmarks.frame_names:
+        read_map(scene / "sfm", scene / "work")
+
+
+@pytest.mark.parametrize("damage", [pytest.param(damage, id=name) for name, damage in array_damages()])
+def test_damaged_arrays_are_refused_by_name(broken, damage):
     damage(broken / "sfm")
     with pytest.raises(MappingError, match=r"\.npz is (damaged|of another map)") as error:
-        SfmPoses.load(Scene.open(broken))
-        landmarks = Landmarks.load(broken / "sfm" / "landmarks.npz")
-        landmarks.kind  # noqa: B018  (of features that nobody has)
-        if "stranger" in name:
-            read_map(broken / "sfm", broken / "work")
+        read(broken)
     assert "\n" not in str(error.value)
     assert "campose map" in str(error.value)
 
