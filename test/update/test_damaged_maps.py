@@ -93,7 +93,7 @@ def test_any_bit_of_what_colmap_reads(scene, tmp_path, seed):
 def read(scene: Path) -> None:
     SfmPoses.load(Scene.open(scene))
     landmarks = Landmarks.load(scene / "sfm" / "landmarks.npz")
-    if "other/000001.jpg" in landmarks.frame_names:
+    if str(landmarks.frame_names[0]).startswith("other"):
         read_map(scene / "sfm", scene / "work")
 
 
