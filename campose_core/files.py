@@ -1,5 +1,6 @@
 """Files that are whole or absent: written beside their place, then renamed. And where installed files are."""
 
+import json
 import os
 import re
 import shutil
@@ -7,6 +8,7 @@ import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from campose_core.errors import CamposeError
 
@@ -69,6 +71,20 @@ def write_bytes(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+def read_json(path: Path, error: type[CamposeError]) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        error: missing, or no JSON; the file is named.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as fault:
+        raise error(f"{path}: cannot be read: {fault.strerror}") from fault
+    except (ValueError, RecursionError) as fault:  # nested some thousand deep
+        raise error(f"{path} is damaged: it is not JSON") from fault
 
 
 def config_file(name: str) -> Path | None:

@@ -21,7 +21,7 @@ from campose_core.geometry import Array, Pose, is_place, is_unit
 
 Stamps = NDArray[np.int64]
 
-FARTHEST_NS = 2**62  # 146 years from 1970 either way: the difference of two stamps fits into 64 bits
+FARTHEST_NS = 2**62  # 146 years either way: the difference of two stamps fits into 64 bits
 FARTHEST_S = Decimal(FARTHEST_NS).scaleb(-9)
 # What `stamp_from_seconds` and `stamp_from_text` raise on what is no stamp.
 NO_STAMP = (ValueError, ArithmeticError)
@@ -34,7 +34,7 @@ def stamp_from_seconds(text: str) -> int:
         ValueError, ArithmeticError: the text is no number (InvalidOperation), or no stamp (OverflowError).
     """
     seconds = Decimal(text)
-    if not abs(seconds) < FARTHEST_S:  # before it is multiplied: 1e900000 has so many digits
+    if not abs(seconds) <= FARTHEST_S:  # before it is multiplied: 1e900000 has so many digits
         raise OverflowError(f"the stamp {text} must be in seconds, not in nanoseconds")
     return int((seconds * 10**9).to_integral_value())
 
@@ -46,8 +46,8 @@ def stamp_from_text(text: str) -> int:
         ValueError, ArithmeticError: the text is no whole number, or no stamp (OverflowError).
     """
     stamp_ns = int(text)
-    if abs(stamp_ns) >= FARTHEST_NS:
-        raise OverflowError("a stamp must be in nanoseconds since 1970")
+    if abs(stamp_ns) > FARTHEST_NS:
+        raise OverflowError(f"{text} must be a stamp in nanoseconds")
     return stamp_ns
 
 

@@ -19,8 +19,7 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.utilities import remove_ros_args
 
 from campose_core.bag.file import open_bag
-from campose_core.cli.console import say, show_log
-from campose_core.errors import CamposeError
+from campose_core.cli.console import exit_code_of, show_log
 from campose_core.evaluation.estimates import read_estimates
 from campose_core.evaluation.metrics import evaluate
 from campose_core.evaluation.table import tables
@@ -83,24 +82,22 @@ def main(args: list[str] | None = None) -> int:
     options = options_of(arguments)
     keep_large_buffers()
     show_log()
+    return exit_code_of("campose_replay", lambda: _replay(options, args))
+
+
+def _replay(options: argparse.Namespace, args: list[str] | None) -> None:
     use_large_segment()
     rclpy.init(args=args)
     try:
         replay(options)
-    except CamposeError as error:
-        say(f"campose_replay: {error}")
-        return error.exit_code
-    except (KeyboardInterrupt, ExternalShutdownException):
-        say("campose_replay: interrupted")
-        return 130
-    except RuntimeError:
+    except ExternalShutdownException as error:
+        raise KeyboardInterrupt from error
+    except RuntimeError as error:
         if rclpy.ok():
             raise
-        say("campose_replay: interrupted")  # SIGTERM has shut the context down under a call
-        return 130
+        raise KeyboardInterrupt from error  # SIGTERM has shut the context down under a call
     finally:
         rclpy.try_shutdown()
-    return 0
 
 
 if __name__ == "__main__":

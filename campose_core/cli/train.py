@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+from pathlib import Path
 from typing import Any, get_type_hints
 
 from jsonargparse import ActionConfigFile, ArgumentParser, Namespace  # type: ignore[attr-defined]
@@ -16,12 +17,20 @@ from campose_core.scene import Scene
 from campose_core.yaml_files import read_yaml
 
 
+class _BoundedConfig(ActionConfigFile):
+    """A file of options that is looked at before jsonargparse reads it, whose reader follows aliases."""
+
+    def __call__(self, parser: Any, namespace: Any, path: Any, option: Any = None) -> None:
+        read_yaml(Path(path), UsageError)
+        super().__call__(parser, namespace, path, option)
+
+
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the scene, the model's name, a preset, and an option for each field of TrainOptions."""
     parser.add_argument("scene", help="scene folder")
     parser.add_argument("--model", required=True, metavar="NAME", help="folder below models/; begins with the kind")
     # Its short name, action="config", came with jsonargparse 4.31; Ubuntu 24.04 has 4.27.
-    parser.add_argument("--config", action=ActionConfigFile, help="YAML file with any of the options below")
+    parser.add_argument("--config", action=_BoundedConfig, help="YAML file with any of the options below")
     parser.add_argument("--kind", choices=NETWORKS.names(), help="kind of model, where NAME does not begin with it")
     parser.add_argument("--json", action="store_true", help="print the metrics as JSON")
     add_train_arguments(parser)
