@@ -87,7 +87,7 @@ class Trajectory:
         backward = np.flatnonzero(np.diff(self.stamps_ns) <= 0)
         if len(backward):
             raise TrajectoryError(f"stamps must increase: pose {backward[0] + 1} is not later than the one before")
-        if len(self.stamps_ns) and np.abs(self.stamps_ns[[0, -1]]).max() >= FARTHEST_NS:
+        if len(self.stamps_ns) and np.abs(self.stamps_ns[[0, -1]]).max() > FARTHEST_NS:
             raise TrajectoryError(f"stamps must be nanoseconds since 1970: {self.stamps_ns[[0, -1]].tolist()}")
         if not np.isfinite(self.positions).all():
             raise TrajectoryError("a trajectory must be finite")
