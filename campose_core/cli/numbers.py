@@ -20,6 +20,11 @@ Port = restricted_number_type("Port", int, [(">=", 0), ("<=", 65535)])
 FrameRate = restricted_number_type("FrameRate", float, [(">", 0), ("<=", 1000)]) | Literal["all"]
 
 
+def between(kind: type, low: float, high: float) -> Any:
+    """Make a type of numbers from low to high, which the parser's refusal names by its bounds."""
+    return restricted_number_type(f"{kind.__name__} from {low} to {high}", kind, [(">=", low), ("<=", high)])
+
+
 def pose_numbers(option: str, numbers: Sequence[float]) -> tuple[float, ...]:
     """Return X Y Z QX QY QZ QW as they were given.
 

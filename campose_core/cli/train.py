@@ -8,10 +8,11 @@ from typing import Any, get_type_hints
 
 from jsonargparse import ActionConfigFile, ArgumentParser, Namespace  # type: ignore[attr-defined]
 
+from campose_core.cli.numbers import between
 from campose_core.errors import CheckpointError, UsageError
 from campose_core.extras import load_extra
 from campose_core.learning.networks import NETWORKS, kind_of_model
-from campose_core.learning.options import TrainOptions
+from campose_core.learning.options import LIMITS, TrainOptions
 from campose_core.localization.estimators.registry import ESTIMATORS
 from campose_core.scene import Scene
 from campose_core.yaml_files import read_yaml
@@ -44,7 +45,11 @@ def add_train_arguments(parser: ArgumentParser, prefix: str = "") -> None:
     for field in dataclasses.fields(TrainOptions):
         if field.name != "kind":
             option = f"--{prefix}{field.name.replace('_', '-')}"
-            group.add_argument(option, type=types[field.name], default=field.default, help=explained[field.name])
+            kind = types[field.name]
+            if field.name in LIMITS:
+                number = between(int if kind is int else float, *LIMITS[field.name])
+                kind = number | None if field.default is None else number
+            group.add_argument(option, type=kind, default=field.default, help=explained[field.name])
 
 
 def require_training_packages() -> None:

@@ -21,14 +21,14 @@ LIMITS = {
     "batch_size": (1, 65536), "learning_rate": (0, 1000), "weight_decay": (0, 1000), "alpha": (0, 10**6),
     "beta": (-100, 100), "gamma": (-100, 100), "walkable_weight": (0, 10**6), "tuple_length": (1, 1000),
     "tuple_skip": (1, 10**6), "views": (0, 10**4), "view_shift_m": (0, 1000), "patience": (0, 10**6),
-    "devices": (1, 1024), "workers": (0, 256), "seed": (0, 2**32 - 1),
+    "max_minutes": (0, 10**6), "devices": (1, 1024), "workers": (0, 256), "seed": (0, 2**32 - 1),
 }  # fmt: skip
 
 
 def _check_limits(options: Architecture | TrainOptions) -> None:
     for name, value in vars(options).items():
         low, high = LIMITS.get(name, (0, 0))
-        if name in LIMITS and not low <= value <= high:
+        if name in LIMITS and value is not None and not low <= value <= high:
             bound = f"at least {low}" if value < low else f"at most {high}"
             raise LearningError(f"{name} must be {bound}, got {value}")
 
