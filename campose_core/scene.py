@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from campose_core.camera import Camera
-from campose_core.errors import CamposeError, SceneError
+from campose_core.errors import CamposeError, SceneError, quoted
 from campose_core.exchange import finish
 from campose_core.files import check_format, write_text
 from campose_core.geometry import Pose, Similarity, rotation_from_quat_xyzw
@@ -286,7 +286,7 @@ def _read_frames(path: Path, cameras: Collection[str]) -> Iterable[SceneFrame]:
     except (csv.Error, UnicodeDecodeError) as error:
         raise SceneError(f"{path} is damaged: it is no table of comma-separated text") from error
     if not lines or lines[0] != COLUMNS:
-        raise SceneError(f"{path}: expected the columns {','.join(COLUMNS)}, got {','.join(lines[0] if lines else [])}")
+        raise SceneError(f"{path}: expected the columns {','.join(COLUMNS)}, got {quoted(lines[0] if lines else [])}")
     for number, fields in enumerate(lines[1:], start=2):
         try:
             row = dict(zip(COLUMNS, fields, strict=True))

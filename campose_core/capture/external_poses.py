@@ -16,7 +16,7 @@ from campose_core.bag.clock import AS_RECORDED, BagClock
 from campose_core.bag.file import is_bag, open_bag
 from campose_core.bag.odometry import ODOMETRY
 from campose_core.bag.poses import pose_topics, read_poses
-from campose_core.errors import TrajectoryError, UsageError
+from campose_core.errors import TrajectoryError, UsageError, quoted
 from campose_core.trajectory import (
     NO_STAMP,
     Trajectory,
@@ -111,7 +111,7 @@ def _columns(path: Path, names: list[str]) -> tuple[str, tuple[str, ...]]:
     missing = [name for name in POSE_COLUMNS if name not in names]
     if missing or len(stamps) != 1:
         wanted = f"one of {' and '.join(STAMP_COLUMNS)}, and {','.join(POSE_COLUMNS)}"
-        raise TrajectoryError(f"{path}: the first line must name the columns {wanted}; got `{','.join(names)}`")
+        raise TrajectoryError(f"{path}: the first line must name the columns {wanted}; got `{quoted(names)}`")
     return stamps[0], POSE_COLUMNS
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import ImageOps
 
-from campose_core.errors import FloorError
+from campose_core.errors import FloorError, quoted
 from campose_core.geometry import Array, is_place
 from campose_core.image_files import opened
 
@@ -91,7 +91,7 @@ def _read_pairs(path: Path) -> tuple[Array, Array]:
             if tuple(reader.fieldnames or ()) != COLUMNS:
                 raise FloorError(
                     f"{path}: the columns must be `{','.join(COLUMNS)}` (a pixel, and its place in the map); "
-                    f"got `{','.join(reader.fieldnames or ())}`"
+                    f"got `{quoted(reader.fieldnames or ())}`"
                 )
             rows = []
             for number, row in enumerate(reader, start=2):

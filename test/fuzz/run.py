@@ -20,7 +20,6 @@ def fuzz(name: str, executions: int, seconds: int, findings: Path) -> None:
     """Run one target in this process, which libFuzzer ends."""
     import atheris
 
-    sys.path.insert(0, str(Path(__file__).parent))
     with atheris.instrument_imports(include=["campose_core", "yaml", "rosbags", "csv", "numpy.lib.format"]):
         from targets import CORPUS, attempt
 
@@ -42,14 +41,13 @@ def main() -> int:
     parser.add_argument("--findings", type=Path, default=Path("fuzz_findings"))
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    sys.path.insert(0, str(Path(__file__).parent))
+    if options.here:
+        fuzz(options.targets[0], options.executions, options.seconds, options.findings)
     from targets import TARGETS
 
     failed = 0
     for name in options.targets or TARGETS:
         executions = options.executions or (DECODED if TARGETS[name].decodes else TEXTS)
-        if options.here:
-            fuzz(name, executions, options.seconds, options.findings)
         options.findings.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, __file__, name, "--here", "--findings", str(options.findings)]
         command += ["--executions", str(executions), "--seconds", str(options.seconds)]

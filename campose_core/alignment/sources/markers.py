@@ -24,7 +24,7 @@ from PIL import Image as PilImage
 from campose_core.alignment.evidence import Evidence, sigma, up_of, width
 from campose_core.alignment.solvers.markers import align_to_markers, scale_of_markers, triangulate_corners
 from campose_core.alignment.sources.base import AlignmentSource, Borrowed
-from campose_core.errors import AlignmentError, GeometryError
+from campose_core.errors import AlignmentError, GeometryError, quoted
 from campose_core.extras import load_extra
 from campose_core.geometry import FARTHEST_M, Array, Pose
 from campose_core.progress import track
@@ -174,7 +174,7 @@ def _predefined(dictionary: str, path: Path | None) -> Any:
 
 
 def _keys(fields: Any) -> str:
-    return ", ".join(map(str, fields)) if isinstance(fields, dict) else type(fields).__name__
+    return quoted(map(str, fields)) if isinstance(fields, dict) else type(fields).__name__
 
 
 def _positive(value: Any, what: str) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 
 from campose_core.alignment.evidence import Evidence, evidence_of_poses
 from campose_core.alignment.sources.base import AlignmentSource, Borrowed
-from campose_core.errors import AlignmentError
+from campose_core.errors import AlignmentError, quoted
 from campose_core.geometry import Array, Pose, is_place
 from campose_core.robust_similarity import align_to_points
 
@@ -50,7 +50,7 @@ def read_pairs(path: Path, poses: dict[str, Pose]) -> tuple[Array, Array]:
             columns = tuple(reader.fieldnames or ())
             if columns not in PAIR_COLUMNS:
                 known = "; or ".join(f"`{','.join(names)}` ({meaning})" for names, meaning in PAIR_COLUMNS.items())
-                raise AlignmentError(f"{path}: the columns must be {known}; got `{','.join(columns)}`")
+                raise AlignmentError(f"{path}: the columns must be {known}; got `{quoted(columns)}`")
             source, target = [], []
             for number, row in enumerate(reader, start=2):
                 try:
