@@ -75,10 +75,12 @@ def read_markers(path: Path) -> Markers:
     if not isinstance(places, dict):
         raise AlignmentError(f"{path}: `places` must hold `NUMBER: {{position: [x, y, z], quat_xyzw: [...]}}`")
     dictionary = str(fields["dictionary"]).upper().removeprefix("DICT_")
-    _predefined(dictionary, path)
+    numbers = range(len(_predefined(dictionary, path).bytesList))
     sizes, poses = {}, {}
     for number, place in places.items():
         try:
+            if int(number) not in numbers:
+                raise ValueError(f"the dictionary has {len(numbers)}")
             poses[int(number)] = Pose.from_quat_xyzw(place["quat_xyzw"], place["position"])
             if place.keys() - {"quat_xyzw", "position", "size_m"}:
                 raise ValueError("unknown keys")
