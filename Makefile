@@ -2,6 +2,7 @@
 # make long: what takes long (soaks, kill loops, every lens and scheme), all of which make test has a sample of.
 # make search: properties, with other examples each time. make docs: the reference, into docs/_build.
 # make fuzz: a million inputs to each reader of files, for hours; FUZZ='tum camera': to these. Findings: fuzz_findings/.
+# make sbom: what is installed in .venv, with licences, as sbom.cdx.json (CycloneDX); docs/licences.md says more.
 # make test-wheels PYTHON=python3.12: the fast ROS tests on the wheels of Kilted; WHEELS=ros: on those of Jazzy.
 PYTHON ?= python3
 VENV := .venv
@@ -11,7 +12,7 @@ BIN := $(VENV)/bin
 DEMO := demo_out
 FUZZ :=
 
-.PHONY: demo test long search fuzz test-wheels lint docs clean
+.PHONY: demo test long search fuzz test-wheels lint docs sbom clean
 .DELETE_ON_ERROR:
 
 $(VENV)/installed: setup.py pyproject.toml requirements.lock
@@ -59,5 +60,14 @@ lint: $(VENV)/installed
 docs: $(VENV)/installed
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --jobs 2 docs docs/_build
 
+# In an environment of its own: what the tool needs is no part of the list, and its lark overwrites that of ROS.
+.venv-sbom/bin/cyclonedx-py:
+	$(PYTHON) -m venv .venv-sbom
+	touch .venv-sbom/COLCON_IGNORE
+	.venv-sbom/bin/python -m pip install --quiet 'cyclonedx-bom>=7,<8'
+
+sbom: $(VENV)/installed .venv-sbom/bin/cyclonedx-py
+	.venv-sbom/bin/cyclonedx-py environment --output-format JSON --output-file sbom.cdx.json $(BIN)/python
+
 clean:
-	rm -rf $(VENV) .venv-* $(DEMO)
+	rm -rf $(VENV) .venv-* $(DEMO) sbom.cdx.json

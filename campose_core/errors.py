@@ -4,8 +4,6 @@ The command line prints the message and exits with `exit_code`; the node fails i
 the file or value at fault and says what to do about it.
 """
 
-from collections.abc import Iterable
-
 
 class CamposeError(Exception):
     """Base of every fault that a person can cause and cure."""
@@ -77,8 +75,3 @@ class TransformNotYetKnown(TransformError):
 
 class WorkerDone(Exception):
     """Not a fault: this process only helped another one to train, which goes on alone."""
-
-
-def quoted(words: Iterable[str]) -> str:
-    """Return words of a file, joined by commas, as a message can hold them: one line, and not a long one."""
-    return ",".join(words)[:200].encode("unicode_escape").decode("ascii")

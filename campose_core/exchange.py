@@ -1,46 +1,54 @@
 """Several files and folders of a folder that change together: all of them, or none.
 
-What is new is prepared in FOLDER/.update.part. Renaming that to FOLDER/.update is the moment from which the new holds:
-whoever opens the folder next finishes the exchange, path by path, if the process that began it was killed. The old
-files are kept in FOLDER/.previous, from where `undo` brings them back, by the same means.
+What is new is prepared beside them. Renaming that to its journal is the moment from which the new holds: who reads
+from then on finds each path by `current`, wherever the exchange has come to, and who writes next finishes it, path by
+path. Only a writer moves files, and there is one at a time (`campose_core.scene_lock`).
 
     .update/paths.json   what is exchanged
     .update/new/         what takes its place, moved out one by one
     .update/old/         what was there
+
+An update keeps the old files in FOLDER/.previous, from where `undo` brings them back, by the same means.
+`write_together` keeps nothing.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from campose_core.errors import SceneError
 from campose_core.files import write_text
+from campose_core.scene_names import check_name, place
 
 PART, FORWARD, PREVIOUS, BACKWARD = ".update.part", ".update", ".previous", ".undo"
-PATHS, NOTE, PROCESS = "paths.json", "note.json", "process"
+SAVE_PART, SAVE = ".save.part", ".save"
+PATHS, NOTE = "paths.json", "note.json"
+
+
+class _Journal(NamedTuple):
+    """take: its folder of what holds from now on. keep: of what held before. rest: its name when it has ended."""
+
+    name: str
+    take: str
+    keep: str | None
+    rest: str
+
+
+JOURNALS = (
+    _Journal(SAVE, "new", None, SAVE_PART),
+    _Journal(FORWARD, "new", "old", PREVIOUS),
+    _Journal(BACKWARD, "old", "new", PART),
+)
 
 
 def prepare(folder: Path) -> Path:
-    """Make an empty place, .update.part/new, for what is to come; what a killed process left there is removed.
-
-    Raises:
-        SceneError: another process is at work there.
-    """
-    owner = folder / PART / PROCESS
-    if owner.is_file() and (number := owner.read_text()) != str(os.getpid()) and Path(f"/proc/{number}").exists():
-        raise SceneError(f"{folder} is being updated by process {number}: let it end, or end it, first")
-    shutil.rmtree(folder / PART, ignore_errors=True)
-    new = folder / PART / "new"
-    new.mkdir(parents=True)
-    owner.write_text(str(os.getpid()))
-    return new
+    """Make an empty place, .update.part/new, for what is to come; what a killed process left there is removed."""
+    return _empty(folder, PART)
 
 
 def discard(folder: Path) -> None:
@@ -54,16 +62,36 @@ def commit(folder: Path, paths: Sequence[str], note: dict[str, Any]) -> None:
     note: what `previous_note` will say.
     """
     write_text(folder / PART / NOTE, json.dumps(note))
-    write_text(folder / PART / PATHS, json.dumps(list(paths)))
-    _sync(folder / PART / "new")
-    (folder / PART).rename(folder / FORWARD)
-    finish(folder)
+    _begin(folder, PART, FORWARD, paths)
+
+
+def write_together(folder: Path, texts: Mapping[str, str]) -> None:
+    """Write UTF-8 texts to files of the folder, by name: all of them, or none; on disk when this returns."""
+    new = _empty(folder, SAVE_PART)
+    try:
+        for name, text in texts.items():
+            try:
+                (new / name).write_text(text, encoding="utf-8")
+            except OSError as error:  # a full disk is found by a write, which knows no name
+                raise OSError(error.errno, error.strerror, str(folder / name)) from error
+        _begin(folder, SAVE_PART, SAVE, list(texts))
+    finally:
+        shutil.rmtree(folder / SAVE_PART, ignore_errors=True)
 
 
 def previous_note(folder: Path) -> dict[str, Any] | None:
-    """Return what the last `commit` noted; None where there is nothing to go back to."""
+    """Return what the last `commit` noted; None where there is nothing to go back to.
+
+    Raises:
+        SceneError: the note is damaged.
+    """
     note = folder / PREVIOUS / NOTE
-    return dict(json.loads(note.read_text(encoding="utf-8"))) if note.is_file() else None
+    if not note.is_file():
+        return None
+    try:
+        return dict(json.loads(note.read_text(encoding="utf-8")))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise SceneError(f"{note} is damaged: there is no way back, remove {note.parent}") from error
 
 
 def undo(folder: Path) -> None:
@@ -71,60 +99,98 @@ def undo(folder: Path) -> None:
 
     Raises:
         OSError: there is nothing to put back, or the folder cannot be written to.
+        SceneError: what is kept there has names that lead out of the folder; nothing is moved.
     """
+    _paths(folder, PREVIOUS)
     (folder / PREVIOUS).rename(folder / BACKWARD)
     finish(folder)
 
 
+def current(folder: Path, name: str) -> Path:
+    """Return where FOLDER/name is now: in its place, or in the journal of an exchange that was begun and not ended.
+
+    Nothing is written.
+
+    Raises:
+        SceneError: the journal is damaged, or has names that lead out of the folder.
+    """
+    for journal in JOURNALS:
+        if not (folder / journal.name).is_dir():
+            continue
+        for path in _paths(folder, journal.name):
+            if name == path or name.startswith(f"{path}/"):
+                fresh = folder / journal.name / journal.take
+                if (fresh / path).exists():
+                    return fresh / name
+    return folder / name
+
+
 def finish(folder: Path) -> None:
-    """Finish an exchange that was begun and not ended; nothing where there is none.
+    """Finish an exchange that was begun and not ended, and remove what was prepared for one that never began.
 
     Raises:
         OSError: the folder cannot be written to.
+        SceneError: the journal is damaged, or has names that lead out of the folder; nothing is moved.
     """
-    for journal in (folder / FORWARD, folder / BACKWARD):
-        if journal.is_dir():
-            with _locked(journal) as still_there:
-                if still_there:
-                    _exchange(folder, journal)
+    for journal in JOURNALS:
+        if place(folder, journal.name).is_dir():
+            _exchange(folder, journal)
+    for part in (PART, SAVE_PART):
+        shutil.rmtree(place(folder, part), ignore_errors=True)
 
 
-def _exchange(folder: Path, journal: Path) -> None:
-    take, keep = ("new", "old") if journal.name == FORWARD else ("old", "new")
-    for path in json.loads((journal / PATHS).read_text(encoding="utf-8")):
-        here, fresh, kept = folder / path, journal / take / path, journal / keep / path
+def _empty(folder: Path, part: str) -> Path:
+    shutil.rmtree(place(folder, part), ignore_errors=True)
+    new = folder / part / "new"
+    new.mkdir(parents=True)
+    return new
+
+
+def _begin(folder: Path, part: str, journal: str, paths: Sequence[str]) -> None:
+    write_text(folder / part / PATHS, json.dumps(list(paths)))
+    _sync(folder / part / "new")
+    (folder / part).rename(folder / journal)
+    finish(folder)
+
+
+def _paths(folder: Path, journal: str) -> list[str]:
+    """Return what a journal exchanges; nothing once it has ended."""
+    file = folder / journal / PATHS
+    try:
+        paths = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return []
+    except (ValueError, RecursionError):
+        paths = None
+    if not isinstance(paths, list):
+        raise SceneError(f"{file} is damaged: remove {folder / journal} to go on without what it would change")
+    return [check_name(path, str(file)) for path in paths]
+
+
+def _exchange(folder: Path, journal: _Journal) -> None:
+    names = _paths(folder, journal.name)
+    # All are looked at before the first is moved.
+    moves = [(place(folder, name), place(folder, f"{journal.name}/{journal.take}/{name}"), name) for name in names]
+    kept_at = {name: place(folder, f"{journal.name}/{journal.keep}/{name}") for name in names if journal.keep}
+    for here, fresh, name in moves:
+        kept = kept_at.get(name)
         if fresh.exists():
             here.parent.mkdir(parents=True, exist_ok=True)
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            if here.is_dir():
-                here.rename(kept)
-            elif here.exists() and not kept.exists():
-                os.link(here, kept)  # a file is replaced in one step, so that it is never absent
+            if kept is not None:
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                if here.is_dir():
+                    here.rename(kept)
+                elif here.exists() and not kept.exists():
+                    os.link(here, kept)  # a file is replaced in one step, so that it is never absent
             fresh.replace(here)
-        elif journal.name == BACKWARD and here.exists() and not kept.exists():
+        elif journal.name == BACKWARD and kept is not None and here.exists() and not kept.exists():
             kept.parent.mkdir(parents=True, exist_ok=True)
             here.rename(kept)
-    if journal.name == FORWARD:
-        shutil.rmtree(folder / PREVIOUS, ignore_errors=True)
-        journal.rename(folder / PREVIOUS)
-    else:
-        gone = folder / PART
-        shutil.rmtree(gone, ignore_errors=True)
-        journal.rename(gone)
-        shutil.rmtree(gone, ignore_errors=True)
-
-
-@contextmanager
-def _locked(journal: Path) -> Iterator[bool]:
-    """Hold others off; yield False where another process has finished meanwhile."""
-    with ExitStack() as stack:
-        try:
-            file = stack.enter_context(open(journal / PATHS, encoding="utf-8"))
-        except FileNotFoundError:
-            yield False
-            return
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield journal.is_dir()
+    rest = place(folder, journal.rest)
+    shutil.rmtree(rest, ignore_errors=True)
+    (folder / journal.name).rename(rest)
+    if journal.rest != PREVIOUS:
+        shutil.rmtree(rest, ignore_errors=True)
 
 
 def _sync(folder: Path) -> None:

@@ -54,7 +54,7 @@ def _remove_leftovers(path: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
@@ -110,3 +110,23 @@ def check_format(path: Path, found: object, known: int, error: type[CamposeError
         raise error(f"{path}: format {found}, this campose reads up to {known}: upgrade campose")
     if found < known and older:
         raise error(f"{path}: format {found}, this campose reads {known}: {older}")
+
+
+def read_text(path: Path, error: type[CamposeError]) -> str:
+    """Read a text file that a person gives, with or without a byte order mark.
+
+    Raises:
+        error: why it cannot be read, and what helps.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as fault:
+        raise error(f"{path}: this is no text in UTF-8: give another file, or save it as UTF-8") from fault
+    except FileNotFoundError as fault:
+        raise error(f"{path}: no such file") from fault
+    except IsADirectoryError as fault:
+        raise error(f"{path}: this is a folder, a text file is needed") from fault
+    except PermissionError as fault:
+        raise error(f"{path}: may not be read: allow it with `chmod u+r`") from fault
+    except OSError as fault:
+        raise error(f"{path}: cannot be read from its disk: copy it from where it came") from fault

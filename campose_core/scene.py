@@ -9,8 +9,9 @@
       models/NAME/      weights.safetensors, model.yaml
       reports/
 
-Every step reads and writes only this folder. A finished step is recorded with its options and a key that also covers
-the steps before it, so that a second run skips what is done and redoes what its options, or a step before it, changed.
+Every step reads and writes only this folder, one at a time (`campose_core.scene_step`). A finished step is recorded
+with its options and a key that also covers the steps before it, so that a second run skips what is done and redoes what
+its options, or a step before it, changed.
 """
 
 from __future__ import annotations
@@ -22,20 +23,24 @@ import io
 import json
 import platform
 from collections.abc import Collection, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from campose_core.camera import Camera
-from campose_core.errors import CamposeError, SceneError, quoted
-from campose_core.exchange import finish
-from campose_core.files import check_format, write_text
+from campose_core.errors import CamposeError, SceneError
+from campose_core.exchange import current
+from campose_core.files import check_format
 from campose_core.geometry import Pose, Similarity, rotation_from_quat_xyzw
 from campose_core.map_scale import MEASURED, UNKNOWN, MapScale
 from campose_core.residual import Check, Residual
 from campose_core.rig import Rig
+from campose_core.scene_files import SceneFiles
+from campose_core.scene_names import check_key, check_name
+from campose_core.text import quoted
 from campose_core.trajectory import Trajectory, stamp_from_text
-from campose_core.yaml_files import read_yaml, yaml_text
+from campose_core.yaml_files import parse_yaml, yaml_text
 
 FORMAT = 1
 COLUMNS = ["name", "source", "stamp_ns", "camera", "split", "x", "y", "z", "qx", "qy", "qz", "qw"]
@@ -120,6 +125,7 @@ class Scene:
     steps: dict[str, dict[str, Any]] = field(default_factory=dict)
     frames: tuple[SceneFrame, ...] = ()
     rigs: dict[str, Rig] = field(default_factory=dict)
+    _files: SceneFiles = field(default_factory=SceneFiles, compare=False, repr=False)
 
     @property
     def scale(self) -> MapScale:
@@ -134,17 +140,17 @@ class Scene:
     @property
     def sfm_dir(self) -> Path:
         """Return the folder of the reconstruction and its landmarks."""
-        return self.path / "sfm"
+        return current(self.path, "sfm")
 
     @property
     def floor_yaml(self) -> Path:
         """Return the place of the floor map, which need not be there."""
-        return self.path / "floor" / "map.yaml"
+        return current(self.path, "floor/map.yaml")
 
     @property
     def models_dir(self) -> Path:
         """Return the folder of trained models."""
-        return self.path / "models"
+        return current(self.path, "models")
 
     @property
     def reports_dir(self) -> Path:
@@ -158,17 +164,19 @@ class Scene:
         Raises:
             SceneError: not a scene folder, or scene.yaml or frames.csv is damaged (the place is named).
         """
-        path = Path(path)
-        finish(path)  # an update that was killed while it took its place
+        path, files = Path(path), SceneFiles()
         header_path = path / "scene.yaml"
-        if not header_path.is_file():
+        if not current(path, "scene.yaml").is_file():
             raise SceneError(
                 f"{path} is not a scene (no scene.yaml): make one with `campose build SOURCE --scene {path}`"
             )
-        header = read_yaml(header_path, SceneError)
         try:
+            header_bytes, frames_bytes = files.read(path)
+            header = parse_yaml(header_bytes, str(header_path), SceneError)
             check_format(header_path, header.get("format") if isinstance(header, dict) else None, FORMAT, SceneError)
             alignment = header.get("alignment")
+            for name in (*header["cameras"], *header["sources"], *header.get("rigs", {})):
+                check_key(name, str(header_path))
             return cls(
                 path=path,
                 name=str(header["name"]),
@@ -176,8 +184,9 @@ class Scene:
                 sources={name: dict(fields) for name, fields in header["sources"].items()},
                 alignment=Alignment.from_dict(alignment) if alignment else None,
                 steps={n: {"options": dict(r["options"]), "key": str(r["key"])} for n, r in header["steps"].items()},
-                frames=tuple(_read_frames(path / "frames.csv", header["cameras"])),
+                frames=tuple(_read_frames(path / "frames.csv", frames_bytes, header["cameras"])),
                 rigs={name: Rig.from_dict(fields) for name, fields in header.get("rigs", {}).items()},
+                _files=files,
             )
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError, OSError) as error:
             raise SceneError(f"{header_path} is damaged: {error!r}") from error
@@ -194,8 +203,7 @@ class Scene:
             SceneError: the folder holds other things and no scene.yaml.
         """
         path = Path(path)
-        finish(path)
-        if (path / "scene.yaml").exists():
+        if current(path, "scene.yaml").exists():
             return cls.open(path)
         left_by_a_killed_extraction = {"frames", "frames.csv"}
         if path.exists() and not path.is_dir():
@@ -203,11 +211,23 @@ class Scene:
         strangers = {p.name for p in path.glob("[!.]*")} - left_by_a_killed_extraction
         if strangers:
             raise SceneError(f"{path} holds {sorted(strangers)[0]!r} and no scene.yaml: choose a new or empty folder")
-        return cls(path=path, name=path.resolve().name)
+        scene = cls(path=path, name=path.resolve().name)
+        scene._files.expect_none(path)
+        return scene
+
+    def writing(self, *names: str) -> AbstractContextManager[None]:
+        """Be its one writer for a block, which writes to `names` in its folder; see `SceneFiles.writing`."""
+        return self._files.writing(self.path, *names)
 
     def save(self) -> None:
-        """Write frames.csv and scene.yaml, each whole or not at all; scene.yaml, which records the steps, last."""
-        write_text(self.path / "frames.csv", _frames_text(self.frames))
+        """Write frames.csv and scene.yaml, both or none.
+
+        Raises:
+            SceneError: another process writes the scene, or did since it was opened; or a name could not be read back.
+        """
+        for frame in self.frames:
+            check_name(frame.name, f"{self.path}: frame")
+            check_key(frame.source, f"{self.path}: source")
         header = {
             "format": FORMAT,
             "name": self.name,
@@ -218,7 +238,7 @@ class Scene:
             **({"rigs": {name: rig.to_dict() for name, rig in self.rigs.items()}} if self.rigs else {}),
             "versions": _versions(),
         }
-        write_text(self.path / "scene.yaml", yaml_text(header))
+        self._files.write(self.path, yaml_text(header), _frames_text(self.frames))
 
     def is_done(self, step: str, options: dict[str, Any]) -> bool:
         """Tell whether `step` was finished with these options on top of the present results of the steps before it."""
@@ -245,7 +265,7 @@ class Scene:
 
     def frame_path(self, frame: SceneFrame) -> Path:
         """Return where a frame's image is on disk."""
-        return self.frames_dir / frame.name
+        return current(self.path, f"frames/{frame.name}")
 
     def posed_frames(self, split: str | None = None) -> list[SceneFrame]:
         """Return frames with a pose, of one split or of all, in the order of frames.csv."""
@@ -278,11 +298,9 @@ def _frames_text(frames: Iterable[SceneFrame]) -> str:
     return text.getvalue()
 
 
-def _read_frames(path: Path, cameras: Collection[str]) -> Iterable[SceneFrame]:
+def _read_frames(path: Path, data: bytes, cameras: Collection[str]) -> Iterable[SceneFrame]:
     try:
-        lines = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"))))
-    except OSError as error:
-        raise SceneError(f"{path}: cannot be read: {error.strerror}") from error
+        lines = list(csv.reader(io.StringIO(data.decode("utf-8"))))
     except (csv.Error, UnicodeDecodeError) as error:
         raise SceneError(f"{path} is damaged: it is no table of comma-separated text") from error
     if not lines or lines[0] != COLUMNS:
@@ -299,6 +317,8 @@ def _read_frames(path: Path, cameras: Collection[str]) -> Iterable[SceneFrame]:
                 pose = Pose.from_quat_xyzw(values[3:], values[:3])
             if row["camera"] not in cameras:
                 raise ValueError(f"unknown camera {row['camera']!r}; scene.yaml has {', '.join(cameras) or 'none'}")
+            check_name(row["name"], "name")
+            check_key(row["source"], "source")
             stamp_ns = stamp_from_text(row["stamp_ns"])
             yield SceneFrame(row["name"], row["source"], stamp_ns, row["camera"], row["split"], pose)
         except (ValueError, TypeError, OverflowError, CamposeError) as error:

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.transform import Rotation, Slerp
 
 from campose_core.errors import TrajectoryError
-from campose_core.files import write_text
+from campose_core.files import read_text, write_text
 from campose_core.geometry import Array, Pose, is_place, is_unit
 
 Stamps = NDArray[np.int64]
@@ -194,10 +194,7 @@ def read_tum(path: Path | str, frame_id: str = "map", child_frame_id: str = "cam
             quaternion of about unit length, or a stamp appears twice.
     """
     path = Path(path)
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise TrajectoryError(f"{path}: cannot be read as a TUM trajectory: {error}") from error
+    lines = read_text(path, TrajectoryError).splitlines()
     rows: dict[int, list[float]] = {}
     for number, line in enumerate(lines, start=1):
         fields = line.split("#")[0].replace(",", " ").split()

@@ -25,6 +25,7 @@ from campose_core.yaml_files import read_yaml, yaml_text
 DEFAULT_RADIUS_M = 0.2
 DEFAULT_MAX_SNAP_M = 1.0
 INSIDE = 1e-6  # how far from the side of its cell a snapped point stays, in cells
+MAX_REACH = 2000  # cells of a snap, by which the map grows on every side
 # In multiples of max_snap_m: from farther away a robot does not come between two poses (it was lost and found), and
 # farther along a wall than this a point is not followed.
 REMEMBERED, SLIDE = 4.0, 2.0
@@ -76,6 +77,10 @@ class WalkableMap:
             raise FloorError(f"the radius must be zero or a positive number of metres, got {radius_m!r}")
         if not (math.isfinite(max_snap_m) and max_snap_m > 0):
             raise FloorError(f"max_snap_m must be a positive number of metres, got {max_snap_m!r}")
+        if max_snap_m > MAX_REACH * floor.resolution:
+            raise FloorError(
+                f"max_snap_m of {max_snap_m:g} m is more than {MAX_REACH} cells of {floor.resolution:g} m: give less"
+            )
         walkable = walkable_cells(floor, keepout, radius_m)
         margin = math.ceil(max_snap_m / floor.resolution) + 2
         solid = np.pad(~floor.free, margin, constant_values=True)

@@ -62,12 +62,7 @@ def read_yaml(path: Path, error: type[CamposeError]) -> Any:
             data = file.read(MAX_BYTES + 1)
     except OSError as fault:
         raise error(f"{path}: cannot be read: {fault.strerror}") from fault
-    if len(data) > MAX_BYTES:
-        raise error(f"{path}: cannot be read: it has more than {MAX_BYTES >> 20} MB, as no file of its kind")
-    try:
-        return parse_yaml(data.decode("utf-8"), str(path), error)
-    except UnicodeDecodeError as fault:
-        raise error(f"{path} is damaged: it is not yaml: byte {fault.start} is not UTF-8") from fault
+    return parse_yaml(data, str(path), error)
 
 
 def yaml_text(value: Any, flow: bool | None = False) -> str:
@@ -75,12 +70,18 @@ def yaml_text(value: Any, flow: bool | None = False) -> str:
     return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=flow)
 
 
-def parse_yaml(text: str, where: str, error: type[CamposeError]) -> Any:
-    """Read YAML out of a text. where: what messages call it.
+def parse_yaml(data: bytes, where: str, error: type[CamposeError]) -> Any:
+    """Read YAML out of the bytes of a file. where: what messages call it.
 
     Raises:
         error: as `read_yaml`.
     """
+    if len(data) > MAX_BYTES:
+        raise error(f"{where}: cannot be read: it has more than {MAX_BYTES >> 20} MB, as no file of its kind")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as fault:
+        raise error(f"{where} is damaged: it is not yaml: byte {fault.start} is not UTF-8") from fault
     try:
         _check_bounds(text, where, error)
         return yaml.load(text, Loader=_Loader)

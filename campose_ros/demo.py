@@ -23,7 +23,7 @@ import numpy as np
 from PIL import Image as PilImage
 
 from campose_core.capture.recording import open_recording
-from campose_core.cli.console import exit_code_of, say, show_log
+from campose_core.cli.console import exit_code_of, say, show, show_log
 from campose_core.cli.main import main as campose
 from campose_core.errors import LocalizationError
 from campose_core.evaluation.estimates import Estimates, read_estimates
@@ -56,7 +56,8 @@ def demo(out: Path, size: str = "demo") -> None:
     start = time.monotonic()
 
     def step(title: str) -> None:
-        say(f"\n[{time.monotonic() - start:4.0f} s] {title}")
+        say("")
+        say(f"[{time.monotonic() - start:4.0f} s] {title}")
 
     world, scene_path, answers = out / "world", out / "scene", out / "replay"
     step("1 of 6: render a furnished floor, a mapping drive, and a later drive on a different path")
@@ -76,8 +77,9 @@ def demo(out: Path, size: str = "demo") -> None:
     scene, later = Scene.open(scene_path), open_recording(world / "later.bag")
     others = [localize_recording(scene, later, load_estimator(scene, name)) for name in ("retrieval", "mapnet")]
     step("6 of 6: score against the truth, and draw")
-    show(out, scene, others)
-    say(f"\n[{time.monotonic() - start:4.0f} s] done")
+    report(out, scene, others)
+    say("")
+    say(f"[{time.monotonic() - start:4.0f} s] done")
 
 
 def play_to_node(bag: Path, scene: Path, out: Path, log: Path, rate: float = 1.0) -> None:
@@ -121,7 +123,7 @@ def play_to_node(bag: Path, scene: Path, out: Path, log: Path, rate: float = 1.0
             node.kill()
 
 
-def show(out: Path, scene: Scene, others: Sequence[Estimates]) -> None:
+def report(out: Path, scene: Scene, others: Sequence[Estimates]) -> None:
     """Print the table on stdout, and write the report page."""
     truth = read_tum(out / "world" / "later.tum")
     later = open_recording(out / "world" / "later.bag")
@@ -130,7 +132,7 @@ def show(out: Path, scene: Scene, others: Sequence[Estimates]) -> None:
     snapped = _of_camera(read_estimates(out / "replay" / "pose.tum"), "snapped").trajectory
     estimates = [node, *others]
     rows = [evaluate(one, truth) for one in estimates]
-    print(tables(rows))
+    show(*tables(rows).splitlines())
     floor = FloorMap.load(scene.floor_yaml)
 
     def image_of(stamp_ns: int) -> Image | None:
@@ -144,8 +146,8 @@ def show(out: Path, scene: Scene, others: Sequence[Estimates]) -> None:
     page = write_report(
         out / "report", "campose demo: the later drive", estimates, truth, floor, snapped, image_of, facts
     )
-    print(f"\nReport: {page}")
-    print(how_to_look(f"Open local file, {out / 'replayed' / 'bag' / 'bag.mcap'}"))
+    show("", f"Report: {page}")
+    show(*how_to_look(f"Open local file, {out / 'replayed' / 'bag' / 'bag.mcap'}"))
 
 
 def _of_camera(of_base: Estimates, name: str) -> Estimates:

@@ -47,7 +47,8 @@ def merged(name: str, faults: Sequence[Fault], good: str, values: Mapping[str, o
 
 @dataclass
 class Tally:
-    """Counts since activation and measurements of the last images; both threads of the node write to it."""
+    """Counts since activation and measurements of the last images; both threads of the node write to it. focal: the
+    session's."""
 
     dropped: int = 0
     came_late: int = 0
@@ -82,7 +83,6 @@ class Tally:
             self.processed += 1
             self.answered += result.map_from_base is not None
             self.last = result
-            self.focal.add(result)
             self.fault = ""
             self._latencies.append(latency_s)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -13,12 +12,12 @@ from nav_msgs.msg import Odometry
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 
+from campose_core.bag.transforms import WAIT_S
 from campose_core.errors import CamposeError, TransformError
 from campose_core.localization.localizer import Localizer
 from campose_core.localization.message_reading import Refusal
 from campose_core.localization.result import LocalizationResult, Status
 from campose_core.localization.session import Answer, ImageTooLate, LocalizationSession, SessionFrames
-from campose_core.transforms import WAIT_S
 from campose_ros.camera_parameters import CameraParameters
 from campose_ros.cameras import CameraInput, ReceivedImage, session_camera
 from campose_ros.clock_watch import ClockWatch
@@ -27,6 +26,7 @@ from campose_ros.input_watch import InputWatch
 from campose_ros.loading import LoadedScene
 from campose_ros.outputs import Outputs
 from campose_ros.parameters import LocalizerParameters
+from campose_ros.plain_log import fault_line
 from campose_ros.refusal_log import RefusalLog
 from campose_ros.transforms import Transforms
 from campose_ros.worker import LatestWorker
@@ -50,7 +50,6 @@ class LiveLocalization:
         self, node: LifecycleNode, configured: Configured, clock: ClockWatch, changed: Callable[[], object]
     ) -> None:
         """Begin to localize. `changed` is called, on any thread, when the level of the diagnostics does."""
-        self._tally = Tally()
         self._clock, self._changed = clock, changed
         self._level = OK
         self._odometry_fault = self._tf_fault = ""
@@ -58,6 +57,7 @@ class LiveLocalization:
         self._configured = configured
         self._cameras: dict[str, CameraInput] = {}
         self._session = _session(configured, RefusalLog(node))
+        self._tally = Tally(focal=self._session.focal)
         self._image_refusals = RefusalLog(node)  # on the worker's thread
         self._state = Status.INITIALIZING
         self._watches: dict[str, InputWatch] = {}
@@ -121,7 +121,7 @@ class LiveLocalization:
         """Start over, with a new path and new counts; nothing of the old ones comes after this."""
         self._worker.stop()
         self._configured.outputs.clear_path()
-        self._tally = Tally()
+        self._tally = Tally(focal=self._session.focal)
         self.forget()
         self._worker = LatestWorker(self._localize, "localize")
 
@@ -185,7 +185,7 @@ class LiveLocalization:
         except Exception as error:
             if self._node.context.ok():
                 self._tally.refuse(f"internal fault: {error!r}")
-                self._node.get_logger().error(traceback.format_exc(), throttle_duration_sec=5.0)
+                self._node.get_logger().error(fault_line(error), throttle_duration_sec=5.0)
 
     def _localize_in(self, configured: Configured, camera: str, received: Sequence[ReceivedImage]) -> None:
         parameters, outputs = configured.parameters, configured.outputs

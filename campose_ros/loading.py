@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 
 from campose_core.camera import Camera
 from campose_core.errors import LocalizationError, SceneError
-from campose_core.landmark_map.camera_estimate import MIN_SIGMA
 from campose_core.localization.estimators.base import PoseEstimator
 from campose_core.localization.estimators.registry import load_estimator
+from campose_core.localization.focal_watch import ASSUMED_SIGMA
 from campose_core.localization.localizer import Localizer
 from campose_core.localization.scene_digest import scene_digest
 from campose_core.scene import Scene
@@ -65,4 +65,4 @@ def _camera(scene: Scene, wanted: CameraParameters) -> Camera:
         parameter = wanted.parameter("scene_camera")
         raise LocalizationError(f"{scene.path} has the cameras {have}: name one in the parameter `{parameter}`")
     # Nobody measured that these images are of this camera: its images are asked (`FocalWatch`).
-    return replace(cameras.pop(), focal_sigma=MIN_SIGMA)
+    return replace(cameras.pop(), focal_sigma=ASSUMED_SIGMA)

@@ -7,7 +7,6 @@ slot, so that an old image is dropped, never queued. What is published carries t
 from __future__ import annotations
 
 import sys
-import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -31,18 +30,21 @@ from campose_ros.diagnostics import name_of
 from campose_ros.live import Configured, LiveLocalization
 from campose_ros.loading import LoadedScene, load
 from campose_ros.outputs import Outputs
+from campose_ros.plain_log import PlainLog, fault_line
 from campose_ros.process import run
 from campose_ros.transforms import Transforms
+from campose_ros.transitions import refuse_misfits
 
 DISABLED = "disabled: call set_enabled with true"
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 
-class LocalizerNode(LifecycleNode):
+class LocalizerNode(PlainLog, LifecycleNode):
     """Lifecycle: configure loads the scene; activate subscribes; deactivate unsubscribes; cleanup unloads."""
 
     def __init__(self, name: str = "localizer", **options: Any) -> None:
         super().__init__(name, **options)
+        refuse_misfits(self)
         self._configured: Configured | None = None
         self._live: LiveLocalization | None = None
         self._active = False
@@ -99,9 +101,10 @@ class LocalizerNode(LifecycleNode):
         except CamposeError as error:
             self._fault = f"{name} failed: {error}"
         except Exception as error:
-            if self.context.ok():
-                self.get_logger().error(traceback.format_exc())
             self._fault = f"{name} failed: {error!r}"
+            if not self.context.ok():
+                return FAILURE  # a signal has shut it down meanwhile
+            self.get_logger().error(fault_line(error))
         else:
             self._fault = ""
             return SUCCESS
@@ -225,9 +228,9 @@ class LocalizerNode(LifecycleNode):
             response.result = LoadMap.Response.RESULT_INVALID_MAP_DATA
             self.get_logger().error(f"load_scene: {error}")
             return response
-        except Exception:  # would end the node and what it can still do
+        except Exception as error:  # would end the node and what it can still do
             response.result = LoadMap.Response.RESULT_UNDEFINED_FAILURE
-            self.get_logger().error(f"load_scene: {traceback.format_exc()}")
+            self.get_logger().error(f"load_scene: {fault_line(error)}")
             return response
         localizer = loaded.localizer(self._configured.parameters)
         self._configured = self._configured._replace(loaded=loaded, localizer=localizer)

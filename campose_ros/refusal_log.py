@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from rclpy.node import Node
 
 INTERVAL_S = 5.0  # at least, between two lines about the same kind
+MAX_KINDS = 50  # in that time: a sender that names each message differently fills neither memory nor disk
 
 
 class RefusalLog:
@@ -23,6 +24,7 @@ class RefusalLog:
     def __call__(self, refusal: Refusal) -> None:
         """Warn of a refusal, of each kind once in INTERVAL_S."""
         now = time.monotonic()
-        if now - self._logged_at.get(refusal.what, -INTERVAL_S) >= INTERVAL_S:
+        self._logged_at = {what: at for what, at in self._logged_at.items() if now - at < INTERVAL_S}
+        if refusal.what not in self._logged_at and len(self._logged_at) < MAX_KINDS:
             self._logged_at[refusal.what] = now
             self._node.get_logger().warning(str(refusal))

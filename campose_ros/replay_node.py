@@ -19,7 +19,7 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.utilities import remove_ros_args
 
 from campose_core.bag.file import open_bag
-from campose_core.cli.console import exit_code_of, show_log
+from campose_core.cli.console import exit_code_of, show, show_log
 from campose_core.evaluation.estimates import read_estimates
 from campose_core.evaluation.metrics import evaluate
 from campose_core.evaluation.table import tables
@@ -73,7 +73,7 @@ def replay(options: argparse.Namespace) -> None:
     finally:
         node.destroy_node()
     if reference is not None:
-        print(tables([evaluate(read_estimates(options.out / "pose_raw.tum"), reference)]), flush=True)
+        show(*tables([evaluate(read_estimates(options.out / "pose_raw.tum"), reference)]).splitlines())
 
 
 def main(args: list[str] | None = None) -> int:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.clock import Clock, ClockType
-from rclpy.node import Node, NodeNameNonExistentError
+from rclpy.node import NodeNameNonExistentError
 
 from campose_core.bag.cdr import Cdr
 from campose_core.cli.console import exit_code_of
@@ -25,6 +25,7 @@ from campose_core.extras import load_extra
 from campose_core.visualization.layout import how_to_look
 from campose_core.visualization.server import start_server
 from campose_ros.forwarding import Forwarder, UnknownMessageType
+from campose_ros.plain_log import PlainLog
 from campose_ros.process import run
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class Interest(NamedTuple):
     begins: bool
 
 
-class ViewerNode(Node):
+class ViewerNode(PlainLog):
     """Forwards topics to the clients of its own WebSocket server.
 
     Raises:
@@ -129,7 +130,8 @@ class ViewerNode(Node):
             log.warning(f"listening on {host}: everybody who reaches this machine can see what the robot sees")
         seen_from_here = "127.0.0.1" if host == "0.0.0.0" else host
         log.info(f"serving {self._shown} on ws://{host}:{self._server.port}")
-        log.info(how_to_look(f"Open connection, ws://{seen_from_here}:{self._server.port}"))
+        for line in how_to_look(f"Open connection, ws://{seen_from_here}:{self._server.port}"):
+            log.info(line)
 
     def _broadcast_clock(self) -> None:
         self._server.broadcast_time(self.get_clock().now().nanoseconds)

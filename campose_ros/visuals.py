@@ -6,7 +6,6 @@ Made while somebody subscribes, and never before the pose of an image is out.
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -26,6 +25,7 @@ from campose_core.visualization.trail import Trail
 from campose_ros.conversions import MESSAGES, header
 from campose_ros.loading import LoadedScene
 from campose_ros.parameters import LocalizerParameters
+from campose_ros.plain_log import fault_line
 from campose_ros.worker import LatestWorker
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -87,9 +87,9 @@ class Visuals:
         try:
             jpeg = encode_drawing(draw_result(seen.image, seen.result))
             self._matches.publish(MESSAGES.compressed_image(seen.camera_frame, seen.result.stamp_ns, jpeg))
-        except Exception:
+        except Exception as error:
             if self._node.context.ok():
-                self._node.get_logger().error(traceback.format_exc(), throttle_duration_sec=5.0)
+                self._node.get_logger().error(fault_line(error), throttle_duration_sec=5.0)
 
     def publish_trail(self) -> None:
         """Publish the trail, if it grew and somebody looks. Called now and then: its cost grows with its length."""

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from campose_core.errors import SceneError
-from campose_core.exchange import commit, discard, finish, prepare, previous_note, undo
+from campose_core.exchange import commit, current, discard, finish, prepare, previous_note, undo, write_together
 
 OLD = {"a.txt": "old a", "b/one": "old one", "b/two": "old two", "kept": "kept"}
 NEW = {"a.txt": "new a", "b/one": "new one", "c/d/three": "added", "kept": "kept"}
+TEXTS = {"a.txt": "new a", "kept": "written"}
 PATHS = ["b", "c/d", "a.txt"]
 
 # The process kills itself at the nth rename, link or removal of a folder.
@@ -31,6 +31,8 @@ sys.addaudithook(count)
 folder = Path(sys.argv[1])
 if sys.argv[2] == "undo":
     exchange.undo(folder)
+elif sys.argv[2] == "write":
+    exchange.write_together(folder, {"a.txt": "new a", "kept": "written"})
 else:
     exchange.commit(folder, ["b", "c/d", "a.txt"], {"why": "test"})
 """
@@ -47,6 +49,16 @@ def visible(folder: Path) -> dict[str, str]:
     files = [path for path in folder.rglob("*") if path.is_file()]
     names = {path: path.relative_to(folder) for path in files}
     return {str(name): path.read_text() for path, name in names.items() if not name.parts[0].startswith(".")}
+
+
+def read(folder: Path) -> dict[str, str]:
+    """What a reader finds of all that is known, wherever an exchange has come to."""
+    places = {name: current(folder, name) for name in sorted({*OLD, *NEW})}
+    return {name: place.read_text() for name, place in places.items() if place.is_file()}
+
+
+def everything(folder: Path) -> dict[str, str | None]:
+    return {str(path): path.read_text() if path.is_file() else None for path in sorted(folder.rglob("*"))}
 
 
 def old_folder(folder: Path) -> Path:
@@ -79,16 +91,6 @@ def test_what_was_prepared_can_be_given_up(tmp_path):
     assert visible(folder) == OLD
 
 
-def test_one_process_at_a_time(tmp_path):
-    folder = old_folder(tmp_path / "scene")
-    owner = folder / ".update.part" / "process"
-    owner.write_text("1")  # of a process that runs as long as the system does
-    with pytest.raises(SceneError, match="is being updated by process 1"):
-        prepare(folder)
-    owner.write_text("999999999")
-    prepare(folder)
-
-
 def test_only_the_last_exchange_can_be_undone(tmp_path):
     folder = old_folder(tmp_path / "scene")
     commit(folder, PATHS, {})
@@ -111,10 +113,45 @@ def test_killed_at_any_step_all_is_old_or_all_is_new(tmp_path, what):
         if ended == 0:
             break
         assert ended == -signal.SIGKILL
+        left, found = everything(folder), read(folder)
+        assert everything(folder) == left  # who reads writes nothing
         finish(folder)
         assert visible(folder) in ends
+        # What an undo takes away may still be there; nothing that it brings back names it.
+        extra = {"c/d/three"} if what == "undo" else set()
+        assert {name: text for name, text in found.items() if name not in extra} == {
+            name: text for name, text in visible(folder).items() if name not in extra
+        }
         finish(folder)
         assert visible(folder) in ends
     assert ended == 0
     assert step > 5
     assert visible(folder) == ends[1]
+
+
+def test_texts_are_written_together_or_not_at_all(tmp_path):
+    for step in range(1, 40):
+        folder = tmp_path / str(step)
+        written(folder, OLD)
+        ended = run_until(folder, "write", step)
+        if ended == 0:
+            break
+        assert ended == -signal.SIGKILL
+        left, found = everything(folder), read(folder)
+        assert found in (OLD, OLD | TEXTS)
+        assert everything(folder) == left
+        finish(folder)
+        assert visible(folder) == found
+        write_together(folder, TEXTS)
+        assert visible(folder) == OLD | TEXTS
+        assert not list(folder.glob(".*"))
+    assert ended == 0
+    assert step > 3
+
+
+def test_where_texts_cannot_be_written_the_old_ones_stay(tmp_path):
+    written(tmp_path / "folder", OLD)
+    with pytest.raises(UnicodeEncodeError):
+        write_together(tmp_path / "folder", {"a.txt": "new", "kept": "\ud800"})
+    assert visible(tmp_path / "folder") == OLD
+    assert not list((tmp_path / "folder").glob(".*"))

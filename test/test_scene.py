@@ -11,7 +11,8 @@ from campose_core.geometry import Pose, pose_error
 from campose_core.residual import Residual
 from campose_core.scene import Alignment, Scene, SceneFrame
 
-names = st.text(st.characters(codec="utf-8", exclude_characters="\n\r\0/", exclude_categories=["Cs", "Cc"]), min_size=1)
+letters = st.characters(codec="utf-8", exclude_characters="/\\", exclude_categories=["Cs", "Cc"])
+names = st.text(letters, min_size=1, max_size=60).filter(lambda name: name not in (".", ".."))
 frames = st.builds(
     SceneFrame,
     names,

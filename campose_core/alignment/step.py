@@ -26,6 +26,7 @@ from campose_core.map_scale import MEASURED
 from campose_core.residual import Residual
 from campose_core.scene import Alignment, Scene
 from campose_core.scene_floor import why_not_snapped
+from campose_core.scene_step import writes
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ def align_scene_by_distance(scene: Scene, first: str, second: str, distance_m: f
     return align_scene(scene, AlignRequest(distance=(first, second, distance_m), camera_height_m=height_m))
 
 
+@writes("floor", "reports")
 def align_scene(scene: Scene, request: AlignRequest) -> Scene:
     """Find map_from_sfm by what was asked for, or by what the recordings hold; returns the scene as saved.
 

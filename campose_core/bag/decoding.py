@@ -6,8 +6,8 @@ import logging
 from functools import lru_cache
 from typing import Any
 
+from campose_core.bag.decompression import unpack
 from campose_core.bag.image_messages import VIDEO_TYPES
-from campose_core.bag.salvage import zstd_module
 from campose_core.errors import CaptureError
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ def decoded(data: bytes, msgtype: str, is_ros1: bool = False) -> Any:
 
 def unpacked(data: bytes) -> bytes:
     """Return the bytes without rosbag2's message compression; CDR starts with a zero byte."""
-    return bytes(zstd_module().decompress(data)) if data.startswith(ZSTD_MAGIC) else data
+    return unpack(data, "zstd") if data.startswith(ZSTD_MAGIC) else data
 
 
 def is_translated(msgtype: str) -> bool:

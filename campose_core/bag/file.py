@@ -22,7 +22,8 @@ from campose_core.bag.decoding import (
     translated,
     unpacked,
 )
-from campose_core.bag.salvage import MCAP_MAGIC, ROS1_MAGIC, BagStream, McapStream, Ros1Stream, zstd_module
+from campose_core.bag.decompression import bound_rosbags, zstd_module
+from campose_core.bag.salvage import MCAP_MAGIC, ROS1_MAGIC, BagStream, McapStream, Ros1Stream
 from campose_core.errors import CaptureError
 from campose_core.extras import load_extra
 from campose_core.yaml_files import read_yaml
@@ -159,6 +160,7 @@ def open_bag(path: Path) -> Iterator[Bag]:
         CaptureError: no bag, nothing readable in it, or a file that its metadata names is missing.
     """
     load_extra("rosbags", "bag")
+    bound_rosbags()
     with ExitStack() as stack:
         with reading(path):
             bag = Bag(path, _sources(path, stack))
@@ -181,8 +183,10 @@ def reading(path: Path) -> Iterator[None]:
     )  # fmt: skip
     try:
         yield
-    except CaptureError:
-        raise
+    except CaptureError as error:
+        if str(path) in str(error):
+            raise
+        raise CaptureError(f"{path}: {error}") from error
     except damage as error:
         raise CaptureError(f"{path}: cannot be read as a bag: {_reason(error, path)}") from error
 

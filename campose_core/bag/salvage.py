@@ -4,17 +4,16 @@ A recorder that was killed, or a full disk, leaves a file without its last recor
 still be read, in the order of writing. MCAP: mcap.dev/spec; ROS 1: wiki.ros.org/Bags/Format/2.0.
 """
 
-import bz2
 import io
 import struct
-import sys
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple
 
-from campose_core.extras import load_extra
+from campose_core.bag.decompression import unpack, zstd_module
+from campose_core.errors import CaptureError
 
 MCAP_MAGIC = b"\x89MCAP0\r\n"
 SCHEMA, CHANNEL, MESSAGE, CHUNK, DATA_END = 0x03, 0x04, 0x05, 0x06, 0x0F
@@ -61,6 +60,8 @@ class BagStream(ABC):
             self.damage = None
         except EOFError:
             self.damage = f"{self.path.name} is cut off: whole up to byte {self._whole_bytes} of {self.size}"
+        except CaptureError as error:
+            self.damage = f"{self.path.name} is read up to byte {self._whole_bytes} of {self.size}: {error}"
         except (OSError, ValueError, KeyError, RuntimeError, struct.error, zstd_module().ZstdError):
             self.damage = f"{self.path.name} is damaged after byte {self._whole_bytes} of {self.size}"
 
@@ -136,7 +137,7 @@ class Ros1Stream(BagStream):
             self._whole_bytes = position
             header, data, is_whole = self._record(file)
             if header.get("op") == bytes([ROS1_CHUNK]):
-                records = _decompressor(header["compression"].decode())(data)
+                records = unpack(data, header["compression"].decode(), cut_off=True)
                 inner = io.BytesIO(records)
                 while inner.tell() < len(records):
                     inner_header, inner_data, is_inner_whole = self._record(inner)
@@ -173,32 +174,14 @@ class Ros1Stream(BagStream):
                 yield connection, seconds * 1_000_000_000 + nanoseconds, data
 
 
-def zstd_module() -> Any:
-    """Import Python's own zstd from 3.14 on; before that the backport, which rosbags depends on."""
-    return load_extra("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd", "bag")
-
-
 def _mcap_chunk(content: bytes) -> tuple[bytes, bool]:
     """Return the uncompressed records of a chunk, as many as the bytes at hand give, and whether these are all."""
     if len(content) < 32:
         return b"", False
     (uncompressed_size,) = struct.unpack_from("<Q", content, 16)
     compression, end = _text(content, 28)
-    records = _decompressor(compression or "none")(content[end + 8 :])
+    records = unpack(content[end + 8 :], compression, cut_off=True)
     return records, len(records) >= uncompressed_size
-
-
-def _decompressor(compression: str) -> Any:
-    # Streaming decompressors: they give what there is where the one-shot functions refuse a cut chunk.
-    if compression == "none":
-        return bytes
-    if compression == "zstd":
-        return zstd_module().ZstdDecompressor().decompress
-    if compression == "lz4":
-        return load_extra("lz4.frame", "bag").LZ4FrameDecompressor().decompress
-    if compression == "bz2":
-        return bz2.BZ2Decompressor().decompress
-    raise ValueError(f"unknown compression {compression!r}")
 
 
 def _text(content: bytes, offset: int) -> tuple[str, int]:

@@ -9,9 +9,9 @@ from campose_core.bag.clock import AS_RECORDED, BagClock
 from campose_core.bag.file import open_bag
 from campose_core.bag.images import header_stamp_ns
 from campose_core.bag.ros_messages import pose_of_transform
+from campose_core.bag.transforms import TransformTree
 from campose_core.errors import CaptureError, GeometryError
 from campose_core.geometry import Pose
-from campose_core.transforms import TransformTree
 
 TOPICS = ("/tf", "/tf_static")
 

@@ -16,7 +16,9 @@ from campose_core.bag.clock import AS_RECORDED, BagClock
 from campose_core.bag.file import is_bag, open_bag
 from campose_core.bag.odometry import ODOMETRY
 from campose_core.bag.poses import pose_topics, read_poses
-from campose_core.errors import TrajectoryError, UsageError, quoted
+from campose_core.errors import TrajectoryError, UsageError
+from campose_core.files import read_text
+from campose_core.text import quoted
 from campose_core.trajectory import (
     NO_STAMP,
     Trajectory,
@@ -75,23 +77,24 @@ def read_pose_table(path: Path) -> Trajectory:
         TrajectoryError: cannot be read, a column is missing, or a row (named) is not a pose at a stamp of its own.
     """
     rows: dict[int, list[float]] = {}
+    reader = csv.reader(read_text(path, TrajectoryError).splitlines(), skipinitialspace=True)
     try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file, skipinitialspace=True)
-            names = [_plain(name) for name in next(reader, [])]
-            stamp_column, columns = _columns(path, names)
-            for fields in reader:
-                row = dict(zip(names, fields, strict=False))
-                texts = [row.get(column, "").strip() for column in columns]
-                if not any(texts):
-                    continue
-                where = f"{path}:{reader.line_num}"
-                stamp_ns, values = _stamp_ns(row[stamp_column].strip(), stamp_column, where), _numbers(texts, where)
-                if stamp_ns in rows:
-                    raise TrajectoryError(f"{where}: the stamp {row[stamp_column].strip()} appears twice")
-                rows[stamp_ns] = values
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise TrajectoryError(f"{path}: cannot be read as a table of poses: {error}") from error
+        names = [_plain(name) for name in next(reader, [])]
+        stamp_column, columns = _columns(path, names)
+        for fields in reader:
+            row = dict(zip(names, fields, strict=False))
+            texts = [row.get(column, "").strip() for column in columns]
+            if not any(texts):
+                continue
+            where = f"{path}:{reader.line_num}"
+            stamp_ns, values = _stamp_ns(row[stamp_column].strip(), stamp_column, where), _numbers(texts, where)
+            if stamp_ns in rows:
+                raise TrajectoryError(f"{where}: the stamp {row[stamp_column].strip()} appears twice")
+            rows[stamp_ns] = values
+    except csv.Error as error:
+        raise TrajectoryError(
+            f"{path}:{reader.line_num}: this line is no row of a CSV table: remove it, or save the table anew"
+        ) from error
     if not rows:
         raise TrajectoryError(f"{path}: holds no pose")
     stamps = np.array(sorted(rows), dtype=np.int64)

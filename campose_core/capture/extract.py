@@ -20,6 +20,8 @@ from campose_core.pixels.image_codec import encode_jpeg
 from campose_core.progress import track
 from campose_core.rig import Rig
 from campose_core.scene import Scene, SceneFrame
+from campose_core.scene_names import place
+from campose_core.scene_step import writes
 from campose_core.statistics import require_positive
 
 log = logging.getLogger(__name__)
@@ -28,6 +30,7 @@ JPEG_QUALITY = 95
 GUESSED_FIELD_OF_VIEW_DEG = 60.0
 
 
+@writes()
 def extract(
     scene: Scene,
     sources: Sequence[Path | str],
@@ -55,6 +58,7 @@ def extract(
             rig without intrinsics.
         GeometryError: a camera of another shape than the images.
         UsageError: fps is not positive, or the same source or topic twice.
+        SceneError: another process writes the scene, or its folder of frames is a link that leads out of it.
     """
     if fps is not None:
         require_positive(UsageError, **{"--fps": fps})
@@ -109,9 +113,9 @@ def _without_other_cameras(scene: Scene, recordings: Sequence[Recording]) -> Sce
     path, names = str(recordings[0].path.resolve()), {recording.name for recording in recordings}
     for gone in [n for n, s in scene.sources.items() if s.get("path") == path and n not in names]:
         log.info(f"{gone}: no image of that camera is left, the source is removed")
-        scene = _without_source(scene, gone)
+        folder, scene = place(scene.path, f"frames/{gone}"), _without_source(scene, gone)
         scene.save()
-        shutil.rmtree(scene.frames_dir / gone, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
     return scene
 
 
@@ -164,7 +168,7 @@ def _extract_source(
 ) -> Scene:
     """rigs: the one that the source belongs to; another that it belonged to is no more."""
     name = recording.name
-    folder = scene.frames_dir / name
+    folder = place(scene.path, f"frames/{name}")
     others = tuple(frame for frame in scene.frames if frame.source != name)
     rows: list[SceneFrame] = []
     log.info(f"{name}: reading {options['path']}")
@@ -213,11 +217,16 @@ def _extract_source(
     return scene
 
 
+def is_assumed(camera: Camera) -> bool:
+    """Tell whether a camera is the one that `extract` assumes where nothing is known."""
+    return camera == Camera.from_field_of_view(camera.width, camera.height, GUESSED_FIELD_OF_VIEW_DEG)
+
+
 def _without_source(scene: Scene, name: str) -> Scene:
     return scene.without_step(
         f"extract:{name}",
         frames=tuple(frame for frame in scene.frames if frame.source != name),
-        cameras={key: value for key, value in scene.cameras.items() if key != name},
+        cameras={key: value for key, value in scene.cameras.items() if key.split("#")[0] != name},
         sources={key: value for key, value in scene.sources.items() if key != name},
         rigs=_rigs_without(scene, name),
     )

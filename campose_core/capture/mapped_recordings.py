@@ -15,12 +15,12 @@ from campose_core.bag.clock import AS_RECORDED, BagClock
 from campose_core.bag.file import Topic, is_bag, open_bag
 from campose_core.bag.odometry import camera_odometry
 from campose_core.bag.tf import read_tf
+from campose_core.bag.transforms import TransformTree
 from campose_core.capture.sources.bag import BagRecording
 from campose_core.errors import AlignmentError, CaptureError
 from campose_core.geometry import Pose
 from campose_core.scene import Scene
 from campose_core.trajectory import Trajectory
-from campose_core.transforms import TransformTree
 
 log = logging.getLogger(__name__)
 

@@ -16,13 +16,13 @@ from campose_core.bag.clock import AS_RECORDED, BagClock
 from campose_core.bag.file import Bag, open_bag
 from campose_core.bag.image_messages import StampedImage, base_topic
 from campose_core.bag.tf import read_tf
+from campose_core.bag.transforms import TransformTree
 from campose_core.capture.sources.bag import BagRecording
 from campose_core.capture.thinning import thinned
 from campose_core.errors import CaptureError
 from campose_core.frame import Frame
 from campose_core.geometry import Pose
 from campose_core.rig import Moment, Rig, moments
-from campose_core.transforms import TransformTree
 
 log = logging.getLogger(__name__)
 

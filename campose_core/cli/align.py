@@ -9,6 +9,7 @@ from jsonargparse import ArgumentParser, Namespace
 from campose_core.alignment.request import AlignRequest, TrackerRequest, kind_and_topic
 from campose_core.alignment.sources.table import recorded_kinds
 from campose_core.alignment.step import align_scene
+from campose_core.cli.console import show
 from campose_core.cli.numbers import FiniteNumber, pose_numbers
 from campose_core.errors import AlignmentError, UsageError
 from campose_core.geometry import FARTHEST_M
@@ -143,4 +144,4 @@ def run(options: Namespace) -> None:
     scene = Scene.open(options.scene)
     scene = align_scene(scene, alignment_request(options))
     if options.json and scene.alignment is not None:
-        print(json.dumps({"scene": str(scene.path), **scene.alignment.to_dict()}))
+        show(json.dumps({"scene": str(scene.path), **scene.alignment.to_dict()}))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
-from campose_core.cli.console import say
+from campose_core.cli.console import say, show
 from campose_core.cli.numbers import between
 from campose_core.cli.query import add_query_arguments, query_camera
 from campose_core.cli.train import require_training_packages
@@ -52,7 +52,7 @@ def run(options: Namespace) -> None:
     if options.backbones or options.weights or options.epochs:
         raise UsageError("--backbones, --weights and --epochs are of networks to train: give --tables with --query")
     rows = benchmark_query(scene, options.query, options.reference, options.topic, query_camera(options))
-    print(json.dumps([row.to_dict() for row in rows]) if options.json else tables(rows))
+    show(*(json.dumps([row.to_dict() for row in rows]) if options.json else tables(rows)).splitlines())
 
 
 def _tables(scene: Scene, options: Namespace) -> None:
@@ -69,7 +69,8 @@ def _tables(scene: Scene, options: Namespace) -> None:
     weights, left_out = choose_backbones(tuple(options.backbones or ()), options.weights)
     recipe = TrainOptions() if options.epochs is None else TrainOptions(epochs=options.epochs)
     plan = plan_tables(weights, left_out, recipe)
-    found = compare(scene, course, plan, left_out, with_structure=options.query is not None)
-    page = write_benchmark(scene.reports_dir / "benchmark", found)
-    print(json.dumps(found.to_dict()) if options.json else text_tables(found))
+    with scene.writing("reports"):
+        found = compare(scene, course, plan, left_out, with_structure=options.query is not None)
+        page = write_benchmark(scene.reports_dir / "benchmark", found)
+    show(*(json.dumps(found.to_dict()) if options.json else text_tables(found)).splitlines())
     say(f"the page: {page}")

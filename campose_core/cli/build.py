@@ -10,12 +10,13 @@ from campose_core.alignment.request import AlignRequest
 from campose_core.alignment.sources.reference import frames_with_reference
 from campose_core.alignment.step import align_scene
 from campose_core.cli.align import add_alignment_arguments, alignment_request
-from campose_core.cli.console import say
+from campose_core.cli.console import say, show
 from campose_core.cli.extract import add_extract_arguments, extract_sources
 from campose_core.cli.map import add_pose_arguments, given_poses
 from campose_core.cli.train import add_train_arguments, require_training_packages
 from campose_core.errors import FloorError, UsageError
 from campose_core.evaluation.benchmark import benchmark_test_split
+from campose_core.evaluation.metrics import Metrics
 from campose_core.evaluation.table import tables
 from campose_core.floorplan.attach import attach_floor, attach_floor_from_landmarks
 from campose_core.landmark_map.colmap import load_pycolmap
@@ -23,6 +24,8 @@ from campose_core.learning.networks import NETWORKS, kind_of_model
 from campose_core.learning.options import TrainOptions
 from campose_core.learning.split import split
 from campose_core.scene import Scene
+from campose_core.scene_lock import locked
+from campose_core.sfm.given_poses import GivenPoses
 from campose_core.sfm.pipeline import MapOptions, map_scene
 
 
@@ -47,6 +50,22 @@ def run(options: Namespace) -> None:
     if poses is not None and request != AlignRequest():
         raise UsageError("--poses place the map in their own frame: leave out the other ways to align it")
     load_pycolmap()
+    with locked(Path(options.scene)):
+        scene, rows = _built(options, request, poses, kind)
+    if options.json:
+        alignment = scene.alignment.to_dict() if scene.alignment else None
+        metrics = [row.to_dict() for row in rows]
+        show(json.dumps({"scene": str(scene.path), "alignment": alignment, "metrics": metrics}))
+        return
+    if rows:
+        show(*tables(rows).splitlines())
+    show(f"{scene.path} is ready: campose localize {scene.path} RECORDING --out EST.tum")
+
+
+def _built(
+    options: Namespace, request: AlignRequest, poses: GivenPoses | None, kind: str | None
+) -> tuple[Scene, list[Metrics]]:
+    """Return the scene, and of a network that was trained its errors on the test frames."""
     scene = extract_sources(options)
     if options.reference is not None:
         frames_with_reference(scene.frames, options.reference, options.source)
@@ -57,20 +76,12 @@ def run(options: Namespace) -> None:
     if not scene.floor_yaml.is_file():
         scene = _floor_of_its_own(scene)
     scene = split(scene)
-    rows = []
-    if kind:
-        from campose_core.learning.train import train
+    if not kind:
+        return scene, []
+    from campose_core.learning.train import train
 
-        scene = train(scene, options.model, TrainOptions(kind=kind, **options.train.as_dict()))
-        rows = benchmark_test_split(scene)
-    if options.json:
-        alignment = scene.alignment.to_dict() if scene.alignment else None
-        metrics = [row.to_dict() for row in rows]
-        print(json.dumps({"scene": str(scene.path), "alignment": alignment, "metrics": metrics}))
-        return
-    if rows:
-        print(tables(rows))
-    print(f"{scene.path} is ready: campose localize {scene.path} RECORDING --out EST.tum")
+    scene = train(scene, options.model, TrainOptions(kind=kind, **options.train.as_dict()))
+    return scene, benchmark_test_split(scene)
 
 
 def _floor_of_its_own(scene: Scene) -> Scene:

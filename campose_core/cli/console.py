@@ -1,4 +1,7 @@
-"""What a person sees of a running command: lines on stderr, those that the library logs among them."""
+"""What a person sees of a command: its results on stdout, and lines on stderr, those that the library logs among them.
+
+Nothing else prints, so that no name of a file or a frame can write on the terminal as it likes.
+"""
 
 import logging
 import os
@@ -8,11 +11,17 @@ import traceback
 from collections.abc import Callable
 
 from campose_core.errors import CamposeError, WorkerDone
+from campose_core.text import one_line
 
 
 def say(message: str) -> None:
     """Print one line on stderr, in order with the progress bars."""
-    print(message, file=sys.stderr, flush=True)
+    print(one_line(message), file=sys.stderr, flush=True)
+
+
+def show(*lines: str) -> None:
+    """Print lines of a result on stdout."""
+    print("\n".join(map(one_line, lines)))
 
 
 class _Lines(logging.Handler):

@@ -1,16 +1,18 @@
 """`campose doctor SCENE`"""
 
+import errno
 import json
 from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
-from campose_core.cli.console import say
+from campose_core.cli.console import say, show
 from campose_core.doctor.diagnosis import diagnose
 from campose_core.doctor.diagnosis_picture import picture_of
 from campose_core.doctor.diagnosis_text import text_of
 from campose_core.files import write_bytes, write_text
 from campose_core.scene import Scene
+from campose_core.scene_names import place
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -24,9 +26,14 @@ def run(options: Namespace) -> None:
     scene = Scene.open(options.scene)
     found = diagnose(scene)
     facts = json.dumps(found.to_dict())
-    write_text(scene.reports_dir / "doctor.json", facts + "\n")
-    print(facts if options.json else text_of(found))
+    show(*(facts if options.json else text_of(found)).splitlines())
     picture = picture_of(found)
-    if picture is not None:
-        write_bytes(scene.reports_dir / "doctor.png", picture)
-        say(f"the picture: {scene.reports_dir / 'doctor.png'}")
+    try:
+        write_text(place(scene.path, "reports/doctor.json"), facts + "\n")
+        if picture is not None:
+            write_bytes(place(scene.path, "reports/doctor.png"), picture)
+            say(f"the picture: {scene.reports_dir / 'doctor.png'}")
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+        say(f"{scene.reports_dir} cannot be written to ({error.strerror}): the report and the picture are left out")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
+from campose_core.cli.console import show
 from campose_core.errors import UsageError
 from campose_core.evaluation.estimates import read_estimates
 from campose_core.evaluation.metrics import evaluate
@@ -37,14 +38,14 @@ def run(options: Namespace) -> None:
     estimates, reference = read_estimates(options.estimate), read_tum(options.reference)
     metrics = evaluate(estimates, reference)
     if options.json == STDOUT:
-        print(json.dumps(metrics.to_dict()))
+        show(json.dumps(metrics.to_dict()))
         return
-    print(tables([metrics]))
+    show(*tables([metrics]).splitlines())
     if estimates.scale is not ScaleBasis.MEASURED:
-        print(f"\nThe scale of their map is {estimates.scale.value}: errors in metres are against a frame of its own.")
+        show("", f"The scale of their map is {estimates.scale.value}: errors in metres are against a frame of its own.")
     if not estimates.complete:
-        print(f"\nNo {options.estimate.stem}.json beside the estimates: every reference pose counts as a frame.")
+        show("", f"No {options.estimate.stem}.json beside the estimates: every reference pose counts as a frame.")
     if metrics.without_reference:
-        print(f"\n{metrics.without_reference} frames have no reference pose and count in nothing.")
+        show("", f"{metrics.without_reference} frames have no reference pose and count in nothing.")
     if options.json is not None:
         write_text(Path(options.json), json.dumps(metrics.to_dict(), indent=2) + "\n")

@@ -6,6 +6,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from campose_core.capture.camera_file import read_camera_file
 from campose_core.capture.extract import extract
+from campose_core.cli.console import show
 from campose_core.cli.numbers import FrameRate
 from campose_core.scene import Scene
 
@@ -42,12 +43,12 @@ def run(options: Namespace) -> None:
     """Extract the frames; prints a row a source."""
     scene = extract_sources(options)
     if options.json:
-        print(json.dumps({"scene": str(scene.path), "sources": scene.sources}, indent=2))
+        show(*json.dumps({"scene": str(scene.path), "sources": scene.sources}, indent=2).splitlines())
         return
-    print(f"{'source':24} {'kind':8} {'frames':>7} {'dropped':>8}  camera")
+    show(f"{'source':24} {'kind':8} {'frames':>7} {'dropped':>8}  camera")
     for name, source in scene.sources.items():
         camera = scene.cameras[name]
         known = "calibrated" if source["calibrated"] else "guessed"
         dropped = sum(source["dropped"].values())
         size = f"{camera.width}x{camera.height}"
-        print(f"{name:24} {source['kind']:8} {source['frames']:>7} {dropped:>8}  {camera.model} {size}, {known}")
+        show(f"{name:24} {source['kind']:8} {source['frames']:>7} {dropped:>8}  {camera.model} {size}, {known}")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jsonargparse import ArgumentParser, Namespace
 
-from campose_core.cli.console import say
+from campose_core.cli.console import say, show
 from campose_core.cli.numbers import FiniteNumber, NotNegative, PositiveNumber
 from campose_core.errors import UsageError
 from campose_core.floor import FloorMap
@@ -91,9 +91,9 @@ def run(options: Namespace) -> None:
         "walkable_m2": float(walkable_cells(floor, keepout, options.radius).sum() * cell**2),
     }
     if options.json:
-        print(json.dumps(facts))
+        show(json.dumps(facts))
     else:
-        print(
+        show(
             "{map}: from {made_from}, {width_m:.1f} x {height_m:.1f} m at {resolution:.3g} m a cell, "
             "{free_m2:.1f} m2 free, {walkable_m2:.1f} m2 walkable".format(**facts)
         )

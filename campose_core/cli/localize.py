@@ -10,7 +10,7 @@ from jsonargparse import ArgumentParser, Namespace
 from campose_core.capture.recording import open_recording
 from campose_core.capture.sources.folder_files import SUFFIXES
 from campose_core.capture.sources.image_folder import ImageFile
-from campose_core.cli.console import say
+from campose_core.cli.console import say, show
 from campose_core.cli.query import add_query_arguments, query_camera
 from campose_core.errors import UsageError
 from campose_core.evaluation.estimates import write_estimates
@@ -66,10 +66,10 @@ def run(options: Namespace) -> None:
     write_estimates(options.out, estimates)
     summary = {name: value for name, value in estimates.summary().items() if name != "per_frame"}
     if options.json:
-        print(json.dumps(summary))
+        show(json.dumps(summary))
         return
     latency = estimates.latency_ms
     speed = f", {latency.p50:.0f} ms a frame (p95 {latency.p95:.0f})" if latency else ""
     if scene.scale.caution():
         say(f"localize: {scene.scale.caution()}")
-    print(f"{options.out}: {summary['answered']} of {summary['frames']} frames answered by {options.estimator}{speed}")
+    show(f"{options.out}: {summary['answered']} of {summary['frames']} frames answered by {options.estimator}{speed}")

@@ -6,12 +6,14 @@ Each verb is a module of this package with `add_arguments(parser)` and `run(opti
 import importlib
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from jsonargparse import ArgumentParser
 
 from campose_core import __version__
-from campose_core.cli.console import exit_code_of, show_log
+from campose_core.cli.console import exit_code_of, say, show, show_log
 from campose_core.cli.numbers import plain
+from campose_core.text import one_line
 
 VERBS = {
     "simulate": "a rendered floor with exact ground truth: bag, video, floor map, reference trajectories",
@@ -32,6 +34,14 @@ VERBS = {
 }
 
 
+class VerbParser(ArgumentParser):
+    """A parser whose refusals stay in one line, whatever the words that it was given."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Print usage and message on stderr, and exit with 2."""
+        super().error(one_line(" ".join(message.split())), ex)
+
+
 def usage() -> str:
     """Write the help of `campose` itself: every verb in a line."""
     width = max(map(len, VERBS))
@@ -43,14 +53,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code (0 done, 1 failed on the data, 2 wrong usage)."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if arguments[:1] in (["-h"], ["--help"]):
-        print(usage())
+        show(*usage().splitlines())
         return 0
     if arguments[:1] == ["--version"]:
-        print(f"campose {__version__}")
+        show(f"campose {__version__}")
         return 0
     if not arguments or arguments[0] not in VERBS:
         complaint = f"campose: unknown verb {arguments[0]!r}\n\n" if arguments else ""
-        print(complaint + usage(), file=sys.stderr)
+        for line in (complaint + usage()).splitlines():
+            say(line)
         return 2
     show_log()
     verb, *rest = arguments
@@ -59,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(verb: str, arguments: Sequence[str]) -> None:
     module = importlib.import_module(f"campose_core.cli.{verb}")
-    parser = ArgumentParser(prog=f"campose {verb}", description=VERBS[verb])
+    parser = VerbParser(prog=f"campose {verb}", description=VERBS[verb])
     module.add_arguments(parser)
     module.run(plain(parser.parse_args(arguments)))
 

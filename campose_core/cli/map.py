@@ -6,6 +6,7 @@ from pathlib import Path
 from jsonargparse import ArgumentParser, Namespace
 
 from campose_core.cli.align import add_mounting_argument
+from campose_core.cli.console import show
 from campose_core.cli.numbers import Count, pose_numbers
 from campose_core.errors import UsageError
 from campose_core.features.registry import FEATURES
@@ -97,4 +98,4 @@ def run(options: Namespace) -> None:
     )
     scene = map_scene(Scene.open(options.scene), chosen)
     if options.json:
-        print(json.dumps({"scene": str(scene.path), **MapReport.load(scene).to_dict()}))
+        show(json.dumps({"scene": str(scene.path), **MapReport.load(scene).to_dict()}))

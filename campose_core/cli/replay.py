@@ -11,7 +11,7 @@ from jsonargparse import ArgumentParser, Namespace
 from campose_core.bag.file import Bag, open_bag
 from campose_core.capture.recording import open_recording
 from campose_core.capture.sources.bag import BagRecording
-from campose_core.cli.console import say
+from campose_core.cli.console import say, show
 from campose_core.cli.numbers import FiniteNumber, pose_numbers
 from campose_core.cli.query import add_query_arguments, query_camera
 from campose_core.errors import UsageError
@@ -97,6 +97,7 @@ def run(options: Namespace) -> None:
                     truths[step.answer.frame.stamp_ns] = truth
             if copy is not None:
                 copy.write(step)
+    outcomes.stamps = str(recording.describe().get("stamps", ""))
     raw, snapped = outcomes.write(options.out)
     wall_s = time.perf_counter() - started
     recorded_s = (raw.outcomes[-1].stamp_ns - raw.outcomes[0].stamp_ns) * 1e-9
@@ -105,7 +106,7 @@ def run(options: Namespace) -> None:
         metrics = [evaluate(one, Trajectory.from_poses(list(truths), list(truths.values()))) for one in (raw, snapped)]
     if options.json:
         summary = {name: value for name, value in raw.summary().items() if name != "per_frame"}
-        print(
+        show(
             json.dumps(
                 {**summary, "recorded_s": recorded_s, "wall_s": wall_s, "metrics": [m.to_dict() for m in metrics]}
             )
@@ -114,12 +115,12 @@ def run(options: Namespace) -> None:
     states = ", ".join(f"{count} {state}" for state, count in raw.statuses.items())
     for line in filter(None, (scene.scale.caution(), why_not_snapped(scene))):
         say(f"replay: {line}")
-    print(f"{options.out}: {len(raw.trajectory)} of {len(raw.outcomes)} frames answered ({states})")
-    print(f"{recorded_s:.1f} s recorded, replayed in {wall_s:.1f} s: {recorded_s / wall_s:.1f} times real time")
+    show(f"{options.out}: {len(raw.trajectory)} of {len(raw.outcomes)} frames answered ({states})")
+    show(f"{recorded_s:.1f} s recorded, replayed in {wall_s:.1f} s: {recorded_s / wall_s:.1f} times real time")
     if metrics:
-        print(tables(metrics))
+        show(*tables(metrics).splitlines())
     if copy is not None:
-        print(how_to_look(f"Open local file, {options.out / 'bag' / 'bag.mcap'}"))
+        show(*how_to_look(f"Open local file, {options.out / 'bag' / 'bag.mcap'}"))
 
 
 def _check(options: Namespace, scene: Scene, recording: Recording) -> None:

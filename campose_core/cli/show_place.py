@@ -14,7 +14,7 @@ import numpy as np
 from jsonargparse import Namespace
 
 from campose_core.capture.sources.image_folder import ImageFile
-from campose_core.cli.console import say
+from campose_core.cli.console import say, show
 from campose_core.cli.query import query_camera
 from campose_core.errors import CamposeError, UsageError
 from campose_core.evaluation.run import frames_with_camera
@@ -25,6 +25,7 @@ from campose_core.localization.localizer import Localizer, LocalizerOptions
 from campose_core.localization.result import LocalizationResult
 from campose_core.scene import Scene
 from campose_core.scene_floor import walkable_of, why_not_snapped
+from campose_core.text import one_line
 from campose_core.visualization.place import heading_of, place_picture
 from campose_core.visualization.scene_landmarks import read_landmarks
 
@@ -50,11 +51,11 @@ def show_place(options: Namespace, image: ImageFile) -> None:
     except OSError as error:
         raise CamposeError(f"{out} cannot be written ({error.strerror})") from error
     if options.json:
-        print(json.dumps({**facts_of(result), "drawing": str(out)}))
+        show(json.dumps({**facts_of(result), "drawing": str(out)}))
     else:
         if why_not_snapped(scene):
             say(f"localize: {why_not_snapped(scene)}")
-        print(f"{image.path}: {in_words(result)}\n{out}")
+        show(*f"{one_line(str(image.path))}: {in_words(result)}".splitlines(), str(out))
     if sys.platform == "darwin" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
         webbrowser.open(out.resolve().as_uri())
 

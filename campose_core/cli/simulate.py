@@ -5,6 +5,7 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
+from campose_core.cli.console import show
 from campose_core.cli.numbers import Seed
 from campose_core.simulation.world import SIZES
 
@@ -30,7 +31,7 @@ def run(options: Namespace) -> None:
         **{f"{name}_{kind}": str(out / f"{name}.{kind}") for name in DRIVES for kind in ("bag", "mp4", "tum")},
     }
     if options.json:
-        print(json.dumps(written))
+        show(json.dumps(written))
     else:
         for what, path in written.items():
-            print(f"{what:12} {path}")
+            show(f"{what:12} {path}")

@@ -5,6 +5,7 @@ from typing import cast
 
 from jsonargparse import ArgumentParser, Namespace
 
+from campose_core.cli.console import show
 from campose_core.cli.numbers import Fraction
 from campose_core.learning.split import Scheme, SplitOptions, counts, split
 from campose_core.scene import Scene
@@ -31,6 +32,6 @@ def run(options: Namespace) -> None:
     )
     found = counts(split(Scene.open(options.scene), chosen))
     if options.json:
-        print(json.dumps(found))
+        show(json.dumps(found))
     else:
-        print("  ".join(f"{name} {count}" for name, count in found.items()))
+        show("  ".join(f"{name} {count}" for name, count in found.items()))

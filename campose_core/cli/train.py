@@ -8,6 +8,7 @@ from typing import Any, get_type_hints
 
 from jsonargparse import ActionConfigFile, ArgumentParser, Namespace  # type: ignore[attr-defined]
 
+from campose_core.cli.console import show
 from campose_core.cli.numbers import between
 from campose_core.errors import CheckpointError, UsageError
 from campose_core.extras import load_extra
@@ -86,6 +87,6 @@ def run(options: Namespace) -> None:
     scene = train(Scene.open(options.scene), options.model, TrainOptions(kind=kind, **given))
     metrics = read_yaml(scene.models_dir / options.model / "model.yaml", CheckpointError)["metrics"]
     if options.json:
-        print(json.dumps(metrics))
+        show(json.dumps(metrics))
     else:
-        print("\n".join(f"{name:16} {value:.6g}" for name, value in metrics.items()))
+        show(*(f"{name:16} {value:.6g}" for name, value in metrics.items()))

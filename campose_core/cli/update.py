@@ -8,7 +8,7 @@ from typing import Any
 from jsonargparse import ArgumentParser, Namespace
 
 from campose_core.capture.camera_file import read_camera_file
-from campose_core.cli.console import say
+from campose_core.cli.console import say, show
 from campose_core.cli.numbers import FrameRate
 from campose_core.errors import CamposeError, MissingDependency, UsageError
 from campose_core.scene import Scene
@@ -45,7 +45,7 @@ def run(options: Namespace) -> None:
     scene, report = update_scene(scene, Path(options.new), chosen)
     if not options.no_train:
         train_again(scene)
-    print(json.dumps(report) if options.json else _table(report))
+    show(*(json.dumps(report) if options.json else _table(report)).splitlines())
 
 
 def train_again(scene: Scene) -> Scene:

@@ -40,7 +40,8 @@ def run(options: Namespace) -> None:
     from campose_core.visualization.mcap import write_source
 
     write_source(options.mcap, view)
-    say(f"wrote {options.mcap}\n{how_to_look(f'Open local file, {options.mcap}')}")
+    for line in (f"wrote {options.mcap}", *how_to_look(f"Open local file, {options.mcap}")):
+        say(line)
 
 
 def _view_recording(path: Path, options: Namespace) -> None:

@@ -99,6 +99,7 @@ class Diagnosis:
                 "weak_links": [_link_dict(link, names) for link in self.links],
                 "open_loops": [_stretch_dict(stretch, names) for stretch in self.loops],
                 "thin_stretches": [_stretch_dict(stretch, names) for stretch in self.thin],
+                "cameras": list(self.report.of_cameras or []),
                 "missing": [_missing_dict(stretch) for stretch in self.missing],
                 "health": None if self.health is None else self.health.to_dict(),
                 "held_out": None if self.report.held_out is None else asdict(self.report.held_out),

@@ -9,6 +9,7 @@ from campose_core.doctor.diagnosis import Diagnosis
 from campose_core.doctor.map_health import FloorShape, MapHealth
 from campose_core.doctor.missing_frames import REASONS, MissingStretch
 from campose_core.map_scale import MapScale
+from campose_core.text import one_line
 
 MAX_LINES = 25
 MAX_COMPLAINTS, MAX_MISSING = 4, 3
@@ -30,6 +31,7 @@ def text_of(diagnosis: Diagnosis) -> str:
         ("links", _links(diagnosis)),
         ("missing", _missing(diagnosis)),
         ("images", _images(diagnosis)),
+        ("cameras", diagnosis.report.of_cameras or []),
         ("metric frame", _health(diagnosis)),
         ("again", [diagnosis.held_out] if diagnosis.held_out else []),
     ):
@@ -45,7 +47,7 @@ def text_of(diagnosis: Diagnosis) -> str:
         lines += [f"  {i}. {entry.text}" for i, entry in enumerate(diagnosis.record_next, start=1)]
     elif diagnosis.state == "aligned":
         lines.append("nothing more to record")
-    return "\n".join(lines[:MAX_LINES])
+    return "\n".join(map(one_line, lines[:MAX_LINES]))
 
 
 def _headline(diagnosis: Diagnosis) -> str:

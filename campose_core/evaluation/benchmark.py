@@ -23,6 +23,7 @@ from campose_core.localization.estimators.base import PoseEstimator
 from campose_core.localization.estimators.registry import estimator_names, knows_train_split_alone, load_estimator
 from campose_core.localization.estimators.retrieval import RetrievalEstimator
 from campose_core.scene import Scene, SceneFrame
+from campose_core.scene_step import writes
 from campose_core.trajectory import Trajectory, read_tum
 
 log = logging.getLogger(__name__)
@@ -72,6 +73,7 @@ def course_of_test_split(scene: Scene) -> Course:
     return Course("the scene's own test frames", truth, lambda _: _read(scene, frames, stamps))
 
 
+@writes("reports")
 def benchmark_query(
     scene: Scene, query: Path, reference: Path, topic: str | None = None, camera: Camera | None = None
 ) -> list[Metrics]:
@@ -85,6 +87,7 @@ def benchmark_query(
     return _score(scene, runs, course.truth)
 
 
+@writes("reports")
 def benchmark_test_split(scene: Scene) -> list[Metrics]:
     """Score each trained model on the scene's own test frames, beside retrieval among its train frames.
 

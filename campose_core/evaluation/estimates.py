@@ -58,7 +58,7 @@ class Percentiles(NamedTuple):
 class Estimates:
     """The outcomes of an estimator, one per frame, in time order.
 
-    cameras: those that were estimated, of images without intrinsics.
+    cameras: those that were estimated, of images without intrinsics. stamps: what was done to those of the recording.
     complete: all frames are listed; False for a bare trajectory, whose unanswered frames nobody knows. scale: of the
     map that the poses are in.
 
@@ -71,6 +71,7 @@ class Estimates:
     complete: bool = True
     scale: ScaleBasis = ScaleBasis.MEASURED
     cameras: tuple[CameraEstimate, ...] = ()
+    stamps: str = ""
 
     def __post_init__(self) -> None:
         ordered = tuple(sorted(self.outcomes, key=lambda outcome: outcome.stamp_ns))
@@ -125,6 +126,7 @@ class Estimates:
             "latency_ms": latency._asdict() if latency else None,
             "statuses": self.statuses,
             "scale": self.scale.value,
+            **({"stamps": self.stamps} if self.stamps else {}),
             **({"estimated_cameras": [camera.to_dict() for camera in self.cameras]} if self.cameras else {}),
             "per_frame": {
                 "stamps_ns": [outcome.stamp_ns for outcome in self.outcomes],
@@ -195,4 +197,4 @@ def _read_outcomes(path: Path) -> Estimates:
         )
     poses = dict(trajectory)
     outcomes = (FrameOutcome(stamp, poses.get(stamp), status, ms) for stamp, status, ms in rows)
-    return Estimates(estimator, tuple(outcomes), scale=scale)
+    return Estimates(estimator, tuple(outcomes), scale=scale, stamps=str(fields.get("stamps", "")))

@@ -30,7 +30,8 @@ def localize_recording(
     """
     cameras = cameras_of_recording(scene, recording, camera)
     frames = _frames(recording, cameras, f"localize with {estimator.name}")
-    return replace(localize_frames(estimator, frames), cameras=tuple(cameras.all()))
+    estimates = localize_frames(estimator, frames)
+    return replace(estimates, cameras=tuple(cameras.all()), stamps=str(recording.describe().get("stamps", "")))
 
 
 def frames_with_camera(

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from campose_core.evaluation.metrics import RECALL_THRESHOLDS, Metrics, recall_name
 from campose_core.evaluation.reliability import LEVELS, level_name
+from campose_core.text import one_line
 
 HEADER = (
     "estimator",
@@ -78,6 +79,7 @@ def tables(rows: Sequence[Metrics]) -> str:
 
 def aligned(table: list[list[str]]) -> str:
     """Write rows of texts, the first of them the header, in columns; all but the first column end to the right."""
+    table = [[one_line(cell) for cell in row] for row in table]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = [
         "  ".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))])

@@ -17,11 +17,13 @@ from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.map_scale import ScaleBasis
 from campose_core.scene import Scene
 from campose_core.scene_floor import has_own_floor
+from campose_core.scene_step import writes
 from campose_core.walkable import DEFAULT_MAX_SNAP_M, DEFAULT_RADIUS_M, WalkableMap, save_walkable
 
 log = logging.getLogger(__name__)
 
 
+@writes("floor")
 def attach_floor(
     scene: Scene,
     map_yaml: Path | str,
@@ -41,6 +43,7 @@ def attach_floor(
     return _attach(scene, FloorMap.load(map_yaml), {"map": str(map_yaml)}, keepout_yaml, radius_m, max_snap_m)
 
 
+@writes("floor")
 def attach_plan(
     scene: Scene,
     plan_image: Path | str,
@@ -63,6 +66,7 @@ def attach_plan(
     return _attach(scene, floor, source, keepout_yaml, radius_m, max_snap_m)
 
 
+@writes("floor")
 def attach_floor_from_landmarks(
     scene: Scene,
     keepout_yaml: Path | str | None = None,
@@ -137,7 +141,8 @@ def _attach(
         raise FloorError(f"{next(iter(source.values()))}: {error}") from error
     with replacing(scene.floor_yaml.parent) as folder:
         save_walkable(folder, floor, keepout, radius_m, max_snap_m)
-        scene.without_step("floor").save()
+        scene = scene.without_step("floor")
+        scene.save()
     scene = scene.with_step("floor", options)
     scene.save()
     return scene

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 from PIL import ImageOps
 
-from campose_core.errors import FloorError, quoted
+from campose_core.errors import FloorError
 from campose_core.geometry import Array, is_place
 from campose_core.image_files import opened
+from campose_core.text import quoted
 
 COLUMNS = ("px", "py", "x", "y")
 # What hands do: a click is a pixel or two off, a tape measure a few centimetres; in metres and of the points' spread.

@@ -15,7 +15,7 @@ import numpy as np
 from campose_core.errors import AlignmentError, GeometryError
 from campose_core.geometry import Pose, Similarity, rotation_angle
 from campose_core.joining.odometry_joint import Turns, by_odometry
-from campose_core.robust_similarity import align_to_poses
+from campose_core.joining.robust_similarity import align_to_poses
 
 Poses = Mapping[str, Pose]
 MIN_SHARED = 3

@@ -40,7 +40,7 @@ FIELDS_OF_VIEW_DEG = (
 MIN_SIGMA = 0.001  # of the logarithm of a focal length: what a map's own may be off by
 GUESS_SIGMA = 0.03  # of a focal length that EXIF tells, in whole millimetres of a lens that focuses and crops
 # Of a centre that is free, as a share of the image width, and from where on it is no noise; a free centre takes up
-# some of the focal length (0.7 % on a cropped kitchen).
+# some of the focal length (0.7 % on a cropped kitchen; elsewhere not measured).
 CROPPED_CENTRE_SIGMA, MIN_ASIDE, CROPPED_SIGMA = 0.1, 0.03, 0.007
 OWN_SIGMAS = 3.0  # the map's own camera is as good as any that lies so near
 OWN_SHARE = 0.95  # of the landmarks that agree with the best

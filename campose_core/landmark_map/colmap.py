@@ -12,7 +12,7 @@ from __future__ import annotations
 import ctypes
 import signal
 import zlib  # noqa: F401  (must precede pycolmap, see above)
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -22,6 +22,7 @@ from scipy.spatial.transform import Rotation
 from campose_core.camera import Camera, pixels_to_colmap
 from campose_core.extras import load_extra
 from campose_core.geometry import Array, Pose
+from campose_core.landmark_map.intrinsics import lens_of
 
 COLMAP_LACKS = ("OPENCV_THIN_PRISM",)
 
@@ -110,10 +111,17 @@ def model_poses(model: Any) -> dict[str, Pose]:
     return {image.name: from_colmap_pose(image.cam_from_world().inverse()) for image in images}
 
 
-def model_cameras(model: Any) -> dict[str, Camera]:
-    """Return the camera of each source that has registered images in a Reconstruction."""
-    images = [model.image(image_id) for image_id in model.reg_image_ids()]
-    return {image.name.split("/")[0]: from_colmap_camera(image.camera) for image in images}
+def model_images(model: Any) -> list[Any]:
+    """Return a Reconstruction's registered images in the order of their names."""
+    return sorted(map(model.image, model.reg_image_ids()), key=lambda image: str(image.name))
+
+
+def model_cameras(model: Any, switches: Sequence[str] = ()) -> dict[str, Camera]:
+    """Return the cameras that took the registered images of a Reconstruction, by `lens_of`.
+
+    switches: first images by another lens.
+    """
+    return {lens_of(image.name, switches): from_colmap_camera(image.camera) for image in model_images(model)}
 
 
 def adjust(model: Any, refine_rigs: bool = False, tolerance: float = 1e-4) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from campose_core.arrays import damaged, read_arrays, write_arrays
 from campose_core.errors import MappingError
 from campose_core.geometry import Array, Similarity
 from campose_core.landmark_map.array_forms import Form, checked
+from campose_core.landmark_map.arrays import damaged, read_arrays, write_arrays
 from campose_core.map_scale import MEASURED, MapScale
 
 FORMS = {

@@ -12,6 +12,21 @@ from campose_core.frame import Frame
 from campose_core.scene import Scene
 
 
+def lens_of(image: str, switches: Sequence[str]) -> str:
+    """Return the name of the camera that took an image: that of its source, with a number from its second lens on.
+
+    switches: images by which a lens begins that is another than before. No source has a # in its name.
+    """
+    source = image.split("/")[0]
+    number = 1 + sum(first.split("/")[0] == source and first <= image for first in switches)
+    return source if number == 1 else f"{source}#{number}"
+
+
+def source_of_lens(name: str) -> str:
+    """Return the source of a camera that `lens_of` named."""
+    return name.split("#")[0]
+
+
 def given_camera(scene: Scene, source: str) -> Camera:
     """Return the camera as the recording or the user gave it, before reconstruction refined it.
 

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from campose_core.arrays import damaged, read_arrays, write_arrays
 from campose_core.errors import MappingError
 from campose_core.features.base import Detail, FeatureKind
 from campose_core.features.matching import Float32
@@ -24,6 +23,7 @@ from campose_core.features.registry import FEATURES, SIFT
 from campose_core.features.vlad import Vlad
 from campose_core.geometry import Array, Pose, Similarity, is_place, is_unit
 from campose_core.landmark_map.array_forms import Form, check_rows, checked
+from campose_core.landmark_map.arrays import damaged, read_arrays, write_arrays
 
 ALL = slice(None)
 # Of the file. Keyframes K, landmarks N, observations S, words W of size D.

@@ -11,6 +11,8 @@ from itertools import pairwise
 import numpy as np
 
 from campose_core.camera import Camera
+from campose_core.capture.sources.image_folder import ImageFolder
+from campose_core.errors import CaptureError
 from campose_core.features.base import ImageFeatures
 from campose_core.frame import Frame, Recording
 from campose_core.landmark_map.camera_estimate import (
@@ -31,18 +33,21 @@ log = logging.getLogger(__name__)
 SAMPLE_HZ, SAMPLE = 15.0, 20
 
 Size = tuple[int, int]
+Taken = tuple[str, int, int]  # by which camera of a folder of several, width, height
 
 
 @dataclass(frozen=True)
 class RecordingCameras:
-    """known: the intrinsics of all frames, where they are given; else `estimates` by image size (width, height).
+    """known: the intrinsics of all frames, where they are given; else `estimates` by camera and image size.
 
-    scene: where neither is, whose own camera is taken.
+    scene: where neither is, whose own camera is taken. taken_by: which camera took a frame, by the frame's name, of a
+    folder with several.
     """
 
     scene: Scene
     known: Camera | None = None
-    estimates: dict[Size, list[CameraEstimate]] = field(default_factory=dict)
+    estimates: dict[Taken, list[CameraEstimate]] = field(default_factory=dict)
+    taken_by: dict[str, str] = field(default_factory=dict)
 
     def of(self, frame: Frame) -> Camera:
         """Return the intrinsics at the frame's size; between two stretches of different focal lengths either may be
@@ -54,7 +59,7 @@ class RecordingCameras:
         if self.known is not None:
             return camera_of_image(frame, self.known)
         height, width = frame.image.shape[:2]
-        stretches = self.estimates.get((width, height))
+        stretches = self.estimates.get((self.taken_by.get(frame.name, ""), width, height))
         return camera_at(stretches, frame.stamp_ns) if stretches else scene_camera(self.scene, width, height)
 
     def all(self) -> list[CameraEstimate]:
@@ -103,20 +108,33 @@ def cameras_of_recording(scene: Scene, recording: Recording, given: Camera | Non
         return RecordingCameras(scene, known)
     if not path.is_file():  # of a scene with trained models alone
         return RecordingCameras(scene, recording.camera)
-    landmarks, before = Landmarks.load(path), dict(recording.dropped)
-    sampled = _sampled(recording, landmarks)
-    recording.dropped.clear()  # these frames are read again
-    recording.dropped.update(before)
-    cameras = RecordingCameras(
-        scene,
-        None,
-        {size: estimate_cameras(frames, *size, scene.cameras, recording.camera) for size, frames in sampled.items()},
-    )
-    what = "has no calibrated intrinsics" if recording.camera else "has no intrinsics"
-    for stretches in cameras.estimates.values():
-        for line in lines_of(stretches, recording.camera):
-            log.info(f"{recording.name} {what}: {line}")
-    return cameras
+    landmarks = Landmarks.load(path)
+    estimates: dict[Taken, list[CameraEstimate]] = {}
+    taken_by: dict[str, str] = {}
+    for label, part in _by_camera(recording).items():
+        taken_by |= dict.fromkeys(part.frame_names(), label) if isinstance(part, ImageFolder) else {}
+        before = dict(part.dropped)
+        what = f"{recording.name}{label and f' ({label})'} has no {'calibrated ' if part.camera else ''}intrinsics"
+        try:
+            sampled = _sampled(part, landmarks)
+        except CaptureError:
+            if part is recording:
+                raise
+            continue  # no image of this camera can be decoded; they are counted when they are read again
+        for (width, height), frames in sampled.items():
+            stretches = estimate_cameras(frames, width, height, scene.cameras, part.camera)
+            estimates[label, width, height] = stretches
+            for line in lines_of(stretches, part.camera):
+                log.info(f"{what}: {line}")
+        part.dropped.clear()  # these frames are read again
+        part.dropped.update(before)
+    return RecordingCameras(scene, None, estimates, taken_by)
+
+
+def _by_camera(recording: Recording) -> dict[str, Recording]:
+    """Return the images of each camera by its label, where a folder has those of several; else all."""
+    parts = recording.by_camera() if isinstance(recording, ImageFolder) else []
+    return {part.camera_label: part for part in parts} if len(parts) > 1 else {"": recording}
 
 
 def cameras_when_asked(scene: Scene, recording: Recording) -> Callable[[Frame], Camera]:

@@ -110,7 +110,8 @@ def load(folder: Path) -> TrainedModel:
         architecture = Architecture(**description["architecture"])
         network_input = NetworkInput(Camera.from_dict(description["input_camera"]))
         calibration = Calibration.from_dict(description["calibration"])
-        options, metrics = dict(description["options"]), _numbers(description["metrics"])
+        options = dict(description["options"])
+        metrics = {str(name): float(value) for name, value in description["metrics"].items()}
         expected_sha256 = str(description["sha256"])
     except CheckpointError:
         raise
@@ -138,10 +139,6 @@ def load(folder: Path) -> TrainedModel:
     if not_finite:
         raise CheckpointError(f"{weights_path}: {not_finite[0]} holds numbers that are not finite: train again")
     return TrainedModel(network.eval(), network_input, calibration, options, metrics)
-
-
-def _numbers(saved: Mapping[str, Any]) -> dict[str, float]:
-    return {str(name): float(value) for name, value in saved.items()}
 
 
 def _one_line(error: Exception) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from campose_core.errors import LearningError
 from campose_core.learning.networks import NETWORKS
-from campose_core.statistics import require_positive
+from campose_core.statistics import require_positive, require_within
 
 if TYPE_CHECKING:
     from campose_core.learning.kinds.base import NetworkKind
@@ -23,14 +23,6 @@ LIMITS = {
     "tuple_skip": (1, 10**6), "views": (0, 10**4), "view_shift_m": (0, 1000), "patience": (0, 10**6),
     "max_minutes": (0, 10**6), "devices": (1, 1024), "workers": (0, 256), "seed": (0, 2**32 - 1),
 }  # fmt: skip
-
-
-def _check_limits(options: Architecture | TrainOptions) -> None:
-    for name, value in vars(options).items():
-        low, high = LIMITS.get(name, (0, 0))
-        if name in LIMITS and value is not None and not low <= value <= high:
-            bound = f"at least {low}" if value < low else f"at most {high}"
-            raise LearningError(f"{name} must be {bound}, got {value}")
 
 
 @dataclass(frozen=True)
@@ -48,7 +40,7 @@ class Architecture:
     dropout: float
 
     def __post_init__(self) -> None:
-        _check_limits(self)
+        require_within(LearningError, LIMITS, vars(self))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as checkpoints store them."""
@@ -139,7 +131,7 @@ class TrainOptions:
     max_minutes: float | None = None
 
     def __post_init__(self) -> None:
-        _check_limits(self)
+        require_within(LearningError, LIMITS, vars(self))
         require_positive(LearningError, learning_rate=self.learning_rate)
         if self.max_minutes is not None:
             require_positive(LearningError, max_minutes=self.max_minutes)

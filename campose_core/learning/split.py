@@ -14,6 +14,7 @@ from typing import Literal
 
 from campose_core.errors import SceneError
 from campose_core.scene import SPLITS, Scene, SceneFrame
+from campose_core.scene_step import writes
 
 Scheme = Literal["contiguous", "interleaved", "source"]
 # A val and a test stretch per so many frames of a recording, so that both see more than one corner of the place, and
@@ -50,6 +51,7 @@ class SplitOptions:
         return {"scheme": self.scheme, "val": self.val, "test": self.test, **sources}
 
 
+@writes()
 def split(scene: Scene, options: SplitOptions | None = None) -> Scene:
     """Give each frame that has a pose a split; returns the scene, saved, with the step recorded.
 

@@ -13,9 +13,11 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -65,12 +67,19 @@ def train(scene: Scene, name: str, options: TrainOptions) -> Scene:
     Raises:
         LearningError: nothing to train or validate on, a recording shorter than a tuple, a backbone or weights that
             cannot be had, or a loss that is not finite (the frames of the batch are named).
+        SceneError: another process writes the scene.
         OSError: the disk is full; an earlier model of that name is still whole.
         WorkerDone: in all processes of a training on several devices but the one that goes on.
     """
-    step, folder = f"train:{name}", scene.models_dir / name
     if not NAME.fullmatch(name):
         raise LearningError(f"{name!r} cannot be the name of a model: use letters, digits, '-', '_', '+' and '.'")
+    # Of several processes the first one holds the scene for all.
+    with scene.writing("models", "cache", "reports") if _is_first() else nullcontext():
+        return _train(scene, name, options)
+
+
+def _train(scene: Scene, name: str, options: TrainOptions) -> Scene:
+    step, folder = f"train:{name}", scene.models_dir / name
     if scene.is_done(step, options.to_dict()) and (folder / DESCRIPTION).is_file():
         log.info(f"{name}: trained already with these options")
         return scene
@@ -95,6 +104,11 @@ def train(scene: Scene, name: str, options: TrainOptions) -> Scene:
         f"({best['seconds']:.0f} s)"
     )
     return scene
+
+
+def _is_first() -> bool:
+    """Tell whether this process is the only one, or the first that torchrun or Lightning started."""
+    return os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")) == "0"
 
 
 class _Run:

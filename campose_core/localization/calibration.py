@@ -20,8 +20,8 @@ from scipy.special import gammaincinv
 
 from campose_core.errors import LocalizationError
 from campose_core.geometry import Array
+from campose_core.joining.robust_similarity import AGREEING_DEG
 from campose_core.landmark_map.held_out import HeldOut
-from campose_core.robust_similarity import AGREEING_DEG
 from campose_core.scene import Alignment, Scene
 from campose_core.statistics import squared_mahalanobis
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from campose_core.bag.ros_messages import pose_of_transform
+from campose_core.bag.transforms import KEEP_S, MAX_LINKS, TransformTree
 from campose_core.errors import CamposeError, TransformError
 from campose_core.geometry import Pose
 from campose_core.localization.message_reading import Refusal, Refuse, frame_name, stamp_of
-from campose_core.transforms import KEEP_S, TransformTree
 
 
 class _Link(NamedTuple):
@@ -43,6 +43,8 @@ class HeardTransforms:
         for link in message.transforms:
             parent, child = frame_name(link.header.frame_id), frame_name(link.child_frame_id)
             try:
+                if not self._tree.has_room(child):
+                    raise TransformError(f"tf has {MAX_LINKS} frames already, more than a robot has")
                 heard = _Link(parent, child, stamp(link), pose_of_transform(link))
             except CamposeError as error:
                 self._refuse(Refusal(f"tf {parent} -> {child}", str(error)))

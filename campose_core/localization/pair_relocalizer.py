@@ -24,10 +24,12 @@ from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.landmark_map.pnp import CameraPose, solve_pnp
 from campose_core.localization.relocalizer import RIVAL_SUPPORT, best_supported, explains
 
-# The floors of a tower look alike: images of other floors have up to 170 landmarks in common with the mapped one (16 of
-# 126 have 30 or more), images of other buildings none. A flat at dusk has 41 to 91 in 11 of 32 images: they stay LOST,
-# since nothing yet tells that flat from such a floor.
-MIN_SUPPORT = 200
+MIN_SUPPORT = 40  # images of other buildings have none
+# The floors of a tower look alike: images of other floors have up to 170 landmarks in common with the mapped one, more
+# than a flat at dusk (60 to 87). But what is the same thing looks the same to XFeat, in whatever light, and what is
+# only alike does not: of the landmarks that should be in view, so many have a feature of this cosine within this share
+# of the image's longer side: of the flat 39 to 48 (two blurred images fewer), of 126 images of such floors at most 28.
+SAME, NEARBY, MIN_SAME = 0.92, 0.01, 34
 # For a pose that SIFT has found: the right ones of an office lobby had 42 and more, and some looked where no keyframe
 # does; of the three of another floor one had none (the others 90: they look alike in all).
 CONFIRMING, VIEWS = 30, 8
@@ -38,6 +40,7 @@ CANDIDATES = 20
 ALIKE, FEW = 0.7, 50
 SEEDS = 2  # keyframes of different places
 PLACE_SIZE = 3  # keyframes
+AROUND = 5  # keyframes nearest to a pose, whose landmarks should be in view
 MIN_MATCHES = 40  # with the first of a place, to go on there; of unrelated places none had 40
 
 
@@ -110,9 +113,20 @@ class PairRelocalizer:
             if len(matches) < MIN_MATCHES:
                 return None
             pose = solve_pnp(image.pixels[matches[:, 0]], self._landmarks.xyz[matches[:, 1]], camera)
-            if pose is not None and _support(pose) >= enough:
+            if pose is not None and _support(pose) >= enough and self._same(image, camera, pose) >= MIN_SAME:
                 return pose
         return None
+
+    def _same(self, image: SizedFeatures, camera: Camera, pose: CameraPose) -> int:
+        """Count the landmarks in view of a pose that have a feature of just their look where they should be."""
+        near = self._keyframes.nearest(pose.world_from_cam, AROUND)
+        shown = self._keyframes.seen_by(near)
+        pixels = camera.project(pose.world_from_cam.inverse().transform(self._landmarks.xyz[shown]))
+        seen = np.isfinite(pixels).all(axis=1)
+        similarity = self._landmarks.unit_descriptors(shown[seen]) @ image.descriptors.T
+        landmarks, features = np.nonzero(similarity > SAME)
+        off = np.linalg.norm(pixels[seen][landmarks] - image.pixels[features], axis=1)
+        return len(np.unique(landmarks[off < NEARBY * max(image.size)]))
 
     def _common(self, image: SizedFeatures, keyframe: int) -> NDArray[np.intp]:
         """Find index pairs (K, 2) of features and landmarks.

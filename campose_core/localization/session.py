@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from campose_core.bag.camera_info import EmptyCameraInfo, InfoCamera
@@ -20,6 +20,8 @@ from campose_core.camera import Camera
 from campose_core.errors import CamposeError, CaptureError, GeometryError, LocalizationError
 from campose_core.frame import Frame
 from campose_core.geometry import Pose
+from campose_core.landmark_map.camera_estimate import GUESS_SIGMA
+from campose_core.localization.focal_watch import FocalWatch
 from campose_core.localization.heard_transforms import HeardTransforms
 from campose_core.localization.localizer import Localizer
 from campose_core.localization.message_reading import Refusal, Refuse, frame_name, stamp_of
@@ -31,6 +33,8 @@ ONLY_CAMERA = ""  # the name of a robot's single camera
 # An image so much older than the last one is of another camera that is not in step; an older one, of a bag that starts
 # over.
 LATE_NS = 500_000_000
+# A driver that names each image differently names no camera, and each name costs memory.
+MAX_FRAMES = 16
 
 
 class ImageTooLate(LocalizationError):
@@ -98,7 +102,8 @@ class SessionCamera:
                 self._intrinsics = f"{self._info.name}: {error}"
             raise
         if not doubt or self.is_guess or not isinstance(self._intrinsics, Camera):
-            self._intrinsics, self.is_guess = camera, bool(doubt)
+            sigma = GUESS_SIGMA if doubt else camera.focal_sigma
+            self._intrinsics, self.is_guess = replace(camera, focal_sigma=sigma), bool(doubt)
         if doubt:
             raise GeometryError(doubt)
 
@@ -182,6 +187,7 @@ class LocalizationSession:
         self._start_near: list[Pose | None] = [None]  # what to start over with, before the next image; empty: go on
         self._camera_of_frame: dict[str, str] = {}
         self._newest_ns = 0
+        self.focal = FocalWatch()
 
     def start_over(self, near: Pose | None = None) -> None:
         """Forget with the next image where the robot was; near: about where the base is (map_from_base)."""
@@ -238,7 +244,7 @@ class LocalizationSession:
     def localize(self, camera_name: str, frame: Frame, arrived: float, intrinsics: Camera | None = None) -> Answer:
         """Do as `see`, of an image that is decoded. intrinsics: instead of those that are known of the camera."""
         camera, stamp_ns = self._cameras[camera_name], frame.stamp_ns
-        intrinsics = intrinsics or camera.intrinsics(frame)
+        intrinsics = self.focal.widened(intrinsics or camera.intrinsics(frame))
         late_ns = self._newest_ns - stamp_ns
         if 0 < late_ns <= LATE_NS:
             raise ImageTooLate(f"the image is {late_ns * 1e-9:.3f} s older than the last one that was localized")
@@ -253,6 +259,7 @@ class LocalizationSession:
         if odom_from_base is None:
             no_odometry = self._odometry_refusal or self._odometry.why_not(stamp_ns)
         result = self.localizer.localize(frame, intrinsics, base_from_cam, odom_from_base)
+        self.focal.add(result)
         latency_s = time.perf_counter() - arrived
         return Answer(frame, intrinsics, base_from_cam, odom_from_base, no_odometry, result, latency_s, started_over)
 
@@ -268,8 +275,12 @@ class LocalizationSession:
         return self._transforms.lookup(self._frames.base_frame, optical, frame.stamp_ns, self._tf_wait_s)
 
     def _frame_of(self, camera_name: str, frame: str) -> str:
-        """Return what the localizer tells cameras apart by: the frame, unless two drivers stamp with the same."""
-        return frame if self._camera_of_frame.setdefault(frame, camera_name) == camera_name else camera_name
+        """Return what the localizer tells cameras apart by: the frame, unless two drivers stamp with the same, or there
+        are more frames than a robot has cameras.
+        """
+        if len(self._camera_of_frame) < MAX_FRAMES:
+            self._camera_of_frame.setdefault(frame, camera_name)
+        return frame if self._camera_of_frame.get(frame) == camera_name else camera_name
 
 
 def require_image_stamp(stamp_ns: int) -> None:

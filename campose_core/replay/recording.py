@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from campose_core.bag.file import Bag, SerializedMessage, open_bag
+from campose_core.bag.transforms import WAIT_S
 from campose_core.bag.writer import CAMERA_FRAME
 from campose_core.camera import Camera
 from campose_core.capture.sources.bag import BagRecording
@@ -31,7 +32,6 @@ from campose_core.progress import track
 from campose_core.replay.bag_session import INITIALPOSE, ODOMETRY, TF, TF_STATIC, BagSession, TfRoot
 from campose_core.scene import Scene
 from campose_core.trajectory import Trajectory
-from campose_core.transforms import WAIT_S
 
 log = logging.getLogger(__name__)
 
@@ -124,11 +124,12 @@ def require_topics(bag: Bag, odometry: str | None, initialpose: str | None) -> N
 
 @dataclass
 class Outcomes:
-    """The poses of the base, image by image: as estimated, and snapped to walkable floor."""
+    """The poses of the base, image by image: as estimated, and snapped to walkable floor. stamps: see `Estimates`."""
 
     raw: list[FrameOutcome] = field(default_factory=list)
     snapped: list[FrameOutcome] = field(default_factory=list)
     scale: ScaleBasis = ScaleBasis.MEASURED
+    stamps: str = ""
 
     def add(self, result: LocalizationResult) -> None:
         """Append the result of the next image."""
@@ -139,8 +140,8 @@ class Outcomes:
 
     def write(self, folder: Path) -> tuple[Estimates, Estimates]:
         """Write FOLDER/pose_raw.tum and FOLDER/pose.tum with what lies beside them; returns both."""
-        raw = Estimates("pose_raw", tuple(self.raw), scale=self.scale)
-        both = raw, Estimates("pose", tuple(self.snapped), scale=self.scale)
+        raw = Estimates("pose_raw", tuple(self.raw), scale=self.scale, stamps=self.stamps)
+        both = raw, Estimates("pose", tuple(self.snapped), scale=self.scale, stamps=self.stamps)
         for estimates in both:
             write_estimates(folder / f"{estimates.estimator}.tum", estimates)
         return both

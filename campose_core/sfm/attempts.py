@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from campose_core.landmark_map.colmap import adjust, incremental_options, load_pycolmap, max_extra_param
+from campose_core.landmark_map.lens_switches import confirmed, possible_switches
 from campose_core.sfm.components import Piece, pieces_of
 from campose_core.sfm.pair_selection import match_again
-from campose_core.sfm.shared_intrinsics import share_cameras, with_estimated_focal_lengths, with_own_cameras
+from campose_core.sfm.shared_intrinsics import (
+    share_cameras,
+    with_estimated_focal_lengths,
+    with_own_cameras,
+    with_refined_guesses,
+)
 from campose_core.sfm.triangulation import drop_outliers, triangulated
 
 SEED = 0
@@ -32,6 +38,48 @@ class Attempt(NamedTuple):
     def held(self) -> int:
         """Return how many keyframes the largest piece has."""
         return len(self.pieces[0].world_from_cam) if self.pieces else 0
+
+
+def attempt_by_lenses(
+    images: str,
+    database: Path,
+    model: Path,
+    mapper: str,
+    names: Mapping[str, Sequence[str]],
+    guessed: Sequence[str],
+    kind: str | None,
+) -> tuple[Attempt, dict[str, int], list[str]]:
+    """Return as `best_attempt`, with a camera for each lens where one of the recordings switches it, and the first
+    image by each further lens. names: keyframes by source."""
+
+    ways = model, mapper, list(names.values()), guessed, kind
+    switches, apart = possible_switches(database, Path(images), names), database.with_suffix(".lenses.db")
+    while switches:
+        with_own_cameras(database, apart, switches)
+        first = _attempt(mapper, images, apart, model, mapper, kind is None)
+        sure = confirmed(first.pieces[0].model, switches) if first.pieces else []
+        if sure == switches:
+            return *_from_better_guesses(images, apart, *ways), [switch.first for switch in switches]
+        switches = sure
+    return *_from_better_guesses(images, database, *ways), []
+
+
+def _from_better_guesses(
+    images: str,
+    database: Path,
+    model: Path,
+    mapper: str,
+    sequences: Sequence[Sequence[str]],
+    guessed: Sequence[str],
+    kind: str | None,
+) -> tuple[Attempt, dict[str, int]]:
+    """Return as `best_attempt`; where a guess of a camera was far off, from what came out of it."""
+    first, tried = best_attempt(images, database, model, mapper, sequences, guessed, kind)
+    refined = database.with_suffix(".refined.db")
+    if not (first.pieces and with_refined_guesses(first.database, first.pieces[0].model, guessed, refined)):
+        return first, tried
+    again, tried_again = best_attempt(images, refined, model, mapper, sequences, guessed, kind)
+    return (again, tried_again) if again.held >= first.held else (first, tried)
 
 
 def best_attempt(

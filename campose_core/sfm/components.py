@@ -16,8 +16,8 @@ from scipy.sparse.csgraph import connected_components
 
 from campose_core.geometry import Pose
 from campose_core.landmark_map.colmap import load_pycolmap, model_poses
+from campose_core.landmark_map.two_view_turn import MIN_INLIER_MATCHES
 
-MIN_INLIER_MATCHES = 15  # COLMAP's own bound for using a pair
 # What a pair needs to hold its two images together: common landmarks, and so many of those verified matches that have a
 # landmark in either image. A match without any says nothing: its features move too little, as where a camera turns.
 # Right maps of real walks by SIFT stay whole up to a share of 0.5. At 0.15 and 6 a rendered walk of few keyframes kept,

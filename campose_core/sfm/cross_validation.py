@@ -22,11 +22,11 @@ from campose_core.camera import pixels_from_colmap
 from campose_core.errors import AlignmentError
 from campose_core.features.base import ImageFeatures
 from campose_core.geometry import Array, Pose, pose_difference
+from campose_core.joining.robust_similarity import align_to_poses
 from campose_core.landmark_map.colmap import adjust, from_colmap_camera, load_pycolmap, model_poses
 from campose_core.landmark_map.held_out import HeldOut, error_jacobian
 from campose_core.landmark_map.landmarks import Landmarks, landmarks_from_model
 from campose_core.landmark_map.pnp import LandmarkMatcher, solve_pnp
-from campose_core.robust_similarity import align_to_poses
 from campose_core.sfm.rig_constraints import with_partners
 from campose_core.statistics import evenly_spaced
 

@@ -21,10 +21,13 @@ from campose_core.sfm.colmap_database import verification, write_pairs
 Rows = NDArray[np.uint32]
 
 
-def joined(first: Path, second: Path, out: Path, kinds: tuple[type[FeatureKind], type[FeatureKind]]) -> None:
+def joined(first: Path, second: Path, out: Path, kinds: tuple[type[FeatureKind], type[FeatureKind]]) -> int:
     """Write `out`, with the images of `first` and the matches of both databases, verified together.
 
     A pair stays where enough matches of one kind agree, whatever the other kind says.
+
+    Returns:
+        How many matches of the first kind agree, in all pairs together.
     """
     pycolmap = load_pycolmap()
     copy_database(first, out)
@@ -52,6 +55,7 @@ def joined(first: Path, second: Path, out: Path, kinds: tuple[type[FeatureKind],
     pair_file = out.with_suffix(".pairs.txt")
     write_pairs(pair_file, pairs)
     pycolmap.verify_matches(out, pair_file, verification(min(kind.min_inliers for kind in kinds)))
+    agreeing_of_first = 0
     with pycolmap.Database.open(out) as db:
         for a, b in pairs:
             if not db.exists_two_view_geometry(ids[a], ids[b]):
@@ -60,6 +64,9 @@ def joined(first: Path, second: Path, out: Path, kinds: tuple[type[FeatureKind],
             of_first = int(np.sum(agreeing[:, 0] < counts[a])) if len(agreeing) else 0
             if of_first < kinds[0].min_inliers and len(agreeing) - of_first < kinds[1].min_inliers:
                 db.delete_two_view_geometry(ids[a], ids[b])
+            else:
+                agreeing_of_first += of_first
+    return agreeing_of_first
 
 
 def of_one_kind(joint: Path, features: Path, out: Path, kind: type[FeatureKind], is_first: bool) -> None:

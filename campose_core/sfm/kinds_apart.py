@@ -15,6 +15,7 @@ from campose_core.landmark_map.colmap import load_pycolmap, model_poses
 from campose_core.landmark_map.pnp import MIN_INLIERS
 from campose_core.sfm.joint_database import of_one_kind
 from campose_core.sfm.report import MapReport
+from campose_core.sfm.strong_matching import ALONE
 from campose_core.sfm.triangulation import MIN_LANDMARKS, drop_outliers, posed_model, triangulated
 
 
@@ -51,7 +52,7 @@ def kinds_apart(
     if main.num_points3D() < MIN_LANDMARKS:
         raise MappingError(
             f"{kinds[0]} has {main.num_points3D()} landmarks where {kinds[1]} holds {len(poses)} keyframes together: "
-            "that alone is not believed, alike things look like one to it"
+            f"{ALONE}"
         )
     thin = sorted(image.name for image in map(main.image, main.reg_image_ids()) if image.num_points3D < MIN_INLIERS)
     return MapReport(landmarks=main.num_points3D(), held_by_second=thin).to_dict()

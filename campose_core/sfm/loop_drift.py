@@ -15,9 +15,9 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from campose_core.geometry import rotation_angle
+from campose_core.landmark_map.two_view_turn import two_view_turn
 from campose_core.sfm.components import MIN_EXPLAINED, explained_pairs
 from campose_core.sfm.report import LoopDrift
-from campose_core.sfm.two_view_turn import two_view_turn
 
 MIN_APART = 20  # keyframes, to call two images of one place a loop
 

@@ -17,7 +17,7 @@ from scipy.spatial.transform import Rotation
 
 from campose_core.geometry import rotation_angle
 from campose_core.landmark_map.colmap import load_pycolmap
-from campose_core.sfm.two_view_turn import two_view_turn
+from campose_core.landmark_map.two_view_turn import two_view_turn
 
 NEIGHBOURS = 5  # keyframes before and after, which an image's place is told by
 CLOSED_DEG = 8.0  # two right turns of two views, of learned features, are off by 1 to 3 together

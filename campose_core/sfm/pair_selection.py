@@ -12,8 +12,8 @@ import numpy as np
 from campose_core.features.registry import FEATURES
 from campose_core.features.vlad import Vlad
 from campose_core.landmark_map.colmap import load_pycolmap
+from campose_core.landmark_map.two_view_turn import MIN_INLIER_MATCHES
 from campose_core.sfm.colmap_database import SEED, match_pairs
-from campose_core.sfm.components import MIN_INLIER_MATCHES
 from campose_core.sfm.report import MapReport
 from campose_core.sfm.rig_constraints import rig_pairs
 

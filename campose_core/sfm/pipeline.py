@@ -19,12 +19,15 @@ from campose_core.errors import MappingError
 from campose_core.features.registry import FEATURES, SIFT
 from campose_core.files import replacing, write_text
 from campose_core.landmark_map.colmap import load_pycolmap
-from campose_core.landmark_map.intrinsics import given_camera, sharing_a_camera
+from campose_core.landmark_map.focal_certainty import focal_texts
+from campose_core.landmark_map.intrinsics import given_camera, lens_of, sharing_a_camera, source_of_lens
 from campose_core.landmark_map.landmarks import Landmarks, landmark_file
+from campose_core.landmark_map.lens import with_lens
+from campose_core.landmark_map.lens_switches import switch_texts
 from campose_core.scene import Scene, SceneFrame
+from campose_core.scene_step import writes
 from campose_core.sfm.given_poses import GivenPoses, in_map_frame
 from campose_core.sfm.keyframe_selection import choose_at_most, measure_motion
-from campose_core.sfm.lens import with_lens
 from campose_core.sfm.map_run import AS_NEEDED, MapRun
 from campose_core.sfm.registration import register, unplaced_text
 from campose_core.sfm.rig_constraints import keep_moments_together, rigs_of_keyframes
@@ -32,6 +35,7 @@ from campose_core.sfm.rig_constraints import keep_moments_together, rigs_of_keyf
 log = logging.getLogger(__name__)
 
 MAPPERS = ("global", "incremental")
+WORK = ".sfm.work"
 RESULTS = ("landmarks.npz", "poses.npz", "held_out.npz", "report.json")  # beside the model and the database
 
 
@@ -80,6 +84,7 @@ def choose_keyframes(scene: Scene, most: int) -> tuple[dict[str, list[str]], dic
     return names, left_out
 
 
+@writes("sfm", WORK)
 def map_scene(scene: Scene, options: MapOptions) -> Scene:
     """Reconstruct the scene's frames; the result is in SCENE/sfm, in the sfm frame, and the cameras are refined.
 
@@ -115,7 +120,7 @@ def map_scene(scene: Scene, options: MapOptions) -> Scene:
         "features": FEATURES.load(options.features).version,
         "shared": shared,
     }
-    work = _work_folder(scene.path / ".sfm.work", inputs)
+    work = _work_folder(scene.path / WORK, inputs)
     stamps_ns = {f.name: f.stamp_ns for f in scene.frames}
     counted = [source for source in names if _only_counts(scene, source)]
     odometry = recorded_odometry(scene, names) if posed is None else {}
@@ -126,12 +131,21 @@ def map_scene(scene: Scene, options: MapOptions) -> Scene:
         matching=options.matching, timeout_s=options.stage_timeout_s, posed=posed, rigs=rigs, odometry=odometry,
     ).run()  # fmt: skip
     folder, report = made.folder, made.report
-    refined = {source: with_lens(camera, cameras[source]) for source, camera in (report.cameras or {}).items()}
+    refined = {lens: with_lens(cam, cameras[source_of_lens(lens)]) for lens, cam in (report.cameras or {}).items()}
     for group in shared:  # one camera, also where a recording of it has no place in the map
         known = [refined[source] for source in group if source in refined]
         refined |= {source: known[0] for source in group if known and source not in refined}
     exact = posed if report.given_poses is not None and not report.given_poses.adjusted else {}
     landmarks = [Landmarks.load(place / "landmarks.npz") for place in made.by_kind.values()]
+    switches = report.lens_switches or []
+    of_cameras = switch_texts(switches, refined, stamps_ns)
+    if posed is None:
+        of_cameras += focal_texts(cameras, guessed, refined, report.focal_sigmas or {})
+    for text in of_cameras:
+        log.info(f"map: {text}")
+    lenses = {f.name: lens_of(f.name, switches) for f in scene.frames}
+    frames = (replace(f, camera=lenses[f.name] if lenses[f.name] in refined else f.source) for f in scene.frames)
+    scene = replace(scene, frames=tuple(frames))
     poses = register(landmarks, scene, refined, exact)
     log.info(f"map: {len(poses.names)} of {len(scene.frames)} frames have a pose")
     for source in scene.sources:
@@ -149,7 +163,8 @@ def map_scene(scene: Scene, options: MapOptions) -> Scene:
         poses.save(sfm / "poses.npz")
         missing = sorted({frame.name for frame in scene.frames} - set(poses.names))
         report = replace(
-            report, cameras=refined, keyframes=total, keyframes_left_out=left_out, frames=len(scene.frames),
+            report, cameras=refined, of_cameras=of_cameras or None,
+            keyframes=total, keyframes_left_out=left_out, frames=len(scene.frames),
             posed=len(poses.names), without_pose=missing,
         )  # fmt: skip
         report.save(sfm)
@@ -160,7 +175,7 @@ def map_scene(scene: Scene, options: MapOptions) -> Scene:
     done = scene.with_step(
         "map",
         chosen,
-        cameras={**scene.cameras, **refined},
+        cameras={**{n: camera for n, camera in scene.cameras.items() if n in scene.sources}, **refined},
         sources={name: {**fields, "given_camera": given[name]} for name, fields in scene.sources.items()},
     )
     done = done if posed is None else in_map_frame(done, poses, report)

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PilImage
 
-from campose_core.arrays import damaged, read_arrays, write_arrays
 from campose_core.camera import Camera
 from campose_core.errors import MappingError
 from campose_core.geometry import Array, Pose, is_place, is_unit
 from campose_core.landmark_map.array_forms import Form, checked
+from campose_core.landmark_map.arrays import damaged, read_arrays, write_arrays
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.landmark_map.pnp import LandmarkMatcher, solve_pnp
 from campose_core.progress import track
@@ -68,7 +68,7 @@ class SfmPoses:
 def register(
     kinds: Sequence[Landmarks], scene: Scene, cameras: dict[str, Camera], given: dict[str, Pose] | None = None
 ) -> SfmPoses:
-    """Find poses of the keyframes and of every other frame that the landmarks can place; `cameras` by source.
+    """Find poses of the keyframes and of every other frame that the landmarks can place; `cameras` by name.
 
     kinds: landmarks of each kind of features that the map has, on the same keyframes; the first that can decides.
 
@@ -78,7 +78,7 @@ def register(
     """
     poses = (given or {}) | {str(name): kinds[0].world_from_cam(i) for i, name in enumerate(kinds[0].frame_names)}
     for landmarks in kinds:
-        others = [f for f in scene.frames if f.name not in poses and f.source in cameras]
+        others = [f for f in scene.frames if f.name not in poses and f.camera in cameras]
         if not others:
             break
         extract, match = landmarks.extractor(), LandmarkMatcher(landmarks)
@@ -86,7 +86,7 @@ def register(
             with PilImage.open(scene.frame_path(frame)) as file:
                 features = extract(np.asarray(file.convert("RGB")))
             seen, shown = match(features)
-            found = solve_pnp(features.pixels[seen], landmarks.xyz[shown], cameras[frame.source])
+            found = solve_pnp(features.pixels[seen], landmarks.xyz[shown], cameras[frame.camera])
             if found is not None and (landmarks is kinds[0] or len(found.inliers) >= SURE_OF_SECOND):
                 poses[frame.name] = found.world_from_cam
     poses |= poses_by_partners(poses, scene)

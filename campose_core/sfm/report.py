@@ -83,7 +83,9 @@ class MapReport:
     which of these were not believed, and why, a line each. registered: keyframes in the map. reprojection_px: mean
     error. other_models: keyframes in each piece that was left out. tried: keyframes that each way of mapping held
     together. joined_by: how each further piece came in; joins_refused: which pieces were left out although images or
-    odometry could have placed them, and why, a line each. cameras: refined, by source. detail: of the features.
+    odometry could have placed them, and why, a line each. cameras: refined, by `lens_of`. lens_switches: the first
+    frame by each further lens of its source. focal_sigmas: of the logarithms, where the focal length was guessed.
+    of_cameras: what is to be said of the two, a line each. detail: of the features.
     matching: what it took. removable: of the keyframes that were to be left out, the share without which the rest
     still hung together. held_by_second: keyframes with too few landmarks of the main kind to be placed by.
     keyframes_left_out: how many frames are none, by reason. posed: frames with a pose; without_pose: names of the
@@ -107,6 +109,9 @@ class MapReport:
     loop_drift: LoopDrift | None = None
     rigs: list[RigReport] | None = None
     cameras: dict[str, Camera] | None = None
+    lens_switches: list[str] | None = None
+    focal_sigmas: dict[str, float] | None = None
+    of_cameras: list[str] | None = None
     given_poses: GivenPosesReport | None = None
     held_out: HeldOutReport | None = None
     detail: str | None = None
@@ -205,6 +210,9 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "cameras": lambda saved: {str(source): Camera.from_dict(camera) for source, camera in saved.items()},
     "given_poses": lambda saved: _of(GivenPosesReport, saved),
     "held_out": lambda saved: _of(HeldOutReport, saved),
+    "lens_switches": lambda saved: [str(name) for name in saved],
+    "focal_sigmas": lambda saved: {str(name): float(sigma) for name, sigma in saved.items()},
+    "of_cameras": lambda saved: [str(text) for text in saved],
     "detail": str, "matching": str, "removable": float,
     "held_by_second": lambda saved: [str(name) for name in saved], "keyframes": int,
     "keyframes_left_out": _counts, "posed": int, "without_pose": lambda saved: [str(name) for name in saved],

@@ -7,10 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from campose_core.landmark_map.colmap import load_pycolmap
+from campose_core.landmark_map.intrinsics import lens_of
+from campose_core.landmark_map.lens_switches import LensSwitch
+from campose_core.sfm.colmap_database import SEED, write_pairs
 from campose_core.sfm.rig_constraints import write_frames
 
-SEED = 0
+FAR_OFF = 0.3  # of the logarithm of a guessed focal length
 
 
 def with_estimated_focal_lengths(database: Path, guessed: Sequence[str], out: Path) -> bool:
@@ -23,22 +28,52 @@ def with_estimated_focal_lengths(database: Path, guessed: Sequence[str], out: Pa
     pycolmap = load_pycolmap()
     shutil.copyfile(database, out)
     with pycolmap.Database.open(out) as db:
-        names = {image.image_id: image.name for image in db.read_all_images()}
         for camera_id in {i.camera_id for i in db.read_all_images() if i.name.split("/")[0] in guessed}:
             camera = db.read_camera(camera_id)
             camera.has_prior_focal_length = False
             db.update_camera(camera)
-        ids, _ = db.read_two_view_geometries()
-        pairs = [pycolmap.pair_id_to_image_pair(pair_id) for pair_id in ids]
-        db.clear_two_view_geometries()
-    pair_file = out.with_suffix(".pairs.txt")
-    pair_file.write_text("".join(f"{names[a]} {names[b]}\n" for a, b in pairs), encoding="utf-8")
-    verification = pycolmap.TwoViewGeometryOptions()
-    verification.ransac.random_seed = SEED
-    pycolmap.verify_matches(out, pair_file, verification)
+    _verify_again(out)
     calibration = pycolmap.ViewGraphCalibrationOptions()
     calibration.random_seed = SEED
     return bool(pycolmap.calibrate_view_graph(out, calibration))
+
+
+def with_refined_guesses(database: Path, model: Any, guessed: Sequence[str], out: Path) -> bool:
+    """Write `out`, a copy of the database with the cameras of a model made from it, if one that was guessed was far
+    off; False where none was.
+
+    From twice the focal length a kitchen came out 7 % too long, from 0.5 and 1.5 times it within 0.1 %.
+    """
+    pycolmap = load_pycolmap()
+    shutil.copyfile(database, out)
+    with pycolmap.Database.open(out) as db:
+        of_guessed = {i.camera_id for i in db.read_all_images() if i.name.split("/")[0] in guessed}
+        found = [camera for camera_id, camera in model.cameras.items() if camera_id in of_guessed]
+        moved = [
+            abs(float(np.log(camera.mean_focal_length() / db.read_camera(camera.camera_id).mean_focal_length())))
+            for camera in found
+        ]
+        if max(moved, default=0.0) < FAR_OFF:
+            return False
+        for camera in found:
+            db.update_camera(camera)
+    _verify_again(out)
+    return True
+
+
+def _verify_again(database: Path) -> None:
+    """Tell anew which matches of two images agree, with the cameras as they are now."""
+    pycolmap = load_pycolmap()
+    with pycolmap.Database.open(database) as db:
+        names = {image.image_id: image.name for image in db.read_all_images()}
+        ids, _ = db.read_two_view_geometries()
+        pairs = [pycolmap.pair_id_to_image_pair(pair_id) for pair_id in ids]
+        db.clear_two_view_geometries()
+    pair_file = database.with_suffix(".pairs.txt")
+    write_pairs(pair_file, [(names[a], names[b]) for a, b in pairs])
+    verification = pycolmap.TwoViewGeometryOptions()
+    verification.ransac.random_seed = SEED
+    pycolmap.verify_matches(database, pair_file, verification)
 
 
 def share_cameras(database: Path, sources: Sequence[str]) -> bool:
@@ -48,28 +83,34 @@ def share_cameras(database: Path, sources: Sequence[str]) -> bool:
     return len({camera_of[source] for source in sources}) < len(sources)
 
 
-def with_own_cameras(database: Path, out: Path) -> None:
-    """Write `out`, a copy of a database without rigs in which each source has a camera of its own."""
+def with_own_cameras(database: Path, out: Path, switches: Sequence[LensSwitch] = ()) -> None:
+    """Write `out`, a copy of a database without rigs in which each source has a camera of its own; with `switches` each
+    further lens of one.
+    """
     pycolmap = load_pycolmap()
     shutil.copyfile(database, out)
+    firsts = [switch.first for switch in switches]
     with pycolmap.Database.open(out) as db:
         db.clear_frames()  # of the shared cameras: images could not leave them
         db.clear_rigs()
-        taken: dict[int, str] = {}
-        own: dict[str, int] = {}
+        own: dict[tuple[int, str], int] = {}
         for image in sorted(db.read_all_images(), key=lambda image: image.name):
-            source = image.name.split("/")[0]
-            if source not in own:
-                own[source] = _camera_for(db, image.camera_id, source, taken)
-            image.camera_id = own[source]
+            source, lens = image.name.split("/")[0], lens_of(image.name, firsts)
+            if switches and lens == source:
+                continue
+            if (image.camera_id, lens) not in own:
+                zoom = sum(z for first, z in switches if first.split("/")[0] == source and first <= image.name)
+                is_free = not switches and image.camera_id not in own.values()
+                own[image.camera_id, lens] = image.camera_id if is_free else _copied(db, image.camera_id, zoom)
+            image.camera_id = own[image.camera_id, lens]
             db.update_image(image)
         write_frames(db, db.read_all_images())
 
 
-def _camera_for(db: Any, camera_id: int, source: str, taken: dict[int, str]) -> int:
-    """Return the camera itself for the first source that asks, a copy for the others."""
-    if taken.setdefault(camera_id, source) == source:
-        return camera_id
+def _copied(db: Any, camera_id: int, log_zoom: float) -> int:
+    """Add a copy of a camera whose focal length is as much longer."""
     camera = db.read_camera(camera_id)
-    camera.camera_id = load_pycolmap().INVALID_CAMERA_ID
+    params = np.array(camera.params)
+    params[camera.focal_length_idxs()] *= np.exp(log_zoom)
+    camera.params, camera.camera_id = params, load_pycolmap().INVALID_CAMERA_ID
     return int(db.write_camera(camera))

@@ -9,6 +9,7 @@ killed must not leave a stage behind that goes on writing.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
 import logging
@@ -17,6 +18,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -26,9 +28,13 @@ from typing import Any
 from campose_core.errors import CamposeError, MappingError
 from campose_core.files import write_text
 from campose_core.progress import track
+from campose_core.scene_lock import held_files
 
 # glog lines such as "Processed image [12/235]" or "Registering image #7 (num_reg_frames=12)".
 COUNTERS = re.compile(rb"\[(\d+)/\d+|num_reg_frames=(\d+)")
+PROBED = 16 * 2**20  # bytes: a database grows by less at a time
+# As the system and SQLite say it. COLMAP aborts then, and its last words may not be on the disk either.
+FULL_DISK = re.compile("no space left on device|disk is full|disk quota exceeded", re.IGNORECASE)
 
 
 class StageCrash(MappingError):
@@ -51,6 +57,7 @@ def run_stage(stage: Stage, arguments: dict[str, Any], log: Path, timeout_s: flo
     Raises:
         StageCrash: the child crashed or was killed.
         MappingError: it took longer than `timeout_s`; or the stage itself refused.
+        CamposeError: the disk is full.
     """
     name = stage.__name__
     # In a file: the system's bound on the length of an argument is reached by the names of some thousand frames.
@@ -59,7 +66,9 @@ def run_stage(stage: Stage, arguments: dict[str, Any], log: Path, timeout_s: flo
     command = [sys.executable, "-m", "campose_core.sfm.stage_process", f"{stage.__module__}:{name}"]
     command += [str(arguments_file), str(os.getpid())]
     with open(log, "wb") as output:
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=output)
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=output, pass_fds=held_files()
+        )
     try:
         for _ in track(_wait(child, name, log, time.monotonic() + timeout_s, total), name, total):
             pass
@@ -70,6 +79,8 @@ def run_stage(stage: Stage, arguments: dict[str, Any], log: Path, timeout_s: flo
             child.wait()
         if child.stdout:
             child.stdout.close()
+    if child.returncode != 0 and (FULL_DISK.search(log.read_text(errors="replace")) or _is_full(log.parent)):
+        raise CamposeError(f"the disk of {log.parent} is full: make room and run it again, what is done is kept")
     if child.returncode != 0:
         cause = _cause(child.returncode)
         raise StageCrash(cause, f"the stage {name!r} {cause}; its last words ({log}): {_tail(log)}")
@@ -102,6 +113,15 @@ def _cause(returncode: int) -> str:
     if returncode < 0:
         return f"died of {signal.Signals(-returncode).name}"
     return f"failed with exit code {returncode}"
+
+
+def _is_full(folder: Path) -> bool:
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(PROBED))
+    except OSError as error:
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return False
 
 
 def _tail(log: Path) -> str:

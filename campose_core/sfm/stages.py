@@ -20,9 +20,9 @@ from campose_core.features.registry import FEATURES
 from campose_core.image_files import PILLOW_ERRORS
 from campose_core.landmark_map.colmap import load_pycolmap
 from campose_core.landmark_map.landmarks import landmarks_from_model
+from campose_core.landmark_map.lens import pixels_without_lens, without_lens
 from campose_core.sfm.colmap_database import import_images, write_features
 from campose_core.sfm.cross_validation import hold_out
-from campose_core.sfm.lens import pixels_without_lens, without_lens
 from campose_core.sfm.report import MapReport
 
 log = logging.getLogger(__name__)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from campose_core.errors import MappingError
 from campose_core.features.base import FeatureKind
 from campose_core.features.matching import Float32, nearest_in
 from campose_core.features.registry import FEATURES
@@ -24,7 +25,9 @@ from campose_core.sfm.joint_database import copy_database, joined
 from campose_core.sfm.loop_proof import NEIGHBOURS, drop_unproven
 from campose_core.sfm.pair_selection import verified_pairs
 from campose_core.sfm.report import MapReport
+from campose_core.sfm.triangulation import MIN_LANDMARKS
 
+ALONE = "that alone is not believed, alike things look like one to it"
 ALIKE = 10  # images that have most in common with each, besides
 STRONGEST = 700  # features of each image that are compared to find these: a millisecond a pair
 
@@ -38,6 +41,9 @@ def strong_matches(
 
     features: databases of the two kinds, which `kinds` names; the second tells what is alike. names: keyframes by
     source, in time order.
+
+    Raises:
+        MappingError: the first kind matches next to nothing of what the second does.
     """
     pycolmap = load_pycolmap()
     pycolmap.logging.minloglevel = 0
@@ -48,7 +54,9 @@ def strong_matches(
     for source, one, kind in zip(features, matched, kinds, strict=True):
         copy_database(Path(source), one)
         match_pairs(str(one), one.with_suffix(".pairs.txt"), pairs, kind)
-    joined(matched[0], matched[1], Path(database), (first, second))
+    agreeing = joined(matched[0], matched[1], Path(database), (first, second))
+    if agreeing < MIN_LANDMARKS:  # no landmark has less than one match: before the minutes that the rest takes
+        raise MappingError(f"{kinds[0]} has {agreeing} matches where {kinds[1]} holds images together: {ALONE}")
     with pycolmap.Database.open(database) as db:
         dropped = drop_unproven(db, list(names.values()))
         verified = verified_pairs(db)

@@ -14,8 +14,8 @@ import numpy as np
 
 from campose_core.errors import MappingError
 from campose_core.geometry import Pose, pose_error
+from campose_core.joining.robust_similarity import align_to_poses
 from campose_core.landmark_map.colmap import incremental_options, load_pycolmap, model_cameras, model_poses
-from campose_core.robust_similarity import align_to_poses
 from campose_core.sfm.report import GivenPosesReport, MapReport
 
 log = logging.getLogger(__name__)

@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from campose_core.arrays import read_arrays, write_arrays
 from campose_core.camera import Camera
 from campose_core.errors import MappingError
 from campose_core.features.registry import FEATURES
 from campose_core.features.vlad import Vlad
+from campose_core.landmark_map.arrays import read_arrays, write_arrays
 from campose_core.landmark_map.colmap import from_colmap_camera, incremental_options, load_pycolmap
 from campose_core.landmark_map.landmarks import Landmarks, landmarks_from_model
 from campose_core.sfm.colmap_database import SEED, import_images, match_pairs, write_features

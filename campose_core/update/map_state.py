@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from campose_core.arrays import damaged, read_arrays, write_arrays
 from campose_core.camera import Camera
 from campose_core.errors import MappingError
 from campose_core.geometry import Pose
 from campose_core.landmark_map.array_forms import Form, checked
+from campose_core.landmark_map.arrays import damaged, read_arrays, write_arrays
 from campose_core.landmark_map.landmarks import Landmarks
-from campose_core.sfm.lens import pixels_without_lens, with_lens, without_lens
+from campose_core.landmark_map.lens import pixels_without_lens, with_lens, without_lens
 from campose_core.sfm.stage_process import StageCrash, run_stage
 from campose_core.update.colmap_growth import grow
 from campose_core.update.frame_localization import FoundFrame, MapFinder, NewFrame

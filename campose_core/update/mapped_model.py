@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from campose_core.arrays import read_arrays, write_arrays
 from campose_core.camera import pixels_from_colmap
 from campose_core.errors import CamposeError, MappingError
 from campose_core.features.base import ImageFeatures
 from campose_core.geometry import is_place
+from campose_core.landmark_map.arrays import read_arrays, write_arrays
 from campose_core.landmark_map.colmap import from_colmap_camera, from_colmap_pose, load_pycolmap
 from campose_core.landmark_map.colmap_files import check_model_files
 from campose_core.landmark_map.landmarks import Landmarks

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from campose_core.camera import Camera
-from campose_core.capture.extract import GUESSED_FIELD_OF_VIEW_DEG
+from campose_core.capture.extract import is_assumed
 from campose_core.errors import MappingError
 from campose_core.landmark_map.camera_estimate import estimate_cameras
 from campose_core.landmark_map.intrinsics import RefinedCameras
@@ -46,7 +46,7 @@ def new_camera(
     matches = [frame_matches(frame.stamp_ns, frame.features, keyframes, landmarks) for frame in sample]
     if not matches:
         return camera, False
-    assumed = camera == Camera.from_field_of_view(width, height, GUESSED_FIELD_OF_VIEW_DEG)
+    assumed = is_assumed(camera)
     estimates = estimate_cameras(matches, width, height, mapped, None if assumed else camera)
     said = "; ".join(lines_of(estimates, None if assumed else camera))
     if len(estimates) > 1:

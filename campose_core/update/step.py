@@ -29,6 +29,7 @@ from campose_core.files import write_bytes, write_text
 from campose_core.geometry import Pose
 from campose_core.landmark_map.intrinsics import RefinedCameras
 from campose_core.scene import Scene, SceneFrame
+from campose_core.scene_step import writes
 from campose_core.sfm.registration import SfmPoses, unplaced_text
 from campose_core.update.frame_localization import FoundFrame, MapFinder, NewFrame, frames_with_features
 from campose_core.update.map_state import GrowingMap, read_map
@@ -59,6 +60,7 @@ class UpdateOptions:
     camera: Camera | None = None
 
 
+@writes("sfm", "floor", "models", "reports")
 def update_scene(scene: Scene, recording: Path, options: UpdateOptions) -> tuple[Scene, dict[str, Any]]:
     """Add one more recording to the scene's map; returns the scene, saved, and the report in reports/update-NAME.json.
 
@@ -91,6 +93,7 @@ def update_scene(scene: Scene, recording: Path, options: UpdateOptions) -> tuple
     return Scene.open(scene.path), report
 
 
+@writes()
 def undo_update(scene: Scene) -> Scene:
     """Put back the scene as it was before its last update, file by file.
 
@@ -116,14 +119,21 @@ def _mapping_steps(scene: Scene) -> dict[str, str]:
 def _copy(scene: Scene, new: Path) -> None:
     """Copy the scene to the folder `new`: the map copied, models and floor linked, images by reference."""
     for name in MAPPED_FILES:
-        shutil.copyfile(scene.path / name, new / name)
-    shutil.copytree(scene.sfm_dir, new / "sfm")
+        _copy_file(scene.path / name, new / name)
+    shutil.copytree(scene.sfm_dir, new / "sfm", copy_function=_copy_file)
     for folder in ("models", "floor"):  # written anew and renamed, never changed in place
         if (scene.path / folder).is_dir():
             shutil.copytree(scene.path / folder, new / folder, copy_function=os.link)
     (new / "frames").mkdir()
     for source in scene.frames_dir.iterdir():
         (new / "frames" / source.name).symlink_to(source.resolve())
+
+
+def _copy_file(source: Path | str, target: Path | str) -> None:
+    try:
+        shutil.copyfile(source, target)
+    except OSError as error:  # copytree would go on, and tell of each file
+        raise MappingError(f"{source} cannot be copied to {target}: {error.strerror}. Nothing is changed") from error
 
 
 def _updated(

@@ -12,7 +12,7 @@ def layout_path() -> Path | None:
     return config_file(LAYOUT)
 
 
-def how_to_look(source: str) -> str:
-    """Write instructions; `source`: what to open in the app (`Open connection, ws://...` or `Open local file, ...`)."""
+def how_to_look(source: str) -> tuple[str, str]:
+    """Write instructions in lines; `source`: what to open (`Open connection, ws://...` or `Open local file, ...`)."""
     layout = layout_path() or f"config/{LAYOUT} of the campose repository"
-    return f"In Foxglove or Lichtblick: {source}\nOnce: Layouts, Import from file, {layout}"
+    return f"In Foxglove or Lichtblick: {source}", f"Once: Layouts, Import from file, {layout}"

@@ -1,9 +1,9 @@
 """A Foxglove server for a scene or a recording: it takes nothing from its clients but play, pause, speed and seek.
 
-The protocol (foxglove.sdk.v1) keeps no last message for those who come late, and any web page may connect to a local
-port. So what is latched is logged again whenever someone subscribes to it, and the server offers no way to publish, to
-call services or to set parameters. There is one clock for all clients; a viewer that knows no playback control goes by
-it, and sees the show in a loop.
+The protocol (foxglove.sdk.v1) keeps no last message for those who come late: what is latched is logged again whenever
+someone subscribes to it. The server offers no way to publish, to call services or to set parameters, and web pages of
+others do not get as far as it (`gate`). There is one clock for all clients; a viewer that knows no playback control
+goes by it, and sees the show in a loop.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from campose_core.errors import CamposeError, UsageError
 from campose_core.extras import load_extra
 from campose_core.visualization.cdr_channels import CdrChannels
+from campose_core.visualization.gate import Gate, hidden_host
 from campose_core.visualization.layout import how_to_look
 from campose_core.visualization.playback import Playback
 from campose_core.visualization.topics import Source
@@ -54,7 +55,8 @@ def serve(source: Source, host: str = "127.0.0.1", port: int = 8765, stop: threa
             log.warning(f"warning: listening on {host}: everybody who reaches this machine can look")
         log.info(f"serving {source.name} on ws://{host}:{server.port} (Ctrl-C stops)")
         seen_from_here = "127.0.0.1" if host == "0.0.0.0" else host
-        log.info(how_to_look(f"Open connection, ws://{seen_from_here}:{server.port}"))
+        for line in how_to_look(f"Open connection, ws://{seen_from_here}:{server.port}"):
+            log.info(line)
         _Show(server, channels, source, playback, listener, stop or threading.Event()).run()
     finally:
         server.stop()
@@ -107,7 +109,7 @@ def start_server(
     clock: bool,
     backlog: int = MESSAGE_BACKLOG,
     playback: Playback | None = None,
-) -> WebSocketServer:
+) -> ViewerServer:
     """Start a server that takes nothing from its clients. `listener` hears of subscriptions, on the server's thread.
 
     clock: the server will broadcast the time; viewers wait for that then, and go by the wall clock otherwise.
@@ -125,11 +127,12 @@ def start_server(
     capabilities = [foxglove.Capability.Time] if clock else []
     if playback is not None:
         capabilities.append(foxglove.Capability.PlaybackControl)
+    hidden = hidden_host()
     try:
-        return foxglove.start_server(
+        server = foxglove.start_server(
             name=f"campose: {name}",
-            host=host,
-            port=port,
+            host=hidden,
+            port=0,
             capabilities=capabilities,
             playback_time_range=None if playback is None else playback.span_ns,
             server_listener=listener,
@@ -138,9 +141,29 @@ def start_server(
         )
     except RuntimeError as error:
         reason = str(error).removeprefix("FoxgloveError: ")
+        raise CamposeError(f"cannot listen on the loopback network ({reason}): is it up?") from error
+    try:
+        return ViewerServer(Gate(host, port, (hidden, server.port)), server)
+    except OSError as error:
+        server.stop()
         raise CamposeError(
-            f"cannot listen on {host}:{port} ({reason}): stop the other server, or choose another port or host"
+            f"cannot listen on {host}:{port} ({error.strerror}): stop the other server, or choose another port or host"
         ) from error
+
+
+class ViewerServer:
+    """A server of foxglove-sdk behind its gate; `port`: where that listens."""
+
+    def __init__(self, gate: Gate, server: WebSocketServer) -> None:
+        self._gate, self._server = gate, server
+        self.port = gate.port
+        self.broadcast_time = server.broadcast_time
+        self.broadcast_playback_state = server.broadcast_playback_state
+
+    def stop(self) -> None:
+        """Listen no more, and let all clients go."""
+        self._gate.stop()
+        self._server.stop()
 
 
 class _Show:
@@ -148,7 +171,7 @@ class _Show:
 
     def __init__(
         self,
-        server: WebSocketServer,
+        server: ViewerServer,
         channels: CdrChannels,
         source: Source,
         playback: Playback,

@@ -9,7 +9,7 @@ from campose_core.alignment.solvers.level import standing_at_origin
 from campose_core.alignment.sources.distance import scale_of_distance
 from campose_core.errors import AlignmentError
 from campose_core.geometry import Pose, Similarity, pose_error
-from campose_core.robust_similarity import align_to_points, align_to_poses
+from campose_core.joining.robust_similarity import align_to_points, align_to_poses
 
 CAM_LEVEL = Rotation.from_matrix([[0, 0, 1], [-1, 0, 0], [0, -1, 0]])  # base (x forward) from camera (z forward)
 

@@ -131,7 +131,7 @@ def test_both_orientations_become_two_cameras_whose_frames_keep_their_order(tmp_
     }  # fmt: skip
     stamps = {name: [f.stamp_ns // 10**8 for f in scene.frames if f.source == name] for name in scene.sources}
     assert stamps == {"photos": [0, 2, 3, 5], "photos_48x64": [1, 4]}
-    assert "photos: 6 images of 2 cameras, each a source of its own" in capsys.readouterr().err
+    assert "photos: 6 images of 2 cameras, each with intrinsics of its own" in capsys.readouterr().err
     again = extracted(tmp_path, {}, scene)
     assert capsys.readouterr().err.count("already extracted") == 2
     assert again.frames == scene.frames

@@ -13,7 +13,7 @@ from campose_core.errors import CamposeError, GeometryError, SceneError
 from campose_core.floor import FloorMap
 from campose_core.floorplan.drawing_registration import register_plan
 from campose_core.geometry import Pose, umeyama
-from campose_core.robust_similarity import align_to_points
+from campose_core.joining.robust_similarity import align_to_points
 from campose_core.scene import Scene, SceneFrame
 from campose_core.trajectory import read_tum
 

@@ -1,5 +1,6 @@
 """What every estimator of the table promises: docs/extend/estimator.md."""
 
+import gc
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,8 @@ from campose_core.frame import Frame
 from campose_core.geometry import Pose, pose_error
 from campose_core.localization.estimators.base import EstimatorRequest, Kind, PoseEstimator, PosePrior
 from campose_core.localization.estimators.registry import ESTIMATORS, estimator_names, load_estimator
+from campose_core.localization.estimators.structure import MAX_CAMERAS
+from campose_core.localization.tracker import Tracker
 from campose_core.scene import Scene
 from campose_core.trajectory import Trajectory, read_tum
 
@@ -134,3 +137,13 @@ def test_no_model_is_called_like_an_estimator(name):
 
 def test_a_scene_lists_what_it_has(drive):
     assert {"structure", "retrieval", "net", "hybrid", "net+pgo"} <= set(estimator_names(drive.scene, drive.odometry))
+
+
+def test_cameras_without_end_take_no_memory_without_end(drive):
+    estimator, frame = drive.estimator("structure"), drive.frames[2]
+    prior = PosePrior(drive.truth[frame.stamp_ns], np.diag([0.05**2] * 6))
+    blank = frame._replace(image=np.zeros_like(frame.image))
+    for i in range(3 * MAX_CAMERAS):
+        estimator.estimate(blank._replace(camera_frame=f"camera {i}"), drive.camera, prior)
+    assert sum(type(one) is Tracker for one in gc.get_objects()) <= 2 * MAX_CAMERAS  # of the second kind as well
+    assert estimator.estimate(frame, drive.camera, prior)

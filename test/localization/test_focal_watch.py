@@ -11,7 +11,7 @@ from campose_core.geometry import Pose
 from campose_core.landmark_map.focal_length import zoomed
 from campose_core.landmark_map.pnp import solve_pnp
 from campose_core.localization.estimators.base import Matches
-from campose_core.localization.focal_watch import FocalWatch
+from campose_core.localization.focal_watch import ASSUMED_SIGMA, FocalWatch
 from campose_core.localization.result import LocalizationResult, Status
 
 SCENES = Camera("SIMPLE_RADIAL", 640, 480, (520.0, 319.5, 239.5, 0.0), focal_sigma=0.001)
@@ -42,9 +42,26 @@ def test_the_right_camera_is_confirmed_with_its_spread_and_the_number_of_images(
 @pytest.mark.parametrize(("zoom", "way"), [(1.2, "longer"), (0.8, "shorter")])
 def test_another_camera_is_named(zoom, way):
     said = watched(zoomed(SCENES, zoom * 520.0)).fault()
-    assert f"6 images speak for a {way} focal length than the 520 pixels of the scene's camera" in said
+    assert f"6 images speak for a {way} focal length than the 520 pixels that are taken for its camera" in said
     assert "camera_info" in said
 
 
 def test_a_calibrated_camera_is_not_asked():
     assert watched(SCENES, replace(SCENES, focal_sigma=0.0)).values() == {}
+
+
+@pytest.mark.parametrize("zoom", [1.0, 1.1])
+def test_what_images_say_is_how_sure_the_focal_length_is_from_then_on(zoom):
+    """One per cent is assumed; images that agree leave less, those of another zoom about what it is off by."""
+    unsure = replace(SCENES, focal_sigma=ASSUMED_SIGMA)
+    assert FocalWatch().widened(unsure) == unsure
+    sigma = watched(zoomed(SCENES, zoom * 520.0), unsure).widened(unsure).focal_sigma
+    if zoom == 1.0:
+        assert 0.0 < sigma < ASSUMED_SIGMA
+    else:
+        assert 0.5 * np.log(zoom) < sigma < 3 * np.log(zoom)
+
+
+def test_a_calibrated_camera_is_as_sure_as_before():
+    calibrated = replace(SCENES, focal_sigma=0.0)
+    assert watched(SCENES, calibrated).widened(calibrated) == calibrated

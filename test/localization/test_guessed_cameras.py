@@ -10,6 +10,8 @@ from PIL import Image
 from campose_core.camera import Camera
 from campose_core.capture.extract import extract
 from campose_core.capture.recording import open_recording
+from campose_core.capture.sources.folder_files import MODEL
+from campose_core.doctor.diagnosis import diagnose
 from campose_core.errors import MappingError
 from campose_core.evaluation.run import frames_with_camera
 from campose_core.landmark_map.intrinsics import RefinedCameras, sharing_a_camera
@@ -33,6 +35,17 @@ def filmed(folder, camera, part=slice(None), count=18):
     for number in range(count)[part]:
         Image.fromarray(picture(camera, way.pose(number))).save(folder / f"{number:03d}.png")
     return folder
+
+
+def as_photos(folder, phones):
+    """The images of several folders in one, with what EXIF says of the phone."""
+    folder.mkdir()
+    for name, images in phones.items():
+        tags = Image.Exif()
+        tags[MODEL] = name
+        for file in sorted(images.iterdir()):
+            Image.open(file).save(folder / f"{name}{file.stem}.jpg", quality=95, exif=tags)
+    return open_recording(folder)
 
 
 def mapped(path, *folders):
@@ -72,6 +85,11 @@ def test_a_query_of_an_unknown_zoom_is_measured_by_localize_and_by_update(tmp_pa
     assert not estimate.own
     assert estimate.camera.focal[0] == pytest.approx(zoom * ZOOMED.focal[0], rel=0.01)
     mapped_cameras, refined = dict(scene.cameras), RefinedCameras(scene)
+    two_phones = as_photos(tmp_path / "photos", {"A": folder, "B": tmp_path / "walk"})
+    focal = {frame.name: one.focal[0] for frame, one in frames_with_camera(scene, two_phones, None, "")}
+    names = sorted(focal)
+    assert [focal[name] for name in names[:10]] == pytest.approx([zoom * ZOOMED.focal[0]] * 10, rel=0.01)
+    assert [focal[name] for name in names[10:]] == pytest.approx([scene.cameras["walk"].focal[0]] * 20, rel=0.01)
     landmarks = Landmarks.load(scene.sfm_dir / "landmarks.npz")
     scene = extract(scene, [folder])
     frames = frames_with_features(scene, [f for f in scene.frames if f.source == "query"], landmarks)
@@ -80,12 +98,28 @@ def test_a_query_of_an_unknown_zoom_is_measured_by_localize_and_by_update(tmp_pa
     assert not is_refined
 
 
-def test_an_update_with_a_zoom_that_switches_is_refused_by_name(tmp_path):
-    scene = mapped(tmp_path / "scene", filmed(tmp_path / "walk", PHONE, count=20))
-    folder = filmed(tmp_path / "query", PHONE, slice(0, 10), 20)
+def zooming(folder):
+    filmed(folder, PHONE, slice(0, 10), 20)
     way = walk(20)
     for number in range(10, 20):
         Image.fromarray(picture(ZOOMED, way.pose(number))).save(folder / f"{number:03d}.png")
+    return folder
+
+
+@pytest.mark.long
+def test_a_zoom_that_switches_is_two_cameras_of_a_map_and_said(tmp_path, capsys):
+    scene = mapped(tmp_path / "scene", zooming(tmp_path / "walk"))
+    assert {frame.camera for frame in scene.frames[:10]} == {"walk"}
+    assert {frame.camera for frame in scene.frames[10:]} == {"walk#2"}
+    zoom = scene.cameras["walk#2"].focal[0] / scene.cameras["walk"].focal[0]
+    assert zoom == pytest.approx(ZOOMED.focal[0] / PHONE.focal[0], rel=0.02)
+    assert "the focal length of walk changes at 1.00 s" in capsys.readouterr().err
+    assert any("changes at 1.00 s" in text for text in diagnose(Scene.open(scene.path)).report.of_cameras)
+
+
+def test_an_update_with_a_zoom_that_switches_is_refused_by_name(tmp_path):
+    scene = mapped(tmp_path / "scene", filmed(tmp_path / "walk", PHONE, count=20))
+    folder = zooming(tmp_path / "query")
     mapped_cameras, refined = dict(scene.cameras), RefinedCameras(scene)
     landmarks = Landmarks.load(scene.sfm_dir / "landmarks.npz")
     scene = extract(scene, [folder])

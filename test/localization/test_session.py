@@ -14,12 +14,15 @@ from scripted_estimator import CAMERA, PERIOD_NS, START_NS, ScriptedEstimator, a
 
 from campose_core.bag.camera_info import read_camera_info
 from campose_core.bag.cdr import Cdr
+from campose_core.bag.transforms import MAX_LINKS
 from campose_core.errors import CaptureError, LocalizationError, TransformError
 from campose_core.geometry import Pose, pose_error
+from campose_core.landmark_map.camera_estimate import GUESS_SIGMA
 from campose_core.localization.heard_transforms import HeardTransforms
 from campose_core.localization.localizer import Localizer
 from campose_core.localization.session import (
     LATE_NS,
+    MAX_FRAMES,
     ONLY_CAMERA,
     ImageTooLate,
     InfoTopic,
@@ -180,10 +183,12 @@ def test_an_empty_camera_info_leaves_what_is_known_and_half_a_calibration_is_a_f
         "unsupported distortion: 'of_our_own' with 5 numbers: its focal length is a first guess"
     )
     assert (robot.see(0).camera.model, robot.see(1).camera.focal[0], camera.is_guess) == ("SIMPLE_RADIAL", 50.0, True)
+    assert robot.see(1).camera.focal_sigma == GUESS_SIGMA  # in the covariance of every answer
     robot.session.take_camera_info(ONLY_CAMERA, IMAGES.camera_info(stamp(2), focal=60.0))
     robot.session.take_camera_info(ONLY_CAMERA, IMAGES.camera_info(stamp(2), **empty))
     robot.session.take_camera_info(ONLY_CAMERA, IMAGES.camera_info(stamp(2), distortion_model="of_our_own"))
     assert (robot.see(2).camera.focal[0], camera.is_guess) == (60.0, False)
+    assert robot.see(2).camera.focal_sigma == 0.0
     assert len(robot.words()) == 4
 
 
@@ -205,6 +210,29 @@ def test_the_newest_of_several_images_is_localized():
     robot = heard()
     waiting = [IMAGES.image(stamp(0), PIXELS), IMAGES.compressed(stamp(1), b"no jpeg"), IMAGES.image(stamp(2), PIXELS)]
     assert robot.session.see(ONLY_CAMERA, waiting, 0.0).result.stamp_ns == stamp(2)
+
+
+def test_a_driver_that_names_each_image_differently_is_one_camera():
+    robot = heard()
+    for i in range(20):
+        image = IMAGES.image(stamp(i), PIXELS)
+        image.header.frame_id = f"frame {i}"
+        frame = robot.session.see(ONLY_CAMERA, [image], 0.0).frame.camera_frame
+        assert frame == (f"frame {i}" if i < MAX_FRAMES else ONLY_CAMERA)
+
+
+def test_frames_of_tf_that_never_end_are_refused_and_the_known_ones_go_on():
+    robot = by_tf()
+    robot.transforms.take_static(SimpleNamespace(transforms=[link("base_link", OPTICAL, 0)]))
+    for i in range(2 * MAX_LINKS):
+        robot.transforms.take_moving(SimpleNamespace(transforms=[link("odom", f"junk {i}", stamp(0))]))
+    assert len(robot.refused) == MAX_LINKS + 1
+    assert robot.words()[-1] == (
+        f"tf odom -> junk {2 * MAX_LINKS - 1} refused: tf has {MAX_LINKS} frames already, more than a robot has"
+    )
+    robot.transforms.take_moving(SimpleNamespace(transforms=[link("odom", "junk 0", stamp(1))]))
+    assert len(robot.refused) == MAX_LINKS + 1
+    assert robot.see(0).result.stamp_ns == stamp(0)
 
 
 def test_cameras_whose_drivers_stamp_with_one_frame_are_told_apart():

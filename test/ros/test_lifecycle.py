@@ -1,8 +1,6 @@
 """A node that is configured, activated, deactivated and cleaned up over and over, and transitions that fail."""
 
-import re
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -13,6 +11,7 @@ pytest.importorskip("pycolmap", reason="the structure estimator needs pycolmap: 
 from client import Client
 from diagnostic_msgs.msg import DiagnosticStatus
 from node_process import NodeProcess, StartNode
+from process_resources import Held, held_by
 from rclpy.node import NodeNameNonExistentError
 from wall import build_scene
 
@@ -24,20 +23,6 @@ WARM = 20
 FLOOR_CELLS = 400
 # What one cycle would leave if it kept its scene: the occupancy, and the map that snaps, of FLOOR_CELLS^2 cells.
 SCENE_MB = 10 * FLOOR_CELLS**2 / 2**20
-
-
-class Held(NamedTuple):
-    """What a process holds of the system."""
-
-    memory_mb: float
-    threads: int
-    files: int
-
-
-def held_by(process_id: int) -> Held:
-    status = Path(f"/proc/{process_id}/status").read_text()
-    memory_kb, threads = (int(re.search(rf"{key}:\s*(\d+)", status)[1]) for key in ("VmRSS", "Threads"))
-    return Held(memory_kb / 1024, threads, len(list(Path(f"/proc/{process_id}/fd").iterdir())))
 
 
 def endpoints(client: Client, node: str) -> set[tuple[str, str]]:
@@ -86,6 +71,27 @@ def test_many_lives_leave_nothing_behind(start_node: StartNode, client: Client, 
 @pytest.fixture(scope="module")
 def fallible(start_node: StartNode, wall_scene: Path) -> NodeProcess:
     return start_node("fallible", scene=wall_scene, autostart=False, estimator="retrieval")
+
+
+# Which transitions each state has, and one of them that leads on.
+FITTING = {"unconfigured": {1, 5}, "inactive": {2, 3, 6}, "active": {4, 7}, "finalized": set[int]()}
+LEADS_ON = {"unconfigured": 1, "inactive": 3, "active": 7}
+
+
+def test_a_transition_that_does_not_fit_is_refused_in_every_state(
+    start_node: StartNode, client: Client, wall_scene: Path
+) -> None:
+    node = start_node("misfit", scene=wall_scene, autostart=False, image_topic="/misfit_cam")
+    for state, fitting in FITTING.items():
+        assert client.state("misfit") == state
+        for transition_id in set(range(256)) - fitting:
+            assert not client.ask_transition("misfit", transition_id), (state, transition_id)
+        for label in ("transition_success", "create", "no such\x1b[2J"):
+            assert not client.ask_transition("misfit", min(fitting, default=0), label), (state, label)
+        assert client.state("misfit") == state
+        assert "\x1b" not in node.output()
+        if state in LEADS_ON:
+            assert client.ask_transition("misfit", LEADS_ON[state])
 
 
 # A name that each part of the parameter's check lets pass, and that DDS refuses.

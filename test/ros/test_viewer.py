@@ -24,6 +24,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import CompressedImage
 from viewing import Viewer
 from wall import CAMERA, floor, stamp_message
+from websockets.exceptions import InvalidStatus
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 IMAGES = "/cam/compressed"
@@ -130,6 +131,13 @@ def test_clients_cannot_change_anything(drive: Drive, client: Client, address: s
     assert "clientPublish" in refusals
     assert "parameters" in refusals
     assert client.node.count_publishers(topic) == 0
+
+
+def test_a_web_page_of_another_origin_sees_nothing(address: str) -> None:
+    with pytest.raises(InvalidStatus):
+        Viewer(address, origin="https://evil.example")
+    with Viewer(address, origin="https://app.foxglove.dev") as viewer:
+        viewer.await_topics({"/map"})
 
 
 def test_it_follows_publishers_that_come_later_and_offer_something_else(

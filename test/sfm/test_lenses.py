@@ -9,11 +9,11 @@ from campose_core.camera import Camera
 from campose_core.capture.extract import extract
 from campose_core.features.sift import SiftExtractor
 from campose_core.geometry import pose_error
+from campose_core.joining.robust_similarity import align_to_poses
 from campose_core.landmark_map.landmarks import Landmarks
+from campose_core.landmark_map.lens import UNDISTORTED, with_lens, without_lens
 from campose_core.landmark_map.pnp import LandmarkMatcher, solve_pnp
-from campose_core.robust_similarity import align_to_poses
 from campose_core.scene import Scene
-from campose_core.sfm.lens import UNDISTORTED, with_lens, without_lens
 from campose_core.sfm.pipeline import MapOptions, map_scene
 from campose_core.sfm.registration import SfmPoses
 

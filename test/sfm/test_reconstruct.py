@@ -61,12 +61,12 @@ def test_a_second_run_does_nothing_and_other_options_map_again(small_scene, tmp_
     scene = copied(small_scene, tmp_path)
     before = (scene.sfm_dir / "landmarks.npz").stat().st_mtime_ns
     assert map_scene(scene, MapOptions()) is scene
-    fewer = map_scene(scene, MapOptions(max_keyframes=25))
+    fewer = map_scene(scene, MapOptions(max_keyframes=40))
     assert (scene.sfm_dir / "landmarks.npz").stat().st_mtime_ns != before
     assert fewer.alignment is None
     assert not fewer.posed_frames()
     landmarks = Landmarks.load(scene.sfm_dir / "landmarks.npz")
-    assert len(landmarks.frame_names) <= 25
+    assert len(landmarks.frame_names) <= 40 < len(scene.frames)
     poses = SfmPoses.load(fewer).poses()
     assert len(poses) > 0.9 * len(scene.frames)  # the frames between keyframes found their place by PnP
 
@@ -119,7 +119,7 @@ def test_killed_while_the_map_is_exchanged_no_old_alignment_stays_with_a_new_map
     scene = copied(small_scene, tmp_path)
     landmarks = scene.sfm_dir / "landmarks.npz"
     old_map = landmarks.open("rb")  # held open, so that its inode is not given to another file
-    command = [sys.executable, "-m", "campose_core.cli.main", "map", str(scene.path), "--max-keyframes", "20"]
+    command = [sys.executable, "-m", "campose_core.cli.main", "map", str(scene.path), "--max-keyframes", "40"]
     victim = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     with old_map, suppress(FileNotFoundError):  # between the two renames
         while os.path.samestat(landmarks.stat(), os.fstat(old_map.fileno())):
@@ -132,7 +132,7 @@ def test_killed_while_the_map_is_exchanged_no_old_alignment_stays_with_a_new_map
     again = subprocess.run(command, capture_output=True, text=True)
     assert again.returncode == 0, again.stderr
     again = Scene.open(scene.path)
-    assert 0 < len(Landmarks.load(again.sfm_dir / "landmarks.npz").frame_names) <= 20
+    assert 0 < len(Landmarks.load(again.sfm_dir / "landmarks.npz").frame_names) <= 40
     assert not list(scene.path.glob(".sfm*"))
 
 
@@ -203,7 +203,7 @@ def test_pure_rotation_names_the_stage_and_the_remedy(tmp_path):
     rows, columns = np.mgrid[0:240, 0:320]
     x, y = (columns - 159.5) / 277.0, (rows - 119.5) / 277.0
     images = []
-    for yaw in np.radians(np.arange(-40, 41, 5)):
+    for yaw in np.radians(np.arange(-40, 41, 10)):
         longitude, latitude = np.arctan(x) + yaw, np.arctan2(y, np.hypot(x, 1))
         images.append(
             panorama[(300 + latitude * 500).astype(int).clip(0, 599), (800 + longitude * 500).astype(int).clip(0, 1599)]
@@ -338,6 +338,7 @@ def test_the_desk_is_one_model(shared_data, tmp_path):
     assert isinstance(next(iter(scene.cameras.values())), Camera)
 
 
+@pytest.mark.long
 def test_a_film_on_a_screen_bends_no_map(small_scene, small_world, tmp_path):
     """A sixth of the image is another one each time."""
     scene = copied(small_scene, tmp_path)

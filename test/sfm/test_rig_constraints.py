@@ -12,10 +12,10 @@ from scipy.spatial.transform import Rotation
 from campose_core.capture.extract import extract
 from campose_core.errors import MappingError
 from campose_core.geometry import Pose, pose_error
+from campose_core.joining.robust_similarity import align_to_poses
 from campose_core.landmark_map.colmap import from_colmap_pose, load_pycolmap
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.rig import Rig
-from campose_core.robust_similarity import align_to_poses
 from campose_core.scene import Scene, SceneFrame
 from campose_core.sfm.mapper import reconstruction
 from campose_core.sfm.pipeline import MapOptions, map_scene

@@ -37,8 +37,8 @@ class Client:
     def within(self, seconds: float, true: Callable[[], Any]) -> Any:
         """Spin until `true()`, at most so long; its last value."""
         deadline = time.monotonic() + seconds
-        while not (value := true()) and time.monotonic() < deadline:
-            self._executor.spin_once(timeout_sec=0.05)
+        while not (value := true()) and (left_s := deadline - time.monotonic()) > 0:
+            self._executor.spin_once(timeout_sec=min(left_s, 0.05))
         return value
 
     def until(self, true: Callable[[], Any], what: str, timeout_s: float = 10.0) -> Any:
@@ -72,7 +72,10 @@ class Client:
         return future.result()
 
     def change(self, node: str, transition: str) -> bool:
-        request = ChangeState.Request(transition=Transition(id=TRANSITIONS[transition]))
+        return self.ask_transition(node, TRANSITIONS[transition])
+
+    def ask_transition(self, node: str, transition_id: int, label: str = "") -> bool:
+        request = ChangeState.Request(transition=Transition(id=transition_id, label=label))
         return bool(self.call(ChangeState, f"/{node}/change_state", request).success)
 
     def state(self, node: str) -> str:

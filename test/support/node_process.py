@@ -30,5 +30,13 @@ class NodeProcess:
             self.process.send_signal(number)
         return self.process.wait(timeout_s)
 
+    def stop_impatiently(self, number: int = signal.SIGINT, timeout_s: float = 20.0) -> int:
+        """As who presses Ctrl-C until the prompt is back."""
+        deadline = time.monotonic() + timeout_s
+        while self.process.poll() is None and time.monotonic() < deadline:
+            self.process.send_signal(number)
+            time.sleep(0.02)
+        return self.process.wait(1.0)
+
 
 StartNode = Callable[..., NodeProcess]

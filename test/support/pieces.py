@@ -7,7 +7,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from campose_core.geometry import Pose, Similarity, pose_error
-from campose_core.robust_similarity import align_to_poses
+from campose_core.joining.robust_similarity import align_to_poses
 from campose_core.simulation.drive import BASE_FROM_CAM
 
 Poses = Mapping[str, Pose]

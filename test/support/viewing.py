@@ -112,8 +112,11 @@ class PlaybackState(NamedTuple):
 class Viewer:
     """A client as the Foxglove app is one: subprotocol foxglove.sdk.v1, JSON control, binary messages."""
 
-    def __init__(self, address: str) -> None:
-        self._connection = connect(address, subprotocols=["foxglove.sdk.v1"], max_size=None, open_timeout=10)
+    def __init__(self, address: str, origin: str | None = None) -> None:
+        """origin: of the web page that it is, as a browser sends it; None for a program."""
+        self._connection = connect(
+            address, subprotocols=["foxglove.sdk.v1"], max_size=None, open_timeout=10, origin=origin
+        )
         self.info: dict[str, Any] = {}
         self.channels: dict[str, dict[str, Any]] = {}
         self.clock: list[int] = []

@@ -15,9 +15,9 @@ import pytest
 from damaged_maps import array_damages, colmap_damages
 from mapped_points import mapped_scene_of_points
 
-from campose_core.arrays import write_arrays
 from campose_core.cli.main import main
 from campose_core.errors import MappingError
+from campose_core.landmark_map.arrays import write_arrays
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.scene import Scene
 from campose_core.sfm.registration import SfmPoses
@@ -107,8 +107,9 @@ def test_damaged_arrays_are_refused_by_name(broken, damage):
 
 
 def test_what_is_shown_of_damaged_landmarks(broken):
-    np.savez(broken / "sfm" / "landmarks.npz", xyz=np.zeros((2, 3)), observed=np.array([5]))
-    with pytest.raises(MappingError, match=r"landmarks\.npz is damaged \(rgb is missing\)"):
+    with np.load(broken / "sfm" / "landmarks.npz") as arrays:
+        np.savez(broken / "sfm" / "landmarks.npz", **(dict(arrays) | {"observed": np.array([5]), "rgb": np.zeros(3)}))
+    with pytest.raises(MappingError, match=r"landmarks\.npz is damaged \(rgb must not be of type float64\)"):
         read_landmarks(Scene.open(broken))
 
 

@@ -76,4 +76,4 @@ def test_the_three_ways_of_looking_at_a_pose_are_panels(layout):
 
 def test_people_are_told_where_it_is():
     assert layout_path() == REPOSITORY / "config" / "foxglove_layout.json"
-    assert str(layout_path()) in how_to_look("Open connection, ws://127.0.0.1:8765")
+    assert str(layout_path()) in how_to_look("Open connection, ws://127.0.0.1:8765")[1]

@@ -24,11 +24,12 @@ from PIL import Image as PilImage
 from campose_core.alignment.evidence import Evidence, sigma, up_of, width
 from campose_core.alignment.solvers.markers import align_to_markers, scale_of_markers, triangulate_corners
 from campose_core.alignment.sources.base import AlignmentSource, Borrowed
-from campose_core.errors import AlignmentError, GeometryError, quoted
+from campose_core.errors import AlignmentError, GeometryError
 from campose_core.extras import load_extra
 from campose_core.geometry import FARTHEST_M, Array, Pose
 from campose_core.progress import track
 from campose_core.scene import Scene
+from campose_core.text import quoted
 from campose_core.yaml_files import read_yaml
 
 KEYS = {"dictionary", "size_m", "places"}

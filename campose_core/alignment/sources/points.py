@@ -9,9 +9,10 @@ import numpy as np
 
 from campose_core.alignment.evidence import Evidence, evidence_of_poses
 from campose_core.alignment.sources.base import AlignmentSource, Borrowed
-from campose_core.errors import AlignmentError, quoted
+from campose_core.errors import AlignmentError
 from campose_core.geometry import Array, Pose, is_place
-from campose_core.robust_similarity import align_to_points
+from campose_core.joining.robust_similarity import align_to_points
+from campose_core.text import quoted
 
 PAIR_COLUMNS = {
     ("name", "x", "y", "z"): "the camera of frame NAME stood at x, y, z in the map",

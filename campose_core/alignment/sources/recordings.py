@@ -13,7 +13,7 @@ from campose_core.alignment.sources.base import AlignmentSource
 from campose_core.capture.mapped_recordings import MappedRecording
 from campose_core.errors import AlignmentError
 from campose_core.geometry import Pose
-from campose_core.robust_similarity import align_to_poses
+from campose_core.joining.robust_similarity import align_to_poses
 from campose_core.trajectory import Trajectory
 
 Recordings = Sequence[MappedRecording]

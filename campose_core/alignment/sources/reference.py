@@ -13,7 +13,7 @@ from campose_core.alignment.sources.base import AlignmentSource, Borrowed
 from campose_core.capture.file_stamps import at_own_stamps, own_stamps
 from campose_core.errors import AlignmentError
 from campose_core.geometry import Pose
-from campose_core.robust_similarity import align_to_poses
+from campose_core.joining.robust_similarity import align_to_poses
 from campose_core.scene import SceneFrame
 from campose_core.trajectory import read_tum
 

@@ -12,6 +12,7 @@ from campose_core.alignment.evidence import Evidence, evidence_of_poses
 from campose_core.alignment.solvers.tracker import align_to_tracker
 from campose_core.alignment.sources.base import AlignmentSource, Borrowed
 from campose_core.capture.external_poses import read_outside_poses
+from campose_core.capture.mapped_recordings import clock_in
 from campose_core.errors import AlignmentError
 from campose_core.files import write_text
 from campose_core.geometry import Pose
@@ -41,7 +42,7 @@ class Tracker(AlignmentSource):
             raise AlignmentError(
                 f"{tracker.path}: of which recording is it? Name one of {', '.join(known)} with --source"
             )
-        trajectory = read_outside_poses(tracker.path, tracker.topic)
+        trajectory = read_outside_poses(tracker.path, tracker.topic, clock_in(scene, tracker.path))
         mounting = None if tracker.mounting is None else Pose.from_quat_xyzw(tracker.mounting[3:], tracker.mounting[:3])
         frames = [frame for frame in scene.frames if frame.name in poses and source in (None, frame.source)]
         stamps_ns = np.array([frame.stamp_ns for frame in frames], dtype=np.int64)

@@ -89,8 +89,12 @@ class ImageFolder:
         if len(counts) < 2:
             return [self]
         cameras = [camera for camera, _ in counts.most_common()]
-        log.info(f"{self.path}: {len(self.files)} images of {len(cameras)} cameras, each a source of its own")
+        log.info(f"{self.path}: {len(self.files)} images of {len(cameras)} cameras, each with intrinsics of its own")
         return [self._taken_by(camera, cameras, known, first=camera == cameras[0]) for camera in cameras]
+
+    def frame_names(self) -> list[str]:
+        """Return the names of its frames, also of those that cannot be decoded."""
+        return [f"{number:06d}" for number, _ in self._numbered]
 
     def _taken_by(
         self, camera: TakenBy, cameras: list[TakenBy], known: Sequence[TakenBy | None], first: bool

@@ -147,7 +147,7 @@ class VideoRecording:
             try:
                 packet = next(packets)
             except av.error.FFmpegError as error:
-                log.info(f"{self.path}: reading stopped: {error.strerror}")
+                log.info(f"{self.path}: {_why(error)}: what came before is used; for the rest copy the file once more")
                 self.dropped[CUT] += 1
                 packet = av.Packet()
                 packet.stream = stream
@@ -191,11 +191,22 @@ def _opened(path: Path) -> Any:
     try:
         container = av.open(str(path.absolute()))  # FFmpeg takes what stands before the colon of a:b.mp4 for a protocol
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
         raise CaptureError(
-            f"{path}: not a readable video ({reason}); one that was cut off may have lost the index at its end"
+            f"{path}: not a readable video ({_why(error)}); one that was cut off may have lost the index at its end: "
+            "copy it from the camera once more, or record anew; another kind of file: convert it to MP4"
         ) from error
     return container
+
+
+def _why(error: Exception) -> str:
+    """Return in our words why a file cannot be read on."""
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file"
+    if isinstance(error, PermissionError):
+        return "it may not be read: allow it with `chmod u+r`"
+    if isinstance(error, EOFError):
+        return "it ends before any image"
+    return "its data are no video, or damaged"
 
 
 def _chosen(path: Path, container: Any) -> Any:

@@ -40,6 +40,7 @@ DOUBTFUL = 40
 # Of a place that SIFT has lost and the second kind follows: in each image SIFT's time would be lost, and for good its
 # poses, which are the better ones (a kitchen: at most 1.2 cm off, against 12.5 cm).
 SIFT_AGAIN_S = 1.0
+MAX_CAMERAS = 32  # that are followed: a tracker takes 0.4 MB
 
 
 class StructureEstimator:
@@ -92,6 +93,10 @@ class StructureEstimator:
             return []
         if frame.camera_frame not in self._trackers:
             seconds = [] if self._second is None else [self._second.tracker()]
+            if len(self._trackers) >= MAX_CAMERAS:
+                oldest = next(iter(self._trackers))
+                del self._trackers[oldest]
+                self._lost_ns.pop(oldest, None)
             self._trackers[frame.camera_frame] = [Tracker(self.landmarks, self._keyframes), *seconds]
         camera = self._refined(camera)
         sift, *seconds = self._trackers[frame.camera_frame]

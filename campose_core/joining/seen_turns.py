@@ -9,8 +9,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from campose_core.landmark_map.colmap import load_pycolmap
-from campose_core.sfm.components import MIN_INLIER_MATCHES
-from campose_core.sfm.two_view_turn import two_view_turn
+from campose_core.landmark_map.two_view_turn import MIN_INLIER_MATCHES, two_view_turn
 
 MAX_APART = 15  # frames
 

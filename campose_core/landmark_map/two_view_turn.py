@@ -9,6 +9,8 @@ from scipy.spatial.transform import Rotation
 from campose_core.geometry import Array
 from campose_core.landmark_map.colmap import load_pycolmap
 
+MIN_INLIER_MATCHES = 15  # COLMAP's own bound for using a pair
+
 
 def two_view_turn(cameras: tuple[Any, Any], points: tuple[Array, Array], geometry: Any) -> Rotation | None:
     """Return second_from_first of two images' verified geometry, pycolmap's; None where it tells none.

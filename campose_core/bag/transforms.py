@@ -17,6 +17,7 @@ from campose_core.trajectory import Trajectory
 MAX_GAP_NS = 1_000_000_000
 # Of a node, and of a replay that does as it would.
 KEEP_S = 10.0  # as tf2 does
+MAX_LINKS = 2000  # a humanoid has some hundred
 WAIT_S = 0.1  # of an image, for a link that is not there yet: a joint at 10 Hz comes within that
 
 
@@ -66,6 +67,11 @@ class TransformTree:
     def _starts_over(self, link: Moving, stamp_ns: int) -> bool:
         """Tell whether the stamps begin anew, as of a bag that loops; what is kept whole is read in any order."""
         return self._keep_ns is not None and stamp_ns < link.stamps_ns[-1] - MAX_GAP_NS
+
+    def has_room(self, child: str) -> bool:
+        """Tell whether a link of `child` is known, or there are fewer than MAX_LINKS."""
+        known = child in self._static or child in self._moving
+        return known or len(self._static) + len(self._moving) < MAX_LINKS
 
     def forget_moving(self) -> None:
         """Drop the moving links, for when time jumps back; static links hold at every time."""

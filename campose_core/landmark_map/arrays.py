@@ -23,6 +23,7 @@ DAMAGE = (
 )  # fmt: skip
 
 
+MAX_RATIO, FREE = 20, 256 * 2**20  # of descriptors and coordinates: 1.2
 FORMAT = 1  # of what the arrays mean; files from before it was written are of format 1
 
 
@@ -32,20 +33,33 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
         np.savez_compressed(file, allow_pickle=False, format=np.int64(FORMAT), **arrays)
 
 
-def read_arrays(path: Path, names: Collection[str] = ()) -> dict[str, NDArray[Any]]:
-    """Read the arrays of these names, as far as there are any, or all of the file.
+def read_arrays(path: Path, names: Collection[str] | None = None) -> dict[str, NDArray[Any]]:
+    """Read arrays of the file: those of these names, or all.
 
     Raises:
-        MappingError: damaged, or of a newer format; the file is named.
+        MappingError: damaged, one of `names` is missing, of a newer format, or far more than its size; the file is
+            named.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files if not names or name in (*names, "format")}
-            found = int(arrays.pop("format", FORMAT))
+            _refuse_bomb(path, file.zip)
+            found = int(file["format"]) if "format" in file else FORMAT
+            wanted = file.files if names is None else names
+            arrays = {name: file[name] for name in wanted if name != "format"}
     except DAMAGE as error:
         raise damaged(path, error) from error
     check_format(path, found, FORMAT, MappingError)
     return arrays
+
+
+def _refuse_bomb(path: Path, archive: zipfile.ZipFile) -> None:
+    """By what each member says it holds, which zipfile reads no further than."""
+    unpacked = sum(member.file_size for member in archive.infolist())
+    if unpacked > FREE + MAX_RATIO * path.stat().st_size:
+        raise MappingError(
+            f"{path} holds {path.stat().st_size / 1e6:.1f} MB that unpack to {unpacked / 1e6:.0f} MB: no map does, "
+            "remove it and run `campose map` again"
+        )
 
 
 def checksums(path: Path) -> list[tuple[str, int]]:

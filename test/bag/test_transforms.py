@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
+from campose_core.bag.transforms import TransformTree
 from campose_core.errors import TransformError
 from campose_core.geometry import Pose, pose_error
-from campose_core.transforms import TransformTree
 
 MAST = Pose(Rotation.from_euler("z", 0.5), np.array([0.2, 0.0, 1.0]))
 LENS = Pose(Rotation.from_euler("x", -1.5), np.array([0.0, 0.1, 0.0]))

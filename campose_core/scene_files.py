@@ -1,0 +1,85 @@
+"""scene.yaml and frames.csv: read as they belong together, and written by one process at a time."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from campose_core.errors import SceneError
+from campose_core.exchange import current, finish, write_together
+from campose_core.scene_lock import locked
+from campose_core.scene_names import refuse_links_out
+
+HEADER, FRAMES = "scene.yaml", "frames.csv"
+
+
+@dataclass
+class SceneFiles:
+    """What a scene and the changed copies of it know to be in the two files, by the folder; they share one of these.
+
+    A folder that is not in `digests` was never looked at, so that anything may be there.
+    """
+
+    digests: dict[Path, str] = field(default_factory=dict)
+
+    def read(self, folder: Path) -> tuple[bytes, bytes]:
+        """Read scene.yaml and frames.csv, the old ones or the new ones where another process exchanges them.
+
+        Raises:
+            SceneError: frames.csv cannot be read. OSError: scene.yaml cannot.
+        """
+        while True:
+            header = current(folder, HEADER).read_bytes()
+            try:
+                frames = current(folder, FRAMES).read_bytes()
+            except OSError as error:
+                raise SceneError(f"{folder / FRAMES}: cannot be read: {error.strerror}") from error
+            if current(folder, HEADER).read_bytes() == header:
+                self.digests[folder] = _digest(header, frames)
+                return header, frames
+
+    def expect_none(self, folder: Path) -> None:
+        """Note that the folder holds no scene."""
+        self.digests[folder] = _digest_of(folder)
+
+    def write(self, folder: Path, header: str, frames: str) -> None:
+        """Write both files, or none.
+
+        Raises:
+            SceneError: see `writing`. OSError: the disk is full.
+        """
+        with self.writing(folder):
+            write_together(folder, {FRAMES: frames, HEADER: header})
+            self.digests[folder] = _digest(header.encode(), frames.encode())
+
+    @contextmanager
+    def writing(self, folder: Path, *names: str) -> Iterator[None]:
+        """Be the one writer of the scene for the block, which writes to `names` in its folder.
+
+        An exchange that was begun and not ended is finished first.
+
+        Raises:
+            SceneError: another process writes the scene, or did since the two files were read; or one of `names` is,
+                or holds, a link that leads out of the scene.
+        """
+        with locked(folder):
+            finish(folder)
+            if folder in self.digests and self.digests[folder] != _digest_of(folder):
+                raise SceneError(
+                    f"{folder} was changed by another process since it was read: run this again, on what it is now"
+                )
+            for name in names:
+                refuse_links_out(folder, name)
+            yield
+
+
+def _digest(header: bytes, frames: bytes) -> str:
+    return hashlib.sha256(hashlib.sha256(header).digest() + frames).hexdigest()
+
+
+def _digest_of(folder: Path) -> str:
+    files = (current(folder, name) for name in (HEADER, FRAMES))
+    return _digest(*(file.read_bytes() if file.is_file() else b"" for file in files))

@@ -1,0 +1,44 @@
+"""A stage that ends badly: the cause that a person can cure is named, not the signal."""
+
+import subprocess
+from pathlib import Path
+
+import failing_stages
+import pytest
+
+from campose_core.errors import CamposeError, MappingError
+from campose_core.sfm.stage_process import run_stage
+
+
+@pytest.fixture(autouse=True)
+def found_by_the_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(failing_stages.__file__).parent), prepend=":")
+
+
+@pytest.fixture
+def full_disk(tmp_path: Path):
+    """A folder on a disk of its own that has a few kB left."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)], capture_output=True)
+    if mount.returncode != 0:
+        pytest.skip("a disk cannot be mounted here: needs root")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_stage_that_says_the_disk_is_full(tmp_path: Path) -> None:
+    with pytest.raises(CamposeError) as refused:
+        run_stage(failing_stages.aborts_on_a_full_disk, {}, tmp_path / "log", 60, 1)
+    assert not isinstance(refused.value, MappingError)  # trying another kind of features would not help
+    assert str(refused.value) == f"the disk of {tmp_path} is full: make room and run it again, what is done is kept"
+
+
+def test_a_stage_that_dies_without_a_word_on_a_full_disk(full_disk: Path) -> None:
+    with pytest.raises(CamposeError, match=f"the disk of {full_disk} is full"):
+        run_stage(failing_stages.aborts, {}, full_disk / "log", 60, 1)
+
+
+def test_a_stage_that_dies_of_something_else(tmp_path: Path) -> None:
+    with pytest.raises(MappingError, match=r"the stage 'aborts' died of SIGABRT; its last words"):
+        run_stage(failing_stages.aborts, {}, tmp_path / "log", 60, 1)
