@@ -35,7 +35,7 @@ def stamp_from_seconds(text: str) -> int:
     """
     seconds = Decimal(text)
     if not abs(seconds) <= FARTHEST_S:  # before it is multiplied: 1e900000 has so many digits
-        raise OverflowError(f"the stamp {text} must be in seconds, not in nanoseconds")
+        raise OverflowError(f"the stamp {text[:40]} must be in seconds, not in nanoseconds")
     return int((seconds * 10**9).to_integral_value())
 
 
@@ -47,7 +47,7 @@ def stamp_from_text(text: str) -> int:
     """
     stamp_ns = int(text)
     if abs(stamp_ns) > FARTHEST_NS:
-        raise OverflowError(f"{text} must be a stamp in nanoseconds")
+        raise OverflowError(f"{text[:40]} must be a stamp in nanoseconds")
     return stamp_ns
 
 

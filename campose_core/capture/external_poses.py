@@ -134,5 +134,5 @@ def _numbers(texts: list[str], where: str) -> list[float]:
     except ValueError:
         values = []
     if not is_pose_row(values):
-        raise TrajectoryError(f"{where}: not a pose: {','.join(texts)} (leave out rows where the tracker saw nothing)")
+        raise TrajectoryError(f"{where}: not a pose: {quoted(texts)} (leave out rows where the tracker saw nothing)")
     return values

@@ -21,6 +21,8 @@ def colmap_damages(flips: range) -> Iterator[tuple[str, Damage]]:
             yield f"{file} {name}", _of_bytes(file, change)
         for seed in flips:
             yield f"{file} flipped {seed}", _of_bytes(file, _flipped(seed))
+    for name, change in POINTS.items():
+        yield f"model/points3D.bin {name}", _of_bytes("model/points3D.bin", change)
     for sql in ROWS_OF_DATABASE:
         yield sql, _of_database(sql)
 
@@ -39,6 +41,12 @@ ROWS_OF_DATABASE = (
     "UPDATE cameras SET params = x'00'", "UPDATE images SET camera_id = 77", "UPDATE images SET name = 'a' || image_id",
     "UPDATE images SET image_id = image_id + 100",
 )  # fmt: skip
+# A point begins at byte 8 with its id and its place; the last track ends the file with the number of a feature.
+POINTS: dict[str, Callable[[bytes], bytes]] = {
+    "with a point that is nowhere": lambda data: data[:16] + b"\xff" * 8 + data[24:],
+    "with a feature that is not there": lambda data: data[:-4] + b"\0\0\1\0",
+    "with another feature": lambda data: data[:-4] + bytes([data[-4] ^ 1]) + data[-3:],
+}
 BYTES: dict[str, Callable[[bytes], bytes]] = {
     "missing": lambda data: b"",
     "cut in half": lambda data: data[: len(data) // 2],
