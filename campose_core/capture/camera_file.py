@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-import yaml
-
 from campose_core.camera import MODEL_PARAMS, Camera
 from campose_core.errors import GeometryError
+from campose_core.yaml_files import read_yaml
 
 
 def read_camera_file(path: Path | str) -> Camera:
@@ -17,10 +16,7 @@ def read_camera_file(path: Path | str) -> Camera:
         GeometryError: unreadable, a key is missing or unknown, or the numbers are no camera.
     """
     path = Path(path)
-    try:
-        fields = yaml.safe_load(path.read_text(encoding="utf-8"))  # JSON is YAML
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise GeometryError(f"{path}: no camera can be read: {error}") from error
+    fields = read_yaml(path, GeometryError)
     if not isinstance(fields, dict):
         raise GeometryError(f"{path}: expected the keys width, height, model, params (or fx, fy, cx, cy)")
     try:
@@ -33,5 +29,5 @@ def read_camera_file(path: Path | str) -> Camera:
         return Camera(model, int(fields["width"]), int(fields["height"]), tuple(float(value) for value in params))
     except KeyError as error:
         raise GeometryError(f"{path}: the key {error} is missing") from error
-    except (TypeError, ValueError, GeometryError) as error:
+    except (TypeError, ValueError, OverflowError, GeometryError) as error:
         raise GeometryError(f"{path}: {error}") from error

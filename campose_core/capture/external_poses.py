@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 from dataclasses import replace
-from decimal import InvalidOperation
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,15 @@ from campose_core.bag.odometry import ODOMETRY
 from campose_core.bag.poses import pose_topics, read_poses
 from campose_core.errors import TrajectoryError, UsageError
 from campose_core.files import read_text
-from campose_core.trajectory import Trajectory, read_tum, stamp_from_seconds
+from campose_core.text import quoted
+from campose_core.trajectory import (
+    NO_STAMP,
+    Trajectory,
+    is_pose_row,
+    read_tum,
+    stamp_from_seconds,
+    stamp_from_text,
+)
 
 POSE_COLUMNS = ("x", "y", "z", "qx", "qy", "qz", "qw")
 STAMP_COLUMNS = ("stamp_ns", "stamp_s")
@@ -107,19 +114,18 @@ def _columns(path: Path, names: list[str]) -> tuple[str, tuple[str, ...]]:
     missing = [name for name in POSE_COLUMNS if name not in names]
     if missing or len(stamps) != 1:
         wanted = f"one of {' and '.join(STAMP_COLUMNS)}, and {','.join(POSE_COLUMNS)}"
-        raise TrajectoryError(f"{path}: the first line must name the columns {wanted}; got `{','.join(names)}`")
+        raise TrajectoryError(f"{path}: the first line must name the columns {wanted}; got `{quoted(names)}`")
     return stamps[0], POSE_COLUMNS
 
 
 def _stamp_ns(text: str, column: str, where: str) -> int:
     try:
-        stamp_ns = stamp_from_seconds(text) if column == "stamp_s" else int(text)
-    except (ValueError, InvalidOperation, OverflowError):
+        return stamp_from_seconds(text) if column == "stamp_s" else stamp_from_text(text)
+    except OverflowError as error:
+        raise TrajectoryError(f"{where}: {error}") from error
+    except NO_STAMP:
         unit = "seconds" if column == "stamp_s" else "whole nanoseconds"
         raise TrajectoryError(f"{where}: {column} must be in {unit}, got {text!r}") from None
-    if abs(stamp_ns) >= 2**63:
-        raise TrajectoryError(f"{where}: the stamp {text} must be in seconds, not in nanoseconds")
-    return stamp_ns
 
 
 def _numbers(texts: list[str], where: str) -> list[float]:
@@ -127,6 +133,6 @@ def _numbers(texts: list[str], where: str) -> list[float]:
         values = [float(text) for text in texts]
     except ValueError:
         values = []
-    if len(values) != 7 or not np.isfinite(values).all() or np.linalg.norm(values[3:]) < 1e-6:
-        raise TrajectoryError(f"{where}: not a pose: {','.join(texts)} (leave out rows where the tracker saw nothing)")
+    if not is_pose_row(values):
+        raise TrajectoryError(f"{where}: not a pose: {quoted(texts)} (leave out rows where the tracker saw nothing)")
     return values
