@@ -170,8 +170,8 @@ def test_a_file_that_is_no_map_yaml(tmp_path, text):
     path.write_text(text)
     with pytest.raises(FloorError, match=str(path)):
         FloorMap.load(path)
-    path.write_text("image: a.png\nresolution: [")
-    with pytest.raises(FloorError, match=r"map\.yaml is not yaml at line 2, column 14$"):
+    path.write_text("image: a.png\nresolution: ]")
+    with pytest.raises(FloorError, match=r"map\.yaml is damaged: it is not yaml at line 2, column 13$"):
         FloorMap.load(path)
     with pytest.raises(FloorError, match=r"absent\.yaml.*cannot be read"):
         FloorMap.load(tmp_path / "absent.yaml")

@@ -13,8 +13,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-import yaml
-
 from campose_core.bag.decoding import (
     decoded,
     is_translated,
@@ -28,6 +26,7 @@ from campose_core.bag.salvage import MCAP_MAGIC, ROS1_MAGIC, BagStream, McapStre
 from campose_core.bag.whole_files import data_files, has_log, is_data_file, whole_file
 from campose_core.errors import CaptureError
 from campose_core.extras import load_extra
+from campose_core.yaml_files import read_yaml
 
 log = logging.getLogger(__name__)
 
@@ -331,9 +330,9 @@ def _file_source(path: Path, stack: ExitStack) -> _Source:
 
 def _check_complete(metadata: Path) -> None:
     try:
-        information = yaml.safe_load(metadata.read_text(encoding="utf-8"))["rosbag2_bagfile_information"]
+        information = read_yaml(metadata, CaptureError)["rosbag2_bagfile_information"]
         names = [Path(name).name for name in information["relative_file_paths"]]
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError) as error:
+    except (CaptureError, KeyError, TypeError) as error:
         log.info(f"{metadata} is damaged ({type(error).__name__}); reading the data files beside it")
         return
     missing = [name for name in names if not (metadata.parent / name).exists()]

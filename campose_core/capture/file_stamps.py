@@ -44,7 +44,10 @@ def _stamp_ns(match: re.Match[str]) -> int | None:
         return stamp_ns if _is_date(stamp_ns) else None
     if match["whole"]:
         return next((stamp for unit in UNITS_NS if _is_date(stamp := int(match["whole"]) * unit)), None)
-    stamp_ns = stamp_from_seconds(match["seconds"])
+    try:
+        stamp_ns = stamp_from_seconds(match["seconds"])
+    except OverflowError:
+        return None
     decimals = len(match["seconds"].partition(".")[2])
     return (
         stamp_ns if _is_date(stamp_ns) or (decimals >= MIN_DECIMALS and stamp_ns < LATEST_S * 1_000_000_000) else None

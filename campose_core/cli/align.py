@@ -10,8 +10,9 @@ from campose_core.alignment.request import AlignRequest, TrackerRequest, kind_an
 from campose_core.alignment.sources.table import recorded_kinds
 from campose_core.alignment.step import align_scene
 from campose_core.cli.console import show
-from campose_core.cli.numbers import FiniteNumber
+from campose_core.cli.numbers import FiniteNumber, pose_numbers
 from campose_core.errors import AlignmentError, UsageError
+from campose_core.geometry import FARTHEST_M
 from campose_core.scene import Scene
 
 
@@ -106,7 +107,7 @@ def alignment_request(options: Namespace) -> AlignRequest:
     if options.tracker is not None:
         if not options.tracker.exists():
             raise AlignmentError(f"{options.tracker}: no such file or folder")
-        mounting = None if options.mounting is None else tuple(options.mounting)
+        mounting = None if options.mounting is None else pose_numbers("--mounting", options.mounting)
         tracker = TrackerRequest(path=options.tracker, topic=options.tracker_topic, mounting=mounting)
     distance = None
     if options.distance is not None:
@@ -133,7 +134,7 @@ def _metres(text: str, needs: str) -> float:
         metres = float(text)
     except ValueError:
         metres = math.nan
-    if not 0 < metres < math.inf:
+    if not 0 < metres <= FARTHEST_M:
         raise UsageError(f"{needs} a positive number of metres, got {text!r}")
     return metres
 

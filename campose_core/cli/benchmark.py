@@ -6,12 +6,13 @@ from pathlib import Path
 from jsonargparse import ArgumentParser, Namespace
 
 from campose_core.cli.console import say, show
+from campose_core.cli.numbers import between
 from campose_core.cli.query import add_query_arguments, query_camera
 from campose_core.cli.train import require_training_packages
 from campose_core.errors import UsageError
 from campose_core.evaluation.benchmark import benchmark_query, course_of_query, course_of_test_split
 from campose_core.evaluation.table import tables
-from campose_core.learning.options import TrainOptions
+from campose_core.learning.options import LIMITS, TrainOptions
 from campose_core.scene import Scene
 
 
@@ -32,7 +33,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="of the networks, instead of all whose weights are here",
     )
     parser.add_argument("--weights", metavar="DIR", type=Path | None, help="folder with NAME.pth or NAME.safetensors")
-    parser.add_argument("--epochs", type=int | None, help="of each network, instead of the default of `campose train`")
+    parser.add_argument(
+        "--epochs",
+        type=between(int, 0, LIMITS["epochs"][1]) | None,
+        help="of each network, instead of the default of `campose train`",
+    )
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
 
 

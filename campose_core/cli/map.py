@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
-from jsonargparse.typing import PositiveInt
 
 from campose_core.cli.align import add_mounting_argument
 from campose_core.cli.console import show
+from campose_core.cli.numbers import Count, pose_numbers
 from campose_core.errors import UsageError
 from campose_core.features.registry import FEATURES
 from campose_core.scene import Scene
@@ -36,7 +36,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--max-keyframes",
-        type=PositiveInt,
+        type=Count,
         default=MapOptions.max_keyframes,
         help="where there would be more, they lie further apart",
     )
@@ -67,7 +67,7 @@ def given_poses(options: Namespace) -> GivenPoses | None:
     """Return what the pose arguments ask for.
 
     Raises:
-        UsageError: one of them without --poses.
+        UsageError: one of them without --poses, or a mounting that is no pose.
     """
     named = {name: options[name] for name in ("poses_topic", "poses_frame", "poses_source", "mounting")}
     if options.get("tracker"):
@@ -82,7 +82,7 @@ def given_poses(options: Namespace) -> GivenPoses | None:
         topic=options.poses_topic,
         frame=options.poses_frame,
         source=options.poses_source,
-        mounting=None if options.mounting is None else tuple(options.mounting),
+        mounting=None if options.mounting is None else pose_numbers("--mounting", options.mounting),
     )
 
 

@@ -12,6 +12,7 @@ from campose_core.bag.file import Bag, open_bag
 from campose_core.capture.recording import open_recording
 from campose_core.capture.sources.bag import BagRecording
 from campose_core.cli.console import say, show
+from campose_core.cli.numbers import FiniteNumber, pose_numbers
 from campose_core.cli.query import add_query_arguments, query_camera
 from campose_core.errors import UsageError
 from campose_core.evaluation.metrics import evaluate
@@ -53,7 +54,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--initialpose", metavar="TOPIC", type=str | None, help="start over at the poses on this topic of the bag"
     )
     parser.add_argument(
-        "--base-from-camera", type=float, nargs=7, metavar=("X", "Y", "Z", "QX", "QY", "QZ", "QW"),
+        "--base-from-camera", type=FiniteNumber, nargs=7, metavar=("X", "Y", "Z", "QX", "QY", "QZ", "QW"),
         default=IN_CAMERA, help="where the camera sits on the base; by default it is there",
     )  # fmt: skip
     parser.add_argument(
@@ -72,7 +73,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> None:
     """Localize the recording as the node would, and write its poses and what viewers show; prints a summary."""
     scene = Scene.open(options.scene)
-    mounting = Pose.from_quat_xyzw(options.base_from_camera[3:], options.base_from_camera[:3])
+    numbers = pose_numbers("--base-from-camera", options.base_from_camera)
+    mounting = Pose.from_quat_xyzw(numbers[3:], numbers[:3])
     reference = read_trajectory(options.reference) if options.reference else None
     recording = open_recording(options.recording, options.topic)
     _check(options, scene, recording)

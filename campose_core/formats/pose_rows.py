@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from campose_core.errors import TrajectoryError
+from campose_core.text import one_line, quoted
+from campose_core.trajectory import FARTHEST_S, NO_STAMP, stamp_from_seconds, stamp_from_text
 
 # A stamp that lies in the years 2000 to 2100 in this unit; smaller ones are seconds of a clock of their own.
 EARLIEST_S, LATEST_S = 946_684_800, 4_102_444_800
-UNITS_NS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
-FARTHEST_NS = 2**62  # 146 years either way: the difference of two stamps fits into 64 bits
+EXPONENTS = {"s": 0, "ms": -3, "us": -6, "ns": -9}  # of ten: seconds
 POSE = ("x", "y", "z", "qx", "qy", "qz", "qw")
 STAMP_NAME = re.compile(r"%?(?:stamp|timestamp|time|t|sec|secs|seconds)(?:_(s|ms|us|ns))?")
 UNIT_NAME = re.compile(r"[\[(]\s*(s|sec|ms|us|ns|nsec)?[^\])]*[\])]\s*$")
@@ -37,7 +38,7 @@ class Row(NamedTuple):
 class Layout(NamedTuple):
     """Which fields are the stamp (None: rows count images) and x, y, z, qx, qy, qz, qw, and the unit of the stamp.
 
-    unit: of UNITS_NS, or None where its size must tell. names: of the columns in the message about a wrong row.
+    unit: of EXPONENTS, or None where its size must tell. names: of the columns in the message about a wrong row.
     """
 
     stamp: int | None
@@ -129,7 +130,7 @@ def named_layout(path: Path, names: Sequence[str]) -> Layout:
     stamps, pose = _columns(names)
     twice = next((name for name in POSE if len(pose.get(name, [])) > 1), None)
     if len(stamps) != 1 or twice or not all(pose.get(name) for name in POSE):
-        said = f"two columns may be {twice}" if twice else f"got `{','.join(names)[:200]}`"
+        said = f"two columns may be {twice}" if twice else f"got `{quoted(names)}`"
         raise TrajectoryError(f"{path}: the first line must name the columns {NAMES_WANTED}; {said}")
     column, unit = stamps[0]
     if any(name.strip().lstrip("#").lower().startswith("p_rs_r") for name in names):
@@ -159,7 +160,7 @@ def counted_layout(path: Path, rows: Sequence[Row]) -> Layout:
         return TUM  # and the number of a node of RTAB-Map
     if count == 12 or (count == 16 and [float(field or "nan") for field in first.fields[12:]] == [0, 0, 0, 1]):
         return Layout(None, tuple(range(12)), None, "the 12 numbers of a 3x4 matrix")
-    raise TrajectoryError(f"{path}:{first.number}: expected `{TUM.names}`, got {first.text[:200]!r}")
+    raise TrajectoryError(f"{path}:{first.number}: expected `{TUM.names}`, got {one_line(first.text[:200])!r}")
 
 
 def _counts_up(texts: Sequence[str]) -> bool:
@@ -173,8 +174,7 @@ def unit_of(text: str) -> str:
     except InvalidOperation:
         return "s"
     for unit in ("ns", "us", "ms"):
-        seconds = number * UNITS_NS[unit] / 10**9 if number.is_finite() else Decimal(0)
-        if EARLIEST_S <= seconds < LATEST_S:
+        if number.is_finite() and EARLIEST_S <= number.scaleb(EXPONENTS[unit]) < LATEST_S:
             return unit
     return "s"
 
@@ -185,16 +185,15 @@ def stamp_ns(text: str, unit: str, where: str) -> int:
     Raises:
         TrajectoryError: it is no number, or no stamp.
     """
+    said = "whole nanoseconds" if unit == "ns" else "seconds" if unit == "s" else unit
     try:
-        if unit == "ns" and "." not in text:
-            return int(text)
-        number = Decimal(text)
-        if unit == "ns" and number != number.to_integral_value():
+        if unit == "ns" and text.isdigit():
+            return stamp_from_text(text)
+        seconds = Decimal(text).scaleb(EXPONENTS[unit])
+        if unit == "ns" and abs(seconds) <= FARTHEST_S and seconds != round(seconds, 9):
             raise InvalidOperation
-        stamp = int((number * UNITS_NS[unit]).to_integral_value()) if abs(number) < FARTHEST_NS else FARTHEST_NS
-    except (InvalidOperation, ValueError, OverflowError):
-        said = "in whole nanoseconds" if unit == "ns" else "in seconds" if unit == "s" else f"in {unit}"
-        raise TrajectoryError(f"{where}: the stamp must be {said}, got {text[:40]!r}") from None
-    if abs(stamp) >= FARTHEST_NS:
-        raise TrajectoryError(f"{where}: the stamp {text[:40]} must be in seconds, not in nanoseconds")
-    return stamp
+        return stamp_from_seconds(str(seconds))
+    except OverflowError as error:
+        raise TrajectoryError(f"{where}: {error}") from error
+    except NO_STAMP:
+        raise TrajectoryError(f"{where}: the stamp must be in {said}, got {text[:40]!r}") from None

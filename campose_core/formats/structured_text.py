@@ -8,30 +8,8 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-import yaml
-
 from campose_core.errors import GeometryError
-from campose_core.files import yaml_place
-
-OPENCV_TAG = "tag:yaml.org,2002:opencv-"
-
-
-class _Loader(yaml.SafeLoader):
-    """Knows OpenCV's tags, of which each is a mapping, and follows no aliases: ten lines could stand for billions."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.constructor.ConstructorError(None, None, "an alias", self.peek_event().start_mark)
-        return super().compose_node(parent, index)
-
-
-def _opencv(loader: _Loader, suffix: str, node: Any) -> Any:
-    if isinstance(node, yaml.MappingNode):
-        return loader.construct_mapping(node, deep=True)
-    return loader.construct_sequence(node, deep=True)
-
-
-_Loader.add_multi_constructor(OPENCV_TAG, _opencv)
+from campose_core.yaml_files import parse_yaml
 
 
 def parse(path: Path, text: str) -> Any:
@@ -49,11 +27,10 @@ def parse(path: Path, text: str) -> Any:
         except (ValueError, RecursionError):
             pass  # YAML's braces need no quotes
     # OpenCV writes `%YAML:1.0`, which the standard writes with a blank, and tabs as other blanks.
-    plain = re.sub(r"\A\s*%YAML[^\n]*\n(\s*---)?", "", text).replace("\t", " ")
-    try:
-        return next((found for found in yaml.load_all(plain, Loader=_Loader) if found is not None), None)
-    except (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        raise GeometryError(f"{path}: no camera can be read: it is not YAML{yaml_place(error)}") from error
+    plain = re.sub(r"\A(\s*)%YAML[^\n]*", r"\1", text).replace("\t", " ")
+    documents = [part for part in re.split(r"^---\s*$", plain, flags=re.MULTILINE) if part.strip()]
+    first = plain[: plain.index(documents[0])].count("\n") * "\n" + documents[0] if documents else ""
+    return parse_yaml(first.encode(), str(path), GeometryError)
 
 
 def _parse_xml(path: Path, text: str) -> dict[str, Any]:

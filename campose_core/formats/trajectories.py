@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -31,11 +32,11 @@ from campose_core.formats.pose_rows import (
     unit_of,
 )
 from campose_core.geometry import Array, Pose
-from campose_core.trajectory import FRAME_PERIOD_NS, Trajectory
+from campose_core.text import quoted
+from campose_core.trajectory import FRAME_PERIOD_NS, Trajectory, is_pose_row
 
 log = logging.getLogger(__name__)
 
-QUATERNION_TOLERANCE = 0.1  # of its length: files round to two digits at worst
 STRAY_SCANNER = ["timestamp", "frame", "x", "y", "z", "qx", "qy", "qz", "qw"]
 Z_UP_FROM_Y_UP = Rotation.from_euler("x", 90, degrees=True)
 # What is left out, by its reason, as it is said.
@@ -171,7 +172,7 @@ def _numbers(texts: Sequence[str], where: str) -> list[float]:
     try:
         return [float(text.strip() or "nan") for text in texts]
     except ValueError:
-        raise TrajectoryError(f"{where}: not a pose: {','.join(texts)[:200]}") from None
+        raise TrajectoryError(f"{where}: not a pose: {quoted(texts)}") from None
 
 
 def _taken(path: Path, rows: Iterable[tuple[str, int, list[float]]]) -> tuple[list[int], Array]:
@@ -185,10 +186,10 @@ def _taken(path: Path, rows: Iterable[tuple[str, int, list[float]]]) -> tuple[li
             left_out[REPEATED] += 1
         elif stamp in known:
             raise TrajectoryError(f"{where}: the stamp {stamp / 1e9:.9f} appears twice, with another pose")
-        elif not np.isfinite(values).all() or abs(np.linalg.norm(values[3:]) - 1) > QUATERNION_TOLERANCE:
+        elif not is_pose_row(values):
             raise TrajectoryError(
                 f"{where}: not a pose: {' '.join(f'{value:g}' for value in values)}, whose last four numbers are a "
-                f"quaternion of length {np.linalg.norm(values[3:]):.4g} and not 1: write quaternions, no angles"
+                f"quaternion of length {math.hypot(*values[3:]):.4g} and not 1: write quaternions, no angles"
             )
         else:
             known[stamp] = values
@@ -234,4 +235,4 @@ def _no_names(fields: Sequence[str]) -> str:
         return (
             "this is COLMAP's images.txt, cam_from_world without stamps: give a trajectory, `stamp_s x y z qx qy qz qw`"
         )
-    return f"expected `{TUM.names}`, got {' '.join(fields)[:200]!r} in its first line"
+    return f"expected `{TUM.names}`, got {quoted(fields)!r} in its first line"
