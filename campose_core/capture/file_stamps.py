@@ -95,10 +95,15 @@ def at_own_stamps(trajectory: Trajectory, stamp_of: Mapping[int, int]) -> Trajec
 
 
 def _at_numbers(trajectory: Trajectory, stamp_of: Mapping[int, int]) -> Trajectory:
+    if not stamp_of:
+        raise TrajectoryError(
+            "poses without stamps are of the images of one recording: name it, or give poses with stamps, as TUM's "
+            "`stamp_s x y z qx qy qz qw`"
+        )
     numbers = np.array(sorted(stamp_of), dtype=np.int64)
     # Of a recording that was thinned, the last images may be missing.
     step = int(np.diff(numbers).max(initial=1))
-    images = int(numbers.max(initial=-1)) + 1
+    images = int(numbers[-1]) + 1
     if not images <= len(trajectory) < images + step:
         raise TrajectoryError(
             f"{len(trajectory)} poses without stamps, one for each image, are not of the {images} images there: "

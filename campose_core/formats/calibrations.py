@@ -72,6 +72,15 @@ def _model_of(names: Sequence[str]) -> str:
     return "OPENCV" if terms <= {"k1", "k2", "p1", "p2"} else "FULL_OPENCV"
 
 
+def ost(text: str, unsized: Unsized) -> list[NamedCamera]:
+    """Read ost.txt, which camera_calibration writes beside ost.yaml: camera_calibration_parsers/src/parse_ini.cpp."""
+    words = re.sub(r"#.*", "", text).split()
+    k = [float(word) for word in words[words.index("matrix") + 1 :][:9]]
+    d = [float(word) for word in words[words.index("distortion") + 1 : words.index("rectification")]]
+    size = _int(words[words.index("width") + 1]), _int(words[words.index("height") + 1])
+    return [_one(_of_matrix(k, d, "", size))]
+
+
 def ros_or_opencv(fields: dict[str, Any], unsized: Unsized) -> list[NamedCamera]:
     """Read ROS's camera_info and ost.yaml, and what OpenCV's FileStorage holds after a calibration.
 
@@ -175,7 +184,7 @@ def transforms(fields: dict[str, Any], unsized: Unsized) -> list[NamedCamera]:
     shared = {key: value for key, value in fields.items() if key != "frames"}
     own = [frame for frame in frames if {"fl_x", "camera_angle_x"} & set(frame)]
     blocks = [{**shared, **{k: v for k, v in frame.items() if k in TRANSFORM_KEYS}} for frame in own] or [shared]
-    found = dict.fromkeys(_of_transforms(block) for block in blocks)
+    found = dict.fromkeys(_of_transforms(block, unsized) for block in blocks)
     names = [f"of {camera.width}x{camera.height} pixels, focal length {camera.focal[0]:.6g}" for camera in found]
     return [NamedCamera(name, "", camera) for name, camera in zip(names, found, strict=True)]
 
@@ -186,8 +195,13 @@ TRANSFORM_KEYS = (
 )  # fmt: skip
 
 
-def _of_transforms(block: dict[str, Any]) -> Camera:
-    width, height = int(float(block["w"])), int(float(block["h"]))
+def _of_transforms(block: dict[str, Any], unsized: Unsized) -> Camera:
+    if "w" in block and "h" in block:
+        width, height = _int(block["w"]), _int(block["h"])
+    elif "cx" in block and "cy" in block:
+        width, height = unsized.size((float(block["cx"]), float(block["cy"])))
+    else:
+        width, height = unsized.of_images()
     if "fl_x" in block:
         fx = float(block["fl_x"])
         fy = float(block.get("fl_y", fx))
@@ -223,9 +237,18 @@ def colmap_line(fields: Sequence[str]) -> NamedCamera:
     return NamedCamera(f"camera {number}", "", Camera.from_colmap(model, width, height, params))
 
 
+MATRIX_SHAPES = {9: (3, 3), 16: (4, 4)}
+
+
 def matrix(numbers: Sequence[float], unsized: Unsized) -> list[NamedCamera]:
-    """Read a bare 3x3 matrix, by rows; also by columns, whose last row then is the principal point and 1."""
-    k = np.reshape(numbers, (3, 3))
+    """Read a bare 3x3 matrix, by rows; also by columns, whose last row then is the principal point and 1.
+
+    ScanNet's intrinsic_color.txt fills it up to 4x4 with the identity.
+    """
+    whole = np.reshape(numbers, MATRIX_SHAPES[len(numbers)])
+    k = whole[:3, :3]
+    if len(whole) == 4 and (whole[:3, 3].any() or whole[3, :3].any()):
+        raise GeometryError("a 4x4 matrix that is more than a camera matrix: fx 0 cx, 0 fy cy, 0 0 1")
     if k[0, 2] == 0 and k[2, 0] > 0:
         k = k.T
     if not np.allclose(k[2], (0, 0, 1)) or k[1, 0] or abs(k[0, 1]) > 1e-3 * abs(k[0, 0]):

@@ -14,9 +14,10 @@ from campose_core.camera import MODEL_PARAMS
 from campose_core.errors import GeometryError
 from campose_core.files import read_text
 from campose_core.formats import calibrations as read
-from campose_core.formats.calibrations import FISHEYES, MATRIX_KEYS, NamedCamera, Size, Unsized
+from campose_core.formats.calibrations import FISHEYES, MATRIX_KEYS, MATRIX_SHAPES, NamedCamera, Size, Unsized
 from campose_core.formats.catalogue import Format
 from campose_core.formats.structured_text import parse
+from campose_core.text import one_line
 
 CAMERA = "`--camera FILE`"
 CENTRE, CORNER = "pixels from the centre of the first one", "pixels from the corner of the first one"
@@ -29,7 +30,7 @@ FORMATS = (
         f"{CENTRE}; COLMAP's models and OPENCV_THIN_PRISM",
     ),
     Format(
-        "`ost.yaml`, `camera_info` YAML, one message of `ros2 topic echo`",
+        "`ost.yaml`, `ost.txt`, `camera_info` YAML, one message of `ros2 topic echo`",
         "ROS camera_calibration, camera_info_manager",
         CAMERA,
         ("intrinsics",),
@@ -73,8 +74,8 @@ FORMATS = (
         f"{CORNER}; the middle where there is none",
     ),
     Format(
-        "a bare 3x3 matrix, apart by blanks, `,` or `;`",
-        "Stray Scanner (`camera_matrix.csv`), numpy",
+        "a bare 3x3 matrix, or one filled up to 4x4, apart by blanks, `,` or `;`",
+        "Stray Scanner (`camera_matrix.csv`), ScanNet, numpy",
         CAMERA,
         ("intrinsics",),
         f"{CENTRE}; of images of the size that is read",
@@ -112,7 +113,7 @@ def read_cameras(path: Path | str, size_of_images: Callable[[], Size] | None = N
     except KeyError as error:
         raise GeometryError(f"{path}: the key {error} is missing") from error
     except (TypeError, ValueError, OverflowError, AttributeError) as error:
-        raise GeometryError(f"{path}: {error}") from error
+        raise GeometryError(f"{path}: a number is missing, or is none: {one_line(str(error)[:200])}") from error
     except GeometryError as error:
         raise GeometryError(str(error) if str(error).startswith(str(path)) else f"{path}: {error}") from error
 
@@ -124,12 +125,12 @@ def _cameras(path: Path, text: str, unsized: Unsized) -> list[NamedCamera]:
         return [read.colmap_line(fields) for fields in lines]
     if lines and all(len(fields) > 4 and fields[0].isdigit() and fields[1].isupper() for fields in lines):
         raise GeometryError(f"COLMAP's camera model {lines[0][1]} is not read; {', '.join(MODEL_PARAMS)} are")
-    numbers = _bare_numbers(text)
-    if len(numbers) == 9:
+    numbers = _bare_numbers(re.sub(r"[\[\]]", " ", text))
+    if len(numbers) in MATRIX_SHAPES:
         return read.matrix(numbers, unsized)
+    if ["[image]"] in lines and ["camera", "matrix"] in lines:
+        return read.ost(text, unsized)
     fields = parse(path, text)
-    if isinstance(fields, list) and len(numbers := _bare_numbers(re.sub(r"[\[\]]", " ", text))) == 9:
-        return read.matrix(numbers, unsized)
     if not isinstance(fields, dict):
         raise GeometryError(EXPECTED)
     kind = next((reader for fits, reader in KINDS if fits(fields)), None)

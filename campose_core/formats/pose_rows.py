@@ -17,6 +17,7 @@ from campose_core.trajectory import FARTHEST_S, NO_STAMP, stamp_from_seconds, st
 
 # A stamp that lies in the years 2000 to 2100 in this unit; smaller ones are seconds of a clock of their own.
 EARLIEST_S, LATEST_S = 946_684_800, 4_102_444_800
+LATEST_NS = LATEST_S * 10**9
 EXPONENTS = {"s": 0, "ms": -3, "us": -6, "ns": -9}  # of ten: seconds
 POSE = ("x", "y", "z", "qx", "qy", "qz", "qw")
 STAMP_NAME = re.compile(r"%?(?:stamp|timestamp|time|t|sec|secs|seconds)(?:_(s|ms|us|ns))?")
@@ -173,8 +174,10 @@ def unit_of(text: str) -> str:
         number = Decimal(text)
     except InvalidOperation:
         return "s"
+    if number.is_nan():
+        return "s"
     for unit in ("ns", "us", "ms"):
-        if number.is_finite() and EARLIEST_S <= number.scaleb(EXPONENTS[unit]) < LATEST_S:
+        if 0 < number < LATEST_NS and EARLIEST_S <= number.scaleb(EXPONENTS[unit]) < LATEST_S:
             return unit
     return "s"
 

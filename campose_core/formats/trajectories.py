@@ -31,7 +31,7 @@ from campose_core.formats.pose_rows import (
     stamp_ns,
     unit_of,
 )
-from campose_core.geometry import Array, Pose
+from campose_core.geometry import Array, Pose, is_place
 from campose_core.text import quoted
 from campose_core.trajectory import FRAME_PERIOD_NS, Trajectory, is_pose_row
 
@@ -210,6 +210,8 @@ def _counted(path: Path, rows: Sequence[Row], layout: Layout, frame_id: str, chi
         if len(row.fields) != len(rows[0].fields) or not are_numbers(row.fields):
             raise TrajectoryError(f"{where}: expected {layout.names}, got {row.text[:200]!r}")
         values = [float(row.fields[i] or "nan") for i in layout.pose]
+        if not is_place(values):
+            raise TrajectoryError(f"{where}: expected {layout.names}, got {row.text[:200]!r}")
         try:
             poses.append(Pose.from_matrix(np.reshape(values, (3, 4))))
         except GeometryError as error:

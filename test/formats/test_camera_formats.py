@@ -243,8 +243,43 @@ TRANSFORMS = {
     "w": 640, "h": 480, "fl_x": 585.5, "fl_y": 584.25, "cx": 321.0, "cy": 240.75, "k1": 0.05, "k2": -0.1, "p1": 0.001,
     "p2": 0.0005, "camera_model": "OPENCV", "frames": [{"file_path": "images/1.jpg", "transform_matrix": []}],
 }  # fmt: skip
+# ros-perception/image_common camera_calibration_parsers/src/parse_ini.cpp
+OST_TXT = """\
+# oST version 5.0 parameters
+
+
+[image]
+
+width
+640
+
+height
+480
+
+[narrow_stereo]
+
+camera matrix
+585.500000 0.000000 320.500000
+0.000000 584.250000 240.250000
+0.000000 0.000000 1.000000
+
+distortion
+0.050000 -0.100000 0.001000 0.000500 0.000000
+
+rectification
+1.000000 0.000000 0.000000
+0.000000 1.000000 0.000000
+0.000000 0.000000 1.000000
+
+projection
+500.000000 0.000000 300.000000 0.000000
+0.000000 500.000000 200.000000 0.000000
+0.000000 0.000000 1.000000 0.000000
+
+"""
 SIZED = {
     "ost.yaml": (OST, OPENCV),
+    "ost.txt": (OST_TXT, OPENCV),
     "info.yaml": (ECHO, OPENCV),
     "camchain.yaml": (CAMCHAIN, FISHEYE),
     "openvins.yaml": (f"%YAML:1.0\n\n{CAMCHAIN}", FISHEYE),
@@ -300,6 +335,9 @@ def test_a_bare_matrix_is_of_images_of_the_size_that_is_read(tmp_path, separator
     rows = np.array([[585.5, 0.0, 320.5], [0.0, 584.25, 240.25], [0.0, 0.0, 1.0]])
     text = "".join(separator.join(map(str, row)) + "\n" for row in rows)
     ((_, _, camera),) = read_cameras(written(tmp_path, "k.csv", text), lambda: (640, 480))
+    assert_same(camera, PINHOLE)
+    filled = "".join(separator.join([*map(str, row), "0"]) + "\n" for row in rows) + separator.join("0001") + "\n"
+    ((_, _, camera),) = read_cameras(written(tmp_path, "intrinsic_color.txt", filled), lambda: (640, 480))
     assert_same(camera, PINHOLE)
     by_columns = "".join(separator.join(map(str, row)) + "\n" for row in rows.T)
     ((_, _, camera),) = read_cameras(written(tmp_path, "k.csv", by_columns), lambda: (640, 480))
@@ -365,7 +403,9 @@ def test_frames_with_intrinsics_of_their_own_are_one_camera_where_these_are_alik
          .replace("Camera1", "Camera2"), r"several cameras \(Camera1, Camera2\)"),
         ("v.yaml", CAMODOCAL.replace("PINHOLE", "MEI"), "the model_type 'MEI' is not read"),
         ("t.json", json.dumps({"fl_x": 500, "camera_model": "FISHEYE624", "w": 6, "h": 4}), "'FISHEYE624' is not read"),
-        ("t.json", json.dumps({"fl_x": 500}), "the key 'w' is missing"),
+        ("t.json", json.dumps({"fl_x": 500}), "says no size of the images"),
+        ("o.txt", OST_TXT.replace("width\n640", ""), "width"),
+        ("k.txt", "500 0 320 1\n0 500 240 0\n0 0 1 0\n0 0 0 1\n", "more than a camera matrix"),
         ("t.json", json.dumps({**TRANSFORMS, "k4": 0.1}), "k4 of a camera that is no fisheye"),
         ("cameras.txt", "1 FOV 640 480 500 500 320 240 0.9\n", "COLMAP's camera model FOV is not read"),
         ("cameras.txt", "1 PINHOLE 640 480 500 500 320\n", "needs the finite numbers"),

@@ -200,6 +200,9 @@ def test_rows_without_a_pose_and_repeated_ones_are_left_out_and_counted(tmp_path
         ("time (ms) x y z qx qy qz qw\none 1 2 3 0 0 0 1\n", ":2: the stamp must be in ms, got 'one'"),
         ("time stamp x y z qx qy qz qw\n1 1 2 3 0 0 0 1\n", "must name the columns|:2: expected"),
         ("1 0 0 0 0 1 0 0 0 0 2 0\n", ":1: the rotation part of a pose matrix is not a rotation"),
+        ("1e200 0 0 0 0 1 0 0 0 0 1 0\n", ":1: expected the 12 numbers"),
+        ("nan 0 0 0 0 1 0 0 0 0 1 0\n", ":1: expected the 12 numbers"),
+        ("1e900000,1,2,3,0,0,0,1,\n", ":1: .*the stamp|:1: the stamp"),
         ("1 0 0 0 0 1 0 0 0 0 1 0\n1 2\n", ":2: expected the 12 numbers"),
         # COLMAP's doc/format.rst
         ("# Image list\n1 1 0 0 0 0 0 0 1 frame1.jpg\n\n", "this is COLMAP's images.txt, cam_from_world"),
