@@ -54,7 +54,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 def add_pose_arguments(parser: ArgumentParser) -> None:
     """Declare --poses and what it needs; `campose build` has the same."""
     parser.add_argument(
-        "--poses", type=Path | None, help="known poses: a TUM file, a CSV table or a bag; landmarks are triangulated"
+        "--poses",
+        type=Path | None,
+        help="known poses: a trajectory (TUM and others, docs/formats.md) or a bag; landmarks are triangulated",
     )
     parser.add_argument("--poses-topic", type=str | None, help="pose topic of that bag (default: the only one)")
     parser.add_argument("--poses-frame", type=str | None, help="frame from which that bag's TF leads to the camera")

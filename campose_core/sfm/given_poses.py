@@ -82,7 +82,7 @@ class GivenPoses:
 
     def _by_trajectory(self, scene: Scene, frames: Sequence[SceneFrame]) -> dict[str, Pose]:
         map_from_body = read_outside_poses(self.path, self.topic, clock_in(scene, self.path))
-        map_from_body = at_own_stamps(map_from_body, own_stamps(frames))
+        map_from_body = at_own_stamps(map_from_body, own_stamps(frames), self.path)
         stamps = np.unique(np.array([frame.stamp_ns for frame in frames], dtype=np.int64))
         _, answered = map_from_body.interpolate(stamps)
         at = dict(answered)

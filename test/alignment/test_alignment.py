@@ -84,11 +84,13 @@ def test_poses_in_another_direction_or_order_are_named(write, said, seed):
         align_to_poses(poses_sfm, [write(pose) for pose in truth])
 
 
-@pytest.mark.parametrize("pitch_deg", [0.0, 10.0])
-def test_poses_of_a_robots_base_are_no_misreading(pitch_deg):
-    """A base that only turns about its upright axis looks, with w first, like a camera that lies on its side."""
-    truth = walk(pitch_deg=pitch_deg)
-    base = [Pose(pose.rotation * CAM_LEVEL.inv(), pose.translation) for pose in truth]
+@pytest.mark.parametrize("roll_deg", [0.0, 90.0, -90.0])
+def test_poses_of_a_robots_base_are_no_misreading(roll_deg):
+    """The turns of a base about its upright axis look, with w first, like those of a camera that lies on its side."""
+    level = walk(pitch_deg=0.0)
+    base = [Pose(pose.rotation * CAM_LEVEL.inv(), pose.translation) for pose in level]
+    on_its_side = Rotation.from_euler("z", roll_deg, degrees=True)
+    truth = [Pose(pose.rotation * on_its_side, pose.translation) for pose in level]
     found = align_to_poses(truth, base)
     assert "positions" in found.method
     assert worst(found.map_from_sfm, Similarity.identity(), truth) < 1e-4
