@@ -27,9 +27,8 @@ from campose_core.sfm.pair_selection import verified_pairs
 from campose_core.sfm.report import MapReport
 from campose_core.sfm.rig_constraints import hold_rigs, write_rigs
 from campose_core.sfm.shared_intrinsics import share_cameras, with_own_cameras
-from campose_core.sfm.triangulation import drop_outliers, posed_model, triangulated
+from campose_core.sfm.triangulation import MIN_LANDMARKS, drop_outliers, posed_model, triangulated
 
-MIN_LANDMARKS = 50
 # Of pairs by two kinds of features: of a camera that turns on the spot four of five are flat, and what the noise of
 # XFeat's pixels makes of the others is no place. Of real walks by them at most 7 %, of a desk that is all turns 69 %.
 MOST_TURNED = 0.8
