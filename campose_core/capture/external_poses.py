@@ -87,7 +87,7 @@ def read_pose_table(path: Path) -> Trajectory:
             if not any(texts):
                 continue
             where = f"{path}:{reader.line_num}"
-            stamp_ns, values = _stamp_ns(row[stamp_column].strip(), stamp_column, where), _numbers(texts, where)
+            stamp_ns, values = _stamp_ns(row.get(stamp_column, "").strip(), stamp_column, where), _numbers(texts, where)
             if stamp_ns in rows:
                 raise TrajectoryError(f"{where}: the stamp {row[stamp_column].strip()} appears twice")
             rows[stamp_ns] = values
