@@ -26,6 +26,7 @@ from campose_core.bag.salvage import MCAP_MAGIC, ROS1_MAGIC, BagStream, McapStre
 from campose_core.bag.whole_files import data_files, has_log, is_data_file, whole_file
 from campose_core.errors import CaptureError
 from campose_core.extras import load_extra
+from campose_core.text import quoted
 from campose_core.yaml_files import read_yaml
 
 log = logging.getLogger(__name__)
@@ -320,7 +321,7 @@ def _file_source(path: Path, stack: ExitStack) -> _Source:
             stream: BagStream = Ros1Stream(file) if is_ros1 else McapStream(file)
         if not stream.channels and stream.other_encodings:
             raise CaptureError(
-                f"{path}: its messages are in {', '.join(sorted(stream.other_encodings))}, not of ROS: record them "
+                f"{path}: its messages are in {quoted(sorted(stream.other_encodings))}, not of ROS: record them "
                 "with ROS 2, or save the images as a video or in a folder"
             ) from error
         if not stream.channels:
@@ -338,6 +339,6 @@ def _check_complete(metadata: Path) -> None:
     missing = [name for name in names if not (metadata.parent / name).exists()]
     if missing:
         raise CaptureError(
-            f"{metadata.parent}: parts of the bag are missing: {', '.join(missing)}; "
+            f"{metadata.parent}: parts of the bag are missing: {quoted(missing)}; "
             "put them back, or name the parts you have one by one"
         )

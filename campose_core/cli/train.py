@@ -23,7 +23,8 @@ class _BoundedConfig(ActionConfigFile):
     """A file of options that is looked at before jsonargparse reads it, whose reader follows aliases."""
 
     def __call__(self, parser: Any, namespace: Any, path: Any, option: Any = None) -> None:
-        read_yaml(Path(path), UsageError)
+        if Path(path).is_file():  # otherwise the parser says so
+            read_yaml(Path(path), UsageError)
         super().__call__(parser, namespace, path, option)
 
 

@@ -42,6 +42,12 @@ def test_a_line_of_a_trajectory(tmp_path, line):
     refused(read_trajectory, tmp_path / "a.csv", f"stamp_s,x,y,z,qx,qy,qz,qw\n{row}\n", told)
 
 
+def test_a_row_that_ends_before_its_stamp(tmp_path):
+    refused(
+        read_trajectory, tmp_path / "a.csv", "x,y,z,qx,qy,qz,qw,stamp_ns\n1,2,3,0,0,0,1\n", r"a\.csv:2: the stamp must"
+    )
+
+
 def test_rounded_quaternions_are_taken(tmp_path):
     (tmp_path / "a.tum").write_text("0 0 0 0 0 0 0.7 0.7\n1 0 0 0 0.5 0.5 -0.5 0.5\n")
     assert np.allclose(read_tum(tmp_path / "a.tum").rotations.magnitude()[0], np.pi / 2)
