@@ -21,6 +21,13 @@ FORMATS = (
         "image, camera_info, odometry, TF, GPS, IMU; with and without metadata.yaml, and where the recorder was killed",
     ),
     Format(
+        "MCAP in protobuf or JSON",
+        "Foxglove SDK",
+        SOURCE,
+        ("stamps", "intrinsics"),
+        "`foxglove.CompressedImage`, CompressedVideo, RawImage, CameraCalibration; other schemas are refused by name",
+    ),
+    Format(
         "pose topic of a bag",
         "ROS 1, ROS 2, motion capture",
         "`--poses BAG`, `--tracker BAG`",

@@ -341,7 +341,7 @@ def test_mcap_of_other_recorders_needs_neither_profile_nor_new_type_names(tmp_pa
 
 @pytest.mark.parametrize(("encoding", "words"), [("json", "in json, not of ROS"), ("protobuf", "in protobuf, not of")])
 def test_mcap_of_other_messages_is_named_in_our_words(tmp_path, encoding, words):
-    path = write_chunked_mcap(tmp_path / "other.mcap", "foxglove.CompressedImage", "", encoding)
+    path = write_chunked_mcap(tmp_path / "other.mcap", "robot.Picture", "", encoding)
     with pytest.raises(CaptureError, match=f"other.mcap: its messages are {words}.* save the images as a video"):
         open_recording(path)
 
