@@ -13,7 +13,7 @@ from campose_core.camera import Camera
 from campose_core.capture.recording import open_recording
 from campose_core.capture.sources.folder_files import SUFFIXES, open_photo
 from campose_core.errors import GeometryError
-from campose_core.formats.calibrations import NamedCamera, Size
+from campose_core.formats.camera_fields import NamedCamera, Size
 from campose_core.formats.cameras import read_cameras
 
 log = logging.getLogger(__name__)

@@ -30,7 +30,9 @@ def add_alignment_arguments(parser: ArgumentParser) -> None:
         "--from", nargs="+", metavar="KIND[:TOPIC]", help=f"align by this out of the recordings: {kinds}"
     )
     parser.add_argument(
-        "--reference", type=Path | None, help="TUM file: the camera's pose in the map at the frames' stamps"
+        "--reference",
+        type=Path | None,
+        help="trajectory (TUM and others, docs/formats.md): the camera's poses in the map at the frames' stamps",
     )
     parser.add_argument(
         "--source", type=str | None, help="the source that --reference or --tracker is of, where there are several"
@@ -38,7 +40,7 @@ def add_alignment_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--tracker",
         type=Path | None,
-        help="TUM file, CSV table or bag: poses of a body that carries the camera; clock and mounting are estimated",
+        help="trajectory or bag: poses of a body that carries the camera; clock and mounting are estimated",
     )
     parser.add_argument("--tracker-topic", type=str | None, help="pose topic of that bag (default: the only one)")
     add_mounting_argument(parser)

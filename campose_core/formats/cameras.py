@@ -14,8 +14,10 @@ from campose_core.camera import MODEL_PARAMS
 from campose_core.errors import GeometryError
 from campose_core.files import read_text
 from campose_core.formats import calibrations as read
-from campose_core.formats.calibrations import FISHEYES, MATRIX_KEYS, MATRIX_SHAPES, NamedCamera, Size, Unsized
+from campose_core.formats.calibrations import MATRIX_KEYS, MATRIX_SHAPES
+from campose_core.formats.camera_fields import NamedCamera, Size, Unsized
 from campose_core.formats.catalogue import Format
+from campose_core.formats.reconstruction_cameras import FISHEYES, colmap_line, transforms
 from campose_core.formats.structured_text import parse
 from campose_core.text import one_line
 
@@ -86,7 +88,7 @@ FORMATS = (
 KINDS: tuple[tuple[Callable[[dict[str, Any]], bool], Callable[[dict[str, Any], Unsized], list[NamedCamera]]], ...] = (
     (lambda fields: "model_type" in fields and "projection_parameters" in fields, read.camodocal),
     (lambda fields: any(re.fullmatch(r"Camera[12]?\.fx", str(key)) for key in fields), read.orb_slam),
-    (lambda fields: bool({"fl_x", "camera_angle_x", "frames"} & set(fields)), read.transforms),
+    (lambda fields: bool({"fl_x", "camera_angle_x", "frames"} & set(fields)), transforms),
     (lambda fields: "sensor_type" in fields or {"intrinsics", "resolution"} <= set(fields), read.euroc),
     (lambda fields: any(isinstance(v, dict) and "intrinsics" in v for v in fields.values()), read.kalibr),
     (lambda fields: any(re.sub(r"[\s_]", "", str(key)).lower() in MATRIX_KEYS for key in fields), read.ros_or_opencv),
@@ -122,7 +124,7 @@ def _cameras(path: Path, text: str, unsized: Unsized) -> list[NamedCamera]:
     lines = [line.split("#")[0].split() for line in text.splitlines()]
     lines = [fields for fields in lines if fields]
     if lines and all(len(fields) > 4 and (fields[1] in MODEL_PARAMS or fields[1] in FISHEYES) for fields in lines):
-        return [read.colmap_line(fields) for fields in lines]
+        return [colmap_line(fields) for fields in lines]
     if lines and all(len(fields) > 4 and fields[0].isdigit() and fields[1].isupper() for fields in lines):
         raise GeometryError(f"COLMAP's camera model {lines[0][1]} is not read; {', '.join(MODEL_PARAMS)} are")
     numbers = _bare_numbers(re.sub(r"[\[\]]", " ", text))

@@ -9,8 +9,8 @@ import pytest
 from campose_core.camera import MODEL_PARAMS, Camera
 from campose_core.capture.camera_file import read_camera_file
 from campose_core.errors import GeometryError
-from campose_core.formats.calibrations import FISHEYES
 from campose_core.formats.cameras import read_cameras
+from campose_core.formats.reconstruction_cameras import FISHEYES
 
 OPENCV = Camera("OPENCV", 640, 480, (585.5, 584.25, 320.5, 240.25, 0.05, -0.1, 0.001, 0.0005))
 FISHEYE = Camera("OPENCV_FISHEYE", 752, 480, (461.5, 460.25, 356.5, 231.25, -0.0017, 0.0244, -0.0358, 0.0199))
