@@ -46,6 +46,11 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
+# Numbers that an option's type has bounded are of a class of their own.
+_Dumper.add_multi_representer(int, lambda dumper, number: dumper.represent_int(int(number)))
+_Dumper.add_multi_representer(float, lambda dumper, number: dumper.represent_float(float(number)))
+
+
 def _opencv(loader: Any, suffix: str, node: yaml.Node) -> Any:
     """Build what OpenCV tags as a matrix: a mapping, or a list."""
     if isinstance(node, yaml.MappingNode):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from campose_core.alignment.sources.markers import read_markers
 from campose_core.capture.camera_file import read_camera_file
+from campose_core.cli.numbers import Count, PositiveNumber
 from campose_core.errors import CamposeError, FloorError
 from campose_core.floor import FloorMap
 from campose_core.scene import Scene
@@ -135,3 +136,8 @@ def test_every_reader_reads_so(tmp_path, text):
             reader(folder / name)
         assert "\n" not in str(error.value)
         assert len(str(error.value)) < 1000 + len(os.fspath(folder))
+
+
+def test_a_number_that_an_option_has_bounded_is_written_as_a_number():
+    bounded = [Count(100), PositiveNumber(0.5), True]
+    assert parse_yaml(yaml_text(bounded).encode(), "here", CamposeError) == [100, 0.5, True]

@@ -24,12 +24,14 @@ from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.landmark_map.pnp import CameraPose, solve_pnp
 from campose_core.localization.relocalizer import RIVAL_SUPPORT, best_supported, explains
 
-MIN_SUPPORT = 40  # images of other buildings have none
 # The floors of a tower look alike: images of other floors have up to 170 landmarks in common with the mapped one, more
-# than a flat at dusk (60 to 87). But what is the same thing looks the same to XFeat, in whatever light, and what is
-# only alike does not: of the landmarks that should be in view, so many have a feature of this cosine within this share
-# of the image's longer side: of the flat 39 to 48 (two blurred images fewer), of 126 images of such floors at most 28.
-SAME, NEARBY, MIN_SAME = 0.92, 0.01, 34
+# than a flat at dusk (42 to 87). Images of other buildings have none.
+MIN_SUPPORT = 200
+# But what is the same thing, seen from where it was mapped, looks the same to XFeat in whatever light, and what is only
+# alike does not. With fewer landmarks a pose is believed where, of the landmarks that should be in view, so many have a
+# feature of this cosine within this share of the image's longer side: of the flat 35 to 48 (two blurred images fewer),
+# of 126 images of such floors at most 28. From other viewpoints the same thing changes its look: of a lobby 1 to 11.
+FEW_SUPPORT, SAME, NEARBY, MIN_SAME = 40, 0.92, 0.01, 34
 # For a pose that SIFT has found: the right ones of an office lobby had 42 and more, and some looked where no keyframe
 # does; of the three of another floor one had none (the others 90: they look alike in all).
 CONFIRMING, VIEWS = 30, 8
@@ -67,8 +69,8 @@ class PairRelocalizer:
             if not found and count == SEEDS + len(hints):
                 break
             asked[self._keyframes.covisible(seed)] = asked[seed] = True
-            enough = RIVAL_SUPPORT * _support(found[0]) if found else MIN_SUPPORT
-            pose = self._placed(image, camera, seed, enough)
+            enough = RIVAL_SUPPORT * _support(found[0]) if found else FEW_SUPPORT
+            pose = self._placed(image, camera, seed, enough, sure=True)
             if found:
                 if pose is None or explains(found[0], pose, camera):
                     return found
@@ -80,7 +82,7 @@ class PairRelocalizer:
         """Tell whether what these features show at the place of a pose puts the camera there as well."""
         image = _strongest(features, camera)
         near = self._by_common(image, self._keyframes.nearest(pose.world_from_cam, VIEWS))
-        found = self._placed(image, camera, near[0], CONFIRMING)
+        found = self._placed(image, camera, near[0], CONFIRMING, sure=False)
         return found is not None and explains(found, pose, camera)
 
     def _seeds(self, image: SizedFeatures, hints: Sequence[Pose]) -> Iterator[int]:
@@ -105,15 +107,20 @@ class PairRelocalizer:
             common.append(alike / np.sqrt(len(shown) + FEW))
         return [int(keyframes[row]) for row in np.argsort(-np.array(common), kind="stable")]
 
-    def _placed(self, image: SizedFeatures, camera: Camera, seed: int, enough: float) -> CameraPose | None:
-        """Place the camera by the landmarks of one place, keyframe after keyframe until enough agree; else None."""
+    def _placed(self, image: SizedFeatures, camera: Camera, seed: int, enough: float, sure: bool) -> CameraPose | None:
+        """Place the camera by the landmarks of one place, keyframe after keyframe until enough agree; else None.
+
+        sure: nothing else speaks for the pose.
+        """
         matches = np.zeros((0, 2), dtype=np.intp)
         for keyframe in (seed, *self._keyframes.covisible(seed, PLACE_SIZE - 1)):
             matches = np.unique(np.concatenate([matches, self._common(image, int(keyframe))]), axis=0)
             if len(matches) < MIN_MATCHES:
                 return None
             pose = solve_pnp(image.pixels[matches[:, 0]], self._landmarks.xyz[matches[:, 1]], camera)
-            if pose is not None and _support(pose) >= enough and self._same(image, camera, pose) >= MIN_SAME:
+            if pose is None or _support(pose) < enough:
+                continue
+            if not sure or _support(pose) >= MIN_SUPPORT or self._same(image, camera, pose) >= MIN_SAME:
                 return pose
         return None
 

@@ -153,7 +153,7 @@ CASES = {
     "odometry_length": Odd(ODOM, lambda t: odometry(t, w=0.5), f"odometry refused: {LENGTH}0.5]"),
     "odometry_nan": Odd(
         ODOM, lambda t: odometry(t, x=math.nan),
-        "odometry refused: a translation must be 3 finite numbers, got array([nan,  0.,  0.])",
+        "odometry refused: a translation must be 3 finite numbers, got [nan, 0.0, 0.0]",
     ),
     "odometry_stamp": Odd(ODOM, lambda _: odometry(0), "odometry refused: its stamp is zero"),
     "odometry_child": Odd(
