@@ -17,7 +17,9 @@ from campose_core.bag.odometry import camera_odometry
 from campose_core.bag.tf import read_tf
 from campose_core.bag.transforms import TransformTree
 from campose_core.capture.sources.bag import BagRecording
+from campose_core.capture.sources.export import ExportedRecording
 from campose_core.errors import AlignmentError, CaptureError
+from campose_core.exports.table import is_export
 from campose_core.geometry import Pose
 from campose_core.scene import Scene
 from campose_core.trajectory import Trajectory
@@ -42,6 +44,11 @@ class MappedRecording:
     def is_bag(self) -> bool:
         """Return whether the recording is a bag, which may hold more than images."""
         return is_bag(self.path)
+
+    @cached_property
+    def exported(self) -> ExportedRecording | None:
+        """Return the export that the recording is, opened again; None where it is none that knows its poses."""
+        return _exported(self.path)
 
     @cached_property
     def topics(self) -> list[Topic]:
@@ -92,22 +99,28 @@ def clock_in(scene: Scene, path: Path | str) -> BagClock:
     return clock_of(next(of_bag, {}))
 
 
+def _exported(path: Path) -> ExportedRecording | None:
+    """Return the export at a path, where that has poses in metres."""
+    recording = ExportedRecording(path) if is_export(path) else None
+    return recording if recording and recording.export.metric and recording.export.posed else None
+
+
 def _camera_frame(path: Path, image_topic: str | None) -> str:
     return BagRecording(path, image_topic).first_camera_frame()
 
 
 def recorded_odometry(scene: Scene, names: Mapping[str, Sequence[str]]) -> dict[str, Pose]:
-    """Read odom_from_cam of frames, `names` by source, where the bag of their source has odometry and says where the
-    camera sits; what hinders is said in a line.
+    """Read odom_from_cam of frames, `names` by source, where their source is an export that knows its poses, or a bag
+    that has odometry and says where the camera sits; what hinders is said in a line.
     """
     stamps_ns, found = {frame.name: frame.stamp_ns for frame in scene.frames}, dict[str, Pose]()
     for source, wanted in names.items():
         description = scene.sources[source]
         path = Path(str(description.get("path", "")))
-        if not description.get("path") or not path.exists() or not is_bag(path) or not wanted:
+        if not description.get("path") or not path.exists() or not wanted:
             continue
         try:
-            odometry = camera_odometry(path, _camera_frame(path, description.get("topic")), clock_of(description))
+            odometry = _recorded(path, description)
         except CaptureError as error:
             log.info(f"{source}: its odometry is not used: {error}")
             continue
@@ -116,6 +129,13 @@ def recorded_odometry(scene: Scene, names: Mapping[str, Sequence[str]]) -> dict[
             _, poses = odometry.interpolate(sorted(by_stamp), MAX_GAP_NS)
             found |= {by_stamp[stamp_ns]: pose for stamp_ns, pose in poses}
     return found
+
+
+def _recorded(path: Path, description: Mapping[str, Any]) -> Trajectory | None:
+    if is_bag(path):
+        return camera_odometry(path, _camera_frame(path, description.get("topic")), clock_of(description))
+    exported = _exported(path)
+    return None if exported is None else exported.trajectory()
 
 
 def mapped_recordings(scene: Scene, sfm_from_cam: dict[str, Pose]) -> list[MappedRecording]:

@@ -1,0 +1,112 @@
+"""transforms.json, as nerfstudio and instant-ngp have it and many programs write it.
+
+https://docs.nerf.study/quickstart/data_conventions.html: `transform_matrix` is world_from_camera in OpenGL's axes;
+fl_x, fl_y, cx, cy, w, h, k1 .. k4, p1, p2 stand at the top, or with each frame. Pixels count from the outer corner of
+the first one, as COLMAP's, from which the numbers come (nerfstudio/process_data/colmap_utils.py) and to which rays are
+cast (cameras/cameras.py: get_image_coords, pixel_offset 0.5).
+
+Whether a pose is in metres is not said: it is not, where COLMAP made it (`colmap_im_id`), or instant-ngp or nerfstudio
+has scaled it (`aabb_scale`, `applied_scale`). Neither is up: of a gravity-aligned phone it is an axis of the world, the
+one that images are upright by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from campose_core.camera import Camera
+from campose_core.errors import CaptureError
+from campose_core.exports.export import GL_FROM_CV, Export, ExportedFrame
+from campose_core.exports.fields import AGAIN, colmap_camera, matrix_pose, number, read_json
+from campose_core.geometry import Array, Pose
+
+PROGRAM = "nerfstudio transforms.json"
+LAYOUT = "`transforms.json`, or the folder with it, beside its images"
+BRINGS = "poses and intrinsics; metres where a phone's tracking made them, not where COLMAP did"
+NAME = "transforms.json"
+MODELS = {"OPENCV": "OPENCV", "PINHOLE": "PINHOLE", "SIMPLE_PINHOLE": "PINHOLE", "perspective": "PINHOLE",
+          "PERSPECTIVE": "PINHOLE", "OPENCV_FISHEYE": "OPENCV_FISHEYE", "fisheye": "OPENCV_FISHEYE"}  # fmt: skip
+# Of image-up to the nearest axis of the world; people tilt a phone by half of a right angle, seldom by more on average.
+MOST_TILTED_DEG = 40.0
+
+
+def recognizes(path: Path) -> bool:
+    """Tell whether a path is the file, or the folder of one."""
+    return (path / NAME).is_file() or (path.name == NAME and path.is_file())
+
+
+def read(path: Path) -> Export:
+    """Read the file.
+
+    Raises:
+        CaptureError: it is damaged, or its images are missing or have no intrinsics.
+    """
+    file = path if path.is_file() else path / NAME
+    top = read_json(file)
+    listed = top.get("frames")
+    if not isinstance(listed, list) or not all(isinstance(fields, dict) for fields in listed):
+        raise CaptureError(f"{file}: the list 'frames' is missing: this is no {PROGRAM}")
+    frames = sorted((_frame(file, top, fields) for fields in listed), key=lambda frame: str(frame.image))
+    missing = [frame.image for frame in frames if not Path(str(frame.image)).is_file()]
+    if frames and len(missing) == len(frames):
+        raise CaptureError(f"{file}: its images are not here, such as {missing[0]}: put the file back beside them")
+    scaled = "aabb_scale" in top or float(top.get("applied_scale") or 1.0) != 1.0
+    metric = not scaled and not any("colmap_im_id" in fields for fields in listed)
+    up = _up([frame.world_from_cam for frame in frames if frame.world_from_cam is not None]) if metric else None
+    if up is not None:
+        frames = [ExportedFrame(f.image, f.stamp_ns, f.camera, _levelled(up, f.world_from_cam)) for f in frames]
+    return Export(PROGRAM, path, tuple(frames), metric=metric, level=up is not None)
+
+
+def _frame(file: Path, top: Mapping[str, Any], fields: Mapping[str, Any]) -> ExportedFrame:
+    name = fields.get("file_path")
+    if not isinstance(name, str) or not name:
+        raise CaptureError(f"{file}: a frame has no 'file_path': {AGAIN}")
+    where = f"{file}: {name}"
+    image = file.parent / name
+    if not image.suffix:  # Blender's sets leave it out
+        image = image.with_suffix(".png")
+    world_from_cam = matrix_pose(fields.get("transform_matrix"), where) * GL_FROM_CV
+    return ExportedFrame(image, None, _camera({**top, **fields}, where), world_from_cam)
+
+
+def _camera(fields: Mapping[str, Any], where: str) -> Camera:
+    model = str(fields.get("camera_model", "OPENCV"))
+    if model not in MODELS:
+        raise CaptureError(f"{where}: the camera model {model[:40]!r} is not understood: export perspective images")
+    size = number(fields, "w", where), number(fields, "h", where)
+    focal = number(fields, "fl_x", where)
+    pinhole = [focal, number(fields, "fl_y", where) if "fl_y" in fields else focal]
+    pinhole += [number(fields, "cx", where), number(fields, "cy", where)]
+    fisheye = MODELS[model] == "OPENCV_FISHEYE"
+    terms = [number(fields, name, where) if fields.get(name) is not None else 0.0
+             for name in ("k1", "k2", *(("k3", "k4") if fisheye else ("p1", "p2", "k3", "k4")))]  # fmt: skip
+    if fisheye:
+        return colmap_camera("OPENCV_FISHEYE", *size, [*pinhole, *terms], where)
+    if len(terms) > 5 and terms[5]:
+        raise CaptureError(f"{where}: the distortion term k4 of a perspective image is not understood: undistort them")
+    if any(terms[4:]):
+        return colmap_camera("FULL_OPENCV", *size, [*pinhole, *terms[:5], 0.0, 0.0, 0.0], where)
+    return colmap_camera("OPENCV" if any(terms) else "PINHOLE", *size, [*pinhole, *terms[: 4 * any(terms)]], where)
+
+
+def _up(world_from_cams: list[Pose]) -> Array | None:
+    """Return the axis of the world by which the images are upright; None where none is near."""
+    if not world_from_cams:
+        return None
+    mean = np.mean([pose.rotation.apply([0.0, -1.0, 0.0]) for pose in world_from_cams], axis=0)
+    axis = int(np.argmax(np.abs(mean)))
+    if abs(mean[axis]) < np.cos(np.radians(MOST_TILTED_DEG)) * np.linalg.norm(mean):
+        return None
+    return np.asarray(np.eye(3)[axis] * np.sign(mean[axis]))
+
+
+def _levelled(up: Array, world_from_cam: Pose | None) -> Pose | None:
+    """Return the pose in a world whose z axis is that axis."""
+    turn = Rotation.align_vectors([[0.0, 0.0, 1.0]], [up])[0]
+    return None if world_from_cam is None else Pose(turn, np.zeros(3)) * world_from_cam

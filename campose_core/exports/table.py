@@ -1,0 +1,69 @@
+"""Every kind of export that is read: by what it is known, what reads it, and its row of the list for people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from campose_core.errors import CaptureError
+from campose_core.exports import (
+    cambridge,
+    euroc,
+    nerfstudio,
+    polycam,
+    record3d,
+    seven_scenes,
+    stray_scanner,
+    tum_rgbd,
+    twelve_scenes,
+)
+from campose_core.exports.export import Export
+
+
+@dataclass(frozen=True)
+class ExportKind:
+    """One kind of export.
+
+    program: what writes it, as people call it. recognizes: whether a path is one, by its names alone. read: the pure
+    reader. layout: what is read, by the names of its files. brings: what a map gains by it.
+    """
+
+    program: str
+    recognizes: Callable[[Path], bool]
+    read: Callable[[Path], Export]
+    layout: str
+    brings: str
+
+
+EXPORTS = tuple(
+    ExportKind(module.PROGRAM, module.recognizes, module.read, module.LAYOUT, module.BRINGS)
+    for module in (
+        stray_scanner, record3d, polycam, nerfstudio, tum_rgbd, euroc, seven_scenes, twelve_scenes, cambridge,
+    )
+)  # fmt: skip
+PACKED = {".zip", ".r3d"}
+
+
+def kind_of_export(path: Path) -> ExportKind | None:
+    """Return the kind of export that a path is; None where it is none of them."""
+    return next((kind for kind in EXPORTS if kind.recognizes(path)), None)
+
+
+def is_export(path: Path) -> bool:
+    """Tell whether a path is an export, or a packed one, by names alone."""
+    return (path.is_file() and path.suffix.lower() in PACKED) or kind_of_export(path) is not None
+
+
+def read_export(path: Path) -> Export:
+    """Read an export of any kind.
+
+    Raises:
+        CaptureError: it is none, packed, damaged, or of another version; the message names the file and the remedy.
+    """
+    if path.is_file() and path.suffix.lower() in PACKED:
+        raise CaptureError(f"{path}: is packed: give the folder that `unzip {path} -d {path.with_suffix('')}` makes")
+    kind = kind_of_export(path)
+    if kind is None:
+        raise CaptureError(f"{path}: no export of {', '.join(kind.program for kind in EXPORTS)}")
+    return kind.read(path)
