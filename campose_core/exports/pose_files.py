@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import numpy as np
-
 from campose_core.camera import Camera
 from campose_core.errors import CaptureError
 from campose_core.exports.export import ExportedFrame
@@ -14,6 +12,7 @@ from campose_core.exports.fields import matrix_pose
 from campose_core.files import read_text
 from campose_core.geometry import Pose
 
+LOST = re.compile("inf|nan|ind", re.IGNORECASE)  # also as Microsoft's compilers wrote them: -1.#INF, -1.#IND
 NAME = re.compile(r"frame-(\d+)\.color\.(?:png|jpg)")
 
 
@@ -40,9 +39,5 @@ def _pose(path: Path) -> Pose | None:
     """Return world_from_camera by rows; None where the file is missing, or is of infinities: tracking was lost."""
     if not path.is_file():
         return None
-    values = read_text(path, CaptureError).split()
-    try:
-        lost = not np.isfinite([float(value) for value in values]).all()
-    except ValueError:
-        lost = False
-    return None if lost else matrix_pose(values, path)
+    text = read_text(path, CaptureError)
+    return None if LOST.search(text) else matrix_pose(text.split(), path)

@@ -28,7 +28,7 @@ from campose_core.trajectory import Trajectory
 log = logging.getLogger(__name__)
 
 KIND = "export"
-SAME_SIZE = 0.02  # of a video and what the principal point says of it, relative
+SAME_SIZE = 0.1  # of a video and of twice its principal point, relative; turned or scaled ones differ by a quarter
 
 
 class ExportedRecording:
