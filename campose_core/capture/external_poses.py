@@ -62,6 +62,15 @@ def read_outside_poses(path: Path | str, topic: str | None = None, clock: BagClo
     return read_tum(path, child_frame_id="")
 
 
+def read_reference(path: Path) -> Trajectory:
+    """Read map_from_cam out of a TUM file or of an export, such as a data set's ground truth.
+
+    Raises:
+        TrajectoryError, CaptureError: missing, damaged, or without poses in metres.
+    """
+    return _exported(path) if is_export(path) else read_tum(path)
+
+
 def _exported(path: Path) -> Trajectory:
     recording = ExportedRecording(path)
     if not recording.export.metric or not recording.export.posed:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
+from campose_core.capture.external_poses import read_reference
 from campose_core.cli.console import show
 from campose_core.errors import UsageError
 from campose_core.evaluation.estimates import read_estimates
@@ -12,7 +13,6 @@ from campose_core.evaluation.metrics import evaluate
 from campose_core.evaluation.table import tables
 from campose_core.files import write_text
 from campose_core.map_scale import ScaleBasis
-from campose_core.trajectory import read_tum
 
 STDOUT = "-"
 
@@ -20,7 +20,7 @@ STDOUT = "-"
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the two trajectories, and where the metrics go."""
     parser.add_argument("estimate", type=Path, help="EST.tum; EST.json beside it tells the frames without an answer")
-    parser.add_argument("reference", type=Path, help="REF.tum: map_from_cam of the same recording")
+    parser.add_argument("reference", type=Path, help="REF.tum, or a data set: map_from_cam of the same recording")
     parser.add_argument(
         "--json",
         type=str,
@@ -35,7 +35,7 @@ def run(options: Namespace) -> None:
     """Score the estimate against the reference; prints the tables."""
     if options.json not in (None, STDOUT) and Path(options.json) == options.estimate.with_suffix(".json"):
         raise UsageError(f"--json {options.json} would replace the summary of {options.estimate}: choose another name")
-    estimates, reference = read_estimates(options.estimate), read_tum(options.reference)
+    estimates, reference = read_estimates(options.estimate), read_reference(options.reference)
     metrics = evaluate(estimates, reference)
     if options.json == STDOUT:
         show(json.dumps(metrics.to_dict()))

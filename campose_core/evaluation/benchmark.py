@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image as PilImage
 
 from campose_core.camera import Camera
+from campose_core.capture.external_poses import read_reference
 from campose_core.capture.recording import open_recording
 from campose_core.errors import LocalizationError
 from campose_core.evaluation.estimates import Estimates, write_estimates
@@ -24,7 +25,7 @@ from campose_core.localization.estimators.registry import estimator_names, knows
 from campose_core.localization.estimators.retrieval import RetrievalEstimator
 from campose_core.scene import Scene, SceneFrame
 from campose_core.scene_step import writes
-from campose_core.trajectory import Trajectory, read_tum
+from campose_core.trajectory import Trajectory
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +56,7 @@ def course_of_query(
     Raises:
         CaptureError, TrajectoryError: the recording or the reference cannot be read.
     """
-    recording, truth = open_recording(query, topic), read_tum(reference)
+    recording, truth = open_recording(query, topic), read_reference(reference)
     return Course(query.name, truth, lambda name: frames_with_camera(scene, recording, camera, f"localize with {name}"))
 
 

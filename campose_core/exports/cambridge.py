@@ -21,12 +21,9 @@ from campose_core.geometry import Pose
 from campose_core.image_files import opened
 
 PROGRAM = "Cambridge Landmarks"
-LAYOUT = (
-    "a scene's folder (`dataset_train.txt`, `reconstruction.nvm`, `seq1/frame00001.png`), or its `dataset_test.txt`"
-)
-BRINGS = (
-    "poses (structure from motion, scaled to about metres) in the frame of the scene; focal lengths as a first guess"
-)
+FORM = "scene with `dataset_train.txt`, `reconstruction.nvm`; its `dataset_test.txt`"
+BRINGS = ("poses", "metres")
+NOTE = "in the frame of the scene, whose z is not up; focal lengths as a first guess"
 LISTS = ("dataset_train.txt", "dataset_test.txt")
 HEADING = "Visual Landmark Dataset"
 

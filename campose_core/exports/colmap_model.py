@@ -19,6 +19,9 @@ from campose_core.files import read_text
 from campose_core.geometry import Pose
 
 PROGRAM = "COLMAP"
+FORM = "model: `cameras.bin`, `images.bin`, or `.txt`"
+BRINGS = ("intrinsics", "poses")
+NOTE = "poses and intrinsics are kept; no metres and no up, which `campose align` finds"
 # COLMAP's models by their numbers, with how many parameters each has.
 MODELS = (
     ("SIMPLE_PINHOLE", 3), ("PINHOLE", 4), ("SIMPLE_RADIAL", 4), ("RADIAL", 5), ("OPENCV", 8), ("OPENCV_FISHEYE", 8),

@@ -22,10 +22,9 @@ from campose_core.geometry import Pose
 from campose_core.trajectory import Trajectory
 
 PROGRAM = "EuRoC (ASL)"
-LAYOUT = (
-    "folder with `mav0/cam0/` (`data.csv`, `data/`, `sensor.yaml`), `mav0/state_groundtruth_estimate0/`; or one `camN`"
-)
-BRINGS = "metric, level poses (motion capture, laser tracker), stamps, intrinsics, and where the camera sits"
+FORM = "folder with `mav0/cam0`, `mav0/state_groundtruth_estimate0`; or one `camN`"
+BRINGS = ("stamps", "intrinsics", "poses", "metres")
+NOTE = "z is up; the camera sits where `T_BS` says"
 TRUTH = "state_groundtruth_estimate0"
 
 

@@ -26,8 +26,9 @@ from campose_core.exports.fields import AGAIN, colmap_camera, matrix_pose, numbe
 from campose_core.geometry import Array, Pose
 
 PROGRAM = "nerfstudio transforms.json"
-LAYOUT = "`transforms.json`, or the folder with it, beside its images"
-BRINGS = "poses and intrinsics; metres where a phone's tracking made them, not where COLMAP did"
+FORM = "`transforms.json` or its folder"
+BRINGS = ("intrinsics", "poses", "metres")
+NOTE = "metres and up where a phone tracked it; neither where COLMAP made it (`colmap_im_id`) or it was scaled"
 NAME = "transforms.json"
 MODELS = {"OPENCV": "OPENCV", "PINHOLE": "PINHOLE", "SIMPLE_PINHOLE": "PINHOLE", "perspective": "PINHOLE",
           "PERSPECTIVE": "PINHOLE", "OPENCV_FISHEYE": "OPENCV_FISHEYE", "fisheye": "OPENCV_FISHEYE"}  # fmt: skip

@@ -15,8 +15,9 @@ from campose_core.exports.export import GL_FROM_CV, Z_UP_FROM_Y_UP, Export, Expo
 from campose_core.exports.fields import camera, matrix_pose, number, read_json
 
 PROGRAM = "Polycam"
-LAYOUT = "raw data: folder with `keyframes/images`, `keyframes/cameras` (or `corrected_...`)"
-BRINGS = "metric, level poses (ARKit, refined by Polycam) and intrinsics of each image"
+FORM = "raw data: folder with `keyframes/images`, `keyframes/cameras` (or `corrected_...`)"
+BRINGS = ("intrinsics", "poses", "metres")
+NOTE = "ARKit as Polycam refined it, z is up; intrinsics of each image; an order, and no clock"
 PAIRS = (("corrected_images", "corrected_cameras"), ("images", "cameras"))
 SUFFIXES = (".jpg", ".jpeg", ".png")
 ROWS = tuple(f"t_{row}{column}" for row in range(3) for column in range(4))

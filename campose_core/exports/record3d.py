@@ -17,8 +17,9 @@ from campose_core.exports.export import GL_FROM_CV, Z_UP_FROM_Y_UP, Export, Expo
 from campose_core.exports.fields import AGAIN, camera, number, numbers, quaternion_pose, read_json, stamp_ns
 
 PROGRAM = "Record3D"
-LAYOUT = "folder with `metadata.json` and `rgb/*.jpg` (EXR + JPG), or an unpacked `.r3d`: `metadata` and `rgbd/*.jpg`"
-BRINGS = "metric, level poses (ARKit), stamps and intrinsics"
+FORM = "folder with `metadata.json`, `rgb/*.jpg` (EXR + JPG); unpacked `.r3d`: `metadata`, `rgbd/*.jpg`"
+BRINGS = ("stamps", "intrinsics", "poses", "metres")
+NOTE = "ARKit, so that z is up"
 LAYOUTS = (("metadata.json", "rgb"), ("metadata", "rgbd"))
 SUFFIXES = {".jpg", ".jpeg", ".png"}
 

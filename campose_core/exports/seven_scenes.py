@@ -18,8 +18,9 @@ from campose_core.exports.pose_files import numbered_images, posed_frames
 from campose_core.files import read_text
 
 PROGRAM = "7-Scenes"
-LAYOUT = "a scene's folder (`TrainSplit.txt`, `seq-01/frame-000000.color.png` and `.pose.txt`), `TestSplit.txt`, `seq-01`"
-BRINGS = "metric poses (KinectFusion) in the frame of the scene, which is not level; a first guess of the intrinsics"
+FORM = "scene with `TrainSplit.txt`, `seq-01/frame-000000.color.png`; its `TestSplit.txt`; or one `seq-01`"
+BRINGS = ("poses", "metres")
+NOTE = "in the frame of the scene, whose z is not up; a first guess of the intrinsics"
 SPLITS = ("TrainSplit.txt", "TestSplit.txt")
 PERIOD_NS = 33_333_333  # a Kinect's 30 images a second; there are no stamps
 BETWEEN_NS = 10_000_000_000  # from one sequence to the next

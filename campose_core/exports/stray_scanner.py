@@ -21,8 +21,9 @@ from campose_core.files import read_text
 from campose_core.geometry import Array
 
 PROGRAM = "Stray Scanner"
-LAYOUT = "folder with `rgb.mp4`, `odometry.csv`, `camera_matrix.csv`"
-BRINGS = "metric, level poses (ARKit), stamps and intrinsics of each image"
+FORM = "folder with `rgb.mp4`, `odometry.csv`, `camera_matrix.csv`"
+BRINGS = ("stamps", "intrinsics", "poses", "metres")
+NOTE = "ARKit, so that z is up; intrinsics of each image where the app wrote them"
 COLUMNS = ("timestamp", "frame", "x", "y", "z", "qx", "qy", "qz", "qw")
 
 

@@ -26,18 +26,19 @@ class ExportKind:
     """One kind of export.
 
     program: what writes it, as people call it. recognizes: whether a path is one, by its names alone. read: the pure
-    reader. layout: what is read, by the names of its files. brings: what a map gains by it.
+    reader. form: its files. brings: of stamps, intrinsics, poses, metres. note: conventions, and what is left out.
     """
 
     program: str
     recognizes: Callable[[Path], bool]
     read: Callable[[Path], Export]
-    layout: str
-    brings: str
+    form: str
+    brings: tuple[str, ...]
+    note: str
 
 
 EXPORTS = tuple(
-    ExportKind(module.PROGRAM, module.recognizes, module.read, module.LAYOUT, module.BRINGS)
+    ExportKind(module.PROGRAM, module.recognizes, module.read, module.FORM, module.BRINGS, module.NOTE)
     for module in (
         stray_scanner, record3d, polycam, nerfstudio, tum_rgbd, euroc, seven_scenes, twelve_scenes, cambridge,
     )

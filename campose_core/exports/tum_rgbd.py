@@ -21,8 +21,9 @@ from campose_core.geometry import Pose
 from campose_core.trajectory import read_tum
 
 PROGRAM = "TUM RGB-D"
-LAYOUT = "folder with `rgb.txt`, `rgb/`, `groundtruth.txt`"
-BRINGS = "metric, level poses (motion capture), stamps; the published intrinsics where the folder is named freiburg1..3"
+FORM = "folder with `rgb.txt`, `rgb/`, `groundtruth.txt`"
+BRINGS = ("stamps", "intrinsics", "poses", "metres")
+NOTE = "z is up; the published intrinsics where the folder is called freiburg1, 2 or 3"
 # fx, fy, cx, cy, k1, k2, p1, p2, k3 of "Intrinsic camera calibration of the Kinect" on that page.
 KINECTS = {
     1: (517.3, 516.5, 318.6, 255.3, 0.2624, -0.9531, -0.0054, 0.0026, 1.1633),

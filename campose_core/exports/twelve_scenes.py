@@ -18,8 +18,9 @@ from campose_core.exports.pose_files import numbered_images, posed_frames
 from campose_core.files import read_text
 
 PROGRAM = "12-Scenes"
-LAYOUT = "a scene's folder (`info.txt`, `data/frame-000000.color.jpg`, `.pose.txt`); its `split.txt` is the test part"
-BRINGS = "metric poses (depth camera) in the frame of the scene, which is not level; intrinsics"
+FORM = "scene with `info.txt`, `data/frame-000000.color.jpg`; its `split.txt` for the test part"
+BRINGS = ("intrinsics", "poses", "metres")
+NOTE = "in the frame of the scene, whose z is not up"
 SPLIT = "split.txt"
 PERIOD_NS = 33_333_333  # 30 images a second; there are no stamps
 TEST = re.compile(r"sequence0.*?start\s*=\s*(\d+)\s*;\s*end\s*=\s*(\d+)")
