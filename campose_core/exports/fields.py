@@ -125,14 +125,16 @@ def quaternion_pose(quat_xyzw: Any, translation: Any, where: Path | str) -> Pose
         raise CaptureError(f"{where}: the quaternion is zero: {AGAIN}") from error
 
 
-def camera(model: str, width: float, height: float, params: Iterable[float], where: Path | str) -> Camera:
-    """Return a camera with the centre of the first pixel at (0, 0).
+def camera(width: float, height: float, pinhole: Iterable[float], where: Path | str) -> Camera:
+    """Return the camera of fx, fy, cx, cy, with the centre of the first pixel at (0, 0).
+
+    Its lens starts as none and is OpenCV's: a matrix says nothing of distortion, which mapping then finds.
 
     Raises:
         CaptureError: the numbers are none.
     """
     try:
-        return Camera(model, int(width), int(height), tuple(params))
+        return Camera("OPENCV", int(width), int(height), (*pinhole, 0.0, 0.0, 0.0, 0.0))
     except GeometryError as error:
         raise CaptureError(f"{where}: {error}") from error
 

@@ -93,7 +93,7 @@ def _camera(fields: Mapping[str, Any], where: str) -> Camera:
         raise CaptureError(f"{where}: the distortion term k4 of a perspective image is not understood: undistort them")
     if any(terms[4:]):
         return colmap_camera("FULL_OPENCV", *size, [*pinhole, *terms[:5], 0.0, 0.0, 0.0], where)
-    return colmap_camera("OPENCV" if any(terms) else "PINHOLE", *size, [*pinhole, *terms[: 4 * any(terms)]], where)
+    return colmap_camera("OPENCV", *size, [*pinhole, *terms[:4]], where)
 
 
 def _up(world_from_cams: list[Pose]) -> Array | None:

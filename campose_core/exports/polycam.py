@@ -58,7 +58,7 @@ def read(path: Path) -> Export:
         params = [number(fields, name, where) for name in ("fx", "fy", "cx", "cy")]
         size = number(fields, "width", where), number(fields, "height", where)
         world_from_cam = Z_UP_FROM_Y_UP * matrix_pose(matrix, where) * GL_FROM_CV
-        frames.append(ExportedFrame(file, None, camera("PINHOLE", *size, params, where), world_from_cam))
+        frames.append(ExportedFrame(file, None, camera(*size, params, where), world_from_cam))
     return Export(PROGRAM, path, tuple(frames))
 
 

@@ -79,4 +79,4 @@ def _camera(fields: dict[str, Any], lens: Any, where: str) -> Camera:
     else:
         fx, _, _, _, fy, _, cx, cy, _ = numbers(fields.get("K"), 9, where, "the camera matrix K")
         params = numbers([fx, fy, cx, cy], 4, where, "K")
-    return camera("PINHOLE", number(fields, "w", where), number(fields, "h", where), params, where)
+    return camera(number(fields, "w", where), number(fields, "h", where), params, where)

@@ -82,4 +82,4 @@ def _camera(row: Mapping[str, str], matrix: Array, where: str) -> Camera:
     named = [row.get(name, "") for name in ("fx", "fy", "cx", "cy")]
     params = numbers(named, 4, where, "fx, fy, cx, cy") if all(named) else matrix[[0, 1, 0, 1], [0, 1, 2, 2]]
     width, height = 2 * round(params[2]), 2 * round(params[3])
-    return camera("PINHOLE", width, height, params, where)
+    return camera(width, height, params, where)

@@ -15,7 +15,7 @@ import numpy as np
 from campose_core.camera import Camera
 from campose_core.errors import CaptureError, TrajectoryError
 from campose_core.exports.export import Export, ExportedFrame
-from campose_core.exports.fields import AGAIN, camera, stamp_ns
+from campose_core.exports.fields import AGAIN, stamp_ns
 from campose_core.files import read_text
 from campose_core.geometry import Pose
 from campose_core.trajectory import read_tum
@@ -74,4 +74,4 @@ def _kinect(path: Path) -> Camera | None:
     if not found:
         return None
     fx, fy, cx, cy, k1, k2, p1, p2, k3 = KINECTS[int(found[1])]
-    return camera("FULL_OPENCV", 640, 480, (fx, fy, cx, cy, k1, k2, p1, p2, k3, 0.0, 0.0, 0.0), path)
+    return Camera("FULL_OPENCV", 640, 480, (fx, fy, cx, cy, k1, k2, p1, p2, k3, 0.0, 0.0, 0.0))

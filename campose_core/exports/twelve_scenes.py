@@ -65,4 +65,4 @@ def _camera(path: Path) -> Camera:
         raise CaptureError(f"{path}: the line {missing} is missing: {AGAIN}")
     width, height = (numbers(fields[name], 1, path, name)[0] for name in ("m_colorWidth", "m_colorHeight"))
     matrix = numbers(fields["m_calibrationColorIntrinsic"], 16, path, "m_calibrationColorIntrinsic").reshape(4, 4)
-    return camera("PINHOLE", width, height, (matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2]), path)
+    return camera(width, height, (matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2]), path)

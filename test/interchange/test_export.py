@@ -14,6 +14,7 @@ from campose_core.cli.main import main
 from campose_core.exports.colmap_model import read_colmap_model
 from campose_core.exports.table import read_export
 from campose_core.geometry import pose_error
+from campose_core.map_scale import MEASURED
 from campose_core.scene import Scene
 
 pytestmark = pytest.mark.slow
@@ -44,7 +45,7 @@ def errors(scene: Scene, shots: list[Shot]) -> np.ndarray:
 
 def test_the_poses_of_an_export_place_its_map_in_metres_without_any_other_reference(room):
     scene, shots = Scene.open(room[0]), room[1]
-    assert scene.alignment.method == "reference poses"
+    assert scene.alignment.method == "EuRoC (ASL)'s poses"
     assert scene.scale.is_known
     assert errors(scene, shots).max(axis=0) == pytest.approx([0.0, 0.0], abs=0.02)
     assert scene.sources["recorded"]["program"] == "EuRoC (ASL)"
@@ -94,7 +95,7 @@ def test_a_colmap_model_becomes_the_same_map(room, for_colmap, tmp_path, capsys)
     assert main(["build", *options]) == 0
     assert "given poses kept" in capsys.readouterr().err
     scene = Scene.open(again)
-    assert not scene.scale.is_measured
+    assert scene.scale != MEASURED
     truth = {number: frame.world_from_cam for number, frame in enumerate(exported.frames)}
     reference = tmp_path / "places.csv"
     rows = [f"0/{n:06d}.jpg,{','.join(map(str, pose.translation))}\n" for n, pose in truth.items()]

@@ -19,7 +19,7 @@ from campose_core.scene import Scene
 from campose_core.trajectory import read_tum, seconds_text
 
 pytestmark = pytest.mark.long
-KINECT = Camera("PINHOLE", 640, 480, (525.0, 525.0, 320.0, 240.0))
+KINECT = Camera("OPENCV", 640, 480, (525.0, 525.0, 319.5, 239.5, -0.03, 0.0, 0.0, 0.0))
 START_NS = 1_700_000_000_000_000_000
 
 

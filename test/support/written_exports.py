@@ -43,6 +43,11 @@ def encoded(image: np.ndarray, form: str) -> bytes:
     return file.getvalue()
 
 
+def radial(camera: Camera) -> list[float]:
+    """k1, k2, p1, p2."""
+    return [*camera.params[4:8], 0.0, 0.0, 0.0, 0.0][:4]
+
+
 def stray_scanner(folder: Path, shots: Sequence[Shot], camera: Camera) -> Path:
     """github.com/strayrobots/scanner: docs/format.md; OdometryEncoder.swift (q_WA * q_AC, q_AC = i, pose of ARKit)."""
     folder.mkdir(parents=True)
@@ -110,6 +115,7 @@ def nerfstudio(folder: Path, shots: Sequence[Shot], camera: Camera) -> Path:
         (folder / name).write_bytes(encoded(shot.image, "PNG"))
         arkit = Y_UP_FROM_Z_UP @ shot.matrix @ FLIP
         lens = {"fl_x": fx, "fl_y": fy, "cx": cx + 0.5, "cy": cy + 0.5, "w": camera.width, "h": camera.height}
+        lens |= dict(zip(("k1", "k2", "p1", "p2"), radial(camera), strict=True))
         frames.append({**lens, "file_path": f"./{name}", "transform_matrix": arkit[[2, 0, 1, 3]].tolist()})
     fields = {"camera_model": "OPENCV", "orientation_override": "none", "frames": frames}
     (folder / "transforms.json").write_text(json.dumps(fields))
@@ -153,7 +159,7 @@ def euroc(folder: Path, shots: Sequence[Shot], camera: Camera) -> Path:
         f"T_BS:\n  cols: 4\n  rows: 4\n  data: {body_from_cam.ravel().tolist()}\n\nrate_hz: 20\n"
         f"resolution: [{camera.width}, {camera.height}]\ncamera_model: pinhole\n"
         f"intrinsics: [{fx}, {fy}, {cx}, {cy}] #fu, fv, cu, cv\ndistortion_model: radial-tangential\n"
-        "distortion_coefficients: [0.0, 0.0, 0.0, 0.0]\n"
+        f"distortion_coefficients: {radial(camera)} \n"
     )
     images = ["#timestamp [ns],filename"]
     poses = [

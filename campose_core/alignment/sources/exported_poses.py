@@ -33,8 +33,9 @@ class ExportedPoses(AlignmentSource):
                 programs.append(exported.export.program)
                 level = exported.export.level
         found = evidence_of_pairs(f"poses of {programs[0]}", name, pairs)
-        assert found.alignment is not None
-        off = found.alignment.residual
+        alignment = found.alignment
+        assert alignment is not None
+        off = alignment.residual
         notes = [
             f"{name}: the poses of {programs[0]} are {100 * sigma(off.median_m):.1f} cm / {sigma(off.median_deg):.2f} "
             f"deg off the pictures in the median, {100 * sigma(off.max_m):.1f} cm at most: the map follows the pictures"
@@ -42,4 +43,5 @@ class ExportedPoses(AlignmentSource):
         if not level:
             notes.append(f"{name}: z of {programs[0]} is not up: poses are in its frame, and not snapped to a floor")
             found = replace(found, up=None, up_deg=np.inf)
-        return replace(found, notes=tuple(notes))
+        alignment = replace(alignment, method=alignment.method.replace("reference", f"{programs[0]}'s"))
+        return replace(found, alignment=alignment, notes=tuple(notes))
