@@ -36,8 +36,8 @@ RECORDING_SOURCES: Seam[type[RecordingSource]] = Seam(
     {
         "video": f"{HERE}.video:VideoRecording",
         "images": f"{HERE}.image_folder:ImageFolder",
-        "export": f"{HERE}.export:ExportedRecording",
         "bag": f"{HERE}.bag:BagRecording",
+        "export": f"{HERE}.export:ExportedRecording",
     },
     CaptureError,
     members=("form", "has_topics", "recognizes", "describe", "frames"),

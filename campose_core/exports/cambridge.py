@@ -30,7 +30,8 @@ HEADING = "Visual Landmark Dataset"
 
 def recognizes(path: Path) -> bool:
     """Tell whether a path is a scene, or the list of its training or test images."""
-    return (path / LISTS[0]).is_file() or (path.name in LISTS and path.is_file())
+    folder = path.parent if path.name in LISTS else path
+    return all((folder / name).is_file() for name in LISTS)
 
 
 def read(path: Path) -> Export:

@@ -29,7 +29,7 @@ def recognizes(path: Path) -> bool:
 
 
 def _pair(path: Path) -> tuple[Path, Path] | None:
-    for folder in (path / "keyframes", path):
+    for folder in (path / "keyframes", *([path] if path.name == "keyframes" else [])):
         for images, cameras in PAIRS:
             if (folder / images).is_dir() and (folder / cameras).is_dir():
                 return folder / images, folder / cameras

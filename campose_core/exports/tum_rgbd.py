@@ -35,7 +35,7 @@ MAX_GAP_NS = 100_000_000  # the motion capture takes a hundred a second and lose
 
 def recognizes(path: Path) -> bool:
     """Tell whether a folder is one, by the names in it."""
-    return (path / "rgb.txt").is_file()
+    return (path / "rgb.txt").is_file() and (path / "rgb").is_dir()
 
 
 def read(path: Path) -> Export:

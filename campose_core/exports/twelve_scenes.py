@@ -29,7 +29,8 @@ TEST = re.compile(r"sequence0.*?start\s*=\s*(\d+)\s*;\s*end\s*=\s*(\d+)")
 def recognizes(path: Path) -> bool:
     """Tell whether a path is a scene, or its split.txt."""
     folder = path.parent if path.name == SPLIT else path
-    return (path.is_dir() or path.name == SPLIT) and (folder / "info.txt").is_file() and (folder / "data").is_dir()
+    data = folder / "data"
+    return (folder / "info.txt").is_file() and data.is_dir() and bool(numbered_images(data))
 
 
 def read(path: Path) -> Export:

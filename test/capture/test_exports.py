@@ -32,7 +32,7 @@ def test_the_images_of_an_export_become_frames_with_its_stamps_and_intrinsics(tm
     scene = extract(Scene.open_or_create(tmp_path / "scene"), [folder], fps=5.0)
     assert [frame.stamp_ns for frame in scene.frames] == [shot.stamp_ns for shot in SHOTS[::2]]
     assert scene.sources["desk"]["kind"] == "export"
-    assert scene.sources["desk"]["posed"] == 8
+    assert scene.sources["desk"]["posed"] == "8"
     assert not scene.sources["desk"]["calibrated"]
     before = (scene.path / "scene.yaml").read_bytes()
     scene = extract(Scene.open(scene.path), [folder], fps=5.0)

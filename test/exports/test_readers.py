@@ -215,3 +215,12 @@ def test_a_split_of_twelve_scenes_and_a_list_of_cambridge_are_for_queries(tmp_pa
     assert len(read_export(folder / "split.txt").frames) == 2
     folder = WRITERS["Cambridge Landmarks"](tmp_path / "ShopFacade", taken, CAMERA)
     assert [frame.image.name for frame in read_export(folder / "dataset_test.txt").frames] == ["frame00003.png"]
+
+
+def test_a_folder_that_only_resembles_an_export_is_none(tmp_path):
+    for name in ("images", "cameras", "data", "keyframes"):
+        (tmp_path / name).mkdir()
+    for name in ("rgb.txt", "info.txt", "dataset_train.txt", "odometry.csv", "metadata.json", "split.txt"):
+        (tmp_path / name).write_text("0 0 0\n")
+    assert not is_export(tmp_path)
+    assert not any(is_export(tmp_path / name) for name in ("split.txt", "dataset_train.txt", "keyframes", "nothing"))

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -75,12 +74,12 @@ class ExportedRecording:
             parts.append(part)
         return parts
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, str]:
         return {
             "kind": KIND,
             "path": str(self.path),
             "program": self.export.program,
-            "posed": sum(frame.world_from_cam is not None for _, _, frame in self._stamped),
+            "posed": str(sum(frame.world_from_cam is not None for _, _, frame in self._stamped)),
             **({"stamps": self.clock} if self.clock else {}),
             **({"camera": self.camera_label} if self.camera_label else {}),
         }
