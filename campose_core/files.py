@@ -1,5 +1,6 @@
 """Files that are whole or absent: written beside their place, then renamed. And where installed files are."""
 
+import json
 import os
 import re
 import shutil
@@ -7,6 +8,7 @@ import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from campose_core.errors import CamposeError
 
@@ -71,10 +73,18 @@ def write_bytes(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def yaml_place(error: Exception) -> str:
-    """Where a YAML file is none, by what its parser raised: ` at line L, column C`; empty where that is not known."""
-    mark = getattr(error, "problem_mark", None)
-    return f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+def read_json(path: Path, error: type[CamposeError]) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        error: missing, or no JSON; the file is named.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as fault:
+        raise error(f"{path}: cannot be read: {fault.strerror}") from fault
+    except (ValueError, RecursionError) as fault:  # nested some thousand deep
+        raise error(f"{path} is damaged: it is not JSON") from fault
 
 
 def config_file(name: str) -> Path | None:

@@ -6,26 +6,30 @@ here and nowhere else. The reading follows navigation2/nav2_map_server/src/map_i
 
 from __future__ import annotations
 
+import logging
 import math
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from campose_core.errors import FloorError
-from campose_core.files import replacing, write_text, yaml_place
-from campose_core.geometry import Array
+from campose_core.files import replacing, write_text
+from campose_core.geometry import Array, is_place
 from campose_core.image_files import MAX_MAP_PIXELS, opened
+from campose_core.yaml_files import read_yaml, yaml_text
+
+log = logging.getLogger(__name__)
 
 UNKNOWN, FREE, OCCUPIED = -1, 0, 100
 # Which percentages count as free and as occupied where a map holds more than three values: map_saver's defaults.
 FREE_UP_TO, OCCUPIED_FROM = 25, 65
 MODES = ("trinary", "scale", "raw")
 MAX_SIDE = 32767
+MAX_CELL_M = 1000.0
 GRAYS = np.arange(256, dtype=np.uint8)
 ROWS_AT_ONCE = 256
 LUMA = np.array([0.212656, 0.715158, 0.072186], dtype=np.float32)  # Rec. 709, what ImageMagick's grayscale is
@@ -53,9 +57,9 @@ class FloorMap:
             raise FloorError(f"a floor map needs 1 to {MAX_SIDE} rows and columns, got shape {occupancy.shape}")
         if occupancy.dtype.kind not in "iu" or occupancy.min() < UNKNOWN or occupancy.max() > OCCUPIED:
             raise FloorError("the cells of a floor map must be whole percentages 0..100, or -1 for unknown")
-        if not (math.isfinite(self.resolution) and self.resolution >= 1e-6):
+        if not 1e-6 <= self.resolution <= MAX_CELL_M:
             raise FloorError(f"resolution must be a positive number of metres per cell, got {self.resolution!r}")
-        if len(self.origin) != 3 or not all(math.isfinite(value) for value in self.origin):
+        if len(self.origin) != 3 or not is_place(self.origin):
             raise FloorError(f"origin must be three finite numbers [x, y, yaw], got {list(self.origin)!r}")
         occupancy = occupancy.astype(np.int8)
         occupancy.setflags(write=False)
@@ -103,7 +107,7 @@ class FloorMap:
 
     @classmethod
     def load(cls, yaml_path: Path | str) -> FloorMap:
-        """Read a nav2 map: yaml and the image it names, relative to the yaml.
+        """Read a nav2 map: yaml and the image it names, relative to the yaml; beside it where that is of elsewhere.
 
         Raises:
             FloorError: a file is missing or damaged, a key is missing, or a value makes no sense; both are named.
@@ -158,17 +162,12 @@ class FloorMap:
             "occupied_thresh": 0.65,
             "free_thresh": 0.196,  # gray 205 is 0.19608 occupied: not free, as its writer meant
         }
-        write_text(folder / f"{name}.yaml", yaml.safe_dump(fields, sort_keys=False, default_flow_style=None))
+        write_text(folder / f"{name}.yaml", yaml_text(fields, flow=None))
         return folder / f"{name}.yaml"
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        fields = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise FloorError(f"{path}: the map yaml cannot be read: {error}") from error
-    except yaml.YAMLError as error:
-        raise FloorError(f"{path} is not yaml{yaml_place(error)}") from error
+    fields = read_yaml(path, FloorError)
     if not isinstance(fields, dict):
         raise FloorError(f"{path} is not a nav2 map yaml: it holds no keys")
     required = ("image", "resolution", "origin", "negate", "occupied_thresh", "free_thresh")
@@ -183,7 +182,7 @@ def _number(path: Path, fields: dict[str, Any], key: str) -> float:
     try:
         # PyYAML takes 5e-2 for text, yaml-cpp for a number.
         number = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
         raise FloorError(f"{path}: {key} must be a finite number, got {value!r}")
@@ -194,6 +193,10 @@ def _read_cells(yaml_path: Path, name: str, cell_of_gray: NDArray[np.int8], tran
     """Cells (H, W) by their gray value, first row as in the image; transparent ones are unknown unless they are read
     too. Some rows at a time: a map of a city block has as many cells as there are bytes in a gigabyte."""
     path = yaml_path.parent / name
+    beside = yaml_path.parent / PureWindowsPath(name).name  # splits at both slashes
+    if not path.exists() and beside.is_file():
+        log.info(f"{yaml_path}: image {name!r} is not there: {beside.name} beside it is taken")
+        path = beside
     try:
         with opened(path, FloorError, MAX_MAP_PIXELS) as image:
             image.load()

@@ -6,6 +6,7 @@ Transforms are named `a_from_b` and map points of frame b into frame a, so that 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,9 +17,18 @@ from campose_core.errors import GeometryError
 
 Array = NDArray[np.float64]
 
+# Of a place that somebody gives, metres from the origin: beyond the moon nobody maps, and squares of far larger numbers
+# overflow, on which an SVD may not end.
+FARTHEST_M = 1e9
+# By how much the length of a quaternion that somebody gives may differ from one: some write a single decimal.
+QUATERNION_TOLERANCE = 0.1
+
 
 def _finite_vector(values: ArrayLike, size: int, what: str) -> Array:
-    vector = np.array(values, dtype=np.float64)
+    try:
+        vector = np.array(values, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        vector = np.empty(0)
     if vector.shape != (size,) or not np.isfinite(vector).all():
         raise GeometryError(f"{what} must be {size} finite numbers, got {values!r}")
     vector.setflags(write=False)
@@ -29,12 +39,24 @@ def rotation_from_quat_xyzw(quat_xyzw: ArrayLike) -> Rotation:
     """Make a rotation from a quaternion (x, y, z, w), which is normalised.
 
     Raises:
-        GeometryError: not four finite numbers, or of zero length.
+        GeometryError: not four finite numbers, or not of about unit length.
     """
     quat = _finite_vector(quat_xyzw, 4, "a quaternion (x, y, z, w)")
-    if np.linalg.norm(quat) < 1e-6:
-        raise GeometryError(f"a quaternion must not be zero, got {quat_xyzw!r}")
+    if not is_unit(quat):
+        raise GeometryError(f"a quaternion must have length 1, not {math.hypot(*quat):.3g}, got {quat_xyzw!r}")
     return Rotation.from_quat(quat)
+
+
+def is_unit(quats_xyzw: ArrayLike) -> bool:
+    """Tell whether quaternions (..., 4) are finite and of about unit length."""
+    if not (np.abs(quats_xyzw) < 2).all():
+        return False
+    return bool((np.abs(np.linalg.norm(quats_xyzw, axis=-1) - 1) <= QUATERNION_TOLERANCE).all())
+
+
+def is_place(positions: ArrayLike) -> bool:
+    """Tell whether positions, of any shape, are finite and no farther than FARTHEST_M."""
+    return bool((np.abs(positions) <= FARTHEST_M).all())
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,9 +81,13 @@ class Pose:
         """Make it from a quaternion (x, y, z, w), which is normalised, and a translation (3,) in metres.
 
         Raises:
-            GeometryError: a number is not finite, there are more or fewer than these, or the quaternion is zero.
+            GeometryError: a number is not finite, there are more or fewer than these, the quaternion is not of about
+                unit length, or the place is farther than FARTHEST_M.
         """
-        return cls(rotation_from_quat_xyzw(quat_xyzw), np.asarray(translation, dtype=np.float64))
+        position = _finite_vector(translation, 3, "a translation")
+        if not is_place(position):
+            raise GeometryError(f"a translation must be within {FARTHEST_M:.0e} m, got {translation!r}")
+        return cls(rotation_from_quat_xyzw(quat_xyzw), position)
 
     @classmethod
     def from_matrix(cls, matrix: ArrayLike) -> Pose:
@@ -151,13 +177,16 @@ def umeyama(points_b: ArrayLike, points_a: ArrayLike) -> Similarity:
     Umeyama, "Least-squares estimation of transformation parameters between two point patterns", PAMI 1991.
 
     Raises:
-        GeometryError: fewer than three pairs, or collinear points, which leave the rotation undetermined.
+        GeometryError: fewer than three pairs, collinear points, which leave the rotation undetermined, or numbers too
+            large to be multiplied.
     """
     source, target = np.asarray(points_b, dtype=np.float64), np.asarray(points_a, dtype=np.float64)
     if source.shape != target.shape or source.ndim != 2 or source.shape[1] != 3 or len(source) < 3:
         raise GeometryError(f"alignment needs three or more point pairs, got {source.shape} and {target.shape}")
     source_mean, target_mean = source.mean(0), target.mean(0)
     covariance = (target - target_mean).T @ (source - source_mean) / len(source)  # eq. 38
+    if not np.isfinite(covariance).all():
+        raise GeometryError("the points to align are no places: they are too far apart")
     u, singular, vt = np.linalg.svd(covariance)
     if singular[0] <= 0 or singular[1] < 1e-4 * singular[0]:
         raise GeometryError("the points to align lie on one line: add a point beside it")

@@ -22,13 +22,11 @@ import importlib.metadata
 import io
 import json
 import platform
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from campose_core.camera import Camera
 from campose_core.errors import CamposeError, SceneError
@@ -40,7 +38,9 @@ from campose_core.residual import Check, Residual
 from campose_core.rig import Rig
 from campose_core.scene_files import SceneFiles
 from campose_core.scene_names import check_key, check_name
-from campose_core.trajectory import Trajectory
+from campose_core.text import quoted
+from campose_core.trajectory import Trajectory, stamp_from_text
+from campose_core.yaml_files import parse_yaml, yaml_text
 
 FORMAT = 1
 COLUMNS = ["name", "source", "stamp_ns", "camera", "split", "x", "y", "z", "qx", "qy", "qz", "qw"]
@@ -172,7 +172,7 @@ class Scene:
             )
         try:
             header_bytes, frames_bytes = files.read(path)
-            header = yaml.safe_load(header_bytes.decode("utf-8"))
+            header = parse_yaml(header_bytes, str(header_path), SceneError)
             check_format(header_path, header.get("format") if isinstance(header, dict) else None, FORMAT, SceneError)
             alignment = header.get("alignment")
             for name in (*header["cameras"], *header["sources"], *header.get("rigs", {})):
@@ -184,11 +184,11 @@ class Scene:
                 sources={name: dict(fields) for name, fields in header["sources"].items()},
                 alignment=Alignment.from_dict(alignment) if alignment else None,
                 steps={n: {"options": dict(r["options"]), "key": str(r["key"])} for n, r in header["steps"].items()},
-                frames=tuple(_read_frames(path / "frames.csv", frames_bytes)),
+                frames=tuple(_read_frames(path / "frames.csv", frames_bytes, header["cameras"])),
                 rigs={name: Rig.from_dict(fields) for name, fields in header.get("rigs", {}).items()},
                 _files=files,
             )
-        except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError, OSError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError, OSError) as error:
             raise SceneError(f"{header_path} is damaged: {error!r}") from error
         except SceneError:
             raise
@@ -238,8 +238,7 @@ class Scene:
             **({"rigs": {name: rig.to_dict() for name, rig in self.rigs.items()}} if self.rigs else {}),
             "versions": _versions(),
         }
-        header_text = yaml.safe_dump(header, sort_keys=False, allow_unicode=True)
-        self._files.write(self.path, header_text, _frames_text(self.frames))
+        self._files.write(self.path, yaml_text(header), _frames_text(self.frames))
 
     def is_done(self, step: str, options: dict[str, Any]) -> bool:
         """Tell whether `step` was finished with these options on top of the present results of the steps before it."""
@@ -299,12 +298,16 @@ def _frames_text(frames: Iterable[SceneFrame]) -> str:
     return text.getvalue()
 
 
-def _read_frames(path: Path, data: bytes) -> Iterable[SceneFrame]:
-    reader = csv.DictReader(io.StringIO(data.decode("utf-8")))
-    if reader.fieldnames != COLUMNS:
-        raise SceneError(f"{path}: expected the columns {','.join(COLUMNS)}, got {reader.fieldnames}")
-    for number, row in enumerate(reader, start=2):
+def _read_frames(path: Path, data: bytes, cameras: Collection[str]) -> Iterable[SceneFrame]:
+    try:
+        lines = list(csv.reader(io.StringIO(data.decode("utf-8"))))
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise SceneError(f"{path} is damaged: it is no table of comma-separated text") from error
+    if not lines or lines[0] != COLUMNS:
+        raise SceneError(f"{path}: expected the columns {','.join(COLUMNS)}, got {quoted(lines[0] if lines else [])}")
+    for number, fields in enumerate(lines[1:], start=2):
         try:
+            row = dict(zip(COLUMNS, fields, strict=True))
             if row["split"] not in ("", *SPLITS):
                 raise ValueError(f"unknown split {row['split']!r}")
             numbers = [row[column] for column in COLUMNS[5:]]
@@ -312,8 +315,11 @@ def _read_frames(path: Path, data: bytes) -> Iterable[SceneFrame]:
             if any(numbers):
                 values = [float(value) for value in numbers]
                 pose = Pose.from_quat_xyzw(values[3:], values[:3])
+            if row["camera"] not in cameras:
+                raise ValueError(f"unknown camera {row['camera']!r}; scene.yaml has {', '.join(cameras) or 'none'}")
             check_name(row["name"], "name")
             check_key(row["source"], "source")
-            yield SceneFrame(row["name"], row["source"], int(row["stamp_ns"]), row["camera"], row["split"], pose)
-        except (ValueError, TypeError, CamposeError) as error:
+            stamp_ns = stamp_from_text(row["stamp_ns"])
+            yield SceneFrame(row["name"], row["source"], stamp_ns, row["camera"], row["split"], pose)
+        except (ValueError, TypeError, OverflowError, CamposeError) as error:
             raise SceneError(f"{path}:{number}: {error}") from error

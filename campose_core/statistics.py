@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -70,3 +72,18 @@ def require_positive(error: type[CamposeError], **values: float) -> None:
     for name, value in values.items():
         if not (math.isfinite(value) and value > 0):
             raise error(f"{name} must be positive, got {value!r}")
+
+
+def require_within(
+    error: type[CamposeError], limits: Mapping[str, tuple[float, float]], values: Mapping[str, Any]
+) -> None:
+    """Refuse numbers that are beyond their limits (least, most), or NaN; those without limits and None pass.
+
+    Raises:
+        error: the first such value, by its name.
+    """
+    for name, (least, most) in limits.items():
+        value = values.get(name)
+        if value is not None and not least <= value <= most:
+            bound = f"at least {least}" if value < least else f"at most {most}"
+            raise error(f"{name} must be {bound}, got {value}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -17,18 +17,44 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from campose_core.errors import TrajectoryError
 from campose_core.files import read_text, write_text
-from campose_core.geometry import Array, Pose
+from campose_core.geometry import Array, Pose, is_place, is_unit
 
 Stamps = NDArray[np.int64]
+
+FRAME_PERIOD_NS = 100_000_000  # of images that carry no clock
+FARTHEST_NS = 2**62  # 146 years either way: the difference of two stamps fits into 64 bits
+FARTHEST_S = Decimal(FARTHEST_NS).scaleb(-9)
+# What `stamp_from_seconds` and `stamp_from_text` raise on what is no stamp.
+NO_STAMP = (ValueError, ArithmeticError)
 
 
 def stamp_from_seconds(text: str) -> int:
     """Return nanoseconds from decimal seconds, exact to the nanosecond.
 
     Raises:
-        InvalidOperation, ValueError, OverflowError: the text is no finite number.
+        ValueError, ArithmeticError: the text is no number (InvalidOperation), or no stamp (OverflowError).
     """
-    return int((Decimal(text) * 10**9).to_integral_value())
+    seconds = Decimal(text)
+    if not abs(seconds) <= FARTHEST_S:  # before it is multiplied: 1e900000 has so many digits
+        raise OverflowError(f"the stamp {text[:40]} must be in seconds, not in nanoseconds")
+    return int((seconds * 10**9).to_integral_value())
+
+
+def stamp_from_text(text: str) -> int:
+    """Return whole nanoseconds from their decimal text.
+
+    Raises:
+        ValueError, ArithmeticError: the text is no whole number, or no stamp (OverflowError).
+    """
+    stamp_ns = int(text)
+    if abs(stamp_ns) > FARTHEST_NS:
+        raise OverflowError(f"{text[:40]} must be a stamp in nanoseconds")
+    return stamp_ns
+
+
+def is_pose_row(values: Sequence[float]) -> bool:
+    """Tell whether numbers are the x, y, z, qx, qy, qz, qw of a pose."""
+    return len(values) == 7 and is_place(values[:3]) and is_unit(values[3:])
 
 
 def seconds_text(stamp_ns: int) -> str:
@@ -41,10 +67,11 @@ def seconds_text(stamp_ns: int) -> str:
 class Trajectory:
     """Poses `frame_from_child` at strictly increasing stamps.
 
-    stamps_ns (N,) int64; positions (N, 3) metres; rotations: N rotations. N may be zero.
+    stamps_ns (N,) int64; positions (N, 3) metres; rotations: N rotations. N may be zero. counts_images: there were no
+    stamps, pose i is that of image i of a recording, and its stamp i * FRAME_PERIOD_NS.
 
     Raises:
-        TrajectoryError: lengths differ, stamps do not increase, or a pose is not finite.
+        TrajectoryError: lengths differ, stamps do not increase or are no time, or a pose is not finite.
     """
 
     stamps_ns: Stamps
@@ -52,6 +79,7 @@ class Trajectory:
     rotations: Rotation
     frame_id: str = "map"
     child_frame_id: str = "camera"
+    counts_images: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stamps_ns", np.asarray(self.stamps_ns, dtype=np.int64).reshape(-1))
@@ -62,6 +90,8 @@ class Trajectory:
         backward = np.flatnonzero(np.diff(self.stamps_ns) <= 0)
         if len(backward):
             raise TrajectoryError(f"stamps must increase: pose {backward[0] + 1} is not later than the one before")
+        if len(self.stamps_ns) and np.abs(self.stamps_ns[[0, -1]]).max() > FARTHEST_NS:
+            raise TrajectoryError(f"stamps must be nanoseconds since 1970: {self.stamps_ns[[0, -1]].tolist()}")
         if not np.isfinite(self.positions).all():
             raise TrajectoryError("a trajectory must be finite")
 
@@ -164,7 +194,7 @@ def read_tum(path: Path | str, frame_id: str = "map", child_frame_id: str = "cam
 
     Raises:
         TrajectoryError: the file is missing or empty, or a line (named) does not hold eight finite numbers with a
-            quaternion that is not zero, or a stamp appears twice.
+            quaternion of about unit length, or a stamp appears twice.
     """
     path = Path(path)
     lines = read_text(path, TrajectoryError).splitlines()
@@ -175,12 +205,15 @@ def read_tum(path: Path | str, frame_id: str = "map", child_frame_id: str = "cam
             continue
         try:
             stamp_ns, values = stamp_from_seconds(fields[0]), [float(field) for field in fields[1:]]
-        except (ValueError, InvalidOperation, OverflowError):
+        except OverflowError as error:
+            raise TrajectoryError(f"{path}:{number}: {error}") from error
+        except NO_STAMP:
             values = []
-        if values and abs(stamp_ns) >= 2**63:
-            raise TrajectoryError(f"{path}:{number}: the stamp {fields[0]} must be in seconds, not in nanoseconds")
-        if len(values) != 7 or not np.isfinite(values).all() or np.linalg.norm(values[3:]) < 1e-6:
-            raise TrajectoryError(f"{path}:{number}: expected `stamp_s x y z qx qy qz qw`, got {line.strip()!r}")
+        if not is_pose_row(values):
+            raise TrajectoryError(
+                f"{path}:{number}: expected `stamp_s x y z qx qy qz qw`, the quaternion of length 1, "
+                f"got {line.strip()!r}"
+            )
         if stamp_ns in rows:
             raise TrajectoryError(f"{path}:{number}: stamp {fields[0]} appears twice")
         rows[stamp_ns] = values

@@ -15,16 +15,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import yaml
 
 from campose_core.errors import FloorError
 from campose_core.files import write_text
 from campose_core.floor import FloorMap
 from campose_core.snap_targets import NO_CELL, Cells, Mask, padded_snap_targets, walkable_cells
+from campose_core.yaml_files import read_yaml, yaml_text
 
 DEFAULT_RADIUS_M = 0.2
 DEFAULT_MAX_SNAP_M = 1.0
 INSIDE = 1e-6  # how far from the side of its cell a snapped point stays, in cells
+MAX_REACH = 2000  # cells of a snap, by which the map grows on every side
 # In multiples of max_snap_m: from farther away a robot does not come between two poses (it was lost and found), and
 # farther along a wall than this a point is not followed.
 REMEMBERED, SLIDE = 4.0, 2.0
@@ -76,6 +77,10 @@ class WalkableMap:
             raise FloorError(f"the radius must be zero or a positive number of metres, got {radius_m!r}")
         if not (math.isfinite(max_snap_m) and max_snap_m > 0):
             raise FloorError(f"max_snap_m must be a positive number of metres, got {max_snap_m!r}")
+        if max_snap_m > MAX_REACH * floor.resolution:
+            raise FloorError(
+                f"max_snap_m of {max_snap_m:g} m is more than {MAX_REACH} cells of {floor.resolution:g} m: give less"
+            )
         walkable = walkable_cells(floor, keepout, radius_m)
         margin = math.ceil(max_snap_m / floor.resolution) + 2
         solid = np.pad(~floor.free, margin, constant_values=True)
@@ -222,7 +227,7 @@ def save_walkable(
     if keepout is not None:
         keepout.save(folder, "keepout")
     settings = {"radius_m": float(radius_m), "max_snap_m": float(max_snap_m)}
-    write_text(folder / "walkable.yaml", yaml.safe_dump(settings, sort_keys=False))
+    write_text(folder / "walkable.yaml", yaml_text(settings))
 
 
 def load_walkable(folder: Path | str) -> WalkableMap | None:
@@ -246,8 +251,8 @@ def load_walkable(folder: Path | str) -> WalkableMap | None:
 
 
 def _read_settings(path: Path) -> dict[str, float]:
+    fields = read_yaml(path, FloorError)
     try:
-        fields = yaml.safe_load(path.read_text(encoding="utf-8"))
         return {key: float(fields[key]) for key in ("radius_m", "max_snap_m")}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise FloorError(f"{path} is damaged: it must hold radius_m and max_snap_m as numbers ({error!r})") from error

@@ -18,7 +18,7 @@ import sysconfig
 import tempfile
 from pathlib import Path
 
-from campose_core.cli.console import say
+from campose_core.cli.console import exit_code_of, say
 from campose_core.errors import CamposeError, MissingDependency
 
 MESSAGE = "geometry_msgs/TransformStamped[] transforms\n"
@@ -124,12 +124,8 @@ def main() -> int:
     """Build it where the command line says; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m campose_ros.build_tf2_msgs", description=__doc__.split("\n\n")[0])
     parser.add_argument("--prefix", type=Path, default=Path(sys.prefix), help="where to install (default: here)")
-    try:
-        build(parser.parse_args().prefix.resolve())
-    except CamposeError as error:
-        say(str(error))
-        return error.exit_code
-    return 0
+    prefix = parser.parse_args().prefix.resolve()
+    return exit_code_of("build_tf2_msgs", lambda: build(prefix))
 
 
 if __name__ == "__main__":

@@ -23,9 +23,9 @@ import numpy as np
 from PIL import Image as PilImage
 
 from campose_core.capture.recording import open_recording
-from campose_core.cli.console import say, show, show_log
+from campose_core.cli.console import exit_code_of, say, show, show_log
 from campose_core.cli.main import main as campose
-from campose_core.errors import CamposeError, LocalizationError
+from campose_core.errors import LocalizationError
 from campose_core.evaluation.estimates import Estimates, read_estimates
 from campose_core.evaluation.metrics import evaluate
 from campose_core.evaluation.report import write_report
@@ -167,15 +167,7 @@ def main(args: Sequence[str] | None = None) -> int:
     parser.add_argument("--size", choices=SIZES, default="demo", help="small: one room, in a minute")
     options = parser.parse_args(args)
     show_log()
-    try:
-        demo(options.out, options.size)
-    except CamposeError as error:
-        say(f"campose_demo: {error}")
-        return error.exit_code
-    except KeyboardInterrupt:
-        say("campose_demo: interrupted")
-        return 130
-    return 0
+    return exit_code_of("campose_demo", lambda: demo(options.out, options.size))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.parameter import Parameter
 from std_srvs.srv import SetBool, Trigger
 
+from campose_core.cli.console import exit_code_of
 from campose_core.errors import CamposeError
 from campose_core.map_scale import MEASURED
 from campose_core.scene_floor import why_not_snapped
@@ -288,7 +289,7 @@ class LocalizerNode(PlainLog, LifecycleNode):
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until it is told to end; returns the exit code."""
-    return run(LocalizerNode, args)
+    return exit_code_of("campose_localizer", lambda: run(LocalizerNode, args))
 
 
 if __name__ == "__main__":

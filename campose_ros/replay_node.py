@@ -19,13 +19,12 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.utilities import remove_ros_args
 
 from campose_core.bag.file import open_bag
-from campose_core.cli.console import say, show, show_log
-from campose_core.errors import CamposeError
+from campose_core.cli.console import exit_code_of, show, show_log
 from campose_core.evaluation.estimates import read_estimates
 from campose_core.evaluation.metrics import evaluate
 from campose_core.evaluation.table import tables
+from campose_core.formats.trajectories import read_trajectory
 from campose_core.memory import keep_large_buffers
-from campose_core.trajectory import read_tum
 from campose_ros.large_segment import use_large_segment
 from campose_ros.player import Player
 from campose_ros.recorder import Recorder, spinning
@@ -45,8 +44,10 @@ def options_of(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--wait", type=float, default=60.0, help="seconds to wait for the active node (default: 60)")
     options = parser.parse_args(arguments)
-    if not options.rate > 0:
-        parser.error(f"--rate must be positive, got {options.rate}")
+    if not 0 < options.rate <= 1000:
+        parser.error(f"--rate must be positive, and 1000 at most, got {options.rate}")
+    if not 0 <= options.wait <= 1e6:
+        parser.error(f"--wait must be 0 to 1e6 seconds, got {options.wait}")
     return options
 
 
@@ -58,7 +59,7 @@ def replay(options: argparse.Namespace) -> None:
         TrajectoryError: the reference cannot be read.
         LocalizationError: no active localizer takes the images.
     """
-    reference = read_tum(options.reference) if options.reference else None
+    reference = read_trajectory(options.reference) if options.reference else None
     node = rclpy.create_node("campose_replay")
     try:
         with open_bag(options.bag) as bag, spinning(node):
@@ -81,24 +82,22 @@ def main(args: list[str] | None = None) -> int:
     options = options_of(arguments)
     keep_large_buffers()
     show_log()
+    return exit_code_of("campose_replay", lambda: _replay(options, args))
+
+
+def _replay(options: argparse.Namespace, args: list[str] | None) -> None:
     use_large_segment()
     rclpy.init(args=args)
     try:
         replay(options)
-    except CamposeError as error:
-        say(f"campose_replay: {error}")
-        return error.exit_code
-    except (KeyboardInterrupt, ExternalShutdownException):
-        say("campose_replay: interrupted")
-        return 130
-    except RuntimeError:
+    except ExternalShutdownException as error:
+        raise KeyboardInterrupt from error
+    except RuntimeError as error:
         if rclpy.ok():
             raise
-        say("campose_replay: interrupted")  # SIGTERM has shut the context down under a call
-        return 130
+        raise KeyboardInterrupt from error  # SIGTERM has shut the context down under a call
     finally:
         rclpy.try_shutdown()
-    return 0
 
 
 if __name__ == "__main__":

@@ -19,8 +19,8 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import NodeNameNonExistentError
 
 from campose_core.bag.cdr import Cdr
-from campose_core.cli.console import say
-from campose_core.errors import CamposeError, UsageError
+from campose_core.cli.console import exit_code_of
+from campose_core.errors import UsageError
 from campose_core.extras import load_extra
 from campose_core.visualization.layout import how_to_look
 from campose_core.visualization.server import start_server
@@ -187,11 +187,7 @@ def _compiled(expressions: list[str]) -> list[re.Pattern[str]]:
 def main(args: list[str] | None = None) -> int:
     """Run the viewer until it is told to end; returns the exit code."""
     os.nice(NICENESS)
-    try:
-        return run(ViewerNode, args)
-    except CamposeError as error:
-        say(f"campose_viewer: {error}")
-        return error.exit_code
+    return exit_code_of("campose_viewer", lambda: run(ViewerNode, args))
 
 
 if __name__ == "__main__":

@@ -155,14 +155,23 @@ def test_bad_values_are_named_with_the_file(tmp_path, changes, said):
     assert str(path) in str(caught.value)
 
 
+@pytest.mark.parametrize("folder", ["/home/robot/maps/", "C:\\maps\\", "maps/"])
+def test_an_image_that_is_named_by_its_place_on_another_machine_is_taken_from_beside_the_yaml(tmp_path, folder):
+    expected = FloorMap.load(write_map(tmp_path, [[254, 0], [205, 254]]))
+    path = tmp_path / "map.yaml"
+    fields = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump({**fields, "image": folder + fields["image"]}))
+    assert (FloorMap.load(path).occupancy == expected.occupancy).all()
+
+
 @pytest.mark.parametrize("text", ["", "- a\n- b\n", "image: [", "\0"])
 def test_a_file_that_is_no_map_yaml(tmp_path, text):
     path = tmp_path / "map.yaml"
     path.write_text(text)
     with pytest.raises(FloorError, match=str(path)):
         FloorMap.load(path)
-    path.write_text("image: a.png\nresolution: [")
-    with pytest.raises(FloorError, match=r"map\.yaml is not yaml at line 2, column 14$"):
+    path.write_text("image: a.png\nresolution: ]")
+    with pytest.raises(FloorError, match=r"map\.yaml is damaged: it is not yaml at line 2, column 13$"):
         FloorMap.load(path)
     with pytest.raises(FloorError, match=r"absent\.yaml.*cannot be read"):
         FloorMap.load(tmp_path / "absent.yaml")

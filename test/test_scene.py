@@ -28,7 +28,8 @@ frames = st.builds(
 def test_a_scene_reads_back_what_was_saved(tmp_path_factory, rows, camera, map_from_sfm):
     folder = tmp_path_factory.mktemp("scene") / "küche 1"
     alignment = Alignment(map_from_sfm, "test", Residual(median_m=0.5)) if map_from_sfm else None
-    scene = Scene(folder, "küche 1", {"phone": camera}, {"phone": {"path": "x"}}, alignment, {}, tuple(rows))
+    cameras_by_name = dict.fromkeys(["phone", *(row.camera for row in rows)], camera)
+    scene = Scene(folder, "küche 1", cameras_by_name, {"phone": {"path": "x"}}, alignment, {}, tuple(rows))
     scene.save()
     again = Scene.open(folder)
     assert (again.name, again.cameras, again.sources) == (scene.name, scene.cameras, scene.sources)

@@ -216,6 +216,13 @@ def test_erosion_keeps_the_radius_from_every_wall():
         assert np.hypot(*gap.T).min() >= 0.2 - CELL / 2
 
 
+def test_a_snap_that_would_fill_the_memory_is_refused():
+    floor = FloorMap(np.zeros((10, 10), dtype=np.int8), 0.05)
+    with pytest.raises(FloorError, match=r"max_snap_m of 525 m is more than 2000 cells of 0\.05 m: give less"):
+        WalkableMap.from_floor(floor, radius_m=0.1, max_snap_m=525)
+    WalkableMap.from_floor(floor, radius_m=0.1, max_snap_m=10)
+
+
 @pytest.mark.parametrize(
     ("occupancy", "options", "said"),
     [

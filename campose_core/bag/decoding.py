@@ -50,6 +50,16 @@ def translated(data: bytes, msgtype: str) -> bytes:
     return bytes(migrate_bytes(*stores, msgtype, msgtype, _MIGRATIONS, data, src_is2=False, dst_is2=True))
 
 
+def message_types() -> dict[str, Any]:
+    """Return the classes of the messages of ROS 2 by their names."""
+    return dict(_typestore(False).types)
+
+
+def encoded(message: Any) -> bytes:
+    """Return a message of ROS 2, of a class of `message_types`, as CDR."""
+    return bytes(_typestore(False).serialize_cdr(message, message.__msgtype__))
+
+
 _MIGRATIONS: dict[str, object] = {}  # rosbags' own: how it maps the fields of a type
 
 

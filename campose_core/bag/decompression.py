@@ -9,7 +9,7 @@ import bz2
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import IO, Any, cast
 
@@ -58,6 +58,13 @@ def unpack(data: bytes, compression: str, cut_off: bool = False) -> bytes:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
+@contextmanager
+def open_packed(file: IO[bytes]) -> Iterator[IO[bytes]]:
+    """Open a whole file of a bag, packed with zstd, to be read; reading raises CaptureError beyond the bound."""
+    with zstd_module().open(file, "rb") as unpacked:
+        yield cast(IO[bytes], _Bounded(unpacked, FREE + MAX_RATIO * os.fstat(file.fileno()).st_size))
+
+
 class _BoundedZstd:
     """What rosbags calls of the module zstd, with a bound."""
 
@@ -67,11 +74,9 @@ class _BoundedZstd:
         return unpack(data, "zstd")
 
     @staticmethod
-    @contextmanager
-    def open(file: IO[bytes], mode: str) -> Iterator[IO[bytes]]:
+    def open(file: IO[bytes], mode: str) -> AbstractContextManager[IO[bytes]]:
         """Open a whole file of a bag to be unpacked."""
-        with zstd_module().open(file, mode) as unpacked:
-            yield cast(IO[bytes], _Bounded(unpacked, FREE + MAX_RATIO * os.fstat(file.fileno()).st_size))
+        return open_packed(file)
 
 
 class _Bounded:

@@ -1,20 +1,17 @@
 """Bags of every kind as one thing: topics, and their messages in order, streamed.
 
-ROS 1 .bag files, ROS 2 folders (sqlite3 or MCAP, with or without metadata.yaml), bare .mcap and .db3 files, chunk and
-message compression. Messages of the standard packages are decoded by their standard definitions, so what a bag says
-about its own types is neither needed nor trusted. Everything rosbags can raise becomes a CaptureError here.
+ROS 1 .bag files, ROS 2 folders (sqlite3 or MCAP, with or without metadata.yaml), bare .mcap and .db3 files, chunk,
+message and file compression. Messages of the standard packages are decoded by their standard definitions, so what a bag
+says about its own types is neither needed nor trusted. Everything rosbags can raise becomes a CaptureError here.
 """
 
 import logging
-import re
 import struct
 import zlib
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
-
-import yaml
 
 from campose_core.bag.decoding import (
     decoded,
@@ -26,12 +23,13 @@ from campose_core.bag.decoding import (
 )
 from campose_core.bag.decompression import bound_rosbags, zstd_module
 from campose_core.bag.salvage import MCAP_MAGIC, ROS1_MAGIC, BagStream, McapStream, Ros1Stream
+from campose_core.bag.whole_files import data_files, has_log, is_data_file, whole_file
 from campose_core.errors import CaptureError
 from campose_core.extras import load_extra
+from campose_core.text import quoted
+from campose_core.yaml_files import read_yaml
 
 log = logging.getLogger(__name__)
-
-DATA_SUFFIXES = (".mcap", ".db3")
 
 
 class Topic(NamedTuple):
@@ -203,17 +201,12 @@ def _reason(error: Exception, path: Path) -> str:
     return "it is none, of a kind that is not known, or damaged"
 
 
-def data_files(folder: Path) -> list[Path]:
-    """Return the .mcap and .db3 files of a ROS 2 bag folder, in the order they were recorded (bag_2 before bag_10)."""
-    files = [file for file in folder.iterdir() if file.suffix in DATA_SUFFIXES]
-    return sorted(files, key=lambda file: [int(p) if p.isdigit() else p for p in re.split(r"(\d+)", file.name)])
-
-
 def is_bag(path: Path) -> bool:
     """Tell whether a path looks like a bag (by its first bytes or suffix, or by what the folder holds)."""
     if path.is_dir():
         return (path / "metadata.yaml").is_file() or bool(data_files(path))
-    return path.suffix in (".bag", *DATA_SUFFIXES) or starts_with(path, ROS1_MAGIC) or starts_with(path, MCAP_MAGIC)
+    named = path.suffix == ".bag" or is_data_file(path)
+    return named or starts_with(path, ROS1_MAGIC) or starts_with(path, MCAP_MAGIC)
 
 
 class _Streamed:
@@ -296,6 +289,8 @@ def _sources(path: Path, stack: ExitStack) -> list[_Source]:
     if metadata.is_file():
         _check_complete(metadata)
         try:
+            if any(has_log(file) for file in files):
+                raise CaptureError(f"{path}: messages are in the log of a database, not in what metadata.yaml counts")
             with reading(path):
                 return [_Indexed(stack.enter_context(Reader(path)), is_ros1=False)]
         except CaptureError as error:
@@ -311,26 +306,22 @@ def _file_source(path: Path, stack: ExitStack) -> _Source:
     """By its index; from front to back where rosbags refuses the index."""
     from rosbags import rosbag1, rosbag2
 
+    file = whole_file(path, stack)
     is_ros1 = path.suffix == ".bag" or starts_with(path, ROS1_MAGIC)
     try:
         with reading(path):
-            reader = rosbag1.Reader(path) if is_ros1 else rosbag2.Reader(path)
+            reader = rosbag1.Reader(file) if is_ros1 else rosbag2.Reader(file)
             return _Indexed(stack.enter_context(reader), is_ros1)
     except CaptureError as error:
         if path.suffix == ".db3":
-            log_file = path.with_name(f"{path.name}-wal")
-            if log_file.is_file() and log_file.stat().st_size:
-                cure = f"`sqlite3 {path} 'pragma wal_checkpoint'` brings back what its recorder left in {log_file.name}"
-            else:
-                cure = f"`sqlite3 {path} .recover` may rescue a part of it"
-            raise CaptureError(f"{error}; {cure}") from error
-        if not starts_with(path, ROS1_MAGIC) and not starts_with(path, MCAP_MAGIC):
+            raise CaptureError(f"{error}; `sqlite3 {path} .recover` may rescue a part of it") from error
+        if not starts_with(file, ROS1_MAGIC) and not starts_with(file, MCAP_MAGIC):
             raise
         with reading(path):
-            stream: BagStream = Ros1Stream(path) if is_ros1 else McapStream(path)
+            stream: BagStream = Ros1Stream(file) if is_ros1 else McapStream(file)
         if not stream.channels and stream.other_encodings:
             raise CaptureError(
-                f"{path}: its messages are in {', '.join(sorted(stream.other_encodings))}, not of ROS: record them "
+                f"{path}: its messages are in {quoted(sorted(stream.other_encodings))}, not of ROS: record them "
                 "with ROS 2, or save the images as a video or in a folder"
             ) from error
         if not stream.channels:
@@ -340,14 +331,14 @@ def _file_source(path: Path, stack: ExitStack) -> _Source:
 
 def _check_complete(metadata: Path) -> None:
     try:
-        information = yaml.safe_load(metadata.read_text(encoding="utf-8"))["rosbag2_bagfile_information"]
+        information = read_yaml(metadata, CaptureError)["rosbag2_bagfile_information"]
         names = [Path(name).name for name in information["relative_file_paths"]]
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError) as error:
+    except (CaptureError, KeyError, TypeError) as error:
         log.info(f"{metadata} is damaged ({type(error).__name__}); reading the data files beside it")
         return
     missing = [name for name in names if not (metadata.parent / name).exists()]
     if missing:
         raise CaptureError(
-            f"{metadata.parent}: parts of the bag are missing: {', '.join(missing)}; "
+            f"{metadata.parent}: parts of the bag are missing: {quoted(missing)}; "
             "put them back, or name the parts you have one by one"
         )

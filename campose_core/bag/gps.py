@@ -8,9 +8,9 @@ import numpy as np
 
 from campose_core.bag.clock import AS_RECORDED, BagClock
 from campose_core.bag.file import open_bag
+from campose_core.bag.gps_fixes import GpsFixes
 from campose_core.bag.stamps import StampedRows
 from campose_core.errors import CaptureError
-from campose_core.gps import GpsFixes
 
 NAV_SAT_FIX = "sensor_msgs/msg/NavSatFix"
 NO_FIX, COVARIANCE_UNKNOWN = -1, 0  # sensor_msgs/NavSatStatus, sensor_msgs/NavSatFix

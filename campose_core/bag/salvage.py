@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from campose_core.bag.decompression import unpack, zstd_module
+from campose_core.bag.foxglove_messages import as_ros, ros_type
 from campose_core.errors import CaptureError
 
 MCAP_MAGIC = b"\x89MCAP0\r\n"
@@ -22,10 +23,14 @@ ROS1_MESSAGE, ROS1_CHUNK, ROS1_CONNECTION = 2, 5, 7
 
 
 class Channel(NamedTuple):
-    """A topic of a bag file, and the type of its messages as the file spells it."""
+    """A topic of a bag file, and the type of its messages as the file spells it.
+
+    foxglove: schema and encoding of messages that are not of ROS, but have the type of ROS that holds the same.
+    """
 
     topic: str
     msgtype: str
+    foxglove: tuple[str, str] | None = None
 
 
 class BagStream(ABC):
@@ -49,8 +54,9 @@ class BagStream(ABC):
     def messages(self, topics: Collection[str]) -> Iterator[tuple[int, Channel, bytes]]:
         """Yield (log time in ns, channel, serialized message) of some topics, in the order of the file."""
         for channel_id, log_ns, data in self._entries():
-            if self.channels[channel_id].topic in topics:
-                yield log_ns, self.channels[channel_id], data
+            channel = self.channels[channel_id]
+            if channel.topic in topics:
+                yield log_ns, channel, as_ros(data, *channel.foxglove) if channel.foxglove else data
 
     def _entries(self) -> Iterator[tuple[int, int, bytes]]:
         self._whole_bytes = 0
@@ -117,6 +123,8 @@ class McapStream(BagStream):
             if encoding in ("cdr", "ros1"):
                 self.channels[channel_id] = Channel(topic, schemas.get(schema_id, ""))
                 self.is_ros1 = encoding == "ros1"
+            elif msgtype := ros_type(schemas.get(schema_id, ""), encoding):
+                self.channels[channel_id] = Channel(topic, msgtype, (schemas[schema_id], encoding))
             else:
                 self.other_encodings.add(encoding or "an encoding without a name")
         elif opcode == MESSAGE:

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from campose_core.bag.gps_fixes import GpsFixes
 from campose_core.capture.sources.folder_files import open_photo
 from campose_core.capture.sources.image_folder import stamped_files
 from campose_core.errors import CaptureError
-from campose_core.gps import GpsFixes
 
 GPS_IFD = 0x8825
 LATITUDE_REF, LATITUDE, LONGITUDE_REF, LONGITUDE, ALTITUDE_REF, ALTITUDE, ERROR_M = 1, 2, 3, 4, 5, 6, 0x1F

@@ -13,12 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
+from campose_core.errors import TrajectoryError
 from campose_core.scene import SceneFrame
-from campose_core.trajectory import Trajectory, stamp_from_seconds
+from campose_core.trajectory import FRAME_PERIOD_NS, Trajectory, stamp_from_seconds
 
 log = logging.getLogger(__name__)
-
-FRAME_PERIOD_NS = 100_000_000  # of images that carry no clock
 
 # What all names begin with, then decimal seconds, or `seconds_nanoseconds`, or a whole number in a smaller unit.
 NAME = re.compile(
@@ -45,7 +44,10 @@ def _stamp_ns(match: re.Match[str]) -> int | None:
         return stamp_ns if _is_date(stamp_ns) else None
     if match["whole"]:
         return next((stamp for unit in UNITS_NS if _is_date(stamp := int(match["whole"]) * unit)), None)
-    stamp_ns = stamp_from_seconds(match["seconds"])
+    try:
+        stamp_ns = stamp_from_seconds(match["seconds"])
+    except OverflowError:
+        return None
     decimals = len(match["seconds"].partition(".")[2])
     return (
         stamp_ns if _is_date(stamp_ns) or (decimals >= MIN_DECIMALS and stamp_ns < LATEST_S * 1_000_000_000) else None
@@ -64,12 +66,18 @@ def own_stamps(frames: Sequence[SceneFrame]) -> dict[int, int]:
     return {int(stem): stamp_ns for stem, stamp_ns in numbered if stem.isdigit()}
 
 
-def at_own_stamps(trajectory: Trajectory, stamp_of: Mapping[int, int]) -> Trajectory:
+def at_own_stamps(trajectory: Trajectory, stamp_of: Mapping[int, int], where: object = "reference") -> Trajectory:
     """Return the trajectory at the stamps of images where it counts them, 0.1 s each, and log so; else as it is.
 
-    stamp_of: the stamp of each image by its number. It counts where these are dates, and it begins at the number of one
-    and has nothing but whole tenths.
+    stamp_of: the stamp of each image by its number. It counts where it has no stamps of its own, or where those of the
+    images are dates, and it begins at the number of one and has nothing but whole tenths. where: its file, for
+    messages.
+
+    Raises:
+        TrajectoryError: it has no stamps, and not as many poses as there are images.
     """
+    if trajectory.counts_images:
+        return _at_numbers(trajectory, stamp_of, where)
     numbers = np.rint(trajectory.stamps_ns / FRAME_PERIOD_NS).astype(np.int64)
     off_ns = np.abs(trajectory.stamps_ns - numbers * FRAME_PERIOD_NS)
     if not len(numbers) or not stamp_of or (off_ns > 1_000_000).any():
@@ -85,3 +93,22 @@ def at_own_stamps(trajectory: Trajectory, stamp_of: Mapping[int, int]) -> Trajec
     )
     stamps_ns = np.array([stamp_of[int(number)] for number in numbers[known]], dtype=np.int64)
     return replace(trajectory.select(known), stamps_ns=stamps_ns)
+
+
+def _at_numbers(trajectory: Trajectory, stamp_of: Mapping[int, int], where: object) -> Trajectory:
+    if not stamp_of:
+        raise TrajectoryError(
+            f"{where}: poses without stamps are of the images of one recording: name it, or give poses with stamps, "
+            "as TUM's `stamp_s x y z qx qy qz qw`"
+        )
+    numbers = np.array(sorted(stamp_of), dtype=np.int64)
+    # Of a recording that was thinned, the last images may be missing.
+    step = int(np.diff(numbers).max(initial=1))
+    images = int(numbers[-1]) + 1
+    if not images <= len(trajectory) < images + step:
+        raise TrajectoryError(
+            f"{where}: {len(trajectory)} poses without stamps, one for each image, are not of the {images} images "
+            "there: give poses with stamps, as TUM's `stamp_s x y z qx qy qz qw`"
+        )
+    chosen = trajectory.select(numbers)
+    return replace(chosen, stamps_ns=np.array([stamp_of[int(number)] for number in numbers], dtype=np.int64))

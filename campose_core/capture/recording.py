@@ -74,9 +74,6 @@ def open_recording(
     if kind is None:
         inside = next((folder.name for folder in _folders(path) if has_images(folder)), None)
         cure = f"; its folder {inside!r} holds images: give that" if inside else ""
-        packed = sorted(path.glob("*.zstd")) if path.is_dir() else []
-        if packed:
-            cure = f"; unpack what ends in .zstd, as `unzstd {packed[0]} -o {packed[0].with_suffix('')}` does"
         raise CaptureError(f"{path}: holds neither images nor a bag; a recording is {understood}{cure}")
     return kind(path, name=name) if topic is None else kind(path, name=name, topic=topic)  # type: ignore[call-arg]
 

@@ -10,9 +10,10 @@ from campose_core.alignment.request import AlignRequest, TrackerRequest, kind_an
 from campose_core.alignment.sources.table import recorded_kinds
 from campose_core.alignment.step import align_scene
 from campose_core.cli.console import show
-from campose_core.cli.numbers import FiniteNumber
+from campose_core.cli.numbers import FiniteNumber, pose_numbers
 from campose_core.errors import AlignmentError, UsageError
 from campose_core.exports.table import is_export
+from campose_core.geometry import FARTHEST_M
 from campose_core.scene import Scene
 
 
@@ -30,7 +31,9 @@ def add_alignment_arguments(parser: ArgumentParser) -> None:
         "--from", nargs="+", metavar="KIND[:TOPIC]", help=f"align by this out of the recordings: {kinds}"
     )
     parser.add_argument(
-        "--reference", type=Path | None, help="TUM file: the camera's pose in the map at the frames' stamps"
+        "--reference",
+        type=Path | None,
+        help="trajectory (TUM and others, docs/formats.md): the camera's poses in the map at the frames' stamps",
     )
     parser.add_argument(
         "--source", type=str | None, help="the source that --reference or --tracker is of, where there are several"
@@ -38,7 +41,7 @@ def add_alignment_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--tracker",
         type=Path | None,
-        help="TUM file, CSV table or bag: poses of a body that carries the camera; clock and mounting are estimated",
+        help="trajectory or bag: poses of a body that carries the camera; clock and mounting are estimated",
     )
     parser.add_argument("--tracker-topic", type=str | None, help="pose topic of that bag (default: the only one)")
     add_mounting_argument(parser)
@@ -107,7 +110,7 @@ def alignment_request(options: Namespace) -> AlignRequest:
     if options.tracker is not None:
         if not options.tracker.exists():
             raise AlignmentError(f"{options.tracker}: no such file or folder")
-        mounting = None if options.mounting is None else tuple(options.mounting)
+        mounting = None if options.mounting is None else pose_numbers("--mounting", options.mounting)
         tracker = TrackerRequest(path=options.tracker, topic=options.tracker_topic, mounting=mounting)
     distance = None
     if options.distance is not None:
@@ -134,7 +137,7 @@ def _metres(text: str, needs: str) -> float:
         metres = float(text)
     except ValueError:
         metres = math.nan
-    if not 0 < metres < math.inf:
+    if not 0 < metres <= FARTHEST_M:
         raise UsageError(f"{needs} a positive number of metres, got {text!r}")
     return metres
 

@@ -6,12 +6,13 @@ from pathlib import Path
 from jsonargparse import ArgumentParser, Namespace
 
 from campose_core.cli.console import say, show
+from campose_core.cli.numbers import between
 from campose_core.cli.query import add_query_arguments, query_camera
 from campose_core.cli.train import require_training_packages
 from campose_core.errors import UsageError
 from campose_core.evaluation.benchmark import benchmark_query, course_of_query, course_of_test_split
 from campose_core.evaluation.table import tables
-from campose_core.learning.options import TrainOptions
+from campose_core.learning.options import LIMITS, TrainOptions
 from campose_core.scene import Scene
 
 
@@ -32,7 +33,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="of the networks, instead of all whose weights are here",
     )
     parser.add_argument("--weights", metavar="DIR", type=Path | None, help="folder with NAME.pth or NAME.safetensors")
-    parser.add_argument("--epochs", type=int | None, help="of each network, instead of the default of `campose train`")
+    parser.add_argument(
+        "--epochs",
+        type=between(int, 0, LIMITS["epochs"][1]) | None,
+        help="of each network, instead of the default of `campose train`",
+    )
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
 
 
@@ -46,7 +51,8 @@ def run(options: Namespace) -> None:
         return
     if options.backbones or options.weights or options.epochs:
         raise UsageError("--backbones, --weights and --epochs are of networks to train: give --tables with --query")
-    rows = benchmark_query(scene, options.query, options.reference, options.topic, query_camera(options))
+    camera = query_camera(options, options.query)
+    rows = benchmark_query(scene, options.query, options.reference, options.topic, camera)
     show(*(json.dumps([row.to_dict() for row in rows]) if options.json else tables(rows)).splitlines())
 
 
@@ -60,7 +66,8 @@ def _tables(scene: Scene, options: Namespace) -> None:
     if options.query is None:
         course = course_of_test_split(scene)
     else:
-        course = course_of_query(scene, options.query, options.reference, options.topic, query_camera(options))
+        camera = query_camera(options, options.query)
+        course = course_of_query(scene, options.query, options.reference, options.topic, camera)
     weights, left_out = choose_backbones(tuple(options.backbones or ()), options.weights)
     recipe = TrainOptions() if options.epochs is None else TrainOptions(epochs=options.epochs)
     plan = plan_tables(weights, left_out, recipe)

@@ -4,8 +4,13 @@ Nothing else prints, so that no name of a file or a frame can write on the termi
 """
 
 import logging
+import os
 import sys
+import tempfile
+import traceback
+from collections.abc import Callable
 
+from campose_core.errors import CamposeError, WorkerDone
 from campose_core.text import one_line
 
 
@@ -33,3 +38,42 @@ def show_log() -> None:
         logger.addHandler(_Lines())
         logger.setLevel(logging.INFO)
         logger.propagate = False
+
+
+def exit_code_of(program: str, work: Callable[[], int | None]) -> int:
+    """Run what a program does, and return its exit code; what goes wrong is one line on stderr that begins with it.
+
+    A fault that nobody has foreseen is one of this code, not of what it was given: its traceback goes into a file.
+    """
+    try:
+        return work() or 0
+    except CamposeError as error:
+        say(f"{program}: {error}")
+        return error.exit_code
+    except WorkerDone:
+        return 0
+    except KeyboardInterrupt:
+        say(f"{program}: interrupted")
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:  # a full disk, a folder that must not be written to: the system's line names it
+        say(f"{program}: {error}")
+    except MemoryError:
+        say(f"{program}: not enough memory: give it more, or less to do")
+    except Exception as error:
+        say(f"{program}: failed in a way that it should not ({type(error).__name__}); please report {_kept(program)}")
+    return 1
+
+
+def _kept(program: str) -> str:
+    """Return the file that the traceback of the exception at hand is in, or its place where no file can be written."""
+    trace = traceback.format_exc()
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", prefix=f"{program.replace(' ', '-')}-", suffix=".traceback", delete=False
+        ) as file:
+            file.write(f"{' '.join(sys.argv)}\n{trace}")
+    except (OSError, UnicodeEncodeError):
+        return trace.strip().splitlines()[-2].strip()
+    return file.name

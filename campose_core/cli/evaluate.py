@@ -20,7 +20,9 @@ STDOUT = "-"
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the two trajectories, and where the metrics go."""
     parser.add_argument("estimate", type=Path, help="EST.tum; EST.json beside it tells the frames without an answer")
-    parser.add_argument("reference", type=Path, help="REF.tum, or a data set: map_from_cam of the same recording")
+    parser.add_argument(
+        "reference", type=Path, help="REF.tum, another trajectory or a data set: map_from_cam of the recording"
+    )
     parser.add_argument(
         "--json",
         type=str,

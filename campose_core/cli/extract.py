@@ -32,16 +32,18 @@ def add_extract_arguments(parser: ArgumentParser, how_many: str) -> None:
     parser.add_argument("--fps", type=FrameRate, default=10.0, help="keep at most this many frames a second")
     parser.add_argument(
         "--camera", metavar="FILE", type=str | None,
-        help="intrinsics of the image as displayed, JSON or YAML: width, height, model, params (or fx, fy, cx, cy)",
+        help="intrinsics of the image as displayed: JSON or YAML with width, height, model, params (or fx, fy, cx, "
+        "cy), or a calibration of ROS, OpenCV, kalibr, COLMAP and others (docs/formats.md)",
     )  # fmt: skip
 
 
 def extract_sources(options: Namespace) -> Scene:
     """Return the scene, with the sources in it, or with the images of a COLMAP model: all of them."""
-    camera = read_camera_file(options.camera) if options.camera else None
-    if options.get("colmap") is not None:
-        scene = Scene.open_or_create(options.scene)
-        return extract(scene, [options.colmap], camera=camera, images=options.images)
+    model = options.get("colmap")
+    sources = options.sources if model is None else [model]
+    camera = read_camera_file(options.camera, sources, options.topic or []) if options.camera else None
+    if model is not None:
+        return extract(Scene.open_or_create(options.scene), sources, camera=camera, images=options.images)
     fps = None if options.fps == "all" else options.fps
     scene = Scene.open_or_create(options.scene)
     return extract(scene, options.sources, topic=options.topic, fps=fps, camera=camera)

@@ -58,7 +58,7 @@ def run(options: Namespace) -> None:
     if options.out.suffix == ".json":
         raise UsageError(f"--out {options.out}: the summary gets this name; call the trajectory EST.tum")
     scene = Scene.open(options.scene)
-    camera = query_camera(options)
+    camera = query_camera(options, source)
     recording: Recording = ImageFile(source) if is_image else open_recording(options.source, options.topic)
     odometry = recorded_odometry(recording) if options.estimator.endswith(PGO) else None
     estimates = localize_recording(scene, recording, load_estimator(scene, options.estimator, odometry), camera)

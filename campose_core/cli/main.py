@@ -4,7 +4,6 @@ Each verb is a module of this package with `add_arguments(parser)` and `run(opti
 """
 
 import importlib
-import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -12,9 +11,8 @@ from typing import NoReturn
 from jsonargparse import ArgumentParser
 
 from campose_core import __version__
-from campose_core.cli.console import say, show, show_log
+from campose_core.cli.console import exit_code_of, say, show, show_log
 from campose_core.cli.numbers import plain
-from campose_core.errors import CamposeError, WorkerDone
 from campose_core.text import one_line
 
 VERBS = {
@@ -68,26 +66,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     show_log()
     verb, *rest = arguments
+    return exit_code_of(f"campose {verb}", lambda: _run(verb, rest))
+
+
+def _run(verb: str, arguments: Sequence[str]) -> None:
     module = importlib.import_module(f"campose_core.cli.{verb}")
     parser = VerbParser(prog=f"campose {verb}", description=VERBS[verb])
     module.add_arguments(parser)
-    try:
-        module.run(plain(parser.parse_args(rest)))
-    except CamposeError as error:
-        say(f"campose {verb}: {error}")
-        return error.exit_code
-    except WorkerDone:
-        return 0
-    except KeyboardInterrupt:
-        say(f"campose {verb}: interrupted")
-        return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except OSError as error:  # a full disk, a folder that must not be written to: the system's line names it
-        say(f"campose {verb}: {error}")
-        return 1
-    return 0
+    module.run(plain(parser.parse_args(arguments)))
 
 
 if __name__ == "__main__":

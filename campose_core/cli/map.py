@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
-from jsonargparse.typing import PositiveInt
 
 from campose_core.cli.align import add_mounting_argument
 from campose_core.cli.console import show
+from campose_core.cli.numbers import Count, pose_numbers
 from campose_core.errors import UsageError
 from campose_core.features.registry import FEATURES
 from campose_core.scene import Scene
@@ -36,7 +36,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--max-keyframes",
-        type=PositiveInt,
+        type=Count,
         default=MapOptions.max_keyframes,
         help="where there would be more, they lie further apart",
     )
@@ -54,7 +54,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 def add_pose_arguments(parser: ArgumentParser) -> None:
     """Declare --poses and what it needs; `campose build` has the same."""
     parser.add_argument(
-        "--poses", type=Path | None, help="known poses: a TUM file, a CSV table or a bag; landmarks are triangulated"
+        "--poses",
+        type=Path | None,
+        help="known poses: a trajectory (TUM and others, docs/formats.md) or a bag; landmarks are triangulated",
     )
     parser.add_argument("--poses-topic", type=str | None, help="pose topic of that bag (default: the only one)")
     parser.add_argument("--poses-frame", type=str | None, help="frame from which that bag's TF leads to the camera")
@@ -67,7 +69,7 @@ def given_poses(options: Namespace) -> GivenPoses | None:
     """Return what the pose arguments ask for.
 
     Raises:
-        UsageError: one of them without --poses.
+        UsageError: one of them without --poses, or a mounting that is no pose.
     """
     named = {name: options[name] for name in ("poses_topic", "poses_frame", "poses_source", "mounting")}
     if options.get("tracker"):
@@ -82,7 +84,7 @@ def given_poses(options: Namespace) -> GivenPoses | None:
         topic=options.poses_topic,
         frame=options.poses_frame,
         source=options.poses_source,
-        mounting=None if options.mounting is None else tuple(options.mounting),
+        mounting=None if options.mounting is None else pose_numbers("--mounting", options.mounting),
     )
 
 

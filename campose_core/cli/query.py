@@ -1,5 +1,7 @@
 """The options by which `localize` and `benchmark` take a recording that the scene was not built from."""
 
+from pathlib import Path
+
 from jsonargparse import ArgumentParser, Namespace
 
 from campose_core.camera import Camera
@@ -14,6 +16,7 @@ def add_query_arguments(parser: ArgumentParser) -> None:
     )
 
 
-def query_camera(options: Namespace) -> Camera | None:
-    """Return the camera given, None where the recording or the scene is to say."""
-    return read_camera_file(options.camera) if options.camera else None
+def query_camera(options: Namespace, recording: Path | str) -> Camera | None:
+    """Return the camera given of this recording, None where the recording or the scene is to say."""
+    topics = [options.topic] if options.topic else []
+    return read_camera_file(options.camera, [recording], topics) if options.camera else None

@@ -9,9 +9,11 @@ from pathlib import Path
 from jsonargparse import ArgumentParser, Namespace
 
 from campose_core.bag.file import Bag, open_bag
+from campose_core.capture.external_poses import read_reference
 from campose_core.capture.recording import open_recording
 from campose_core.capture.sources.bag import BagRecording
 from campose_core.cli.console import say, show
+from campose_core.cli.numbers import FiniteNumber, pose_numbers
 from campose_core.cli.query import add_query_arguments, query_camera
 from campose_core.errors import UsageError
 from campose_core.evaluation.metrics import evaluate
@@ -25,7 +27,7 @@ from campose_core.replay.bag_session import BagSession
 from campose_core.replay.recording import Outcomes, Step, replay_bag, replay_frames, require_topics, true_base
 from campose_core.scene import Scene
 from campose_core.scene_floor import walkable_of, why_not_snapped
-from campose_core.trajectory import Trajectory, read_tum
+from campose_core.trajectory import Trajectory
 from campose_core.visualization.layout import how_to_look
 from campose_core.visualization.replay_bag import ReplayBag, new_replay_bag
 
@@ -52,7 +54,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--initialpose", metavar="TOPIC", type=str | None, help="start over at the poses on this topic of the bag"
     )
     parser.add_argument(
-        "--base-from-camera", type=float, nargs=7, metavar=("X", "Y", "Z", "QX", "QY", "QZ", "QW"),
+        "--base-from-camera", type=FiniteNumber, nargs=7, metavar=("X", "Y", "Z", "QX", "QY", "QZ", "QW"),
         default=IN_CAMERA, help="where the camera sits on the base; by default it is there",
     )  # fmt: skip
     parser.add_argument(
@@ -71,8 +73,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> None:
     """Localize the recording as the node would, and write its poses and what viewers show; prints a summary."""
     scene = Scene.open(options.scene)
-    mounting = Pose.from_quat_xyzw(options.base_from_camera[3:], options.base_from_camera[:3])
-    reference = read_tum(options.reference) if options.reference else None
+    numbers = pose_numbers("--base-from-camera", options.base_from_camera)
+    mounting = Pose.from_quat_xyzw(numbers[3:], numbers[:3])
+    reference = read_reference(options.reference) if options.reference else None
     recording = open_recording(options.recording, options.topic)
     _check(options, scene, recording)
     walkable = walkable_of(scene)
@@ -139,7 +142,7 @@ def _check(options: Namespace, scene: Scene, recording: Recording) -> None:
 def _steps(
     options: Namespace, scene: Scene, recording: Recording, bag: Bag | None, localizer: Localizer, mounting: Pose
 ) -> Iterator[Step]:
-    camera = query_camera(options)
+    camera = query_camera(options, options.recording)
     if bag is None or not isinstance(recording, BagRecording):
         return replay_frames(scene, recording, localizer, mounting, camera)
     require_topics(bag, odometry=options.odom, initialpose=options.initialpose)

@@ -41,7 +41,7 @@ def show_place(options: Namespace, image: ImageFile) -> None:
     # A single image has nobody to confirm it.
     alone = LocalizerOptions(confirmations=1)
     localizer = Localizer(load_estimator(scene, options.estimator), None, walkable, alone, scale=scene.scale)
-    (known,) = frames_with_camera(scene, image, query_camera(options), "localize")
+    (known,) = frames_with_camera(scene, image, query_camera(options, image.path), "localize")
     result = localizer.localize(*known)
     floor = None if walkable is None else walkable.floor
     drawing = place_picture(*known, result, floor, None if landmarks is None else landmarks.xyz)

@@ -4,16 +4,16 @@ import json
 from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
-from jsonargparse.typing import NonNegativeInt
 
 from campose_core.cli.console import show
+from campose_core.cli.numbers import Seed
 from campose_core.simulation.world import SIZES
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the folder, and which floor is rendered."""
     parser.add_argument("out", type=Path, help="folder for bags, videos, trajectories, camera and floor map")
-    parser.add_argument("--seed", type=NonNegativeInt, default=0, help="another seed is another floor")
+    parser.add_argument("--seed", type=Seed, default=0, help="another seed is another floor")
     parser.add_argument("--size", choices=SIZES, default="demo", help="small: one room, for trying things out")
     parser.add_argument("--json", action="store_true", help="print what was written as one JSON object")
 

@@ -3,18 +3,29 @@
 import dataclasses
 import json
 import re
+from pathlib import Path
 from typing import Any, get_type_hints
 
-import yaml
 from jsonargparse import ActionConfigFile, ArgumentParser, Namespace  # type: ignore[attr-defined]
 
 from campose_core.cli.console import show
-from campose_core.errors import UsageError
+from campose_core.cli.numbers import between
+from campose_core.errors import CheckpointError, UsageError
 from campose_core.extras import load_extra
 from campose_core.learning.networks import NETWORKS, kind_of_model
-from campose_core.learning.options import TrainOptions
+from campose_core.learning.options import LIMITS, TrainOptions
 from campose_core.localization.estimators.registry import ESTIMATORS
 from campose_core.scene import Scene
+from campose_core.yaml_files import read_yaml
+
+
+class _BoundedConfig(ActionConfigFile):
+    """A file of options that is looked at before jsonargparse reads it, whose reader follows aliases."""
+
+    def __call__(self, parser: Any, namespace: Any, path: Any, option: Any = None) -> None:
+        if Path(path).is_file():  # otherwise the parser says so
+            read_yaml(Path(path), UsageError)
+        super().__call__(parser, namespace, path, option)
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -22,7 +33,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("scene", help="scene folder")
     parser.add_argument("--model", required=True, metavar="NAME", help="folder below models/; begins with the kind")
     # Its short name, action="config", came with jsonargparse 4.31; Ubuntu 24.04 has 4.27.
-    parser.add_argument("--config", action=ActionConfigFile, help="YAML file with any of the options below")
+    parser.add_argument("--config", action=_BoundedConfig, help="YAML file with any of the options below")
     parser.add_argument("--kind", choices=NETWORKS.names(), help="kind of model, where NAME does not begin with it")
     parser.add_argument("--json", action="store_true", help="print the metrics as JSON")
     add_train_arguments(parser)
@@ -36,7 +47,11 @@ def add_train_arguments(parser: ArgumentParser, prefix: str = "") -> None:
     for field in dataclasses.fields(TrainOptions):
         if field.name != "kind":
             option = f"--{prefix}{field.name.replace('_', '-')}"
-            group.add_argument(option, type=types[field.name], default=field.default, help=explained[field.name])
+            kind = types[field.name]
+            if field.name in LIMITS:
+                number = between(int if kind is int else float, *LIMITS[field.name])
+                kind = number | None if field.default is None else number
+            group.add_argument(option, type=kind, default=field.default, help=explained[field.name])
 
 
 def require_training_packages() -> None:
@@ -71,7 +86,7 @@ def run(options: Namespace) -> None:
     names = [f.name for f in dataclasses.fields(TrainOptions) if f.name != "kind"]
     given: dict[str, Any] = {name: options[name] for name in names}
     scene = train(Scene.open(options.scene), options.model, TrainOptions(kind=kind, **given))
-    metrics = yaml.safe_load((scene.models_dir / options.model / "model.yaml").read_text(encoding="utf-8"))["metrics"]
+    metrics = read_yaml(scene.models_dir / options.model / "model.yaml", CheckpointError)["metrics"]
     if options.json:
         show(json.dumps(metrics))
     else:

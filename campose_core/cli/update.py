@@ -40,7 +40,9 @@ def run(options: Namespace) -> None:
         reference=options.reference,
         topic=options.topic,
         fps=None if options.fps == "all" else float(options.fps),
-        camera=read_camera_file(options.camera) if options.camera else None,
+        camera=read_camera_file(options.camera, [options.new], [options.topic] if options.topic else [])
+        if options.camera
+        else None,
     )
     scene, report = update_scene(scene, Path(options.new), chosen)
     if not options.no_train:

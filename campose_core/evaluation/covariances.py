@@ -16,6 +16,7 @@ from campose_core.errors import TrajectoryError
 from campose_core.files import write_text
 from campose_core.geometry import Array
 from campose_core.statistics import is_covariance
+from campose_core.trajectory import stamp_from_text
 
 AXES = ("x", "y", "z", "rx", "ry", "rz")
 UPPER = np.triu_indices(6)
@@ -52,10 +53,10 @@ def read_covariances(path: Path) -> dict[int, Array]:
     covariances: dict[int, Array] = {}
     for number, fields in enumerate(lines[1:], start=2):
         try:
-            stamp_ns, values = int(fields[0]), np.array([float(field) for field in fields[1:]])
+            stamp_ns, values = stamp_from_text(fields[0]), np.array([float(field) for field in fields[1:]])
             covariance = np.zeros((6, 6))
             covariance[UPPER] = values
-        except (ValueError, IndexError):
+        except (ValueError, IndexError, OverflowError):
             raise TrajectoryError(f"{path}:{number}: expected a stamp and {len(COLUMNS) - 1} numbers") from None
         if stamp_ns in covariances:
             raise TrajectoryError(f"{path}:{number}: stamp {stamp_ns} appears twice")

@@ -26,11 +26,12 @@ import numpy as np
 
 from campose_core.errors import TrajectoryError
 from campose_core.evaluation.covariances import covariance_path, read_covariances, write_covariances
-from campose_core.files import write_text
+from campose_core.files import read_json, write_text
+from campose_core.formats.trajectories import read_trajectory
 from campose_core.geometry import Array, Pose
 from campose_core.landmark_map.camera_estimate import CameraEstimate
 from campose_core.map_scale import MapScale, ScaleBasis
-from campose_core.trajectory import Trajectory, read_tum, write_tum
+from campose_core.trajectory import Trajectory, read_tum, stamp_from_text, write_tum
 
 
 class FrameOutcome(NamedTuple):
@@ -171,15 +172,16 @@ def read_estimates(path: Path | str) -> Estimates:
 def _read_outcomes(path: Path) -> Estimates:
     summary_path = path.with_suffix(".json")
     if not summary_path.is_file() or summary_path == path:
-        return Estimates.from_trajectory(path.stem, read_tum(path))
+        return Estimates.from_trajectory(path.stem, read_trajectory(path))
+    fields = read_json(summary_path, TrajectoryError)
     try:
-        fields = json.loads(summary_path.read_text(encoding="utf-8"))
         per_frame, answered = fields["per_frame"], int(fields["answered"])
         rows = list(zip(per_frame["stamps_ns"], per_frame["statuses"], per_frame["latencies_ms"], strict=True))
-        stamps = {int(stamp_ns) for stamp_ns, _, _ in rows}
+        rows = [(stamp_from_text(str(stamp)), str(status), ms and float(ms)) for stamp, status, ms in rows]
+        stamps = {stamp_ns for stamp_ns, _, _ in rows}
         estimator = str(fields["estimator"])
         scale = ScaleBasis(fields.get("scale", ScaleBasis.MEASURED.value))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise TrajectoryError(
             f"{summary_path} does not describe estimates ({error!r}): remove it to evaluate {path.name} by itself"
         ) from error
@@ -195,5 +197,5 @@ def _read_outcomes(path: Path) -> Estimates:
             f"{len(trajectory)} poses, {len(strangers)} of them of frames it does not list; write both again"
         )
     poses = dict(trajectory)
-    outcomes = (FrameOutcome(int(stamp), poses.get(int(stamp)), str(status), ms) for stamp, status, ms in rows)
+    outcomes = (FrameOutcome(stamp, poses.get(stamp), status, ms) for stamp, status, ms in rows)
     return Estimates(estimator, tuple(outcomes), scale=scale, stamps=str(fields.get("stamps", "")))

@@ -1,4 +1,4 @@
-"""Every kind of export that is read: by what it is known, what reads it, and its row of the list for people."""
+"""Exports and data sets: images that know where they were taken."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from campose_core.errors import CaptureError
 from campose_core.exports import (
     cambridge,
+    colmap_model,
     euroc,
     nerfstudio,
     polycam,
@@ -19,6 +20,9 @@ from campose_core.exports import (
     twelve_scenes,
 )
 from campose_core.exports.export import Export
+from campose_core.formats.catalogue import Format
+
+TYPED = "`campose build EXPORT`, `--reference EXPORT`, `localize`, `evaluate`"
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,11 @@ EXPORTS = tuple(
         stray_scanner, record3d, polycam, nerfstudio, tum_rgbd, euroc, seven_scenes, twelve_scenes, cambridge,
     )
 )  # fmt: skip
+COLMAP = "`campose build --colmap MODEL --images DIR`"
+FORMATS = (
+    *(Format(kind.form, kind.program, TYPED, kind.brings, kind.note) for kind in EXPORTS),
+    Format(colmap_model.FORM, colmap_model.PROGRAM, COLMAP, colmap_model.BRINGS, colmap_model.NOTE),
+)
 PACKED = {".zip", ".r3d"}
 
 

@@ -10,8 +10,9 @@ import numpy as np
 from PIL import ImageOps
 
 from campose_core.errors import FloorError
-from campose_core.geometry import Array
+from campose_core.geometry import Array, is_place
 from campose_core.image_files import opened
+from campose_core.text import quoted
 
 COLUMNS = ("px", "py", "x", "y")
 # What hands do: a click is a pixel or two off, a tape measure a few centimetres; in metres and of the points' spread.
@@ -91,7 +92,7 @@ def _read_pairs(path: Path) -> tuple[Array, Array]:
             if tuple(reader.fieldnames or ()) != COLUMNS:
                 raise FloorError(
                     f"{path}: the columns must be `{','.join(COLUMNS)}` (a pixel, and its place in the map); "
-                    f"got `{','.join(reader.fieldnames or ())}`"
+                    f"got `{quoted(reader.fieldnames or ())}`"
                 )
             rows = []
             for number, row in enumerate(reader, start=2):
@@ -99,7 +100,7 @@ def _read_pairs(path: Path) -> tuple[Array, Array]:
                     values = [float(row[name]) for name in COLUMNS]
                 except (TypeError, ValueError):
                     values = [np.nan]
-                if not np.isfinite(values).all():
+                if not is_place(values):
                     raise FloorError(f"{path}:{number}: not a row of four finite numbers: {list(row.values())}")
                 rows.append(values)
     except (OSError, UnicodeDecodeError, csv.Error) as error:

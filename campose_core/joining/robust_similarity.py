@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
@@ -79,7 +81,8 @@ def align_to_poses(sfm_from_cams: list[Pose], map_from_cams: list[Pose]) -> Alig
     long as the path is wide.
 
     Raises:
-        AlignmentError: fewer than three poses, a path too short, or positions on a line with unusable orientations.
+        AlignmentError: fewer than three poses, a path too short, positions on a line with unusable orientations, or
+            poses that fit in another direction or with another order of the quaternion.
     """
     if len(sfm_from_cams) < MIN_PAIRS:
         raise AlignmentError(f"only {len(sfm_from_cams)} frames have a reference pose, three are needed")
@@ -93,6 +96,8 @@ def align_to_poses(sfm_from_cams: list[Pose], map_from_cams: list[Pose]) -> Alig
     per_frame = target_rotations * source_rotations.inv()
     consensus = _median_rotation(per_frame)
     oriented = float(np.median(np.degrees(rotation_angle(consensus.inv() * per_frame)))) < AGREEING_DEG
+    if not oriented and (said := _misreading(sfm_from_cams, map_from_cams)):
+        raise AlignmentError(f"the reference poses {said}")
     similarity = _robust_oriented(source, target, per_frame, width) if oriented else robust_umeyama(source, target)
     residual = np.linalg.norm(similarity.transform(source) - target, axis=1)
     angles = np.degrees(rotation_angle((similarity.rotation * source_rotations).inv() * target_rotations))
@@ -107,6 +112,43 @@ def align_to_poses(sfm_from_cams: list[Pose], map_from_cams: list[Pose]) -> Alig
             median_deg=float(np.median(angles)),
         ),
     )
+
+
+def _w_first(pose: Pose) -> Pose:
+    w, x, y, z = pose.rotation.as_quat()
+    return Pose.from_quat_xyzw((x, y, z, w), pose.translation)
+
+
+READINGS: dict[str, Callable[[Pose], Pose]] = {
+    "are camera_from_map: give their inverse, map_from_camera": Pose.inverse,
+    "have w first in their quaternions: name the columns in a first line, as `stamp_s x y z qw qx qy qz`": _w_first,
+    "are camera_from_map, with w first in their quaternions: give `stamp_s x y z qx qy qz qw` of map_from_camera": (
+        lambda pose: _w_first(pose).inverse()
+    ),
+}
+
+
+def _misreading(sfm_from_cams: Sequence[Pose], given: Sequence[Pose]) -> str | None:
+    """Say what poses are that are not map_from_cam; None where no other reading fits.
+
+    No reading shows in the poses: each is smooth, and of unit length. Beside the reconstruction one does: the rotation
+    map_from_sfm is the same by every frame, and by all positions.
+    """
+    sfm = Rotation.from_quat(np.array([pose.quat_xyzw for pose in sfm_from_cams]))
+    source = np.array([pose.translation for pose in sfm_from_cams])
+    for said, read in READINGS.items():
+        map_from_cams = [read(pose) for pose in given]
+        per_frame = Rotation.from_quat(np.array([pose.quat_xyzw for pose in map_from_cams])) * sfm.inv()
+        consensus = _median_rotation(per_frame)
+        if np.median(rotation_angle(consensus.inv() * per_frame)) > np.radians(AGREEING_DEG / 2):
+            continue
+        try:
+            by_places = robust_umeyama(source, np.array([pose.translation for pose in map_from_cams])).rotation
+        except AlignmentError:  # on one line
+            continue
+        if rotation_angle(consensus.inv() * by_places) < np.radians(AGREEING_DEG):
+            return said
+    return None
 
 
 def _robust_oriented(source: Array, target: Array, per_frame: Rotation, lever: float) -> Similarity:

@@ -8,11 +8,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from campose_core.arrays import read_arrays, write_arrays
 from campose_core.errors import MappingError
 from campose_core.geometry import Array, Similarity
+from campose_core.landmark_map.array_forms import Form, checked
+from campose_core.landmark_map.arrays import damaged, read_arrays, write_arrays
 from campose_core.map_scale import MEASURED, MapScale
 
+FORMS = {
+    "names": Form("U", ("N",)),
+    "errors": Form("f", ("N", 6), finite=False),
+    "covariances": Form("f", ("N", 6, 6), finite=False),
+    "depths": Form("f", ("N",), finite=False),
+}
 NOTHING = "held out: nothing, the map is too small or too thin to leave keyframes out"
 
 
@@ -110,11 +117,10 @@ class HeldOut:
         Raises:
             MappingError: damaged, or missing.
         """
-        arrays = read_arrays(path)
         try:
-            return cls(**{field.name: arrays[field.name] for field in fields(cls)})
-        except (KeyError, MappingError) as error:
-            raise MappingError(f"{path} is damaged ({error}): remove it and run `campose map` again") from error
+            return cls(**checked(read_arrays(path), FORMS))
+        except ValueError as error:
+            raise damaged(path, error) from error
 
 
 def error_jacobian(similarity: Similarity) -> Array:

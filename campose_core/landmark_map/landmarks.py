@@ -7,6 +7,7 @@ same keyframes, and landmarks of the second kind of features.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -15,15 +16,30 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from campose_core.arrays import read_arrays, write_arrays
 from campose_core.errors import MappingError
 from campose_core.features.base import Detail, FeatureKind
 from campose_core.features.matching import Float32
 from campose_core.features.registry import FEATURES, SIFT
 from campose_core.features.vlad import Vlad
-from campose_core.geometry import Array, Pose, Similarity
+from campose_core.geometry import Array, Pose, Similarity, is_place, is_unit
+from campose_core.landmark_map.array_forms import Form, check_rows, checked
+from campose_core.landmark_map.arrays import damaged, read_arrays, write_arrays
 
 ALL = slice(None)
+# Of the file. Keyframes K, landmarks N, observations S, words W of size D.
+FORMS = {
+    "xyz": Form("f", ("N", 3)),
+    "rgb": Form("B", ("N", 3)),
+    "descriptors": Form("B", ("N", "D")),
+    "frame_names": Form("U", ("K",)),
+    "frame_positions": Form("f", ("K", 3)),
+    "frame_quats_xyzw": Form("f", ("K", 4)),
+    "frame_globals": Form("f", ("K", "W * D")),
+    "vlad_words": Form("f", ("W", "D")),
+    "observed_by": Form("iu", ("S",)),
+    "observed": Form("iu", ("S",)),
+}
+SHOWN = ("xyz", "rgb", "frame_names", "observed_by", "observed")
 
 
 def landmark_file(kind: str) -> str:
@@ -139,13 +155,36 @@ class Landmarks:
             raise MappingError(
                 f"{path} is missing: the scene has no landmarks yet, run `campose map {path.parents[1]}`"
             )
-        arrays: dict[str, Any] = read_arrays(path)
+        arrays = read_arrays(path)
         try:
-            arrays["detail"] = Detail(str(arrays.get("detail", Detail.HALF.value)))  # absent from maps made before
-            arrays["features"] = str(arrays.get("features", SIFT))
-            return cls(**{field.name: arrays[field.name] for field in fields(cls)})
-        except (KeyError, ValueError, MappingError) as error:
-            raise MappingError(f"{path} is damaged ({error}): remove it and run `campose map` again") from error
+            found = _checked(arrays)
+            detail = Detail(str(arrays.get("detail", Detail.HALF.value)))  # absent from maps made before
+            return cls(**found, detail=detail, features=str(arrays.get("features", SIFT)))
+        except (ValueError, MappingError) as error:
+            raise damaged(path, error) from error
+
+
+def read_shown(path: Path) -> dict[str, NDArray[Any]]:
+    """Read what people are shown of the file: the arrays of SHOWN, without the descriptors, which are most of it.
+
+    Raises:
+        MappingError: damaged.
+    """
+    try:
+        return _checked(read_arrays(path, SHOWN), SHOWN)
+    except ValueError as error:
+        raise damaged(path, error) from error
+
+
+def _checked(arrays: Mapping[str, NDArray[Any]], names: Collection[str] = tuple(FORMS)) -> dict[str, NDArray[Any]]:
+    found = checked(arrays, {name: FORMS[name] for name in names})
+    check_rows("observed", found["observed"], len(found["xyz"]))
+    check_rows("observed_by", found["observed_by"], len(found["frame_names"]))
+    if not is_place(found["xyz"]) or not is_place(found.get("frame_positions", 0.0)):
+        raise ValueError("landmarks or keyframes are farther away than anything")
+    if "frame_quats_xyzw" in found and not is_unit(found["frame_quats_xyzw"]):
+        raise ValueError("frame_quats_xyzw holds quaternions that are not of length 1")
+    return found
 
 
 def landmarks_from_model(

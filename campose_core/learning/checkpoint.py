@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
@@ -34,6 +33,7 @@ from campose_core.learning.model import PoseNetwork, create_model, is_finite, to
 from campose_core.learning.options import Architecture
 from campose_core.learning.preprocess import NetworkInput
 from campose_core.learning.validation import Calibration
+from campose_core.yaml_files import read_yaml, yaml_text
 
 FORMAT = 2
 WEIGHTS, DESCRIPTION, METRICS = "weights.safetensors", "model.yaml", "metrics.csv"
@@ -89,7 +89,7 @@ def save(folder: Path, model: TrainedModel, metrics_csv: str) -> None:
     with replacing(folder) as beside:
         write_bytes(beside / WEIGHTS, weights)
         write_text(beside / METRICS, metrics_csv)
-        write_text(beside / DESCRIPTION, yaml.safe_dump(description, sort_keys=False))
+        write_text(beside / DESCRIPTION, yaml_text(description))
 
 
 def load(folder: Path) -> TrainedModel:
@@ -104,17 +104,18 @@ def load(folder: Path) -> TrainedModel:
         if not path.is_file():
             raise CheckpointError(f"{folder} is not a trained model: {path.name} is missing")
     try:
-        description = yaml.safe_load(description_path.read_text(encoding="utf-8"))
+        description = read_yaml(description_path, CheckpointError)
         found = description.get("format") if isinstance(description, dict) else None
         check_format(description_path, found, FORMAT, CheckpointError, "train again")
         architecture = Architecture(**description["architecture"])
         network_input = NetworkInput(Camera.from_dict(description["input_camera"]))
         calibration = Calibration.from_dict(description["calibration"])
-        options, metrics = dict(description["options"]), dict(description["metrics"])
+        options = dict(description["options"])
+        metrics = {str(name): float(value) for name, value in description["metrics"].items()}
         expected_sha256 = str(description["sha256"])
     except CheckpointError:
         raise
-    except (yaml.YAMLError, KeyError, TypeError, ValueError, UnicodeDecodeError, CamposeError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError, CamposeError) as error:
         raise CheckpointError(f"{description_path} is damaged: {_one_line(error)}") from error
     camera = network_input.camera
     if (camera.width, camera.height) != (architecture.image_size, architecture.image_size):

@@ -9,7 +9,6 @@ import torch
 from scipy.spatial.transform import Rotation
 from torch import Tensor, nn
 
-from campose_core.errors import LearningError
 from campose_core.geometry import Pose
 from campose_core.learning.backbone import Encoder
 from campose_core.learning.head import Anchored, PoseHead
@@ -41,10 +40,8 @@ def create_model(architecture: Architecture) -> PoseNetwork:
     """Make the network with random weights.
 
     Raises:
-        LearningError: no such model or backbone, or sizes that make no network.
+        LearningError: no such model or backbone.
     """
-    if not 1 <= architecture.linear_layers <= 3 or architecture.hidden < 1 or not 0 <= architecture.dropout < 1:
-        raise LearningError(f"a head needs 1 to 3 linear layers and a dropout of 0 to 1, got {architecture}")
     return PoseNetwork(architecture)
 
 

@@ -8,10 +8,21 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from campose_core.errors import LearningError
 from campose_core.learning.networks import NETWORKS
-from campose_core.statistics import require_positive
+from campose_core.statistics import require_positive, require_within
 
 if TYPE_CHECKING:
     from campose_core.learning.kinds.base import NetworkKind
+
+
+# What numbers may be: beyond, they fill the memory, start processes without end, or overflow.
+LIMITS = {
+    "kept_stride": (0, 1024), "grid": (1, 64), "components": (0, 65536), "linear_layers": (1, 3), "hidden": (1, 65536),
+    "anchors": (1, 4096), "dropout": (0, 0.99), "image_size": (16, 4096), "epochs": (1, 10**6),
+    "batch_size": (1, 65536), "learning_rate": (0, 1e30), "weight_decay": (0, 1000), "alpha": (0, 10**6),
+    "beta": (-100, 100), "gamma": (-100, 100), "walkable_weight": (0, 10**6), "tuple_length": (1, 1000),
+    "tuple_skip": (1, 10**6), "views": (0, 10**4), "view_shift_m": (0, 1000), "patience": (0, 10**6),
+    "max_minutes": (0, 10**6), "devices": (1, 1024), "workers": (0, 256), "seed": (0, 2**32 - 1),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -27,6 +38,9 @@ class Architecture:
     hidden: int
     anchors: int
     dropout: float
+
+    def __post_init__(self) -> None:
+        require_within(LearningError, LIMITS, vars(self))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as checkpoints store them."""
@@ -117,12 +131,7 @@ class TrainOptions:
     max_minutes: float | None = None
 
     def __post_init__(self) -> None:
-        least = {"epochs": 1, "batch_size": 1, "image_size": 16, "tuple_skip": 1, "views": 0, "weight_decay": 0,
-                 "grid": 1, "kept_stride": 0, "anchors": 1, "components": 0, "alpha": 0, "walkable_weight": 0,
-                 "view_shift_m": 0, "patience": 0, "devices": 1, "workers": 0}  # fmt: skip
-        for name, minimum in least.items():
-            if not getattr(self, name) >= minimum:
-                raise LearningError(f"{name} must be at least {minimum}, got {getattr(self, name)}")
+        require_within(LearningError, LIMITS, vars(self))
         require_positive(LearningError, learning_rate=self.learning_rate)
         if self.max_minutes is not None:
             require_positive(LearningError, max_minutes=self.max_minutes)

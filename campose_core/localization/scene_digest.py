@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
-from campose_core.arrays import checksums
 from campose_core.landmark_map.aligned import SECOND
+from campose_core.landmark_map.arrays import checksums
 from campose_core.scene import Scene
 
 

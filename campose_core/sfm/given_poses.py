@@ -89,7 +89,7 @@ class GivenPoses:
             map_from_body = read_outside_poses(self.path, self.topic, clock_in(scene, self.path))
         else:
             map_from_body = colmap_recording(Path(self.path), Path(self.images)).trajectory()
-        map_from_body = at_own_stamps(map_from_body, own_stamps(frames))
+        map_from_body = at_own_stamps(map_from_body, own_stamps(frames), self.path)
         stamps = np.unique(np.array([frame.stamp_ns for frame in frames], dtype=np.int64))
         _, answered = map_from_body.interpolate(stamps)
         at = dict(answered)

@@ -11,16 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PilImage
 
-from campose_core.arrays import read_arrays, write_arrays
 from campose_core.camera import Camera
 from campose_core.errors import MappingError
-from campose_core.geometry import Array, Pose
+from campose_core.geometry import Array, Pose, is_place, is_unit
+from campose_core.landmark_map.array_forms import Form, checked
+from campose_core.landmark_map.arrays import damaged, read_arrays, write_arrays
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.landmark_map.pnp import LandmarkMatcher, solve_pnp
 from campose_core.progress import track
 from campose_core.scene import Scene, SceneFrame
 from campose_core.sfm.rig_calibration import poses_by_partners
 
+FORMS = {"names": Form("U", ("N",)), "positions": Form("f", ("N", 3)), "quats_xyzw": Form("f", ("N", 4))}
 SURE_OF_SECOND = 100  # landmarks that agree: nearest XFeat descriptors put frames of a rendered room 2 m off by 20
 SHOWN = 5  # stretches of frames without a pose
 
@@ -54,13 +56,13 @@ class SfmPoses:
             raise MappingError(f"{scene.path} has no reconstruction yet: run `campose map {scene.path}`")
         if not scene.is_current("map"):
             raise MappingError(f"{scene.path} has other frames than its reconstruction: run `campose map {scene.path}`")
-        arrays = read_arrays(path)
         try:
-            return cls(**{field.name: arrays[field.name] for field in fields(cls)})
-        except KeyError as error:
-            raise MappingError(
-                f"{path} is damaged ({error} is missing): remove it and run `campose map` again"
-            ) from error
+            found = checked(read_arrays(path), FORMS)
+            if not is_place(found["positions"]) or not is_unit(found["quats_xyzw"]):
+                raise ValueError("what it holds are no poses")
+            return cls(**found)
+        except ValueError as error:
+            raise damaged(path, error) from error
 
 
 def register(

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from campose_core.camera import Camera
 from campose_core.errors import CamposeError, MappingError
-from campose_core.files import write_text
+from campose_core.files import read_json, write_text
 from campose_core.landmark_map.held_out import HeldOutReport
 from campose_core.scene import Scene
 from campose_core.sfm.rig_calibration import RigScale
@@ -167,9 +167,10 @@ class MapReport:
         path = scene.sfm_dir / FILE
         if not path.is_file():
             return cls()
+        saved = read_json(path, MappingError)
         try:
-            return cls.from_dict(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, KeyError, TypeError, ValueError, AttributeError, CamposeError) as error:
+            return cls.from_dict(saved)
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError, CamposeError) as error:
             raise MappingError(f"{path} is damaged ({error}): run `campose map {scene.path}` again") from error
 
 

@@ -37,6 +37,14 @@ PROBED = 16 * 2**20  # bytes: a database grows by less at a time
 FULL_DISK = re.compile("no space left on device|disk is full|disk quota exceeded", re.IGNORECASE)
 
 
+class StageCrash(MappingError):
+    """The process of a stage ended without an answer; `cause` says how."""
+
+    def __init__(self, cause: str, words: str) -> None:
+        super().__init__(words)
+        self.cause = cause
+
+
 Stage = Callable[..., dict[str, Any]]
 
 
@@ -47,7 +55,8 @@ def run_stage(stage: Stage, arguments: dict[str, Any], log: Path, timeout_s: flo
     number of frames, for the progress bar. The child's output goes to `log`.
 
     Raises:
-        MappingError: the child crashed, was killed, or took longer than `timeout_s`; or the stage itself refused.
+        StageCrash: the child crashed or was killed.
+        MappingError: it took longer than `timeout_s`; or the stage itself refused.
         CamposeError: the disk is full.
     """
     name = stage.__name__
@@ -73,7 +82,8 @@ def run_stage(stage: Stage, arguments: dict[str, Any], log: Path, timeout_s: flo
     if child.returncode != 0 and (FULL_DISK.search(log.read_text(errors="replace")) or _is_full(log.parent)):
         raise CamposeError(f"the disk of {log.parent} is full: make room and run it again, what is done is kept")
     if child.returncode != 0:
-        raise MappingError(f"the stage {name!r} {_cause(child.returncode)}; its last words ({log}): {_tail(log)}")
+        cause = _cause(child.returncode)
+        raise StageCrash(cause, f"the stage {name!r} {cause}; its last words ({log}): {_tail(log)}")
     result: dict[str, Any] = json.loads(report)
     if "refused" in result:
         raise MappingError(result["refused"])

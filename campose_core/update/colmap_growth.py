@@ -13,11 +13,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from campose_core.arrays import read_arrays
+import numpy as np
+
 from campose_core.camera import Camera
 from campose_core.errors import MappingError
 from campose_core.features.registry import FEATURES
+from campose_core.features.vlad import Vlad
+from campose_core.landmark_map.arrays import read_arrays, write_arrays
 from campose_core.landmark_map.colmap import from_colmap_camera, incremental_options, load_pycolmap
+from campose_core.landmark_map.landmarks import Landmarks, landmarks_from_model
 from campose_core.sfm.colmap_database import SEED, import_images, match_pairs, write_features
 
 
@@ -32,16 +36,18 @@ def grow(
     names: Sequence[str],
     again: Sequence[str],
     features: str,
-    kind: str,
+    landmarks: str,
     pairs: Sequence[tuple[str, str]],
 ) -> dict[str, Any]:
     """Run a stage: `names`, of one recording and one camera, join the model.
 
     database: changed in place: gets the new images, their features from the .npz file `features` (`pixels/NAME` as
-    COLMAP counts them, `descriptors/NAME`), and the matches of `pairs`. kind: of the features. again: images of an
-    earlier growth that found no place then. model, out: COLMAP folders, before and after. camera: as COLMAP knows it;
-    refine: whether it is only a start.
+    COLMAP counts them, `descriptors/NAME`), and the matches of `pairs`. landmarks: those of before; the new ones, and
+    their COLMAP `ids`, are landmarks.npz and ids.npz in `out`. again: images of an earlier growth that found no place
+    then. model, out: COLMAP folders, before and after. camera: as COLMAP knows it; refine: whether it is only a start.
     """
+    known = Landmarks.load(Path(landmarks))
+    kind = known.features
     pycolmap = load_pycolmap()
     pycolmap.logging.minloglevel = 0
     pycolmap.set_random_seed(SEED)
@@ -74,6 +80,10 @@ def grow(
     _hold(grown, before)
     Path(out).mkdir(parents=True)
     grown.write(out)
+    with pycolmap.Database.open(database) as db:
+        of_grown = landmarks_from_model(grown, db, Vlad(known.vlad_words), known.detail, kind)
+    of_grown.save(Path(out) / "landmarks.npz")
+    write_arrays(Path(out) / "ids.npz", {"ids": np.array(sorted(grown.points3D), dtype=np.int64)})
     registered = {grown.image(i).name for i in grown.reg_image_ids()}
     return {
         "registered": sorted(registered - mapped),

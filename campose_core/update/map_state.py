@@ -5,27 +5,75 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from campose_core.arrays import read_arrays, write_arrays
-from campose_core.camera import Camera, pixels_from_colmap
-from campose_core.features.base import ImageFeatures
-from campose_core.features.vlad import Vlad
+from campose_core.camera import Camera
+from campose_core.errors import MappingError
 from campose_core.geometry import Pose
-from campose_core.landmark_map.colmap import from_colmap_camera, load_pycolmap
-from campose_core.landmark_map.landmarks import Landmarks, landmarks_from_model
+from campose_core.landmark_map.array_forms import Form, checked
+from campose_core.landmark_map.arrays import damaged, read_arrays, write_arrays
+from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.landmark_map.lens import pixels_without_lens, with_lens, without_lens
-from campose_core.sfm.stage_process import run_stage
+from campose_core.sfm.stage_process import StageCrash, run_stage
 from campose_core.update.colmap_growth import grow
 from campose_core.update.frame_localization import FoundFrame, MapFinder, NewFrame
 from campose_core.update.keyframe_selection import choose_keyframes, pairs_to_match
 from campose_core.update.landmark_persistence import Looks, Observer, View, from_other_places, gone
+from campose_core.update.mapped_model import mapped_looks, without_landmarks
 
 STAGE_TIMEOUT_S = 3600.0
 LOOKS = "looks.npz"
+LOOKS_FORMS = {"ids": Form("iu", ("N",))} | {
+    name: Form("f", ("N",)) for name in ("mapped_hits", "mapped_looks", "later_hits", "later_looks")
+}
+
+
+class MapHeld(NamedTuple):
+    """A scene's map as it was before an update. ids (N,): COLMAP's of the landmarks (N).
+
+    mapped, earlier: looks at the landmarks by those who made them, and by earlier updates.
+    """
+
+    landmarks: Landmarks
+    ids: NDArray[np.int64]
+    mapped: Looks
+    earlier: Looks
+
+
+def read_map(folder: Path, work: Path) -> MapHeld:
+    """Read the map of a scene out of its sfm/, and whether its files are whole and belong together.
+
+    Its keyframes look at its landmarks, where no earlier update has kept what they saw.
+
+    Raises:
+        MappingError: a file is damaged, or of another map.
+    """
+    landmarks = Landmarks.load(folder / "landmarks.npz")
+    work.mkdir(parents=True, exist_ok=True)
+    files = {name: str(folder / name) for name in ("model", "database.db", "landmarks.npz")}
+    arguments = {Path(name).stem: path for name, path in files.items()} | {"out": str(work / "mapped.npz")}
+    try:
+        run_stage(mapped_looks, arguments, work / "mapped.log", STAGE_TIMEOUT_S, 0)
+    except StageCrash as crash:
+        raise MappingError(
+            f"COLMAP {crash.cause} when it read {files['model']} and {files['database.db']}: they are damaged, or "
+            "there is too little memory; run `campose map` again"
+        ) from crash
+    found = read_arrays(work / "mapped.npz")
+    ids, mapped, earlier = found["ids"], Looks(found["hits"], found["looks"]), _nothing(len(found["ids"]))
+    if (folder / LOOKS).is_file():
+        try:
+            kept = checked(read_arrays(folder / LOOKS), LOOKS_FORMS)
+        except ValueError as error:
+            raise damaged(folder / LOOKS, error) from error
+        rows, columns = _common(ids, kept["ids"])
+        for looks, name in ((mapped, "mapped"), (earlier, "later")):
+            looks.hits[rows] = kept[f"{name}_hits"][columns]
+            looks.looks[rows] = kept[f"{name}_looks"][columns]
+    return MapHeld(landmarks, ids, mapped, earlier)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,21 +100,13 @@ class GrowingMap:
     failed: tuple[str, ...] = ()
 
     @classmethod
-    def load(cls, folder: Path, work: Path, camera: Camera, refine: bool) -> GrowingMap:
-        """Load a mapped scene; its keyframes look at its landmarks, where no earlier update has kept what they saw."""
-        landmarks = Landmarks.load(folder / "landmarks.npz")
-        model = load_pycolmap().Reconstruction(folder / "model")
-        ids = np.array(sorted(model.points3D), dtype=np.int64)
-        mapped = Observer(landmarks).looks(_keyframe_views(folder / "database.db", model, landmarks))
-        earlier = _nothing(len(ids))
-        if (folder / LOOKS).is_file():
-            kept = read_arrays(folder / LOOKS)
-            rows, columns = _common(ids, kept["ids"])
-            for looks, name in ((mapped, "mapped"), (earlier, "later")):
-                looks.hits[rows] = kept[f"{name}_hits"][columns]
-                looks.looks[rows] = kept[f"{name}_looks"][columns]
-        now = _nothing(len(ids))
-        return cls(folder, work, folder / "model", landmarks, ids, camera, camera, refine, mapped, earlier, now)
+    def start(cls, folder: Path, work: Path, held: MapHeld, camera: Camera, refine: bool) -> GrowingMap:
+        """Begin with the map of a scene as `read_map` found it."""
+        now = _nothing(len(held.ids))
+        return cls(
+            folder, work, folder / "model", held.landmarks, held.ids, camera, camera, refine, held.mapped, held.earlier,
+            now,
+        )  # fmt: skip
 
     def grown(self, frames: Sequence[NewFrame], found: Mapping[str, FoundFrame], scene_frames: Path) -> GrowingMap:
         """Add the keyframes among these frames, of the new recording in time order, that the map has use for.
@@ -90,19 +130,14 @@ class GrowingMap:
         out = self.work / f"model-{len(self.joined) + len(self.failed)}"
         arguments = {
             "images": str(scene_frames), "database": str(self.folder / "database.db"), "model": str(self.model),
-            "out": str(out), "camera": without_lens(self.given).to_dict(), "refine": self.refine, "names": names,
+            "landmarks": str(self.folder / "landmarks.npz"), "out": str(out),
+            "camera": without_lens(self.given).to_dict(), "refine": self.refine, "names": names,
             "again": self.failed, "features": str(features),
-            "kind": self.landmarks.features,
             "pairs": pairs_to_match(names, self.failed, by_name, found, self.landmarks, MapFinder(self.landmarks)),
         }  # fmt: skip
         report = run_stage(grow, arguments, self.work / "grow.log", STAGE_TIMEOUT_S, len(names))
-        pycolmap = load_pycolmap()
-        model = pycolmap.Reconstruction(out)
-        with pycolmap.Database.open(self.folder / "database.db") as database:
-            landmarks = landmarks_from_model(
-                model, database, Vlad(self.landmarks.vlad_words), self.landmarks.detail, self.landmarks.features
-            )
-        ids = np.array(sorted(model.points3D), dtype=np.int64)
+        landmarks = Landmarks.load(out / "landmarks.npz")
+        ids = read_arrays(out / "ids.npz")["ids"]
         rows, columns = _common(ids, self.ids)
         joined = (*self.joined, *report["registered"])
         return replace(
@@ -127,13 +162,11 @@ class GrowingMap:
         apart = from_other_places(views, self.landmarks.median_depth)
         now = Observer(self.landmarks).looks(apart, self.mapped.rate)
         removed = gone(self.landmarks, self.mapped, self.earlier + now)
-        model = load_pycolmap().Reconstruction(self.model)
-        for point_id in self.ids[removed]:
-            model.delete_point3D(int(point_id))
-        self.work.mkdir(parents=True, exist_ok=True)
         out = self.work / f"{self.model.name}-faded"
-        out.mkdir()
-        model.write(out)
+        gone_file = self.work / "gone.npz"
+        write_arrays(gone_file, {"ids": self.ids[removed]})
+        arguments = {"model": str(self.model), "removed": str(gone_file), "out": str(out)}
+        run_stage(without_landmarks, arguments, self.work / "fade.log", STAGE_TIMEOUT_S, 0)
         stays = ~removed
         slimmer = replace(
             self,
@@ -153,27 +186,13 @@ class GrowingMap:
 
     def save(self) -> None:
         """Write the model, the landmarks and the looks into the scene's sfm/."""
-        for file in self.model.iterdir():
+        for file in self.model.glob("*.bin"):
             file.replace(self.folder / "model" / file.name)
         self.landmarks.save(self.folder / "landmarks.npz")
         looks = {"mapped": self.mapped, "later": self.earlier + self.now}
         hits = {f"{name}_hits": one.hits for name, one in looks.items()}
         counts = {f"{name}_looks": one.looks for name, one in looks.items()}
         write_arrays(self.folder / LOOKS, {"ids": self.ids, **hits, **counts})
-
-
-def _keyframe_views(database: Path, model: object, landmarks: Landmarks) -> list[View]:
-    views = []
-    with load_pycolmap().Database.open(database) as db:
-        for row, name in enumerate(landmarks.frame_names):
-            image = db.read_image_with_name(str(name))
-            keypoints = db.read_keypoints(image.image_id)[:, :2].astype(np.float64)
-            unit = landmarks.kind.to_unit(db.read_descriptors(image.image_id).data)
-            camera = from_colmap_camera(model.camera(image.camera_id))  # type: ignore[attr-defined]
-            views.append(
-                View(ImageFeatures(pixels_from_colmap(keypoints), unit), camera, landmarks.world_from_cam(row))
-            )
-    return views
 
 
 def _nothing(count: int) -> Looks:

@@ -28,12 +28,11 @@ from campose_core.exchange import undo as put_back
 from campose_core.files import write_bytes, write_text
 from campose_core.geometry import Pose
 from campose_core.landmark_map.intrinsics import RefinedCameras
-from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.scene import Scene, SceneFrame
 from campose_core.scene_step import writes
 from campose_core.sfm.registration import SfmPoses, unplaced_text
 from campose_core.update.frame_localization import FoundFrame, MapFinder, NewFrame, frames_with_features
-from campose_core.update.map_state import GrowingMap
+from campose_core.update.map_state import GrowingMap, read_map
 from campose_core.update.merged_scene import merged_scene
 from campose_core.update.new_camera import new_camera
 from campose_core.update.report import HeldOutFigures, draw_update, held_out_figures
@@ -141,6 +140,9 @@ def _updated(
     scene: Scene, old_poses: SfmPoses, recording: Path, options: UpdateOptions
 ) -> tuple[Scene, dict[str, Any]]:
     """Return the copy of the scene with the recording in it, and the report."""
+    work = scene.path.parent / WORK
+    held = read_map(scene.sfm_dir, work)
+    landmarks = held.landmarks
     old_sources, refined = set(scene.sources), RefinedCameras(scene)
     old_cameras = dict(scene.cameras)
     scene = extract(scene, [recording], topic=options.topic, fps=options.fps, camera=options.camera)
@@ -151,7 +153,6 @@ def _updated(
     name = names[0]
     rows = [frame for frame in scene.frames if frame.source == name]
     truth = _truth(rows, options.reference)
-    landmarks = Landmarks.load(scene.sfm_dir / "landmarks.npz")
     frames = frames_with_features(scene, rows, landmarks)
     camera, trusted = new_camera(scene, name, frames, landmarks, old_cameras, refined)
     found = MapFinder(landmarks).find_all(frames, camera)
@@ -163,7 +164,7 @@ def _updated(
         )
 
     learning, judging = _halves(frames)
-    growing = GrowingMap.load(scene.sfm_dir, scene.path.parent / WORK, camera, refine=not trusted)
+    growing = GrowingMap.start(scene.sfm_dir, work, held, camera, refine=not trusted)
     before = held_out_figures(judging, found, truth, scene)
     half, removed_xyz = _grown_and_faded(growing, learning, found, scene)
     again = MapFinder(half.landmarks).find_all(judging, half.camera)

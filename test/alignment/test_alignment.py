@@ -62,6 +62,40 @@ def test_orientations_of_another_body_are_noticed():
     assert worst(found.map_from_sfm, Similarity.identity(), truth) < 1e-4
 
 
+def written_w_first(pose: Pose) -> Pose:
+    """The pose that comes of reading w x y z as x y z w."""
+    return Pose.from_quat_xyzw(np.roll(pose.quat_xyzw, 1), pose.translation)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("write", "said"),
+    [
+        (Pose.inverse, "are camera_from_map: give their inverse"),
+        (written_w_first, "have w first .* `stamp_s x y z qw qx qy qz`"),
+        (lambda pose: written_w_first(pose.inverse()), "are camera_from_map, with w first"),
+    ],
+)
+def test_poses_in_another_direction_or_order_are_named(write, said, seed):
+    truth = walk(seed=seed)
+    turned = Similarity(2.0, Rotation.random(None, np.random.default_rng(seed)), np.array([1.0, 2.0, 3.0]))
+    poses_sfm = [turned.transform_pose(pose) for pose in truth]
+    with pytest.raises(AlignmentError, match=said):
+        align_to_poses(poses_sfm, [write(pose) for pose in truth])
+
+
+@pytest.mark.parametrize("roll_deg", [0.0, 90.0, -90.0])
+def test_poses_of_a_robots_base_are_no_misreading(roll_deg):
+    """The turns of a base about its upright axis look, with w first, like those of a camera that lies on its side."""
+    level = walk(pitch_deg=0.0)
+    base = [Pose(pose.rotation * CAM_LEVEL.inv(), pose.translation) for pose in level]
+    on_its_side = Rotation.from_euler("z", roll_deg, degrees=True)
+    truth = [Pose(pose.rotation * on_its_side, pose.translation) for pose in level]
+    found = align_to_poses(truth, base)
+    assert "positions" in found.method
+    assert worst(found.map_from_sfm, Similarity.identity(), truth) < 1e-4
+
+
 @pytest.mark.parametrize(
     ("sfm", "reference", "message"),
     [

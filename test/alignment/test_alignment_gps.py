@@ -5,8 +5,8 @@ import pytest
 from walks import BASE_FROM_CAM, drive, reconstructed, similarity
 
 from campose_core.alignment.solvers.gps import align_to_gps
+from campose_core.bag.gps_fixes import GpsFixes, enu
 from campose_core.errors import AlignmentError, CaptureError
-from campose_core.gps import GpsFixes, enu
 
 UP = np.array([0.0, 0.0, 1.0])
 

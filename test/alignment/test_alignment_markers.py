@@ -144,7 +144,7 @@ def test_markers_in_the_pictures_of_a_scene_give_its_frame(tmp_path):
             "dictionary: 4x4_50\nsize_m: 0.1\nplaces: {7: {position: [1, 2], quat_xyzw: [0, 0, 0, 1]}}\n",
             "marker 7 needs",
         ),
-        ("a: [", "cannot be read as YAML"),
+        ("a: [", "it is not yaml"),
     ],
 )
 def test_a_wrong_description_of_markers_is_named(tmp_path, text, message):

@@ -8,6 +8,7 @@ import pytest
 from landmark_buildings import anywhere, empty_room, round_walk, seen_from, surveyed, without
 
 from campose_core.alignment.floor_matching.refine import align_to_floor
+from campose_core.camera import Camera
 from campose_core.cli.main import main
 from campose_core.errors import AlignmentError
 from campose_core.floor import FREE, OCCUPIED, UNKNOWN, FloorMap
@@ -138,7 +139,8 @@ def scene(tmp_path, walk) -> Scene:
     landmarks = walk.transformed(anywhere(8))
     names = landmarks.frame_names
     frames = tuple(SceneFrame(str(name), "mapping", i * 500_000_000, "mapping") for i, name in enumerate(names))
-    scene = Scene(tmp_path / "scene", "scene", frames=frames).with_step("map", {})
+    camera = Camera.from_field_of_view(64, 48, 60.0)
+    scene = Scene(tmp_path / "scene", "scene", {"mapping": camera}, frames=frames).with_step("map", {})
     scene.save()
     landmarks.save(scene.sfm_dir / "landmarks.npz")
     SfmPoses(names, landmarks.frame_positions, landmarks.frame_quats_xyzw).save(scene.sfm_dir / "poses.npz")

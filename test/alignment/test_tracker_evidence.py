@@ -11,6 +11,7 @@ from campose_core.alignment.evidence import Evidence
 from campose_core.alignment.request import AlignRequest, TrackerRequest
 from campose_core.alignment.sources.base import Borrowed, MappedScene
 from campose_core.alignment.sources.tracker import Tracker
+from campose_core.camera import Camera
 from campose_core.cli.main import main
 from campose_core.errors import AlignmentError
 from campose_core.scene import Scene, SceneFrame
@@ -26,7 +27,8 @@ def walk():
 @pytest.fixture
 def scene(walk, tmp_path) -> Scene:
     frames = tuple(SceneFrame(f"a/{stamp}.jpg", "a", int(stamp), "a") for stamp in walk.stamps_ns)
-    scene = Scene(tmp_path / "scene", "scene", sources={"a": {}}, frames=frames).with_step("map", {})
+    camera = Camera.from_field_of_view(64, 48, 60.0)
+    scene = Scene(tmp_path / "scene", "scene", {"a": camera}, {"a": {}}, frames=frames).with_step("map", {})
     scene.save()
     positions = np.array([pose.translation for pose in walk.sfm_from_cams])
     quats_xyzw = np.array([pose.quat_xyzw for pose in walk.sfm_from_cams])

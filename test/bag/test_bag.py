@@ -1,6 +1,7 @@
 """Bags of every kind, whole and damaged, as recordings."""
 
 import shutil
+import sqlite3
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from rosbags import rosbag2
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from campose_core.bag.decoding import decoded
+from campose_core.bag.decompression import zstd_module
 from campose_core.bag.file import open_bag
 from campose_core.bag.image_messages import VIDEO_TYPES
 from campose_core.bag.images import header_stamp_ns
@@ -339,7 +341,7 @@ def test_mcap_of_other_recorders_needs_neither_profile_nor_new_type_names(tmp_pa
 
 @pytest.mark.parametrize(("encoding", "words"), [("json", "in json, not of ROS"), ("protobuf", "in protobuf, not of")])
 def test_mcap_of_other_messages_is_named_in_our_words(tmp_path, encoding, words):
-    path = write_chunked_mcap(tmp_path / "other.mcap", "foxglove.CompressedImage", "", encoding)
+    path = write_chunked_mcap(tmp_path / "other.mcap", "robot.Picture", "", encoding)
     with pytest.raises(CaptureError, match=f"other.mcap: its messages are {words}.* save the images as a video"):
         open_recording(path)
 
@@ -349,16 +351,57 @@ def test_mcap_that_was_made_of_a_ros1_bag_is_read(tmp_path):
     assert_is_walk(list(open_recording(path).frames()))
 
 
-def test_what_a_recorder_left_beside_its_database_is_named_with_the_cure(tmp_path):
+@pytest.mark.parametrize("in_log", [12, 7])
+@pytest.mark.parametrize("metadata", [True, False])
+def test_what_a_recorder_left_in_the_log_of_its_database_is_read_and_the_recording_stays_as_it_is(
+    tmp_path, in_log, metadata
+):
+    """ros2/rosbag2#521: the recorder was killed, and SQLite has not moved its messages into the file yet."""
+    recorded = data_file(bag(tmp_path, "sqlite3"))
+    killed = tmp_path / "killed"
+    killed.mkdir()
+    connection = sqlite3.connect(recorded)
+    connection.execute("pragma journal_mode=wal")
+    connection.execute("pragma wal_autocheckpoint=0")
+    rows = connection.execute("select * from messages order by id").fetchall()
+    connection.execute("delete from messages where id > ?", (len(rows) - in_log,))
+    connection.commit()
+    connection.execute("pragma wal_checkpoint(truncate)")
+    connection.executemany(f"insert into messages values ({','.join('?' * len(rows[0]))})", rows[-in_log:])
+    connection.commit()
+    for file in [*recorded.parent.glob("*.db3*"), *([recorded.parent / "metadata.yaml"] if metadata else [])]:
+        if not file.name.endswith("-shm"):
+            shutil.copy(file, killed)
+    connection.close()
+    before = {file.name: file.read_bytes() for file in killed.iterdir()}
+    assert_is_walk(list(open_recording(killed).frames()))
+    assert_is_walk(list(open_recording(killed / recorded.name).frames()))
+    assert {file.name: file.read_bytes() for file in killed.iterdir()} == before
+
+
+def test_a_log_that_is_none_and_a_database_that_is_none_are_named_with_the_cure(tmp_path):
     path = tmp_path / "walk_0.db3"
     path.write_bytes(b"")
     path.with_name("walk_0.db3-wal").write_bytes(b"messages")
-    with pytest.raises(CaptureError, match=r"`sqlite3 \S+/walk_0\.db3 'pragma wal_checkpoint'` brings back"):
+    with pytest.raises(CaptureError, match=r"its database is damaged.*`sqlite3 \S+/walk_0\.db3 \.recover` may"):
         open_recording(path)
-    (tmp_path / "packed").mkdir()
-    (tmp_path / "packed" / "walk_0.db3.zstd").write_bytes(b"")
-    with pytest.raises(CaptureError, match=r"`unzstd \S+/walk_0\.db3\.zstd -o \S+/walk_0\.db3` does"):
-        open_recording(tmp_path / "packed")
+
+
+@pytest.mark.parametrize("kind", ["sqlite3", "mcap"])
+def test_packed_files_without_metadata_are_read(tmp_path, kind):
+    """ros2/rosbag2#990: `--compression-mode file`, and the recorder was killed before it wrote metadata.yaml."""
+    recorded = data_file(bag(tmp_path, kind))
+    folder = tmp_path / "packed"
+    folder.mkdir()
+    packed = folder / f"{recorded.name}.zstd"
+    packed.write_bytes(zstd_module().compress(recorded.read_bytes()))
+    assert_is_walk(list(open_recording(folder).frames()))
+    assert_is_walk(list(open_recording(packed).frames()))
+    shutil.copy(recorded, folder)  # of which the packed one was being made
+    packed.write_bytes(packed.read_bytes()[:1000])
+    assert_is_walk(list(open_recording(folder).frames()))
+    with pytest.raises(CaptureError, match=rf"{packed.name}: its compression is damaged or cut off: copy"):
+        open_recording(packed)
 
 
 def test_images_of_foxglove_are_read(tmp_path):

@@ -11,13 +11,13 @@ import pytest
 from recordings import TOPIC, image_entries, write_bag
 from rosbags.rosbag1 import reader
 
-from campose_core import arrays
-from campose_core.arrays import read_arrays
 from campose_core.bag import decompression
 from campose_core.bag.decompression import MAX_UNPACKED, bound_rosbags, unpack, zstd_module
 from campose_core.bag.file import open_bag
 from campose_core.bag.salvage import MCAP_MAGIC
 from campose_core.errors import CaptureError, MappingError
+from campose_core.landmark_map import arrays
+from campose_core.landmark_map.arrays import read_arrays
 
 COMPRESS = {"zstd": zstd_module().compress, "lz4": lz4.frame.compress, "bz2": bz2.compress}
 PIECE = 2**24

@@ -170,12 +170,12 @@ def test_camera_files_are_read(tmp_path, text, expected):
         ("{width: wide, height: 480, fx: 1, fy: 1, cx: 1, cy: 1}", "wide"),
         ("[1, 2]", "expected the keys width"),
         ("", "expected the keys width"),
-        ("{", "no camera can be read"),
+        ("{", "it is not yaml"),
     ],
 )
 def test_camera_files_that_make_no_camera_are_refused_by_name(tmp_path, text, complaint):
     (tmp_path / "camera.yaml").write_text(text)
-    with pytest.raises(GeometryError, match=r"camera\.yaml: .*" + complaint):
+    with pytest.raises(GeometryError, match=r"camera\.yaml.*: .*" + complaint):
         read_camera_file(tmp_path / "camera.yaml")
 
 

@@ -68,11 +68,22 @@ def test_equal_stamps_are_refused():
         Estimates("x", (FrameOutcome(7, None), FrameOutcome(7, pose(0.0))))
 
 
-@pytest.mark.parametrize("damage", ["{", "[]", '{"estimator": "x"}', '{"answered": 2, "per_frame": 3}'])
-def test_damaged_summary_is_named(tmp_path, damage):
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        ("{", "is damaged: it is not JSON"),
+        ("[" * 100_000, "is damaged: it is not JSON"),
+        *(
+            (text, "does not describe estimates")
+            for text in ("[]", '{"estimator": "x"}', '{"answered": 2, "per_frame": 3}')
+        ),
+        ('{"answered": 1e999, "per_frame": 3}', "does not describe estimates"),
+    ],
+)
+def test_damaged_summary_is_named(tmp_path, damage, told):
     write_estimates(tmp_path / "est.tum", Estimates("x", (FrameOutcome(7, pose(0.0)),)))
     (tmp_path / "est.json").write_text(damage)
-    with pytest.raises(TrajectoryError, match=r"est\.json does not describe estimates"):
+    with pytest.raises(TrajectoryError, match=rf"est\.json {told}"):
         read_estimates(tmp_path / "est.tum")
 
 

@@ -7,8 +7,8 @@ import pytest
 from landmark_rooms import room
 from recipes import WAYS_IN_TURN, add_by_recipe
 
-from campose_core.arrays import read_arrays
 from campose_core.errors import MappingError
+from campose_core.landmark_map.arrays import read_arrays
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.trajectory import read_tum
 

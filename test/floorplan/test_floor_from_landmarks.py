@@ -8,6 +8,7 @@ import pytest
 from landmark_buildings import anywhere, surveyed
 from scipy import ndimage
 
+from campose_core.camera import Camera
 from campose_core.cli.main import main
 from campose_core.errors import FloorError
 from campose_core.floor import FloorMap
@@ -97,7 +98,8 @@ def scene(tmp_path, walk) -> Scene:
         SceneFrame(str(name), "mapping", i * 500_000_000, "mapping", "", walk.world_from_cam(i))
         for i, name in enumerate(walk.frame_names)
     )
-    scene = Scene(tmp_path / "scene", "scene", sources={"mapping": {"kind": "bag"}}, frames=frames)
+    cameras = {"mapping": Camera.from_field_of_view(64, 48, 60.0)}
+    scene = Scene(tmp_path / "scene", "scene", cameras, {"mapping": {"kind": "bag"}}, frames=frames)
     scene = scene.with_step("map", {}).with_step("align", {}, alignment=Alignment(map_from_sfm, "by hand"))
     scene.save()
     landmarks.save(scene.sfm_dir / "landmarks.npz")

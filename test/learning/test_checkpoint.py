@@ -17,6 +17,7 @@ from campose_core.learning.checkpoint import TrainedModel, load, save
 from campose_core.learning.model import create_model, to_numbers
 from campose_core.learning.preprocess import NetworkInput
 from campose_core.learning.validation import Calibration
+from campose_core.yaml_files import yaml_text
 
 OPTIONS = replace(QUICK, **SMALL)
 COVARIANCE = np.diag([0.01, 0.02, 0.03, 0.001, 0.002, 0.003])
@@ -47,7 +48,7 @@ def folder(saved, tmp_path):
 
 def describe(folder, **changes):
     description = yaml.safe_load((folder / "model.yaml").read_text()) | changes
-    (folder / "model.yaml").write_text(yaml.safe_dump(description))
+    (folder / "model.yaml").write_text(yaml_text(description))
 
 
 def sign(folder):
@@ -167,7 +168,7 @@ def test_another_architecture_than_the_weights(folder, change):
 def test_a_description_that_lacks_something(folder, missing):
     description = yaml.safe_load((folder / "model.yaml").read_text())
     del description[missing]
-    (folder / "model.yaml").write_text(yaml.safe_dump(description))
+    (folder / "model.yaml").write_text(yaml_text(description))
     refused(folder, f"damaged: .*{missing}")
 
 

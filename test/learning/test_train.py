@@ -350,7 +350,7 @@ def test_command_line_takes_a_preset_and_refuses_strange_keys(tmp_path, scene, c
     preset.write_text("epochz: 2\n")
     for wrong in (
         ["--config", str(preset)], ["--epochs", "two"], ["--kind", "nerf"], ["--config", "absent.yaml"],
-        ["--penalty", "l3"], ["--augment", "snow"], ["--precision", "8"],
+        ["--penalty", "l3"], ["--augment", "snow"], ["--precision", "8"], ["--views", "-1"],
     ):  # fmt: skip
         with pytest.raises(SystemExit) as error:
             main(train_on_command_line(scene, *wrong))
@@ -358,8 +358,9 @@ def test_command_line_takes_a_preset_and_refuses_strange_keys(tmp_path, scene, c
         assert wrong[0].strip("-") in capsys.readouterr().err.replace("epochz", "config")
     assert main(["train", str(scene.path), "--model", "mine"]) == 2
     assert "--kind" in capsys.readouterr().err
-    assert main(train_on_command_line(scene, "--views", "-1")) == 1
-    assert len(capsys.readouterr().err.splitlines()) == 1
+    preset.write_text("a: &a [1]\nepochs: *a\n")
+    assert main(train_on_command_line(scene, "--config", str(preset))) == 2
+    assert "quick.yaml: line 2: the alias *a is not followed" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("name", "kind"), [("mapnet+", "mapnet+"), ("mapnet-far", "mapnet"), ("linear2", "linear")])

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from campose_core.arrays import read_arrays, write_arrays
 from campose_core.errors import MappingError
 from campose_core.geometry import Similarity
+from campose_core.landmark_map.arrays import read_arrays, write_arrays
 from campose_core.localization.scene_digest import scene_digest
 from campose_core.scene import Alignment, Scene
 

@@ -13,7 +13,9 @@ from campose_core.sfm.pipeline import MapOptions, map_scene
 def with_second_landmarks(scene: Scene, truth: Path, folder: Path) -> Scene:
     """Copy it to `folder`, and add them. truth: a TUM file of the poses of its frames in the map."""
     shutil.copytree(scene.path, folder / "second", ignore=shutil.ignore_patterns("floor"))
-    again = map_scene(Scene.open(folder / "second"), MapOptions(features="xfeat", poses=GivenPoses(path=str(truth))))
+    again = map_scene(
+        Scene.open(folder / "second"), MapOptions(features="xfeat", max_keyframes=22, poses=GivenPoses(path=str(truth)))
+    )
     landmarks = Landmarks.load(again.sfm_dir / "landmarks.npz")
     shutil.copytree(scene.path, folder / "scene")
     with_both = Scene.open(folder / "scene")

@@ -11,11 +11,11 @@ from campose_core.alignment.solvers.gps import align_to_gps
 from campose_core.alignment.sources.base import Borrowed, Part
 from campose_core.alignment.sources.recordings import RecordedSource, having, topics
 from campose_core.bag.gps import NAV_SAT_FIX, read_gps
+from campose_core.bag.gps_fixes import GpsFixes, enu
 from campose_core.capture.exif_gps import read_exif_gps
 from campose_core.capture.mapped_recordings import MAX_GAP_NS, MappedRecording
 from campose_core.errors import AlignmentError
 from campose_core.geometry import Array
-from campose_core.gps import GpsFixes, enu
 
 EXIF = "exif"  # in place of a topic, where photos know where they were taken
 

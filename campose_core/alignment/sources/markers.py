@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from PIL import Image as PilImage
 
 from campose_core.alignment.evidence import Evidence, sigma, up_of, width
@@ -27,10 +26,11 @@ from campose_core.alignment.solvers.markers import align_to_markers, scale_of_ma
 from campose_core.alignment.sources.base import AlignmentSource, Borrowed
 from campose_core.errors import AlignmentError, GeometryError
 from campose_core.extras import load_extra
-from campose_core.files import yaml_place
-from campose_core.geometry import Array, Pose
+from campose_core.geometry import FARTHEST_M, Array, Pose
 from campose_core.progress import track
 from campose_core.scene import Scene
+from campose_core.text import quoted
+from campose_core.yaml_files import read_yaml
 
 KEYS = {"dictionary", "size_m", "places"}
 Detections = dict[int, Array]  # by the marker's number: its corners in pixels (4, 2), centres at integers
@@ -69,26 +69,23 @@ def read_markers(path: Path) -> Markers:
     Raises:
         AlignmentError: it cannot be read, or a key or value (named) is missing, unknown or none.
     """
-    try:
-        fields = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise AlignmentError(f"{path}: cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise AlignmentError(f"{path}: cannot be read as YAML: it is none{yaml_place(error)}") from error
+    fields = read_yaml(path, AlignmentError)
     if not isinstance(fields, dict) or not {"dictionary", "size_m"} <= fields.keys() or fields.keys() - KEYS:
-        raise AlignmentError(f"{path}: needs `dictionary` and `size_m`, and may have `places`; got {fields!r}")
+        raise AlignmentError(f"{path}: needs `dictionary` and `size_m`, and may have `places`; got {_keys(fields)}")
     places = fields.get("places") or {}
     if not isinstance(places, dict):
         raise AlignmentError(f"{path}: `places` must hold `NUMBER: {{position: [x, y, z], quat_xyzw: [...]}}`")
     dictionary = str(fields["dictionary"]).upper().removeprefix("DICT_")
-    _predefined(dictionary, path)
+    numbers = range(len(_predefined(dictionary, path).bytesList))
     sizes, poses = {}, {}
     for number, place in places.items():
         try:
+            if int(number) not in numbers:
+                raise ValueError(f"the dictionary has {len(numbers)}")
             poses[int(number)] = Pose.from_quat_xyzw(place["quat_xyzw"], place["position"])
             if place.keys() - {"quat_xyzw", "position", "size_m"}:
                 raise ValueError("unknown keys")
-        except (KeyError, TypeError, ValueError, AttributeError, GeometryError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError, GeometryError) as error:
             raise AlignmentError(
                 f"{path}: marker {number!r} needs position: [x, y, z] and quat_xyzw: [x, y, z, w], got {place!r} "
                 f"({error})"
@@ -179,7 +176,11 @@ def _predefined(dictionary: str, path: Path | None) -> Any:
     return aruco.getPredefinedDictionary(getattr(aruco, known[dictionary.upper()]))
 
 
+def _keys(fields: Any) -> str:
+    return quoted(map(str, fields)) if isinstance(fields, dict) else type(fields).__name__
+
+
 def _positive(value: Any, what: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < np.inf:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= FARTHEST_M:
         raise AlignmentError(f"{what} must be a positive number of metres, got {value!r}")
     return float(value)

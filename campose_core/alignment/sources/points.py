@@ -10,8 +10,9 @@ import numpy as np
 from campose_core.alignment.evidence import Evidence, evidence_of_poses
 from campose_core.alignment.sources.base import AlignmentSource, Borrowed
 from campose_core.errors import AlignmentError
-from campose_core.geometry import Array, Pose
+from campose_core.geometry import Array, Pose, is_place
 from campose_core.joining.robust_similarity import align_to_points
+from campose_core.text import quoted
 
 PAIR_COLUMNS = {
     ("name", "x", "y", "z"): "the camera of frame NAME stood at x, y, z in the map",
@@ -50,7 +51,7 @@ def read_pairs(path: Path, poses: dict[str, Pose]) -> tuple[Array, Array]:
             columns = tuple(reader.fieldnames or ())
             if columns not in PAIR_COLUMNS:
                 known = "; or ".join(f"`{','.join(names)}` ({meaning})" for names, meaning in PAIR_COLUMNS.items())
-                raise AlignmentError(f"{path}: the columns must be {known}; got `{','.join(columns)}`")
+                raise AlignmentError(f"{path}: the columns must be {known}; got `{quoted(columns)}`")
             source, target = [], []
             for number, row in enumerate(reader, start=2):
                 try:
@@ -59,7 +60,7 @@ def read_pairs(path: Path, poses: dict[str, Pose]) -> tuple[Array, Array]:
                     else:
                         source.append(np.array([float(row[c]) for c in columns[:3]]))
                     target.append([float(row[c]) for c in ("x", "y", "z")])
-                    if not np.isfinite([*source[-1], *target[-1]]).all():
+                    if not is_place([*source[-1], *target[-1]]):
                         raise ValueError
                 except KeyError:
                     raise AlignmentError(

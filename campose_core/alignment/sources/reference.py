@@ -50,7 +50,7 @@ def frames_with_reference(
     if source not in (None, *sources):
         raise AlignmentError(f"no frame comes from the source {source!r}; there are {', '.join(sources) or 'none'}")
     asked = sorted((f for f in frames if source in (None, f.source)), key=lambda f: f.stamp_ns)
-    trajectory = at_own_stamps(read_reference(reference), own_stamps(asked))
+    trajectory = at_own_stamps(read_reference(reference), own_stamps(asked), reference)
     stamps = np.unique(np.array([f.stamp_ns for f in asked], dtype=np.int64))
     _, at_stamps = trajectory.interpolate(stamps)
     map_from_cam = dict(at_stamps)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from campose_core.camera import Camera
-from campose_core.capture.file_stamps import FRAME_PERIOD_NS, stamps_in_names
+from campose_core.capture.file_stamps import stamps_in_names
 from campose_core.capture.sources.image_folder import frame_of_file
 from campose_core.capture.sources.video import VideoRecording
 from campose_core.capture.thinning import thinned
@@ -22,7 +22,7 @@ from campose_core.exports.export import Export, ExportedFrame, by_camera, shared
 from campose_core.exports.table import is_export, read_export
 from campose_core.frame import Frame
 from campose_core.pixels.levels import Levels
-from campose_core.trajectory import Trajectory
+from campose_core.trajectory import FRAME_PERIOD_NS, Trajectory
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import ImageOps
 
 from campose_core.camera import Camera
-from campose_core.capture.file_stamps import FRAME_PERIOD_NS, stamps_in_names
+from campose_core.capture.file_stamps import stamps_in_names
 from campose_core.capture.sources.folder_files import (
     EXIF_IFD,
     FOCAL_LENGTH_35MM,
@@ -29,6 +29,7 @@ from campose_core.errors import CaptureError
 from campose_core.frame import Frame
 from campose_core.pixels.image_codec import deep_pixels, is_deep, is_plain_jpeg, rgb_pixels
 from campose_core.pixels.levels import Levels
+from campose_core.trajectory import FRAME_PERIOD_NS
 
 log = logging.getLogger(__name__)
 

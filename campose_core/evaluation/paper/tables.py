@@ -8,9 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import yaml
-
-from campose_core.errors import LearningError, LocalizationError, MappingError, MissingDependency
+from campose_core.errors import CheckpointError, LearningError, LocalizationError, MappingError, MissingDependency
 from campose_core.evaluation.benchmark import Course
 from campose_core.evaluation.estimates import Estimates
 from campose_core.evaluation.metrics import FrameErrors, frame_errors, summarise
@@ -23,6 +21,7 @@ from campose_core.localization.estimators.pose_graph import PGO
 from campose_core.localization.estimators.registry import estimator_names, knows_train_split_alone, load_estimator
 from campose_core.localization.estimators.retrieval import RetrievalEstimator
 from campose_core.scene import Scene
+from campose_core.yaml_files import read_yaml
 
 log = logging.getLogger(__name__)
 
@@ -192,7 +191,7 @@ def _run(found: PaperBenchmark, name: str, estimator: PoseEstimator) -> None:
     description = found.scene.models_dir / name / "model.yaml"
     trained: dict[str, float] = {}
     if description.is_file():
-        trained = yaml.safe_load(description.read_text(encoding="utf-8"))["metrics"]
+        trained = read_yaml(description, CheckpointError)["metrics"]
     parameters, trainable = trained.get("parameters"), trained.get("trainable_parameters")
     found.scores[name] = Score(
         metrics.position_m.median,

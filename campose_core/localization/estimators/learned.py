@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 from campose_core.camera import Camera
-from campose_core.errors import LocalizationError
+from campose_core.errors import CheckpointError, LocalizationError
 from campose_core.extras import load_extra
 from campose_core.frame import Frame
 from campose_core.landmark_map.intrinsics import RefinedCameras
@@ -16,6 +15,7 @@ from campose_core.learning.networks import MENET
 from campose_core.localization.estimators.base import SCENE_ALONE, EstimatorRequest, Kind, PoseEstimate, PosePrior
 from campose_core.scene import Scene
 from campose_core.seams import did_you_mean
+from campose_core.yaml_files import read_yaml
 
 ASSUMED_DEPTH_M = 3.0  # of what an image shows
 
@@ -98,6 +98,6 @@ def has_menet(scene: Scene) -> bool:
 def _kind_of(folder: Path) -> str:
     """Of a model; empty where there is none, or a damaged one."""
     try:
-        return str(yaml.safe_load((folder / "model.yaml").read_text(encoding="utf-8"))["architecture"]["kind"])
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError):
+        return str(read_yaml(folder / "model.yaml", CheckpointError)["architecture"]["kind"])
+    except (CheckpointError, KeyError, TypeError):
         return ""

@@ -47,7 +47,7 @@ def read_arrays(path: Path, names: Collection[str] | None = None) -> dict[str, N
             wanted = file.files if names is None else names
             arrays = {name: file[name] for name in wanted if name != "format"}
     except DAMAGE as error:
-        raise _damaged(path, error) from error
+        raise damaged(path, error) from error
     check_format(path, found, FORMAT, MappingError)
     return arrays
 
@@ -73,9 +73,10 @@ def checksums(path: Path) -> list[tuple[str, int]]:
             held = [(member.filename, member.CRC) for member in arrays.infolist()]
             return sorted(one for one in held if one[0] != "format.npy")
     except DAMAGE as error:
-        raise _damaged(path, error) from error
+        raise damaged(path, error) from error
 
 
-def _damaged(path: Path, error: Exception) -> MappingError:
+def damaged(path: Path, error: Exception) -> MappingError:
+    """Return the refusal of a file that holds other than it should, for this reason."""
     reason = str(error) or type(error).__name__
     return MappingError(f"{path} is damaged ({reason}): remove it and run `campose map` again")

@@ -1,0 +1,182 @@
+"""What is in the camera files of other programs: each function turns the fields of one into cameras.
+
+Pixel centres are at integers: OpenCV, ROS, kalibr.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from campose_core.camera import MODEL_PARAMS, Camera
+from campose_core.errors import GeometryError
+from campose_core.formats.camera_fields import (
+    NamedCamera,
+    Unsized,
+    numbers_in,
+    of_matrix,
+    require_pixels,
+    size_of,
+    unnamed,
+    whole,
+)
+
+
+def ours(fields: dict[str, Any], unsized: Unsized) -> list[NamedCamera]:
+    """Read {width, height, model, params}, or with the parameters by their names; without a model as these tell."""
+    names = [str(name) for name in fields]
+    model = str(fields["model"]).upper() if "model" in fields else _model_of(names)
+    named = fields if "params" not in fields else {}
+    params = fields.get("params") or [
+        named[name] if name in ("f", "fx", "fy", "cx", "cy") or "model" in fields else named.get(name, 0.0)
+        for name in MODEL_PARAMS.get(model, ())
+    ]
+    unknown = set(names) - {"width", "height", "model", "params", *MODEL_PARAMS.get(model, ())}
+    if unknown and model in MODEL_PARAMS:
+        raise GeometryError(f"unknown key {min(unknown)!r} for a {model} camera")
+    return [unnamed(Camera(model, int(fields["width"]), int(fields["height"]), tuple(map(float, params))))]
+
+
+def _model_of(names: Sequence[str]) -> str:
+    terms = {name for name in names if re.fullmatch(r"[kps]\d", name)}
+    if "f" in names:
+        return "RADIAL" if "k2" in terms else "SIMPLE_RADIAL" if terms else "SIMPLE_PINHOLE"
+    if not terms & {name for params in MODEL_PARAMS.values() for name in params}:
+        return "PINHOLE"
+    if "k4" in terms and not terms & {"p1", "p2", "k5", "k6"}:
+        raise GeometryError("k1 to k4 are of OPENCV_FISHEYE or of FULL_OPENCV: say which, as `model: OPENCV_FISHEYE`")
+    return "OPENCV" if terms <= {"k1", "k2", "p1", "p2"} else "FULL_OPENCV"
+
+
+def ost(text: str, unsized: Unsized) -> list[NamedCamera]:
+    """Read ost.txt, which camera_calibration writes beside ost.yaml: camera_calibration_parsers/src/parse_ini.cpp."""
+    words = re.sub(r"#.*", "", text).split()
+    k = [float(word) for word in words[words.index("matrix") + 1 :][:9]]
+    d = [float(word) for word in words[words.index("distortion") + 1 : words.index("rectification")]]
+    size = whole(words[words.index("width") + 1]), whole(words[words.index("height") + 1])
+    return [unnamed(of_matrix(k, d, "", size))]
+
+
+def ros_or_opencv(fields: dict[str, Any], unsized: Unsized) -> list[NamedCamera]:
+    """Read ROS's camera_info and ost.yaml, and what OpenCV's FileStorage holds after a calibration.
+
+    ros-perception/image_common camera_calibration_parsers/src/parse_yml.cpp; `ros2 topic echo` of sensor_msgs/
+    CameraInfo; opencv samples/cpp/tutorial_code/calib3d/camera_calibration/camera_calibration.cpp: saveCameraParams.
+    """
+    plain = {re.sub(r"[\s_]", "", str(key)).lower(): value for key, value in fields.items()}
+    k = numbers_in(next(plain[key] for key in MATRIX_KEYS if key in plain), "the camera matrix")
+    d = next((numbers_in(plain[key], "the distortion") for key in DISTORTION_KEYS if plain.get(key) is not None), [])
+    if len(k) != 9:
+        raise GeometryError(f"the camera matrix must have 9 numbers, not {len(k)}")
+    region = plain.get("roi") if isinstance(plain.get("roi"), dict) else {}
+    if any(whole(plain.get(key, 0)) > 1 for key in ("binningx", "binningy")) or whole((region or {}).get("width", 0)):
+        raise GeometryError("binning or a region of interest: give the camera matrix of the images as they are")
+    model = str(plain.get("distortionmodel", ""))
+    if whole(plain.get("fisheyemodel", 0)):
+        model = "equidistant"
+    return [unnamed(of_matrix(k, d, model, size_of(plain, unsized, k)), str(plain.get("cameraname", "")))]
+
+
+MATRIX_KEYS = ("cameramatrix", "k", "intrinsicmatrix", "intrinsics", "mtx", "cammatrix")
+DISTORTION_KEYS = (
+    "distortioncoefficients", "distcoeffs", "distortioncoeffs", "d", "dist", "distcoeff", "distortion",
+)  # fmt: skip
+
+
+def kalibr(fields: dict[str, Any], unsized: Unsized) -> list[NamedCamera]:
+    """Read a camchain: github.com/ethz-asl/kalibr/wiki/yaml-formats. A block without intrinsics is no camera."""
+    cameras = []
+    for name, block in fields.items():
+        if not isinstance(block, dict) or "intrinsics" not in block:
+            continue
+        model = str(block.get("camera_model", "pinhole"))
+        if model != "pinhole":
+            raise GeometryError(
+                f"{name}: the camera model {model!r} is not read: calibrate with `--models pinhole-equi` or "
+                "`pinhole-radtan`"
+            )
+        camera = _of_parts(block, str(block.get("distortion_model", "none")), "distortion_coeffs")
+        cameras.append(NamedCamera(str(name), str(block.get("rostopic", "")), camera))
+    return cameras
+
+
+def euroc(fields: dict[str, Any], unsized: Unsized) -> list[NamedCamera]:
+    """Read sensor.yaml of EuRoC (Burri et al., IJRR 2016), or one block of a camchain."""
+    if str(fields.get("sensor_type", "camera")).lower() != "camera":
+        raise GeometryError(f"this is a sensor of type {fields['sensor_type']!r}: give the sensor.yaml of a camera")
+    if str(fields.get("camera_model", "pinhole")).lower() != "pinhole":
+        raise GeometryError(f"the camera model {fields['camera_model']!r} is not read, pinhole is")
+    key = "distortion_coefficients" if "distortion_coefficients" in fields else "distortion_coeffs"
+    return [unnamed(_of_parts(fields, str(fields.get("distortion_model", "none")), key))]
+
+
+def orb_slam(fields: dict[str, Any], unsized: Unsized) -> list[NamedCamera]:
+    """Read settings of ORB-SLAM2 and 3: src/Settings.cc, Examples/Monocular/EuRoC.yaml."""
+    if "LEFT.K" in fields and "Camera1.fx" not in fields:
+        raise GeometryError("Camera.fx is of the rectified images, LEFT.K and RIGHT.K of those recorded: give the one")
+    kind = str(fields.get("Camera.type", "PinHole"))
+    if kind not in ("PinHole", "Rectified", "KannalaBrandt8"):
+        raise GeometryError(f"the Camera.type {kind!r} is not read; PinHole, Rectified and KannalaBrandt8 are")
+    cameras = []
+    for prefix in ("Camera", "Camera1", "Camera2"):
+        if f"{prefix}.fx" not in fields:
+            continue
+        fx, fy, cx, cy = (float(fields[f"{prefix}.{name}"]) for name in ("fx", "fy", "cx", "cy"))
+        fisheye = kind == "KannalaBrandt8"
+        terms = ("k1", "k2", "k3", "k4") if fisheye else ("k1", "k2", "p1", "p2", "k3")
+        d = [float(fields.get(f"{prefix}.{term}", 0.0)) for term in terms]
+        size = size_of(
+            {"width": fields.get("Camera.width"), "height": fields.get("Camera.height")}, unsized, [0, 0, cx, 0, 0, cy]
+        )
+        k = [fx, 0, cx, 0, fy, cy, 0, 0, 1]
+        cameras.append(NamedCamera(prefix, "", of_matrix(k, d, "equidistant" if fisheye else "plumb_bob", size)))
+    return cameras
+
+
+def camodocal(fields: dict[str, Any], unsized: Unsized) -> list[NamedCamera]:
+    """Read what VINS-Mono and VINS-Fusion take: camera_model/src/camera_models/{PinholeCamera,EquidistantCamera}.cc."""
+    kind, inner = str(fields["model_type"]), fields["projection_parameters"]
+    if kind == "PINHOLE":
+        names, model = ("fx", "cx", "fy", "cy"), "plumb_bob"
+        d = [float(fields.get("distortion_parameters", {}).get(term, 0.0)) for term in ("k1", "k2", "p1", "p2")]
+    elif kind == "KANNALA_BRANDT":  # r = theta + k2 theta^3 + k3 theta^5 + ..., as OpenCV's k1, k2, ...
+        names, model = ("mu", "u0", "mv", "v0"), "equidistant"
+        d = [float(inner[term]) for term in ("k2", "k3", "k4", "k5")]
+    else:
+        raise GeometryError(f"the model_type {kind!r} is not read; PINHOLE and KANNALA_BRANDT are")
+    fx, cx, fy, cy = (float(inner[name]) for name in names)
+    k = [fx, 0, cx, 0, fy, cy, 0, 0, 1]
+    plain = {"width": fields.get("image_width"), "height": fields.get("image_height")}
+    return [unnamed(of_matrix(k, d, model, size_of(plain, unsized, k)), str(fields.get("camera_name", "")))]
+
+
+MATRIX_SHAPES = {9: (3, 3), 16: (4, 4)}
+
+
+def matrix(numbers: Sequence[float], unsized: Unsized) -> list[NamedCamera]:
+    """Read a bare 3x3 matrix, by rows; also by columns, whose last row then is the principal point and 1.
+
+    ScanNet's intrinsic_color.txt fills it up to 4x4 with the identity.
+    """
+    whole = np.reshape(numbers, MATRIX_SHAPES[len(numbers)])
+    k = whole[:3, :3]
+    if len(whole) == 4 and (whole[:3, 3].any() or whole[3, :3].any()):
+        raise GeometryError("a 4x4 matrix that is more than a camera matrix: fx 0 cx, 0 fy cy, 0 0 1")
+    if k[0, 2] == 0 and k[2, 0] > 0:
+        k = k.T
+    if not np.allclose(k[2], (0, 0, 1)) or k[1, 0] or abs(k[0, 1]) > 1e-3 * abs(k[0, 0]):
+        raise GeometryError("nine numbers that are no camera matrix: fx 0 cx, 0 fy cy, 0 0 1")
+    flat = [float(value) for value in k.ravel()]
+    require_pixels(flat[0])
+    return [unnamed(of_matrix(flat, [], "", unsized.size((flat[2], flat[5]))))]
+
+
+def _of_parts(block: dict[str, Any], distortion_model: str, key: str) -> Camera:
+    """Read the camera of `intrinsics` [fx, fy, cx, cy] and `resolution` [width, height]."""
+    fx, fy, cx, cy = numbers_in(block["intrinsics"], "intrinsics", 4)
+    width, height = numbers_in(block["resolution"], "resolution", 2)
+    d = numbers_in(block.get(key) or [], key)
+    return of_matrix([fx, 0, cx, 0, fy, cy, 0, 0, 1], d, distortion_model, (int(width), int(height)))

@@ -1,0 +1,89 @@
+"""What the readers of cameras share: the cameras they give, and numbers out of fields."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from campose_core.camera import Camera
+from campose_core.errors import GeometryError
+
+Size = tuple[int, int]
+
+
+class NamedCamera(NamedTuple):
+    """A camera of a file. topic: of its images, where the file says it."""
+
+    name: str
+    topic: str
+    camera: Camera
+
+
+class Unsized(NamedTuple):
+    """How to find the size of the images, width and height, where a file does not say it."""
+
+    of_images: Callable[[], Size]
+
+    def size(self, centre: Sequence[float]) -> Size:
+        """Return it, where a principal point of these pixels can be of such images.
+
+        Raises:
+            GeometryError: it lies far from their middle, so that the camera was measured at another size.
+        """
+        width, height = self.of_images()
+        if abs(centre[0] - width / 2) > 0.2 * width or abs(centre[1] - height / 2) > 0.2 * height:
+            raise GeometryError(
+                f"says no size, and its principal point ({centre[0]:g}, {centre[1]:g}) is not near the middle of "
+                f"images of {width}x{height} pixels: add the size that it was measured at, image_width and image_height"
+            )
+        return width, height
+
+
+def unnamed(camera: Camera, name: str = "") -> NamedCamera:
+    """Return the only camera of a file."""
+    return NamedCamera(name, "", camera)
+
+
+def of_matrix(k: Sequence[float], d: Sequence[float], distortion_model: str, size: Size) -> Camera:
+    """Return the camera of a row-major 3x3 matrix and the terms of a distortion.
+
+    Raises:
+        GeometryError: its focal length is not in pixels, or the distortion is not understood.
+    """
+    require_pixels(k[0])
+    return Camera.from_camera_info(*size, k, d, distortion_model)
+
+
+def require_pixels(focal: float) -> None:
+    """Refuse a focal length that is not in pixels."""
+    if focal < 5:
+        raise GeometryError(f"a focal length of {focal:g} is not in pixels: calibrate the camera, or give it in pixels")
+
+
+def size_of(plain: dict[str, Any], unsized: Unsized, k: Sequence[float]) -> Size:
+    """Return the size under one of its names, or that of the images. k: row-major 3x3, for the principal point."""
+    for names in (("imagewidth", "imageheight"), ("width", "height")):
+        if plain.get(names[0]) is not None and plain.get(names[1]) is not None:
+            return whole(plain[names[0]]), whole(plain[names[1]])
+    listed = next((plain[key] for key in ("imagesize", "resolution", "size") if key in plain), None)
+    if listed is not None:
+        width, height = numbers_in(listed, "the size", 2)
+        return int(width), int(height)
+    return unsized.size((k[2], k[5]))
+
+
+def numbers_in(value: Any, what: str, count: int | None = None) -> list[float]:
+    """Return the numbers in a list, in a list of rows, or in a matrix with `data`."""
+    values = value.get("data") if isinstance(value, dict) else value
+    if not isinstance(values, list):
+        raise GeometryError(f"{what} must be a list of numbers, got {str(value)[:80]!r}")
+    flat: Iterable[Any] = [inner for row in values for inner in (row if isinstance(row, list) else [row])]
+    numbers = [float(number) for number in flat]
+    if count is not None and len(numbers) != count:
+        raise GeometryError(f"{what} must have {count} numbers, not {len(numbers)}")
+    return numbers
+
+
+def whole(value: Any) -> int:
+    """Return a whole number, which a file may write with a point."""
+    return int(float(value))

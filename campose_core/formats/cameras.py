@@ -1,0 +1,156 @@
+"""Cameras: intrinsics of the image as displayed.
+
+`read_cameras` takes the file of whatever program, and tells these apart by what is in it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from campose_core.camera import MODEL_PARAMS
+from campose_core.errors import GeometryError
+from campose_core.files import read_text
+from campose_core.formats import calibrations as read
+from campose_core.formats.calibrations import MATRIX_KEYS, MATRIX_SHAPES
+from campose_core.formats.camera_fields import NamedCamera, Size, Unsized
+from campose_core.formats.catalogue import Format
+from campose_core.formats.reconstruction_cameras import FISHEYES, colmap_line, transforms
+from campose_core.formats.structured_text import parse
+from campose_core.text import one_line
+
+CAMERA = "`--camera FILE`"
+CENTRE, CORNER = "pixels from the centre of the first one", "pixels from the corner of the first one"
+FORMATS = (
+    Format(
+        "JSON or YAML: `width`, `height`, `fx`, `fy`, `cx`, `cy`, `k1` ...; or `model`, `params`",
+        "by hand, campose",
+        CAMERA,
+        ("intrinsics",),
+        f"{CENTRE}; COLMAP's models and OPENCV_THIN_PRISM",
+    ),
+    Format(
+        "`ost.yaml`, `ost.txt`, `camera_info` YAML, one message of `ros2 topic echo`",
+        "ROS camera_calibration, camera_info_manager",
+        CAMERA,
+        ("intrinsics",),
+        CENTRE,
+    ),
+    Format(
+        "camchain: `cam0: {camera_model: pinhole, ...}`",
+        "kalibr, OpenVINS",
+        CAMERA,
+        ("intrinsics",),
+        f"{CENTRE}; of several cameras the one whose `rostopic` is read; `radtan`, `equidistant`, `none`",
+    ),
+    Format("`sensor.yaml`", "EuRoC", CAMERA, ("intrinsics",), CENTRE),
+    Format(
+        "FileStorage, YAML or XML: `camera_matrix`, `distortion_coefficients`",
+        "OpenCV's calibration",
+        CAMERA,
+        ("intrinsics",),
+        f"{CENTRE}; `fisheye_model` counts; without a size that of the images",
+    ),
+    Format(
+        "settings: `Camera.fx` or `Camera1.fx` ...",
+        "ORB-SLAM2, ORB-SLAM3",
+        CAMERA,
+        ("intrinsics",),
+        f"{CENTRE}; PinHole, Rectified, KannalaBrandt8",
+    ),
+    Format(
+        "`model_type`, `projection_parameters`",
+        "VINS-Mono, VINS-Fusion (camodocal)",
+        CAMERA,
+        ("intrinsics",),
+        f"{CENTRE}; PINHOLE, KANNALA_BRANDT",
+    ),
+    Format("`cameras.txt` with one camera", "COLMAP", CAMERA, ("intrinsics",), CORNER),
+    Format(
+        "`transforms.json` with one camera",
+        "nerfstudio, instant-ngp",
+        CAMERA,
+        ("intrinsics",),
+        f"{CORNER}; the middle where there is none",
+    ),
+    Format(
+        "a bare 3x3 matrix, or one filled up to 4x4, apart by blanks, `,` or `;`",
+        "Stray Scanner (`camera_matrix.csv`), ScanNet, numpy",
+        CAMERA,
+        ("intrinsics",),
+        f"{CENTRE}; of images of the size that is read",
+    ),
+)
+
+# By what tells a kind of file; the first that fits.
+KINDS: tuple[tuple[Callable[[dict[str, Any]], bool], Callable[[dict[str, Any], Unsized], list[NamedCamera]]], ...] = (
+    (lambda fields: "model_type" in fields and "projection_parameters" in fields, read.camodocal),
+    (lambda fields: any(re.fullmatch(r"Camera[12]?\.fx", str(key)) for key in fields), read.orb_slam),
+    (lambda fields: bool({"fl_x", "camera_angle_x", "frames"} & set(fields)), transforms),
+    (lambda fields: "sensor_type" in fields or {"intrinsics", "resolution"} <= set(fields), read.euroc),
+    (lambda fields: any(isinstance(v, dict) and "intrinsics" in v for v in fields.values()), read.kalibr),
+    (lambda fields: any(re.sub(r"[\s_]", "", str(key)).lower() in MATRIX_KEYS for key in fields), read.ros_or_opencv),
+    (lambda fields: bool({"fx", "f", "params", "model"} & set(fields)), read.ours),
+)
+EXPECTED = "expected the keys width, height, model, params (or fx, fy, cx, cy), or a file of docs/formats.md"
+
+
+def read_cameras(path: Path | str, size_of_images: Callable[[], Size] | None = None) -> list[NamedCamera]:
+    """Read the cameras of a file of any of `FORMATS`.
+
+    size_of_images: width and height in pixels, asked for where the file says no size.
+
+    Raises:
+        GeometryError: unreadable, of no kind that is known, a key is missing or unknown, or the numbers are no camera.
+    """
+    path = Path(path)
+    if path.suffix == ".bin":
+        raise GeometryError(f"{path}: give cameras.txt, which `colmap model_converter --output_type TXT` writes")
+    text = read_text(path, GeometryError)
+    unsized = Unsized(size_of_images or _no_images)
+    try:
+        return _cameras(path, text, unsized)
+    except KeyError as error:
+        raise GeometryError(f"{path}: the key {error} is missing") from error
+    except (TypeError, ValueError, OverflowError, AttributeError) as error:
+        raise GeometryError(f"{path}: a number is missing, or is none: {one_line(str(error)[:200])}") from error
+    except GeometryError as error:
+        raise GeometryError(str(error) if str(error).startswith(str(path)) else f"{path}: {error}") from error
+
+
+def _cameras(path: Path, text: str, unsized: Unsized) -> list[NamedCamera]:
+    lines = [line.split("#")[0].split() for line in text.splitlines()]
+    lines = [fields for fields in lines if fields]
+    if lines and all(len(fields) > 4 and (fields[1] in MODEL_PARAMS or fields[1] in FISHEYES) for fields in lines):
+        return [colmap_line(fields) for fields in lines]
+    if lines and all(len(fields) > 4 and fields[0].isdigit() and fields[1].isupper() for fields in lines):
+        raise GeometryError(f"COLMAP's camera model {lines[0][1]} is not read; {', '.join(MODEL_PARAMS)} are")
+    numbers = _bare_numbers(re.sub(r"[\[\]]", " ", text))
+    if len(numbers) in MATRIX_SHAPES:
+        return read.matrix(numbers, unsized)
+    if ["[image]"] in lines and ["camera", "matrix"] in lines:
+        return read.ost(text, unsized)
+    fields = parse(path, text)
+    if not isinstance(fields, dict):
+        raise GeometryError(EXPECTED)
+    kind = next((reader for fits, reader in KINDS if fits(fields)), None)
+    cameras = kind(fields, unsized) if kind else []
+    if kind is None and {"width", "height"} <= set(fields):
+        return read.ours(fields, unsized)
+    if not cameras:
+        raise GeometryError(f"{EXPECTED}; got {', '.join(map(str, fields))[:200]}")
+    return cameras
+
+
+def _bare_numbers(text: str) -> list[float]:
+    """Return the numbers of a text that holds nothing else; none where it does."""
+    try:
+        return [float(field) for field in re.sub(r"[,;\s]+", " ", re.sub(r"#.*", "", text)).split()]
+    except ValueError:
+        return []
+
+
+def _no_images() -> Size:
+    raise GeometryError("says no size of the images: add image_width and image_height")

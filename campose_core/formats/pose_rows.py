@@ -1,0 +1,202 @@
+"""Rows of a text file that are stamped poses: separators, columns and units told apart, nothing guessed.
+
+A file names its columns in its first line, or is of a program whose columns are known by their number.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import NamedTuple
+
+from campose_core.errors import TrajectoryError
+from campose_core.text import one_line, quoted
+from campose_core.trajectory import FARTHEST_S, NO_STAMP, stamp_from_seconds, stamp_from_text
+
+# A stamp that lies in the years 2000 to 2100 in this unit; smaller ones are seconds of a clock of their own.
+EARLIEST_S, LATEST_S = 946_684_800, 4_102_444_800
+LATEST_NS = LATEST_S * 10**9
+EXPONENTS = {"s": 0, "ms": -3, "us": -6, "ns": -9}  # of ten: seconds
+POSE = ("x", "y", "z", "qx", "qy", "qz", "qw")
+STAMP_NAME = re.compile(r"%?(?:stamp|timestamp|time|t|sec|secs|seconds)(?:_(s|ms|us|ns))?")
+UNIT_NAME = re.compile(r"[\[(]\s*(s|sec|ms|us|ns|nsec)?[^\])]*[\])]\s*$")
+PLACE_NAME = re.compile(r"(?:t|p|pos|position|p_rs_r|.*position)?_?([xyz])")
+TURN_NAME = re.compile(r"(?:q|quat|quaternion|q_rs|rot|ori|orientation|.*orientation)_?([xyzw])")
+NAMES_WANTED = f"one of stamp_ns and stamp_s, and {','.join(POSE)}"
+
+
+class Row(NamedTuple):
+    """A line's fields; open_end: a separator stands behind the last."""
+
+    number: int
+    text: str
+    fields: list[str]
+    open_end: bool = False
+
+
+class Layout(NamedTuple):
+    """Which fields are the stamp (None: rows count images) and x, y, z, qx, qy, qz, qw, and the unit of the stamp.
+
+    unit: of EXPONENTS, or None where its size must tell. names: of the columns in the message about a wrong row.
+    """
+
+    stamp: int | None
+    pose: tuple[int, ...]
+    unit: str | None
+    names: str
+
+
+TUM = Layout(0, (1, 2, 3, 4, 5, 6, 7), None, "stamp_s x y z qx qy qz qw")
+# Quaternions with w first.
+EUROC = Layout(0, (1, 2, 3, 5, 6, 7, 4), "ns", "stamp_ns,x,y,z,qw,qx,qy,qz")
+
+
+def split_rows(text: str) -> tuple[list[str], list[Row]]:
+    """Return the names in the first line that has some, `#` before it or not, and the rows of numbers."""
+    names: list[str] = []
+    rows: list[Row] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        body, _, comment = line.partition("#")
+        if not body.strip():
+            if not rows and _is_layout(_fields(comment)[0]):  # a comment that names no columns is one
+                names = _fields(comment)[0]
+            continue
+        fields, open_end = _fields(body)
+        if not rows and not are_numbers(fields) and not names:
+            names = fields
+        else:
+            rows.append(Row(number, line.strip(), fields, open_end))
+    return names, rows
+
+
+def are_numbers(fields: Sequence[str]) -> bool:
+    """Tell whether a line holds numbers (NaN too) or nothing, and no names."""
+    return all(_is_number(field) for field in fields)
+
+
+def _is_number(field: str) -> bool:
+    try:
+        float(field or "nan")
+    except ValueError:
+        return False
+    return True
+
+
+def _fields(line: str) -> tuple[list[str], bool]:
+    """Return the fields of a line, apart by `;`, `,` or blanks, and whether a separator stands at its end."""
+    line = re.sub(r"\s+([\[(])", r"\1", line.strip())  # a unit belongs to its name
+    if ";" in line:
+        separated = [field.replace(",", ".") for field in line.split(";")]  # decimal commas
+    elif "," in line:
+        separated = line.split(",")
+        if any(len(field.split()) > 1 and are_numbers(field.split()) for field in separated):
+            return line.replace(",", " ").split(), False
+    else:
+        return line.split(), False
+    fields = [field.strip().strip('"') for field in separated]
+    open_end = fields[-1] == ""
+    return fields[:-1] if open_end else fields, open_end
+
+
+def _is_layout(names: Sequence[str]) -> bool:
+    found = _columns(names)
+    return bool(found[0]) and all(found[1].get(name) for name in POSE)
+
+
+def _columns(names: Sequence[str]) -> tuple[list[tuple[int, str | None]], dict[str, list[int]]]:
+    """Return the columns that are stamps, each with its unit, and those of each number of a pose."""
+    stamps: list[tuple[int, str | None]] = []
+    pose: dict[str, list[int]] = {}
+    for i, name in enumerate(names):
+        unit = UNIT_NAME.search(name)
+        plain = re.sub(r"[.\s]+", "_", re.sub(r"[\[(].*", "", name).strip().lstrip("#").strip().lower())
+        if stamp := STAMP_NAME.fullmatch(plain):
+            written = stamp[1] or (unit[1] if unit else None)
+            stamps.append((i, {"sec": "s", "nsec": "ns"}.get(str(written), written)))
+        elif turn := TURN_NAME.fullmatch(plain):
+            pose.setdefault(f"q{turn[1]}", []).append(i)
+        elif place := PLACE_NAME.fullmatch(plain):
+            pose.setdefault(place[1], []).append(i)
+    return stamps, pose
+
+
+def named_layout(path: Path, names: Sequence[str]) -> Layout:
+    """Return the layout that the first line names.
+
+    Raises:
+        TrajectoryError: a column is missing, or there are two of a kind.
+    """
+    stamps, pose = _columns(names)
+    twice = next((name for name in POSE if len(pose.get(name, [])) > 1), None)
+    if len(stamps) != 1 or twice or not all(pose.get(name) for name in POSE):
+        said = f"two columns may be {twice}" if twice else f"got `{quoted(names)}`"
+        raise TrajectoryError(f"{path}: the first line must name the columns {NAMES_WANTED}; {said}")
+    column, unit = stamps[0]
+    if any(name.strip().lstrip("#").lower().startswith("p_rs_r") for name in names):
+        unit = "ns"  # of EuRoC, also where the unit is left out
+    return Layout(column, tuple(pose[name][0] for name in POSE), unit, NAMES_WANTED)
+
+
+def counted_layout(path: Path, rows: Sequence[Row]) -> Layout:
+    """Return the layout of rows without names, by their number and their separator.
+
+    Raises:
+        TrajectoryError: no program is known to write such rows, or two are, with another order of the quaternion.
+    """
+    first = rows[0]
+    count, commas = len(first.fields), "," in first.text
+    whole_ns = unit_of(first.fields[0]) == "ns"
+    if commas and (count == 17 or (first.open_end and count in (8, 11))) and re.fullmatch(r"\d+", first.fields[0]):
+        return EUROC  # of the data set, and of VINS-Mono and VINS-Fusion, which end each number with a comma
+    if commas and count == 8 and whole_ns:
+        raise TrajectoryError(
+            f"{path}:{first.number}: is its quaternion x y z w or w x y z? Name the columns in a first line, as "
+            "`stamp_ns,x,y,z,qw,qx,qy,qz`"
+        )
+    if count == 8:
+        return TUM
+    if count == 9 and _counts_up([row.fields[-1] for row in rows if len(row.fields) == 9]):
+        return TUM  # and the number of a node of RTAB-Map
+    if count == 12 or (count == 16 and [float(field or "nan") for field in first.fields[12:]] == [0, 0, 0, 1]):
+        return Layout(None, tuple(range(12)), None, "the 12 numbers of a 3x4 matrix")
+    raise TrajectoryError(f"{path}:{first.number}: expected `{TUM.names}`, got {one_line(first.text[:200])!r}")
+
+
+def _counts_up(texts: Sequence[str]) -> bool:
+    return all(re.fullmatch(r"\d+", text) for text in texts) and sorted(set(map(int, texts))) == list(map(int, texts))
+
+
+def unit_of(text: str) -> str:
+    """Return the unit in which a stamp is a date of this century; seconds where it is none."""
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return "s"
+    if number.is_nan():
+        return "s"
+    for unit in ("ns", "us", "ms"):
+        if 0 < number < LATEST_NS and EARLIEST_S <= number.scaleb(EXPONENTS[unit]) < LATEST_S:
+            return unit
+    return "s"
+
+
+def stamp_ns(text: str, unit: str, where: str) -> int:
+    """Return nanoseconds from the decimal text of a stamp in a unit, exactly.
+
+    Raises:
+        TrajectoryError: it is no number, or no stamp.
+    """
+    said = "whole nanoseconds" if unit == "ns" else "seconds" if unit == "s" else unit
+    try:
+        if unit == "ns" and text.isdigit():
+            return stamp_from_text(text)
+        seconds = Decimal(text).scaleb(EXPONENTS[unit])
+        if unit == "ns" and abs(seconds) <= FARTHEST_S and seconds != round(seconds, 9):
+            raise InvalidOperation
+        return stamp_from_seconds(str(seconds))
+    except OverflowError as error:
+        raise TrajectoryError(f"{where}: {error}") from error
+    except NO_STAMP:
+        raise TrajectoryError(f"{where}: the stamp must be in {said}, got {text[:40]!r}") from None

@@ -1,0 +1,37 @@
+"""Recordings: images with stamps, which become frames."""
+
+from campose_core.formats.catalogue import Format
+
+SOURCE = "`campose build SOURCE`, `localize`, `replay`"
+FORMATS = (
+    Format("video", "phones, cameras", SOURCE, ("stamps",), "what FFmpeg decodes; turned upright as displayed"),
+    Format(
+        "folder of images",
+        "photo libraries, TUM RGB-D, EuRoC, 7-Scenes",
+        SOURCE,
+        ("stamps", "intrinsics"),
+        "stamps where all names are dates that increase, or seconds with six decimals, else 0.1 s an image; a first "
+        "focal length from EXIF; depth images are left out",
+    ),
+    Format(
+        "bag: `.bag`, `.mcap`, `.db3`, a folder of these, `.zstd` too",
+        "ROS 1, ROS 2, `mcap convert`",
+        SOURCE,
+        ("stamps", "intrinsics", "poses", "metres"),
+        "image, camera_info, odometry, TF, GPS, IMU; with and without metadata.yaml, and where the recorder was killed",
+    ),
+    Format(
+        "MCAP in protobuf or JSON",
+        "Foxglove SDK",
+        SOURCE,
+        ("stamps", "intrinsics"),
+        "`foxglove.CompressedImage`, CompressedVideo, RawImage, CameraCalibration; other schemas are refused by name",
+    ),
+    Format(
+        "pose topic of a bag",
+        "ROS 1, ROS 2, motion capture",
+        "`--poses BAG`, `--tracker BAG`",
+        ("stamps", "poses", "metres"),
+        "Odometry, PoseStamped, PoseWithCovarianceStamped, TransformStamped",
+    ),
+)

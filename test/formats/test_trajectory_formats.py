@@ -1,0 +1,223 @@
+"""Trajectories as the programs that make them write them."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
+from strategies import poses
+
+from campose_core.errors import TrajectoryError
+from campose_core.formats.trajectories import read_trajectory
+from campose_core.geometry import Pose, pose_error
+from campose_core.trajectory import FRAME_PERIOD_NS, Trajectory, write_tum
+
+START_NS = 1_403_636_579_763_555_584
+STAMPS = [START_NS + i * 50_000_000 for i in range(5)]
+WALK = [
+    Pose(Rotation.from_euler("zyx", [0.3 * i, 0.1, -0.2 * i]), np.array([0.5 * i, 1.0 - 0.1 * i, 1.25]))
+    for i in range(5)
+]
+Z_UP_FROM_Y_UP = Pose(Rotation.from_euler("x", 90, degrees=True), np.zeros(3))
+
+
+def rows(order, stamps, separator=" ", end="", listed=WALK):
+    """order: of t, x, y, z, a, b, c, w (the quaternion's parts), and literal texts."""
+    lines = []
+    for i, (stamp, pose) in enumerate(zip(stamps, listed, strict=True)):
+        values = dict(zip("xyzabcw", [*pose.translation, *pose.quat_xyzw], strict=True))
+        cells = {**{key: f"{value:.9f}" for key, value in values.items()}, "t": str(stamp), "i": str(i + 1)}
+        lines.append(separator.join(cells.get(key, key) for key in order) + end)
+    return "\n".join(lines) + "\n"
+
+
+def seconds(stamps):
+    return [f"{stamp // 10**9}.{stamp % 10**9:09d}" for stamp in stamps]
+
+
+def written(tmp_path, text, name="poses.txt"):
+    path = tmp_path / name
+    path.write_text(text, newline="")
+    return path
+
+
+def assert_walk(found, expected=WALK, stamps=STAMPS, within=1e-6):
+    assert found.stamps_ns.tolist() == list(stamps)
+    for (_, pose), truth in zip(found, expected, strict=True):
+        assert max(pose_error(pose, truth)) < within
+
+
+TUM, W_FIRST = [*"txyzabcw"], [*"txyzwabc"]
+EUROC_NAMES = "#timestamp [ns],p_RS_R_x [m],p_RS_R_y [m],p_RS_R_z [m],q_RS_w [],q_RS_x [],q_RS_y [],q_RS_z []\n"
+FORMATS = {
+    # github.com/raulmur/evaluate-ate-scale, MichaelGrupp/evo file_interface.py: read_tum_trajectory_file
+    "tum": "# ground truth trajectory\n# timestamp tx ty tz qx qy qz qw\n" + rows(TUM, seconds(STAMPS)),
+    "a header without #": "timestamp tx ty tz qx qy qz qw\n" + rows(TUM, seconds(STAMPS)),
+    "tabs, one at the end": rows(TUM, seconds(STAMPS), "\t", "\t"),
+    "commas": rows(TUM, seconds(STAMPS), ","),
+    "semicolons and decimal commas": rows(TUM, seconds(STAMPS), ";").replace(".", ","),
+    "bom and Windows": "\ufeff" + rows(TUM, seconds(STAMPS)).replace("\n", "\r\n"),
+    "microseconds": rows(TUM, [stamp // 1000 for stamp in STAMPS]),
+    # ORB_SLAM3 src/System.cc: SaveTrajectoryEuRoC, `setprecision(6) << 1e9*(*lT)`
+    "orb-slam3": rows(TUM, [f"{stamp}.000000" for stamp in STAMPS]),
+    # rtabmap corelib/src/Graph.cpp: exportPoses, format 11; it writes %f
+    "rtabmap": "#timestamp x y z qx qy qz qw id\n" + rows([*TUM, "i"], seconds(STAMPS)),
+    "rtabmap without its header": rows([*TUM, "i"], seconds(STAMPS)),
+    # open_vins ov_eval/src/utils/Recorder.h
+    "openvins": "# timestamp(s) tx ty tz qx qy qz qw Pr11 Pr12 Pr13 Pr22 Pr23 Pr33 Pt11 Pt12 Pt13 Pt22 Pt23 Pt33\n"
+    + rows([*TUM, *["0.01"] * 12], seconds(STAMPS)),
+    # VINS-Mono vins_estimator/src/utility/visualization.cpp: pubOdometry, w first, velocity, a comma at the end
+    "vins-mono": rows([*W_FIRST, "0.1", "0.2", "0.3"], STAMPS, ",", ","),
+    # VINS-Mono pose_graph/src/pose_graph.cpp: updatePath
+    "vins-mono's loops": rows(W_FIRST, STAMPS, ",", ","),
+    # EuRoC's state_groundtruth_estimate0/data.csv; TUM-VI's mocap0/data.csv
+    "euroc": EUROC_NAMES.replace("\n", ",v_RS_R_x [m s^-1],b_w_RS_S_x [rad s^-1]\n")
+    + rows([*W_FIRST, "0.5", "0.6"], STAMPS, ","),
+    "tum-vi": EUROC_NAMES + rows(W_FIRST, STAMPS, ","),
+    "euroc without its header": rows([*W_FIRST, *["0.1"] * 9], STAMPS, ","),
+    # mcdviral.github.io: pose_inW.csv
+    "mcd": "num,t,x,y,z,qx,qy,qz,qw\n" + rows(["i", *TUM], seconds(STAMPS), ","),
+    # `rostopic echo -p` of geometry_msgs/PoseStamped
+    "a bag as csv": "%time,field.header.seq,field.header.frame_id,"
+    + ",".join(f"field.pose.position.{axis}" for axis in "xyz")
+    + ","
+    + ",".join(f"field.pose.orientation.{axis}" for axis in "xyzw")
+    + "\n"
+    + rows(["t", "i", "map", *"xyzabcw"], STAMPS, ","),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_form_is_the_same_walk(tmp_path, form):
+    stamps = [stamp // 1000 * 1000 for stamp in STAMPS] if form == "microseconds" else STAMPS
+    assert_walk(read_trajectory(written(tmp_path, FORMATS[form])), stamps=stamps)
+    assert_walk(read_trajectory(written(tmp_path, FORMATS[form], "poses.csv")), stamps=stamps)
+
+
+@settings(max_examples=25)
+@given(
+    st.lists(poses, min_size=1, max_size=5),
+    st.integers(-(10**9), 4 * 10**18).filter(lambda ns: not 946_684_800 <= ns <= 4_102_444_800 * 1000),
+)
+def test_what_campose_writes_is_read_as_it_was(tmp_path_factory, listed, start_ns):
+    path = tmp_path_factory.mktemp("tum") / "own.tum"
+    stamps = [start_ns + i for i in range(len(listed))]
+    write_tum(path, Trajectory.from_poses(stamps, listed))
+    assert_walk(read_trajectory(path), listed, stamps)
+
+
+def test_stray_scanner_has_y_up_and_cameras_as_opencv(tmp_path, caplog):
+    """StrayScanner/Helpers/OdometryEncoder.swift: the camera is turned to OpenCV's axes, ARKit's world is as it was."""
+    caplog.set_level("INFO")
+    arkit = [Z_UP_FROM_Y_UP.inverse() * pose for pose in WALK]
+    names = "timestamp, frame, x, y, z, qx, qy, qz, qw\n"
+    stamps = [10**12 + i * 16_666_667 for i in range(5)]  # of its own clock, since the phone started
+    path = written(tmp_path, names + rows(["t", "i", *"xyzabcw"], seconds(stamps), ", ", listed=arkit), "odometry.csv")
+    assert_walk(read_trajectory(path), stamps=stamps)
+    assert "odometry.csv: ARKit's y axis is up: turned, so that z is" in caplog.text
+
+
+def motive(bodies=("robot",), kind="Quaternion", units="Millimeters", space="Global", gap=()):
+    """As Motive exports a take, format 1.23: docs.optitrack.com/v3.1/motive/data-export/data-export-csv."""
+    said = f"Format Version,1.23,Take Name,walk,Capture Frame Rate,120.0,Rotation Type,{kind},Length Units,{units},"
+    axes = ["X", "Y", "Z", "W", "X", "Y", "Z", ""]
+    parts = [*["Rotation"] * 4, *["Position"] * 3, "Mean Marker Error"]
+    lines = [f"{said}Coordinate Space,{space}", ""]
+    lines += [",".join(["", "Type", *["Rigid Body"] * 8 * len(bodies), *["Rigid Body Marker"] * 3])]
+    lines += [",".join(["", "Name", *(body for body in bodies for _ in axes), *["robot:Marker1"] * 3])]
+    lines += [",".join(["", "ID", *["1"] * (8 * len(bodies) + 3)])]
+    lines += [",".join(["", "", *parts * len(bodies), *["Position"] * 3])]
+    lines += [",".join(["Frame", "Time (Seconds)", *axes * len(bodies), "X", "Y", "Z"])]
+    for i, pose in enumerate(Z_UP_FROM_Y_UP.inverse() * pose for pose in WALK):
+        numbers = [*pose.quat_xyzw, *(1000 * pose.translation), 0.1]
+        cells = [""] * 8 if i in gap else [f"{number:.6f}" for number in numbers]
+        lines += [",".join([str(i), f"{i / 120:.6f}", *cells * len(bodies), "1", "2", "3"])]
+    return "\n".join(lines) + "\n"
+
+
+def test_motive_has_y_up_and_says_its_units(tmp_path, caplog):
+    caplog.set_level("INFO")
+    found = read_trajectory(written(tmp_path, motive(gap=(2,)), "take.csv"))
+    kept, stamps = [WALK[i] for i in (0, 1, 3, 4)], [round(i / 120, 6) for i in (0, 1, 3, 4)]
+    assert_walk(found, kept, [round(stamp * 10**6) * 1000 for stamp in stamps], within=1e-5)
+    assert "4 poses; left out: 1 rows without a pose" in caplog.text
+    assert "take.csv: Motive's y axis is up: turned, so that z is" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (motive(bodies=("robot", "wand")), "holds the bodies robot, wand: export the one that carries the camera"),
+        (motive(kind="XYZ"), "Rotation Type is 'XYZ': export it anew with Quaternion"),
+        (motive(units="Inches"), "Length Units is 'Inches': export it anew with Meters"),
+        (motive(space="Local"), "Coordinate Space is 'Local': export it anew with Global"),
+        (motive().replace("Rigid Body,", "Bone,"), "holds no rigid body"),
+        (motive().replace("Frame,Time", "Time"), ".* the line `Frame,Time"),
+        (motive().replace(",Name,", ",Label,"), ".* the lines Type, Name and Rotation, Position are missing"),
+    ],
+)
+def test_takes_that_leave_something_open_are_refused(tmp_path, text, said):
+    with pytest.raises(TrajectoryError, match=rf"take\.csv: {said}"):
+        read_trajectory(written(tmp_path, text, "take.csv"))
+
+
+@pytest.mark.parametrize("columns", [12, 16])
+def test_matrices_count_the_images(tmp_path, columns):
+    """KITTI odometry's devkit readme: the 3x4 matrix world_from_cam of each image, row by row."""
+    lines = [" ".join(f"{value:e}" for value in pose.matrix().ravel()[:columns]) for pose in WALK]
+    found = read_trajectory(written(tmp_path, "\n".join(lines)))
+    assert found.counts_images
+    assert_walk(found, stamps=[i * FRAME_PERIOD_NS for i in range(5)])
+
+
+def test_rows_without_a_pose_and_repeated_ones_are_left_out_and_counted(tmp_path, caplog):
+    """ORB-SLAM3 writes nan where it was lost."""
+    caplog.set_level("INFO")
+    lines = rows(TUM, seconds(STAMPS)).splitlines()
+    lost = f"{seconds(STAMPS)[1]} {' '.join(['nan'] * 7)}"
+    found = read_trajectory(written(tmp_path, "\n".join([lines[0], lost, *lines[2:], lines[-1]])))
+    assert_walk(found, [WALK[0], *WALK[2:]], [STAMPS[0], *STAMPS[2:]])
+    assert "4 poses; left out: 1 rows without a pose, 1 rows repeated" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "holds no pose"),
+        ("# nothing\n", "holds no pose"),
+        ("1 nan nan nan nan nan nan nan\n", "holds no pose, 1 rows without a pose"),
+        ("1 1 2 3 12 45 90 0\n", ":1: not a pose: .*length 101.3 and not 1"),
+        ("1 1 2 3 0 0 0 0\n", ":1: not a pose"),
+        ("1 1 2 3 0 0 0 1\n1 1 2 4 0 0 0 1\n", r":2: the stamp 1\.0+ appears twice, with another pose"),
+        ("1 1 2 3 0 0 0 1\n2 1 2 3 0 0 0\n", ":2: expected `stamp_s x y z qx qy qz qw`, got '2 1 2 3"),
+        ("1 1 2 3 0 0 0 1\n2 1 2 three 0 0 0 1\n", ":2: expected `stamp_s x y z qx qy qz qw`"),
+        ("1 1 2 inf 0 0 0 1\n", ":1: not a pose"),
+        ("1 1 2 3\n", ":1: expected `stamp_s x y z qx qy qz qw`"),
+        (f"{10**25} 1 2 3 0 0 0 1\n", ":1: the stamp 1.* must be in seconds, not in nanoseconds"),
+        (rows(W_FIRST, STAMPS, ","), ":1: is its quaternion x y z w or w x y z.* `stamp_ns,x,y,z,qw,qx,qy,qz`"),
+        ("when x y z qx qy qz qw\n1 1 2 3 0 0 0 1\n", "must name the columns one of stamp_ns and stamp_s"),
+        ("t x y z x qx qy qz qw\n1 1 2 3 1 0 0 0 1\n", "two columns may be x"),
+        ("time (ms) x y z qx qy qz qw\none 1 2 3 0 0 0 1\n", ":2: the stamp must be in ms, got 'one'"),
+        ("time stamp x y z qx qy qz qw\n1 1 2 3 0 0 0 1\n", "must name the columns|:2: expected"),
+        ("1 0 0 0 0 1 0 0 0 0 2 0\n", ":1: the rotation part of a pose matrix is not a rotation"),
+        ("1e200 0 0 0 0 1 0 0 0 0 1 0\n", ":1: expected the 12 numbers"),
+        ("nan 0 0 0 0 1 0 0 0 0 1 0\n", ":1: expected the 12 numbers"),
+        ("1e900000,1,2,3,0,0,0,1,\n", ":1: .*the stamp|:1: the stamp"),
+        ("1 0 0 0 0 1 0 0 0 0 1 0\n1 2\n", ":2: expected the 12 numbers"),
+        # COLMAP's doc/format.rst
+        ("# Image list\n1 1 0 0 0 0 0 0 1 frame1.jpg\n\n", "this is COLMAP's images.txt, cam_from_world"),
+        ("\0\1\2", "must name the columns|expected"),
+    ],
+)
+def test_what_is_no_trajectory_or_two_is_refused_by_name(tmp_path, text, said):
+    path = written(tmp_path, text)
+    with pytest.raises(TrajectoryError, match=said) as caught:
+        read_trajectory(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_header_says_the_unit(tmp_path):
+    for unit, factor in (("stamp_ns", 1), ("time [us]", 1000), ("timestamp(ms)", 10**6), ("t [s]", 10**9)):
+        text = f"{unit},x,y,z,qx,qy,qz,qw\n{rows(TUM, range(5), ',')}"
+        assert_walk(read_trajectory(written(tmp_path, text)), stamps=[i * factor for i in range(5)])

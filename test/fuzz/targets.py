@@ -1,0 +1,167 @@
+"""What is fuzzed: every reader of a file that somebody else may have written. A new reader is one entry of TARGETS.
+
+A target takes the bytes of a file. It may take them, or refuse them with a CamposeError of one line; anything else, a
+crash or a hang is a finding. Kept inputs lie in corpus/TARGET/: `run.py` begins with them, `test_fuzz.py` tries them.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from campose_core.alignment.sources.markers import read_markers
+from campose_core.alignment.sources.points import read_pairs
+from campose_core.bag.file import open_bag
+from campose_core.camera import Camera
+from campose_core.capture.camera_file import read_camera_file
+from campose_core.capture.file_stamps import stamps_in_names
+from campose_core.capture.recording import open_recording
+from campose_core.errors import CamposeError, SceneError
+from campose_core.evaluation.covariances import read_covariances
+from campose_core.evaluation.estimates import read_estimates
+from campose_core.floor import FloorMap
+from campose_core.floorplan.drawing_registration import register_plan
+from campose_core.formats.trajectories import read_trajectory
+from campose_core.geometry import Pose
+from campose_core.landmark_map.colmap_files import RECORDS, check_model_files
+from campose_core.landmark_map.held_out import HeldOut
+from campose_core.landmark_map.landmarks import Landmarks, read_shown
+from campose_core.pixels.image_codec import decode_bytes
+from campose_core.scene import Scene
+from campose_core.trajectory import read_tum
+from campose_core.walkable import load_walkable
+from campose_core.yaml_files import read_yaml
+
+CORPUS = Path(__file__).parent / "corpus"
+POSES = {f"map/{i:06d}.jpg": Pose.identity() for i in range(0, 80, 5)}
+
+
+class Target(NamedTuple):
+    """read: what takes the file at a path. file: its name, in a folder that holds what `beside` puts there.
+
+    decodes: pictures, videos, bags or archives, which take longer than text and numbers.
+    """
+
+    read: Callable[[Path], object]
+    file: str
+    decodes: bool = False
+    beside: Callable[[Path], object] = lambda folder: None
+
+
+def _scene(folder: Path) -> None:
+    Scene(folder, "s", {"map": Camera.from_field_of_view(64, 48, 60.0)}, {"map": {}}).save()
+
+
+def _floor(folder: Path) -> None:
+    Image.fromarray(np.full((3, 4), 254, dtype=np.uint8)).save(folder / "map.pgm")
+
+
+def _poses(folder: Path) -> None:
+    (folder / "est.tum").write_text("0.5 1 0 0 0 0 0 1\n1.5 2 0 0 0 0 0 1\n")
+
+
+def _model(folder: Path) -> None:
+    for name in RECORDS:
+        (folder / name).write_bytes(bytes(8))
+
+
+def _read_bag(path: Path) -> None:
+    with open_bag(path) as bag:
+        bag.span_ns()
+        for topic in bag.topics:
+            for _, message in bag.messages(topic.name):
+                assert message is not None
+
+
+def _read_frames(path: Path) -> None:
+    for frame in open_recording(path).frames():
+        assert frame.image.ndim == 3
+
+
+def _read_map(path: Path) -> None:
+    FloorMap.load(path)
+
+
+TARGETS = {
+    "yaml": Target(lambda path: read_yaml(path, SceneError), "a.yaml"),
+    "camera": Target(read_camera_file, "camera.yaml"),
+    "floor": Target(_read_map, "map.yaml", beside=_floor),
+    "walkable": Target(
+        lambda path: load_walkable(path.parent), "walkable.yaml",
+        beside=lambda folder: FloorMap(np.zeros((40, 40), np.int8), 0.05).save(folder),
+    ),
+    "markers": Target(read_markers, "markers.yaml"),
+    "scene": Target(lambda path: Scene.open(path.parent), "scene.yaml", beside=_scene),
+    "frames": Target(lambda path: Scene.open(path.parent), "frames.csv", beside=_scene),
+    "tum": Target(read_tum, "a.tum"),
+    "pose_table": Target(read_trajectory, "a.csv"),
+    "points": Target(lambda path: read_pairs(path, POSES), "points.csv"),
+    "plan_points": Target(lambda path: register_plan(path.parent / "map.pgm", path), "points.csv", beside=_floor),
+    "covariances": Target(read_covariances, "est.covariance.csv"),
+    "estimates": Target(lambda path: read_estimates(path.with_suffix(".tum")), "est.json", beside=_poses),
+    "file_stamps": Target(
+        lambda path: stamps_in_names([Path(line) for line in path.read_text("utf-8", "replace").split("\n")]), "names"
+    ),
+    "colmap_points": Target(lambda path: check_model_files(path.parent), "points3D.bin", beside=_model),
+    "colmap_images": Target(lambda path: check_model_files(path.parent), "images.bin", beside=_model),
+    "colmap_rigs": Target(lambda path: check_model_files(path.parent), "rigs.bin", beside=_model),
+    "landmarks": Target(Landmarks.load, "scene/sfm/landmarks.npz", decodes=True),
+    "shown_landmarks": Target(read_shown, "landmarks.npz", decodes=True),
+    "held_out": Target(HeldOut.load, "held_out.npz", decodes=True),
+    "picture": Target(lambda path: decode_bytes(path.read_bytes()), "a.jpg", decodes=True),
+    "mcap": Target(_read_bag, "a.mcap", decodes=True),
+    "db3": Target(_read_bag, "a.db3", decodes=True),
+    "ros1": Target(_read_bag, "a.bag", decodes=True),
+    "video": Target(_read_frames, "a.mp4", decodes=True),
+}  # fmt: skip
+
+
+class Finding(Exception):
+    """A refusal that a person cannot read."""
+
+
+@functools.cache
+def _folder(name: str) -> Path:
+    """In memory where the system has a place there: a million files are written."""
+    shared = Path("/dev/shm")
+    folder = Path(tempfile.mkdtemp(prefix=f"fuzz-{name}-", dir=shared if os.access(shared, os.W_OK) else None))
+    (folder / TARGETS[name].file).parent.mkdir(parents=True, exist_ok=True)
+    TARGETS[name].beside(folder)
+    return folder
+
+
+def remove_folder(name: str) -> None:
+    """Remove what `attempt` has written of a target."""
+    shutil.rmtree(_folder(name), ignore_errors=True)
+    _folder.cache_clear()
+
+
+def attempt(name: str, data: bytes) -> bool:
+    """Let the target read these bytes; returns whether it took them.
+
+    Raises:
+        Finding, or whatever the reader raises that is no CamposeError.
+    """
+    target = TARGETS[name]
+    path = _folder(name) / target.file
+    path.write_bytes(data)
+    try:
+        target.read(path)
+    except CamposeError as error:
+        if not str(error).strip() or "\n" in str(error):
+            raise Finding(repr(str(error))) from error
+        return False
+    return True
+
+
+def seeds(name: str) -> list[Path]:
+    """The kept inputs of a target."""
+    return sorted(path for path in (CORPUS / name).glob("*") if path.is_file())
