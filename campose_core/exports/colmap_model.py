@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from campose_core.camera import Camera
-from campose_core.errors import CaptureError
+from campose_core.errors import CaptureError, GeometryError
 from campose_core.exports.export import Export, ExportedFrame
-from campose_core.exports.fields import AGAIN, colmap_camera, numbers, quaternion_pose
+from campose_core.exports.fields import AGAIN, numbers, quaternion_pose
 from campose_core.files import read_text
+from campose_core.formats.reconstruction_cameras import colmap_camera
 from campose_core.geometry import Pose
 
 PROGRAM = "COLMAP"
@@ -82,14 +83,10 @@ def read_colmap_model(path: Path, images: Path) -> Export:
 
 
 def _camera(model: str, width: float, height: float, params: list[float], where: Path) -> Camera:
-    """Return the camera; a fisheye of fewer terms is OpenCV's with the others zero."""
-    if model in ("SIMPLE_RADIAL_FISHEYE", "RADIAL_FISHEYE"):
-        focal, cx, cy, *terms = params
-        model, params = "OPENCV_FISHEYE", [focal, focal, cx, cy, *terms, *[0.0] * (4 - len(terms))]
     try:
-        return colmap_camera(model, width, height, params, where)
-    except CaptureError as error:
-        raise CaptureError(f"{error}: {UNDISTORT}") from error
+        return colmap_camera(model, int(width), int(height), params)
+    except GeometryError as error:
+        raise CaptureError(f"{where}: {error}: {UNDISTORT}") from error
 
 
 def _binary_cameras(path: Path) -> Iterator[tuple[int, Camera]]:

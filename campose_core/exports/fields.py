@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from decimal import InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import yaml
 from scipy.spatial.transform import Rotation
 
 from campose_core.camera import Camera
-from campose_core.errors import CaptureError, GeometryError
+from campose_core.errors import CamposeError, CaptureError, GeometryError
 from campose_core.files import read_text
 from campose_core.geometry import Array, Pose
 from campose_core.trajectory import stamp_from_seconds
@@ -128,24 +129,32 @@ def quaternion_pose(quat_xyzw: Any, translation: Any, where: Path | str) -> Pose
 def camera(width: float, height: float, pinhole: Iterable[float], where: Path | str) -> Camera:
     """Return the camera of fx, fy, cx, cy, with the centre of the first pixel at (0, 0).
 
-    Its lens starts as none and is OpenCV's: a matrix says nothing of distortion, which mapping then finds.
+    Its lens is open: a matrix says nothing of distortion, which mapping then finds.
 
     Raises:
         CaptureError: the numbers are none.
     """
     try:
-        return Camera("OPENCV", int(width), int(height), (*pinhole, 0.0, 0.0, 0.0, 0.0))
+        return with_open_lens(Camera("PINHOLE", int(width), int(height), tuple(pinhole)))
     except GeometryError as error:
         raise CaptureError(f"{where}: {error}") from error
 
 
-def colmap_camera(model: str, width: float, height: float, params: Sequence[float], where: Path | str) -> Camera:
-    """Return a camera whose principal point counts from the outer corner of the first pixel, as COLMAP's does.
+def with_open_lens(camera: Camera) -> Camera:
+    """Return a pinhole as the start of OpenCV's lens: a file that names no distortion says nothing of it."""
+    if camera.model != "PINHOLE":
+        return camera
+    return Camera("OPENCV", camera.width, camera.height, (*camera.params, 0.0, 0.0, 0.0, 0.0))
 
-    Raises:
-        CaptureError: the numbers are none, or of a lens that is not understood.
-    """
+
+@contextmanager
+def refused(where: Path | str = "") -> Iterator[None]:
+    """Turn what another reader refuses within the block into the refusal of a recording."""
     try:
-        return Camera.from_colmap(model, int(width), int(height), params)
-    except GeometryError as error:
-        raise CaptureError(f"{where}: {error}") from error
+        yield
+    except CamposeError as error:
+        raise CaptureError(f"{where}: {error}" if where else str(error)) from error
+    except KeyError as error:
+        raise CaptureError(f"{where}: the value {error} is missing: {AGAIN}") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise CaptureError(f"{where}: a number is missing, or is none: {AGAIN}") from error

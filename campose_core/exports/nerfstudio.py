@@ -22,7 +22,9 @@ from scipy.spatial.transform import Rotation
 from campose_core.camera import Camera
 from campose_core.errors import CaptureError
 from campose_core.exports.export import GL_FROM_CV, Export, ExportedFrame
-from campose_core.exports.fields import AGAIN, colmap_camera, matrix_pose, number, read_json
+from campose_core.exports.fields import AGAIN, matrix_pose, read_json, refused, with_open_lens
+from campose_core.formats.camera_fields import Unsized
+from campose_core.formats.reconstruction_cameras import transforms_camera
 from campose_core.geometry import Array, Pose
 
 PROGRAM = "nerfstudio transforms.json"
@@ -30,8 +32,6 @@ FORM = "`transforms.json` or its folder"
 BRINGS = ("intrinsics", "poses", "metres")
 NOTE = "metres and up where a phone tracked it; neither where COLMAP made it (`colmap_im_id`) or it was scaled"
 NAME = "transforms.json"
-MODELS = {"OPENCV": "OPENCV", "PINHOLE": "PINHOLE", "SIMPLE_PINHOLE": "PINHOLE", "perspective": "PINHOLE",
-          "PERSPECTIVE": "PINHOLE", "OPENCV_FISHEYE": "OPENCV_FISHEYE", "fisheye": "OPENCV_FISHEYE"}  # fmt: skip
 # Of image-up to the nearest axis of the world; people tilt a phone by half of a right angle, seldom by more on average.
 MOST_TILTED_DEG = 40.0
 
@@ -76,24 +76,16 @@ def _frame(file: Path, top: Mapping[str, Any], fields: Mapping[str, Any]) -> Exp
     return ExportedFrame(image, None, _camera({**top, **fields}, where), world_from_cam)
 
 
-def _camera(fields: Mapping[str, Any], where: str) -> Camera:
-    model = str(fields.get("camera_model", "OPENCV"))
-    if model not in MODELS:
-        raise CaptureError(f"{where}: the camera model {model[:40]!r} is not understood: export perspective images")
-    size = number(fields, "w", where), number(fields, "h", where)
-    focal = number(fields, "fl_x", where)
-    pinhole = [focal, number(fields, "fl_y", where) if "fl_y" in fields else focal]
-    pinhole += [number(fields, "cx", where), number(fields, "cy", where)]
-    fisheye = MODELS[model] == "OPENCV_FISHEYE"
-    terms = [number(fields, name, where) if fields.get(name) is not None else 0.0
-             for name in ("k1", "k2", *(("k3", "k4") if fisheye else ("p1", "p2", "k3", "k4")))]  # fmt: skip
-    if fisheye:
-        return colmap_camera("OPENCV_FISHEYE", *size, [*pinhole, *terms], where)
-    if len(terms) > 5 and terms[5]:
-        raise CaptureError(f"{where}: the distortion term k4 of a perspective image is not understood: undistort them")
-    if any(terms[4:]):
-        return colmap_camera("FULL_OPENCV", *size, [*pinhole, *terms[:5], 0.0, 0.0, 0.0], where)
-    return colmap_camera("OPENCV", *size, [*pinhole, *terms[:4]], where)
+def _camera(fields: dict[str, Any], where: str) -> Camera:
+    with refused(where):
+        return with_open_lens(transforms_camera(fields, NO_SIZE))
+
+
+def _no_size() -> tuple[int, int]:
+    raise CaptureError(f"w and h, the size of the image, are missing: {AGAIN}")
+
+
+NO_SIZE = Unsized(_no_size)
 
 
 def _up(world_from_cams: list[Pose]) -> Array | None:

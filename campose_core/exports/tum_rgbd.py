@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from campose_core.camera import Camera
-from campose_core.errors import CaptureError, TrajectoryError
+from campose_core.errors import CaptureError
 from campose_core.exports.export import Export, ExportedFrame
-from campose_core.exports.fields import AGAIN, stamp_ns
+from campose_core.exports.fields import refused, stamp_ns
 from campose_core.files import read_text
+from campose_core.formats.trajectories import read_trajectory
 from campose_core.geometry import Pose
-from campose_core.trajectory import read_tum
 
 PROGRAM = "TUM RGB-D"
 FORM = "folder with `rgb.txt`, `rgb/`, `groundtruth.txt`"
@@ -62,10 +62,8 @@ def read(path: Path) -> Export:
 def _poses(path: Path, stamps: list[int]) -> dict[int, Pose]:
     if not path.is_file():
         return {}
-    try:
-        truth = read_tum(path)
-    except TrajectoryError as error:
-        raise CaptureError(f"{error}: {AGAIN}") from error
+    with refused():
+        truth = read_trajectory(path)
     return dict(truth.interpolate(np.unique(np.array(stamps, dtype=np.int64)), MAX_GAP_NS)[1])
 
 
