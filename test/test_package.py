@@ -47,7 +47,7 @@ def test_every_parameter_is_described_and_its_default_allowed() -> None:
         ("map_frame", "", "must be the name of a frame"),
         ("base_frame", "/base_link", "starts with no slash"),
         ("base_from_camera", [0.0] * 6, "must be x y z qx qy qz qw"),
-        ("base_from_camera", [0.0] * 7, "must not be zero"),
+        ("base_from_camera", [0.0] * 7, "must have length 1, not 0"),
     ],
 )
 def test_values_that_no_range_can_express_are_refused(name: str, value: Any, reason: str) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 LIMITS = {
     "kept_stride": (0, 1024), "grid": (1, 64), "components": (0, 65536), "linear_layers": (1, 3), "hidden": (1, 65536),
     "anchors": (1, 4096), "dropout": (0, 0.99), "image_size": (16, 4096), "epochs": (1, 10**6),
-    "batch_size": (1, 65536), "learning_rate": (0, 1e30), "weight_decay": (0, 1000), "alpha": (0, 10**6),
+    "batch_size": (1, 65536), "learning_rate": (0, 1e20), "weight_decay": (0, 1000), "alpha": (0, 10**6),
     "beta": (-100, 100), "gamma": (-100, 100), "walkable_weight": (0, 10**6), "tuple_length": (1, 1000),
     "tuple_skip": (1, 10**6), "views": (0, 10**4), "view_shift_m": (0, 1000), "patience": (0, 10**6),
     "max_minutes": (0, 10**6), "devices": (1, 1024), "workers": (0, 256), "seed": (0, 2**32 - 1),

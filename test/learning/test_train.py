@@ -186,7 +186,7 @@ def test_a_damaged_or_foreign_state_is_not_gone_on_with(scene, capsys):
 
 def test_a_loss_that_is_no_number_stops_and_names_the_frames(scene):
     with pytest.raises(LearningError, match=r"epoch \d+.*a/00\d\d\.jpg.*learning_rate|predicts no number"):
-        train(scene, "posenet", replace(FAST, learning_rate=1e30, epochs=20))
+        train(scene, "posenet", replace(FAST, learning_rate=1e20, epochs=20))
     assert not scene.models_dir.exists()
     assert not Scene.open(scene.path).is_done("train:posenet", FAST.to_dict())
 
