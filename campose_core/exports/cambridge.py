@@ -84,7 +84,7 @@ def _focal_lengths(path: Path) -> dict[str, float]:
     if not path.is_file():
         return {}
     lines = iter(line for line in read_text(path, CaptureError).splitlines() if line.strip())
-    count = next((int(line) for line in lines if line.strip().isdigit()), 0)
+    count = next((int(line) for line in lines if line.strip().isdecimal()), 0)
     found = {}
     for line in islice(lines, count):
         name, *values = line.split()

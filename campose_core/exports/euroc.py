@@ -14,11 +14,12 @@ import numpy as np
 
 from campose_core.errors import CaptureError
 from campose_core.exports.export import Export, ExportedFrame
-from campose_core.exports.fields import AGAIN, matrix_pose, read_yaml, refused
+from campose_core.exports.fields import AGAIN, matrix_pose, refused
 from campose_core.files import read_text
 from campose_core.formats.cameras import read_cameras
 from campose_core.formats.trajectories import read_trajectory
 from campose_core.geometry import Pose
+from campose_core.yaml_files import read_yaml
 
 PROGRAM = "EuRoC (ASL)"
 FORM = "folder with `mav0/cam0`, `mav0/state_groundtruth_estimate0`; or one `camN`"
@@ -48,8 +49,7 @@ def read(path: Path) -> Export:
     folder = _camera_folder(path)
     assert folder is not None
     table, sensor = folder / "data.csv", folder / "sensor.yaml"
-    fields = read_yaml(sensor)
-    body_from_cam = _mounting(fields, sensor)
+    body_from_cam = _mounting(read_yaml(sensor, CaptureError), sensor)
     listed = [(int(_whole(row[0], where)), row[1].strip()) for row, where in _rows(table, 2)]
     listed.sort()
     poses = _poses(folder.parent / TRUTH / "data.csv", [stamp for stamp, _ in listed])
@@ -90,8 +90,8 @@ def _poses(path: Path, stamps: list[int]) -> dict[int, Pose]:
     return dict(truth.interpolate(np.unique(np.array(stamps, dtype=np.int64)))[1])
 
 
-def _mounting(fields: dict[str, Any], path: Path) -> Pose:
-    given = fields.get("T_BS")
+def _mounting(fields: Any, path: Path) -> Pose:
+    given = fields.get("T_BS") if isinstance(fields, dict) else None
     if not isinstance(given, dict) or "data" not in given:
         raise CaptureError(f"{path}: T_BS, the camera on the body, is missing: {AGAIN}")
     return matrix_pose(given["data"], f"{path}: T_BS")

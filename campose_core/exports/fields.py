@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from scipy.spatial.transform import Rotation
 
 from campose_core.camera import Camera
@@ -31,29 +30,11 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     try:
         found = json.loads(read_text(path, CaptureError))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         line = f" at line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
         raise CaptureError(f"{path}: this is no JSON{line}, or it was cut off: {AGAIN}") from error
     if not isinstance(found, dict):
         raise CaptureError(f"{path}: expected an object of JSON with named values: {AGAIN}")
-    return found
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a YAML file that holds a mapping.
-
-    Raises:
-        CaptureError: it cannot be read, or holds anything else.
-    """
-    text = read_text(path, CaptureError)
-    if text.startswith("%YAML:"):  # OpenCV's header, which is no YAML
-        text = text.partition("\n")[2]
-    try:
-        found = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise CaptureError(f"{path}: this is no YAML: {AGAIN}") from error
-    if not isinstance(found, dict):
-        raise CaptureError(f"{path}: expected named values in YAML: {AGAIN}")
     return found
 
 

@@ -56,7 +56,7 @@ def read(path: Path) -> Export:
     missing = [frame.image for frame in frames if not Path(str(frame.image)).is_file()]
     if frames and len(missing) == len(frames):
         raise CaptureError(f"{file}: its images are not here, such as {missing[0]}: put the file back beside them")
-    scaled = "aabb_scale" in top or float(top.get("applied_scale") or 1.0) != 1.0
+    scaled = "aabb_scale" in top or top.get("applied_scale", 1.0) != 1.0
     metric = not scaled and not any("colmap_im_id" in fields for fields in listed)
     up = _up([frame.world_from_cam for frame in frames if frame.world_from_cam is not None]) if metric else None
     if up is not None:

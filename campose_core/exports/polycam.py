@@ -63,4 +63,4 @@ def read(path: Path) -> Export:
 
 
 def _order(file: Path) -> tuple[int, str]:
-    return int(file.stem) if file.stem.isdigit() else 0, file.name
+    return int(file.stem) if file.stem.isdecimal() else 0, file.name
