@@ -26,6 +26,7 @@ from campose_core.exports.fields import AGAIN, matrix_pose, read_json, refused, 
 from campose_core.formats.camera_fields import Unsized
 from campose_core.formats.reconstruction_cameras import transforms_camera
 from campose_core.geometry import Array, Pose
+from campose_core.text import one_line
 
 PROGRAM = "nerfstudio transforms.json"
 FORM = "`transforms.json` or its folder"
@@ -55,7 +56,9 @@ def read(path: Path) -> Export:
     frames = sorted((_frame(file, top, fields) for fields in listed), key=lambda frame: str(frame.image))
     missing = [frame.image for frame in frames if not Path(str(frame.image)).is_file()]
     if frames and len(missing) == len(frames):
-        raise CaptureError(f"{file}: its images are not here, such as {missing[0]}: put the file back beside them")
+        raise CaptureError(
+            f"{file}: its images are not here, such as {one_line(str(missing[0]))}: put the file back beside them"
+        )
     scaled = "aabb_scale" in top or top.get("applied_scale", 1.0) != 1.0
     metric = not scaled and not any("colmap_im_id" in fields for fields in listed)
     up = _up([frame.world_from_cam for frame in frames if frame.world_from_cam is not None]) if metric else None
@@ -68,7 +71,7 @@ def _frame(file: Path, top: Mapping[str, Any], fields: Mapping[str, Any]) -> Exp
     name = fields.get("file_path")
     if not isinstance(name, str) or not name:
         raise CaptureError(f"{file}: a frame has no 'file_path': {AGAIN}")
-    where = f"{file}: {name}"
+    where = one_line(f"{file}: {name[:200]}")
     image = file.parent / name
     if not image.suffix:  # Blender's sets leave it out
         image = image.with_suffix(".png")
