@@ -14,7 +14,7 @@ from statistics import median
 
 from campose_core.camera import Camera
 from campose_core.errors import CaptureError
-from campose_core.exports.export import Export, ExportedFrame
+from campose_core.exports.export import Export, ExportedFrame, natural_key
 from campose_core.exports.fields import numbers, quaternion_pose
 from campose_core.files import read_text
 from campose_core.geometry import Pose
@@ -51,7 +51,7 @@ def read(path: Path) -> Export:
         if fields:
             values = numbers(fields[1:], 7, where, "X Y Z W P Q R")
             listed.append((folder / fields[0], _pose(values.tolist(), where)))
-    listed.sort(key=lambda entry: str(entry[0]))
+    listed.sort(key=lambda entry: natural_key(str(entry[0])))
     size = _size([file for file, _ in listed], table)
     focal = _focal_lengths(folder / "reconstruction.nvm")
     usual = median(focal.values()) if focal else None

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from campose_core.camera import Camera
 from campose_core.errors import CaptureError, GeometryError
-from campose_core.exports.export import Export, ExportedFrame
+from campose_core.exports.export import Export, ExportedFrame, natural_key
 from campose_core.exports.fields import AGAIN, numbers, quaternion_pose
 from campose_core.files import read_text
 from campose_core.formats.reconstruction_cameras import colmap_camera
@@ -59,7 +59,8 @@ def read_colmap_model(path: Path, images: Path) -> Export:
         )
     end = "bin" if (path / "cameras.bin").is_file() and (path / "images.bin").is_file() else "txt"
     cameras = dict((_binary_cameras if end == "bin" else _text_cameras)(path / f"cameras.{end}"))
-    listed = sorted((_binary_images if end == "bin" else _text_images)(path / f"images.{end}"))
+    images_of = _binary_images if end == "bin" else _text_images
+    listed = sorted(images_of(path / f"images.{end}"), key=lambda image: natural_key(image.name))
     where = path / f"images.{end}"
     for image in listed:
         if image.camera_id not in cameras:

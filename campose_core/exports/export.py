@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -72,6 +73,12 @@ class Export:
     def world_name(self) -> str:
         """Return the name of the frame of the poses."""
         return self.world or self.path.resolve().name
+
+
+def natural_key(name: str) -> tuple[list[tuple[int, str]], str]:
+    """Return what names are ordered by so that 2 comes before 10."""
+    parts = re.split(r"([0-9]+)", name.lower())
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts], name
 
 
 def by_camera(frames: Sequence[ExportedFrame]) -> list[list[int]]:

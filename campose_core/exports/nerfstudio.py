@@ -21,7 +21,7 @@ from scipy.spatial.transform import Rotation
 
 from campose_core.camera import Camera
 from campose_core.errors import CaptureError
-from campose_core.exports.export import GL_FROM_CV, Export, ExportedFrame
+from campose_core.exports.export import GL_FROM_CV, Export, ExportedFrame, natural_key
 from campose_core.exports.fields import AGAIN, matrix_pose, read_json, refused, with_open_lens
 from campose_core.formats.camera_fields import Unsized
 from campose_core.formats.reconstruction_cameras import transforms_camera
@@ -53,7 +53,7 @@ def read(path: Path) -> Export:
     listed = top.get("frames")
     if not isinstance(listed, list) or not all(isinstance(fields, dict) for fields in listed):
         raise CaptureError(f"{file}: the list 'frames' is missing: this is no {PROGRAM}")
-    frames = sorted((_frame(file, top, fields) for fields in listed), key=lambda frame: str(frame.image))
+    frames = sorted((_frame(file, top, fields) for fields in listed), key=lambda frame: natural_key(str(frame.image)))
     missing = [frame.image for frame in frames if not Path(str(frame.image)).is_file()]
     if frames and len(missing) == len(frames):
         raise CaptureError(

@@ -108,6 +108,16 @@ def test_stamps_and_intrinsics_come_with_the_images(written, name):
         assert (recording.camera.width, recording.camera.height) == SIZE
 
 
+def test_images_come_in_the_order_of_their_numbers(tmp_path):
+    folder = WRITERS["nerfstudio transforms.json"](tmp_path / "ns", shots(CAMERA), CAMERA)
+    fields = json.loads((folder / "transforms.json").read_text())
+    for frame, number in zip(fields["frames"], (10, 2, 1), strict=True):
+        (folder / frame["file_path"]).rename(folder / f"images/{number}.png")
+        frame["file_path"] = f"images/{number}.png"
+    (folder / "transforms.json").write_text(json.dumps(fields))
+    assert [frame.image.stem for frame in read_export(folder).frames] == ["1", "2", "10"]
+
+
 def test_a_camera_that_focuses_is_one_and_another_lens_is_another():
     lenses = [Camera("PINHOLE", 640, 480, (f, f, 319.5, 239.5)) for f in (500.0, 505.0, 498.0, 800.0, 510.0, 802.0)]
     frames = [ExportedFrame(number, None, lens) for number, lens in enumerate(lenses)]
