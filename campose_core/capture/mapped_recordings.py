@@ -17,6 +17,7 @@ from campose_core.bag.odometry import camera_odometry
 from campose_core.bag.tf import read_tf
 from campose_core.bag.transforms import TransformTree
 from campose_core.capture.sources.bag import BagRecording
+from campose_core.capture.sources.export import KIND as EXPORT
 from campose_core.capture.sources.export import ExportedRecording
 from campose_core.errors import AlignmentError, CaptureError
 from campose_core.exports.table import is_export
@@ -32,13 +33,15 @@ MIN_PAIRS = 3
 
 @dataclass(frozen=True)
 class MappedRecording:
-    """One source of a scene. walked: sfm_from_cam of its registered frames; clock: what was done to their stamps."""
+    """One source of a scene. walked: sfm_from_cam of its registered frames; clock: what was done to their stamps; kind:
+    of recording."""
 
     source: str
     path: Path
     image_topic: str | None
     walked: Trajectory
     clock: BagClock = AS_RECORDED
+    kind: str = ""
 
     @property
     def is_bag(self) -> bool:
@@ -48,7 +51,7 @@ class MappedRecording:
     @cached_property
     def exported(self) -> ExportedRecording | None:
         """Return the export that the recording is, opened again; None where it is none that knows its poses."""
-        return _exported(self.path)
+        return _exported(self.path, self.kind)
 
     @cached_property
     def topics(self) -> list[Topic]:
@@ -99,9 +102,9 @@ def clock_in(scene: Scene, path: Path | str) -> BagClock:
     return clock_of(next(of_bag, {}))
 
 
-def _exported(path: Path) -> ExportedRecording | None:
-    """Return the export at a path, where that has poses in metres."""
-    recording = ExportedRecording(path) if is_export(path) else None
+def _exported(path: Path, kind: str) -> ExportedRecording | None:
+    """Return the export that a source of this kind was extracted from, where that has poses in metres."""
+    recording = ExportedRecording(path) if kind == EXPORT and is_export(path) else None
     return recording if recording and recording.export.metric and recording.export.posed else None
 
 
@@ -134,7 +137,7 @@ def recorded_odometry(scene: Scene, names: Mapping[str, Sequence[str]]) -> dict[
 def _recorded(path: Path, description: Mapping[str, Any]) -> Trajectory | None:
     if is_bag(path):
         return camera_odometry(path, _camera_frame(path, description.get("topic")), clock_of(description))
-    exported = _exported(path)
+    exported = _exported(path, str(description.get("kind", "")))
     return None if exported is None else exported.trajectory()
 
 
@@ -150,5 +153,6 @@ def mapped_recordings(scene: Scene, sfm_from_cam: dict[str, Pose]) -> list[Mappe
             walked = Trajectory.from_poses(
                 np.array([f.stamp_ns for f in frames]), [sfm_from_cam[f.name] for f in frames], "sfm"
             )
-            found.append(MappedRecording(source, path, description.get("topic"), walked, clock_of(description)))
+            clock, kind = clock_of(description), str(description.get("kind", ""))
+            found.append(MappedRecording(source, path, description.get("topic"), walked, clock, kind))
     return found
