@@ -79,7 +79,7 @@ def align_scene(scene: Scene, request: AlignRequest) -> Scene:
         applied = _without_scale(scene, poses, found.level, request.camera_height_m)
     for refusal in found.refusals if not found.by_hand else ():
         log.info(f"align: not used: {refusal}")
-    for note in (note for evidence in (*everything, applied) for note in evidence.notes):
+    for note in dict.fromkeys(note for evidence in (*everything, applied) for note in evidence.notes):
         log.info(f"align: {note}")
     # What gave the level agrees with it.
     others = [one for one in everything if one.name != applied.name and (one.up is None or one.up is not applied.up)]

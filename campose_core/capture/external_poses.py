@@ -1,6 +1,7 @@
 """Poses that something else than this camera's images knows: a tracker, another localizer, a simulation.
 
-From a text file of any program (`campose_core.formats.trajectories`), or a topic of a bag.
+From a text file of any program (`campose_core.formats.trajectories`), a topic of a bag, or the export of a capture app
+or a data set.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ from campose_core.bag.clock import AS_RECORDED, BagClock
 from campose_core.bag.file import is_bag, open_bag
 from campose_core.bag.odometry import ODOMETRY
 from campose_core.bag.poses import pose_topics, read_poses
+from campose_core.capture.sources.export import ExportedRecording
 from campose_core.errors import TrajectoryError, UsageError
+from campose_core.exports.table import is_export
 from campose_core.formats.trajectories import read_trajectory
 from campose_core.trajectory import Trajectory
 
 
 def read_outside_poses(path: Path | str, topic: str | None = None, clock: BagClock = AS_RECORDED) -> Trajectory:
-    """Read the trajectory in a file, see `read_trajectory`, or on a topic of a bag.
+    """Read the trajectory in a file, see `read_trajectory`, in an export, or on a topic of a bag.
 
     topic: None takes the only pose topic of a bag. The child frame is empty where nothing names the body: only
     odometry does. clock: of the images that the poses are compared with, of the same bag.
@@ -29,15 +32,38 @@ def read_outside_poses(path: Path | str, topic: str | None = None, clock: BagClo
     """
     path = Path(path)
     if not path.exists():
-        raise TrajectoryError(f"{path}: no such file or folder; poses come from a TUM file, a CSV table or a bag")
+        raise TrajectoryError(
+            f"{path}: no such file or folder; poses come from a TUM file, a CSV table, a bag or an export"
+        )
     if is_bag(path):
         trajectory = read_poses(path, topic, clock)
         return trajectory if _names_its_body(path, topic) else replace(trajectory, child_frame_id="")
     if topic is not None:
         raise UsageError(f"{path} is not a bag: leave out the topic {topic}")
+    if is_export(path):
+        return _exported(path)
     if path.is_dir():
-        raise TrajectoryError(f"{path} is a folder and not a bag; poses come from a TUM file, a CSV table or a bag")
+        raise TrajectoryError(
+            f"{path} is a folder and not a bag; poses come from a TUM file, a CSV table, a bag or an export"
+        )
     return read_trajectory(path, child_frame_id="")
+
+
+def read_reference(path: Path) -> Trajectory:
+    """Read map_from_cam out of a file, see `read_trajectory`, or of an export, such as a data set's ground truth.
+
+    Raises:
+        TrajectoryError, CaptureError: missing, damaged, or without poses in metres.
+    """
+    return _exported(path) if is_export(path) else read_trajectory(path)
+
+
+def _exported(path: Path) -> Trajectory:
+    recording = ExportedRecording(path)
+    if not recording.export.metric or not recording.export.posed:
+        lacks = "has no poses" if recording.export.metric else "has poses without a scale, as COLMAP makes them"
+        raise TrajectoryError(f"{path}: this {recording.export.program} export {lacks}: give poses in metres")
+    return recording.trajectory()
 
 
 def _names_its_body(path: Path, topic: str | None) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 from campose_core.camera import Camera
 from campose_core.capture.recording import open_recording
+from campose_core.capture.sources.export import ExportedRecording
 from campose_core.capture.sources.image_folder import ImageFolder
 from campose_core.capture.synchronized_cameras import camera_names, open_rig
 from campose_core.errors import CaptureError, GeometryError, UsageError
@@ -38,6 +39,7 @@ def extract(
     topic: str | Sequence[str] | None = None,
     fps: float | None = None,
     camera: Camera | None = None,
+    images: Path | None = None,
 ) -> Scene:
     """Bring recordings into the scene, each as one source named after its file; saves the scene after each.
 
@@ -50,6 +52,7 @@ def extract(
         all frames.
     camera: the intrinsics of the image as displayed, for all `sources`; None takes those of the recording, and where
         it has none a 60 degree field of view as a start, marked `calibrated: false` in `scene.sources`.
+    images: the folder of the images of the one COLMAP model that `sources` names then.
 
     Returns the scene as saved.
 
@@ -73,11 +76,11 @@ def extract(
         return scene
     only = topics[0] if topics else None
     for name, path in zip(_source_names(scene, paths, only), paths, strict=True):
-        recordings = _by_camera(scene, open_recording(path, only, name), path)
+        recordings = _by_camera(scene, open_recording(path, only, name, images), path)
         for recording in recordings:
             options = {
                 "path": str(path.resolve()),
-                "content": _fingerprint(path),
+                "content": _fingerprint(path, recording),
                 "topic": recording.describe().get("topic"),
                 "fps": fps,
                 "camera": camera.to_dict() if camera else None,
@@ -93,7 +96,7 @@ def extract(
 
 def _by_camera(scene: Scene, recording: Recording, path: Path) -> list[Recording]:
     """Return a recording for each camera, named by what tells it from the first, which keeps the name of the folder."""
-    if not isinstance(recording, ImageFolder):
+    if not isinstance(recording, ImageFolder | ExportedRecording):
         return [recording]
     parts = recording.by_camera()
     known = {(source.get("path"), source.get("camera")): name for name, source in scene.sources.items()}
@@ -108,7 +111,7 @@ def _by_camera(scene: Scene, recording: Recording, path: Path) -> list[Recording
 
 def _without_other_cameras(scene: Scene, recordings: Sequence[Recording]) -> Scene:
     """Without the sources of cameras that took no image of the folder any more."""
-    if not isinstance(recordings[0], ImageFolder):
+    if not isinstance(recordings[0], ImageFolder | ExportedRecording):
         return scene
     path, names = str(recordings[0].path.resolve()), {recording.name for recording in recordings}
     for gone in [n for n, s in scene.sources.items() if s.get("path") == path and n not in names]:
@@ -135,7 +138,7 @@ def _extract_rig(scene: Scene, path: Path, topics: list[str], fps: float | None,
     for recording in found.cameras:
         options = {
             "path": str(path.resolve()),
-            "content": _fingerprint(path),
+            "content": _fingerprint(path, recording),
             "topic": recording.topic,
             "fps": fps,
             "camera": camera.to_dict() if camera else None,
@@ -280,8 +283,11 @@ def _free_name(stem: str, taken: set[str]) -> str:
     return next(n for n in (stem, *(f"{stem}_{i}" for i in range(2, len(taken) + 3))) if n not in taken)
 
 
-def _fingerprint(path: Path) -> str:
+def _fingerprint(path: Path, recording: Recording) -> str:
     """Return a text that changes when a file of the recording is written, added or removed."""
-    files = [path] if path.is_file() else sorted(file for file in path.iterdir() if file.is_file())
+    if isinstance(recording, ExportedRecording):
+        files = recording.files()
+    else:
+        files = [path] if path.is_file() else sorted(file for file in path.iterdir() if file.is_file())
     states = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     return hashlib.sha256(json.dumps(states).encode()).hexdigest()[:16]

@@ -17,7 +17,10 @@ from campose_core.bag.odometry import camera_odometry
 from campose_core.bag.tf import read_tf
 from campose_core.bag.transforms import TransformTree
 from campose_core.capture.sources.bag import BagRecording
+from campose_core.capture.sources.export import KIND as EXPORT
+from campose_core.capture.sources.export import ExportedRecording
 from campose_core.errors import AlignmentError, CaptureError
+from campose_core.exports.table import is_export
 from campose_core.geometry import Pose
 from campose_core.scene import Scene
 from campose_core.trajectory import Trajectory
@@ -30,18 +33,25 @@ MIN_PAIRS = 3
 
 @dataclass(frozen=True)
 class MappedRecording:
-    """One source of a scene. walked: sfm_from_cam of its registered frames; clock: what was done to their stamps."""
+    """One source of a scene. walked: sfm_from_cam of its registered frames; clock: what was done to their stamps; kind:
+    of recording."""
 
     source: str
     path: Path
     image_topic: str | None
     walked: Trajectory
     clock: BagClock = AS_RECORDED
+    kind: str = ""
 
     @property
     def is_bag(self) -> bool:
         """Return whether the recording is a bag, which may hold more than images."""
         return is_bag(self.path)
+
+    @cached_property
+    def exported(self) -> ExportedRecording | None:
+        """Return the export that the recording is, opened again; None where it is none that knows its poses."""
+        return _exported(self.path, self.kind)
 
     @cached_property
     def topics(self) -> list[Topic]:
@@ -92,22 +102,28 @@ def clock_in(scene: Scene, path: Path | str) -> BagClock:
     return clock_of(next(of_bag, {}))
 
 
+def _exported(path: Path, kind: str) -> ExportedRecording | None:
+    """Return the export that a source of this kind was extracted from, where that has poses in metres."""
+    recording = ExportedRecording(path) if kind == EXPORT and is_export(path) else None
+    return recording if recording and recording.export.metric and recording.export.posed else None
+
+
 def _camera_frame(path: Path, image_topic: str | None) -> str:
     return BagRecording(path, image_topic).first_camera_frame()
 
 
 def recorded_odometry(scene: Scene, names: Mapping[str, Sequence[str]]) -> dict[str, Pose]:
-    """Read odom_from_cam of frames, `names` by source, where the bag of their source has odometry and says where the
-    camera sits; what hinders is said in a line.
+    """Read odom_from_cam of frames, `names` by source, where their source is an export that knows its poses, or a bag
+    that has odometry and says where the camera sits; what hinders is said in a line.
     """
     stamps_ns, found = {frame.name: frame.stamp_ns for frame in scene.frames}, dict[str, Pose]()
     for source, wanted in names.items():
         description = scene.sources[source]
         path = Path(str(description.get("path", "")))
-        if not description.get("path") or not path.exists() or not is_bag(path) or not wanted:
+        if not description.get("path") or not path.exists() or not wanted:
             continue
         try:
-            odometry = camera_odometry(path, _camera_frame(path, description.get("topic")), clock_of(description))
+            odometry = _recorded(path, description)
         except CaptureError as error:
             log.info(f"{source}: its odometry is not used: {error}")
             continue
@@ -116,6 +132,13 @@ def recorded_odometry(scene: Scene, names: Mapping[str, Sequence[str]]) -> dict[
             _, poses = odometry.interpolate(sorted(by_stamp), MAX_GAP_NS)
             found |= {by_stamp[stamp_ns]: pose for stamp_ns, pose in poses}
     return found
+
+
+def _recorded(path: Path, description: Mapping[str, Any]) -> Trajectory | None:
+    if is_bag(path):
+        return camera_odometry(path, _camera_frame(path, description.get("topic")), clock_of(description))
+    exported = _exported(path, str(description.get("kind", "")))
+    return None if exported is None else exported.trajectory()
 
 
 def mapped_recordings(scene: Scene, sfm_from_cam: dict[str, Pose]) -> list[MappedRecording]:
@@ -130,5 +153,6 @@ def mapped_recordings(scene: Scene, sfm_from_cam: dict[str, Pose]) -> list[Mappe
             walked = Trajectory.from_poses(
                 np.array([f.stamp_ns for f in frames]), [sfm_from_cam[f.name] for f in frames], "sfm"
             )
-            found.append(MappedRecording(source, path, description.get("topic"), walked, clock_of(description)))
+            clock, kind = clock_of(description), str(description.get("kind", ""))
+            found.append(MappedRecording(source, path, description.get("topic"), walked, clock, kind))
     return found

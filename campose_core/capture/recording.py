@@ -3,9 +3,11 @@
 from pathlib import Path
 from typing import ClassVar, Protocol
 
+from campose_core.capture.sources.export import colmap_recording
 from campose_core.capture.sources.folder_files import SUFFIXES as IMAGE_SUFFIXES
 from campose_core.capture.sources.folder_files import has_images
 from campose_core.errors import CaptureError, UsageError
+from campose_core.exports.colmap_model import is_colmap_model
 from campose_core.frame import Recording
 from campose_core.seams import Seam
 
@@ -35,16 +37,20 @@ RECORDING_SOURCES: Seam[type[RecordingSource]] = Seam(
         "video": f"{HERE}.video:VideoRecording",
         "images": f"{HERE}.image_folder:ImageFolder",
         "bag": f"{HERE}.bag:BagRecording",
+        "export": f"{HERE}.export:ExportedRecording",
     },
     CaptureError,
     members=("form", "has_topics", "recognizes", "describe", "frames"),
 )
 
 
-def open_recording(path: Path | str, topic: str | None = None, name: str | None = None) -> Recording:
-    """Open the recording at `path`: a video, a folder of images, or the image topic `topic` of a bag.
+def open_recording(
+    path: Path | str, topic: str | None = None, name: str | None = None, images: Path | None = None
+) -> Recording:
+    """Open the recording at `path`: a video, a folder of images, an export, or the image topic `topic` of a bag.
 
-    name: what the source is called in a scene; the file's name without its ending when None.
+    name: what the source is called in a scene; the file's name without its ending when None. images: of the COLMAP
+    model that `path` is then, the folder that the names in it start from.
 
     Raises:
         CaptureError: nothing there, or nothing that is understood, or damaged beyond use.
@@ -52,12 +58,16 @@ def open_recording(path: Path | str, topic: str | None = None, name: str | None 
         PluginError: an installed package that brings a kind of recording is broken.
     """
     path = Path(path)
+    if images is not None:
+        return colmap_recording(path, images, name)
     kinds = [RECORDING_SOURCES.load(kind) for kind in RECORDING_SOURCES.names()]
     understood = ", ".join(kind.form for kind in kinds)
     if not path.exists():
         raise CaptureError(f"{path}: no such file or folder; a recording is {understood}")
     if path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
         raise CaptureError(f"{path}: a single image; give the folder that holds it")
+    if is_colmap_model(path):
+        raise CaptureError(f"{path}: a COLMAP model; its images are needed too: --colmap {path} --images DIR")
     kind = next((kind for kind in reversed(kinds) if kind.recognizes(path)), None)
     if topic is not None and not (kind and kind.has_topics):
         raise UsageError(f"{path} is not a bag: leave out --topic {topic}")

@@ -12,6 +12,7 @@ from campose_core.alignment.step import align_scene
 from campose_core.cli.console import show
 from campose_core.cli.numbers import FiniteNumber, pose_numbers
 from campose_core.errors import AlignmentError, UsageError
+from campose_core.exports.table import is_export
 from campose_core.geometry import FARTHEST_M
 from campose_core.scene import Scene
 
@@ -103,7 +104,7 @@ def alignment_request(options: Namespace) -> AlignRequest:
                 f"--from {name}: choose of {', '.join(known)}, with :TOPIC behind it where there are several"
             )
     for path in (options.reference, options.points, options.markers):
-        if path is not None and not path.is_file():
+        if path is not None and not (path.is_file() or (path == options.reference and is_export(path))):
             raise AlignmentError(f"{path}: no such file")
     tracker = None
     if options.tracker is not None:

@@ -31,7 +31,16 @@ from campose_core.sfm.pipeline import MapOptions, map_scene
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare what `extract`, `align`, `map --poses` and `train` take, and the floor map."""
-    add_extract_arguments(parser)
+    add_extract_arguments(parser, "*")
+    parser.add_argument(
+        "--colmap",
+        metavar="MODEL",
+        type=Path | None,
+        help="instead of sources: a COLMAP model that exists, such as sparse/0; its poses and intrinsics are kept",
+    )
+    parser.add_argument(
+        "--images", metavar="DIR", type=Path | None, help="folder that the names in that model start from"
+    )
     add_alignment_arguments(parser)
     add_pose_arguments(parser)
     parser.add_argument("--map", type=Path | None, help="nav2 map yaml of the floor")
@@ -47,11 +56,12 @@ def run(options: Namespace) -> None:
     # What can be wrong with the options shows before structure from motion, which takes minutes.
     kind = _model_kind(options.model)
     request, poses = alignment_request(options), given_poses(options)
+    model = _model_of_colmap(options)
     if poses is not None and request != AlignRequest():
         raise UsageError("--poses place the map in their own frame: leave out the other ways to align it")
     load_pycolmap()
     with locked(Path(options.scene)):
-        scene, rows = _built(options, request, poses, kind)
+        scene, rows = _built(options, request, model or poses, kind)
     if options.json:
         alignment = scene.alignment.to_dict() if scene.alignment else None
         metrics = [row.to_dict() for row in rows]
@@ -60,6 +70,24 @@ def run(options: Namespace) -> None:
     if rows:
         show(*tables(rows).splitlines())
     show(f"{scene.path} is ready: campose localize {scene.path} RECORDING --out EST.tum")
+
+
+def _model_of_colmap(options: Namespace) -> GivenPoses | None:
+    """Return the poses of the COLMAP model that is to be built from.
+
+    Raises:
+        UsageError: neither sources nor a model, or both, or a model without its images.
+    """
+    if (options.colmap is None) == (not options.sources):
+        raise UsageError("name SOURCES to build from, or --colmap MODEL --images DIR: one of the two")
+    if (options.colmap is None) != (options.images is None):
+        raise UsageError("--colmap MODEL and --images DIR, the folder of its images, belong together")
+    if options.colmap is None:
+        return None
+    stray = next((name for name in ("poses", "topic") if options[name] is not None), None)
+    if stray:
+        raise UsageError(f"--{stray} is not for --colmap, which has its own: leave it out")
+    return GivenPoses(path=str(options.colmap), images=str(options.images))
 
 
 def _built(

@@ -5,13 +5,13 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
+from campose_core.capture.external_poses import read_reference
 from campose_core.cli.console import show
 from campose_core.errors import UsageError
 from campose_core.evaluation.estimates import read_estimates
 from campose_core.evaluation.metrics import evaluate
 from campose_core.evaluation.table import tables
 from campose_core.files import write_text
-from campose_core.formats.trajectories import read_trajectory
 from campose_core.map_scale import ScaleBasis
 
 STDOUT = "-"
@@ -20,7 +20,9 @@ STDOUT = "-"
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the two trajectories, and where the metrics go."""
     parser.add_argument("estimate", type=Path, help="EST.tum; EST.json beside it tells the frames without an answer")
-    parser.add_argument("reference", type=Path, help="REF.tum or another trajectory: map_from_cam of the recording")
+    parser.add_argument(
+        "reference", type=Path, help="REF.tum, another trajectory or a data set: map_from_cam of the recording"
+    )
     parser.add_argument(
         "--json",
         type=str,
@@ -35,7 +37,7 @@ def run(options: Namespace) -> None:
     """Score the estimate against the reference; prints the tables."""
     if options.json not in (None, STDOUT) and Path(options.json) == options.estimate.with_suffix(".json"):
         raise UsageError(f"--json {options.json} would replace the summary of {options.estimate}: choose another name")
-    estimates, reference = read_estimates(options.estimate), read_trajectory(options.reference)
+    estimates, reference = read_estimates(options.estimate), read_reference(options.reference)
     metrics = evaluate(estimates, reference)
     if options.json == STDOUT:
         show(json.dumps(metrics.to_dict()))

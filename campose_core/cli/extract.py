@@ -13,13 +13,18 @@ from campose_core.scene import Scene
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the sources, how to read them, and --json."""
-    add_extract_arguments(parser)
+    add_extract_arguments(parser, "+")
     parser.add_argument("--json", action="store_true", help="print the sources as JSON")
 
 
-def add_extract_arguments(parser: ArgumentParser) -> None:
-    """Declare the sources and how to read them; `campose build` has the same."""
-    parser.add_argument("sources", nargs="+", metavar="SOURCE", help="video file, folder of images, or bag")
+def add_extract_arguments(parser: ArgumentParser, how_many: str) -> None:
+    """Declare `how_many` sources and how to read them; `campose build` has the same."""
+    parser.add_argument(
+        "sources",
+        nargs=how_many,
+        metavar="SOURCE",
+        help="video file, folder of images, bag, or export (docs/exports.md)",
+    )
     parser.add_argument("--scene", required=True, metavar="SCENE", help="scene folder; made when it does not exist")
     parser.add_argument(
         "--topic", action="append", help="image topic, for bags with several; again for each camera of a rig"
@@ -33,8 +38,12 @@ def add_extract_arguments(parser: ArgumentParser) -> None:
 
 
 def extract_sources(options: Namespace) -> Scene:
-    """Return the scene, with the sources in it."""
-    camera = read_camera_file(options.camera, options.sources, options.topic or []) if options.camera else None
+    """Return the scene, with the sources in it, or with the images of a COLMAP model: all of them."""
+    model = options.get("colmap")
+    sources = options.sources if model is None else [model]
+    camera = read_camera_file(options.camera, sources, options.topic or []) if options.camera else None
+    if model is not None:
+        return extract(Scene.open_or_create(options.scene), sources, camera=camera, images=options.images)
     fps = None if options.fps == "all" else options.fps
     scene = Scene.open_or_create(options.scene)
     return extract(scene, options.sources, topic=options.topic, fps=fps, camera=camera)

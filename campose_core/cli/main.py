@@ -30,6 +30,7 @@ VERBS = {
     "benchmark": "every estimator of a scene on the same frames",
     "replay": "the localizer of the node over a recording, as fast as it goes: same poses every time",
     "doctor": "what a scene covers, what holds its map together, and what to record next",
+    "export": "the map for COLMAP, nerfstudio or hloc",
     "view": "serve a scene to Foxglove on ws://127.0.0.1:8765, or write it to an MCAP file",
 }
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from jsonargparse import ArgumentParser, Namespace
 
 from campose_core.bag.file import Bag, open_bag
+from campose_core.capture.external_poses import read_reference
 from campose_core.capture.recording import open_recording
 from campose_core.capture.sources.bag import BagRecording
 from campose_core.cli.console import say, show
@@ -17,7 +18,6 @@ from campose_core.cli.query import add_query_arguments, query_camera
 from campose_core.errors import UsageError
 from campose_core.evaluation.metrics import evaluate
 from campose_core.evaluation.table import tables
-from campose_core.formats.trajectories import read_trajectory
 from campose_core.frame import Recording
 from campose_core.geometry import Pose
 from campose_core.localization.estimators.registry import ESTIMATORS, load_estimator
@@ -75,7 +75,7 @@ def run(options: Namespace) -> None:
     scene = Scene.open(options.scene)
     numbers = pose_numbers("--base-from-camera", options.base_from_camera)
     mounting = Pose.from_quat_xyzw(numbers[3:], numbers[:3])
-    reference = read_trajectory(options.reference) if options.reference else None
+    reference = read_reference(options.reference) if options.reference else None
     recording = open_recording(options.recording, options.topic)
     _check(options, scene, recording)
     walkable = walkable_of(scene)

@@ -12,13 +12,13 @@ import numpy as np
 from PIL import Image as PilImage
 
 from campose_core.camera import Camera
+from campose_core.capture.external_poses import read_reference
 from campose_core.capture.recording import open_recording
 from campose_core.errors import LocalizationError
 from campose_core.evaluation.estimates import Estimates, write_estimates
 from campose_core.evaluation.metrics import Metrics, evaluate
 from campose_core.evaluation.run import frames_with_camera, localize_frames
 from campose_core.files import write_text
-from campose_core.formats.trajectories import read_trajectory
 from campose_core.frame import Frame
 from campose_core.localization.estimators.base import PoseEstimator
 from campose_core.localization.estimators.registry import estimator_names, knows_train_split_alone, load_estimator
@@ -56,7 +56,7 @@ def course_of_query(
     Raises:
         CaptureError, TrajectoryError: the recording or the reference cannot be read.
     """
-    recording, truth = open_recording(query, topic), read_trajectory(reference)
+    recording, truth = open_recording(query, topic), read_reference(reference)
     return Course(query.name, truth, lambda name: frames_with_camera(scene, recording, camera, f"localize with {name}"))
 
 

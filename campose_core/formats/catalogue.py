@@ -10,6 +10,7 @@ READERS = (
     "campose_core.formats.recordings",
     "campose_core.formats.cameras",
     "campose_core.formats.trajectories",
+    "campose_core.exports.table",
 )
 BRINGS = ("stamps", "intrinsics", "poses", "metres")
 

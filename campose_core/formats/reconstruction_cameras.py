@@ -16,12 +16,20 @@ FISHEYES = {"SIMPLE_RADIAL_FISHEYE": 1, "RADIAL_FISHEYE": 2}
 
 def colmap_line(fields: Sequence[str]) -> NamedCamera:
     """Read `CAMERA_ID MODEL WIDTH HEIGHT PARAMS...` of COLMAP's cameras.txt (doc/format.rst): from the corner."""
-    number, model, width, height = fields[0], fields[1], int(fields[2]), int(fields[3])
-    params = [float(field) for field in fields[4:]]
-    if model in FISHEYES:
+    camera = colmap_camera(fields[1], int(fields[2]), int(fields[3]), [float(field) for field in fields[4:]])
+    return NamedCamera(f"camera {fields[0]}", "", camera)
+
+
+def colmap_camera(model: str, width: int, height: int, params: Sequence[float]) -> Camera:
+    """Return the camera of a model of COLMAP, whose pixels begin at the corner.
+
+    Raises:
+        GeometryError: a lens that is not understood, or numbers that are none.
+    """
+    if model in FISHEYES and len(params) == 3 + FISHEYES[model]:
         f, cx, cy, *terms = params
         model, params = "OPENCV_FISHEYE", [f, f, cx, cy, *terms, *[0.0] * (4 - FISHEYES[model])]
-    return NamedCamera(f"camera {number}", "", Camera.from_colmap(model, width, height, params))
+    return Camera.from_colmap(model, width, height, params)
 
 
 def transforms(fields: dict[str, Any], unsized: Unsized) -> list[NamedCamera]:
@@ -34,7 +42,7 @@ def transforms(fields: dict[str, Any], unsized: Unsized) -> list[NamedCamera]:
     shared = {key: value for key, value in fields.items() if key != "frames"}
     own = [frame for frame in frames if {"fl_x", "camera_angle_x"} & set(frame)]
     blocks = [{**shared, **{k: v for k, v in frame.items() if k in TRANSFORM_KEYS}} for frame in own] or [shared]
-    found = dict.fromkeys(_of_transforms(block, unsized) for block in blocks)
+    found = dict.fromkeys(transforms_camera(block, unsized) for block in blocks)
     names = [f"of {camera.width}x{camera.height} pixels, focal length {camera.focal[0]:.6g}" for camera in found]
     return [NamedCamera(name, "", camera) for name, camera in zip(names, found, strict=True)]
 
@@ -45,7 +53,12 @@ TRANSFORM_KEYS = (
 )  # fmt: skip
 
 
-def _of_transforms(block: dict[str, Any], unsized: Unsized) -> Camera:
+def transforms_camera(block: dict[str, Any], unsized: Unsized) -> Camera:
+    """Return the camera of one frame's fields, with those that all frames share.
+
+    Raises:
+        GeometryError, KeyError, TypeError, ValueError, OverflowError: they are none.
+    """
     if "w" in block and "h" in block:
         width, height = whole(block["w"]), whole(block["h"])
     elif "cx" in block and "cy" in block:

@@ -17,6 +17,7 @@ from campose_core.capture.external_poses import read_outside_poses
 from campose_core.capture.file_stamps import at_own_stamps, own_stamps
 from campose_core.capture.mapped_recordings import clock_in
 from campose_core.capture.recording import open_recording
+from campose_core.capture.sources.export import colmap_recording
 from campose_core.errors import MappingError, UsageError
 from campose_core.geometry import Pose, Similarity
 from campose_core.residual import Residual
@@ -35,10 +36,11 @@ METHOD = "given poses"
 class GivenPoses:
     """Where poses come from, and of what.
 
-    path: a TUM file, a CSV table or a bag. Of a bag either `topic`, a pose topic (None: the only one), or `frame`, from
-    which TF leads to the camera. source: the recording that the poses are of, where the stamps of several fit.
-    mounting: x, y, z, qx, qy, qz, qw of body_from_camera; None where the poses are the camera's, or where the bag says
-    it (odometry names its body, and TF leads from there to the camera).
+    path: a TUM file, a CSV table, a bag, an export or a COLMAP model. Of a bag either `topic`, a pose topic (None: the
+    only one), or `frame`, from which TF leads to the camera. source: the recording that the poses are of, where the
+    stamps of several fit. mounting: x, y, z, qx, qy, qz, qw of body_from_camera; None where the poses are the camera's,
+    or where the bag says it (odometry names its body, and TF leads from there to the camera). images: the folder of the
+    images of a COLMAP model; its frame has neither metres nor up, so that the map has yet to be aligned.
     """
 
     path: str
@@ -46,6 +48,7 @@ class GivenPoses:
     frame: str | None = None
     source: str | None = None
     mounting: tuple[float, ...] | None = None
+    images: str | None = None
 
     def read(self, scene: Scene) -> dict[str, Pose]:
         """Read map_from_cam by frame name, of the frames whose stamps the trajectory covers.
@@ -64,7 +67,7 @@ class GivenPoses:
         frames = sorted((f for f in scene.frames if self.source in (None, f.source)), key=lambda f: f.stamp_ns)
         found = self._by_tf(scene, frames) if self.frame is not None else self._by_trajectory(scene, frames)
         turns = [name for name, _ in groupby(frame.source for frame in frames if frame.name in found)]
-        if len(turns) > len(set(turns)):
+        if len(turns) > len(set(turns)) and self.images is None:
             raise MappingError(
                 f"{self.path}: it covers frames of {' and '.join(sorted(set(turns)))} at the same time: name the "
                 "recording that it is of with --poses-source"
@@ -78,10 +81,14 @@ class GivenPoses:
         modified = max((p.stat().st_mtime_ns for p in (path, *path.glob("*")) if p.exists()), default=0)
         mounting = None if self.mounting is None else list(self.mounting)
         named = {"path": str(path), "topic": self.topic, "frame": self.frame, "source": self.source}
-        return {**named, "mounting": mounting, "modified_ns": modified}
+        of_model = {} if self.images is None else {"images": str(Path(self.images).resolve())}
+        return {**named, "mounting": mounting, "modified_ns": modified, **of_model}
 
     def _by_trajectory(self, scene: Scene, frames: Sequence[SceneFrame]) -> dict[str, Pose]:
-        map_from_body = read_outside_poses(self.path, self.topic, clock_in(scene, self.path))
+        if self.images is None:
+            map_from_body = read_outside_poses(self.path, self.topic, clock_in(scene, self.path))
+        else:
+            map_from_body = colmap_recording(Path(self.path), Path(self.images)).trajectory()
         map_from_body = at_own_stamps(map_from_body, own_stamps(frames), self.path)
         stamps = np.unique(np.array([frame.stamp_ns for frame in frames], dtype=np.int64))
         _, answered = map_from_body.interpolate(stamps)

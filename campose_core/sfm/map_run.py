@@ -190,10 +190,13 @@ class MapRun:
         """From images to a model by one kind of features."""
         folder = self.work / detail.value
         found = self._features(folder, self.features, detail)
+        # Where no mapper has to find out which of them are wrong, images without a clock may come in any order.
+        in_order = self.posed is None or not self.counted
+        alike = ALIKE[detail if in_order else Detail.FULL]
         features, database, model = folder / "features.db", folder / "database.db", folder / "model"
         matched = self._stage(
             folder, matches, database, features=str(features), database=str(database), names=self.names,
-            rigs=self.rigs, alike=ALIKE[detail], kind=self.features,
+            rigs=self.rigs, alike=alike, kind=self.features,
         )  # fmt: skip
         log.info(f"map: {matched.verified} of {matched.pairs} pairs match, {matched.verified_loops} close a loop")
         found = replace(found.with_stage(matched), detail=detail.value)

@@ -178,7 +178,8 @@ def map_scene(scene: Scene, options: MapOptions) -> Scene:
         cameras={**{n: camera for n, camera in scene.cameras.items() if n in scene.sources}, **refined},
         sources={name: {**fields, "given_camera": given[name]} for name, fields in scene.sources.items()},
     )
-    done = done if posed is None else in_map_frame(done, poses, report)
+    if options.poses is not None and options.poses.images is None:
+        done = in_map_frame(done, poses, report)
     done.save()
     shutil.rmtree(work)
     return done
@@ -187,7 +188,7 @@ def map_scene(scene: Scene, options: MapOptions) -> Scene:
 def _only_counts(scene: Scene, source: str) -> bool:
     """Tell whether the stamps of a folder of images are their number: nobody knows how long it took."""
     fields = scene.sources[source]
-    return fields["kind"] == "images" and "stamps" not in fields
+    return fields["kind"] in ("images", "export") and "stamps" not in fields
 
 
 def _work_folder(work: Path, inputs: dict[str, Any]) -> Path:

@@ -59,7 +59,7 @@ def test_a_reference_of_another_time_or_no_frames_at_all(reference):
             (["--camera-height", height], 2, f"--camera-height needs a positive number of metres, got '{height}'")
             for height in ("0", "-1", "nan", "inf", "waist")
         ),
-        (["--from", "stars"], 2, "--from stars: choose of poses, tf, floor, gps, odometry, gravity"),
+        (["--from", "stars"], 2, "--from stars: choose of exported, poses, tf, floor, gps, odometry, gravity"),
         (["--markers", "nowhere.yaml"], 1, "nowhere.yaml: no such file"),
         (["--distance", "a", "b", "far"], 2, "a positive number of metres, got 'far'"),
         (["--distance", "a", "b", "1", "--source", "a"], 2, "--source"),

@@ -47,7 +47,7 @@ def test_what_a_source_says_of_itself(name):
 
 
 def test_the_kinds_of_from_are_those_that_are_documented():
-    assert list(recorded_kinds())[:6] == ["poses", "tf", "floor", "gps", "odometry", "gravity"]
+    assert list(recorded_kinds())[:7] == ["exported", "poses", "tf", "floor", "gps", "odometry", "gravity"]
 
 
 def test_evidence_is_the_same_each_time_and_says_what_it_lends(tmp_path):

@@ -6,10 +6,10 @@ from scipy.spatial.transform import Rotation
 from tracked_walks import SECOND, tracked_walk
 
 from campose_core.alignment.solvers.hand_eye import solve_hand_eye
-from campose_core.alignment.solvers.time_offset import time_offsets
 from campose_core.alignment.solvers.tracker import align_to_tracker
 from campose_core.errors import AlignmentError
 from campose_core.geometry import Pose, pose_error
+from campose_core.joining.time_offset import time_offsets
 from campose_core.trajectory import Trajectory
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from written_exports import Shot, stray_scanner
 
 from campose_core.bag.writer import CAMERA_FRAME, write_bag
 from campose_core.camera import Camera
@@ -12,6 +13,7 @@ from campose_core.capture.recording import RECORDING_SOURCES, open_recording
 from campose_core.capture.video_writer import write_video
 from campose_core.errors import CaptureError, UsageError
 from campose_core.frame import Frame
+from campose_core.geometry import Pose
 
 CAMERA = Camera("PINHOLE", 96, 64, (80.0, 80.0, 47.5, 31.5))
 COLOURS = np.array([[200, 30, 30], [30, 200, 30], [30, 30, 200], [220, 220, 40], [0, 0, 0], [120, 60, 180]], np.uint8)
@@ -31,6 +33,8 @@ def written(name: str, folder: Path) -> Path:
     if name == "bag":
         write_bag(folder / "walk.bag", FRAMES, CAMERA)
         return folder / "walk.bag"
+    if name == "export":
+        return stray_scanner(folder / "walk", [Shot(f.image, f.stamp_ns, Pose.identity()) for f in FRAMES], CAMERA)
     assert name == "images", f"how is a recording of the source {name} written? Say it here"
     for frame in FRAMES:
         Image.fromarray(frame.image).save(folder / f"{frame.name}.png")

@@ -14,10 +14,10 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from campose_core.alignment.evidence import sigma
 from campose_core.alignment.solvers.hand_eye import solve_hand_eye
-from campose_core.alignment.solvers.time_offset import LONGEST_GAP_NS, TimeOffset, time_offsets
 from campose_core.errors import AlignmentError
 from campose_core.geometry import Array, Pose, Similarity, pose_error, rotation_angle
 from campose_core.joining.robust_similarity import align_to_poses
+from campose_core.joining.time_offset import LONGEST_GAP_NS, TimeOffset, time_offsets
 from campose_core.residual import Residual
 from campose_core.scene import Alignment
 from campose_core.statistics import robust_sigma

@@ -12,7 +12,8 @@ class MappedFromPoses(AlignmentSource):
     """The frame of the poses that landmarks were triangulated from; nothing of any other map."""
 
     def names(self) -> list[str]:
-        return [METHOD] if "poses" in self.mapped.scene.steps["map"]["options"] else []
+        given = self.mapped.scene.steps["map"]["options"].get("poses")
+        return [METHOD] if given is not None and "images" not in given else []  # a COLMAP model has no metres
 
     def evidence(self, name: str, borrowed: Borrowed) -> Evidence:
         report = MapReport.load(self.mapped.scene)

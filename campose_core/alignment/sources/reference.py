@@ -10,9 +10,9 @@ import numpy as np
 
 from campose_core.alignment.evidence import Evidence, evidence_of_poses
 from campose_core.alignment.sources.base import AlignmentSource, Borrowed
+from campose_core.capture.external_poses import read_reference
 from campose_core.capture.file_stamps import at_own_stamps, own_stamps
 from campose_core.errors import AlignmentError
-from campose_core.formats.trajectories import read_trajectory
 from campose_core.geometry import Pose
 from campose_core.joining.robust_similarity import align_to_poses
 from campose_core.scene import SceneFrame
@@ -50,7 +50,7 @@ def frames_with_reference(
     if source not in (None, *sources):
         raise AlignmentError(f"no frame comes from the source {source!r}; there are {', '.join(sources) or 'none'}")
     asked = sorted((f for f in frames if source in (None, f.source)), key=lambda f: f.stamp_ns)
-    trajectory = at_own_stamps(read_trajectory(reference), own_stamps(asked), reference)
+    trajectory = at_own_stamps(read_reference(reference), own_stamps(asked), reference)
     stamps = np.unique(np.array([f.stamp_ns for f in asked], dtype=np.int64))
     _, at_stamps = trajectory.interpolate(stamps)
     map_from_cam = dict(at_stamps)

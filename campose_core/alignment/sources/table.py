@@ -15,6 +15,7 @@ SOURCES: Seam[type[AlignmentSource]] = Seam(
         "markers": "campose_core.alignment.sources.markers:PrintedMarkers",
         "distance": "campose_core.alignment.sources.distance:KnownDistance",
         "given_poses": "campose_core.alignment.sources.given_poses:MappedFromPoses",
+        "exported": "campose_core.alignment.sources.exported_poses:ExportedPoses",
         "poses": "campose_core.alignment.sources.pose_topic:PoseTopic",
         "tf": "campose_core.alignment.sources.tf:TransformRoot",
         "floor": "campose_core.alignment.sources.floor_plan:FloorPlan",

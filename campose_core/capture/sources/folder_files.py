@@ -14,6 +14,7 @@ from PIL import Image as PillowImage
 from PIL import ImageOps
 
 from campose_core.errors import CaptureError
+from campose_core.exports.export import natural_key
 from campose_core.extras import load_extra
 from campose_core.image_files import opened
 from campose_core.pixels.image_codec import is_deep
@@ -71,7 +72,8 @@ def folder_files(folder: Path) -> FolderFiles:
     Depth images beside colour are of another sensor, as in the layouts of 7-Scenes and TUM RGB-D. HEIC is read where
     the extra `heic` is installed.
     """
-    named = sorted((file for file in folder.iterdir() if _is_shown(file, SUFFIXES)), key=_natural_key)
+    shown = [file for file in folder.iterdir() if _is_shown(file, SUFFIXES)]
+    named = sorted(shown, key=lambda file: natural_key(file.name))
     heif = [file for file in named if file.suffix.lower() in HEIF_SUFFIXES]
     unread = set(heif) if importlib.util.find_spec("pi_heif") is None else set()
     depth = _depth_images([file for file in named if file not in unread])
@@ -126,11 +128,6 @@ def require_heif() -> None:
 
 def _is_shown(file: Path, suffixes: set[str]) -> bool:
     return file.suffix.lower() in suffixes and not file.name.startswith(".") and file.is_file()
-
-
-def _natural_key(file: Path) -> tuple[list[tuple[int, str]], str]:
-    parts = re.split(r"([0-9]+)", file.name.lower())
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts], file.name
 
 
 def _depth_images(files: Sequence[Path]) -> set[Path]:

@@ -131,7 +131,7 @@ class ImageFolder:
         stamped = ((self._stamped[number][0], (number, file)) for number, file in self._numbered)
         for stamp_ns, (number, file) in thinned(stamped, fps):
             try:
-                frame = _frame(file, stamp_ns, self.name, f"{number:06d}", self._levels)
+                frame = frame_of_file(file, stamp_ns, self.name, f"{number:06d}", self._levels)
             except CaptureError as error:
                 self.dropped["undecodable image"] += 1
                 reason = reason or f"{file.name}: {error}"
@@ -180,7 +180,7 @@ class ImageFile:
 
     def frames(self, fps: float | None = None) -> Iterator[Frame]:
         try:
-            yield _frame(self.path, 0, self.name, self.path.name, Levels())
+            yield frame_of_file(self.path, 0, self.name, self.path.name, Levels())
         except CaptureError as error:
             raise CaptureError(f"{self.path}: cannot be decoded as an image ({error})") from error
 
@@ -201,10 +201,20 @@ def _stamped(files: list[Path], use_names: bool) -> tuple[list[tuple[int, Path]]
     return sorted(zip(stamps, files, strict=True)), True
 
 
-def _frame(file: Path, stamp_ns: int, camera_frame: str, name: str, levels: Levels) -> Frame:
-    data = file.read_bytes()
+def frame_of_file(
+    file: Path, stamp_ns: int, camera_frame: str, name: str, levels: Levels, upright: bool = True
+) -> Frame:
+    """Read an image file. upright: apply the turn that EXIF tells, as cameras are calibrated; else as it is stored.
+
+    Raises:
+        CaptureError: it cannot be decoded.
+    """
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise CaptureError("it is missing, or may not be read") from error
     with open_photo(file) as image:
-        pixels = rgb_pixels(ImageOps.exif_transpose(image), levels)
+        pixels = rgb_pixels(ImageOps.exif_transpose(image) if upright else image, levels)
     return Frame(stamp_ns, pixels, camera_frame, name, data if is_plain_jpeg(data) else None)
 
 

@@ -3,7 +3,7 @@
 import logging
 import struct
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,6 +59,7 @@ class VideoRecording:
         self._stamps = ""
         with _opened(path) as container:
             chosen, streams = _chosen(path, container), container.streams.video
+            self.stored_size = (chosen.codec_context.width, chosen.codec_context.height)  # before it is turned upright
             if len(streams) > 1:
                 others = ", ".join(_described(stream) for stream in streams if stream.index != chosen.index)
                 log.info(f"{path}: of its video streams {_described(chosen)} is taken, not {others}")
@@ -74,9 +75,17 @@ class VideoRecording:
             CaptureError: not one frame can be decoded.
         """
         self.dropped.clear()
+        yield from self._upright_frames(thinned(self._images(), fps))
+
+    def numbered(self, numbers: Collection[int]) -> Iterator[Frame]:
+        """Yield, as `frames`, those of these numbers that the video holds."""
+        self.dropped.clear()
+        yield from self._upright_frames(item for item in self._images() if item[1][0] in numbers)
+
+    def _upright_frames(self, images: "Iterable[tuple[int, tuple[int, av.VideoFrame]]]") -> Iterator[Frame]:
         rotation_deg: int | None = None
         shown: Callable[[Image], Image] = _upright
-        for stamp_ns, (number, image) in thinned(self._images(), fps):
+        for stamp_ns, (number, image) in images:
             pixels: Image = np.asarray(image.to_ndarray(format="rgb24"), dtype=np.uint8)
             if image.rotation != rotation_deg:  # a matrix that is read keeps its image in memory: once for all alike
                 rotation_deg, shown = image.rotation, self._as_shown(image)

@@ -1,0 +1,1 @@
+"""What capture apps, data sets and other programs write: images with the poses that they already know."""

@@ -1,0 +1,108 @@
+"""transforms.json, as nerfstudio and instant-ngp have it and many programs write it.
+
+https://docs.nerf.study/quickstart/data_conventions.html: `transform_matrix` is world_from_camera in OpenGL's axes;
+fl_x, fl_y, cx, cy, w, h, k1 .. k4, p1, p2 stand at the top, or with each frame. Pixels count from the outer corner of
+the first one, as COLMAP's, from which the numbers come (nerfstudio/process_data/colmap_utils.py) and to which rays are
+cast (cameras/cameras.py: get_image_coords, pixel_offset 0.5).
+
+Whether a pose is in metres is not said: it is not, where COLMAP made it (`colmap_im_id`), or instant-ngp or nerfstudio
+has scaled it (`aabb_scale`, `applied_scale`). Neither is up: of a gravity-aligned phone it is an axis of the world, the
+one that images are upright by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from campose_core.camera import Camera
+from campose_core.errors import CaptureError
+from campose_core.exports.export import GL_FROM_CV, Export, ExportedFrame, natural_key
+from campose_core.exports.fields import AGAIN, matrix_pose, read_json, refused, with_open_lens
+from campose_core.formats.camera_fields import Unsized
+from campose_core.formats.reconstruction_cameras import transforms_camera
+from campose_core.geometry import Array, Pose
+from campose_core.text import one_line
+
+PROGRAM = "nerfstudio transforms.json"
+FORM = "`transforms.json` or its folder"
+BRINGS = ("intrinsics", "poses", "metres")
+NOTE = "metres and up where a phone tracked it; neither where COLMAP made it (`colmap_im_id`) or it was scaled"
+NAME = "transforms.json"
+# Of image-up to the nearest axis of the world; people tilt a phone by half of a right angle, seldom by more on average.
+MOST_TILTED_DEG = 40.0
+
+
+def recognizes(path: Path) -> bool:
+    """Tell whether a path is the file, or the folder of one."""
+    return (path / NAME).is_file() or (path.name == NAME and path.is_file())
+
+
+def read(path: Path) -> Export:
+    """Read the file.
+
+    Raises:
+        CaptureError: it is damaged, or its images are missing or have no intrinsics.
+    """
+    file = path if path.is_file() else path / NAME
+    top = read_json(file)
+    listed = top.get("frames")
+    if not isinstance(listed, list) or not all(isinstance(fields, dict) for fields in listed):
+        raise CaptureError(f"{file}: the list 'frames' is missing: this is no {PROGRAM}")
+    frames = sorted((_frame(file, top, fields) for fields in listed), key=lambda frame: natural_key(str(frame.image)))
+    missing = [frame.image for frame in frames if not Path(str(frame.image)).is_file()]
+    if frames and len(missing) == len(frames):
+        raise CaptureError(
+            f"{file}: its images are not here, such as {one_line(str(missing[0]))}: put the file back beside them"
+        )
+    scaled = "aabb_scale" in top or top.get("applied_scale", 1.0) != 1.0
+    metric = not scaled and not any("colmap_im_id" in fields for fields in listed)
+    up = _up([frame.world_from_cam for frame in frames if frame.world_from_cam is not None]) if metric else None
+    if up is not None:
+        frames = [ExportedFrame(f.image, f.stamp_ns, f.camera, _levelled(up, f.world_from_cam)) for f in frames]
+    return Export(PROGRAM, path, tuple(frames), metric=metric, level=up is not None)
+
+
+def _frame(file: Path, top: Mapping[str, Any], fields: Mapping[str, Any]) -> ExportedFrame:
+    name = fields.get("file_path")
+    if not isinstance(name, str) or not name:
+        raise CaptureError(f"{file}: a frame has no 'file_path': {AGAIN}")
+    where = one_line(f"{file}: {name[:200]}")
+    image = file.parent / name
+    if not image.suffix:  # Blender's sets leave it out
+        image = image.with_suffix(".png")
+    world_from_cam = matrix_pose(fields.get("transform_matrix"), where) * GL_FROM_CV
+    return ExportedFrame(image, None, _camera({**top, **fields}, where), world_from_cam)
+
+
+def _camera(fields: dict[str, Any], where: str) -> Camera:
+    with refused(where):
+        return with_open_lens(transforms_camera(fields, NO_SIZE))
+
+
+def _no_size() -> tuple[int, int]:
+    raise CaptureError(f"w and h, the size of the image, are missing: {AGAIN}")
+
+
+NO_SIZE = Unsized(_no_size)
+
+
+def _up(world_from_cams: list[Pose]) -> Array | None:
+    """Return the axis of the world by which the images are upright; None where none is near."""
+    if not world_from_cams:
+        return None
+    mean = np.mean([pose.rotation.apply([0.0, -1.0, 0.0]) for pose in world_from_cams], axis=0)
+    axis = int(np.argmax(np.abs(mean)))
+    if abs(mean[axis]) < np.cos(np.radians(MOST_TILTED_DEG)) * np.linalg.norm(mean):
+        return None
+    return np.asarray(np.eye(3)[axis] * np.sign(mean[axis]))
+
+
+def _levelled(up: Array, world_from_cam: Pose | None) -> Pose | None:
+    """Return the pose in a world whose z axis is that axis."""
+    turn = Rotation.align_vectors([[0.0, 0.0, 1.0]], [up])[0]
+    return None if world_from_cam is None else Pose(turn, np.zeros(3)) * world_from_cam

@@ -1,0 +1,20 @@
+"""Images of a scene, copied under the names that they have in it: SOURCE/000123.jpg."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Collection
+from pathlib import Path
+
+from campose_core.scene import Scene
+from campose_core.scene_names import place
+
+
+def copy_images(scene: Scene, names: Collection[str], folder: Path) -> None:
+    """Copy the frames of these names below `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for frame in scene.frames:
+        if frame.name in names:
+            target = place(folder, frame.name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(scene.frame_path(frame), target)
