@@ -5,8 +5,8 @@ import os
 import re
 import shutil
 import sysconfig
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,24 @@ def write_text(path: Path, text: str) -> None:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write bytes, whole or not at all; on disk when this returns."""
-    with replacing(path) as beside, open(beside, "wb") as file:
+    with replacing(path) as beside:
+        _write_to_disk(beside, data)
+
+
+def write_texts(texts: Mapping[Path, str]) -> None:
+    """Write several files of UTF-8 text; none takes its place before all are on disk."""
+    with ExitStack() as stack:
+        for path, text in texts.items():
+            beside = stack.enter_context(replacing(path))
+            try:
+                _write_to_disk(beside, text.encode("utf-8"))
+            except OSError as error:
+                error.filename = error.filename or str(path)
+                raise
+
+
+def _write_to_disk(path: Path, data: bytes) -> None:
+    with open(path, "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

@@ -226,9 +226,14 @@ def read_tum(path: Path | str, frame_id: str = "map", child_frame_id: str = "cam
 
 def write_tum(path: Path | str, trajectory: Trajectory) -> None:
     """Write a TUM trajectory file, atomically."""
+    write_text(Path(path), tum_text(trajectory))
+
+
+def tum_text(trajectory: Trajectory) -> str:
+    """Return what a TUM trajectory file holds."""
     quats = trajectory.rotations.as_quat(canonical=True) if len(trajectory) else np.zeros((0, 4))
     lines = [
         " ".join([seconds_text(int(stamp)), *(f"{v:.9f}" for v in position), *(f"{v:.9f}" for v in quat)])
         for stamp, position, quat in zip(trajectory.stamps_ns, trajectory.positions, quats, strict=True)
     ]
-    write_text(Path(path), "".join(line + "\n" for line in lines))
+    return "".join(line + "\n" for line in lines)

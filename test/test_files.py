@@ -55,6 +55,23 @@ def test_a_full_disk_is_told_with_the_name_of_the_file(tmp_path):
     assert [left.name for left in tmp_path.iterdir()] == ["a.txt"]
 
 
+def test_of_files_that_belong_together_none_is_written_where_one_cannot_be(tmp_path):
+    small, large = tmp_path / "a.txt", tmp_path / "b.txt"
+    for path in (small, large):
+        write_text(path, "old")
+    code = (
+        "import pathlib, resource, signal, sys\nfrom campose_core.files import write_texts\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "small, large = map(pathlib.Path, sys.argv[1:])\n"
+        "try: write_texts({small: 'new', large: 'new' * 1000})\n"
+        "except OSError as error: print(error.filename)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, small, large], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [str(large)]
+    assert [path.read_text() for path in sorted(tmp_path.iterdir())] == ["old", "old"]
+
+
 @pytest.mark.parametrize(
     ("error", "message"),
     [

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 
 from campose_core.errors import TrajectoryError
-from campose_core.files import write_text
 from campose_core.geometry import Array
 from campose_core.statistics import is_covariance
 from campose_core.trajectory import stamp_from_text
@@ -28,13 +27,13 @@ def covariance_path(trajectory: Path) -> Path:
     return trajectory.with_suffix(".covariance.csv")
 
 
-def write_covariances(path: Path, covariances: Mapping[int, Array]) -> None:
-    """Write covariances (6, 6) by stamp (nanoseconds), atomically; they read back to the last bit."""
+def covariances_text(covariances: Mapping[int, Array]) -> str:
+    """Return a table of covariances (6, 6) by stamp (nanoseconds); they read back to the last bit."""
     rows = (
         ",".join([str(stamp_ns), *(repr(float(value)) for value in covariance[UPPER])])
         for stamp_ns, covariance in sorted(covariances.items())
     )
-    write_text(path, "".join(line + "\n" for line in (",".join(COLUMNS), *rows)))
+    return "".join(line + "\n" for line in (",".join(COLUMNS), *rows))
 
 
 def read_covariances(path: Path) -> dict[int, Array]:

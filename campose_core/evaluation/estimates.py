@@ -25,13 +25,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from campose_core.errors import TrajectoryError
-from campose_core.evaluation.covariances import covariance_path, read_covariances, write_covariances
-from campose_core.files import read_json, write_text
+from campose_core.evaluation.covariances import covariance_path, covariances_text, read_covariances
+from campose_core.files import read_json, write_texts
 from campose_core.formats.trajectories import read_trajectory
 from campose_core.geometry import Array, Pose
 from campose_core.landmark_map.camera_estimate import CameraEstimate
 from campose_core.map_scale import MapScale, ScaleBasis
-from campose_core.trajectory import Trajectory, read_tum, stamp_from_text, write_tum
+from campose_core.trajectory import Trajectory, read_tum, stamp_from_text, tum_text
 
 
 class FrameOutcome(NamedTuple):
@@ -138,16 +138,21 @@ class Estimates:
 
 
 def write_estimates(path: Path | str, estimates: Estimates) -> None:
-    """Write EST.tum, EST.covariance.csv where covariances are known and, when all frames are known, EST.json."""
+    """Write EST.tum, EST.covariance.csv where covariances are known and, when all frames are known, EST.json.
+
+    All of them, or none: on a full disk earlier ones stay as they were.
+    """
     path = Path(path)
-    for beside in (path.with_suffix(".json"), covariance_path(path)):
-        beside.unlink(missing_ok=True)  # never an old summary beside a new trajectory
-    write_tum(path, estimates.trajectory)
+    texts = {path: tum_text(estimates.trajectory)}
     covariances = {o.stamp_ns: o.covariance for o in estimates.outcomes if o.map_from_cam and o.covariance is not None}
     if covariances:
-        write_covariances(covariance_path(path), covariances)
+        texts[covariance_path(path)] = covariances_text(covariances)
     if estimates.complete:
-        write_text(path.with_suffix(".json"), json.dumps(estimates.summary()) + "\n")
+        texts[path.with_suffix(".json")] = json.dumps(estimates.summary()) + "\n"
+    write_texts(texts)
+    for beside in (path.with_suffix(".json"), covariance_path(path)):
+        if beside not in texts:
+            beside.unlink(missing_ok=True)  # never an old summary beside a new trajectory
 
 
 def read_estimates(path: Path | str) -> Estimates:

@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from campose_core.cli.main import main
 from campose_core.errors import TrajectoryError
-from campose_core.evaluation.covariances import COLUMNS, covariance_path, read_covariances, write_covariances
+from campose_core.evaluation.covariances import COLUMNS, covariance_path, covariances_text, read_covariances
 from campose_core.evaluation.estimates import Estimates, FrameOutcome, read_estimates, write_estimates
 from campose_core.evaluation.metrics import evaluate
 from campose_core.evaluation.table import RELIABILITY_HEADER, reliability_cells
@@ -101,7 +101,7 @@ positive = arrays(np.float64, (6, 6), elements=st.floats(-1, 1, width=32)).map(
 @given(st.dictionaries(st.integers(-(2**62), 2**62), positive, max_size=4))
 def test_covariances_read_back_to_the_last_bit(tmp_path_factory, covariances):
     path = tmp_path_factory.mktemp("covariances") / "est.covariance.csv"
-    write_covariances(path, covariances)
+    path.write_text(covariances_text(covariances))
     read = read_covariances(path)
     assert read.keys() == covariances.keys()
     for stamp_ns, covariance in covariances.items():
