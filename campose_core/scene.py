@@ -22,7 +22,7 @@ import importlib.metadata
 import io
 import json
 import platform
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -162,8 +162,14 @@ class Scene:
         """Read a scene folder.
 
         Raises:
-            SceneError: not a scene folder, or scene.yaml or frames.csv is damaged (the place is named).
+            SceneError: not a scene folder, or scene.yaml or frames.csv is damaged (the place is named), or an
+                extraction was killed before it had recorded its source.
         """
+        return cls._open(path, unrecorded=False)
+
+    @classmethod
+    def _open(cls, path: Path | str, unrecorded: bool) -> Scene:
+        """unrecorded: whether to leave out frames of sources that scene.yaml does not know, which else are refused."""
         path, files = Path(path), SceneFiles()
         header_path = path / "scene.yaml"
         if not current(path, "scene.yaml").is_file():
@@ -184,7 +190,7 @@ class Scene:
                 sources={name: dict(fields) for name, fields in header["sources"].items()},
                 alignment=Alignment.from_dict(alignment) if alignment else None,
                 steps={n: {"options": dict(r["options"]), "key": str(r["key"])} for n, r in header["steps"].items()},
-                frames=tuple(_read_frames(path / "frames.csv", frames_bytes, header["cameras"])),
+                frames=tuple(_read_frames(path / "frames.csv", frames_bytes, header, unrecorded)),
                 rigs={name: Rig.from_dict(fields) for name, fields in header.get("rigs", {}).items()},
                 _files=files,
             )
@@ -204,7 +210,7 @@ class Scene:
         """
         path = Path(path)
         if current(path, "scene.yaml").exists():
-            return cls.open(path)
+            return cls._open(path, unrecorded=True)
         left_by_a_killed_extraction = {"frames", "frames.csv"}
         if path.exists() and not path.is_dir():
             raise SceneError(f"{path} is a file: a scene is a folder")
@@ -298,7 +304,8 @@ def _frames_text(frames: Iterable[SceneFrame]) -> str:
     return text.getvalue()
 
 
-def _read_frames(path: Path, data: bytes, cameras: Collection[str]) -> Iterable[SceneFrame]:
+def _read_frames(path: Path, data: bytes, header: dict[str, Any], unrecorded: bool) -> Iterable[SceneFrame]:
+    cameras, sources = header["cameras"], header["sources"]
     try:
         lines = list(csv.reader(io.StringIO(data.decode("utf-8"))))
     except (csv.Error, UnicodeDecodeError) as error:
@@ -315,6 +322,12 @@ def _read_frames(path: Path, data: bytes, cameras: Collection[str]) -> Iterable[
             if any(numbers):
                 values = [float(value) for value in numbers]
                 pose = Pose.from_quat_xyzw(values[3:], values[:3])
+            if row["camera"] not in cameras and row["source"] not in sources:
+                if unrecorded:
+                    continue
+                raise ValueError(
+                    f"the extraction of {row['source']!r} was cut short: run `campose extract` with it again"
+                )
             if row["camera"] not in cameras:
                 raise ValueError(f"unknown camera {row['camera']!r}; scene.yaml has {', '.join(cameras) or 'none'}")
             check_name(row["name"], "name")

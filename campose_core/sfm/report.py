@@ -167,9 +167,8 @@ class MapReport:
         path = scene.sfm_dir / FILE
         if not path.is_file():
             return cls()
-        saved = read_json(path, MappingError)
         try:
-            return cls.from_dict(saved)
+            return cls.from_dict(read_json(path, MappingError))
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError, CamposeError) as error:
             raise MappingError(f"{path} is damaged ({error}): run `campose map {scene.path}` again") from error
 

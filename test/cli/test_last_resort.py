@@ -70,8 +70,8 @@ def test_every_program_ends_so(module, arguments, tmp_path):
         f"import sys, pathlib, runpy\n"
         f"def broken(*_, **__): raise ZeroDivisionError\n"
         f"sys.argv = ['program', *{arguments!r}]\n"
+        f"from {module} import main\n"  # first: a finder of installed packages asks for files too
         f"pathlib.Path.exists = pathlib.Path.is_file = pathlib.Path.mkdir = pathlib.Path.is_dir = broken\n"
-        f"from {module} import main\n"
         f"sys.exit(main())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, timeout=60)

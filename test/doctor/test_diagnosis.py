@@ -29,7 +29,7 @@ AROUND = [pose for x in (1.2, 3.0, 7.0, 9.0) for pose in spin(x, 2.0)]
 BOTH_WAYS = mapped([*AROUND, *drive(np.arange(3.0, 9.5, 0.25), 0), *drive(np.arange(8.5, 1.5, -0.25), 180)], per_m2=40)
 TOP = {
     "format", "scene", "state", "healthy", "frames", "coverage", "weak_links", "open_loops", "thin_stretches",
-    "missing", "health", "held_out", "record_next", "scale", "unit",
+    "missing", "health", "held_out", "cameras", "record_next", "scale", "unit",
 }  # fmt: skip
 
 

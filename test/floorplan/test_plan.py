@@ -169,7 +169,7 @@ def test_a_floor_that_cannot_be_used_leaves_the_old_one(tmp_path, scene):
         (["--plan", "b.png", "--resolution", "0.1"], 1, "b.png: the plan cannot be read"),
         (["--plan", "b.png", "--resolution", "0.1", "--distance", "3"], 2, "give either --resolution"),
         (["--map", "b.yaml", "--resolution", "0.1"], 2, "belong to --plan"),
-        (["--map", "a.yaml"], 1, "a.yaml: the map yaml cannot be read"),
+        (["--map", "a.yaml"], 1, "a.yaml: cannot be read: No such file"),
     ],
 )
 def test_the_verb_refuses_in_one_line(scene, capsys, arguments, code, said):

@@ -127,7 +127,7 @@ def test_a_damaged_file_is_one_clear_line(tmp_path):
     with pytest.raises(MappingError, match=r"held_out\.npz is damaged"):
         CovarianceCalibration.load(scene)
     np.savez(path, names=np.array(["a"]), errors=np.zeros((1, 5)), covariances=np.zeros((1, 6, 6)), depths=np.ones(1))
-    with pytest.raises(MappingError, match=r"held_out\.npz is damaged .*one error"):
+    with pytest.raises(MappingError, match=r"held_out\.npz is damaged .*errors .*shape"):
         CovarianceCalibration.load(scene)
     shutil.rmtree(scene.path)
     with pytest.raises(LocalizationError, match="campose align"):

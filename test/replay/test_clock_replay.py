@@ -31,7 +31,7 @@ class Listener:
     def localize(self, frame, camera, base_from_cam, odom_from_base):
         self.stamps_ns.append(frame.stamp_ns)
         self.odometry.append(odom_from_base)
-        return SimpleNamespace(stamp_ns=frame.stamp_ns)
+        return SimpleNamespace(stamp_ns=frame.stamp_ns, map_from_cam=None, matches=None)
 
 
 @pytest.mark.parametrize("change", [set_back, zero, in_future])
