@@ -26,6 +26,21 @@ MIN_MODEL_IMAGES = 3
 ROUNDS = 3  # of triangulation and adjustment
 
 
+class Walk(NamedTuple):
+    """What every way has in common.
+
+    images: folder of all frames. model: where to work. sequences: keyframes of each source in order. guessed: sources
+    without measured intrinsics. kind: of the features in the database; None: of two kinds.
+    """
+
+    images: str
+    model: Path
+    mapper: str
+    sequences: Sequence[Sequence[str]]
+    guessed: Sequence[str]
+    kind: str | None
+
+
 class Attempt(NamedTuple):
     """What one way led to: the database it used, its models, and their pieces, the largest first."""
 
@@ -52,52 +67,33 @@ def attempt_by_lenses(
     """Return as `best_attempt`, with a camera for each lens where one of the recordings switches it, and the first
     image by each further lens. names: keyframes by source."""
 
-    ways = model, mapper, list(names.values()), guessed, kind
+    walk = Walk(images, model, mapper, list(names.values()), guessed, kind)
     switches, apart = possible_switches(database, Path(images), names), database.with_suffix(".lenses.db")
     while switches:
         with_own_cameras(database, apart, switches)
         first = _attempt(mapper, images, apart, model, mapper, kind is None)
         sure = confirmed(first.pieces[0].model, switches) if first.pieces else []
         if sure == switches:
-            return *_from_better_guesses(images, apart, *ways), [switch.first for switch in switches]
+            return *_from_better_guesses(apart, walk), [switch.first for switch in switches]
         switches = sure
-    return *_from_better_guesses(images, database, *ways), []
+    return *_from_better_guesses(database, walk), []
 
 
-def _from_better_guesses(
-    images: str,
-    database: Path,
-    model: Path,
-    mapper: str,
-    sequences: Sequence[Sequence[str]],
-    guessed: Sequence[str],
-    kind: str | None,
-) -> tuple[Attempt, dict[str, int]]:
+def _from_better_guesses(database: Path, walk: Walk) -> tuple[Attempt, dict[str, int]]:
     """Return as `best_attempt`; where a guess of a camera was far off, from what came out of it."""
-    first, tried = best_attempt(images, database, model, mapper, sequences, guessed, kind)
+    first, tried = best_attempt(database, walk)
     refined = database.with_suffix(".refined.db")
-    if not (first.pieces and with_refined_guesses(first.database, first.pieces[0].model, guessed, refined)):
+    if not (first.pieces and with_refined_guesses(first.database, first.pieces[0].model, walk.guessed, refined)):
         return first, tried
-    again, tried_again = best_attempt(images, refined, model, mapper, sequences, guessed, kind)
+    again, tried_again = best_attempt(refined, walk)
     return (again, tried_again) if again.held >= first.held else (first, tried)
 
 
-def best_attempt(
-    images: str,
-    database: Path,
-    model: Path,
-    mapper: str,
-    sequences: Sequence[Sequence[str]],
-    guessed: Sequence[str],
-    kind: str | None,
-) -> tuple[Attempt, dict[str, int]]:
-    """Try ways until one holds nearly all keyframes together; returns it, else the best, and what each one held.
-
-    guessed: sources without measured intrinsics. kind: of the features in the database; None: of two kinds.
-    """
-    total = sum(map(len, sequences))
+def best_attempt(database: Path, walk: Walk) -> tuple[Attempt, dict[str, int]]:
+    """Try ways until one holds nearly all keyframes together; returns it, else the best, and what each one held."""
+    total = sum(map(len, walk.sequences))
     best, tried = None, {}
-    for attempt in _attempts(images, database, model, mapper, sequences, guessed, kind):
+    for attempt in _attempts(database, walk):
         tried[attempt.how] = attempt.held
         if best is None or attempt.held > best.held:
             best = attempt
@@ -107,15 +103,8 @@ def best_attempt(
     return best, tried
 
 
-def _attempts(
-    images: str,
-    database: Path,
-    model: Path,
-    mapper: str,
-    sequences: Sequence[Sequence[str]],
-    guessed: Sequence[str],
-    kind: str | None,
-) -> Iterator[Attempt]:
+def _attempts(database: Path, walk: Walk) -> Iterator[Attempt]:
+    images, model, mapper, sequences, guessed, kind = walk
     is_joint = kind is None
     first = _attempt(mapper, images, database, model, mapper, is_joint)
     yield first

@@ -60,8 +60,7 @@ def reconstruction(
     pycolmap = load_pycolmap()
     pycolmap.logging.minloglevel = 0
     sequences, path = list(names.values()), Path(database)
-    turned, usable = _turned_pairs(path)
-    if kind is None and turned > MOST_TURNED * usable:
+    if kind is None and _mostly_turned(path):
         raise MappingError(_failure(path, sequences, []))
     held, switches = write_rigs(database, rigs, mapper), list[str]()
     if held:
@@ -198,6 +197,11 @@ def _failure(database: Path, sequences: Sequence[Sequence[str]], pieces: Sequenc
         landmarks = int(np.max([piece.model.num_points3D() for piece in pieces]))
         found += f"; the largest piece holds {len(pieces[0].world_from_cam)} keyframes and {landmarks} landmarks"
     return f"{found}. Record a continuous walk with things at several depths in view, or extract at a higher --fps"
+
+
+def _mostly_turned(database: Path) -> bool:
+    turned, usable = _turned_pairs(database)
+    return turned > MOST_TURNED * usable
 
 
 def _turned_pairs(database: Path) -> tuple[int, int]:

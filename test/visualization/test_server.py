@@ -49,6 +49,7 @@ def test_it_shows_the_scene(scene, address):
         layout = json.loads((REPOSITORY / "config" / "foxglove_layout.json").read_text())
         assert set(viewer.channels) <= layout_topics(layout) | {"/tf"}
         found = viewer.await_messages(*viewer.channels)
+        shown = viewer.messages(POSE, IMAGE, "/localizer/status", count=2)  # all are subscribed to by now
 
     walkable = load_walkable(scene.path / "floor")
     grid, walk_grid = found["/map"][0][1], found["/localizer/walkable"][0][1]
@@ -63,15 +64,15 @@ def test_it_shows_the_scene(scene, address):
     np.testing.assert_allclose(np.ascontiguousarray(data[:, :12]).view("<f4"), in_map, rtol=1e-6)
 
     pictures = {frame.name: frame for frame in scene.frames}
-    whole_from = max(found[topic][0][0] for topic in (POSE, IMAGE))  # topics are subscribed to one after the other
-    for stamp_ns, status in found["/localizer/status"]:
-        if stamp_ns < whole_from:
-            continue
+    whole = {at_ns for at_ns, _ in shown[POSE]} & {at_ns for at_ns, _ in shown[IMAGE]}
+    statuses = [(at_ns, status) for at_ns, status in shown["/localizer/status"] if at_ns in whole]
+    assert statuses
+    for stamp_ns, status in statuses:
         frame = pictures[values(status)["image"]]
-        pose = next(message for at_ns, message in found[POSE] if at_ns == stamp_ns)
+        pose = next(message for at_ns, message in shown[POSE] if at_ns == stamp_ns)
         assert stamp_of(pose) == stamp_ns
         assert max(pose_error(pose_of(pose.pose), frame.map_from_cam)) < 1e-7
-        image = next(message for at_ns, message in found[IMAGE] if at_ns == stamp_ns)
+        image = next(message for at_ns, message in shown[IMAGE] if at_ns == stamp_ns)
         assert image.data.tobytes() == scene.frame_path(frame).read_bytes()
         (link,) = found["/tf"][0][1].transforms
         frames = {link.child_frame_id, image.header.frame_id, found["/camera/camera_info"][0][1].header.frame_id}
