@@ -49,6 +49,7 @@ def _encoded(pixels: np.ndarray) -> tuple[bytes, bytes]:
         stream.height, stream.width = pixels.shape[:2]
         stream.pix_fmt = "yuv420p"
         for packet in [*stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")), *stream.encode()]:
+            packet.pts = packet.dts = 0  # x265 makes up a dts for a lone frame, at times one that no MP4 can hold
             out.mux(packet)
     file.seek(0)
     with av.open(file) as read:
