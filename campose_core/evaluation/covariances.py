@@ -14,8 +14,8 @@ import numpy as np
 
 from campose_core.errors import TrajectoryError
 from campose_core.geometry import Array
-from campose_core.statistics import is_covariance
-from campose_core.trajectory import stamp_from_text
+from campose_core.statistics import are_covariances
+from campose_core.trajectory import Stamps, stamp_from_text
 
 AXES = ("x", "y", "z", "rx", "ry", "rz")
 UPPER = np.triu_indices(6)
@@ -36,8 +36,8 @@ def covariances_text(covariances: Mapping[int, Array]) -> str:
     return "".join(line + "\n" for line in (",".join(COLUMNS), *rows))
 
 
-def read_covariances(path: Path) -> dict[int, Array]:
-    """Read covariances (6, 6) by stamp (nanoseconds).
+def read_covariances(path: Path) -> tuple[Stamps, Array]:
+    """Read the stamps (N,) in nanoseconds, each once, and their covariances (N, 6, 6).
 
     Raises:
         TrajectoryError: not such a table; the line is named.
@@ -49,18 +49,21 @@ def read_covariances(path: Path) -> dict[int, Array]:
         raise TrajectoryError(f"{path}: cannot be read: {error}") from error
     if not lines or lines[0] != COLUMNS:
         raise TrajectoryError(f"{path}: expected the columns `{','.join(COLUMNS[:3])},...,{COLUMNS[-1]}`")
-    covariances: dict[int, Array] = {}
-    for number, fields in enumerate(lines[1:], start=2):
+    stamps: dict[int, None] = {}
+    numbers = np.empty((len(lines) - 1, len(COLUMNS) - 1))
+    for row, fields in enumerate(lines[1:]):
+        where = f"{path}:{row + 2}"
         try:
-            stamp_ns, values = stamp_from_text(fields[0]), np.array([float(field) for field in fields[1:]])
-            covariance = np.zeros((6, 6))
-            covariance[UPPER] = values
+            stamp_ns = stamp_from_text(fields[0])
+            numbers[row] = list(map(float, fields[1:]))
         except (ValueError, IndexError, OverflowError):
-            raise TrajectoryError(f"{path}:{number}: expected a stamp and {len(COLUMNS) - 1} numbers") from None
-        if stamp_ns in covariances:
-            raise TrajectoryError(f"{path}:{number}: stamp {stamp_ns} appears twice")
-        covariance += np.triu(covariance, 1).T
-        if not is_covariance(covariance):
-            raise TrajectoryError(f"{path}:{number}: not a covariance: it must be finite and positive definite")
-        covariances[stamp_ns] = covariance
-    return covariances
+            raise TrajectoryError(f"{where}: expected a stamp and {len(COLUMNS) - 1} numbers") from None
+        if stamp_ns in stamps:
+            raise TrajectoryError(f"{where}: stamp {stamp_ns} appears twice")
+        stamps[stamp_ns] = None
+    covariances = np.empty((len(numbers), 6, 6))
+    covariances[:, UPPER[0], UPPER[1]] = covariances[:, UPPER[1], UPPER[0]] = numbers
+    wrong = np.flatnonzero(~are_covariances(covariances))
+    if len(wrong):
+        raise TrajectoryError(f"{path}:{wrong[0] + 2}: not a covariance: it must be finite and positive definite")
+    return np.array(list(stamps), dtype=np.int64), covariances

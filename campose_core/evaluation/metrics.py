@@ -6,6 +6,7 @@ percentile and recall: an estimator cannot gain by keeping silent, and none by b
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ from scipy.spatial.transform import Rotation
 from campose_core.capture.file_stamps import at_own_stamps
 from campose_core.errors import TrajectoryError
 from campose_core.evaluation.estimates import Estimates, Percentiles
+from campose_core.evaluation.outcomes import OutcomeTable
 from campose_core.evaluation.reliability import PARTS, Reliability, reliability, squared_distances
 from campose_core.geometry import Array
 from campose_core.trajectory import Stamps, Trajectory, seconds_text
@@ -53,6 +55,8 @@ class FrameErrors:
     yaw_deg: the part of the rotation about the map's z axis. statuses: '' where unknown.
     reference: its pose at each frame. without_reference: frames that cannot be scored, and count in nothing.
     squared_mahalanobis: (N, 3), of the parts that reliability.PARTS names; NaN where there is no covariance.
+    offsets: (N, 6), estimate minus reference in x, y, z, and the turn between them, metres and radians about the map's
+    axes; NaN where there was no answer.
     """
 
     stamps_ns: Stamps
@@ -64,6 +68,7 @@ class FrameErrors:
     reference: Trajectory
     without_reference: int
     squared_mahalanobis: Array
+    offsets: Array
 
     @property
     def answered(self) -> NDArray[np.bool_]:
@@ -125,7 +130,7 @@ def evaluate(estimates: Estimates, reference: Trajectory) -> Metrics:
         TrajectoryError: no frame has a reference; both intervals are named.
     """
     if estimates.complete:
-        reference = at_own_stamps(reference, {i: outcome.stamp_ns for i, outcome in enumerate(estimates.outcomes)})
+        reference = at_own_stamps(reference, dict(enumerate(estimates.table.stamps_ns.tolist())))
     return summarise(frame_errors(estimates, reference), estimates)
 
 
@@ -139,63 +144,57 @@ def frame_errors(estimates: Estimates, reference: Trajectory) -> FrameErrors:
     Raises:
         TrajectoryError: no frame has a reference; both intervals are named.
     """
-    trajectory = estimates.trajectory
+    table = estimates.table
     if estimates.complete:
-        frames = np.array([outcome.stamp_ns for outcome in estimates.outcomes], dtype=np.int64)
-        covered, at_frames = _reference_at(reference, frames)
-        index_of = {int(stamp_ns): i for i, stamp_ns in enumerate(trajectory.stamps_ns)}
-        pairs = [
-            (index_of[stamp_ns], row)
-            for row, stamp_ns in enumerate(at_frames.stamps_ns.tolist())
-            if stamp_ns in index_of
-        ]
+        covered, at_frames = _reference_at(reference, table.stamps_ns)
+        answer = table.answer[covered]
+        statuses = tuple(itertools.compress(table.statuses, covered))
     else:
         covered, at_frames = np.ones(len(reference), dtype=bool), reference
-        pairs = trajectory.associate(reference, MAX_DIFFERENCE_NS)
-    if not len(at_frames) or not (estimates.complete or pairs):
+        answer, statuses = np.full(len(reference), -1), ("",) * len(reference)
+        for estimated, row in table.trajectory.associate(reference, MAX_DIFFERENCE_NS):
+            answer[row] = estimated
+    if not len(at_frames) or not (estimates.complete or (answer >= 0).any()):
         raise TrajectoryError(
             f"the estimates ({_interval_text(estimates)}) and the reference ({reference.interval_text()}) do not "
             "overlap in time: give the reference of the same recording, with stamps of the same clock"
         )
-    return _errors(estimates, trajectory, at_frames, pairs, int((~covered).sum()))
+    return _errors(table, at_frames, answer, statuses, int((~covered).sum()))
 
 
 def _interval_text(estimates: Estimates) -> str:
-    if not estimates.outcomes:
+    stamps_ns = estimates.table.stamps_ns
+    if not len(stamps_ns):
         return "no frames"
-    first, last = estimates.outcomes[0].stamp_ns, estimates.outcomes[-1].stamp_ns
+    first, last = int(stamps_ns[0]), int(stamps_ns[-1])
     return f"{seconds_text(first)[:-6]} .. {seconds_text(last)[:-6]} s"
 
 
 def _errors(
-    estimates: Estimates, trajectory: Trajectory, at_frames: Trajectory, pairs: list[tuple[int, int]], uncovered: int
+    table: OutcomeTable, truth: Trajectory, answer: NDArray[np.intp], statuses: tuple[str, ...], uncovered: int
 ) -> FrameErrors:
-    position_m, rotation_deg, floor_m, yaw_deg = (np.full(len(at_frames), np.inf) for _ in range(4))
-    statuses = [""] * len(at_frames)
-    mahalanobis = np.full((len(at_frames), len(PARTS)), np.nan)
-    if pairs:
-        estimated, row = (np.array(indices) for indices in zip(*pairs, strict=True))
-        offset = trajectory.positions[estimated] - at_frames.positions[row]
+    """answer (N,): the row of the table's trajectory that answers each frame of the truth, -1 where none does."""
+    position_m, rotation_deg, floor_m, yaw_deg = (np.full(len(truth), np.inf) for _ in range(4))
+    mahalanobis, offsets = np.full((len(truth), len(PARTS)), np.nan), np.full((len(truth), 6), np.nan)
+    row = np.flatnonzero(answer >= 0)
+    if len(row):
+        estimated = answer[row]
+        offset = table.trajectory.positions[estimated] - truth.positions[row]
         position_m[row] = np.linalg.norm(offset, axis=1)
         floor_m[row] = np.linalg.norm(offset[:, :2], axis=1)
-        turn = trajectory.rotations[estimated] * at_frames.rotations[row].inv()  # about the map's axes
+        turn = table.trajectory.rotations[estimated] * truth.rotations[row].inv()  # about the map's axes
         rotation_deg[row] = np.degrees(turn.magnitude())
         # The twist of the swing-twist decomposition about z: defined whichever way the body's axes point.
         quat = turn.as_quat(canonical=True)
         yaw_deg[row] = np.degrees(np.abs(2 * np.arctan2(quat[:, 2], quat[:, 3])))
         yaw_deg[row] = np.minimum(yaw_deg[row], 360 - yaw_deg[row])
-        claimed = {o.stamp_ns: o.covariance for o in estimates.outcomes if o.covariance is not None}
-        stamps, errors = trajectory.stamps_ns[estimated].tolist(), np.hstack([offset, turn.as_rotvec()])
-        known = [i for i, stamp_ns in enumerate(stamps) if stamp_ns in claimed]
-        if known:
-            mahalanobis[row[known]] = squared_distances(errors[known], np.array([claimed[stamps[i]] for i in known]))
-    if estimates.complete:
-        by_stamp = {outcome.stamp_ns: outcome.status for outcome in estimates.outcomes}
-        statuses = [by_stamp[stamp_ns] for stamp_ns in at_frames.stamps_ns.tolist()]
+        offsets[row] = np.hstack([offset, turn.as_rotvec()])
+        if table.covariances is not None:
+            known = np.isfinite(table.covariances[estimated, 0, 0])
+            mahalanobis[row[known]] = squared_distances(offsets[row[known]], table.covariances[estimated[known]])
     return FrameErrors(
-        at_frames.stamps_ns, position_m, rotation_deg, floor_m, yaw_deg, tuple(statuses), at_frames, uncovered,
-        mahalanobis,
-    )  # fmt: skip
+        truth.stamps_ns, position_m, rotation_deg, floor_m, yaw_deg, statuses, truth, uncovered, mahalanobis, offsets
+    )
 
 
 def _reference_at(reference: Trajectory, stamps_ns: Stamps) -> tuple[NDArray[np.bool_], Trajectory]:

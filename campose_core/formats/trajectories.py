@@ -159,7 +159,7 @@ def _stamped_rows(
         if wrong or (missing > 0 and not empty_cells):
             raise TrajectoryError(f"{where}: expected `{layout.names}`, got {row.text[:200]!r}")
         values = _numbers([fields[i] for i in layout.pose], where)
-        yield where, 0 if np.isnan(values).any() else stamp_ns(fields[layout.stamp].strip(), unit, where), values
+        yield where, 0 if any(map(math.isnan, values)) else stamp_ns(fields[layout.stamp].strip(), unit, where), values
 
 
 def _motive_rows(path: Path, text: str) -> Iterable[tuple[str, int, list[float]]]:
@@ -180,7 +180,7 @@ def _taken(path: Path, rows: Iterable[tuple[str, int, list[float]]]) -> tuple[li
     known: dict[int, list[float]] = {}
     left_out: Counter[str] = Counter()
     for where, stamp, values in rows:
-        if np.isnan(values).any():
+        if any(map(math.isnan, values)):
             left_out[UNSEEN] += 1
         elif known.get(stamp) == values:
             left_out[REPEATED] += 1

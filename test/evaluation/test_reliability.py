@@ -102,7 +102,7 @@ positive = arrays(np.float64, (6, 6), elements=st.floats(-1, 1, width=32)).map(
 def test_covariances_read_back_to_the_last_bit(tmp_path_factory, covariances):
     path = tmp_path_factory.mktemp("covariances") / "est.covariance.csv"
     path.write_text(covariances_text(covariances))
-    read = read_covariances(path)
+    read = dict(zip(*map(list, read_covariances(path)), strict=True))
     assert read.keys() == covariances.keys()
     for stamp_ns, covariance in covariances.items():
         np.testing.assert_array_equal(read[stamp_ns], np.triu(covariance) + np.triu(covariance, 1).T)
