@@ -60,7 +60,7 @@ def is_covariance(matrix: ArrayLike) -> bool:
 
 def are_covariances(matrices: Array) -> NDArray[np.bool_]:
     """Tell which of many symmetric matrices (N, 6, 6) are covariances, see `checked_covariance`."""
-    good = np.isfinite(matrices).all(axis=(1, 2))
+    good: NDArray[np.bool_] = np.asarray(np.isfinite(matrices).all(axis=(1, 2)))
     try:
         np.linalg.cholesky(matrices[good])
     except np.linalg.LinAlgError:  # one of them is not positive definite: numpy does not say which
