@@ -58,16 +58,6 @@ def is_covariance(matrix: ArrayLike) -> bool:
     return True
 
 
-def are_covariances(matrices: Array) -> NDArray[np.bool_]:
-    """Tell which of many symmetric matrices (N, 6, 6) are covariances, see `checked_covariance`."""
-    good: NDArray[np.bool_] = np.asarray(np.isfinite(matrices).all(axis=(1, 2)))
-    try:
-        np.linalg.cholesky(matrices[good])
-    except np.linalg.LinAlgError:  # one of them is not positive definite: numpy does not say which
-        good[good] = [is_covariance(matrix) for matrix in matrices[good]]
-    return good
-
-
 def squared_mahalanobis(errors: Array, covariances: Array) -> Array:
     """Return e^T C^-1 e of each error (N, D) by its covariance (N, D, D): chi-square of D where covariances hold."""
     return np.einsum("ni,ni->n", errors, np.linalg.solve(covariances, errors[..., None])[..., 0])

@@ -55,12 +55,9 @@ def stamp_from_text(text: str) -> int:
 
 def is_pose_row(values: Sequence[float]) -> bool:
     """Tell whether numbers are the x, y, z, qx, qy, qz, qw of a pose."""
-    if len(values) != 7:
+    if len(values) != 7 or not max(map(abs, values[:3])) <= FARTHEST_M or math.isnan(sum(values[:3])):
         return False
-    x, y, z, *quat = values
-    if not (abs(x) <= FARTHEST_M and abs(y) <= FARTHEST_M and abs(z) <= FARTHEST_M):  # NaN is refused too
-        return False
-    return abs(math.hypot(*quat) - 1) <= QUATERNION_TOLERANCE
+    return abs(math.hypot(*values[3:]) - 1) <= QUATERNION_TOLERANCE
 
 
 def seconds_text(stamp_ns: int) -> str:
@@ -185,13 +182,13 @@ class Trajectory:
         differences = np.abs(other.stamps_ns[theirs] - self.stamps_ns[mine])
         near = np.flatnonzero(differences <= max_difference_ns)
         near = near[np.lexsort((theirs[near], mine[near], differences[near]))]
-        chosen, used_self, used_other = [], set(), set()
+        chosen: dict[int, int] = {}
+        used = set[int]()
         for i, j in zip(mine[near].tolist(), theirs[near].tolist(), strict=True):
-            if i not in used_self and j not in used_other:
-                used_self.add(i)
-                used_other.add(j)
-                chosen.append((i, j))
-        return sorted(chosen)
+            if i not in chosen and j not in used:
+                chosen[i] = j
+                used.add(j)
+        return sorted(chosen.items())
 
 
 def read_tum(path: Path | str, frame_id: str = "map", child_frame_id: str = "camera") -> Trajectory:

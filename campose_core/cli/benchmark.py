@@ -68,9 +68,9 @@ def run(options: Namespace) -> None:
 def _tables(scene: Scene, options: Namespace) -> None:
     """Compare the paper's networks: on the scene's test frames, or on the query."""
     require_training_packages()
-    from campose_core.evaluation.paper.page import write_benchmark
-    from campose_core.evaluation.paper.tables import compare, text_tables
-    from campose_core.evaluation.paper.variants import choose_backbones, plan_tables
+    from campose_core.paper.page import write_benchmark
+    from campose_core.paper.tables import compare, text_tables
+    from campose_core.paper.variants import choose_backbones, plan_tables
 
     if options.query is None:
         course = course_of_test_split(scene)

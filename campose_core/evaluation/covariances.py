@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from campose_core.errors import TrajectoryError
 from campose_core.geometry import Array
-from campose_core.statistics import are_covariances
+from campose_core.statistics import is_covariance
 from campose_core.trajectory import Stamps, stamp_from_text
 
 AXES = ("x", "y", "z", "rx", "ry", "rz")
@@ -63,7 +64,17 @@ def read_covariances(path: Path) -> tuple[Stamps, Array]:
         stamps[stamp_ns] = None
     covariances = np.empty((len(numbers), 6, 6))
     covariances[:, UPPER[0], UPPER[1]] = covariances[:, UPPER[1], UPPER[0]] = numbers
-    wrong = np.flatnonzero(~are_covariances(covariances))
+    wrong = np.flatnonzero(~_are_covariances(covariances))
     if len(wrong):
         raise TrajectoryError(f"{path}:{wrong[0] + 2}: not a covariance: it must be finite and positive definite")
     return np.array(list(stamps), dtype=np.int64), covariances
+
+
+def _are_covariances(matrices: Array) -> NDArray[np.bool_]:
+    """Tell which of many symmetric matrices (N, 6, 6) are covariances, see `checked_covariance`."""
+    good: NDArray[np.bool_] = np.asarray(np.isfinite(matrices).all(axis=(1, 2)))
+    try:
+        np.linalg.cholesky(matrices[good])
+    except np.linalg.LinAlgError:  # one of them is not positive definite: numpy does not say which
+        good[good] = [is_covariance(matrix) for matrix in matrices[good]]
+    return good

@@ -47,7 +47,7 @@ def frames_to_show(errors: FrameErrors) -> list[ShownFrame]:
             worst.append(row)
         if len(worst) == WORST:
             break
-    shown = [ShownFrame(row, "worst" if i == 0 else f"{i + 1} in rank from the worst") for i, row in enumerate(worst)]
+    shown = [ShownFrame(row, "worst" if i == 0 else "next worst of another moment") for i, row in enumerate(worst)]
     edges = np.diff((~errors.answered).astype(np.int8), prepend=0, append=0)
     silences = zip(np.flatnonzero(edges == 1).tolist(), np.flatnonzero(edges == -1).tolist(), strict=True)
     longest = sorted(silences, key=lambda span: span[0] - span[1])[:2]

@@ -41,7 +41,7 @@ def floor_plan(
     floor."""
     true_xy = errors.reference.positions[:, :2]
     (left, bottom), (right, top) = corners_around(true_xy)
-    figure = new_figure(PICTURE_INCHES, PICTURE_INCHES * (top - bottom) / (right - left) + 1.3)
+    figure = new_figure(PICTURE_INCHES, PICTURE_INCHES * (top - bottom) / (right - left) + 0.85)
     axes = figure.add_subplot()
     if floor is not None:
         draw_floor(axes, floor)
@@ -78,10 +78,11 @@ def error_over_time(errors: Mapping[str, FrameErrors]) -> bytes:
     grid = figure.add_gridspec(3, 1, height_ratios=[2.1, 2.1, 0.3 * len(errors) + 0.1])
     position, rotation, states = (figure.add_subplot(grid[row]) for row in range(3))
     start = min(int(e.stamps_ns[0]) for e in errors.values())
-    for (name, one), colour in zip(errors.items(), _colours(len(errors)), strict=True):
+    for level, ((name, one), colour) in enumerate(zip(errors.items(), _colours(len(errors)), strict=True)):
         seconds = (one.stamps_ns - start) / 1e9
+        zorder = 3 - level / len(errors)  # the first estimator lies over the others
         for axes, values, least in ((position, one.position_m, MIN_M), (rotation, one.rotation_deg, MIN_DEG)):
-            axes.plot(seconds, np.maximum(values, least), ".", color=colour, markersize=3, label=name)
+            axes.plot(seconds, np.maximum(values, least), ".", color=colour, markersize=3, label=name, zorder=zorder)
             silent = ~one.answered
             # Unanswered frames hang from the upper edge: their error is infinite.
             axes.plot(seconds[silent], np.ones(silent.sum()), "|", color=colour, markersize=12, transform=_x_data(axes))
@@ -103,11 +104,14 @@ def error_distribution(errors: Mapping[str, FrameErrors]) -> bytes:
     """Draw which share of all frames has an error below x; a curve ends at the share of answered frames."""
     figure = new_figure(PICTURE_INCHES, 5.6)
     position, rotation = figure.subplots(2, 1, sharey=True)
-    for (name, one), colour in zip(errors.items(), _colours(len(errors)), strict=True):
+    for level, ((name, one), colour) in enumerate(zip(errors.items(), _colours(len(errors)), strict=True)):
+        zorder = 3 - level / len(errors)
         for axes, values, least in ((position, one.position_m, MIN_M), (rotation, one.rotation_deg, MIN_DEG)):
             answered = np.sort(values[np.isfinite(values)])
             share = 100 * np.arange(1, len(answered) + 1) / len(values)
-            axes.step(np.maximum(answered, least), share, where="post", color=colour, linewidth=2, label=name)
+            axes.step(
+                np.maximum(answered, least), share, where="post", color=colour, linewidth=2, label=name, zorder=zorder
+            )
     for thresholds, axes, label, text_of in (
         (sorted({m for m, _ in RECALL_THRESHOLDS}), position, "position error", metres_on_axis),
         (sorted({d for _, d in RECALL_THRESHOLDS}), rotation, "rotation error", degrees_on_axis),

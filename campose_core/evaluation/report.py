@@ -127,7 +127,9 @@ def _write(
         "reliability.png": reliability_curves(named),
     }
     made = {name: data for name, data in pictures.items() if data is not None}
-    run = {"command": " ".join(map(shlex.quote, [Path(sys.argv[0]).name, *sys.argv[1:]])), "versions": _versions()}
+    program = Path(sys.argv[0]).name
+    words = ["campose" if program == "main.py" else program, *sys.argv[1:]]  # `python -m campose_core.cli.main` too
+    run = {"command": shlex.join(words), "versions": _versions()}
     divided = [] if rooms is None else in_rooms(shown, rooms)
     body = "".join(
         [

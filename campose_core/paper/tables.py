@@ -12,7 +12,7 @@ from campose_core.errors import CheckpointError, LearningError, LocalizationErro
 from campose_core.evaluation.benchmark import Course
 from campose_core.evaluation.estimates import Estimates
 from campose_core.evaluation.metrics import FrameErrors, frame_errors, summarise
-from campose_core.evaluation.paper.variants import Line, Plan
+from campose_core.paper.variants import Line, Plan
 from campose_core.evaluation.table import aligned
 from campose_core.extras import load_extra
 from campose_core.learning.options import TrainOptions
