@@ -15,7 +15,7 @@ from scipy.spatial.transform import Rotation
 from campose_core.errors import TrajectoryError
 from campose_core.evaluation.frame_errors import FrameErrors
 from campose_core.evaluation.intervals import Interval, interval_of, resampled, resamples, stretches
-from campose_core.evaluation.measures import ERRORS, percentiles, shares
+from campose_core.evaluation.measures import ERRORS, PERCENTILES, shares
 from campose_core.files import read_json
 from campose_core.trajectory import Trajectory, stamp_from_text
 
@@ -106,9 +106,10 @@ def compare(now: FrameErrors, before: FrameErrors) -> list[Difference]:
 
 def _values(errors: FrameErrors) -> dict[str, float]:
     found = {name: float(np.mean(counted)) for name, counted in shares(errors).items()}
-    for name, percentile in percentiles(errors).items():
-        ordered = np.sort(percentile.errors)
-        found[name] = float(ordered[int(np.ceil(percentile.share * len(ordered))) - 1])
+    for kind in ERRORS:
+        ordered = np.sort(getattr(errors, kind))
+        for name, share in PERCENTILES.items():
+            found[f"{kind}.{name}"] = float(ordered[int(np.ceil(share * len(ordered))) - 1])
     return found
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from campose_core.evaluation.frame_errors import FrameErrors
-from campose_core.evaluation.measures import Percentile, percentiles, shares
+from campose_core.evaluation.measures import ERRORS, PERCENTILES, shares
 from campose_core.geometry import Array
 from campose_core.trajectory import Stamps
 
@@ -63,8 +63,9 @@ def resampled(errors: FrameErrors, stretch: NDArray[np.intp], drawn: Array) -> d
     """Return each share and percentile (RESAMPLES,) of the resamples, by its name."""
     total = drawn @ np.bincount(stretch)
     found = {name: (drawn @ np.bincount(stretch, weights=counted)) / total for name, counted in shares(errors).items()}
-    for name, percentile in percentiles(errors).items():
-        found[name] = _percentiles(percentile, stretch, drawn)
+    for kind in ERRORS:
+        values = _percentiles(getattr(errors, kind), stretch, drawn)
+        found |= {f"{kind}.{name}": column for name, column in zip(PERCENTILES, values, strict=True)}
     return found
 
 
@@ -100,17 +101,21 @@ def to_dict(found: Mapping[str, Interval]) -> dict[str, list[float | None]]:
     return {name: [value if np.isfinite(value) else None for value in ends] for name, ends in found.items()}
 
 
-def _percentiles(percentile: Percentile, stretch: NDArray[np.intp], drawn: Array) -> Array:
-    """Return the percentile (RESAMPLES,) of each resample: the first error that its share of the frames stays within.
+def _percentiles(errors: Array, stretch: NDArray[np.intp], drawn: Array) -> list[Array]:
+    """Return the PERCENTILES (RESAMPLES,) of each resample: the first error that such a share of its frames stays
+    within. errors (N,).
 
     Frames are counted by stretch and by rank among all, so that a resample is a product of matrices.
     """
-    order = np.argsort(percentile.errors, kind="stable")
-    ordered, count = percentile.errors[order], len(order)
+    order = np.argsort(errors, kind="stable")
+    ordered, count = errors[order], len(order)
     ranks = min(count, RANKS)
     rank = np.arange(count) * ranks // count
     table = np.bincount(stretch[order] * ranks + rank, minlength=drawn.shape[1] * ranks)
-    below = np.cumsum(drawn.astype(np.float32) @ table.reshape(-1, ranks).astype(np.float32), axis=1)
-    reached = (below < percentile.share * below[:, -1:]).sum(axis=1)
+    below = drawn.astype(np.float32) @ np.cumsum(table.reshape(-1, ranks), axis=1).astype(np.float32)
     last_of_rank = np.searchsorted(rank, np.arange(ranks), side="right") - 1
-    return np.asarray(ordered[last_of_rank[np.minimum(reached, ranks - 1)]])
+    found = []
+    for share in PERCENTILES.values():
+        reached = np.count_nonzero(below < share * below[:, -1:], axis=1)
+        found.append(np.asarray(ordered[last_of_rank[np.minimum(reached, ranks - 1)]]))
+    return found

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from campose_core.evaluation.frame_errors import FrameErrors
-from campose_core.geometry import Array
 
 Threshold = tuple[float, float]  # metres and degrees
 
@@ -20,14 +18,7 @@ RECALL_THRESHOLDS: tuple[Threshold, ...] = (
 )  # fmt: skip
 RECALL_NAME = re.compile(r"(\d+(?:\.\d+)?)(cm|m)/(\d+(?:\.\d+)?)deg")
 ERRORS = ("position_m", "rotation_deg", "floor_m", "yaw_deg")
-PERCENTILES = {"median": 0.5, "p95": 0.95}
-
-
-class Percentile(NamedTuple):
-    """A percentile of the errors (N,) of frames, of which some may be infinite."""
-
-    errors: Array
-    share: float
+PERCENTILES = {"median": 0.5, "p95": 0.95}  # of which there are intervals
 
 
 def recall_name(position_m: float, rotation_deg: float) -> str:
@@ -53,12 +44,3 @@ def shares(errors: FrameErrors, thresholds: Iterable[Threshold] = RECALL_THRESHO
         found[f"recall@{name}"] = (errors.position_m <= metres) & (errors.rotation_deg <= degrees)
         found[f"recall_floor@{name}"] = (errors.floor_m <= metres) & (errors.yaw_deg <= degrees)
     return found
-
-
-def percentiles(errors: FrameErrors) -> dict[str, Percentile]:
-    """Return the errors that each percentile is of: `position_m.median` and so on."""
-    return {
-        f"{kind}.{name}": Percentile(getattr(errors, kind), share)
-        for kind in ERRORS
-        for name, share in PERCENTILES.items()
-    }

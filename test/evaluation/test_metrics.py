@@ -42,7 +42,7 @@ def test_perfect_estimates():
     assert (metrics.frames, metrics.answered, metrics.without_reference) == (10, 10, 0)
     assert set(metrics.position_m) == {0.0}
     assert metrics.rotation_deg.p95 == pytest.approx(0.0, abs=1e-5)
-    assert list(metrics.recall)[0] == "1cm/1deg"
+    assert next(iter(metrics.recall)) == "1cm/1deg"
     assert list(metrics.recall)[-1] == "5m/10deg"
     assert {"5cm/5deg", "10cm/1deg", "25cm/2deg", "50cm/5deg"} < metrics.recall.keys()
     assert set(metrics.recall.values()) == {1.0}

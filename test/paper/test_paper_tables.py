@@ -17,12 +17,12 @@ from safetensors.torch import save_file
 from campose_core.cli.main import main
 from campose_core.errors import LearningError, UsageError
 from campose_core.evaluation.benchmark import course_of_query, course_of_test_split
-from campose_core.paper.page import write_benchmark
-from campose_core.paper.tables import compare, text_tables
-from campose_core.paper.variants import DEFAULT_BACKBONE, choose_backbones, plan_tables
 from campose_core.geometry import pose_error
 from campose_core.learning.checkpoint import load
 from campose_core.learning.train import train
+from campose_core.paper.page import write_benchmark
+from campose_core.paper.tables import compare, text_tables
+from campose_core.paper.variants import DEFAULT_BACKBONE, choose_backbones, plan_tables
 from campose_core.scene import Scene
 
 pytest.importorskip("matplotlib", reason="images need the extra `view`")
