@@ -150,11 +150,12 @@ def _stamped_rows(
 ) -> Iterable[tuple[str, int, list[float]]]:
     """Yield where each row is, its stamp, and x, y, z, qx, qy, qz, qw; NaN where these are not known."""
     assert layout.stamp is not None
+    file, last = str(path), max(layout.stamp, *layout.pose)
     for row in rows:
-        where = f"{path}:{row.number}"
-        missing = max(layout.stamp, *layout.pose) + 1 - len(row.fields)
+        where = f"{file}:{row.number}"
+        missing = last + 1 - len(row.fields)
         empty_cells = named and re.search("[,;]", row.text)
-        fields = row.fields + [""] * (missing if empty_cells else 0)
+        fields = [*row.fields, *[""] * missing] if empty_cells else row.fields
         wrong = not named and (len(fields) != len(rows[0].fields) or not are_numbers(fields))
         if wrong or (missing > 0 and not empty_cells):
             raise TrajectoryError(f"{where}: expected `{layout.names}`, got {row.text[:200]!r}")
@@ -170,7 +171,7 @@ def _motive_rows(path: Path, text: str) -> Iterable[tuple[str, int, list[float]]
 
 def _numbers(texts: Sequence[str], where: str) -> list[float]:
     try:
-        return [float(text.strip() or "nan") for text in texts]
+        return [float(text) if text else math.nan for text in map(str.strip, texts)]
     except ValueError:
         raise TrajectoryError(f"{where}: not a pose: {quoted(texts)}") from None
 

@@ -33,7 +33,7 @@ addEventListener("load", () => {{
       narrowest: Math.min(...images.map(image => image.getBoundingClientRect().width)),
       ink: style(page.body).color, paper: style(page.body).backgroundColor, filter: style(images[0]).filter,
       photo: style(page.querySelector("img.photo")).filter, text: page.body.innerText,
-      asked: frame.contentWindow.performance.getEntriesByType("resource").filter(e => !e.name.startsWith("data:")).length
+      asked: frame.contentWindow.performance.getEntries().filter(e => /^(http|file)/.test(e.name)).length
     }};
   }});
   document.getElementById("said").textContent = JSON.stringify(said);

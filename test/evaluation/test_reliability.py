@@ -141,7 +141,7 @@ NOT_POSITIVE = ROW.replace(ROW.split(",")[1], "-1.0")
         (f"{HEADER}\n{ROW.rsplit(',', 1)[0]},nan", "csv:2: not a covariance"),
         (f"{HEADER}\n{ROW.rsplit(',', 1)[0]},1e-12", "csv:2: not a covariance"),
         (f"{HEADER}\n" + ROW.replace("7,", "8,", 1), "belongs to another trajectory"),
-        ("\udcff", "cannot be read"),
+        ("\udcff", "no text in UTF-8"),
     ],
 )
 def test_a_damaged_file_of_covariances_is_one_line(tmp_path, text, says):
