@@ -41,7 +41,7 @@ def floor_plan(
     floor."""
     true_xy = errors.reference.positions[:, :2]
     (left, bottom), (right, top) = corners_around(true_xy)
-    figure = new_figure(PICTURE_INCHES, PICTURE_INCHES * (top - bottom) / (right - left) + 0.85)
+    figure = new_figure(PICTURE_INCHES, PICTURE_INCHES)
     axes = figure.add_subplot()
     if floor is not None:
         draw_floor(axes, floor)
@@ -69,6 +69,8 @@ def floor_plan(
             axes.text(x, y, str(number), fontsize=13, color=INK, alpha=0.55, ha="center", va="center", clip_on=True)
     show_from_above(axes, (left, bottom), (right, top))
     figure.legend(loc="outside upper left", ncols=2, frameon=False, fontsize=8.5)
+    lines = -(-len(axes.get_legend_handles_labels()[0]) // 2)
+    figure.set_figheight(PICTURE_INCHES * (top - bottom) / (right - left) + 0.6 + 0.2 * lines)
     return _png(figure)
 
 
