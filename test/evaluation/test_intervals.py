@@ -123,3 +123,23 @@ def test_another_file_is_no_earlier_report(tmp_path, capsys, text):
     assert line.count("\n") == 1
     assert "old.json" in line
     assert not (tmp_path / "out").exists()
+
+
+def test_the_report_tells_better_and_worse_with_intervals(tmp_path, capsys):
+    pytest.importorskip("matplotlib", reason="images need the extra `view`")
+    write_tum(tmp_path / "ref.tum", TRUTH)
+    write_estimates(tmp_path / "before.tum", run(1))
+    write_estimates(tmp_path / "now.tum", run(2, size_m=0.02, answered=0.5))
+    reference, earlier = str(tmp_path / "ref.tum"), str(tmp_path / "old" / "report.json")
+    assert main(["evaluate", str(tmp_path / "before.tum"), reference, "--report", str(tmp_path / "old")]) == 0
+    said = ["evaluate", str(tmp_path / "now.tum"), reference, "--report", str(tmp_path / "new"), "--against", earlier]
+    assert main(said) == 0
+    told = json.loads((tmp_path / "new" / "report.json").read_text())
+    verdicts = {one["name"]: one["verdict"] for one in told["against"]["test"]}
+    assert (verdicts["availability"], verdicts["wrong_and_sure"]) == ("worse", "same")
+    page = (tmp_path / "new" / "index.html").read_text()
+    assert '<td class="worse">worse</td>' in page
+    assert "evaluate" in capsys.readouterr().err  # where the page is
+    write_estimates(tmp_path / "now.tum", Estimates("other", run(2).outcomes))
+    assert main(said) == 1
+    assert "and not of other" in capsys.readouterr().err
