@@ -74,8 +74,8 @@ def split_rows(text: str) -> tuple[list[str], list[Row]]:
 def are_numbers(fields: Sequence[str]) -> bool:
     """Tell whether a line holds numbers (NaN too) or nothing, and no names."""
     try:
-        for field in fields:
-            float(field or "nan")
+        for _ in map(float, filter(None, fields)):
+            pass
     except ValueError:
         return False
     return True
@@ -189,6 +189,8 @@ def stamp_ns(text: str, unit: str, where: str) -> int:
     """
     said = "whole nanoseconds" if unit == "ns" else "seconds" if unit == "s" else unit
     try:
+        if unit == "s":
+            return stamp_from_seconds(text)
         if unit == "ns" and text.isdigit():
             return stamp_from_text(text)
         seconds = Decimal(text).scaleb(EXPONENTS[unit])

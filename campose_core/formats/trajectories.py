@@ -171,7 +171,11 @@ def _motive_rows(path: Path, text: str) -> Iterable[tuple[str, int, list[float]]
 
 def _numbers(texts: Sequence[str], where: str) -> list[float]:
     try:
-        return [float(text) if text else math.nan for text in map(str.strip, texts)]
+        return list(map(float, texts))
+    except ValueError:  # one is empty, or no number
+        pass
+    try:
+        return [float(text.strip() or "nan") for text in texts]
     except ValueError:
         raise TrajectoryError(f"{where}: not a pose: {quoted(texts)}") from None
 
