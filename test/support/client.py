@@ -60,11 +60,12 @@ class Client:
         self.until(publisher.get_subscription_count, f"somebody subscribes to {topic}")
         return publisher
 
-    def call(self, kind: type, name: str, request: Any) -> Any:
+    def call(self, kind: type, name: str, request: Any, node: str = "") -> Any:
+        """The answer of a service; node: whose it is, where its name does not say so."""
         key = (kind, name)
         if key not in self._clients:
             self._clients[key] = self.node.create_client(kind, name)
-            self.state(name.strip("/").rsplit("/", 1)[0])
+            self.state(node or name.strip("/").rsplit("/", 1)[0])
         client = self._clients[key]
         self.until(client.service_is_ready, f"{name} is there")
         future = client.call_async(request)
