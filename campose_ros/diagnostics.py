@@ -45,6 +45,13 @@ def merged(name: str, faults: Sequence[Fault], good: str, values: Mapping[str, o
     )
 
 
+def idle_status(node: Node, fault: str, why: str, *, is_active: bool) -> DiagnosticStatus:
+    """Write the line of localization while nothing is localized. fault: of the last transition, if it failed."""
+    level = ERROR if fault else WARN if is_active else DiagnosticStatus.STALE
+    values = key_values({"state": Status.INITIALIZING.value})
+    return DiagnosticStatus(level=level, name=f"{name_of(node)}: localization", message=fault or why, values=values)
+
+
 @dataclass
 class Tally:
     """Counts since activation and measurements of the last images; both threads of the node write to it. focal: the

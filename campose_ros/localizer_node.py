@@ -26,18 +26,21 @@ from campose_ros import parameters as table
 from campose_ros.bond_heartbeat import BondHeartbeat
 from campose_ros.camera_parameters import declare_cameras, read_cameras
 from campose_ros.clock_watch import ClockWatch
-from campose_ros.conversions import key_values
-from campose_ros.diagnostics import name_of
+from campose_ros.diagnostics import idle_status
 from campose_ros.live import Configured, LiveLocalization
 from campose_ros.loading import load
 from campose_ros.nav2_services import offer_nav2_services
 from campose_ros.outputs import Outputs
+from campose_ros.overrides import fit_overrides
 from campose_ros.plain_log import PlainLog, fault_line
 from campose_ros.process import run
 from campose_ros.scene_log import log_cameras, log_scene
+from campose_ros.scene_service import load_scene
+from campose_ros.setup_watch import SetupWatch
 from campose_ros.start_pose import declare_start, read_start
 from campose_ros.transforms import Transforms
 from campose_ros.transitions import refuse_misfits
+from campose_ros.usage import localizer_usage
 
 DISABLED = "disabled: call set_enabled with true"
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
@@ -57,9 +60,11 @@ class LocalizerNode(PlainLog, LifecycleNode):
         self._fault = ""
         # Before the declaration, so that values from the command line and from files are checked as well.
         self.add_on_set_parameters_callback(self._may_set)
+        fit_overrides(self)
         table.declare(self)
         declare_cameras(self)
         declare_start(self)
+        self._setup = SetupWatch(self)
         self.add_post_set_parameters_callback(self._have_set)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self._clock_watch = ClockWatch(self)
@@ -232,27 +237,15 @@ class LocalizerNode(PlainLog, LifecycleNode):
 
     def _on_load_scene(self, request: LoadMap.Request, response: LoadMap.Response) -> LoadMap.Response:
         """map_url is a scene folder. Images wait meanwhile; when loading fails, the present scene stays."""
-        if self._configured is None:
-            response.result = LoadMap.Response.RESULT_UNDEFINED_FAILURE
-            self.get_logger().error("load_scene: configure the node first")
-            return response
-        try:
-            loaded = load(request.map_url, self._configured.parameters, self._configured.cameras)
-            response.map = self._configured.outputs.publish_scene(loaded)
-        except CamposeError as error:
-            response.result = LoadMap.Response.RESULT_INVALID_MAP_DATA
-            self.get_logger().error(f"load_scene: {error}")
-            return response
-        except Exception as error:  # would end the node and what it can still do
-            response.result = LoadMap.Response.RESULT_UNDEFINED_FAILURE
-            self.get_logger().error(f"load_scene: {fault_line(error)}")
+        loaded = load_scene(request.map_url, self._configured, response)
+        if isinstance(loaded, str) or self._configured is None:
+            self.get_logger().error(f"load_scene: {loaded}")
             return response
         localizer = loaded.localizer(self._configured.parameters)
         self._configured = self._configured._replace(loaded=loaded, localizer=localizer)
         if self._live is not None:
             self._live.replace(self._configured)
         self._configured.outputs.clear_path()
-        response.result = LoadMap.Response.RESULT_SUCCESS
         log_scene(self.get_logger(), loaded)
         return response
 
@@ -289,12 +282,8 @@ class LocalizerNode(PlainLog, LifecycleNode):
             if wrong:  # a silent camera is told of by both statuses
                 self.get_logger().warning("; ".join(dict.fromkeys(wrong)), throttle_duration_sec=10.0)
         else:
-            level = DiagnosticStatus.ERROR if self._fault else DiagnosticStatus.STALE
-            if self._active:
-                level = DiagnosticStatus.WARN
-            values = key_values({"state": "INITIALIZING"})
-            name, text = f"{name_of(self)}: localization", self._fault or self._why_idle()
-            statuses = [DiagnosticStatus(level=level, name=name, message=text, values=values)]
+            statuses = [idle_status(self, self._fault, self._why_idle(), is_active=self._active)]
+        statuses.append(self._setup.status())
         for status in statuses:
             status.hardware_id = self.get_fully_qualified_name()
         message = DiagnosticArray(status=statuses)
@@ -304,7 +293,7 @@ class LocalizerNode(PlainLog, LifecycleNode):
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until it is told to end; returns the exit code."""
-    return exit_code_of("campose_localizer", lambda: run(LocalizerNode, args))
+    return exit_code_of("campose_localizer", lambda: run(LocalizerNode, localizer_usage(), args))
 
 
 if __name__ == "__main__":
