@@ -8,6 +8,7 @@ from jsonargparse import ArgumentParser, Namespace
 from campose_core.capture.external_poses import read_reference
 from campose_core.cli.console import show
 from campose_core.errors import UsageError
+from campose_core.evaluation.constant_offset import constant_offset
 from campose_core.evaluation.estimates import read_estimates
 from campose_core.evaluation.metrics import evaluate
 from campose_core.evaluation.table import tables
@@ -43,6 +44,8 @@ def run(options: Namespace) -> None:
         show(json.dumps(metrics.to_dict()))
         return
     show(*tables([metrics]).splitlines())
+    if offset := constant_offset(estimates, reference):
+        show("", offset)
     if estimates.scale is not ScaleBasis.MEASURED:
         show("", f"The scale of their map is {estimates.scale.value}: errors in metres are against a frame of its own.")
     if not estimates.complete:

@@ -16,6 +16,7 @@ from campose_core.cli.console import say, show
 from campose_core.cli.numbers import FiniteNumber, pose_numbers
 from campose_core.cli.query import add_query_arguments, query_camera
 from campose_core.errors import UsageError
+from campose_core.evaluation.constant_offset import constant_offset
 from campose_core.evaluation.metrics import evaluate
 from campose_core.evaluation.table import tables
 from campose_core.frame import Recording
@@ -104,7 +105,8 @@ def run(options: Namespace) -> None:
     recorded_s = (raw.outcomes[-1].stamp_ns - raw.outcomes[0].stamp_ns) * 1e-9
     metrics = []
     if reference is not None:
-        metrics = [evaluate(one, Trajectory.from_poses(list(truths), list(truths.values()))) for one in (raw, snapped)]
+        of_base = Trajectory.from_poses(list(truths), list(truths.values()))
+        metrics = [evaluate(one, of_base) for one in (raw, snapped)]
     if options.json:
         summary = {name: value for name, value in raw.summary().items() if name != "per_frame"}
         show(
@@ -120,6 +122,8 @@ def run(options: Namespace) -> None:
     show(f"{recorded_s:.1f} s recorded, replayed in {wall_s:.1f} s: {recorded_s / wall_s:.1f} times real time")
     if metrics:
         show(*tables(metrics).splitlines())
+        if offset := constant_offset(raw, of_base):
+            show("", offset)
     if copy is not None:
         show(*how_to_look(f"Open local file, {options.out / 'bag' / 'bag.mcap'}"))
 
