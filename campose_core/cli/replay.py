@@ -29,7 +29,7 @@ from campose_core.replay.recording import Outcomes, Step, replay_bag, replay_fra
 from campose_core.scene import Scene
 from campose_core.scene_floor import walkable_of, why_not_snapped
 from campose_core.trajectory import Trajectory
-from campose_core.visualization.layout import how_to_look
+from campose_core.visualization.layout import LAYOUT, how_to_look, write_layout
 from campose_core.visualization.replay_bag import ReplayBag, new_replay_bag
 
 IN_CAMERA = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0]
@@ -125,7 +125,8 @@ def run(options: Namespace) -> None:
         if offset := constant_offset(raw, of_base):
             show("", offset)
     if copy is not None:
-        show(*how_to_look(f"Open local file, {options.out / 'bag' / 'bag.mcap'}"))
+        layout = write_layout(options.out / LAYOUT, scene, walkable)
+        show(*how_to_look(f"Open local file, {options.out / 'bag' / 'bag.mcap'}", layout))
 
 
 def _check(options: Namespace, scene: Scene, recording: Recording) -> None:
