@@ -108,10 +108,9 @@ class Tally:
                 return Fault(WARN, self.focal.fault())
             if self.last.off_map:
                 return Fault(WARN, "the pose is too far from walkable floor to snap")
-            if self.last.status is not Status.TRACKING:
-                return Fault(WARN, self.last.reason)
-            overload = self.load.fault()
-            return Fault(WARN, overload) if overload else Fault(OK, "")
+            lost = "" if self.last.status is Status.TRACKING else self.last.reason
+            texts = [text for text in (lost, self.load.fault()) if text]
+            return Fault(WARN if texts else OK, "; ".join(texts))
 
     def status(self, name: str, silence: str, values: Mapping[str, object]) -> DiagnosticStatus:
         """Write the line about an active node. `silence`: that no image comes, if so; `values` are appended."""
