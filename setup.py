@@ -74,7 +74,9 @@ setup(
     maintainer_email="campose@example.org",
     license="Apache-2.0",
     packages=find_packages(include=["campose_core", "campose_core.*", "campose_ros", "campose_ros.*"]),
-    package_data={"campose_core": ["py.typed", "features/weights/*.onnx", "features/weights/NOTICE"]},
+    package_data={
+        "campose_core": ["py.typed", "features/weights/*.onnx", "features/weights/NOTICE", "matrix/datasets/*.csv"]
+    },
     data_files=data_files,
     python_requires=">=3.10",
     install_requires=[

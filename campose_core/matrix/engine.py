@@ -42,7 +42,7 @@ def on_scheduler(address: str) -> Engine:
         with _client(distributed, address) as client:
             attempts = dict.fromkeys(jobs, 1)
             waiting = {client.submit(run_job, job, key=_key(job, 1), pure=False): job for job in jobs}
-            completed = distributed.as_completed(list(waiting))
+            completed = distributed.as_completed(list(waiting), loop=client.loop)
             for future in completed:
                 job = waiting.pop(future)
                 if future.status == "finished":

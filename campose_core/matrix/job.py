@@ -28,9 +28,7 @@ from campose_core.text import one_line
 REFUSED = 2  # the exit code of what a person can cure
 ATTEMPTS = 5  # of a process that is killed: by the system where memory is short, or by hand
 # Results must not hang on how many cores a machine has, and jobs are what shares them.
-ONE_THREAD = {
-    name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-}
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
 
 
 class Job(NamedTuple):

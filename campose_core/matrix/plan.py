@@ -117,8 +117,6 @@ class Plan:
                         f"{recording.name!r} its `world` (what `campose simulate` wrote) and its `reference`"
                     )
         object.__setattr__(self, "runs", tuple(self._all_runs()))
-        if not self.runs:
-            raise UsageError("there is nothing to run: no recording belongs to a scene")
         if len(self.runs) > MAX_RUNS:
             raise UsageError(f"{len(self.runs)} runs are more than anybody waits for: at most {MAX_RUNS}")
 
@@ -160,7 +158,7 @@ def read_plan(path: Path) -> Plan:
     fields = _mapping(read_yaml(path, UsageError), f"{path}", KEYS)
     base = path.parent
     try:
-        return Plan(
+        plan = Plan(
             scenes=_table(fields.get("scenes"), "scenes", lambda name, value: _scene(name, value, base)),
             recordings=_table(
                 fields.get("recordings"), "recordings", lambda name, value: _recording(name, value, base)
@@ -169,6 +167,9 @@ def read_plan(path: Path) -> Plan:
             estimators=tuple(_texts(fields.get("estimators", ["structure"]), "estimators")),
             seeds=_seeds(fields.get("seeds", [0])),
         )
+        if not plan.runs:
+            raise UsageError("there is nothing to run: no recording belongs to a scene")
+        return plan
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
 

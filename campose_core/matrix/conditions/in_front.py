@@ -13,7 +13,7 @@ from campose_core.frame import Frame, Image
 from campose_core.geometry import Array
 from campose_core.simulation.textures import paint
 
-MOST_DROPS = 60
+MOST_DROPS = 200
 DROP_RADII = (0.012, 0.06)  # of the image's width
 MOST_COVERED = 0.85  # of the image, by people at severity 1
 WALK = 0.15  # image widths a second that they move

@@ -94,7 +94,7 @@ AS_RECORDED = "as recorded"
 CONDITIONS: dict[str, Kind] = {
     "night": Kind("a thousandth of the light, 5 stops of gain", _each(light.night)),
     "glare": Kind("a lamp in view, eight times as bright as white", _glare),
-    "rain": Kind("60 drops on the lens", _rain),
+    "rain": Kind("200 drops on the lens", _rain),
     "motion-blur": Kind("smeared over 8 % of the width", _each(light.motion_blur)),
     "jpeg": Kind("JPEG quality 2", _each(light.jpeg), by_chance=False),
     "dropped": Kind("95 % of the images do not arrive", _dropped),

@@ -18,6 +18,7 @@ from campose_core.frame import Frame
 from campose_core.geometry import Pose
 from campose_core.matrix.conditions.light import fog
 from campose_core.simulation.building import build_world
+from campose_core.simulation.distances import distances
 from campose_core.simulation.render import Renderer, expose
 from campose_core.simulation.world import World
 from campose_core.trajectory import Trajectory
@@ -48,15 +49,10 @@ def read_world(folder: Path) -> World:
 
 def in_fog(shots: Iterable[Shot], severity: float, place: RenderedPlace) -> Iterator[Shot]:
     """Yield the images through fog, by the depth of the world; those whose pose is not known are left out."""
-    with ExitStack() as stack:
-        renderers: dict[Camera, Renderer] = {}
-        for frame, camera in shots:
-            map_from_cam = place.truth.at(frame.stamp_ns)
-            if map_from_cam is None:
-                continue
-            if camera not in renderers:
-                renderers[camera] = stack.enter_context(Renderer(place.world, camera))
-            image = fog(frame.image, renderers[camera].distances(map_from_cam), severity)
+    for frame, camera in shots:
+        map_from_cam = place.truth.at(frame.stamp_ns)
+        if map_from_cam is not None:
+            image = fog(frame.image, distances(place.world, camera, map_from_cam), severity)
             yield frame._replace(image=image, jpeg=None), camera
 
 
