@@ -36,6 +36,8 @@ EXTRAS = {
     "heic": ["pi-heif>=0.18"],
     "view": ["foxglove-sdk>=0.30", "rosbags>=0.11.6", "opencv-python-headless>=4.10,<5", "matplotlib>=3.8"],
     "sim": ["pyvista>=0.45", "vtk>=9.4.2"],
+    # `campose matrix`: its table, and Dask's scheduler for more machines than one.
+    "matrix": ["dask>=2024.8", "distributed>=2024.8", "pyarrow>=17"],
     "ros": wheels("jazzy"),
 }
 EXTRAS["all"] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})

@@ -73,8 +73,8 @@ def run(options: Namespace) -> None:
 
 def _field(options: Namespace) -> None:
     """Compare with what was published of a data set."""
-    given = [f"--{name}" for name in ("query", "reference", "topic", "camera", "tables", "backbones", "weights", "epochs")
-             if getattr(options, name)]  # fmt: skip
+    others = ("query", "reference", "topic", "camera", "tables", "backbones", "weights", "epochs")
+    given = [f"--{name}" for name in others if getattr(options, name)]
     if given:
         raise UsageError(f"--dataset brings its own images and truth: leave out {', '.join(given)}")
     out = options.out or Path(f"benchmark-{options.dataset}")

@@ -56,7 +56,7 @@ def run_matrix(plan: Plan, out: Path, engine: Engine) -> list[Row]:
         run = waiting[ended.job]
         rows[run] = {**row_of(run), "error": ended.error} if ended.error else finished(ended.job, inputs[run])
         log.info(f"matrix: {number} of {len(waiting)}: {run.name}: {ended.error or 'done'}")
-    table = [rows.get(run) or {**row_of(run), "error": failed[run.scene]} for run in plan.runs]
+    table: list[Row] = [rows.get(run) or {**row_of(run), "error": failed[run.scene]} for run in plan.runs]
     write_parquet(out / ROWS, table)
     return table
 

@@ -39,14 +39,15 @@ def run_to_dict(run: Run, scene: Path, recording: RecordingSource) -> dict[str, 
 
 def run_from_dict(fields: Mapping[str, Any]) -> tuple[Run, Path, RecordingSource]:
     """Make them from what `run_to_dict` gave."""
-    paths = {
-        name: Path(value) if value and name in ("path", "reference", "camera", "world") else value
-        for name, value in fields["recording_source"].items()
-    }
+    source = fields["recording_source"]
+    reference, camera, world = (Path(source[k]) if source[k] else None for k in ("reference", "camera", "world"))
+    recording = RecordingSource(
+        source["name"], Path(source["path"]), reference, topic=source["topic"], camera=camera, world=world
+    )
     run = Run(
         fields["scene"], fields["recording"], Condition(**fields["condition"]), fields["estimator"], fields["seed"]
     )
-    return run, Path(fields["scene_path"]), RecordingSource(**paths)
+    return run, Path(fields["scene_path"]), recording
 
 
 def row_of(run: Run) -> dict[str, Any]:

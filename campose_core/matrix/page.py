@@ -16,8 +16,8 @@ from campose_core.matrix.rows import HEADER, RECALLS, Row, summaries, summary_ce
 
 RUN_HEADER = ("run", "frames", "answered", "median", *RECALLS, "wrong & sure", "p95 latency", "time")
 CAPTION = (
-    "Recall against severity: a frame counts when its answer is within 25 cm and 2 degrees; one without an answer never "
-    "does. Dropped images did not arrive, and count in nothing. Dotted: answers, not LOST, more than 1 m off."
+    "Recall against severity: a frame counts when its answer is within 25 cm and 2 degrees; one without an answer "
+    "never does. Dropped images did not arrive, and count in nothing. Dotted: answers, not LOST, more than 1 m off."
 )
 
 

@@ -27,7 +27,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -211,16 +211,22 @@ def _recording(name: str, value: Any, base: Path) -> RecordingSource:
     fields = _mapping({"path": value} if isinstance(value, str) else value, where, RECORDING_KEYS)
     if "path" not in fields:
         raise UsageError(f"{where}: `path` is missing")
-    paths = {}
+    paths: dict[str, Path] = {}
     for key in ("path", "reference", "camera", "world"):
         if key in fields:
             [text] = _texts([fields[key]], f"{where}: {key}")
             paths[key] = (base / text).resolve()
             if not paths[key].exists():
                 raise UsageError(f"{where}: {key}: {paths[key]} is not there")
-    scenes = tuple(_texts(fields["scenes"], f"{where}: scenes")) if "scenes" in fields else None
-    topic = _texts([fields["topic"]], f"{where}: topic")[0] if "topic" in fields else None
-    return replace(RecordingSource(name, paths.pop("path"), scenes=scenes, topic=topic), **paths)
+    return RecordingSource(
+        name,
+        paths["path"],
+        paths.get("reference"),
+        tuple(_texts(fields["scenes"], f"{where}: scenes")) if "scenes" in fields else None,
+        _texts([fields["topic"]], f"{where}: topic")[0] if "topic" in fields else None,
+        paths.get("camera"),
+        paths.get("world"),
+    )
 
 
 def _conditions(value: Any) -> tuple[Condition, ...]:

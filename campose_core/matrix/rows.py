@@ -69,17 +69,18 @@ def summaries(rows: Sequence[Row]) -> list[Summary]:
     for row in rows:
         if row.get("wrong_and_sure") is not None:
             groups.setdefault((row["condition"], row["severity"], row["estimator"]), []).append(row)
-    return [Summary(*key, len(group), *_pooled(group)) for key, group in groups.items()]
+    return [_pooled(*key, group) for key, group in groups.items()]
 
 
-def _pooled(rows: Sequence[Row]) -> tuple[int, float, dict[str, float], float]:
+def _pooled(condition: str, severity: float, estimator: str, rows: Sequence[Row]) -> Summary:
     frames = sum(row["frames"] for row in rows)
 
     def share(name: str) -> float:
         return float(sum(row["frames"] * row[name] for row in rows) / frames)
 
     answered = sum(row["answered"] for row in rows) / frames
-    return frames, answered, {name: share(f"recall.{name}") for name in RECALLS}, share("wrong_and_sure")
+    recall = {name: share(f"recall.{name}") for name in RECALLS}
+    return Summary(condition, severity, estimator, len(rows), frames, answered, recall, share("wrong_and_sure"))
 
 
 def summary_cells(found: Sequence[Summary]) -> list[list[str]]:

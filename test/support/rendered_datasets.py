@@ -19,8 +19,13 @@ def shots_of(world: Path, drive: str) -> tuple[list[Shot], Camera]:
     return [Shot(f.image, f.stamp_ns, poses[f.stamp_ns]) for f in recording.frames()], recording.camera
 
 
+def slowed(shots: Sequence[Shot]) -> list[Shot]:
+    """Each image as often as a recorder of 30 images a second would have it, which these layouts take for granted."""
+    return [shot for shot in shots for _ in range(3)]
+
+
 def as_7scenes(folder: Path, mapping: Sequence[Shot], later: Sequence[Shot], camera: Camera) -> Path:
-    scene = seven_scenes(folder / "chess", mapping, camera)
+    scene = seven_scenes(folder / "chess", slowed(mapping), camera)
     asked = seven_scenes(folder / "asked", later, camera)
     for number in (1, 2):
         (asked / f"seq-0{number}").rename(scene / f"seq-0{number + 2}")
@@ -30,8 +35,8 @@ def as_7scenes(folder: Path, mapping: Sequence[Shot], later: Sequence[Shot], cam
 
 
 def as_12scenes(folder: Path, mapping: Sequence[Shot], later: Sequence[Shot], camera: Camera) -> Path:
-    scene = twelve_scenes(folder / "apt1" / "kitchen", [*later, *mapping], camera)
-    count, total = len(later), len(later) + len(mapping)
+    scene = twelve_scenes(folder / "apt1" / "kitchen", [*later, *slowed(mapping)], camera)
+    count, total = len(later), len(later) + 3 * len(mapping)
     (scene / "split.txt").write_text(
         f"sequence0 [frames={count}] [start=0 ; end={count - 1}]\n"
         f"sequence1 [frames={total - count}] [start={count} ; end={total - 1}]\n"

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from campose_core.camera import Camera
 from campose_core.frame import Frame, Image
-from campose_core.geometry import Array
 from campose_core.simulation.textures import paint
 
 MOST_DROPS = 200
@@ -21,7 +20,7 @@ LONGEST_ZOOM = 2.0
 
 
 @lru_cache(maxsize=4)
-def drops(width: int, height: int, severity: float, seed: int) -> tuple[NDArray[np.float32], Array]:
+def drops(width: int, height: int, severity: float, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return, for drops that stay where they fell, the pixel (x, y) that each pixel shows, and how much of a drop it
     is, (H, W, 2) and (H, W).
 
@@ -39,14 +38,15 @@ def drops(width: int, height: int, severity: float, seed: int) -> tuple[NDArray[
         inside = np.hypot(away[..., 0], away[..., 1] / 1.2)  # drops hang
         shown = np.array([width, height]) * (0.5 - 0.4 * away)
         source = np.where((inside < 1)[..., None], shown.astype(np.float32), source)
-        cover = np.maximum(cover, np.clip(4 * (1 - inside), 0, 1))
+        cover = np.maximum(cover, np.clip(4 * (1 - inside), 0, 1).astype(np.float32))
     return source, cover
 
 
 def rain(image: Image, camera: Camera, severity: float, seed: int) -> Image:
     """Return the image through a wet lens; drops are out of focus."""
     source, cover = drops(camera.width, camera.height, severity, seed)
-    refracted = cv2.remap(image, source, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    x, y = cv2.split(source)
+    refracted = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     refracted = cv2.blur(refracted, (round(camera.width / 60) | 1,) * 2)
     return np.asarray(np.round(image * (1 - cover[..., None]) + refracted * cover[..., None]), dtype=np.uint8)
 

@@ -88,4 +88,4 @@ def jpeg(image: Image, camera: Camera, severity: float, rng: np.random.Generator
     """Return the image as a JPEG file of low quality has it."""
     quality = round(BEST_QUALITY - (BEST_QUALITY - WORST_QUALITY) * severity)
     _, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])
+    return np.ascontiguousarray(np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), dtype=np.uint8)[..., ::-1])

@@ -101,7 +101,7 @@ CONDITIONS: dict[str, Kind] = {
     "people": Kind("85 % of the image behind people who walk by", _people),
     "zoom": Kind("twice the focal length, and known", _zoomed, by_chance=False),
     "fog": Kind("contrast 5 % at 2.5 m", _fog, by_chance=False, in_world=True),
-    "looking-back": Kind("the other way along the same walk", _looking_back, by_chance=False, in_world=True, moves=True),
+    "looking-back": Kind("the other way, same walk", _looking_back, by_chance=False, in_world=True, moves=True),
 }  # fmt: skip
 
 
