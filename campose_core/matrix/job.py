@@ -109,7 +109,7 @@ def _make_scene(fields: dict[str, Any]) -> dict[str, Any]:
         CamposeError: a step failed; its own last line is the message.
     """
     folder = Path(fields["path"])
-    if fields["copy_of"] and not folder.exists():
+    if fields["copy_of"]:  # anew: what it is a copy of may have changed since
         with replacing(folder) as beside:
             shutil.copytree(fields["copy_of"], beside, symlinks=True)
     for words in fields["steps"]:

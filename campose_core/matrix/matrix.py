@@ -73,7 +73,8 @@ def make_scenes(plan: Plan, out: Path, engine: Engine) -> dict[str, str]:
                 failed[name] = f"its scene {scene.of!r} could not be made"
                 continue
             source = plan.scenes[scene.of] if scene.of else None
-            files = [digest_of_files(Path(word)) for words in scene.steps for word in words if Path(word).is_file()]
+            named = (Path(word) for words in scene.steps for word in words)
+            files = [digest_of_files(path) for path in named if path.is_absolute() and path.exists()]
             of = (made.get(source.name) or digest_of_scene(_folder(source, out))) if source else ""
             made[name] = digest_of([__version__, scene.steps, files, of])
             job = Job(name, out / "scenes" / "making" / name)

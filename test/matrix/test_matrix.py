@@ -144,8 +144,9 @@ def worker(address: str) -> subprocess.Popen:
 
 
 @pytest.mark.slow
-def test_workers_that_are_killed_lose_nothing(done, few, small_scene, tmp_path):
-    """A real scheduler and two workers, one of which is killed as soon as it runs something: the same rows."""
+@pytest.mark.parametrize("kills", [1, pytest.param(8, marks=pytest.mark.long)])
+def test_workers_that_are_killed_lose_nothing(kills, done, few, small_scene, tmp_path):
+    """A real scheduler and two workers, of which one that runs something is killed, again and again: the same rows."""
     pytest.importorskip("distributed")
     note, out = tmp_path / "scheduler.json", tmp_path / "out"
     plan = plan_of(few, small_scene, "[retrieval, 'replay:retrieval']")
@@ -157,16 +158,23 @@ def test_workers_that_are_killed_lose_nothing(done, few, small_scene, tmp_path):
             assert scheduler.poll() is None
             time.sleep(0.1)
         address = json.loads(note.read_text())["address"]
-        victim = worker(address)
-        processes += [victim, worker(address)]
+        workers = [worker(address), worker(address)]
         command = [sys.executable, "-m", "campose_core.cli.main", "matrix", str(plan), "--out", str(out)]
         matrix = subprocess.Popen([*command, "--scheduler", address])
-        processes.append(matrix)
-        while not children(victim.pid):
-            assert matrix.poll() is None
-            time.sleep(0.02)
-        victim.kill()
-        assert matrix.wait(300) == 0
+        processes += [*workers, matrix]
+        killed = 0
+        while killed < kills and matrix.poll() is None:
+            busy = next((one for one in workers if children(one.pid)), None)
+            if busy is None:
+                time.sleep(0.02)
+                continue
+            busy.kill()
+            busy.wait()
+            workers = [one for one in workers if one is not busy] + [worker(address)]
+            processes.append(workers[-1])
+            killed += 1
+        assert killed
+        assert matrix.wait() == 0
     finally:
         for process in processes:
             process.kill()
