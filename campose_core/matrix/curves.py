@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from campose_core.matrix.conditions.table import AS_RECORDED, CONDITIONS
 from campose_core.matrix.rows import Summary
 from campose_core.plotting.figure import WIDTH_INCHES, light_grid, new_figure, png_of
-from campose_core.plotting.palette import INK, SERIES
+from campose_core.plotting.palette import MUTED, SERIES
 
 SHOWN = "25cm/2deg"
 MARKERS = "os^Dvx"
@@ -36,12 +36,12 @@ def robustness_curves(found: Sequence[Summary]) -> bytes | None:
             axes.plot(severities, recalls, marker=marker, markersize=5, color=colour, linewidth=2, label=estimator)
             axes.plot(severities, [100 * one.wrong_and_sure for one in curve], color=colour, linewidth=1, linestyle=":")
         axes.set(xlim=(-0.03, 1.03), ylim=(-3, 103))
-        axes.set_title(condition, fontsize=11, loc="left")
-        axes.text(1, 99, CONDITIONS[condition].words, fontsize=7.5, color=INK, ha="right", va="top", alpha=0.8)
+        axes.set_title(condition, fontsize=11, loc="left", pad=18)
+        axes.text(0, 1.03, f"1: {CONDITIONS[condition].words}", fontsize=8, color=MUTED, transform=axes.transAxes)
         light_grid(axes)
     for axes in panels[len(conditions) :]:
         axes.set_visible(False)
-    figure.supxlabel("severity (0: as recorded; what 1 is stands in the panel)", fontsize=10)
+    figure.supxlabel("severity (0: as recorded)", fontsize=10)
     figure.supylabel(f"frames within {SHOWN} (%); dotted: wrong and sure", fontsize=10)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=5, frameon=False)
     return png_of(figure)

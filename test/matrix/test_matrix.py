@@ -13,9 +13,10 @@ from rendered_datasets import shots_of
 from written_exports import tum_rgbd
 
 from campose_core.cli.main import main
+from campose_core.matrix.curves import curve_of, robustness_curves
 from campose_core.matrix.job import Job, run_job
 from campose_core.matrix.one_run import TIMES
-from campose_core.matrix.rows import summaries, write_parquet
+from campose_core.matrix.rows import RECALLS, summaries, write_parquet
 
 pytest.importorskip("pyarrow")
 from pyarrow import parquet
@@ -240,3 +241,20 @@ def test_sums_count_every_frame_alike():
     assert (one.runs, one.frames, one.answered) == (2, 40, 25 / 40)
     assert one.recall["25cm/2deg"] == pytest.approx(0.4)
     assert np.isclose(one.wrong_and_sure, 0.0)
+
+
+def test_a_curve_begins_with_the_runs_as_recorded_and_rises_in_severity():
+    shares = {f"recall.{name}": 0.5 for name in RECALLS} | {"frames": 4, "answered": 4, "wrong_and_sure": 0.0}
+    points = [
+        ("night", 1.0, "a"),
+        ("night", 0.5, "a"),
+        ("as recorded", 0.0, "a"),
+        ("jpeg", 0.1, "a"),
+        ("night", 0.7, "b"),
+    ]
+    rows = [{"condition": c, "severity": s, "estimator": e, **shares} for c, s, e in points]
+    assert [one.severity for one in curve_of(summaries(rows), "night", "a")] == [0.0, 0.5, 1.0]
+    picture = robustness_curves(summaries(rows))
+    assert picture is not None
+    assert picture.startswith(b"\x89PNG")
+    assert robustness_curves(summaries([rows[2]])) is None, "nothing was made harder"
