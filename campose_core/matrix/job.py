@@ -8,6 +8,7 @@ its log. It ends with the process that started it: nobody would take its result,
 
 from __future__ import annotations
 
+import ctypes
 import json
 import logging
 import os
@@ -22,11 +23,12 @@ from campose_core.errors import CamposeError
 from campose_core.files import replacing, write_text
 from campose_core.matrix.one_run import execute, run_from_dict
 from campose_core.matrix.plan import SCENE
-from campose_core.processes import end_with_parent, killed_with_parent
+from campose_core.sfm.stage_process import end_with_parent
 from campose_core.text import one_line
 
 REFUSED = 2  # the exit code of what a person can cure
 ATTEMPTS = 5  # of a process that is killed: by the system where memory is short, or by hand
+PR_SET_PDEATHSIG = 1  # prctl(2)
 # Results must not hang on how many cores a machine has, and jobs are what shares them.
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
 
@@ -123,6 +125,14 @@ def _make_scene(fields: dict[str, Any]) -> dict[str, Any]:
         if said.returncode:
             raise CamposeError(lines[-1] if lines else f"campose {command[0]} ended with {said.returncode}")
     return {}
+
+
+def killed_with_parent() -> None:
+    """Have the system kill this process, a command that does not look, when the one that started it ends.
+
+    Linux keeps that through exec.
+    """
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 if __name__ == "__main__":

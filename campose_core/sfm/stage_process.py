@@ -19,6 +19,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,7 +27,6 @@ from typing import Any
 
 from campose_core.errors import CamposeError, MappingError
 from campose_core.files import write_text
-from campose_core.processes import end_with_parent
 from campose_core.progress import track
 from campose_core.scene_lock import held_files
 
@@ -127,6 +127,17 @@ def _is_full(folder: Path) -> bool:
 def _tail(log: Path) -> str:
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
     return " | ".join(lines[-3:]) or "none"
+
+
+def end_with_parent(parent: int) -> None:
+    """End this process as soon as `parent` is no longer its parent (a killed parent cannot stop its children)."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def main() -> None:
