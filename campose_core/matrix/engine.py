@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
@@ -37,6 +38,8 @@ def on_scheduler(address: str) -> Engine:
         MissingDependency: dask is not installed. UsageError: no scheduler answers there.
     """
     distributed = load_extra("distributed", "matrix")
+    # Its tracebacks of lost connections: what they mean for the runs is said here, in a line.
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
 
     def run(jobs: Sequence[Job]) -> Iterator[Ended]:
         with _client(distributed, address) as client:

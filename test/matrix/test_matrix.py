@@ -143,6 +143,17 @@ def started(module: str, *arguments: str) -> subprocess.Popen:
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
+def a_scheduler(folder: Path) -> tuple[subprocess.Popen, str]:
+    """A real one on a free port, and its address."""
+    note = folder / "scheduler.json"
+    scheduler = started("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0",
+                        "--scheduler-file", str(note))  # fmt: skip
+    while not note.is_file():
+        assert scheduler.poll() is None
+        time.sleep(0.1)
+    return scheduler, json.loads(note.read_text())["address"]
+
+
 def worker(address: str) -> subprocess.Popen:
     return started("distributed.cli.dask_worker", address, "--nthreads", "1", "--no-nanny")
 
@@ -152,16 +163,11 @@ def worker(address: str) -> subprocess.Popen:
 def test_workers_that_are_killed_lose_nothing(kills, done, few, small_scene, tmp_path):
     """A real scheduler and two workers, of which one that runs something is killed, again and again: the same rows."""
     pytest.importorskip("distributed")
-    note, out = tmp_path / "scheduler.json", tmp_path / "out"
+    out = tmp_path / "out"
     plan = plan_of(few, small_scene, "[retrieval, 'replay:retrieval']")
-    scheduler = started("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0",
-                        "--scheduler-file", str(note))  # fmt: skip
+    scheduler, address = a_scheduler(tmp_path)
     processes = [scheduler]
     try:
-        while not note.is_file():
-            assert scheduler.poll() is None
-            time.sleep(0.1)
-        address = json.loads(note.read_text())["address"]
         workers = [worker(address), worker(address)]
         command = [sys.executable, "-m", "campose_core.cli.main", "matrix", str(plan), "--out", str(out)]
         matrix = subprocess.Popen([*command, "--scheduler", address])
@@ -183,6 +189,35 @@ def test_workers_that_are_killed_lose_nothing(kills, done, few, small_scene, tmp
         for process in processes:
             process.kill()
             process.wait()
+    assert without_times(rows_of(out)) == without_times(rows_of(done))
+
+
+@pytest.mark.long
+def test_without_its_scheduler_the_command_ends_and_another_way_computes_the_rest(done, few, small_scene, tmp_path):
+    pytest.importorskip("distributed")
+    out = tmp_path / "out"
+    plan = plan_of(few, small_scene, "[retrieval, 'replay:retrieval']")
+    scheduler, address = a_scheduler(tmp_path)
+    processes = [scheduler, worker(address)]
+    try:
+        command = [sys.executable, "-m", "campose_core.cli.main", "matrix", str(plan), "--out", str(out)]
+        matrix = subprocess.Popen([*command, "--scheduler", address], stderr=subprocess.PIPE, text=True)
+        processes.append(matrix)
+        while not list(out.glob("runs/*/result.json")):
+            assert matrix.poll() is None
+            time.sleep(0.02)
+        scheduler.kill()
+        said = matrix.communicate()[1]
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+    assert matrix.returncode == 1
+    assert said.splitlines()[-1].startswith(f"campose matrix: the scheduler at {address} is gone")
+    assert "Traceback" not in said
+    finished = {path: path.stat().st_mtime_ns for path in out.glob("runs/*/result.json")}
+    assert main(["matrix", str(plan), "--out", str(out), "--workers", "2"]) == 0
+    assert {path: path.stat().st_mtime_ns for path in finished} == finished
     assert without_times(rows_of(out)) == without_times(rows_of(done))
 
 
