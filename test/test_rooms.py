@@ -15,7 +15,7 @@ CORE = ROOT / "campose_core"
 ORDER = [
     "nouns", "plotting", "pixels", "bag", "formats", "exports", "capture", "simulation", "inertial", "features",
     "landmark_map", "joining", "sfm", "floorplan", "alignment", "learning", "localization", "update", "evaluation",
-    "replay", "matrix", "doctor", "visualization", "interchange", "cli",
+    "paper", "replay", "matrix", "doctor", "visualization", "interchange", "cli",
 ]  # fmt: skip
 MAX_LINES_OF_A_ROOM = 3500
 SCRIPTS = CORE / "features" / "weights"  # what made the files there; nobody imports it

@@ -74,7 +74,7 @@ def execute(run: Run, scene_path: Path, source: RecordingSource, out: Path) -> d
     stamps: list[int] = []
     recorded = _noting(stamps, frames_with_camera(scene, recording, camera, run.name))
     estimates = answers(scene, recording, run.estimator, run.condition.of(recorded, run.seed, place))
-    if not estimates.outcomes:
+    if not len(estimates.outcomes):
         raise CaptureError(f"{source.path}: none of its {len(stamps)} images arrived: give a recording with more")
     write_estimates(out / ESTIMATES, estimates)
     row = row_of(run)

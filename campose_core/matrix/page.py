@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import html
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from campose_core import __version__
-from campose_core.evaluation.report import STYLE, html_figure, html_table
+from campose_core.evaluation.page import html_figure, html_page, html_table
 from campose_core.evaluation.table import degrees_text, metres_text
 from campose_core.files import write_bytes, write_text
 from campose_core.matrix.curves import robustness_curves
@@ -40,18 +39,11 @@ def write_page(folder: Path, plan: Path, rows: Sequence[Row]) -> Path:
     failed = [row for row in rows if row["error"]]
     if failed:
         facts["failed"] = f"{len(failed)} of {len(rows)} runs, with the reason in their row"
-    listed = "".join(f"<dt>{name}</dt><dd>{html.escape(value)}</dd>\n" for name, value in facts.items())
-    text = f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title><style>{STYLE}</style></head>
-<body><h1>{html.escape(title)}</h1>
-<dl>{listed}</dl>
-{html_table(HEADER, summary_cells(found)) if found else ""}
+    body = f"""{html_table(HEADER, summary_cells(found)) if found else ""}
 <p class="note">Sums over scenes, recordings and seeds, in which every frame counts as much as any other.</p>
 {html_figure(CAPTION, curves) if curves else ""}
-{html_table(RUN_HEADER, [_cells(row) for row in rows])}
-</body></html>
-"""
-    write_text(folder / "index.html", text)
+{html_table(RUN_HEADER, [_cells(row) for row in rows])}"""
+    write_text(folder / "index.html", html_page(title, facts, body))
     return folder / "index.html"
 
 
