@@ -97,6 +97,7 @@ def play_to_node(bag: Path, scene: Path, out: Path, log: Path, rate: float = 1.0
         "image_transport": "compressed",
         "camera_info_topic": "/camera/camera_info",
         "base_from_camera": mounting,
+        "use_sim_time": "true",
     }
     options = [word for name, value in parameters.items() for word in ("-p", f"{name}:={value}")]
     environment = {**os.environ, **DDS}

@@ -18,6 +18,7 @@ from rclpy.node import Node
 from campose_core.localization.focal_watch import FocalWatch
 from campose_core.localization.result import LocalizationResult, Status
 from campose_ros.conversions import key_values
+from campose_ros.overload import Overload
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 
@@ -45,6 +46,13 @@ def merged(name: str, faults: Sequence[Fault], good: str, values: Mapping[str, o
     )
 
 
+def idle_status(node: Node, fault: str, why: str, *, is_active: bool) -> DiagnosticStatus:
+    """Write the line of localization while nothing is localized. fault: of the last transition, if it failed."""
+    level = ERROR if fault else WARN if is_active else DiagnosticStatus.STALE
+    values = key_values({"state": Status.INITIALIZING.value})
+    return DiagnosticStatus(level=level, name=f"{name_of(node)}: localization", message=fault or why, values=values)
+
+
 @dataclass
 class Tally:
     """Counts since activation and measurements of the last images; both threads of the node write to it. focal: the
@@ -58,6 +66,7 @@ class Tally:
     fault: str = ""
     last: LocalizationResult | None = None
     focal: FocalWatch = field(default_factory=FocalWatch)
+    load: Overload = field(default_factory=Overload)
     _latencies: deque[float] = field(default_factory=lambda: deque(maxlen=100))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -65,6 +74,7 @@ class Tally:
         """Count older images, so many that were dropped for a newer one."""
         with self._lock:
             self.dropped += older
+            self.load.drop(older)
 
     def late(self) -> None:
         """Count an image that came when a later one of another camera was already localized."""
@@ -85,6 +95,7 @@ class Tally:
             self.last = result
             self.fault = ""
             self._latencies.append(latency_s)
+            self.load.done(latency_s)
 
     def judgement(self) -> Fault:
         """Judge the last image."""
@@ -97,7 +108,9 @@ class Tally:
                 return Fault(WARN, self.focal.fault())
             if self.last.off_map:
                 return Fault(WARN, "the pose is too far from walkable floor to snap")
-            return Fault(OK, "") if self.last.status is Status.TRACKING else Fault(WARN, self.last.reason)
+            lost = "" if self.last.status is Status.TRACKING else self.last.reason
+            texts = [text for text in (lost, self.load.fault()) if text]
+            return Fault(WARN if texts else OK, "; ".join(texts))
 
     def status(self, name: str, silence: str, values: Mapping[str, object]) -> DiagnosticStatus:
         """Write the line about an active node. `silence`: that no image comes, if so; `values` are appended."""

@@ -14,6 +14,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from campose_core.bag.transforms import WAIT_S
 from campose_core.errors import CamposeError, TransformError
+from campose_core.geometry import Pose
 from campose_core.localization.localizer import Localizer
 from campose_core.localization.message_reading import Refusal
 from campose_core.localization.result import LocalizationResult, Status
@@ -79,7 +80,7 @@ class LiveLocalization:
                 self._node, camera, self._session, self._on_image, reliability, self._watches
             )
         self._initialposes = self._node.create_subscription(
-            PoseWithCovarianceStamped, parameters.initialpose_topic, self._on_initialpose, 1
+            PoseWithCovarianceStamped, parameters.initialpose_topic, self.start_at, 1
         )
         if parameters.use_odometry:
             # Best effort connects to every publisher, a reliable one to reliable publishers alone.
@@ -100,9 +101,9 @@ class LiveLocalization:
         self._unsubscribe()
         self._worker.stop()
 
-    def forget(self) -> None:
-        """Start over with the next image."""
-        self._session.start_over()
+    def forget(self, near: Pose | None = None) -> None:
+        """Start over with the next image; near: about where the base is (map_from_base)."""
+        self._session.start_over(near)
 
     def replace(self, configured: Configured) -> None:
         """Go on in another scene, when the image at work is done; nothing of the old scene comes after this."""
@@ -169,7 +170,8 @@ class LiveLocalization:
         image = ReceivedImage(message, time.perf_counter())
         self._tally.drop(self._worker.submit(camera, image.stamp_ns, image, in_order=image.is_video))
 
-    def _on_initialpose(self, message: PoseWithCovarianceStamped) -> None:
+    def start_at(self, message: PoseWithCovarianceStamped) -> None:
+        """Start over near the pose of a message, with the next image."""
         if not self._configured.outputs.is_ours(message) and self._session.take_initialpose(message):
             self._node.get_logger().info("initialpose: forgetting where the robot was")
 

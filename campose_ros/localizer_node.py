@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from geometry_msgs.msg import PoseWithCovarianceStamped
 from nav_msgs.srv import LoadMap
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
@@ -20,20 +21,26 @@ from std_srvs.srv import SetBool, Trigger
 
 from campose_core.cli.console import exit_code_of
 from campose_core.errors import CamposeError
-from campose_core.map_scale import MEASURED
-from campose_core.scene_floor import why_not_snapped
+from campose_core.geometry import Pose
 from campose_ros import parameters as table
+from campose_ros.bond_heartbeat import BondHeartbeat
 from campose_ros.camera_parameters import declare_cameras, read_cameras
 from campose_ros.clock_watch import ClockWatch
-from campose_ros.conversions import key_values
-from campose_ros.diagnostics import name_of
+from campose_ros.diagnostics import idle_status
 from campose_ros.live import Configured, LiveLocalization
-from campose_ros.loading import LoadedScene, load
+from campose_ros.loading import load
+from campose_ros.nav2_services import offer_nav2_services
 from campose_ros.outputs import Outputs
+from campose_ros.overrides import fit_overrides
 from campose_ros.plain_log import PlainLog, fault_line
 from campose_ros.process import run
+from campose_ros.scene_log import log_cameras, log_scene
+from campose_ros.scene_service import load_scene
+from campose_ros.setup_watch import SetupWatch
+from campose_ros.start_pose import declare_start, read_start
 from campose_ros.transforms import Transforms
 from campose_ros.transitions import refuse_misfits
+from campose_ros.usage import localizer_usage
 
 DISABLED = "disabled: call set_enabled with true"
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
@@ -47,12 +54,17 @@ class LocalizerNode(PlainLog, LifecycleNode):
         refuse_misfits(self)
         self._configured: Configured | None = None
         self._live: LiveLocalization | None = None
+        self._bond: BondHeartbeat | None = None
+        self._awaited_start: PoseWithCovarianceStamped | None = None
         self._active = False
         self._fault = ""
         # Before the declaration, so that values from the command line and from files are checked as well.
         self.add_on_set_parameters_callback(self._may_set)
+        fit_overrides(self)
         table.declare(self)
         declare_cameras(self)
+        declare_start(self)
+        self._setup = SetupWatch(self)
         self.add_post_set_parameters_callback(self._have_set)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self._clock_watch = ClockWatch(self)
@@ -63,6 +75,7 @@ class LocalizerNode(PlainLog, LifecycleNode):
         self.create_service(Trigger, "~/reset", self._on_reset)
         self.create_service(SetBool, "~/set_enabled", self._on_set_enabled)
         self.create_service(LoadMap, "~/load_scene", self._on_load_scene)
+        offer_nav2_services(self, self._start_over, self._start_at)
         if self.get_parameter("autostart").value and self.trigger_configure() == SUCCESS:
             self.trigger_activate()
 
@@ -124,48 +137,42 @@ class LocalizerNode(PlainLog, LifecycleNode):
             transforms.close()
             raise
         self._configured = Configured(parameters, cameras, loaded, localizer, transforms, outputs)
-        self._log_scene(loaded)
-        for intrinsics in loaded.cameras.values():
-            self.get_logger().info(f"intrinsics are those of the scene, camera_info is not read: {intrinsics}")
-        for camera in (c for c in cameras if c.is_unplaced):
-            unset = f"{camera.parameter('base_from_camera')} is the identity: the poses are those of the camera's "
-            if parameters.use_odometry or parameters.publish_tf or len(cameras) > 1:
-                self.get_logger().warning(
-                    f"{unset}optical frame, and the robot would move along its z axis: set it, or base_from_camera_tf"
-                )
-            else:
-                self.get_logger().info(f"{unset}optical frame")
-
-    def _log_scene(self, loaded: LoadedScene) -> None:
-        where = "no floor map" if loaded.walkable is None else "its floor map"
-        self.get_logger().info(f"scene {loaded.scene.path} with {where}, estimator {loaded.estimator.name}")
-        scale, not_snapped = loaded.scene.scale, why_not_snapped(loaded.scene)
-        if not scale.is_known:
-            self.get_logger().warning(
-                f"{scale.in_words()}: poses are in a unit of the map's own, not metres; odometry is not used, and the "
-                "place of the camera on the robot is not scaled"
-            )
-        elif scale != MEASURED:
-            self.get_logger().info(f"{scale.in_words()}: `campose align` with a reference puts it right")
-        if not_snapped:
-            self.get_logger().warning(not_snapped)
+        log_scene(self.get_logger(), loaded)
+        log_cameras(self.get_logger(), parameters, cameras, loaded)
 
     def _activate(self, state: LifecycleState) -> None:
         if self._configured is None:
             raise RuntimeError("activated without being configured")
         try:
-            self._live = LiveLocalization(self, self._configured, self._clock_watch, self._wake.trigger)
+            self._live = self._begin(self._configured, read_start(self))
             super().on_activate(state)
             self._configured.outputs.publish_scene(self._configured.loaded)
+            self._bond = BondHeartbeat(self, self._configured.parameters.bond_heartbeat_period)
         except BaseException:
             self._deactivate(state)
             raise
         self._active = True
 
+    def _begin(self, configured: Configured, near: Pose | None = None) -> LiveLocalization:
+        """near: about where the base is; a pose that somebody told since wins."""
+        live = LiveLocalization(self, configured, self._clock_watch, self._wake.trigger)
+        live.forget(near)
+        if self._awaited_start is not None:
+            live.start_at(self._awaited_start)
+            self._awaited_start = None
+        return live
+
     def _deactivate(self, state: LifecycleState) -> None:
-        self._active = False
-        self._stop()
+        self._end()
         super().on_deactivate(state)
+
+    def _end(self) -> None:
+        """End what lasts from activate to deactivate."""
+        self._active = False
+        if self._bond is not None:
+            self._bond.close()
+            self._bond = None
+        self._stop()
 
     def _stop(self) -> None:
         if self._live is not None:
@@ -173,12 +180,25 @@ class LocalizerNode(PlainLog, LifecycleNode):
             self._live = None
 
     def _unload(self) -> None:
-        self._active = False
-        self._stop()
+        self._end()
         if self._configured is not None:
             self._configured.outputs.close()
             self._configured.transforms.close()
             self._configured = None
+
+    def _start_over(self) -> None:
+        if self._live is not None:
+            self._live.forget()
+        said = "starting over with the next image" if self._live is not None else self._why_idle()
+        self.get_logger().info(f"reinitialize_global_localization: {said}")
+
+    def _start_at(self, start: PoseWithCovarianceStamped) -> None:
+        """Start over near a pose; of a node that is not active, when it is: as AMCL does."""
+        if self._live is not None:
+            self._live.start_at(start)
+        else:
+            self._awaited_start = start
+            self.get_logger().info(f"set_initial_pose: {self._why_idle()}; the pose is kept until then")
 
     def _on_relocalize(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         """Forget where the robot was, and find it again: as after it was carried."""
@@ -210,35 +230,23 @@ class LocalizerNode(PlainLog, LifecycleNode):
             response.message = "disabled"
         else:
             if self._live is None:
-                self._live = LiveLocalization(self, self._configured, self._clock_watch, self._wake.trigger)
+                self._live = self._begin(self._configured)
             response.message = "enabled"
         self.get_logger().info(f"set_enabled: {response.message}")
         return response
 
     def _on_load_scene(self, request: LoadMap.Request, response: LoadMap.Response) -> LoadMap.Response:
         """map_url is a scene folder. Images wait meanwhile; when loading fails, the present scene stays."""
-        if self._configured is None:
-            response.result = LoadMap.Response.RESULT_UNDEFINED_FAILURE
-            self.get_logger().error("load_scene: configure the node first")
-            return response
-        try:
-            loaded = load(request.map_url, self._configured.parameters, self._configured.cameras)
-            response.map = self._configured.outputs.publish_scene(loaded)
-        except CamposeError as error:
-            response.result = LoadMap.Response.RESULT_INVALID_MAP_DATA
-            self.get_logger().error(f"load_scene: {error}")
-            return response
-        except Exception as error:  # would end the node and what it can still do
-            response.result = LoadMap.Response.RESULT_UNDEFINED_FAILURE
-            self.get_logger().error(f"load_scene: {fault_line(error)}")
+        loaded = load_scene(request.map_url, self._configured, response)
+        if isinstance(loaded, str) or self._configured is None:
+            self.get_logger().error(f"load_scene: {loaded}")
             return response
         localizer = loaded.localizer(self._configured.parameters)
         self._configured = self._configured._replace(loaded=loaded, localizer=localizer)
         if self._live is not None:
             self._live.replace(self._configured)
         self._configured.outputs.clear_path()
-        response.result = LoadMap.Response.RESULT_SUCCESS
-        self._log_scene(loaded)
+        log_scene(self.get_logger(), loaded)
         return response
 
     def _may_set(self, parameters: list[Parameter]) -> SetParametersResult:
@@ -274,12 +282,8 @@ class LocalizerNode(PlainLog, LifecycleNode):
             if wrong:  # a silent camera is told of by both statuses
                 self.get_logger().warning("; ".join(dict.fromkeys(wrong)), throttle_duration_sec=10.0)
         else:
-            level = DiagnosticStatus.ERROR if self._fault else DiagnosticStatus.STALE
-            if self._active:
-                level = DiagnosticStatus.WARN
-            values = key_values({"state": "INITIALIZING"})
-            name, text = f"{name_of(self)}: localization", self._fault or self._why_idle()
-            statuses = [DiagnosticStatus(level=level, name=name, message=text, values=values)]
+            statuses = [idle_status(self, self._fault, self._why_idle(), is_active=self._active)]
+        statuses.append(self._setup.status())
         for status in statuses:
             status.hardware_id = self.get_fully_qualified_name()
         message = DiagnosticArray(status=statuses)
@@ -289,7 +293,7 @@ class LocalizerNode(PlainLog, LifecycleNode):
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until it is told to end; returns the exit code."""
-    return exit_code_of("campose_localizer", lambda: run(LocalizerNode, args))
+    return exit_code_of("campose_localizer", lambda: run(LocalizerNode, localizer_usage(), args))
 
 
 if __name__ == "__main__":

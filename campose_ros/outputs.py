@@ -6,14 +6,15 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
-from nav_msgs.msg import OccupancyGrid, Path
+from nav_msgs.msg import OccupancyGrid, Odometry, Path
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile
+from std_msgs.msg import Float64MultiArray
 
 from campose_core.geometry import Pose
 from campose_core.localization.result import LocalizationResult
 from campose_core.visualization.walked_path import WalkedPath
-from campose_ros.bootstrap import Bootstrap, StartingPose
+from campose_ros.bootstrap import Bootstrap, StartingPose, upright
 from campose_ros.conversions import (
     MESSAGES,
     header,
@@ -22,9 +23,12 @@ from campose_ros.conversions import (
     pose_with_covariance,
     status_message,
 )
+from campose_ros.covariance_floor import at_least
 from campose_ros.diagnostics import name_of
 from campose_ros.loading import LoadedScene
+from campose_ros.odometry_output import TwistOfPoses, odometry_message
 from campose_ros.parameters import LocalizerParameters
+from campose_ros.status_numbers import numbers_message
 from campose_ros.transforms import Transforms
 from campose_ros.visuals import LATCHED, NO_FLOOR, Visuals
 
@@ -36,7 +40,7 @@ class Outputs:
 
     def __init__(self, node: LifecycleNode, parameters: LocalizerParameters, transforms: Transforms) -> None:
         self._node, self._parameters, self._transforms = node, parameters, transforms
-        self._bootstrap = Bootstrap()
+        self._bootstrap, self._twists = Bootstrap(), TwistOfPoses()
         self._told_amcl: PoseWithCovarianceStamped | None = None
         self._publishers: list[Any] = []
         try:
@@ -52,8 +56,11 @@ class Outputs:
         create = self._publisher
         self._pose = create(PoseStamped, parameters.pose_topic, RELIABLE)
         self._pose_raw = create(PoseStamped, parameters.pose_raw_topic, RELIABLE)
-        self._covariance = create(PoseWithCovarianceStamped, parameters.pose_with_covariance_topic, RELIABLE)
+        # As AMCL's, for whoever comes later.
+        self._covariance = create(PoseWithCovarianceStamped, parameters.pose_with_covariance_topic, LATCHED)
+        self._odometry = create(Odometry, parameters.odometry_topic, RELIABLE)
         self._status = create(DiagnosticArray, parameters.status_topic, QoSProfile(depth=100))
+        self._numbers = create(Float64MultiArray, parameters.status_numbers_topic, QoSProfile(depth=100))
         self._path = create(Path, parameters.path_topic, LATCHED)
         self._map = create(OccupancyGrid, parameters.map_topic, LATCHED)
         if parameters.bootstrap_amcl:
@@ -78,9 +85,15 @@ class Outputs:
         parameters: those that the image was localized with.
         """
         frame_id, stamp_ns = parameters.map_frame, result.stamp_ns
+        twist, covariance = self._twists.take(result), None
         if result.map_from_base is not None and result.covariance is not None:
+            covariance = at_least(result.covariance, parameters.covariance_floor_m, parameters.covariance_floor_rad)
             self._pose_raw.publish(pose_stamped(frame_id, stamp_ns, result.map_from_base))
-            self._covariance.publish(pose_with_covariance(frame_id, stamp_ns, result.map_from_base, result.covariance))
+            self._covariance.publish(pose_with_covariance(frame_id, stamp_ns, result.map_from_base, covariance))
+            if twist is not None:
+                self._odometry.publish(
+                    odometry_message(MESSAGES, frame_id, parameters.base_frame, result, covariance, twist)
+                )
         if result.on_floor is not None:
             self._pose.publish(pose_stamped(frame_id, stamp_ns, result.on_floor))
             self._broadcast(parameters, stamp_ns, result.on_floor, odom_from_base)
@@ -95,6 +108,7 @@ class Outputs:
                 )
             )
         self._status.publish(status_message(name_of(self._node), result, latency_s))
+        self._numbers.publish(numbers_message(result, covariance, latency_s))
 
     def _broadcast(
         self, parameters: LocalizerParameters, stamp_ns: int, map_from_base: Pose, odom_from_base: Pose | None
@@ -105,6 +119,9 @@ class Outputs:
         """
         if not parameters.publish_tf:
             return
+        if parameters.planar_tf:
+            map_from_base = upright(map_from_base)
+            odom_from_base = None if odom_from_base is None else upright(odom_from_base)
         if not parameters.use_odometry:
             self._transforms.broadcast(parameters.map_frame, parameters.base_frame, stamp_ns, map_from_base)
         elif odom_from_base is not None:

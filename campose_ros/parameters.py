@@ -89,12 +89,30 @@ class LocalizerParameters:
     initialpose_topic: str = parameter(
         "initialpose", "A pose here makes the node start over; of places that look alike it takes the nearest."
     )
+    set_initial_pose: bool = parameter(
+        False, "At each activation, start near initial_pose.x, .y, .z and .yaw, as after a pose on initialpose_topic."
+    )
 
     pose_topic: str = parameter("~/pose", "Pose of the base on the walkable floor.")
     pose_raw_topic: str = parameter("~/pose_raw", "Pose of the base as estimated.")
-    pose_with_covariance_topic: str = parameter("~/pose_with_covariance", "Pose as estimated, and its covariance.")
+    pose_with_covariance_topic: str = parameter(
+        "~/pose_with_covariance", "Pose as estimated, and its covariance. Latched: its stamp says how old it is."
+    )
+    odometry_topic: str = parameter(
+        "~/odometry", "The same in map_frame with the speed of the base, where a pose came shortly before."
+    )
+    covariance_floor_m: float = parameter(
+        0.0, "No published deviation of a position is less, in metres: for filters that have other sensors as well.",
+        between=(0.0, 100.0), live=True,
+    )  # fmt: skip
+    covariance_floor_rad: float = parameter(
+        0.0, "No published deviation of a rotation is less, in radians.", between=(0.0, 3.2), live=True
+    )
     path_topic: str = parameter("~/path", "Where the base was, at most path_length poses, path_spacing_m apart.")
     status_topic: str = parameter("~/status", "One line for each image that was processed, with its stamp.")
+    status_numbers_topic: str = parameter(
+        "~/status_numbers", "The same as numbers, a Float64MultiArray; the label of its dimension names them in order."
+    )
     map_topic: str = parameter("map", "The floor map of the scene, latched.")
     walkable_topic: str = parameter("~/walkable", "The cells of the map that a robot may stand on, latched.")
     landmarks_topic: str = parameter("~/landmarks", "The landmarks of the scene as points with colours, latched.")
@@ -120,6 +138,9 @@ class LocalizerParameters:
         False, "Look the camera's place up in tf instead (image frame to base_frame; needs tf2)."
     )
     publish_tf: bool = parameter(False, "Broadcast map_frame -> odom_frame, or -> base_frame without odometry.")
+    planar_tf: bool = parameter(
+        False, "With publish_tf, hold the transform to the plane: height 0 and no tilt, x, y and heading as estimated."
+    )
     transform_tolerance: float = parameter(
         0.5,
         "Seconds by which map_frame -> odom_frame is dated ahead of its image: so long tf answers without a new one.",
@@ -128,6 +149,13 @@ class LocalizerParameters:
     )
     use_odometry: bool = parameter(
         False, "There is odometry: it predicts and steadies poses, and publish_tf broadcasts map_frame -> odom_frame."
+    )
+
+    bond_heartbeat_period: float = parameter(
+        0.1,
+        "Seconds between signs of life for Nav2's lifecycle manager, while active and where the package bond is "
+        "installed; 0: none.",
+        between=(0.0, 10.0),
     )
 
     max_speed_mps: float = parameter(
@@ -201,6 +229,8 @@ def is_fixed(name: str) -> bool:
 def refusal(name: str, value: Any) -> str:
     """Say why `value` cannot be the parameter `name`; empty when it can. Ranges and types are rclpy's part."""
     row = row_of(name)
+    if isinstance(value, float) and math.isnan(value):
+        return f"{name} must be a number, got nan"
     if row not in TABLE:
         return ""
     choices = TABLE[row].metadata["choices"]
@@ -210,8 +240,6 @@ def refusal(name: str, value: Any) -> str:
         return f"{name} must be the name of a topic, got {value!r}"
     if name.endswith("_frame") and (not value or value.startswith("/")):
         return f"{name} must be the name of a frame, which starts with no slash, got {value!r}"
-    if isinstance(value, float) and math.isnan(value):
-        return f"{name} must be a number, got nan"
     if name == "cameras" and not _are_names(value):
         return f"{name} must be names of letters, digits and _, each once; one empty name is the single camera"
     if row == "base_from_camera":

@@ -1,4 +1,4 @@
-"""A bag's messages onto DDS at recorded speed, as they were serialized."""
+"""A bag's messages onto DDS at recorded speed, as they were serialized, and their time on /clock."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rosgraph_msgs.msg import Clock
 
 from campose_core.bag.file import Bag
 from campose_core.cli.console import say
 from campose_core.errors import CaptureError, LocalizationError
-from campose_ros.conversions import message_class
+from campose_ros.conversions import message_class, time_message
 
 IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 # What a localizer listens to. tf is not among them: its message package is not on PyPI.
 PLAYED_TYPES = (*IMAGE_TYPES, "sensor_msgs/msg/CameraInfo", "sensor_msgs/msg/Imu", "nav_msgs/msg/Odometry")
+CLOCK_S = 0.02  # between two messages of /clock, at most
 SETTLED_S = 0.5  # subscriptions of one node connect one after the other
 
 
@@ -36,14 +38,17 @@ class Player:
         if not self._images:
             have = ", ".join(f"{topic.name} ({topic.msgtype}, {topic.messages})" for topic in bag.topics) or "nothing"
             raise CaptureError(f"{bag.path}: no image topic; it holds {have}")
+        self._clock = node.create_publisher(Clock, "/clock", 1)
         best_effort = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
         self._publishers: dict[str, Publisher] = {}
         for name, msgtype in topics.items():
             qos = best_effort if name in self._images and not reliable else QoSProfile(depth=10)
             self._publishers[name] = node.create_publisher(message_class(msgtype), name, qos)
 
-    def wait_for_subscriber(self, timeout_s: float) -> None:
+    def wait_for_subscriber(self, timeout_s: float, meanwhile: Callable[[], object]) -> None:
         """Wait until somebody takes the images, which an active localizer does, and no more connections come.
+
+        meanwhile: is called again and again; what it raises ends the wait.
 
         Raises:
             LocalizationError: nobody did in time.
@@ -57,6 +62,7 @@ class Player:
                     f"nobody subscribed to {names} within {timeout_s:g} s: is the localizer active, and are its "
                     "image_topic and image_transport those of the bag?"
                 )
+            meanwhile()
             time.sleep(0.02)
         counts, changed = self._subscribers(), time.monotonic()
         while time.monotonic() - changed < SETTLED_S:
@@ -79,9 +85,7 @@ class Player:
         started, first_ns = time.monotonic(), None
         for message in self._bag.serialized(set(self._publishers) - unheard):
             first_ns = message.log_ns if first_ns is None else first_ns
-            delay_s = (message.log_ns - first_ns) * 1e-9 / rate - (time.monotonic() - started)
-            if delay_s > 0:
-                time.sleep(delay_s)
+            self._wait_until(message.log_ns, first_ns, rate, started)
             if not self._node.context.ok():
                 raise ExternalShutdownException
             if message.topic not in self._images:
@@ -93,6 +97,17 @@ class Player:
             if wait_for_answer is not None:
                 wait_for_answer(stamp_ns)
                 started += time.monotonic() - sent  # what comes next keeps its distance
+
+    def _wait_until(self, log_ns: int, first_ns: int, rate: float, started: float) -> None:
+        """Sleep until a message is due, while /clock goes on."""
+        due = started + (log_ns - first_ns) * 1e-9 / rate
+        while (left_s := due - time.monotonic()) > 0:
+            self._tell_time(log_ns - round(left_s * rate * 1e9))
+            time.sleep(min(left_s, CLOCK_S))
+        self._tell_time(log_ns)
+
+    def _tell_time(self, now_ns: int) -> None:
+        self._clock.publish(Clock(clock=time_message(now_ns)))
 
 
 def stamp_ns_of_cdr(data: bytes) -> int:

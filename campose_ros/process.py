@@ -1,29 +1,41 @@
 """How a node's process starts, spins and ends."""
 
 import signal
+import sys
 from collections.abc import Callable
 
 import rclpy
+from rclpy._rclpy_pybind11 import RCLError, UnknownROSArgsError
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 
-from campose_core.cli.console import say, show_log
+from campose_core.cli.console import say, show, show_log
+from campose_core.errors import UsageError
 from campose_core.memory import keep_large_buffers
+from campose_ros.ros_arguments import check_arguments, wants_help
 
 ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
-def run(make_node: Callable[[], Node], args: list[str] | None = None) -> int:
+def run(make_node: Callable[[], Node], usage: str, args: list[str] | None = None) -> int:
     """Spin the node on one thread until SIGINT, SIGTERM or a shutdown; returns the exit code.
 
-    The first signal ends it, and later ones change nothing: they are ignored from its end on.
+    The first signal ends it, and later ones change nothing: they are ignored from its end on. usage: what --help shows.
+
+    Raises:
+        UsageError: the command line cannot be read.
     """
+    arguments = list(sys.argv if args is None else args)[1:]
+    if wants_help(arguments):
+        show(*usage.splitlines())
+        return 0
+    check_arguments(arguments)
     keep_large_buffers()
     show_log()
     for number in ENDING:
         signal.signal(number, lambda *_: None)  # rclpy's own handler, put before it, shuts the context down
-    rclpy.init(args=args)
+    _initialize(args)
     node = None
     try:
         node = make_node()
@@ -45,3 +57,11 @@ def run(make_node: Callable[[], Node], args: list[str] | None = None) -> int:
         for number in ENDING:
             signal.signal(number, signal.SIG_IGN)  # Python's own end would die of them
     return 0
+
+
+def _initialize(args: list[str] | None) -> None:
+    """Start ROS; what of the command line is left to say is its own: remappings, log levels, security."""
+    try:
+        rclpy.init(args=args)
+    except (RCLError, UnknownROSArgsError) as error:
+        raise UsageError(f"the words after --ros-args cannot be read: {str(error).split(', at ')[0]}") from error

@@ -4,8 +4,9 @@
 
 writes DIR/pose.tum (snapped) and DIR/pose_raw.tum, each with a .json beside it that `campose evaluate` reads, and
 DIR/replay.json: which images were published, which the node processed, states and latencies. Poses are those the node
-publishes: of the base, or of the camera where base_from_camera is the identity. With the true poses of the same, it
-prints the errors of pose_raw.tum.
+publishes: of the base, or of the camera where base_from_camera is the identity. With the true poses of the camera, as
+`campose replay` takes them, it prints the errors of pose_raw.tum. /clock tells the recorded time: start the localizer
+with use_sim_time:=true.
 """
 
 from __future__ import annotations
@@ -20,11 +21,15 @@ from rclpy.utilities import remove_ros_args
 
 from campose_core.bag.file import open_bag
 from campose_core.cli.console import exit_code_of, show, show_log
-from campose_core.evaluation.estimates import read_estimates
+from campose_core.evaluation.constant_offset import constant_offset
+from campose_core.evaluation.estimates import Estimates, read_estimates
 from campose_core.evaluation.metrics import evaluate
 from campose_core.evaluation.table import tables
 from campose_core.formats.trajectories import read_trajectory
+from campose_core.geometry import Pose
 from campose_core.memory import keep_large_buffers
+from campose_core.trajectory import Trajectory
+from campose_ros.asked_localizer import AskedLocalizer
 from campose_ros.large_segment import use_large_segment
 from campose_ros.player import Player
 from campose_ros.recorder import Recorder, spinning
@@ -35,7 +40,9 @@ def options_of(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="campose_replay", description=__doc__.split("\n\n")[0])
     parser.add_argument("bag", type=Path, help="a ROS 2 bag: folder, .mcap or .db3")
     parser.add_argument("--out", type=Path, required=True, help="folder for pose.tum, pose_raw.tum, replay.json")
-    parser.add_argument("--reference", default="", help="REF.tum, the true poses: print the errors of the answers")
+    parser.add_argument(
+        "--reference", default="", help="REF.tum, the camera's true poses: print the errors of the base"
+    )
     parser.add_argument("--node", default="localizer", help="full name of the localizer node (default: localizer)")
     parser.add_argument("--rate", type=float, default=1.0, help="times recorded speed (default: 1)")
     parser.add_argument("--reliable", action="store_true", help="publish images reliably (default: best effort)")
@@ -63,17 +70,25 @@ def replay(options: argparse.Namespace) -> None:
     node = rclpy.create_node("campose_replay")
     try:
         with open_bag(options.bag) as bag, spinning(node):
-            recorder = Recorder(node, options.node)
+            recorder, localizer = Recorder(node, options.node), AskedLocalizer(node, options.node)
             player = Player(node, bag, reliable=options.reliable)
-            player.wait_for_subscriber(options.wait)
+            player.wait_for_subscriber(options.wait, localizer.require_active)
             recorder.wait_for_node(options.wait)
+            base_from_cam = localizer.base_from_camera() if reference is not None else None
             player.play(options.rate, recorder.image_published, recorder.wait_for_answer if options.lockstep else None)
             recorder.wait_until_quiet()
         recorder.write(options.out)
     finally:
         node.destroy_node()
-    if reference is not None:
-        show(*tables([evaluate(read_estimates(options.out / "pose_raw.tum"), reference)]).splitlines())
+    if reference is not None and base_from_cam is not None:
+        show(*scored(read_estimates(options.out / "pose_raw.tum"), reference, base_from_cam))
+
+
+def scored(answers: Estimates, reference: Trajectory, base_from_cam: Pose) -> list[str]:
+    """Return the lines about the errors of the base against the true path of the camera."""
+    truth = reference.moved_by(base_from_cam.inverse(), "base")
+    offset = constant_offset(answers, truth)
+    return [*tables([evaluate(answers, truth)]).splitlines(), *(["", offset] if offset else [])]
 
 
 def main(args: list[str] | None = None) -> int:

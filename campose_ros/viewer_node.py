@@ -27,6 +27,7 @@ from campose_core.visualization.server import start_server
 from campose_ros.forwarding import Forwarder, UnknownMessageType
 from campose_ros.plain_log import PlainLog
 from campose_ros.process import run
+from campose_ros.usage import viewer_usage
 
 if TYPE_CHECKING:
     from foxglove.websocket import ChannelView, Client
@@ -187,7 +188,8 @@ def _compiled(expressions: list[str]) -> list[re.Pattern[str]]:
 def main(args: list[str] | None = None) -> int:
     """Run the viewer until it is told to end; returns the exit code."""
     os.nice(NICENESS)
-    return exit_code_of("campose_viewer", lambda: run(ViewerNode, args))
+    rows = [(name, default, described.description) for name, (default, described) in PARAMETERS.items()]
+    return exit_code_of("campose_viewer", lambda: run(ViewerNode, viewer_usage(rows), args))
 
 
 if __name__ == "__main__":

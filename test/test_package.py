@@ -108,3 +108,17 @@ def test_default_topics_follow_the_namespace_of_the_node() -> None:
     topics = {name: getattr(defaults, name) for name in TABLE if name.endswith("_topic")}
     assert topics
     assert not [name for name, topic in topics.items() if topic.startswith("/")]
+
+
+def test_the_tests_run_beside_launch_testing(tmp_path: Path) -> None:
+    """Its hook of before pytest 9 is no hook any more: loaded, it ends every run before the first test."""
+    for name in ("launch_testing", "launch_ros"):  # the entry points of launch_testing and launch_testing_ros
+        (tmp_path / f"{name}_hooks.py").write_text("def pytest_pycollect_makemodule(path, parent):\n    pass\n")
+        info = tmp_path / f"{name}-3.4.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 3.4\n")
+        (info / "entry_points.txt").write_text(f"[pytest11]\n{name} = {name}_hooks\n")
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "test/test_text.py"]
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -10,6 +10,7 @@ from campose_core.capture.recording import open_recording
 from campose_core.cli.console import say, show
 from campose_core.cli.gate import add_gate_arguments, gates_of
 from campose_core.errors import UsageError
+from campose_core.evaluation.constant_offset import constant_offset
 from campose_core.evaluation.estimates import read_estimates
 from campose_core.evaluation.gate import require, thresholds_of
 from campose_core.evaluation.judge import Beside, judged
@@ -74,6 +75,8 @@ def run(options: Namespace) -> None:
         show(json.dumps(metrics.to_dict()))
     else:
         show(*tables([metrics]).splitlines(), "", *measure_table([metrics]).splitlines())
+        if offset := constant_offset(estimates, reference):
+            show("", offset)
         if estimates.scale is not ScaleBasis.MEASURED:
             scale = estimates.scale.value
             show("", f"The scale of their map is {scale}: errors in metres are against a frame of its own.")

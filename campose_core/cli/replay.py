@@ -16,6 +16,7 @@ from campose_core.cli.console import say, show
 from campose_core.cli.numbers import FiniteNumber, pose_numbers
 from campose_core.cli.query import add_query_arguments, query_camera
 from campose_core.errors import UsageError
+from campose_core.evaluation.constant_offset import constant_offset
 from campose_core.evaluation.metrics import evaluate
 from campose_core.evaluation.run import frames_with_camera
 from campose_core.evaluation.table import tables
@@ -29,7 +30,7 @@ from campose_core.replay.recording import Outcomes, Step, replay_bag, replay_fra
 from campose_core.scene import Scene
 from campose_core.scene_floor import walkable_of, why_not_snapped
 from campose_core.trajectory import Trajectory
-from campose_core.visualization.layout import how_to_look
+from campose_core.visualization.layout import LAYOUT, how_to_look, write_layout
 from campose_core.visualization.replay_bag import ReplayBag, new_replay_bag
 
 IN_CAMERA = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0]
@@ -105,7 +106,8 @@ def run(options: Namespace) -> None:
     recorded_s = (raw.outcomes[-1].stamp_ns - raw.outcomes[0].stamp_ns) * 1e-9
     metrics = []
     if reference is not None:
-        metrics = [evaluate(one, Trajectory.from_poses(list(truths), list(truths.values()))) for one in (raw, snapped)]
+        of_base = Trajectory.from_poses(list(truths), list(truths.values()))
+        metrics = [evaluate(one, of_base) for one in (raw, snapped)]
     if options.json:
         summary = {name: value for name, value in raw.summary().items() if name != "per_frame"}
         show(
@@ -121,8 +123,11 @@ def run(options: Namespace) -> None:
     show(f"{recorded_s:.1f} s recorded, replayed in {wall_s:.1f} s: {recorded_s / wall_s:.1f} times real time")
     if metrics:
         show(*tables(metrics).splitlines())
+        if offset := constant_offset(raw, of_base):
+            show("", offset)
     if copy is not None:
-        show(*how_to_look(f"Open local file, {options.out / 'bag' / 'bag.mcap'}"))
+        layout = write_layout(options.out / LAYOUT, scene, walkable)
+        show(*how_to_look(f"Open local file, {options.out / 'bag' / 'bag.mcap'}", layout))
 
 
 def _check(options: Namespace, scene: Scene, recording: Recording) -> None:

@@ -22,7 +22,7 @@ from campose_core.replay.recording import Step, true_base
 from campose_core.scene import Scene
 from campose_core.trajectory import Trajectory
 from campose_core.visualization import topics
-from campose_core.visualization.localization_status import localization_status
+from campose_core.visualization.localization_status import localization_diagnosis, localization_status
 from campose_core.visualization.matches import draw_result, encode_drawing
 from campose_core.visualization.scene_landmarks import read_landmarks
 from campose_core.visualization.trail import Trail
@@ -38,6 +38,7 @@ WRITTEN = {
     topics.TRAIL, topics.MATCHES, topics.STATUS, topics.REFERENCE_POSE, topics.REFERENCE_PATH, topics.ERROR,
 }  # fmt: skip
 PATH_LENGTH, PATH_SPACING_M = 2000, 0.05
+DIAGNOSIS_PERIOD_NS = 1_000_000_000
 PATH_PERIOD_NS = 1_000_000_000  # each message holds the whole path
 
 
@@ -54,7 +55,7 @@ class ReplayBag:
         self._path = WalkedPath(cdr.messages, MAP_FRAME)
         self._trail = Trail(cdr.messages, MAP_FRAME)
         self._path_due_ns: int | None = None
-        self._newest_ns = 0
+        self._newest_ns = self._diagnosis_due_ns = 0
         self._begun = self._drawn = self._path_grew = self._reference_drawn = False
 
     def write(self, step: Step) -> None:
@@ -96,6 +97,9 @@ class ReplayBag:
                 map_from_root = result.on_floor * answer.base_from_cam * root.root_from_cam.inverse()
                 write(topics.TF, ros.tf(ros.transform_stamped(MAP_FRAME, root.frame, stamp_ns, map_from_root)))
         write(topics.STATUS, localization_status(ros, NAME, result, answer.latency_s))
+        if log_ns >= self._diagnosis_due_ns:
+            self._diagnosis_due_ns = log_ns + DIAGNOSIS_PERIOD_NS
+            write(topics.DIAGNOSTICS, localization_diagnosis(ros, NAME, result, answer.latency_s))
         self._drawn = self._drawn or result.matches is not None
         if self._drawn:
             jpeg = encode_drawing(draw_result(answer.frame.image, result))

@@ -32,10 +32,12 @@ class Trail:
     def clear(self) -> None:
         """Begin anew; nothing is drawn from the old end to the new beginning."""
         self._pieces.clear()
-        self._reached, self._lost = None, False
+        self._reached, self._lost, self._stamp_ns = None, False, 0
 
     def add(self, result: LocalizationResult, length: int, spacing_m: float) -> None:
         """Append a result; the last `length` pieces are kept, each at least `spacing_m` long."""
+        if result.stamp_ns < self._stamp_ns:  # a bag that starts over
+            self.clear()
         if result.status is Status.INITIALIZING:
             self._reached, self._lost = None, False
             return

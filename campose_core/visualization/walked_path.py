@@ -26,6 +26,8 @@ class WalkedPath:
         The last `length` poses are kept, each at least `spacing_m` from the one before.
         """
         pose = result.on_floor
+        if result.stamp_ns < self._stamp_ns:  # a bag that starts over: no line from its end to its beginning
+            self.clear()
         if pose is None:
             return False
         if self._reached is not None and np.linalg.norm(pose.translation - self._reached) < spacing_m:
@@ -39,7 +41,7 @@ class WalkedPath:
     def clear(self) -> None:
         """Begin anew, with an empty line."""
         self._poses.clear()
-        self._reached = None
+        self._reached, self._stamp_ns = None, 0
 
     def message(self) -> Any:
         """Make a nav_msgs/Path with the stamp of its newest pose."""

@@ -218,9 +218,24 @@ def test_the_reason_of_a_silence_is_found(
         client.node.destroy_publisher(publisher)
 
 
+def damaged(scene: Path, folder: Path, name: str) -> Path:
+    """A copy of the scene in which half of a file is gone."""
+    copy = folder / Path(name).stem
+    shutil.copytree(scene, copy)
+    whole = (copy / name).read_bytes()
+    (copy / name).write_bytes(whole[: len(whole) // 2])
+    return copy
+
+
 def test_another_scene_is_loaded_or_refused(drive: Drive, wall_scene: Path, tmp_path: Path) -> None:
-    load = drive.client.call(LoadMap, "/localizer/load_scene", LoadMap.Request(map_url=str(tmp_path)))
-    assert load.result == LoadMap.Response.RESULT_INVALID_MAP_DATA
+    for url, code in (
+        (tmp_path, LoadMap.Response.RESULT_MAP_DOES_NOT_EXIST),
+        (tmp_path / "nothing", LoadMap.Response.RESULT_MAP_DOES_NOT_EXIST),
+        (damaged(wall_scene, tmp_path, "scene.yaml"), LoadMap.Response.RESULT_INVALID_MAP_METADATA),
+        (damaged(wall_scene, tmp_path, "sfm/landmarks.npz"), LoadMap.Response.RESULT_INVALID_MAP_DATA),
+    ):
+        load = drive.client.call(LoadMap, "/localizer/load_scene", LoadMap.Request(map_url=str(url)))
+        assert load.result == code, url
     drive.settle()
     load = drive.client.call(LoadMap, "/localizer/load_scene", LoadMap.Request(map_url=str(wall_scene)))
     assert load.result == LoadMap.Response.RESULT_SUCCESS
@@ -273,7 +288,7 @@ def test_a_name_stays_in_its_line_of_the_log(drive: Drive, localizer: NodeProces
     before = len(localizer.output())
     scene, frame = "/no\x1b[2J\n[INFO] [0.0] [localizer]: forged scene\r", "odd\x1b[1A\nforged frame\u202e"
     load = drive.client.call(LoadMap, "/localizer/load_scene", LoadMap.Request(map_url=scene))
-    assert load.result == LoadMap.Response.RESULT_INVALID_MAP_DATA
+    assert load.result == LoadMap.Response.RESULT_MAP_DOES_NOT_EXIST
     start = PoseWithCovarianceStamped()
     start.header.frame_id = frame
     starts = drive.client.publisher(PoseWithCovarianceStamped, "/initialpose", ALL)

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
 from node_process import StartNode
 from rclpy.serialization import deserialize_message, serialize_message
+from rosgraph_msgs.msg import Clock
 from wall import CAMERA, picture, standing_at
 
 from campose_core.bag.cdr import Cdr
@@ -109,8 +111,9 @@ def robot_bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_node_and_a_replay_of_its_bag_say_the_same(
-    start_node: StartNode, client: Client, wall_scene: Path, robot_bag: Path, tmp_path: Path
-) -> None:
+    start_node: StartNode, client: Client, wall_scene: Path, robot_bag: Path, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
     mounting = [float(value) for value in (*BASE_FROM_CAM.translation, *BASE_FROM_CAM.quat_xyzw)]
     node = start_node(
         "same", scene=wall_scene, image_topic=IMAGE_TOPIC.removesuffix("/compressed"), camera_info_topic=INFO_TOPIC,
@@ -123,14 +126,32 @@ def test_the_node_and_a_replay_of_its_bag_say_the_same(
     }  # fmt: skip
     live = {name: client.collect(kind, f"/same/{name}") for name, kind in kinds.items()}
     out = [f"--out={tmp_path / 'live'}", "--node=same"]
+    truth = tmp_path / "truth.tum"  # of the camera, for both
+    stamps_ns = [START_NS + i * PERIOD_NS // 2 for i in range(2 * COUNT)]
+    camera_was_at = [standing_at(2.0 + 0.025 * i) for i in range(2 * COUNT)]
+    write_tum(truth, Trajectory.from_poses(stamps_ns, camera_was_at))
+    out.append(f"--reference={truth}")
+    clock = client.collect_from(Clock, "/clock")
     command = [sys.executable, "-m", "campose_ros.replay_node", str(robot_bag), *out, "--reliable", "--lockstep"]
-    with subprocess.Popen(command) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         client.until(lambda: process.poll() is not None, "the bag is played", 90.0)
+        assert process.stdout is not None
+        live_table = process.stdout.read()
+    times_ns = [message.clock.sec * 10**9 + message.clock.nanosec for message in clock]
+    assert len(times_ns) > COUNT
+    assert times_ns[0] == START_NS - 4 * 37_000_000 + 11_000_000  # the first message of the bag
+    assert times_ns == sorted(times_ns)
+    assert times_ns[-1] == pytest.approx(START_NS + COUNT * PERIOD_NS, abs=1e9)
     client.until(lambda: len(live["status"]) == 2 * COUNT, "every image is answered")
     assert node.stop() == 0
     mounted = ["--base-from-camera", *map(str, mounting)]
     arguments = ["replay", str(robot_bag), "--scene", str(wall_scene), "--out", str(tmp_path), "--odom", "/odom"]
-    assert campose([*arguments, *mounted]) == 0
+    assert campose([*arguments, *mounted, "--reference", str(truth)]) == 0
+    errors = [
+        re.findall(r"^pose_raw +(.*)", table, flags=re.MULTILINE) for table in (live_table, capsys.readouterr().out)
+    ]
+    assert errors[0]
+    assert errors[0][0].split()[:4] == errors[1][0].split()[:4]
 
     replayed: dict[str, list[Any]] = {name: [] for name in kinds}
     with open_bag(tmp_path / "bag") as bag:
@@ -195,6 +216,28 @@ def test_replay_asks_tf_for_a_camera_that_turns_on_the_robot(wall_scene: Path, t
 def flat(pose: Any) -> list[float]:
     p, q = pose.position, pose.orientation
     return [p.x, p.y, p.z, q.x, q.y, q.z, q.w]
+
+
+@pytest.mark.parametrize("activation", ["unconfigured", "inactive"])
+def test_a_localizer_that_is_not_active_ends_it_soon_with_the_reason(
+    start_node: StartNode, wall_scene: Path, client: Client, bag: Path, tmp_path: Path, activation: str
+) -> None:
+    name = f"idle_{activation}"
+    if activation == "unconfigured":
+        node = start_node(name, scene=tmp_path / "nowhere")
+    else:
+        node = start_node(name, scene=wall_scene, autostart=False, estimator="retrieval")
+        assert client.change(name, "configure")
+    started = time.monotonic()
+    done = replay(bag, tmp_path / "out", "--node", name, "--wait", "60")
+    assert time.monotonic() - started < 45
+    assert done.returncode == 1
+    assert f"the node /{name} is {activation}" in done.stderr
+    assert f"ros2 lifecycle set /{name} " in done.stderr
+    if activation == "unconfigured":
+        assert "configure failed" in done.stderr
+        assert str(tmp_path / "nowhere") in done.stderr
+    assert node.stop() == 0
 
 
 def test_without_a_localizer_it_says_what_to_check(ros_environment: dict[str, str], bag: Path, tmp_path: Path) -> None:

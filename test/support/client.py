@@ -54,17 +54,24 @@ class Client:
         self.until(subscription.get_publisher_count, f"somebody publishes {topic}")
         return received
 
+    def collect_from(self, kind: type, topic: str, qos: QoSProfile = ALL) -> list[Any]:
+        """Messages of a topic as they come, whoever will publish it."""
+        received: list[Any] = []
+        self.node.create_subscription(kind, topic, received.append, qos)
+        return received
+
     def publisher(self, kind: type, topic: str, qos: QoSProfile = BEST_EFFORT) -> Any:
         """A publisher that is connected."""
         publisher = self.node.create_publisher(kind, topic, qos)
         self.until(publisher.get_subscription_count, f"somebody subscribes to {topic}")
         return publisher
 
-    def call(self, kind: type, name: str, request: Any) -> Any:
+    def call(self, kind: type, name: str, request: Any, node: str = "") -> Any:
+        """The answer of a service; node: whose it is, where its name does not say so."""
         key = (kind, name)
         if key not in self._clients:
             self._clients[key] = self.node.create_client(kind, name)
-            self.state(name.strip("/").rsplit("/", 1)[0])
+            self.state(node or name.strip("/").rsplit("/", 1)[0])
         client = self._clients[key]
         self.until(client.service_is_ready, f"{name} is there")
         future = client.call_async(request)

@@ -1,4 +1,4 @@
-"""tf2_msgs for the tests: that of the distribution, or one built on the wheels, kept beside them for the next run."""
+"""Message packages for the tests: those of the distribution, or built on the wheels, and kept for the next run."""
 
 from __future__ import annotations
 
@@ -8,27 +8,50 @@ import os
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+# The interfaces as bond_core and navigation2 define them.
+BOND = {
+    "msg/Status.msg": "std_msgs/Header header\nstring id\nstring instance_id\nbool active\n"
+    "float32 heartbeat_timeout\nfloat32 heartbeat_period\n",
+}
+NAV2_MSGS = {"srv/SetInitialPose.srv": "geometry_msgs/PoseWithCovarianceStamped pose\n---\n"}
 
 
 @pytest.fixture(scope="session")
 def tf2_msgs(ros_environment: dict[str, str]) -> None:
     """tf2_msgs can be imported here and in the nodes that are started from now on."""
-    if importlib.util.find_spec("tf2_msgs") is not None:
+    from campose_ros.build_tf2_msgs import TF2_MSGS
+
+    _provide("campose_tf2_msgs", [TF2_MSGS])
+
+
+@pytest.fixture(scope="session")
+def nav2_messages(ros_environment: dict[str, str]) -> None:
+    """As tf2_msgs: of bond and nav2_msgs what a localizer uses."""
+    from campose_ros.build_messages import MessagePackage
+
+    _provide("campose_nav2_msgs", [MessagePackage("bond", BOND), MessagePackage("nav2_msgs", NAV2_MSGS)])
+
+
+def _provide(folder: str, packages: list[Any]) -> None:
+    if all(importlib.util.find_spec(package.name) is not None for package in packages):
         return
     if missing := [tool for tool in ("cmake", "c++") if shutil.which(tool) is None]:
-        pytest.skip(f"tf2_msgs is not installed, and cannot be built without {' and '.join(missing)}")
-    from campose_ros.build_tf2_msgs import build
+        names = " and ".join(package.name for package in packages)
+        pytest.skip(f"{names} is not installed, and cannot be built without {' and '.join(missing)}")
+    from campose_ros.build_messages import build
 
-    prefix = Path(sys.prefix) / "share" / "campose_tf2_msgs"
-    python = f"lib/python3.{sys.version_info.minor}/site-packages"
-    if not (prefix / python / "tf2_msgs" / "__init__.py").exists():
-        build(prefix)
+    prefix = Path(sys.prefix) / "share" / folder
+    python = prefix / f"lib/python3.{sys.version_info.minor}/site-packages"
+    if not all((python / package.name / "__init__.py").exists() for package in packages):
+        build(prefix, packages)
     _load(sorted((prefix / "lib").glob("*.so")))
-    sys.path.insert(0, str(prefix / python))
-    for variable, folder in (("PYTHONPATH", prefix / python), ("LD_LIBRARY_PATH", prefix / "lib")):
-        os.environ[variable] = os.pathsep.join([str(folder), *filter(None, [os.environ.get(variable)])])
+    sys.path.insert(0, str(python))
+    for variable, path in (("PYTHONPATH", python), ("LD_LIBRARY_PATH", prefix / "lib")):
+        os.environ[variable] = os.pathsep.join([str(path), *filter(None, [os.environ.get(variable)])])
 
 
 def _load(libraries: list[Path]) -> None:

@@ -5,15 +5,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
-from viewing import at_message_path, layout_topics, panel_names
+from viewing import at_message_path, layout_topics, panel_names, small_scene
 
 from campose_core.bag.cdr import Cdr
 from campose_core.geometry import Pose
 from campose_core.localization.estimators.base import Kind
 from campose_core.localization.result import LocalizationResult, Status
-from campose_core.visualization.layout import how_to_look, layout_path
+from campose_core.scene_floor import walkable_of
+from campose_core.visualization.layout import how_to_look, layout_path, write_layout
 from campose_core.visualization.localization_status import localization_status
 from campose_core.visualization.topics import ERROR, STATUS, TYPES
+from campose_core.visualization.trail import Trail
+from campose_core.visualization.walked_path import WalkedPath
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -72,6 +75,45 @@ def test_the_three_ways_of_looking_at_a_pose_are_panels(layout):
         assert topics["/localizer/walkable"]["visible"]
         assert topics[f"/localizer/{shown}"]["visible"]
         assert f"/localizer/{other}" not in topics
+
+
+def test_panels_have_their_titles_in_the_keys_of_both_viewers(layout):
+    """PANEL_TITLE_CONFIG_KEY is foxglovePanelTitle in Foxglove, lichtblickPanelTitle in Lichtblick."""
+    titled = [panel for name, panel in layout["configById"].items() if not name.startswith("Tab!")]
+    assert titled
+    assert all(panel["foxglovePanelTitle"] == panel["lichtblickPanelTitle"] != "" for panel in titled)
+
+
+@pytest.mark.parametrize("has_floor", [True, False])
+def test_a_layout_for_a_scene_looks_at_all_of_it(tmp_path, layout, has_floor):
+    scene = small_scene(tmp_path / "scene")
+    walkable = walkable_of(scene) if has_floor else None
+    written = json.loads(write_layout(tmp_path / "layout.json", scene, walkable).read_text())
+    if has_floor:
+        places = walkable.floor.centre_of(np.argwhere(walkable.walkable))
+    else:
+        places = np.array([frame.map_from_cam.translation[:2] for frame in scene.posed_frames()])
+    for name, panel in written["configById"].items():
+        camera = panel.pop("cameraState", None)
+        unchanged = layout["configById"][name]
+        if not name.startswith("3D!"):
+            continue
+        half_m = camera["distance"] * math.tan(math.radians(camera["fovy"] / 2))
+        assert (np.abs(places - camera["targetOffset"][:2]) <= half_m).all()
+        assert half_m < 2 * max(1.0, np.ptp(places, axis=0).max())
+        assert panel == {key: value for key, value in unchanged.items() if key != "cameraState"}
+
+
+@pytest.mark.parametrize("line", ["path", "trail"])
+def test_no_line_leads_back_when_a_bag_starts_over(line):
+    ros = Cdr().messages
+    drawn = WalkedPath(ros, "map") if line == "path" else Trail(ros, "map")
+    for stamp_ns, x in [(10, 0.0), (20, 1.0), (30, 2.0), (10, 0.0), (20, 1.0)]:
+        pose = Pose(Rotation.identity(), np.array([x, 0.0, 0.0]))
+        drawn.add(LocalizationResult(stamp_ns, Status.TRACKING, pose, pose, pose, np.eye(6)), 100, 0.05)
+    message = drawn.message()
+    xs = [p.pose.position.x for p in message.poses] if line == "path" else [p.x for p in message.points]
+    assert xs == [0.0, 1.0]
 
 
 def test_people_are_told_where_it_is():

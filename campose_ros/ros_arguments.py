@@ -1,0 +1,101 @@
+"""The command line of a node, read before ROS does: what is wrong is told in one line, with what to write instead.
+
+    campose_localizer --ros-args -p scene:=SCENE --params-file FILE -r image:=/camera/image_raw
+
+Importing this file needs no ROS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from campose_core.errors import UsageError
+
+PARAMETER, FILE = ("-p", "--param"), "--params-file"
+
+
+def wants_help(arguments: Sequence[str]) -> bool:
+    """Tell whether --help or -h stands before --ros-args. arguments: without the name of the program."""
+    own = list(arguments)
+    return not {"-h", "--help"}.isdisjoint(own[: own.index("--ros-args")] if "--ros-args" in own else own)
+
+
+def check_arguments(arguments: Sequence[str]) -> None:
+    """Refuse what ROS would refuse in the words of its C code, or pass over. arguments: without the program's name.
+
+    Raises:
+        UsageError: a word outside --ros-args, a parameter that is not NAME:=VALUE, a value or a parameter file that is
+            no YAML, or a list of numbers of two kinds.
+    """
+    own, inside = [], False
+    words = iter(arguments)
+    for word in words:
+        if word == "--ros-args":
+            inside = True
+        elif word == "--" and inside:
+            inside = False
+        elif not inside:
+            own.append(word)
+        elif word in PARAMETER:
+            _check_parameter(next(words, ""))
+        elif word == FILE:
+            _check_file(next(words, ""))
+    if own:
+        raise UsageError(f"{own[0]!r} is no option: parameters are given as --ros-args -p NAME:=VALUE, see --help")
+
+
+def _check_parameter(rule: str) -> None:
+    name, assigned, value = rule.partition(":=")
+    if not (name and assigned and value):
+        raise UsageError(f"a parameter is given as -p NAME:=VALUE, got -p {rule!r}")
+    try:
+        content = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise UsageError(f"the value of {name} is no YAML: {value!r}") from error
+    _check_lists(f"-p {rule!r}", name, content)
+
+
+def _check_file(path: str) -> None:
+    try:
+        content = yaml.safe_load(Path(path).read_text())
+    except (OSError, ValueError) as error:
+        missing = isinstance(error, FileNotFoundError)
+        reason = "there is no such file" if missing else "it cannot be read as text"
+        raise UsageError(f"the parameter file {path!r}: {reason}") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = "" if mark is None else f", line {mark.line + 1}"
+        raise UsageError(
+            f"the parameter file {path}{where}: it is no YAML ({getattr(error, 'problem', '')})"
+        ) from error
+    sections = list(_sections(content))
+    if not sections:
+        raise UsageError(
+            f"the parameter file {path} has no NODE: ros__parameters: section, as in config/localizer.yaml"
+        )
+    for section in sections:
+        if not isinstance(section, dict):
+            raise UsageError(f"the parameter file {path}: ros__parameters must hold NAME: VALUE lines, got {section!r}")
+        for name, value in section.items():
+            _check_lists(f"the parameter file {path}", str(name), value)
+
+
+def _sections(content: Any) -> Iterator[Any]:
+    """Yield what stands under each ros__parameters, which a node's name and namespaces lead to."""
+    for key, inside in content.items() if isinstance(content, dict) else ():
+        if key == "ros__parameters":
+            yield inside
+        else:
+            yield from _sections(inside)
+
+
+def _check_lists(where: str, name: str, value: Any) -> None:
+    if isinstance(value, dict):
+        for key, inside in value.items():
+            _check_lists(where, f"{name}.{key}", inside)
+    elif isinstance(value, list) and len({type(item) for item in value}) > 1:
+        raise UsageError(f"{where}: {name} must be a list of one type, with all numbers written with a point or none")
