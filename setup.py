@@ -36,6 +36,8 @@ EXTRAS = {
     "heic": ["pi-heif>=0.18"],
     "view": ["foxglove-sdk>=0.30", "rosbags>=0.11.6", "opencv-python-headless>=4.10,<5", "matplotlib>=3.8"],
     "sim": ["pyvista>=0.45", "vtk>=9.4.2"],
+    # `campose matrix`: its table, and Dask's scheduler for more machines than one.
+    "matrix": ["dask>=2024.8", "distributed>=2024.8", "pyarrow>=17"],
     "ros": wheels("jazzy"),
 }
 EXTRAS["all"] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})
@@ -74,7 +76,9 @@ setup(
     maintainer_email="campose@example.org",
     license="Apache-2.0",
     packages=find_packages(include=["campose_core", "campose_core.*", "campose_ros", "campose_ros.*"]),
-    package_data={"campose_core": ["py.typed", "features/weights/*.onnx", "features/weights/NOTICE"]},
+    package_data={
+        "campose_core": ["py.typed", "features/weights/*.onnx", "features/weights/NOTICE", "matrix/datasets/*.csv"]
+    },
     data_files=data_files,
     python_requires=">=3.10",
     install_requires=[

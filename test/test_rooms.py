@@ -15,7 +15,7 @@ CORE = ROOT / "campose_core"
 ORDER = [
     "nouns", "plotting", "pixels", "bag", "formats", "exports", "capture", "simulation", "inertial", "features",
     "landmark_map", "joining", "sfm", "floorplan", "alignment", "learning", "localization", "update", "evaluation",
-    "paper", "replay", "doctor", "visualization", "interchange", "cli",
+    "paper", "replay", "matrix", "doctor", "visualization", "interchange", "cli",
 ]  # fmt: skip
 MAX_LINES_OF_A_ROOM = 3500
 SCRIPTS = CORE / "features" / "weights"  # what made the files there; nobody imports it
@@ -26,6 +26,7 @@ HOMES = {
     "tensorboard": "learning/",
     "pycolmap": "landmark_map/colmap.py",
     "rosbags": "bag/", "foxglove": "visualization/", "pyvista": "simulation/", "av": ("capture/", "pixels/"),
+    "dask": "matrix/", "distributed": "matrix/", "pyarrow": "matrix/",
 }  # fmt: skip
 # Modules that are themselves imported late, behind load_extra.
 LATE_MODULES = ("learning/",)
@@ -102,7 +103,19 @@ def test_the_robots_side_needs_neither_the_mapper_nor_the_trainer(path):
     "module", ["campose_core", "campose_core.scene", "campose_core.localization.localizer", "campose_core.cli.main"]
 )
 def test_imports_are_light(module):
-    heavy = ["torch", "pycolmap", "av", "cv2", "rosbags", "foxglove", "pyvista", "matplotlib", "rclpy"]
+    heavy = [
+        "torch",
+        "pycolmap",
+        "av",
+        "cv2",
+        "rosbags",
+        "foxglove",
+        "pyvista",
+        "matplotlib",
+        "distributed",
+        "pyarrow",
+        "rclpy",
+    ]
     code = f"import {module}, sys; print([name for name in {heavy} if name in sys.modules])"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert printed.strip() == "[]"

@@ -25,17 +25,6 @@ def exposed(image: Image, gain: float, number: int) -> Image:
     return np.clip(np.round(noisy), 0, 255).astype(np.uint8)
 
 
-def motion_blurred(image: Image, length_px: float, direction: Array) -> Image:
-    """The image smeared over `length_px` pixels along `direction` (x, y)."""
-    size = 2 * int(np.ceil(length_px / 2)) + 1
-    along = np.asarray(direction) / np.linalg.norm(direction)
-    kernel = np.zeros((size, size), dtype=np.float32)
-    for at in np.linspace(-length_px / 2, length_px / 2, 8 * size):
-        x, y = np.round(size // 2 + at * along).astype(int)
-        kernel[y, x] += 1
-    return np.asarray(cv2.filter2D(image, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REPLICATE), np.uint8)
-
-
 def image_motion(camera: Camera, map_from_cam: Pose, map_from_next: Pose, depth_m: float = 2.5) -> Array:
     """How the middle of the image moves (x, y) to the next image; sideways where it stands still."""
     point = map_from_next.inverse().transform(map_from_cam.transform([[0.0, 0.0, depth_m]]))

@@ -19,6 +19,7 @@ from campose_core.camera import Camera
 from campose_core.capture.recording import open_recording
 from campose_core.frame import Frame, Image
 from campose_core.geometry import Pose
+from campose_core.matrix.conditions.light import motion_blurred
 from campose_core.simulation.building import build_world
 from campose_core.trajectory import read_tum
 
@@ -164,7 +165,7 @@ def stress_runs(drive: Drive, out: Path) -> list[StressRun]:
         def change(shot: Shot, at_s: float) -> Shot:
             following = drive.shots[min(drive.number(shot) + 1, len(drive.shots) - 1)].map_from_cam
             direction = disturb.image_motion(camera, shot.map_from_cam, following)
-            return shot.with_image(disturb.motion_blurred(shot.frame.image, length_px, direction))
+            return shot.with_image(motion_blurred(shot.frame.image, length_px, direction))
 
         return change
 

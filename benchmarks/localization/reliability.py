@@ -9,7 +9,7 @@ from campose_core.capture.recording import open_recording
 from campose_core.evaluation.baselines import PlainEstimator
 from campose_core.evaluation.estimates import Estimates
 from campose_core.evaluation.metrics import evaluate
-from campose_core.evaluation.run import localize_recording
+from campose_core.evaluation.run import frames_with_camera, localize_recording
 from campose_core.evaluation.table import tables
 from campose_core.geometry import Pose
 from campose_core.localization.estimators.registry import load_estimator
@@ -22,7 +22,8 @@ def table(place: Place, out: Path) -> str:
     """The plain way, the structure estimator with each image by itself, and the localizer over the whole recording."""
     recording, truth = open_recording(place.query), read_tum(place.truth)
     localizer, followed = Localizer(load_estimator(place.scene, "structure")), Outcomes()
-    for step in replay_frames(place.scene, recording, localizer, Pose.identity()):
+    frames = frames_with_camera(place.scene, recording, None, "replay")
+    for step in replay_frames(frames, localizer, Pose.identity()):
         if step.answer is not None:
             followed.add(step.answer.result)
     rows = [

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.localization.disturbances import image_motion, motion_blurred
+from benchmarks.localization.disturbances import image_motion
 from benchmarks.localization.material import Material, Place
 from benchmarks.localization.node import fast_drive, on_cores
 from campose_core.camera import Camera
@@ -34,6 +34,7 @@ from campose_core.localization import klt, tracker
 from campose_core.localization.estimators.base import PosePrior
 from campose_core.localization.motion import MotionModel
 from campose_core.localization.tracker import Tracker
+from campose_core.matrix.conditions.light import motion_blurred
 from campose_core.trajectory import read_tum
 
 BLUR_SHARE = 0.3  # of the time from image to image that the shutter is open

@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from benchmarks.localization.disturbances import image_motion, motion_blurred
+from benchmarks.localization.disturbances import image_motion
 from benchmarks.localization.worlds import drawn
 from campose_core.bag.writer import write_bag
 from campose_core.camera import Camera
 from campose_core.capture.video_writer import write_video
 from campose_core.frame import Frame
 from campose_core.geometry import Pose
+from campose_core.matrix.conditions.light import motion_blurred
 from campose_core.simulation.building import build_world
 from campose_core.simulation.drive import BASE_FROM_CAM, WEST_TO_EAST, Limits, drifting_odometry, drive_by_way_of
 from campose_core.trajectory import Trajectory, write_tum

@@ -1,6 +1,7 @@
 """`campose benchmark SCENE [--query SOURCE --reference REF.tum]`"""
 
 import json
+import os
 from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
@@ -15,12 +16,21 @@ from campose_core.evaluation.benchmark import benchmark_query, course_of_query, 
 from campose_core.evaluation.gate import require, thresholds_of
 from campose_core.evaluation.table import tables
 from campose_core.learning.options import LIMITS, TrainOptions
+from campose_core.matrix.datasets.layouts import DATASETS
+from campose_core.matrix.datasets.table import field_table, table_text, to_dicts
+from campose_core.matrix.engine import on_this_machine
 from campose_core.scene import Scene
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the scene, the query with its truth, and which networks the paper's tables are made of."""
-    parser.add_argument("scene", help="scene folder")
+    parser.add_argument("scene", help="scene folder; with --dataset, the folder of its scenes or one of them")
+    parser.add_argument(
+        "--dataset", choices=[*DATASETS], help="build and ask these scenes; prints published numbers beside ours"
+    )
+    parser.add_argument(
+        "--out", metavar="DIR", type=Path | None, help="with --dataset: folder for its maps and answers"
+    )
     parser.add_argument("--query", type=Path | None, help="a recording that the scene was not built from")
     parser.add_argument("--reference", type=Path | None, help="TUM file: map_from_cam of the query")
     add_query_arguments(parser)
@@ -46,6 +56,11 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> None:
     """Compare the scene's estimators on the query, or the paper's networks; prints the tables."""
+    if options.dataset:
+        _field(options)
+        return
+    if options.out:
+        raise UsageError("--out is of --dataset: the results of a scene go into its own folder")
     scene = Scene.open(options.scene)
     if (options.query is None) != (options.reference is None):
         raise UsageError("--query and --reference go together: the recording, and its truth")
@@ -63,6 +78,18 @@ def run(options: Namespace) -> None:
     rows = benchmark_query(scene, options.query, options.reference, options.topic, camera, thresholds_of(gates))
     show(*(json.dumps([row.to_dict() for row in rows]) if options.json else tables(rows)).splitlines())
     require(gates, rows[0], options.allow_leak)
+
+
+def _field(options: Namespace) -> None:
+    """Compare with what was published of a data set."""
+    others = ("query", "reference", "topic", "camera", "tables", "backbones", "weights", "epochs")
+    given = [f"--{name.replace('_', '-')}" for name in (*others, "fail_under", "allow_leak") if getattr(options, name)]
+    if given:
+        raise UsageError(f"--dataset brings its own images and truth: leave out {', '.join(given)}")
+    out = options.out or Path(f"benchmark-{options.dataset}")
+    engine = on_this_machine(len(os.sched_getaffinity(0)))
+    scores = field_table(options.dataset, Path(options.scene), out, engine)
+    show(*(json.dumps(to_dicts(scores)) if options.json else table_text(scores)).splitlines())
 
 
 def _tables(scene: Scene, options: Namespace) -> None:

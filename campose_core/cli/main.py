@@ -28,6 +28,7 @@ VERBS = {
     "localize": "a pose for each frame of a recording",
     "evaluate": "errors of an estimated trajectory against a reference",
     "benchmark": "every estimator of a scene on the same frames",
+    "matrix": "many runs: scenes x recordings x conditions x estimators x seeds, on all cores or a Dask scheduler",
     "replay": "the localizer of the node over a recording, as fast as it goes: same poses every time",
     "doctor": "what a scene covers, what holds its map together, and what to record next",
     "export": "the map for COLMAP, nerfstudio or hloc",

@@ -18,6 +18,7 @@ from campose_core.cli.query import add_query_arguments, query_camera
 from campose_core.errors import UsageError
 from campose_core.evaluation.constant_offset import constant_offset
 from campose_core.evaluation.metrics import evaluate
+from campose_core.evaluation.run import frames_with_camera
 from campose_core.evaluation.table import tables
 from campose_core.frame import Recording
 from campose_core.geometry import Pose
@@ -149,7 +150,7 @@ def _steps(
 ) -> Iterator[Step]:
     camera = query_camera(options, options.recording)
     if bag is None or not isinstance(recording, BagRecording):
-        return replay_frames(scene, recording, localizer, mounting, camera)
+        return replay_frames(frames_with_camera(scene, recording, camera, "replay"), localizer, mounting)
     require_topics(bag, odometry=options.odom, initialpose=options.initialpose)
     session = BagSession(
         scene, recording, localizer, mounting, options.base_frame, camera, options.odom, options.initialpose

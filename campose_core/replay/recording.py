@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -21,8 +21,7 @@ from campose_core.camera import Camera
 from campose_core.capture.sources.bag import BagRecording
 from campose_core.errors import CaptureError
 from campose_core.evaluation.estimates import Estimates, FrameOutcome, write_estimates
-from campose_core.evaluation.run import frames_with_camera
-from campose_core.frame import Recording
+from campose_core.frame import Frame
 from campose_core.geometry import Pose
 from campose_core.localization.localizer import Localizer
 from campose_core.localization.result import LocalizationResult
@@ -30,7 +29,6 @@ from campose_core.localization.session import ONLY_CAMERA, Answer, LocalizationS
 from campose_core.map_scale import ScaleBasis
 from campose_core.progress import track
 from campose_core.replay.bag_session import INITIALPOSE, ODOMETRY, TF, TF_STATIC, BagSession, TfRoot
-from campose_core.scene import Scene
 from campose_core.trajectory import Trajectory
 
 log = logging.getLogger(__name__)
@@ -48,17 +46,11 @@ class Step(NamedTuple):
     root: TfRoot | None = None
 
 
-def replay_frames(
-    scene: Scene, recording: Recording, localizer: Localizer, base_from_cam: Pose, camera: Camera | None = None
-) -> Iterator[Step]:
-    """Yield one step for each frame of a video or of a folder of images.
-
-    Raises:
-        CaptureError: the recording has no frames. LocalizationError: no intrinsics for its images.
-    """
+def replay_frames(frames: Iterable[tuple[Frame, Camera]], localizer: Localizer, base_from_cam: Pose) -> Iterator[Step]:
+    """Yield one step for each frame of a video or of a folder of images, which come with their intrinsics."""
     session = LocalizationSession(localizer, [SessionCamera(ONLY_CAMERA, base_from_cam)])
     arrived = time.perf_counter()
-    for frame, known in frames_with_camera(scene, recording, camera, "replay"):
+    for frame, known in frames:
         answer = session.localize(ONLY_CAMERA, frame, arrived, known)
         session.refresh()
         frame = frame._replace(camera_frame=frame.camera_frame or CAMERA_FRAME)

@@ -63,14 +63,35 @@ class Renderer:
 
     def render(self, map_from_cam: Pose) -> Image:
         """Draw the image (H, W, 3) uint8 RGB from a pose of the optical frame (x right, y down, z forward)."""
+        self._look(map_from_cam)
+        large = np.ascontiguousarray(self._plotter.screenshot(return_img=True)[..., :3])
+        return np.asarray(PilImage.fromarray(large).reduce(SUPERSAMPLING))
+
+    def distances(self, map_from_cam: Pose) -> Array:
+        """Return how far from the camera what each pixel shows is, (H, W) metres; FAR where it shows nothing."""
+        from vtkmodules.util.numpy_support import vtk_to_numpy
+        from vtkmodules.vtkCommonCore import vtkFloatArray
+
+        self._look(map_from_cam)
+        width, height = (SUPERSAMPLING * side for side in (self.camera.width, self.camera.height))
+        buffer = vtkFloatArray()
+        self._plotter.render_window.GetZbufferData(0, 0, width - 1, height - 1, buffer)
+        # From the lower edge up, 0 at NEAR and 1 at FAR: see projection_matrix.
+        in_window = vtk_to_numpy(buffer).reshape(height, width)[::-1].astype(np.float64)
+        depth = 2 * FAR * NEAR / (FAR + NEAR - (2 * in_window - 1) * (FAR - NEAR))
+        depth = depth.reshape(self.camera.height, SUPERSAMPLING, self.camera.width, SUPERSAMPLING).mean(axis=(1, 3))
+        rows, columns = np.mgrid[: self.camera.height, : self.camera.width]
+        (fx, fy), (cx, cy) = self.camera.focal, self.camera.centre
+        return np.asarray(depth * np.sqrt(1 + ((columns - cx) / fx) ** 2 + ((rows - cy) / fy) ** 2))
+
+    def _look(self, map_from_cam: Pose) -> None:
+        """Draw the view from a pose into the window."""
         forward, up = map_from_cam.rotation.apply([[0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
         view = self._plotter.camera
         view.SetPosition(map_from_cam.translation)
         view.SetFocalPoint(map_from_cam.translation + forward)
         view.SetViewUp(up)
         self._plotter.render()
-        large = np.ascontiguousarray(self._plotter.screenshot(return_img=True)[..., :3])
-        return np.asarray(PilImage.fromarray(large).reduce(SUPERSAMPLING))
 
     def close(self) -> None:
         """Free the graphics context; nothing can be drawn afterwards."""

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from campose_core.camera import Camera
+from campose_core.matrix.conditions.light import motion_blurred
 from campose_core.simulation.building import build_world
 
 pytest.importorskip("cv2", reason="needs the extra `map`")
@@ -76,7 +77,7 @@ def test_another_lens_sees_each_point_where_its_camera_projects_it(lens: Camera)
 def test_a_blur_spreads_along_its_direction_and_keeps_the_light():
     image = np.zeros((101, 101, 3), dtype=np.uint8)
     image[45:56, 45:56] = 250
-    blurred = disturb.motion_blurred(image, 30.0, np.array([0.0, 2.0]))[..., 0].astype(float)
+    blurred = motion_blurred(image, 30.0, np.array([0.0, 2.0]))[..., 0].astype(float)
     assert blurred.sum() == pytest.approx(image[..., 0].sum(), rel=0.05)
     assert (blurred.sum(axis=1) > 0).sum() >= 40
     assert (blurred.sum(axis=0) > 0).sum() <= 13
