@@ -21,8 +21,8 @@ from campose_core.evaluation.table import tables
 from campose_core.frame import Recording
 from campose_core.geometry import Pose
 from campose_core.localization.estimators.registry import ESTIMATORS, load_estimator
-from campose_core.localization.imu_motion import imu_motion
 from campose_core.localization.localizer import Localizer
+from campose_core.motion.imu_motion import imu_motion
 from campose_core.replay.bag_session import BagSession
 from campose_core.replay.recording import Outcomes, Step, replay_bag, replay_frames, require_topics, true_base
 from campose_core.scene import Scene

@@ -10,7 +10,7 @@ import numpy as np
 
 from campose_core.geometry import Pose, pose_difference
 from campose_core.localization.estimators.base import Kind
-from campose_core.localization.motion import (
+from campose_core.motion.model import (
     MotionModel,
     MotionOptions,
     UncertainPose,
@@ -18,7 +18,7 @@ from campose_core.localization.motion import (
     odometry_motion,
     standing_still,
 )
-from campose_core.localization.pose_graph import PoseGraph
+from campose_core.motion.pose_graph import PoseGraph
 
 BY_LANDMARKS = (Kind.TRACKED, Kind.RELOCALIZED)
 # Over this way the errors of a network are alike: with a MapNet on the rendered floor, 0.25 m gave the least error, and

@@ -21,9 +21,9 @@ from campose_core.landmark_map.intrinsics import camera_of_image
 from campose_core.localization.estimators.base import PoseEstimate, PoseEstimator, PosePrior
 from campose_core.localization.fusion import Fusion
 from campose_core.localization.hypotheses import Hypotheses
-from campose_core.localization.motion import MotionModel, MotionOptions, UncertainPose
 from campose_core.localization.result import LocalizationResult, Status
 from campose_core.map_scale import MEASURED, MapScale
+from campose_core.motion.model import MotionModel, MotionOptions, UncertainPose
 from campose_core.statistics import is_covariance, require_positive
 from campose_core.walkable import WalkableMap
 

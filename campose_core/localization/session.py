@@ -25,8 +25,8 @@ from campose_core.localization.focal_watch import FocalWatch
 from campose_core.localization.heard_transforms import HeardTransforms
 from campose_core.localization.localizer import Localizer
 from campose_core.localization.message_reading import Refusal, Refuse, frame_name, stamp_of
-from campose_core.localization.odometry import OdometryBuffer
 from campose_core.localization.result import LocalizationResult
+from campose_core.motion.odometry import OdometryBuffer
 
 log = logging.getLogger(__name__)
 ONLY_CAMERA = ""  # the name of a robot's single camera

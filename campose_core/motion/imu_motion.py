@@ -12,7 +12,7 @@ from campose_core.frame import Recording
 from campose_core.geometry import Array, Pose, covariance_at_lever
 from campose_core.inertial.error_state_filter import ImuNoise, ImuState, advance, corrected, start_at
 from campose_core.inertial.mounting import mounted_imu
-from campose_core.localization.motion import MotionModel, MotionOptions, UncertainPose
+from campose_core.motion.model import MotionModel, MotionOptions, UncertainPose
 from campose_core.statistics import checked_covariance
 
 CONTRADICTION = 30.0  # squared Mahalanobis distance of a pose: the filter, not the image, is taken to be wrong

@@ -8,8 +8,8 @@ from tracked_walks import Path
 
 from campose_core.bag.imu import ImuSamples
 from campose_core.geometry import Pose, pose_difference, pose_error
-from campose_core.localization.imu_motion import ImuMotion
-from campose_core.localization.motion import MotionModel
+from campose_core.motion.imu_motion import ImuMotion
+from campose_core.motion.model import MotionModel
 
 BASE_FROM_IMU = Pose(Rotation.from_euler("xyz", [3.0, -8.0, 90.0], degrees=True), np.array([-0.2, 0.1, 0.3]))
 
