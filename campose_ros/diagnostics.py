@@ -97,6 +97,8 @@ class Tally:
                 return Fault(WARN, self.focal.fault())
             if self.last.off_map:
                 return Fault(WARN, "the pose is too far from walkable floor to snap")
+            if self.last.status is Status.PREDICTED:
+                return Fault(OK, self.last.reason or "predicted: nothing is recognized")
             return Fault(OK, "") if self.last.status is Status.TRACKING else Fault(WARN, self.last.reason)
 
     def status(self, name: str, silence: str, values: Mapping[str, object]) -> DiagnosticStatus:
@@ -106,7 +108,7 @@ class Tally:
             latencies_ms = 1e3 * np.array(self._latencies or [np.nan])
             result = self.last
             state = Status.INITIALIZING if result is None else result.status
-            if silence and state is Status.TRACKING:
+            if silence and state in (Status.TRACKING, Status.PREDICTED):
                 state = Status.LOST
             snap_distance = "" if result is None or result.snap_distance_m is None else f"{result.snap_distance_m:.3f}"
             facts: dict[str, object] = {

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from campose_core.errors import CamposeError, LocalizationError
 from campose_core.geometry import Pose
-from campose_core.localization.localizer import LocalizerOptions
+from campose_core.localization.options import LocalizerOptions
 
 if TYPE_CHECKING:
     from rcl_interfaces.msg import ParameterDescriptor
@@ -98,7 +98,9 @@ class LocalizerParameters:
     map_topic: str = parameter("map", "The floor map of the scene, latched.")
     walkable_topic: str = parameter("~/walkable", "The cells of the map that a robot may stand on, latched.")
     landmarks_topic: str = parameter("~/landmarks", "The landmarks of the scene as points with colours, latched.")
-    trail_topic: str = parameter("~/trail", "The path coloured by state: tracking, off the map, lost. A Marker.")
+    trail_topic: str = parameter(
+        "~/trail", "The path coloured by state: tracking, predicted, off the map, lost. A Marker."
+    )
     matches_topic: str = parameter(
         "~/matches", "With /compressed behind it: images with their landmarks, made while somebody subscribes."
     )
@@ -141,11 +143,25 @@ class LocalizerParameters:
         between=(1, 100), live=True,
     )  # fmt: skip
     lost_after_misses: int = parameter(
-        GATING.lost_after_misses, "Images in a row without a pose until LOST.", between=(1, 10_000), live=True
+        GATING.lost_after_misses,
+        "Images in a row without a pose until LOST, where nothing carries it on.",
+        between=(1, 10_000),
+        live=True,
     )
     lost_after_s: float = parameter(
-        GATING.lost_after_s, "Seconds without a pose until LOST.", between=(0.05, 3600.0), live=True
+        GATING.lost_after_s,
+        "Seconds without a pose until LOST, where neither odometry nor an IMU carries it on; where one does, seconds of a "
+        "dark or covered picture while the wheels stand.",
+        between=(0.05, 3600.0),
+        live=True,
     )
+
+    lost_beyond_m: float = parameter(
+        GATING.lost_beyond_m,
+        "With odometry or an IMU: LOST when nothing was recognized until the standard deviation passes this, metres.",
+        between=(0.01, 100.0), live=True,
+    )  # fmt: skip
+    lost_beyond_deg: float = parameter(GATING.lost_beyond_deg, "The same in degrees.", between=(0.1, 180.0), live=True)
 
     def __post_init__(self) -> None:
         if self.bootstrap_amcl and self.publish_tf:
@@ -168,6 +184,8 @@ class LocalizerParameters:
             confirmations=self.confirmations,
             lost_after_misses=self.lost_after_misses,
             lost_after_s=self.lost_after_s,
+            lost_beyond_m=self.lost_beyond_m,
+            lost_beyond_deg=self.lost_beyond_deg,
         )
 
     def mounting(self) -> Pose:

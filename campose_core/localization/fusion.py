@@ -19,6 +19,7 @@ from campose_core.motion.model import (
     standing_still,
 )
 from campose_core.motion.pose_graph import PoseGraph
+from campose_core.motion.prediction import OdometryPrediction
 
 BY_LANDMARKS = (Kind.TRACKED, Kind.RELOCALIZED)
 # Over this way the errors of a network are alike: with a MapNet on the rendered floor, 0.25 m gave the least error, and
@@ -34,18 +35,20 @@ class Fusion:
         self._options = options
         self._motion = motion or MotionModel(options)
         self._graph = PoseGraph()
+        self._prediction = OdometryPrediction(options)
         self._odometry: tuple[int, Pose] | None = None
         self._moved: UncertainPose | None = None
         self.forget()
 
     def take_options(self, options: MotionOptions) -> None:
         """Go on with other limits."""
-        self._options = self._motion.options = options
+        self._options = self._motion.options = self._prediction.options = options
 
     def forget(self) -> None:
         """Forget the place, not the odometry: that goes on."""
         self._motion.reset()
         self._graph.reset()
+        self._prediction.forget()
         self._newest: UncertainPose | None = None
 
     def step(self, stamp_ns: int, odom_from_base: Pose | None) -> UncertainPose | None:
@@ -57,7 +60,15 @@ class Fusion:
             self._moved = odometry_motion(elapsed_s, before[1], odom_from_base, self._options)
             if elapsed_s == 0:  # two cameras at once
                 self._moved = standing_still(self._options)
+        self._prediction.step(stamp_ns, odom_from_base)
         return self._motion.predict(stamp_ns, odom_from_base)
+
+    @property
+    def predicted(self) -> UncertainPose | None:
+        """Return map_from_base at the stamp of the last step, as odometry or else an IMU measured it since the body was
+        seen, with what that may be wrong by; None where neither did.
+        """
+        return self._prediction.pose or self._motion.measured()
 
     def unseen(self, stamp_ns: int) -> None:
         """Note that the image showed no place that is believed."""
@@ -71,6 +82,7 @@ class Fusion:
         fused = self._graph.add(stamp_ns, seen, self._moved, 0.0 if by_landmarks else CORRELATED_OVER_M) or seen
         self._newest = seen if by_landmarks else fused
         self._motion.believe(stamp_ns, *self._newest, camera)
+        self._prediction.seen(stamp_ns, self._newest, by_landmarks)
         return self._newest
 
     def _contradicted_by(self, seen: UncertainPose) -> bool:

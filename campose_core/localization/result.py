@@ -11,15 +11,17 @@ from campose_core.map_scale import MEASURED, MapScale
 
 
 class Status(str, Enum):
-    """INITIALIZING: nothing confirmed since the start or a reset. LOST: it was confirmed once, and is no longer."""
+    """INITIALIZING: nothing confirmed since the start or a reset. PREDICTED: nothing is recognized, and odometry or an
+    IMU says where the body went since. LOST: it was confirmed once, and is no longer."""
 
     INITIALIZING = "INITIALIZING"
     TRACKING = "TRACKING"
+    PREDICTED = "PREDICTED"
     LOST = "LOST"
 
 
 class LocalizationResult(NamedTuple):
-    """What is known of one image. Poses are None unless they are believed (status TRACKING).
+    """What is known of one image. Poses are None unless they are believed (status TRACKING or PREDICTED).
 
     map_from_base is the pose as estimated; snapped_map_from_base the same moved to the walkable floor, None without a
     floor map or when `off_map`: too far from walkable floor to move it there. covariance: (6, 6) of map_from_base,

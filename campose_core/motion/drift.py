@@ -23,6 +23,8 @@ from campose_core.motion.model import UncertainPose
 FACTORS = 5  # k_s, k_w, k_h
 STRENGTHS = 4.0 ** np.arange(-2, 6)  # of the noise, in variance
 FORGOTTEN = 0.97  # of what ways before said of the noise, with each new one
+UNEXPLAINED = 100.0  # squared error of a way, in standard deviations
+WILD = 16.8  # squared error of a way, in standard deviations, beyond which it tells little of the factors (99 %)
 LEAST_M, LEAST_RAD = 1.0, 0.5  # of a way that tells something: landmarks are exact to a centimetre
 LONGEST_S = 10.0  # of one: what is learned serves while it is new
 
@@ -43,8 +45,8 @@ class DriftOptions:
     rad_per_sqrt_m: float = 0.004
     rad_per_sqrt_rad: float = 0.01
     renewed: float = 0.002
-    floor_m: float = 0.003
-    floor_rad: float = 0.003
+    floor_m: float = 0.002
+    floor_rad: float = 0.001
 
     @property
     def factors(self) -> Array:
@@ -74,7 +76,7 @@ class Way(NamedTuple):
         """Append a step `before_from_now`; errors of the heading before move its end by turn x step."""
         axes = self.start_from_now.rotation.as_matrix()
         moved, turned = axes @ step.translation, axes @ step.rotation.as_rotvec()
-        length_m, angle = float(np.linalg.norm(moved)), rotation_angle(step.rotation)
+        length_m, angle = float(np.linalg.norm(moved)), float(rotation_angle(step.rotation))
         sensitivity = self.sensitivity.copy()
         sensitivity[:3] -= skew(moved) @ sensitivity[3:]
         sensitivity[:3, 0] += moved
@@ -128,14 +130,16 @@ class OdometryDrift:
         self._log_likelihoods += [
             _log_likelihood(left, by_factors + seen + strength * way.noise) for strength in STRENGTHS
         ]
-        spread = by_factors + seen + self.strength * way.noise
-        gain = np.linalg.solve(spread, way.sensitivity @ self._covariance).T
+        noise = seen + self.strength * way.noise
+        squared = left @ np.linalg.solve(by_factors + noise, left)
+        noise = noise * max(1.0, squared / WILD)
+        gain = np.linalg.solve(by_factors + noise, way.sensitivity @ self._covariance).T
         self._factors = self._factors + gain @ left
         keep = np.eye(FACTORS) - gain @ way.sensitivity
-        noise = seen + self.strength * way.noise
         self._covariance = keep @ self._covariance @ keep.T + gain @ noise @ gain.T
 
 
 def _log_likelihood(error: Array, covariance: Array) -> float:
+    """Up to a constant; of a way whose error nothing explains (the robot was carried) only so much counts."""
     _, log_determinant = np.linalg.slogdet(covariance)
-    return float(-0.5 * (error @ np.linalg.solve(covariance, error) + log_determinant))
+    return float(-0.5 * (min(error @ np.linalg.solve(covariance, error), UNEXPLAINED) + log_determinant))

@@ -61,6 +61,10 @@ class ImuMotion(MotionModel):
         state = self._moved_to(stamp_ns)
         return without if state is None else self._at_base(state)
 
+    def measured(self) -> UncertainPose | None:
+        """Return the last prediction where it was the IMU's."""
+        return None if self._state is None else self._at_base(self._state)
+
     def believe(self, stamp_ns: int, map_from_base: Pose, covariance: Array, camera: str = "") -> None:
         state = self._moved_to(stamp_ns)
         super().believe(stamp_ns, map_from_base, covariance, camera)

@@ -151,6 +151,10 @@ class MotionModel:
         self._odometry = None if odom_from_base is None else (stamp_ns, odom_from_base)
         return self._coasted(stamp_ns)
 
+    def measured(self) -> UncertainPose | None:
+        """Return the last prediction, if it was measured and not guessed from how the body moved before; here never."""
+        return None
+
     def believe(self, stamp_ns: int, map_from_base: Pose, covariance: Array, camera: str = "") -> None:
         """Take the body to have been there, as `camera` saw it; a stamp before the last one resets first.
 

@@ -8,6 +8,8 @@ from campose_core.geometry import Pose, covariance_at_lever
 from campose_core.motion.drift import LONGEST_S, OdometryDrift, Way
 from campose_core.motion.model import MotionOptions, UncertainPose, odometry_motion
 
+LONGEST_STEP_S = 2.0  # between two images: of more, the way is not known, only its ends
+
 
 class OdometryPrediction:
     """For each image: `step`, then `seen` if the body was; `pose` is where it should be.
@@ -51,6 +53,9 @@ class OdometryPrediction:
             return
         elapsed_s = (stamp_ns - before[0]) * 1e-9
         if elapsed_s == 0:  # two cameras at once
+            return
+        if elapsed_s > LONGEST_STEP_S:
+            self.forget()
             return
         moved = odometry_motion(elapsed_s, before[1], odom_from_base, self.options)
         if moved is None:
