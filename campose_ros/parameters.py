@@ -143,19 +143,16 @@ class LocalizerParameters:
         between=(1, 100), live=True,
     )  # fmt: skip
     lost_after_misses: int = parameter(
-        GATING.lost_after_misses,
-        "Images in a row without a pose until LOST, where nothing carries it on.",
-        between=(1, 10_000),
-        live=True,
-    )
+        GATING.lost_after_misses, "Images in a row without a pose until LOST, where nothing carries it on.",
+        between=(1, 10_000), live=True,
+    )  # fmt: skip
     lost_after_s: float = parameter(
         GATING.lost_after_s,
-        "Seconds without a pose until LOST, where neither odometry nor an IMU carries it on; where one does, seconds of a "
-        "dark or covered picture while the wheels stand.",
+        "Seconds without a pose until LOST. Where odometry or an IMU carries it on: seconds of a dark or covered "
+        "picture while the wheels stand.",
         between=(0.05, 3600.0),
         live=True,
     )
-
     lost_beyond_m: float = parameter(
         GATING.lost_beyond_m,
         "With odometry or an IMU: LOST when nothing was recognized until the standard deviation passes this, metres.",
