@@ -122,9 +122,7 @@ def kidnapped(place: Place, estimator: PoseEstimator, seed: int) -> Kidnapping:
     ]  # fmt: skip
     rows = driven(estimator, place.camera, [*shots, *stands])[40:]
     ended = [
-        k
-        for k, row in enumerate(rows)
-        if row.status is Status.LOST or (row.error_m is not None and row.error_m < 0.1)
+        k for k, row in enumerate(rows) if row.status is Status.LOST or (row.error_m is not None and row.error_m < 0.1)
     ]
     wrong = sum(row.error_m is not None and row.error_m > WRONG_M for row in rows)
     return Kidnapping((ended[0] + 1) * PERIOD_NS * 1e-9 if ended else None, wrong)

@@ -95,7 +95,7 @@ class Localizer:
         """
         self._near = near
         self._status = Status.INITIALIZING
-        self._misses = 0
+        self._misses = 0  # images in a row without a place, seen or measured
         self._newest_stamp_ns: int | None = None
         self._clocks: dict[str, _Clock] = {}  # by camera_frame
         self._hypotheses.clear()
@@ -109,6 +109,8 @@ class Localizer:
 
     def _forget_place(self) -> None:
         self._believed: _Seen | None = None
+        self._is_seen = False  # in the last image
+        self._known_ns = 0  # when the place was last seen, or measured
         self._believed_by = ""
         self._floor_xy: tuple[float, float] | None = None
         self._fusion.forget()
@@ -140,8 +142,9 @@ class Localizer:
         started = time.perf_counter()
         expected = self._fusion.step(frame.stamp_ns, odom_from_base)
         image = _Image(frame, odom_from_base, self._fusion.predicted)
-        unseen_s = 0.0 if self._believed is None else (frame.stamp_ns - self._believed.stamp_ns) * 1e-9
-        if image.predicted is None and unseen_s > patience_s:
+        if image.predicted is not None:
+            self._known_ns, self._misses = frame.stamp_ns, 0
+        elif self._believed is not None and (frame.stamp_ns - self._known_ns) * 1e-9 > patience_s:
             self._lose()
         estimates = self.estimator.estimate(frame, camera, self._prior(expected, image.predicted))
         usable = [estimate for estimate in estimates if is_covariance(estimate.covariance)]
@@ -171,7 +174,7 @@ class Localizer:
         """Only of a place that is believed: what confirms a place must not have looked for it there."""
         if self._believed is None or expected is None:
             return None
-        return PosePrior(*self._at_camera(predicted if predicted is not None and self._misses else expected))
+        return PosePrior(*self._at_camera(predicted if predicted is not None and not self._is_seen else expected))
 
     def _at_camera(self, base: UncertainPose) -> UncertainPose:
         map_from_cam = base.pose * self._base_from_cam
@@ -190,7 +193,7 @@ class Localizer:
             places = [places[int(np.argmin(near_m))]]
         near = [] if self._believed is None else [p for p in places if self._reachable(self._believed, p)]
         agreeing = near
-        if image.predicted is not None and self._misses:
+        if image.predicted is not None and not self._is_seen:
             agreeing = [place for place in near if self.options.in_reach(image.predicted, place.base, 0.0)]
         if len(agreeing) == 1:
             return self._believe(agreeing[0], image)
@@ -214,6 +217,7 @@ class Localizer:
 
     def _missed(self, image: _Image, estimates: list[PoseEstimate]) -> LocalizationResult:
         self._misses += 1
+        self._is_seen = False
         stamp_ns, reason = image.frame.stamp_ns, "no pose found in the image"
         if len(estimates) > 1:
             reason = f"{len(estimates)} places look alike"
@@ -260,7 +264,8 @@ class Localizer:
         return self.options.in_reach(before.base, after.base, elapsed_s)
 
     def _believe(self, place: _Seen, image: _Image) -> LocalizationResult:
-        self._status, self._misses = Status.TRACKING, 0
+        self._status, self._misses, self._is_seen = Status.TRACKING, 0, True
+        self._known_ns = image.frame.stamp_ns
         self._hypotheses.clear()
         self._near = None
         seen, estimate = place
