@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -86,6 +87,10 @@ class LocalizerParameters:
     )
     scene_camera: str = parameter("", "With camera_source scene: which camera of the scene; empty if it has only one.")
     odom_topic: str = parameter("odom", "Odometry, used when use_odometry is true.")
+    imu_topic: str = parameter("imu", "IMU (turn rate and acceleration, with gravity), used when use_imu is true.")
+    max_rate_hz: float = parameter(
+        0.0, "Images of each camera that are localized a second, at most; 0: all.", between=(0.0, 1000.0), live=True
+    )
     initialpose_topic: str = parameter(
         "initialpose", "A pose here makes the node start over; of places that look alike it takes the nearest."
     )
@@ -130,6 +135,18 @@ class LocalizerParameters:
     )
     use_odometry: bool = parameter(
         False, "There is odometry: it predicts and steadies poses, and publish_tf broadcasts map_frame -> odom_frame."
+    )
+
+    use_imu: bool = parameter(
+        False, "There is an IMU: it predicts poses, and carries them on where nothing is recognized. The map is level."
+    )
+    base_from_imu: tuple[float, ...] = parameter(
+        IN_CAMERA, "Where the IMU sits on the base, with use_imu: x y z qx qy qz qw. Identity: it is the base."
+    )
+    remembered_pose_file: str = parameter(
+        "",
+        "File in which the last sure pose is kept over a restart, to be looked for first; empty: none. It is published "
+        "when images confirm it.",
     )
 
     max_speed_mps: float = parameter(
@@ -191,7 +208,16 @@ class LocalizerParameters:
         Raises:
             GeometryError: not seven numbers that make a pose.
         """
-        return Pose.from_quat_xyzw(self.base_from_camera[3:], self.base_from_camera[:3])
+        return pose_of_numbers(self.base_from_camera)
+
+
+def pose_of_numbers(numbers: Sequence[float]) -> Pose:
+    """Make the pose of x y z qx qy qz qw.
+
+    Raises:
+        GeometryError: not seven numbers that make a pose.
+    """
+    return Pose.from_quat_xyzw(tuple(numbers[3:]), tuple(numbers[:3]))
 
 
 TABLE = {field.name: field for field in fields(LocalizerParameters)}
@@ -229,9 +255,9 @@ def refusal(name: str, value: Any) -> str:
         return f"{name} must be a number, got nan"
     if name == "cameras" and not _are_names(value):
         return f"{name} must be names of letters, digits and _, each once; one empty name is the single camera"
-    if row == "base_from_camera":
+    if row in ("base_from_camera", "base_from_imu"):
         try:
-            dataclasses.replace(LocalizerParameters(), base_from_camera=tuple(value)).mounting()
+            pose_of_numbers(value)
         except CamposeError as error:
             return f"{name} must be x y z qx qy qz qw: {error}"
     return ""

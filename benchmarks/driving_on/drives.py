@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -46,7 +47,7 @@ class Odometry:
         """What wheels on this path count."""
         counted = [pose for _, pose in drifting_odometry(truth, self.drift, seed)]
         rng, poses, left, factor = np.random.default_rng([seed, 0x511B]), counted[:1], 0, 1.0
-        for before, after in zip(counted, counted[1:], strict=False):
+        for before, after in pairwise(counted):
             if left == 0 and rng.random() < self.slips:
                 left, factor = int(rng.integers(*SLIP_STEPS)), float(rng.uniform(*SLIP_FACTORS))
             step = before.inverse() * after

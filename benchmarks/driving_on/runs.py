@@ -91,7 +91,7 @@ class Kidnapping(NamedTuple):
 
 
 def kidnapped(place: Place, estimator: PoseEstimator, seed: int) -> Kidnapping:
-    """Drive 3 s, then 1 s of a hidden view, then the wheels stand and the robot is elsewhere: often in a hidden view."""
+    """Drive 3 s, 1 s more with a hidden view; then the wheels stand and the robot is elsewhere, often hidden too."""
     rng = np.random.default_rng([seed, 0x1D])
     names = list(HIDES)
     first = int(rng.integers(0, len(place.frames) - 60))

@@ -66,6 +66,12 @@ def add_arguments(parser: ArgumentParser) -> None:
         type=Path | None,
         help="true poses of the camera: print the errors of the base",
     )
+    parser.add_argument(
+        "--max-rate-hz",
+        type=FiniteNumber,
+        default=0.0,
+        help="localize at most so many images of a bag a second; 0: all",
+    )
     parser.add_argument("--poses-only", action="store_true", help="write no bag/, the recording with the answers")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
 
@@ -126,7 +132,7 @@ def run(options: Namespace) -> None:
 
 def _check(options: Namespace, scene: Scene, recording: Recording) -> None:
     is_bag = isinstance(recording, BagRecording)
-    for name in ("imu", "odom", "initialpose", "base_frame"):
+    for name in ("imu", "odom", "initialpose", "base_frame", "max_rate_hz"):
         if getattr(options, name) and not is_bag:
             raise UsageError(f"{options.recording} is not a bag: leave out --{name.replace('_', '-')}")
     if options.base_frame and options.base_from_camera != IN_CAMERA:
@@ -147,6 +153,7 @@ def _steps(
         return replay_frames(scene, recording, localizer, mounting, camera)
     require_topics(bag, odometry=options.odom, initialpose=options.initialpose)
     session = BagSession(
-        scene, recording, localizer, mounting, options.base_frame, camera, options.odom, options.initialpose
-    )
+        scene, recording, localizer, mounting, options.base_frame, camera, options.odom, options.initialpose,
+        options.imu, options.max_rate_hz,
+    )  # fmt: skip
     return replay_bag(bag, recording, session)

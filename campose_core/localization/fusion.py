@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from campose_core.bag.imu import ImuSamples
 from campose_core.geometry import Pose, pose_difference
 from campose_core.localization.estimators.base import Kind
 from campose_core.motion.model import (
@@ -43,6 +44,10 @@ class Fusion:
     def take_options(self, options: MotionOptions) -> None:
         """Go on with other limits."""
         self._options = self._motion.options = self._prediction.options = options
+
+    def take_imu(self, samples: ImuSamples) -> None:
+        """Take in what an IMU measured since the last image."""
+        self._motion.take_imu(samples)
 
     def forget(self) -> None:
         """Forget the place, not the odometry: that goes on."""

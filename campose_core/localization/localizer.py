@@ -11,10 +11,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from campose_core.bag.imu import ImuSamples
 from campose_core.camera import Camera
 from campose_core.frame import Frame
 from campose_core.geometry import Pose, covariance_at_lever, pose_error
 from campose_core.landmark_map.intrinsics import camera_of_image
+from campose_core.localization.camera_clocks import CameraClocks
 from campose_core.localization.estimators.base import Kind, PoseEstimate, PoseEstimator, PosePrior
 from campose_core.localization.fusion import Fusion
 from campose_core.localization.hypotheses import Hypotheses
@@ -26,15 +28,7 @@ from campose_core.motion.model import MotionModel, UncertainPose
 from campose_core.statistics import is_covariance
 from campose_core.walkable import WalkableMap
 
-MISSED_INTERVALS = 2.5  # between images, and the camera is silent
 SECOND_AGREES = 2  # images that must agree where landmarks contradict a prediction that could err so
-
-
-class _Clock(NamedTuple):
-    """When a camera's last image was taken, and how long after the one before."""
-
-    stamp_ns: int
-    interval_s: float = 0.0
 
 
 class _Seen(NamedTuple):
@@ -87,17 +81,17 @@ class Localizer:
         self._watch = PredictionWatch()
         self.reset()
 
-    def reset(self, near: Pose | None = None) -> None:
+    def reset(self, near: Pose | None = None, offered: UncertainPose | None = None) -> None:
         """Forget where the body was; the next poses must confirm each other, as at the start.
 
         near: about where the base is (map_from_base), as somebody says. Of places that look alike the nearest is
-        taken; it is no pose, and what the images say wins.
+        taken; it is no pose, and what the images say wins. offered: where it was before a restart; it is looked for
+        there first, and what is found must be confirmed as any other place.
         """
-        self._near = near
+        self._near, self._offered = near, offered
         self._status = Status.INITIALIZING
         self._misses = 0  # images in a row without a place, seen or measured
-        self._newest_stamp_ns: int | None = None
-        self._clocks: dict[str, _Clock] = {}  # by camera_frame
+        self._clocks = CameraClocks()
         self._hypotheses.clear()
         self._forget_place()
 
@@ -122,13 +116,18 @@ class Localizer:
         return self._status
 
     def localize(
-        self, frame: Frame, camera: Camera, base_from_cam: Pose | None = None, odom_from_base: Pose | None = None
+        self,
+        frame: Frame,
+        camera: Camera,
+        base_from_cam: Pose | None = None,
+        odom_from_base: Pose | None = None,
+        imu: ImuSamples | None = None,
     ) -> LocalizationResult:
         """Return the result for `frame`, taken with intrinsics `camera`.
 
         base_from_cam replaces a place that moved. odom_from_base: the odometry at the frame's stamp, where there is
-        any; it predicts where to look, and steadies the poses. A stamp before the last one (a bag that starts over)
-        resets. Intrinsics of another image size of the same shape are scaled.
+        any; it predicts where to look, and steadies the poses. imu: since the last image. A stamp before the last one
+        (a bag that starts over) resets. Intrinsics of another image size of the same shape are scaled.
 
         Raises:
             LocalizationError: the image has another shape than the camera.
@@ -140,6 +139,8 @@ class Localizer:
             odom_from_base = None
         patience_s = self._take_stamp(frame.stamp_ns, frame.camera_frame)
         started = time.perf_counter()
+        if imu is not None:
+            self._fusion.take_imu(imu)
         expected = self._fusion.step(frame.stamp_ns, odom_from_base)
         image = _Image(frame, odom_from_base, self._fusion.predicted)
         if image.predicted is not None:
@@ -158,20 +159,17 @@ class Localizer:
 
     def _take_stamp(self, stamp_ns: int, camera_frame: str) -> float:
         """Return how long a belief lasts, in seconds, while nothing is seen and nothing measures the motion."""
-        if self._newest_stamp_ns is not None and stamp_ns < self._newest_stamp_ns:
+        if self._clocks.goes_back(stamp_ns):
             self.reset()
-        pause_s = 0.0 if self._newest_stamp_ns is None else (stamp_ns - self._newest_stamp_ns) * 1e-9
-        self._newest_stamp_ns = stamp_ns
-        before = self._clocks.get(camera_frame, _Clock(stamp_ns))
-        self._clocks[camera_frame] = _Clock(stamp_ns, (stamp_ns - before.stamp_ns) * 1e-9)
-        # A camera of one image a second is not silent between two of them.
-        patience_s = max(self.options.lost_after_s, MISSED_INTERVALS * before.interval_s)
+        pause_s, patience_s = self._clocks.take(stamp_ns, camera_frame, self.options.lost_after_s)
         if pause_s > patience_s:
             self._hypotheses.clear()  # after a pause any place is in reach: what was seen before confirms none
         return patience_s
 
     def _prior(self, expected: UncertainPose | None, predicted: UncertainPose | None) -> PosePrior | None:
-        """Only of a place that is believed: what confirms a place must not have looked for it there."""
+        """Only of a place that is believed or offered: what confirms a place must not have looked for it there."""
+        if self._believed is None and self._offered is not None:
+            return PosePrior(*self._at_camera(self._offered))
         if self._believed is None or expected is None:
             return None
         return PosePrior(*self._at_camera(predicted if predicted is not None and not self._is_seen else expected))
@@ -244,8 +242,8 @@ class Localizer:
         """Whether another camera has seen the place since this one's last image, which then adds nothing."""
         assert self._believed is not None, "asked of a place that is believed"
         since_ns = frame.stamp_ns - self._believed.stamp_ns
-        return (
-            self._believed_by != frame.camera_frame and since_ns * 1e-9 <= self._clocks[frame.camera_frame].interval_s
+        return self._believed_by != frame.camera_frame and since_ns * 1e-9 <= self._clocks.interval_s(
+            frame.camera_frame
         )
 
     def _carried_on(self, stamp_ns: int, base: UncertainPose) -> LocalizationResult:
@@ -267,7 +265,7 @@ class Localizer:
         self._status, self._misses, self._is_seen = Status.TRACKING, 0, True
         self._known_ns = image.frame.stamp_ns
         self._hypotheses.clear()
-        self._near = None
+        self._near = self._offered = None
         seen, estimate = place
         base = self._fusion.seen(estimate.stamp_ns, seen, estimate.kind, image.frame.camera_frame)
         self._watch.recognized(image.frame, image.odom_from_base)

@@ -1,4 +1,4 @@
-"""Driving on by odometry where nothing is recognized: an estimator that looks its answers up stands in for the images'."""
+"""Driving on by odometry where nothing is recognized; an estimator that looks answers up stands in for landmarks."""
 
 import numpy as np
 import pytest
