@@ -90,8 +90,9 @@ class Place(NamedTuple):
         bases = [self.map_from_base[number] for number in numbers]
         odometry = wheels.of(Trajectory.from_poses(stamps, bases), seed)
         for k, (stamp_ns, number) in enumerate(zip(stamps, numbers, strict=True)):
-            frame = self.frames[number]._replace(stamp_ns=stamp_ns, name=f"{number}", jpeg=None)
-            frame = frame._replace(image=hidden.get(k, frame.image))
+            frame = self.frames[number]._replace(stamp_ns=stamp_ns, jpeg=None, name=f"{number}")
+            if k in hidden:
+                frame = frame._replace(image=hidden[k], name="hidden")
             yield Shot(frame, bases[k], odometry[k], k in hidden)
 
 

@@ -10,13 +10,13 @@ import numpy as np
 from benchmarks.driving_on.drives import HIDES, PERIOD_NS, Odometry, Place, Shot, Stretch, hidden_images, stretches
 from campose_core.camera import Camera
 from campose_core.frame import Frame
-from campose_core.geometry import Pose
 from campose_core.localization.estimators.base import PoseEstimate, PoseEstimator, PosePrior
 from campose_core.localization.localizer import Localizer
 from campose_core.localization.result import Status
 from campose_core.simulation.drive import BASE_FROM_CAM
 
 WRONG_M = 1.0
+DRIVEN, STANDS = 40, 20  # images before and after a kidnapping
 IN_90 = 6.251  # chi square, 3 degrees of freedom
 
 
@@ -45,6 +45,7 @@ class Kept:
         return cls({f"{i}": estimator.estimate(frame, place.camera) for i, frame in enumerate(place.frames)})
 
     def estimate(self, frame: Frame, camera: Camera, prior: PosePrior | None = None) -> list[PoseEstimate]:
+        """Nothing of a hidden frame, whose name no frame has."""
         return [one._replace(stamp_ns=frame.stamp_ns) for one in self.said.get(frame.name, [])]
 
     def refresh(self) -> None:
@@ -76,10 +77,7 @@ def with_stretches(
     numbers = place.to_and_fro(turns)
     some = stretches(len(numbers), seed)
     hidden = hidden_images(place, numbers, some)
-    shots = place.shots(numbers, wheels, seed, hidden)
-    if isinstance(estimator, Kept):
-        shots = (s._replace(frame=s.frame._replace(name="hidden")) if s.is_hidden else s for s in shots)
-    return driven(estimator, place.camera, shots), some
+    return driven(estimator, place.camera, place.shots(numbers, wheels, seed, hidden)), some
 
 
 class Kidnapping(NamedTuple):
@@ -88,44 +86,39 @@ class Kidnapping(NamedTuple):
 
     seconds: float | None
     wrong: int
+    before: str
+    after: str
 
 
-def kidnapped(place: Place, estimator: PoseEstimator, seed: int) -> Kidnapping:
-    """Drive 3 s, 1 s more with a hidden view; then the wheels stand and the robot is elsewhere, often hidden too."""
-    rng = np.random.default_rng([seed, 0x1D])
-    names = list(HIDES)
-    first = int(rng.integers(0, len(place.frames) - 60))
-    far = [
-        i
-        for i, base in enumerate(place.map_from_base)
-        if np.linalg.norm(base.translation - place.map_from_base[first + 39].translation) > 2 * WRONG_M
-    ]
-    there = int(rng.choice(far))
-    numbers = [*range(first, first + 40), *[there] * 20]
+def kidnapped(place: Place, estimator: Kept, seed: int) -> Kidnapping:
+    """Drive 3 s, 1 s more with a hidden view; then the wheels stand and the robot is elsewhere, seen or hidden too."""
+    rng, names = np.random.default_rng([seed, 0x1D]), list(HIDES)
     before, after = names[seed % 4], ("seen", *names)[seed // 4 % 5]
-    some = [Stretch(30, 40, before)]
-    if after not in ("seen", before):
-        some.append(Stretch(40, 60, after))
-    hidden = hidden_images(place, numbers, some)
-    wheels = Odometry("2 % drift", 0.02)
-    shots = list(place.shots(numbers[:40], wheels, seed, hidden))
+    first = int(rng.integers(0, len(place.frames) - DRIVEN))
+    away_m = [
+        np.linalg.norm(b.translation - place.map_from_base[first + DRIVEN].translation) for b in place.map_from_base
+    ]
+    there = int(rng.choice(np.flatnonzero(np.array(away_m) > 2 * WRONG_M)))
+    numbers = [*range(first, first + DRIVEN), *[there] * STANDS]
+    hiding = [Stretch(DRIVEN - 10, DRIVEN, before)]
+    if after != "seen":
+        hiding.append(Stretch(DRIVEN, DRIVEN + STANDS, after))
+    hidden = hidden_images(place, numbers, hiding)
+    shots = list(
+        place.shots(numbers[:DRIVEN], Odometry("", 0.02), seed, {k: v for k, v in hidden.items() if k < DRIVEN})
+    )
     last = shots[-1]
-    stands = [
-        Shot(
-            place.frames[there]._replace(
-                stamp_ns=last.frame.stamp_ns + (k - 39) * PERIOD_NS, name="", jpeg=None,
-                image=hidden.get(k, place.frames[there].image),
-            ),
-            place.map_from_base[there], last.odom_from_base, True,
-        )
-        for k in range(40, 60)
-    ]  # fmt: skip
-    rows = driven(estimator, place.camera, [*shots, *stands])[40:]
+    for k in range(DRIVEN, DRIVEN + STANDS):
+        frame = place.frames[there]
+        frame = frame._replace(stamp_ns=last.frame.stamp_ns + (k + 1 - DRIVEN) * PERIOD_NS, jpeg=None)
+        frame = frame._replace(image=hidden.get(k, frame.image), name="hidden" if k in hidden else f"{there}")
+        shots.append(Shot(frame, place.map_from_base[there], last.odom_from_base, k in hidden))
+    rows = driven(estimator, place.camera, shots)[DRIVEN:]
     ended = [
         k for k, row in enumerate(rows) if row.status is Status.LOST or (row.error_m is not None and row.error_m < 0.1)
     ]
     wrong = sum(row.error_m is not None and row.error_m > WRONG_M for row in rows)
-    return Kidnapping((ended[0] + 1) * PERIOD_NS * 1e-9 if ended else None, wrong)
+    return Kidnapping((ended[0] + 1) * PERIOD_NS * 1e-9 if ended else None, wrong, before, after)
 
 
 def returns_m(rows: Sequence[Row], some: Sequence[Stretch]) -> list[float]:
@@ -133,8 +126,3 @@ def returns_m(rows: Sequence[Row], some: Sequence[Stretch]) -> list[float]:
     return [
         min((row.error_m for row in rows[s.end : s.end + 3] if row.error_m is not None), default=np.inf) for s in some
     ]
-
-
-def base_of(pose: Pose) -> Pose:
-    """map_from_base of a map_from_cam."""
-    return pose * BASE_FROM_CAM.inverse()
