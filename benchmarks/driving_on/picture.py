@@ -8,16 +8,17 @@ import numpy as np
 
 from benchmarks.driving_on.drives import PERIOD_NS, Stretch
 from benchmarks.driving_on.runs import Row
-from campose_core.extras import load_extra
+from campose_core.files import write_bytes
+from campose_core.plotting.figure import new_figure, png_of
 from campose_core.plotting.palette import FAINT, STATES, VERMILION
 
 
 def draw(example: tuple[list[Row], list[Stretch]], path: Path) -> None:
     """Write a PNG."""
-    plt = load_extra("matplotlib.pyplot", "map")
     rows, stretches = example
     seconds = np.arange(len(rows)) * PERIOD_NS * 1e-9
-    figure, axis = plt.subplots(figsize=(11, 4), dpi=110)
+    figure = new_figure(11, 4)
+    axis = figure.subplots()
     for stretch in stretches:
         axis.axvspan(seconds[stretch.first], seconds[stretch.end - 1], color=FAINT)
         axis.text(seconds[stretch.first], 0.62, stretch.what, fontsize=7, rotation=90, va="top")
@@ -28,6 +29,4 @@ def draw(example: tuple[list[Row], list[Stretch]], path: Path) -> None:
         axis.plot(seconds, errors, color=STATES[name], lw=1.5, label=f"error, {name}")
     axis.set(xlabel="seconds", ylabel="metres", ylim=(0, 0.65))
     axis.legend(loc="upper left", fontsize=8)
-    figure.tight_layout()
-    figure.savefig(path)
-    plt.close(figure)
+    write_bytes(path, png_of(figure))

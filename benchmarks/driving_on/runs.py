@@ -95,9 +95,8 @@ def kidnapped(place: Place, estimator: Kept, seed: int) -> Kidnapping:
     rng, names = np.random.default_rng([seed, 0x1D]), list(HIDES)
     before, after = names[seed % 4], ("seen", *names)[seed // 4 % 5]
     first = int(rng.integers(0, len(place.frames) - DRIVEN))
-    away_m = [
-        np.linalg.norm(b.translation - place.map_from_base[first + DRIVEN].translation) for b in place.map_from_base
-    ]
+    here = place.map_from_base[first + DRIVEN].translation
+    away_m = [np.linalg.norm(base.translation - here) for base in place.map_from_base]
     there = int(rng.choice(np.flatnonzero(np.array(away_m) > 2 * WRONG_M)))
     numbers = [*range(first, first + DRIVEN), *[there] * STANDS]
     hiding = [Stretch(DRIVEN - 10, DRIVEN, before)]

@@ -69,7 +69,9 @@ def _kidnapped(place: Place, kept: Kept) -> str:
     in_time = [end for end in ends if end.seconds is not None and end.seconds <= 1.0]
     slow = [f"{end.before} > {end.after}: {end.seconds}" for end in ends if end not in in_time]
     wrong = sum(end.wrong for end in ends)
-    text = f"kidnapped while predicting: {len(in_time)} of {KIDNAPPINGS} LOST (or found) within 1 s; {wrong} wrong and sure"
+    text = (
+        f"kidnapped while predicting: {len(in_time)} of {KIDNAPPINGS} LOST or found within 1 s, {wrong} wrong and sure"
+    )
     return text + "".join(f"\n  {line}" for line in slow)
 
 
@@ -82,9 +84,9 @@ def _plain(place: Place, material: Material) -> str:
     seconds = (time.process_time() - started) / len(rows)
     errors_m = [np.inf if row.error_m is None else row.error_m for row in rows]
     return (
-        f"without stretches: median {100 * np.median(errors_m):.2f} cm, p95 {100 * np.percentile(errors_m, 95):.2f} cm, "
-        f"{np.mean(np.isfinite(errors_m)):.1%} answered; {1e3 * seconds:.0f} ms of one core an image, without decoding: "
-        f"{10 * seconds:.2f} of a core at 10 Hz"
+        f"without stretches: median {100 * np.median(errors_m):.2f} cm, "
+        f"p95 {100 * np.percentile(errors_m, 95):.2f} cm, {np.mean(np.isfinite(errors_m)):.1%} answered; "
+        f"{1e3 * seconds:.0f} ms of a core an image, without decoding: {10 * seconds:.2f} of it at 10 Hz"
     )
 
 
