@@ -70,7 +70,7 @@ def _kidnapped(place: Place, kept: Kept) -> str:
     slow = [f"{end.before} > {end.after}: {end.seconds}" for end in ends if end not in in_time]
     wrong = sum(end.wrong for end in ends)
     text = (
-        f"kidnapped while predicting: {len(in_time)} of {KIDNAPPINGS} LOST or found within 1 s, {wrong} wrong and sure"
+        f"kidnapped while predicting: {len(in_time)} of {KIDNAPPINGS} LOST or found in 1 s, {wrong} wrong and sure"
     )
     return text + "".join(f"\n  {line}" for line in slow)
 
