@@ -69,9 +69,7 @@ def _kidnapped(place: Place, kept: Kept) -> str:
     in_time = [end for end in ends if end.seconds is not None and end.seconds <= 1.0]
     slow = [f"{end.before} > {end.after}: {end.seconds}" for end in ends if end not in in_time]
     wrong = sum(end.wrong for end in ends)
-    text = (
-        f"kidnapped while predicting: {len(in_time)} of {KIDNAPPINGS} LOST or found in 1 s, {wrong} wrong and sure"
-    )
+    text = f"kidnapped while predicting: {len(in_time)} of {KIDNAPPINGS} LOST or found in 1 s, {wrong} wrong and sure"
     return text + "".join(f"\n  {line}" for line in slow)
 
 

@@ -7,7 +7,6 @@ its bag agree; `latency_s` is measured, and decides nothing.
 from __future__ import annotations
 
 import time
-from typing import NamedTuple
 
 import numpy as np
 
@@ -20,6 +19,8 @@ from campose_core.localization.camera_clocks import CameraClocks
 from campose_core.localization.estimators.base import Kind, PoseEstimate, PoseEstimator, PosePrior
 from campose_core.localization.fusion import Fusion
 from campose_core.localization.hypotheses import Hypotheses
+from campose_core.localization.image_carry import ImageCarry
+from campose_core.localization.image_seen import ImageSeen, Seen
 from campose_core.localization.options import LocalizerOptions
 from campose_core.localization.prediction_watch import PredictionWatch
 from campose_core.localization.result import LocalizationResult, Status
@@ -29,25 +30,6 @@ from campose_core.statistics import is_covariance
 from campose_core.walkable import WalkableMap
 
 SECOND_AGREES = 2  # images that must agree where landmarks contradict a prediction that could err so
-
-
-class _Seen(NamedTuple):
-    """An estimate, and what it says of map_from_base."""
-
-    base: UncertainPose
-    estimate: PoseEstimate
-
-    @property
-    def stamp_ns(self) -> int:
-        return self.estimate.stamp_ns
-
-
-class _Image(NamedTuple):
-    """A frame, the odometry at its stamp, and where that or an IMU says that the base is."""
-
-    frame: Frame
-    odom_from_base: Pose | None
-    predicted: UncertainPose | None
 
 
 class Localizer:
@@ -78,7 +60,7 @@ class Localizer:
         self._base_from_cam = base_from_cam or Pose.identity()
         self._fusion = Fusion(self.options.motion, motion)
         self._hypotheses = Hypotheses(self._reachable, self.options.confirmations)
-        self._watch = PredictionWatch()
+        self._watch, self._carry = PredictionWatch(), ImageCarry()
         self.reset()
 
     def reset(self, near: Pose | None = None, offered: UncertainPose | None = None) -> None:
@@ -102,13 +84,14 @@ class Localizer:
         self._hypotheses.confirmations = options.confirmations
 
     def _forget_place(self) -> None:
-        self._believed: _Seen | None = None
+        self._believed: Seen | None = None
         self._is_seen = False  # in the last image
         self._known_ns = 0  # when the place was last seen, or measured
         self._believed_by = ""
         self._floor_xy: tuple[float, float] | None = None
         self._fusion.forget()
         self._watch.reset()
+        self._carry.forget()
 
     @property
     def status(self) -> Status:
@@ -142,16 +125,18 @@ class Localizer:
         if imu is not None:
             self._fusion.take_imu(imu)
         expected = self._fusion.step(frame.stamp_ns, odom_from_base)
-        image = _Image(frame, odom_from_base, self._fusion.predicted)
+        image = ImageSeen(frame, camera, odom_from_base, expected, self._fusion.predicted)
         if image.predicted is not None:
             self._known_ns, self._misses = frame.stamp_ns, 0
         elif self._believed is not None and (frame.stamp_ns - self._known_ns) * 1e-9 > patience_s:
             self._lose()
         estimates = self.estimator.estimate(frame, camera, self._prior(expected, image.predicted))
         usable = [estimate for estimate in estimates if is_covariance(estimate.covariance)]
-        result = self._judge(image, [self._at_base(estimate) for estimate in usable])
+        result = self._judge(
+            image, [Seen(self._to_base(UncertainPose(e.map_from_cam, e.covariance)), e) for e in usable]
+        )
         matches = usable[0].matches if usable else None
-        return self._scaled(result._replace(latency_s=time.perf_counter() - started, matches=matches))
+        return result._replace(latency_s=time.perf_counter() - started, matches=matches).in_map_of(self._scale)
 
     def refresh(self) -> None:
         """Do now what the next image would wait for: a node calls it when the pose is published."""
@@ -179,13 +164,15 @@ class Localizer:
         lever_in_map = map_from_cam.translation - base.pose.translation
         return UncertainPose(map_from_cam, covariance_at_lever(base.covariance, lever_in_map))
 
-    def _at_base(self, estimate: PoseEstimate) -> _Seen:
-        map_from_base = estimate.map_from_cam * self._base_from_cam.inverse()
-        lever_in_map = map_from_base.translation - estimate.map_from_cam.translation
-        base = UncertainPose(map_from_base, covariance_at_lever(estimate.covariance, lever_in_map))
-        return _Seen(base, estimate)
+    def _seen(self, estimate: PoseEstimate) -> Seen:
+        return Seen(self._to_base(UncertainPose(estimate.map_from_cam, estimate.covariance)), estimate)
 
-    def _judge(self, image: _Image, places: list[_Seen]) -> LocalizationResult:
+    def _to_base(self, cam: UncertainPose) -> UncertainPose:
+        map_from_base = cam.pose * self._base_from_cam.inverse()
+        lever_in_map = map_from_base.translation - cam.pose.translation
+        return UncertainPose(map_from_base, covariance_at_lever(cam.covariance, lever_in_map))
+
+    def _judge(self, image: ImageSeen, places: list[Seen]) -> LocalizationResult:
         if self._near is not None and len(places) > 1:
             near_m = [pose_error(place.base.pose, self._near)[0] for place in places]
             places = [places[int(np.argmin(near_m))]]
@@ -205,15 +192,7 @@ class Localizer:
             return self._believe(winner, image)
         return self._missed(image, [place.estimate for place in places])
 
-    def _scaled(self, result: LocalizationResult) -> LocalizationResult:
-        """As it is given out."""
-        within_map = result.covariance
-        if result.map_from_base is None or within_map is None:
-            return result._replace(scale=self._scale)
-        covariance = self._scale.widened(within_map, result.map_from_base.translation)
-        return result._replace(covariance=covariance, within_map_covariance=within_map, scale=self._scale)
-
-    def _missed(self, image: _Image, estimates: list[PoseEstimate]) -> LocalizationResult:
+    def _missed(self, image: ImageSeen, estimates: list[PoseEstimate]) -> LocalizationResult:
         self._misses += 1
         self._is_seen = False
         stamp_ns, reason = image.frame.stamp_ns, "no pose found in the image"
@@ -224,8 +203,11 @@ class Localizer:
             reason = f"{what}: {self._hypotheses.in_a_row} of {self.options.confirmations} agreeing estimates"
         if self._believed is not None:
             self._fusion.unseen(stamp_ns)
+            by_images = self._by_images(image) if image.predicted is None and not estimates else None
             if image.predicted is None and self._misses >= self.options.lost_after_misses:
                 self._lose()
+            elif by_images is not None:
+                return self._carried_on(stamp_ns, by_images)
             elif image.predicted is not None and not self._another_sees(image.frame):
                 doubt = self._watch.doubt(
                     image.frame, image.odom_from_base, image.predicted.covariance, bool(estimates), self.options.bounds
@@ -237,6 +219,14 @@ class Localizer:
                     self._lose()
         support = estimates[0].support if estimates else 0
         return LocalizationResult(stamp_ns, self._status, support=support, reason=reason)
+
+    def _by_images(self, image: ImageSeen) -> UncertainPose | None:
+        """Return map_from_base as the images carry it on, where that is known well enough."""
+        if image.expected is None:
+            return None
+        carried = self._carry.carried(image.frame, image.camera, self._at_camera(image.expected))
+        base = None if carried is None else self._to_base(carried)
+        return base if base is not None and self.options.bounds.hold(base.covariance) else None
 
     def _another_sees(self, frame: Frame) -> bool:
         """Whether another camera has seen the place since this one's last image, which then adds nothing."""
@@ -256,12 +246,12 @@ class Localizer:
         self._status = Status.LOST
         self._forget_place()
 
-    def _reachable(self, before: _Seen, after: _Seen) -> bool:
+    def _reachable(self, before: Seen, after: Seen) -> bool:
         """Whether a body within the speed limits explains both."""
         elapsed_s = (after.stamp_ns - before.stamp_ns) * 1e-9
         return self.options.in_reach(before.base, after.base, elapsed_s)
 
-    def _believe(self, place: _Seen, image: _Image) -> LocalizationResult:
+    def _believe(self, place: Seen, image: ImageSeen) -> LocalizationResult:
         self._status, self._misses, self._is_seen = Status.TRACKING, 0, True
         self._known_ns = image.frame.stamp_ns
         self._hypotheses.clear()
@@ -269,8 +259,9 @@ class Localizer:
         seen, estimate = place
         base = self._fusion.seen(estimate.stamp_ns, seen, estimate.kind, image.frame.camera_frame)
         self._watch.recognized(image.frame, image.odom_from_base)
-        self._believed, self._believed_by = _Seen(base, estimate), image.frame.camera_frame
+        self._believed, self._believed_by = Seen(base, estimate), image.frame.camera_frame
         map_from_cam = estimate.map_from_cam if base is seen else self._at_camera(base).pose
+        self._carry.seen(image.frame, map_from_cam)
         return self._answer(estimate.stamp_ns, base, map_from_cam, estimate.support, estimate.kind)
 
     def _answer(
@@ -285,13 +276,10 @@ class Localizer:
             support=support,
             kind=kind,
         )
-        return result if self.walkable is None else self._snap(result, base.pose, self.walkable)
-
-    def _snap(self, result: LocalizationResult, map_from_base: Pose, walkable: WalkableMap) -> LocalizationResult:
-        x, y, z = (float(v) for v in map_from_base.translation)
-        snap = walkable.snap(x, y, came_from=self._floor_xy)
-        if not snap.snapped:
-            return result._replace(off_map=True, snap_distance_m=snap.distance_m)
-        self._floor_xy = (snap.x, snap.y)
-        snapped = Pose(map_from_base.rotation, np.array([snap.x, snap.y, z]))
-        return result._replace(snapped_map_from_base=snapped, snap_distance_m=snap.distance_m)
+        if self.walkable is None:
+            return result
+        result = result.snapped(self.walkable, self._floor_xy)
+        if result.snapped_map_from_base is not None:
+            x, y, _ = result.snapped_map_from_base.translation
+            self._floor_xy = float(x), float(y)
+        return result

@@ -24,6 +24,11 @@ class Bounds(NamedTuple):
     sigma_deg: float
     gone_s: float
 
+    def hold(self, covariance: Array) -> bool:
+        """Tell whether a place of this covariance (6, 6) is known."""
+        sigma_m, sigma_deg = worst_sigmas(covariance)
+        return sigma_m <= self.sigma_m and sigma_deg <= self.sigma_deg
+
 
 class Doubt(NamedTuple):
     """Why a prediction is not given out; is_lost: and is over."""
@@ -76,8 +81,8 @@ class PredictionWatch:
             return Doubt("landmarks contradict where the robot should be", many)
         if self._gone_since_ns is not None and (stamp_ns - self._gone_since_ns) * 1e-9 > bounds.gone_s:
             return Doubt("the wheels stand and the picture shows nothing: dark, or covered", True)
-        sigma_m, sigma_deg = worst_sigmas(covariance)
-        if sigma_m > bounds.sigma_m or sigma_deg > bounds.sigma_deg:
+        if not bounds.hold(covariance):
+            sigma_m, sigma_deg = worst_sigmas(covariance)
             return Doubt(
                 f"nothing was recognized until the place was known to {sigma_m:.2f} m and {sigma_deg:.1f} deg alone "
                 f"(lost_beyond_m {bounds.sigma_m:g}, lost_beyond_deg {bounds.sigma_deg:g})",

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 from scripted_estimator import CAMERA, PERIOD_NS, ScriptedEstimator, at, stamp
 from still_pictures import COVERED, textured
 
+from campose_core.camera import Camera
 from campose_core.frame import Frame
 from campose_core.geometry import Pose, pose_error
 from campose_core.localization.estimators.base import Kind
@@ -76,7 +78,8 @@ def test_it_is_lost_where_the_bound_is_passed_and_not_by_a_clock() -> None:
 
 def test_without_odometry_it_is_lost_after_a_while() -> None:
     truth = onward(40)
-    results = drive(truth, recognized(truth, range(20, 40)), odometry=[None] * 40)
+    covered = dict.fromkeys(range(20, 40), COVERED)
+    results = drive(truth, recognized(truth, range(20, 40)), images=covered, odometry=[None] * 40)
     assert results[-1].status is Status.LOST
     assert Status.PREDICTED not in {r.status for r in results}
 
@@ -156,3 +159,30 @@ def test_of_two_cameras_one_that_sees_is_enough_to_track() -> None:
         result = localizer.localize(frame, CAMERA, odom_from_base=ODOM_FROM_MAP * pose)
         assert result.status is not Status.PREDICTED
     assert localizer.status is Status.TRACKING
+
+
+def turning(count: int, camera: Camera, rad: float) -> list[np.ndarray]:
+    """What a camera on the spot sees of far things, that turns to the left by `rad` from image to image."""
+    wide = np.concatenate([textured(3), textured(4)], axis=1)
+    shift = camera.focal[0] * rad
+    return [np.ascontiguousarray(wide[:, round(320 - i * shift) :][:, :320]) for i in range(count)]
+
+
+def test_without_odometry_what_the_images_show_carries_it_over_a_moment_and_no_longer() -> None:
+    camera, rad = Camera("PINHOLE", 320, 240, (400.0, 400.0, 159.5, 119.5)), 0.01
+    # Optical axes: x right, y down, z forward; a turn to the left is one about -y.
+    looks = [Pose(Rotation.from_rotvec([0.0, -rad * i, 0.0]), np.zeros(3)) for i in range(25)]
+    localizer = Localizer(ScriptedEstimator({stamp(i): pose for i, pose in enumerate(looks[:10])}))
+    results = []
+    for i, image in enumerate(turning(25, camera, rad)):
+        results.append(localizer.localize(Frame(stamp(i), image, "camera", str(i)), camera))
+    carried = [i for i, r in enumerate(results) if r.status is Status.PREDICTED and r.map_from_base is not None]
+    assert carried == list(range(10, 10 + len(carried)))
+    assert 4 <= len(carried) <= 10
+    for i in carried:
+        assert pose_error(results[i].map_from_cam, looks[i])[1] < 0.01
+    assert results[-1].status is Status.LOST
+    covered = Localizer(ScriptedEstimator({stamp(i): pose for i, pose in enumerate(looks[:10])}))
+    for i in range(12):
+        image = COVERED if i >= 10 else textured(3)
+        assert covered.localize(Frame(stamp(i), image, "camera", str(i)), camera).map_from_base is None or i < 10
