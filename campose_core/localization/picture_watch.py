@@ -30,7 +30,8 @@ MIN_STILL = 0.15
 
 
 class Picture(Enum):
-    """GONE: it shows too little to tell. CHANGED: the robot stands and little is where it was."""
+    """GONE: it shows too little to tell, or did when the wheels stopped. CHANGED: the robot stands and little is where
+    it was."""
 
     AS_BEFORE = "as before"
     CHANGED = "changed"
@@ -69,10 +70,7 @@ class PictureWatch:
         if before is None or recognized or not _stands(before.odom_from_base, odom_from_base):
             self._before = now
             return Picture.AS_BEFORE
-        if len(before.points) < MIN_POINTS:
-            self._before = now
-            return Picture.GONE
-        if len(now.points) < MIN_POINTS:
+        if len(before.points) < MIN_POINTS or len(now.points) < MIN_POINTS:
             return Picture.GONE
         if _share_still(before.small, now.small, before.points) < MIN_STILL:
             return Picture.CHANGED

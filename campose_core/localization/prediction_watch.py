@@ -79,8 +79,10 @@ class PredictionWatch:
             within_s = (stamp_ns - self._contradicted[0]) * 1e-9
             many = len(self._contradicted) == CONTRADICTED_IMAGES and within_s < CONTRADICTED_S
             return Doubt("landmarks contradict where the robot should be", many)
-        if self._gone_since_ns is not None and (stamp_ns - self._gone_since_ns) * 1e-9 > bounds.gone_s:
-            return Doubt("the wheels stand and the picture shows nothing: dark, or covered", True)
+        if self._gone_since_ns is not None:
+            # Nothing would tell of a robot that is carried meanwhile.
+            is_long = (stamp_ns - self._gone_since_ns) * 1e-9 > bounds.gone_s
+            return Doubt("the wheels stand and the picture shows nothing: dark, or covered", is_long)
         if not bounds.hold(covariance):
             sigma_m, sigma_deg = worst_sigmas(covariance)
             return Doubt(

@@ -137,9 +137,23 @@ def test_a_picture_that_is_gone_ends_it_only_where_the_wheels_stand() -> None:
     ended = next(i for i, r in enumerate(results) if r.status is Status.LOST)
     assert 0.8 <= (ended - 30) * PERIOD_NS * 1e-9 <= 1.0
     assert "dark, or covered" in results[ended].reason
+    assert all(r.map_from_base is None for r in results[31:])  # it may be carried meanwhile
     driving = onward(70)
     results = drive(driving, recognized(driving, range(30, 70)), images=covered)
     assert all(r.status is Status.PREDICTED for r in results[30:])
+
+
+def test_what_appears_after_a_picture_that_was_gone_is_compared_with_what_was_before() -> None:
+    standing = [*onward(20), *[at(0.95)] * 30]
+    hidden = range(25, 50)
+    dark = dict.fromkeys(range(30, 34), COVERED)
+    again = drive(standing, recognized(standing, hidden), images=dark)
+    assert all(r.status is Status.PREDICTED and r.map_from_base is not None for r in again[34:])
+    elsewhere = drive(standing, recognized(standing, hidden), images=dark | dict.fromkeys(range(34, 50), ELSEWHERE))
+    never_seen = drive(standing, recognized(standing, hidden), images=dict.fromkeys(range(18, 34), COVERED))
+    for results in (elsewhere, never_seen[4:]):
+        assert all(r.map_from_base is None for r in results[30:])
+        assert results[-1].status is Status.LOST
 
 
 def test_somebody_who_hides_half_of_the_picture_is_no_other_place() -> None:
