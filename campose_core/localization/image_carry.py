@@ -60,9 +60,10 @@ class ImageCarry:
 
         coasted: map_from_cam as the motion before foresees it, of which the position is taken.
         """
-        last, self._last = self._last, None
+        last = self._last
         if last is None or last[0].camera_frame != frame.camera_frame:
             return None
+        self._last = None
         if (frame.stamp_ns - self._seen_ns) * 1e-9 > LONGEST_S:
             return None
         turn = turned(to_image(last[0].image), to_image(frame.image), camera)
