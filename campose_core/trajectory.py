@@ -6,6 +6,7 @@ integer nanoseconds, parsed from the decimal text without passing through a floa
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,7 +18,7 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from campose_core.errors import TrajectoryError
 from campose_core.files import read_text, write_text
-from campose_core.geometry import Array, Pose, is_place, is_unit
+from campose_core.geometry import FARTHEST_M, QUATERNION_TOLERANCE, Array, Pose
 
 Stamps = NDArray[np.int64]
 
@@ -54,7 +55,9 @@ def stamp_from_text(text: str) -> int:
 
 def is_pose_row(values: Sequence[float]) -> bool:
     """Tell whether numbers are the x, y, z, qx, qy, qz, qw of a pose."""
-    return len(values) == 7 and is_place(values[:3]) and is_unit(values[3:])
+    if len(values) != 7 or not max(map(abs, values[:3])) <= FARTHEST_M or math.isnan(sum(values[:3])):
+        return False
+    return abs(math.hypot(*values[3:]) - 1) <= QUATERNION_TOLERANCE
 
 
 def seconds_text(stamp_ns: int) -> str:
@@ -172,21 +175,20 @@ class Trajectory:
         """Return index pairs (self, other) of the nearest stamps within the limit, each pose used at most once."""
         if len(self) == 0 or len(other) == 0:
             return []
-        pairs = []
-        for i, stamp_ns in enumerate(self.stamps_ns):
-            j = int(np.searchsorted(other.stamps_ns, stamp_ns))
-            for candidate in (j - 1, j):
-                if 0 <= candidate < len(other):
-                    difference = abs(int(other.stamps_ns[candidate] - stamp_ns))
-                    if difference <= max_difference_ns:
-                        pairs.append((difference, i, candidate))
-        chosen, used_self, used_other = [], set(), set()
-        for _, i, j in sorted(pairs):
-            if i not in used_self and j not in used_other:
-                used_self.add(i)
-                used_other.add(j)
-                chosen.append((i, j))
-        return sorted(chosen)
+        after = np.searchsorted(other.stamps_ns, self.stamps_ns)
+        mine, theirs = np.tile(np.arange(len(self)), 2), np.concatenate([after - 1, after])
+        there = (theirs >= 0) & (theirs < len(other))
+        mine, theirs = mine[there], theirs[there]
+        differences = np.abs(other.stamps_ns[theirs] - self.stamps_ns[mine])
+        near = np.flatnonzero(differences <= max_difference_ns)
+        near = near[np.lexsort((theirs[near], mine[near], differences[near]))]
+        chosen: dict[int, int] = {}
+        used = set[int]()
+        for i, j in zip(mine[near].tolist(), theirs[near].tolist(), strict=True):
+            if i not in chosen and j not in used:
+                chosen[i] = j
+                used.add(j)
+        return sorted(chosen.items())
 
 
 def read_tum(path: Path | str, frame_id: str = "map", child_frame_id: str = "camera") -> Trajectory:

@@ -15,7 +15,7 @@ CORE = ROOT / "campose_core"
 ORDER = [
     "nouns", "plotting", "pixels", "bag", "formats", "exports", "capture", "simulation", "inertial", "motion",
     "features", "landmark_map", "joining", "sfm", "floorplan", "alignment", "learning", "localization", "update",
-    "evaluation", "replay", "doctor", "visualization", "interchange", "cli",
+    "evaluation", "paper", "replay", "doctor", "visualization", "interchange", "cli",
 ]  # fmt: skip
 MAX_LINES_OF_A_ROOM = 3500
 SCRIPTS = CORE / "features" / "weights"  # what made the files there; nobody imports it

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.localization.material import Place
-from benchmarks.localization.plain import PlainEstimator
 from campose_core.bag.writer import write_bag
 from campose_core.capture.recording import open_recording
 from campose_core.cli.console import say
+from campose_core.evaluation.baselines import PlainEstimator
 from campose_core.evaluation.estimates import Estimates, read_estimates
 from campose_core.evaluation.metrics import evaluate
 from campose_core.evaluation.run import frames_with_camera

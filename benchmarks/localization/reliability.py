@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.localization.material import Place
-from benchmarks.localization.plain import PlainEstimator
 from campose_core.capture.recording import open_recording
+from campose_core.evaluation.baselines import PlainEstimator
 from campose_core.evaluation.estimates import Estimates
 from campose_core.evaluation.metrics import evaluate
 from campose_core.evaluation.run import localize_recording

@@ -6,11 +6,13 @@ from pathlib import Path
 from jsonargparse import ArgumentParser, Namespace
 
 from campose_core.cli.console import say, show
+from campose_core.cli.gate import add_gate_arguments, gates_of
 from campose_core.cli.numbers import between
 from campose_core.cli.query import add_query_arguments, query_camera
 from campose_core.cli.train import require_training_packages
 from campose_core.errors import UsageError
 from campose_core.evaluation.benchmark import benchmark_query, course_of_query, course_of_test_split
+from campose_core.evaluation.gate import require, thresholds_of
 from campose_core.evaluation.table import tables
 from campose_core.learning.options import LIMITS, TrainOptions
 from campose_core.scene import Scene
@@ -38,6 +40,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         type=between(int, 0, LIMITS["epochs"][1]) | None,
         help="of each network, instead of the default of `campose train`",
     )
+    add_gate_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
 
 
@@ -46,22 +49,28 @@ def run(options: Namespace) -> None:
     scene = Scene.open(options.scene)
     if (options.query is None) != (options.reference is None):
         raise UsageError("--query and --reference go together: the recording, and its truth")
+    gates = gates_of(options)
     if options.query is None or options.tables:
+        if gates or options.allow_leak:
+            raise UsageError(
+                "--fail-under judges the scene's first estimator on a query: give --query, without --tables"
+            )
         _tables(scene, options)
         return
     if options.backbones or options.weights or options.epochs:
         raise UsageError("--backbones, --weights and --epochs are of networks to train: give --tables with --query")
     camera = query_camera(options, options.query)
-    rows = benchmark_query(scene, options.query, options.reference, options.topic, camera)
+    rows = benchmark_query(scene, options.query, options.reference, options.topic, camera, thresholds_of(gates))
     show(*(json.dumps([row.to_dict() for row in rows]) if options.json else tables(rows)).splitlines())
+    require(gates, rows[0], options.allow_leak)
 
 
 def _tables(scene: Scene, options: Namespace) -> None:
     """Compare the paper's networks: on the scene's test frames, or on the query."""
     require_training_packages()
-    from campose_core.evaluation.paper.page import write_benchmark
-    from campose_core.evaluation.paper.tables import compare, text_tables
-    from campose_core.evaluation.paper.variants import choose_backbones, plan_tables
+    from campose_core.paper.page import write_benchmark
+    from campose_core.paper.tables import compare, text_tables
+    from campose_core.paper.variants import choose_backbones, plan_tables
 
     if options.query is None:
         course = course_of_test_split(scene)

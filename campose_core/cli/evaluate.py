@@ -6,22 +6,38 @@ from pathlib import Path
 from jsonargparse import ArgumentParser, Namespace
 
 from campose_core.capture.external_poses import read_reference
-from campose_core.cli.console import show
+from campose_core.capture.recording import open_recording
+from campose_core.cli.console import say, show
+from campose_core.cli.gate import add_gate_arguments, gates_of
 from campose_core.errors import UsageError
 from campose_core.evaluation.estimates import read_estimates
-from campose_core.evaluation.metrics import evaluate
-from campose_core.evaluation.table import tables
+from campose_core.evaluation.gate import require, thresholds_of
+from campose_core.evaluation.judge import Beside, judged
+from campose_core.evaluation.table import measure_table, tables
 from campose_core.files import write_text
 from campose_core.map_scale import ScaleBasis
+from campose_core.scene import Scene
 
 STDOUT = "-"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Declare the two trajectories, and where the metrics go."""
+    """Declare the two trajectories, what they are judged beside, and where the metrics go."""
     parser.add_argument("estimate", type=Path, help="EST.tum; EST.json beside it tells the frames without an answer")
     parser.add_argument(
         "reference", type=Path, help="REF.tum, another trajectory or a data set: map_from_cam of the recording"
+    )
+    parser.add_argument(
+        "--scene", type=Path | None, help="the scene that was localized in: is any frame also in its map? And the snap"
+    )
+    parser.add_argument(
+        "--query", type=Path | None, help="the recording that was localized: its images, for the leak guard and report"
+    )
+    parser.add_argument("--topic", type=str | None, help="image topic of --query, for bags with several")
+    add_gate_arguments(parser)
+    parser.add_argument("--report", type=Path | None, metavar="DIR", help="write DIR/index.html and DIR/report.json")
+    parser.add_argument(
+        "--against", type=Path | None, metavar="report.json", help="of an earlier run: what is better, worse, the same"
     )
     parser.add_argument(
         "--json",
@@ -34,20 +50,37 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> None:
-    """Score the estimate against the reference; prints the tables."""
+    """Score the estimate against the reference; prints the tables, and fails where a bound is not kept."""
     if options.json not in (None, STDOUT) and Path(options.json) == options.estimate.with_suffix(".json"):
         raise UsageError(f"--json {options.json} would replace the summary of {options.estimate}: choose another name")
+    if options.against is not None and options.report is None:
+        raise UsageError("--against is told on the report: give --report DIR")
+    if options.topic is not None and options.query is None:
+        raise UsageError("--topic is of --query: give both")
+    gates = gates_of(options)
     estimates, reference = read_estimates(options.estimate), read_reference(options.reference)
-    metrics = evaluate(estimates, reference)
+    scene = None if options.scene is None else Scene.open(options.scene)
+    query = None if options.query is None else open_recording(options.query, options.topic)
+    beside = Beside.of_query(scene, query)
+    judgement = judged([estimates], reference, beside, thresholds_of(gates))
+    metrics = judgement.rows[0]
+    if options.report is not None:
+        from campose_core.evaluation.report import write_judgement
+
+        title = f"{options.estimate.name} against {options.reference.name}"
+        page = write_judgement(options.report, title, judgement, beside, options.against)
+        say(f"evaluate: the report: {page}")
     if options.json == STDOUT:
         show(json.dumps(metrics.to_dict()))
-        return
-    show(*tables([metrics]).splitlines())
-    if estimates.scale is not ScaleBasis.MEASURED:
-        show("", f"The scale of their map is {estimates.scale.value}: errors in metres are against a frame of its own.")
-    if not estimates.complete:
-        show("", f"No {options.estimate.stem}.json beside the estimates: every reference pose counts as a frame.")
-    if metrics.without_reference:
-        show("", f"{metrics.without_reference} frames have no reference pose and count in nothing.")
-    if options.json is not None:
+    else:
+        show(*tables([metrics]).splitlines(), "", *measure_table([metrics]).splitlines())
+        if estimates.scale is not ScaleBasis.MEASURED:
+            scale = estimates.scale.value
+            show("", f"The scale of their map is {scale}: errors in metres are against a frame of its own.")
+        if not estimates.complete:
+            show("", f"No {options.estimate.stem}.json beside the estimates: every reference pose counts as a frame.")
+        if metrics.without_reference:
+            show("", f"{metrics.without_reference} frames have no reference pose and count in nothing.")
+    if options.json not in (None, STDOUT):
         write_text(Path(options.json), json.dumps(metrics.to_dict(), indent=2) + "\n")
+    require(gates, metrics, options.allow_leak)

@@ -1,1 +1,1 @@
-"""How good a localizer is: metrics, the benchmark of a scene, and the report page."""
+"""How good a localizer is: metrics and how sure they are, leaks, gates, the benchmark of a scene, the report page."""

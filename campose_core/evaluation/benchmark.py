@@ -1,31 +1,34 @@
-"""Every estimator of a scene on the same frames, with the nearest-image row beside them."""
+"""Every estimator of a scene on the same frames, with the plain ways beside them."""
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import logging
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-
-import numpy as np
-from PIL import Image as PilImage
 
 from campose_core.camera import Camera
 from campose_core.capture.external_poses import read_reference
 from campose_core.capture.recording import open_recording
 from campose_core.errors import LocalizationError
+from campose_core.evaluation.baselines import PlainEstimator, mean_pose, odometry_alone
 from campose_core.evaluation.estimates import Estimates, write_estimates
-from campose_core.evaluation.metrics import Metrics, evaluate
+from campose_core.evaluation.judge import Beside, judged, scene_image
+from campose_core.evaluation.measures import RECALL_THRESHOLDS, Threshold
+from campose_core.evaluation.metrics import Metrics
+from campose_core.evaluation.report import write_judgement
 from campose_core.evaluation.run import frames_with_camera, localize_frames
 from campose_core.files import write_text
 from campose_core.frame import Frame
 from campose_core.localization.estimators.base import PoseEstimator
+from campose_core.localization.estimators.pose_graph import recorded_odometry
 from campose_core.localization.estimators.registry import estimator_names, knows_train_split_alone, load_estimator
 from campose_core.localization.estimators.retrieval import RetrievalEstimator
 from campose_core.scene import Scene, SceneFrame
 from campose_core.scene_step import writes
-from campose_core.trajectory import Trajectory
+from campose_core.trajectory import Stamps, Trajectory
 
 log = logging.getLogger(__name__)
 
@@ -36,12 +39,15 @@ BETWEEN_RECORDINGS_NS = 10**10
 class Course:
     """The frames that estimators are compared on, and where the camera was.
 
-    frames: of an estimator's name, which the progress bar shows; can be asked for again and again.
+    frames: of an estimator's name, which the progress bar shows; can be asked for again and again. beside: what else is
+    known of these frames. odometry: odom_from_camera of them, where the recording has it.
     """
 
     description: str
     truth: Trajectory
     frames: Callable[[str], Iterator[tuple[Frame, Camera]]]
+    beside: Beside = field(default_factory=Beside)
+    odometry: Trajectory | None = None
 
     def run(self, estimator: PoseEstimator) -> Estimates:
         """Localize each frame of the course by itself."""
@@ -57,7 +63,13 @@ def course_of_query(
         CaptureError, TrajectoryError: the recording or the reference cannot be read.
     """
     recording, truth = open_recording(query, topic), read_reference(reference)
-    return Course(query.name, truth, lambda name: frames_with_camera(scene, recording, camera, f"localize with {name}"))
+    return Course(
+        query.name,
+        truth,
+        lambda name: frames_with_camera(scene, recording, camera, f"localize with {name}"),
+        Beside.of_query(scene, recording),
+        recorded_odometry(recording),
+    )
 
 
 def course_of_test_split(scene: Scene) -> Course:
@@ -71,28 +83,38 @@ def course_of_test_split(scene: Scene) -> Course:
         raise LocalizationError(f"{scene.path} has no test frames: run `campose split {scene.path}`, or give --query")
     stamps = _one_after_the_other(frames)
     truth = Trajectory.from_poses(stamps, [frame.map_from_cam for frame in frames if frame.map_from_cam])
-    return Course("the scene's own test frames", truth, lambda _: _read(scene, frames, stamps))
+    beside = Beside.of_own_frames(scene, dict(zip(stamps, frames, strict=True)), "train")
+    return Course("the scene's own test frames", truth, lambda _: _read(scene, frames, stamps), beside)
 
 
 @writes("reports")
 def benchmark_query(
-    scene: Scene, query: Path, reference: Path, topic: str | None = None, camera: Camera | None = None
+    scene: Scene,
+    query: Path,
+    reference: Path,
+    topic: str | None = None,
+    camera: Camera | None = None,
+    thresholds: Sequence[Threshold] = RECALL_THRESHOLDS,
 ) -> list[Metrics]:
-    """Score each estimator on a recording that the scene was not built from; results go to SCENE/reports/benchmark.
+    """Score each estimator, and the plain ways, on a recording that the scene was not built from.
+
+    Results and the page go to SCENE/reports/benchmark. thresholds: of the recalls, metres and degrees.
 
     Raises:
         LocalizationError: the scene offers no estimator. TrajectoryError: the reference is of another recording.
     """
     course = course_of_query(scene, query, reference, topic, camera)
     runs = [course.run(load_estimator(scene, name)) for name in _names(scene)]
-    return _score(scene, runs, course.truth)
+    runs.append(course.run(PlainEstimator.load(scene)))
+    runs += _without_images(course, runs[0].table.stamps_ns)
+    return _score(scene, runs, course, thresholds)
 
 
 @writes("reports")
 def benchmark_test_split(scene: Scene) -> list[Metrics]:
     """Score each trained model on the scene's own test frames, beside retrieval among its train frames.
 
-    `structure` is left out: its landmarks were made from the test frames too.
+    `structure` and plain PnP are left out: their landmarks were made from the test frames too.
 
     Raises:
         LocalizationError: the scene has no test frames, split it first.
@@ -101,7 +123,18 @@ def benchmark_test_split(scene: Scene) -> list[Metrics]:
     log.info("benchmark: on the scene's own test frames; structure needs --query, its map was made from these frames")
     names = [name for name in _names(scene) if knows_train_split_alone(name)]
     estimators = [*(load_estimator(scene, name) for name in names), RetrievalEstimator.load(scene, split="train")]
-    return _score(scene, [course.run(estimator) for estimator in estimators], course.truth)
+    runs = [course.run(estimator) for estimator in estimators]
+    runs += _without_images(course, runs[0].table.stamps_ns)
+    return _score(scene, runs, course, RECALL_THRESHOLDS)
+
+
+def _without_images(course: Course, stamps_ns: Stamps) -> list[Estimates]:
+    """Return the answers that no image is needed for."""
+    found = [mean_pose(stamps_ns, course.beside.training)]
+    if course.odometry is not None:
+        odometry = odometry_alone(stamps_ns, course.odometry, course.truth)
+        found += [] if odometry is None else [odometry]
+    return found
 
 
 def _names(scene: Scene) -> list[str]:
@@ -123,16 +156,18 @@ def _one_after_the_other(frames: list[SceneFrame]) -> list[int]:
 
 def _read(scene: Scene, frames: list[SceneFrame], stamps: list[int]) -> Iterator[tuple[Frame, Camera]]:
     for row, stamp_ns in zip(frames, stamps, strict=True):
-        with PilImage.open(scene.frame_path(row)) as file:
-            image = np.asarray(file.convert("RGB"))
-        yield Frame(stamp_ns, image, row.camera, row.name), scene.cameras[row.camera]
+        yield Frame(stamp_ns, scene_image(scene, row), row.camera, row.name), scene.cameras[row.camera]
 
 
-def _score(scene: Scene, runs: list[Estimates], truth: Trajectory) -> list[Metrics]:
+def _score(scene: Scene, runs: list[Estimates], course: Course, thresholds: Sequence[Threshold]) -> list[Metrics]:
     folder = scene.reports_dir / "benchmark"
-    rows = []
-    for estimates in (run.in_map_of(scene.scale) for run in runs):
+    runs = [run.in_map_of(scene.scale) for run in runs]
+    judgement = judged(runs, course.truth, course.beside, thresholds)
+    for estimates in runs:
         write_estimates(folder / f"{estimates.estimator}.tum", estimates)
-        rows.append(evaluate(estimates, truth))
-    write_text(folder / "benchmark.json", json.dumps([row.to_dict() for row in rows], indent=1))
-    return rows
+    write_text(folder / "benchmark.json", json.dumps([row.to_dict() for row in judgement.rows], indent=1))
+    if importlib.util.find_spec("matplotlib") is None:
+        log.info("benchmark: no report page: matplotlib is not installed (pip install 'campose[view]')")
+    else:
+        write_judgement(folder, f"{scene.name}: estimators on {course.description}", judgement, course.beside)
+    return judgement.rows

@@ -6,16 +6,17 @@ about the map's fixed axes, in metres and radians.
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from campose_core.errors import TrajectoryError
+from campose_core.files import read_text
 from campose_core.geometry import Array
 from campose_core.statistics import is_covariance
-from campose_core.trajectory import stamp_from_text
+from campose_core.trajectory import FARTHEST_NS, Stamps, stamp_from_text
 
 AXES = ("x", "y", "z", "rx", "ry", "rz")
 UPPER = np.triu_indices(6)
@@ -36,31 +37,53 @@ def covariances_text(covariances: Mapping[int, Array]) -> str:
     return "".join(line + "\n" for line in (",".join(COLUMNS), *rows))
 
 
-def read_covariances(path: Path) -> dict[int, Array]:
-    """Read covariances (6, 6) by stamp (nanoseconds).
+def read_covariances(path: Path) -> tuple[Stamps, Array]:
+    """Read the stamps (N,) in nanoseconds, each once, and their covariances (N, 6, 6).
 
     Raises:
         TrajectoryError: not such a table; the line is named.
     """
-    try:
-        with open(path, newline="", encoding="utf-8") as file:
-            lines = list(csv.reader(file, strict=True))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise TrajectoryError(f"{path}: cannot be read: {error}") from error
-    if not lines or lines[0] != COLUMNS:
+    lines = read_text(path, TrajectoryError).splitlines()
+    if not lines or lines[0] != ",".join(COLUMNS):
         raise TrajectoryError(f"{path}: expected the columns `{','.join(COLUMNS[:3])},...,{COLUMNS[-1]}`")
-    covariances: dict[int, Array] = {}
-    for number, fields in enumerate(lines[1:], start=2):
+    row = np.dtype([("stamp_ns", np.int64), ("numbers", np.float64, len(COLUMNS) - 1)])
+    try:
+        table = np.loadtxt(lines[1:], row, comments=None, delimiter=",", ndmin=1) if lines[1:] else np.empty(0, row)
+    except (ValueError, OverflowError):
+        table = np.empty(0, row)  # one of them is no row: which is found below
+    stamps_ns, numbers = table["stamp_ns"], table["numbers"]
+    if len(table) != len(lines) - 1 or (len(table) and np.abs(stamps_ns).max() > FARTHEST_NS):
+        raise TrajectoryError(f"{path}:{_first_wrong(lines)}: expected a stamp and {len(COLUMNS) - 1} numbers")
+    _, first = np.unique(stamps_ns, return_index=True)
+    if len(first) != len(stamps_ns):
+        again = int(np.setdiff1d(np.arange(len(stamps_ns)), first)[0])
+        raise TrajectoryError(f"{path}:{again + 2}: stamp {stamps_ns[again]} appears twice")
+    covariances = np.empty((len(numbers), 6, 6))
+    covariances[:, UPPER[0], UPPER[1]] = covariances[:, UPPER[1], UPPER[0]] = numbers
+    wrong = np.flatnonzero(~_are_covariances(covariances))
+    if len(wrong):
+        raise TrajectoryError(f"{path}:{wrong[0] + 2}: not a covariance: it must be finite and positive definite")
+    return stamps_ns, covariances
+
+
+def _first_wrong(lines: Sequence[str]) -> int:
+    """Return the number of the first line that is no stamp with as many numbers as there are columns."""
+    for number, line in enumerate(lines[1:], start=2):
+        stamp, *texts = line.split(",")
         try:
-            stamp_ns, values = stamp_from_text(fields[0]), np.array([float(field) for field in fields[1:]])
-            covariance = np.zeros((6, 6))
-            covariance[UPPER] = values
-        except (ValueError, IndexError, OverflowError):
-            raise TrajectoryError(f"{path}:{number}: expected a stamp and {len(COLUMNS) - 1} numbers") from None
-        if stamp_ns in covariances:
-            raise TrajectoryError(f"{path}:{number}: stamp {stamp_ns} appears twice")
-        covariance += np.triu(covariance, 1).T
-        if not is_covariance(covariance):
-            raise TrajectoryError(f"{path}:{number}: not a covariance: it must be finite and positive definite")
-        covariances[stamp_ns] = covariance
-    return covariances
+            stamp_from_text(stamp)
+            if len(list(map(float, texts))) != len(COLUMNS) - 1:
+                return number
+        except (ValueError, OverflowError):
+            return number
+    return len(lines)
+
+
+def _are_covariances(matrices: Array) -> NDArray[np.bool_]:
+    """Tell which of many symmetric matrices (N, 6, 6) are covariances, see `checked_covariance`."""
+    good: NDArray[np.bool_] = np.asarray(np.isfinite(matrices).all(axis=(1, 2)))
+    try:
+        np.linalg.cholesky(matrices[good])
+    except np.linalg.LinAlgError:  # one of them is not positive definite: numpy does not say which
+        good[good] = [is_covariance(matrix) for matrix in matrices[good]]
+    return good

@@ -16,9 +16,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,25 +26,13 @@ import numpy as np
 
 from campose_core.errors import TrajectoryError
 from campose_core.evaluation.covariances import covariance_path, covariances_text, read_covariances
+from campose_core.evaluation.outcomes import FrameOutcome as FrameOutcome
+from campose_core.evaluation.outcomes import OutcomeTable
 from campose_core.files import read_json, write_texts
 from campose_core.formats.trajectories import read_trajectory
-from campose_core.geometry import Array, Pose
 from campose_core.landmark_map.camera_estimate import CameraEstimate
 from campose_core.map_scale import MapScale, ScaleBasis
 from campose_core.trajectory import Trajectory, read_tum, stamp_from_text, tum_text
-
-
-class FrameOutcome(NamedTuple):
-    """What became of one frame. map_from_cam is None when it was not answered; the rest where known.
-
-    covariance: (6, 6) of map_from_cam over (x, y, z, rx, ry, rz), fixed map axes, metres and radians.
-    """
-
-    stamp_ns: int
-    map_from_cam: Pose | None
-    status: str = ""
-    latency_ms: float | None = None
-    covariance: Array | None = None
 
 
 class Percentiles(NamedTuple):
@@ -68,23 +56,27 @@ class Estimates:
     """
 
     estimator: str
-    outcomes: tuple[FrameOutcome, ...]
+    outcomes: Sequence[FrameOutcome]
     complete: bool = True
     scale: ScaleBasis = ScaleBasis.MEASURED
     cameras: tuple[CameraEstimate, ...] = ()
     stamps: str = ""
 
     def __post_init__(self) -> None:
-        ordered = tuple(sorted(self.outcomes, key=lambda outcome: outcome.stamp_ns))
-        object.__setattr__(self, "outcomes", ordered)
-        for before, after in pairwise(ordered):
-            if before.stamp_ns == after.stamp_ns:
-                raise TrajectoryError(f"two estimates of {self.estimator!r} have the stamp {after.stamp_ns} ns")
+        if not isinstance(self.outcomes, OutcomeTable):
+            ordered = tuple(sorted(self.outcomes, key=lambda outcome: outcome.stamp_ns))
+            object.__setattr__(self, "outcomes", ordered)
+        stamps_ns = self.table.stamps_ns
+        twice = stamps_ns[1:][np.diff(stamps_ns) == 0]
+        if len(twice):
+            raise TrajectoryError(f"two estimates of {self.estimator!r} have the stamp {twice[0]} ns")
 
     @classmethod
     def from_trajectory(cls, estimator: str, trajectory: Trajectory) -> Estimates:
         """Make them of a bare trajectory, all of whose frames are answered."""
-        return cls(estimator, tuple(FrameOutcome(stamp_ns, pose) for stamp_ns, pose in trajectory), complete=False)
+        count = len(trajectory)
+        table = OutcomeTable(trajectory.stamps_ns, [""] * count, [None] * count, trajectory)
+        return cls(estimator, table, complete=False)
 
     def in_map_of(self, scale: MapScale) -> Estimates:
         """Return the same for giving out: marked by the scale of their map.
@@ -100,21 +92,24 @@ class Estimates:
         return replace(self, outcomes=tuple(outcomes), scale=scale.basis)
 
     @cached_property
+    def table(self) -> OutcomeTable:
+        """Return the outcomes as columns."""
+        return OutcomeTable.of(self.outcomes)
+
+    @property
     def trajectory(self) -> Trajectory:
         """Return the answered frames; may be empty."""
-        answered = [outcome for outcome in self.outcomes if outcome.map_from_cam is not None]
-        poses = [outcome.map_from_cam for outcome in answered if outcome.map_from_cam is not None]
-        return Trajectory.from_poses([outcome.stamp_ns for outcome in answered], poses)
+        return self.table.trajectory
 
     @property
     def statuses(self) -> dict[str, int]:
         """Count how many frames had each status."""
-        return dict(Counter(outcome.status for outcome in self.outcomes if outcome.status))
+        return dict(Counter(filter(None, self.table.statuses)))
 
     @property
     def latency_ms(self) -> Percentiles | None:
         """Return the percentiles of the latency, over the frames where it is known; None where it nowhere is."""
-        known = [outcome.latency_ms for outcome in self.outcomes if outcome.latency_ms is not None]
+        known = [ms for ms in self.table.latencies_ms if ms is not None]
         return Percentiles(*(float(v) for v in np.percentile(known, [50, 95, 99]))) if known else None
 
     def summary(self) -> dict[str, Any]:
@@ -130,9 +125,9 @@ class Estimates:
             **({"stamps": self.stamps} if self.stamps else {}),
             **({"estimated_cameras": [camera.to_dict() for camera in self.cameras]} if self.cameras else {}),
             "per_frame": {
-                "stamps_ns": [outcome.stamp_ns for outcome in self.outcomes],
-                "statuses": [outcome.status for outcome in self.outcomes],
-                "latencies_ms": [outcome.latency_ms for outcome in self.outcomes],
+                "stamps_ns": self.table.stamps_ns.tolist(),
+                "statuses": list(self.table.statuses),
+                "latencies_ms": list(self.table.latencies_ms),
             },
         }
 
@@ -163,15 +158,19 @@ def read_estimates(path: Path | str) -> Estimates:
     """
     path = Path(path)
     estimates = _read_outcomes(path)
-    covariances = read_covariances(covariance_path(path)) if covariance_path(path).is_file() else {}
-    strangers = covariances.keys() - set(estimates.trajectory.stamps_ns.tolist())
-    if strangers:
+    if not covariance_path(path).is_file():
+        return estimates
+    stamps_ns, covariances = read_covariances(covariance_path(path))
+    of = estimates.trajectory.stamps_ns
+    known = np.isin(stamps_ns, of)
+    if not known.all():
         raise TrajectoryError(
-            f"{covariance_path(path)} belongs to another trajectory: {len(strangers)} of its {len(covariances)} stamps "
+            f"{covariance_path(path)} belongs to another trajectory: {(~known).sum()} of its {len(known)} stamps "
             f"are not in {path.name}; write both again, or remove it"
         )
-    outcomes = (outcome._replace(covariance=covariances.get(outcome.stamp_ns)) for outcome in estimates.outcomes)
-    return replace(estimates, outcomes=tuple(outcomes))
+    of_answers = np.full((len(of), 6, 6), np.nan)
+    of_answers[np.searchsorted(of, stamps_ns)] = covariances
+    return replace(estimates, outcomes=replace(estimates.table, covariances=of_answers))
 
 
 def _read_outcomes(path: Path) -> Estimates:
@@ -183,7 +182,8 @@ def _read_outcomes(path: Path) -> Estimates:
         per_frame, answered = fields["per_frame"], int(fields["answered"])
         rows = list(zip(per_frame["stamps_ns"], per_frame["statuses"], per_frame["latencies_ms"], strict=True))
         rows = [(stamp_from_text(str(stamp)), str(status), ms and float(ms)) for stamp, status, ms in rows]
-        stamps = {stamp_ns for stamp_ns, _, _ in rows}
+        rows.sort(key=lambda row: row[0])
+        stamps = np.array([stamp for stamp, _, _ in rows], dtype=np.int64)
         estimator = str(fields["estimator"])
         scale = ScaleBasis(fields.get("scale", ScaleBasis.MEASURED.value))
     except (ValueError, KeyError, TypeError, OverflowError) as error:
@@ -195,12 +195,11 @@ def _read_outcomes(path: Path) -> Estimates:
         if answered == 0 and path.is_file() and not path.stat().st_size
         else read_tum(path)
     )
-    strangers = set(trajectory.stamps_ns.tolist()) - stamps
+    strangers = int((~np.isin(trajectory.stamps_ns, stamps)).sum())
     if len(trajectory) != answered or strangers:
         raise TrajectoryError(
             f"{summary_path} belongs to another trajectory: it counts {answered} answered frames, {path.name} holds "
-            f"{len(trajectory)} poses, {len(strangers)} of them of frames it does not list; write both again"
+            f"{len(trajectory)} poses, {strangers} of them of frames it does not list; write both again"
         )
-    poses = dict(trajectory)
-    outcomes = (FrameOutcome(stamp, poses.get(stamp), status, ms) for stamp, status, ms in rows)
-    return Estimates(estimator, tuple(outcomes), scale=scale, stamps=str(fields.get("stamps", "")))
+    table = OutcomeTable(stamps, [status for _, status, _ in rows], [ms for _, _, ms in rows], trajectory)
+    return Estimates(estimator, table, scale=scale, stamps=str(fields.get("stamps", "")))

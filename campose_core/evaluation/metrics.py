@@ -1,80 +1,42 @@
-"""How far estimates are from a reference: per frame, and in sum.
+"""The numbers of an estimator: a row of a table, of the errors of its frames.
 
-There is no alignment: the map frame is absolute. A frame without an answer has an infinite error, in every median,
-percentile and recall: an estimator cannot gain by keeping silent, and none by being sure and wrong.
+A frame without an answer has an infinite error, in every median, percentile and recall: an estimator cannot gain by
+keeping silent, and none by being sure and wrong.
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 from campose_core.capture.file_stamps import at_own_stamps
-from campose_core.errors import TrajectoryError
+from campose_core.evaluation.continuity import Outages, RelativeErrors, first_fix_s, jumps, outages, relative_errors
 from campose_core.evaluation.estimates import Estimates, Percentiles
-from campose_core.evaluation.reliability import PARTS, Reliability, reliability, squared_distances
-from campose_core.geometry import Array
-from campose_core.trajectory import Stamps, Trajectory, seconds_text
-
-# (metres, degrees): 7-Scenes' threshold, and those of robots and of long-term localization.
-RECALL_THRESHOLDS = ((0.05, 5.0), (0.10, 1.0), (0.25, 2.0), (0.50, 5.0))
-WRONG_M = 1.0
-MAX_DIFFERENCE_NS = 20_000_000
-
-
-class Spread(NamedTuple):
-    """Over all frames, unanswered ones as inf."""
-
-    median: float
-    mean: float
-    p95: float
-
-    @classmethod
-    def of(cls, errors: Array) -> Spread:
-        """Sum up the errors (N,), of which some may be inf."""
-        ordered = np.sort(errors)
-        # The linear percentile, without inf - inf.
-        place = 0.95 * (len(ordered) - 1)
-        low, high = float(ordered[math.floor(place)]), float(ordered[math.ceil(place)])
-        p95 = high if math.isinf(high) else low + (high - low) * (place - math.floor(place))
-        return cls(float(np.median(ordered)), float(ordered.mean()), p95)
-
-
-@dataclass(frozen=True, eq=False)
-class FrameErrors:
-    """The errors of the frames that the reference covers, (N,) each, inf where there was no answer.
-
-    position_m: distance in space. rotation_deg: angle between the attitudes. floor_m: distance on the floor plane.
-    yaw_deg: the part of the rotation about the map's z axis. statuses: '' where unknown.
-    reference: its pose at each frame. without_reference: frames that cannot be scored, and count in nothing.
-    squared_mahalanobis: (N, 3), of the parts that reliability.PARTS names; NaN where there is no covariance.
-    """
-
-    stamps_ns: Stamps
-    position_m: Array
-    rotation_deg: Array
-    floor_m: Array
-    yaw_deg: Array
-    statuses: tuple[str, ...]
-    reference: Trajectory
-    without_reference: int
-    squared_mahalanobis: Array
-
-    @property
-    def answered(self) -> NDArray[np.bool_]:
-        """Tell which frames (N,) have an answer."""
-        return np.isfinite(self.position_m)
+from campose_core.evaluation.frame_errors import FrameErrors as FrameErrors
+from campose_core.evaluation.frame_errors import frame_errors as frame_errors
+from campose_core.evaluation.intervals import Interval, intervals, to_dict
+from campose_core.evaluation.leak import Leak
+from campose_core.evaluation.measures import RECALL_THRESHOLDS as RECALL_THRESHOLDS
+from campose_core.evaluation.measures import Threshold, shares
+from campose_core.evaluation.measures import recall_name as recall_name
+from campose_core.evaluation.reliability import Reliability, reliability
+from campose_core.evaluation.snap_effect import SnapEffect
+from campose_core.evaluation.spread import Spread, finite
+from campose_core.trajectory import Trajectory
 
 
 @dataclass(frozen=True)
 class Metrics:
-    """The row of an estimator. recall: share of frames within `5cm/5deg` and so on. wrong_and_sure: share of frames
-    answered, not LOST, and more than 1 m off. latency_ms, statuses, reliability: as far as the estimates tell them."""
+    """The row of an estimator.
+
+    recall, recall_floor: share of frames within `5cm/5deg` and so on, in space, and in x, y and yaw. wrong_and_sure:
+    share of frames answered, not LOST, and more than 1 m off. jumps, first_fix_s, outages, relative: see `continuity`.
+    latency_ms, statuses, reliability: as far as the estimates tell them. intervals: by the names of `measures`, empty
+    of a short recording. snap: with a floor map. leak: what the frames share with those the estimator was made of.
+    """
 
     estimator: str
     frames: int
@@ -89,149 +51,96 @@ class Metrics:
     latency_ms: Percentiles | None
     statuses: dict[str, int]
     reliability: Reliability | None
+    recall_floor: dict[str, float]
+    jumps: int
+    first_fix_s: float
+    outages: Outages
+    relative: dict[str, RelativeErrors]
+    intervals: dict[str, Interval] = field(default_factory=dict)
+    snap: SnapEffect | None = None
+    leak: Leak | None = None
+
+    @property
+    def availability(self) -> float:
+        """Return the share of frames with an answer."""
+        return self.answered / self.frames
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields for JSON, which has no infinity: an infinite error is None."""
-
-        def finite(values: Spread) -> dict[str, float | None]:
-            return {name: value if math.isfinite(value) else None for name, value in values._asdict().items()}
-
+        """Return the fields for JSON, which has no infinity: an infinite error is None; what is not known is absent."""
         return {
             "estimator": self.estimator,
             "frames": self.frames,
             "answered": self.answered,
             "without_reference": self.without_reference,
-            "position_m": finite(self.position_m),
-            "rotation_deg": finite(self.rotation_deg),
-            "floor_m": finite(self.floor_m),
-            "yaw_deg": finite(self.yaw_deg),
+            "position_m": self.position_m.to_dict(),
+            "rotation_deg": self.rotation_deg.to_dict(),
+            "floor_m": self.floor_m.to_dict(),
+            "yaw_deg": self.yaw_deg.to_dict(),
             "recall": self.recall,
+            "recall_floor": self.recall_floor,
+            "availability": self.availability,
             "wrong_and_sure": self.wrong_and_sure,
+            "jumps": self.jumps,
+            "first_fix_s": finite(self.first_fix_s),
+            "outages": self.outages.to_dict(),
+            "relative": {length: found.to_dict() for length, found in self.relative.items()},
             "latency_ms": self.latency_ms._asdict() if self.latency_ms else None,
             "statuses": self.statuses,
             "reliability": self.reliability.to_dict() if self.reliability else None,
+            **({"intervals": to_dict(self.intervals)} if self.intervals else {}),
+            **({"snap": self.snap.to_dict()} if self.snap else {}),
+            **({"leak": self.leak.to_dict()} if self.leak else {}),
         }
 
 
-def recall_name(position_m: float, rotation_deg: float) -> str:
-    """Name a threshold, metres and degrees, as tables and JSON do: `5cm/5deg`."""
-    return f"{position_m * 100:.0f}cm/{rotation_deg:.0f}deg"
-
-
-def evaluate(estimates: Estimates, reference: Trajectory) -> Metrics:
+def evaluate(
+    estimates: Estimates, reference: Trajectory, thresholds: Sequence[Threshold] = RECALL_THRESHOLDS
+) -> Metrics:
     """Score estimates against a reference of the same body in the same map frame.
 
-    Raises:
-        TrajectoryError: no frame has a reference; both intervals are named.
-    """
-    if estimates.complete:
-        reference = at_own_stamps(reference, {i: outcome.stamp_ns for i, outcome in enumerate(estimates.outcomes)})
-    return summarise(frame_errors(estimates, reference), estimates)
-
-
-def frame_errors(estimates: Estimates, reference: Trajectory) -> FrameErrors:
-    """Measure the error of each frame.
-
-    When the estimates list all their frames, those are scored against the reference interpolated to their stamps (or
-    the nearest pose within 20 ms). Otherwise each reference pose counts as a frame, answered by the nearest estimate
-    within 20 ms.
+    thresholds: of the recalls, metres and degrees.
 
     Raises:
         TrajectoryError: no frame has a reference; both intervals are named.
     """
-    trajectory = estimates.trajectory
+    return summarise(scored(estimates, reference), estimates, thresholds)
+
+
+def scored(estimates: Estimates, reference: Trajectory) -> FrameErrors:
+    """Measure the error of each frame, see `frame_errors`; the reference may count the images of a folder.
+
+    Raises:
+        TrajectoryError: no frame has a reference; both intervals are named.
+    """
     if estimates.complete:
-        frames = np.array([outcome.stamp_ns for outcome in estimates.outcomes], dtype=np.int64)
-        covered, at_frames = _reference_at(reference, frames)
-        index_of = {int(stamp_ns): i for i, stamp_ns in enumerate(trajectory.stamps_ns)}
-        pairs = [
-            (index_of[stamp_ns], row)
-            for row, stamp_ns in enumerate(at_frames.stamps_ns.tolist())
-            if stamp_ns in index_of
-        ]
-    else:
-        covered, at_frames = np.ones(len(reference), dtype=bool), reference
-        pairs = trajectory.associate(reference, MAX_DIFFERENCE_NS)
-    if not len(at_frames) or not (estimates.complete or pairs):
-        raise TrajectoryError(
-            f"the estimates ({_interval_text(estimates)}) and the reference ({reference.interval_text()}) do not "
-            "overlap in time: give the reference of the same recording, with stamps of the same clock"
-        )
-    return _errors(estimates, trajectory, at_frames, pairs, int((~covered).sum()))
+        reference = at_own_stamps(reference, dict(enumerate(estimates.table.stamps_ns.tolist())))
+    return frame_errors(estimates, reference)
 
 
-def _interval_text(estimates: Estimates) -> str:
-    if not estimates.outcomes:
-        return "no frames"
-    first, last = estimates.outcomes[0].stamp_ns, estimates.outcomes[-1].stamp_ns
-    return f"{seconds_text(first)[:-6]} .. {seconds_text(last)[:-6]} s"
-
-
-def _errors(
-    estimates: Estimates, trajectory: Trajectory, at_frames: Trajectory, pairs: list[tuple[int, int]], uncovered: int
-) -> FrameErrors:
-    position_m, rotation_deg, floor_m, yaw_deg = (np.full(len(at_frames), np.inf) for _ in range(4))
-    statuses = [""] * len(at_frames)
-    mahalanobis = np.full((len(at_frames), len(PARTS)), np.nan)
-    if pairs:
-        estimated, row = (np.array(indices) for indices in zip(*pairs, strict=True))
-        offset = trajectory.positions[estimated] - at_frames.positions[row]
-        position_m[row] = np.linalg.norm(offset, axis=1)
-        floor_m[row] = np.linalg.norm(offset[:, :2], axis=1)
-        turn = trajectory.rotations[estimated] * at_frames.rotations[row].inv()  # about the map's axes
-        rotation_deg[row] = np.degrees(turn.magnitude())
-        # The twist of the swing-twist decomposition about z: defined whichever way the body's axes point.
-        quat = turn.as_quat(canonical=True)
-        yaw_deg[row] = np.degrees(np.abs(2 * np.arctan2(quat[:, 2], quat[:, 3])))
-        yaw_deg[row] = np.minimum(yaw_deg[row], 360 - yaw_deg[row])
-        claimed = {o.stamp_ns: o.covariance for o in estimates.outcomes if o.covariance is not None}
-        stamps, errors = trajectory.stamps_ns[estimated].tolist(), np.hstack([offset, turn.as_rotvec()])
-        known = [i for i, stamp_ns in enumerate(stamps) if stamp_ns in claimed]
-        if known:
-            mahalanobis[row[known]] = squared_distances(errors[known], np.array([claimed[stamps[i]] for i in known]))
-    if estimates.complete:
-        by_stamp = {outcome.stamp_ns: outcome.status for outcome in estimates.outcomes}
-        statuses = [by_stamp[stamp_ns] for stamp_ns in at_frames.stamps_ns.tolist()]
-    return FrameErrors(
-        at_frames.stamps_ns, position_m, rotation_deg, floor_m, yaw_deg, tuple(statuses), at_frames, uncovered,
-        mahalanobis,
-    )  # fmt: skip
-
-
-def _reference_at(reference: Trajectory, stamps_ns: Stamps) -> tuple[NDArray[np.bool_], Trajectory]:
-    """Which stamps the reference covers, and its pose at those."""
-    covered, inside = reference.interpolate(stamps_ns)
-    after = np.clip(np.searchsorted(reference.stamps_ns, stamps_ns), 1, len(reference) - 1)
-    before_is_nearer = stamps_ns - reference.stamps_ns[after - 1] <= reference.stamps_ns[after] - stamps_ns
-    nearest = np.where(before_is_nearer, after - 1, after)
-    near = ~covered & (np.abs(reference.stamps_ns[nearest] - stamps_ns) <= MAX_DIFFERENCE_NS)
-    positions, quats = np.empty((len(stamps_ns), 3)), np.empty((len(stamps_ns), 4))
-    positions[covered], quats[covered] = inside.positions, inside.rotations.as_quat()
-    positions[near], quats[near] = reference.positions[nearest[near]], reference.rotations[nearest[near]].as_quat()
-    covered |= near
-    return covered, Trajectory(stamps_ns[covered], positions[covered], Rotation.from_quat(quats[covered]))
-
-
-def summarise(errors: FrameErrors, estimates: Estimates) -> Metrics:
+def summarise(
+    errors: FrameErrors, estimates: Estimates, thresholds: Sequence[Threshold] = RECALL_THRESHOLDS
+) -> Metrics:
     """Make the row of an estimator from the errors of its frames."""
-    frames = len(errors.stamps_ns)
-    recall = {
-        recall_name(metres, degrees): float(np.mean((errors.position_m <= metres) & (errors.rotation_deg <= degrees)))
-        for metres, degrees in RECALL_THRESHOLDS
-    }
-    sure = errors.answered & (np.array(errors.statuses) != "LOST")
+    counted = {name: float(np.mean(frames)) for name, frames in shares(errors, thresholds).items()}
+    names = [recall_name(*threshold) for threshold in thresholds]
     return Metrics(
         estimator=estimates.estimator,
-        frames=frames,
+        frames=len(errors.stamps_ns),
         answered=int(errors.answered.sum()),
         without_reference=errors.without_reference,
         position_m=Spread.of(errors.position_m),
         rotation_deg=Spread.of(errors.rotation_deg),
         floor_m=Spread.of(errors.floor_m),
         yaw_deg=Spread.of(errors.yaw_deg),
-        recall=recall,
-        wrong_and_sure=float(np.mean(sure & (errors.position_m > WRONG_M))),
+        recall={name: counted[f"recall@{name}"] for name in names},
+        recall_floor={name: counted[f"recall_floor@{name}"] for name in names},
+        wrong_and_sure=counted["wrong_and_sure"],
+        jumps=jumps(errors),
+        first_fix_s=first_fix_s(errors),
+        outages=outages(errors),
+        relative=relative_errors(errors),
         latency_ms=estimates.latency_ms,
         statuses=estimates.statuses,
         reliability=reliability(errors.squared_mahalanobis),
+        intervals=intervals(errors),
     )

@@ -73,12 +73,9 @@ def split_rows(text: str) -> tuple[list[str], list[Row]]:
 
 def are_numbers(fields: Sequence[str]) -> bool:
     """Tell whether a line holds numbers (NaN too) or nothing, and no names."""
-    return all(_is_number(field) for field in fields)
-
-
-def _is_number(field: str) -> bool:
     try:
-        float(field or "nan")
+        for _ in map(float, filter(None, fields)):
+            pass
     except ValueError:
         return False
     return True
@@ -86,7 +83,9 @@ def _is_number(field: str) -> bool:
 
 def _fields(line: str) -> tuple[list[str], bool]:
     """Return the fields of a line, apart by `;`, `,` or blanks, and whether a separator stands at its end."""
-    line = re.sub(r"\s+([\[(])", r"\1", line.strip())  # a unit belongs to its name
+    line = line.strip()
+    if "[" in line or "(" in line:
+        line = re.sub(r"\s+([\[(])", r"\1", line)  # a unit belongs to its name
     if ";" in line:
         separated = [field.replace(",", ".") for field in line.split(";")]  # decimal commas
     elif "," in line:
@@ -190,6 +189,8 @@ def stamp_ns(text: str, unit: str, where: str) -> int:
     """
     said = "whole nanoseconds" if unit == "ns" else "seconds" if unit == "s" else unit
     try:
+        if unit == "s":
+            return stamp_from_seconds(text)
         if unit == "ns" and text.isdigit():
             return stamp_from_text(text)
         seconds = Decimal(text).scaleb(EXPONENTS[unit])

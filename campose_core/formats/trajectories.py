@@ -150,16 +150,17 @@ def _stamped_rows(
 ) -> Iterable[tuple[str, int, list[float]]]:
     """Yield where each row is, its stamp, and x, y, z, qx, qy, qz, qw; NaN where these are not known."""
     assert layout.stamp is not None
+    file, last = str(path), max(layout.stamp, *layout.pose)
     for row in rows:
-        where = f"{path}:{row.number}"
-        missing = max(layout.stamp, *layout.pose) + 1 - len(row.fields)
+        where = f"{file}:{row.number}"
+        missing = last + 1 - len(row.fields)
         empty_cells = named and re.search("[,;]", row.text)
-        fields = row.fields + [""] * (missing if empty_cells else 0)
+        fields = [*row.fields, *[""] * missing] if empty_cells else row.fields
         wrong = not named and (len(fields) != len(rows[0].fields) or not are_numbers(fields))
         if wrong or (missing > 0 and not empty_cells):
             raise TrajectoryError(f"{where}: expected `{layout.names}`, got {row.text[:200]!r}")
         values = _numbers([fields[i] for i in layout.pose], where)
-        yield where, 0 if np.isnan(values).any() else stamp_ns(fields[layout.stamp].strip(), unit, where), values
+        yield where, 0 if any(map(math.isnan, values)) else stamp_ns(fields[layout.stamp].strip(), unit, where), values
 
 
 def _motive_rows(path: Path, text: str) -> Iterable[tuple[str, int, list[float]]]:
@@ -169,6 +170,10 @@ def _motive_rows(path: Path, text: str) -> Iterable[tuple[str, int, list[float]]
 
 
 def _numbers(texts: Sequence[str], where: str) -> list[float]:
+    try:
+        return list(map(float, texts))
+    except ValueError:  # one is empty, or no number
+        pass
     try:
         return [float(text.strip() or "nan") for text in texts]
     except ValueError:
@@ -180,7 +185,7 @@ def _taken(path: Path, rows: Iterable[tuple[str, int, list[float]]]) -> tuple[li
     known: dict[int, list[float]] = {}
     left_out: Counter[str] = Counter()
     for where, stamp, values in rows:
-        if np.isnan(values).any():
+        if any(map(math.isnan, values)):
             left_out[UNSEEN] += 1
         elif known.get(stamp) == values:
             left_out[REPEATED] += 1

@@ -31,10 +31,10 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained", facecolor="white")
 
 
-def png_of(figure: Figure) -> bytes:
+def png_of(figure: Figure, dpi: int = DPI) -> bytes:
     """Draw a figure as a PNG file."""
     data = io.BytesIO()
-    figure.savefig(data, format="png", dpi=DPI)
+    figure.savefig(data, format="png", dpi=dpi)
     return data.getvalue()
 
 

@@ -36,9 +36,9 @@ GAP_S = 4.0  # of a stretch, where the recording is long enough for several
 MIN_KEYFRAMES = 15  # of a source, to leave some out
 LOCALIZED = 30  # of a fold at most: neighbours have much the same error
 ACROSS = 10  # keyframes on either side of a stretch
-# Landmarks that these must see from both sides. Along a campus walk, of stretches of 20 keyframes, 12 of 15 were found
-# again where 80 were seen across, 15 of 45 where 38 to 69 were, and those were off by what the gap had bent the map.
-SEEN_ACROSS = 80
+# Landmarks that these must see from both sides. Of keyframes of a campus walk 15 of 45 were found again where 38 to 69
+# were seen across, off by what the gap had bent the map; 18 of 30 where 81 or 85 were, 17 of 20 where 126 or 189 were.
+SEEN_ACROSS = 120
 LINKING_LANDMARKS = 15  # that two keyframes must share to hold the map together
 NOT_FOUND = np.full(6, np.nan), np.full((6, 6), np.nan), float("nan")
 

@@ -26,6 +26,7 @@ from campose_core.capture.camera_file import read_camera_file
 from campose_core.capture.file_stamps import stamps_in_names
 from campose_core.capture.recording import open_recording
 from campose_core.errors import CamposeError, SceneError
+from campose_core.evaluation.comparison import read_earlier
 from campose_core.evaluation.covariances import read_covariances
 from campose_core.evaluation.estimates import read_estimates
 from campose_core.exports.colmap_model import read_colmap_model
@@ -131,6 +132,7 @@ TARGETS = {
     "plan_points": Target(lambda path: register_plan(path.parent / "map.pgm", path), "points.csv", beside=_floor),
     "covariances": Target(read_covariances, "est.covariance.csv"),
     "estimates": Target(lambda path: read_estimates(path.with_suffix(".tum")), "est.json", beside=_poses),
+    "report": Target(read_earlier, "report.json"),
     "file_stamps": Target(
         lambda path: stamps_in_names([Path(line) for line in path.read_text("utf-8", "replace").split("\n")]), "names"
     ),

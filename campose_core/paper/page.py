@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from campose_core.evaluation.estimates import write_estimates
-from campose_core.evaluation.paper.pictures import History, paths, validation_curves
-from campose_core.evaluation.paper.tables import COLUMNS, RETRIEVAL, STRUCTURE, PaperBenchmark, beside_label, cells_of
-from campose_core.evaluation.paper.variants import Line, PaperTable
-from campose_core.evaluation.report import STYLE, html_figure
+from campose_core.evaluation.page import html_figure, html_page
 from campose_core.files import write_bytes, write_text
+from campose_core.paper.pictures import History, paths, validation_curves
+from campose_core.paper.tables import COLUMNS, RETRIEVAL, STRUCTURE, PaperBenchmark, beside_label, cells_of
+from campose_core.paper.variants import Line, PaperTable
 from campose_core.scene_floor import walkable_of
 
 KINDS = {"posenet": "PoseNet", "mapnet": "MapNet"}
@@ -24,9 +24,8 @@ CURVES = (
 )
 PATHS = "From above: where the camera was, and where the best networks of both kinds and what stands beside them say."
 MORE_STYLE = """
-h2 { font-size: 1.15em; margin: 1.8em 0 0.4em }
-td:nth-child(2) { text-align: left; color: #5c6470 } th:nth-child(2) { text-align: left }
-.faint td, td.faint, th.faint { color: #9aa1ab; font-weight: 400 }
+td:nth-child(2) { text-align: left; color: var(--muted) } th:nth-child(2) { text-align: left }
+.faint td, td.faint, th.faint { color: var(--muted); font-weight: 400 }
 .best { font-weight: 700 }
 li { font-size: 0.9em; overflow-wrap: anywhere }
 """
@@ -45,7 +44,7 @@ def write_benchmark(folder: Path, found: PaperBenchmark) -> Path:
 
 
 def _page(found: PaperBenchmark, figures: Sequence[str]) -> str:
-    title = html.escape(f"{found.scene.name}: pose networks side by side")
+    title = f"{found.scene.name}: pose networks side by side"
     recipe = next(iter(found.plan.models.values()))
     counts = {split: len(found.scene.posed_frames(split)) for split in ("train", "val")}
     facts = {
@@ -57,15 +56,10 @@ def _page(found: PaperBenchmark, figures: Sequence[str]) -> str:
     }
     if found.scene.scale.caution():
         facts["scale"] = found.scene.scale.caution()
-    listed = "".join(f"<dt>{name}</dt><dd>{html.escape(value)}</dd>\n" for name, value in facts.items())
     reasons = [(name, f"left out: {why}") for name, why in found.left_out.items()]
     reasons += [(name, f"could not be trained: {why}") for name, why in found.failed.items()]
     left_out = "".join(f"<li><b>{html.escape(n)}</b> {html.escape(why)}</li>\n" for n, why in reasons)
-    return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>{STYLE}{MORE_STYLE}</style></head>
-<body><h1>{title}</h1>
-<dl>{listed}</dl>
-{"".join(_table(found, table) for table in found.plan.tables)}
+    body = f"""{"".join(_table(found, table) for table in found.plan.tables)}
 {_beside(found)}
 <p class="note">Bold: the best of a table. A network that does not beat the nearest image among its own training frames
 has learned nothing. Training: the layers alone; the features of a frozen backbone are computed once for all models on
@@ -73,8 +67,8 @@ it. Inference: median time of one image. <span class="faint">Paper: position / r
 published, in the units of their own data set (one corridor floor, frames split by index): for comparison among
 themselves only.</span></p>
 {f"<h2>Not in the tables</h2><ul>{left_out}</ul>" if left_out else ""}
-{"".join(figures)}</body></html>
-"""
+{"".join(figures)}"""
+    return html_page(title, facts, body, MORE_STYLE)
 
 
 def _table(found: PaperBenchmark, table: PaperTable) -> str:

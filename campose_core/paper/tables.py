@@ -12,7 +12,6 @@ from campose_core.errors import CheckpointError, LearningError, LocalizationErro
 from campose_core.evaluation.benchmark import Course
 from campose_core.evaluation.estimates import Estimates
 from campose_core.evaluation.metrics import FrameErrors, frame_errors, summarise
-from campose_core.evaluation.paper.variants import Line, Plan
 from campose_core.evaluation.table import aligned
 from campose_core.extras import load_extra
 from campose_core.learning.options import TrainOptions
@@ -20,6 +19,7 @@ from campose_core.localization.estimators.base import PoseEstimator
 from campose_core.localization.estimators.pose_graph import PGO
 from campose_core.localization.estimators.registry import estimator_names, knows_train_split_alone, load_estimator
 from campose_core.localization.estimators.retrieval import RetrievalEstimator
+from campose_core.paper.variants import Line, Plan
 from campose_core.scene import Scene
 from campose_core.yaml_files import read_yaml
 

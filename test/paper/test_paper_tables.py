@@ -17,12 +17,12 @@ from safetensors.torch import save_file
 from campose_core.cli.main import main
 from campose_core.errors import LearningError, UsageError
 from campose_core.evaluation.benchmark import course_of_query, course_of_test_split
-from campose_core.evaluation.paper.page import write_benchmark
-from campose_core.evaluation.paper.tables import compare, text_tables
-from campose_core.evaluation.paper.variants import DEFAULT_BACKBONE, choose_backbones, plan_tables
 from campose_core.geometry import pose_error
 from campose_core.learning.checkpoint import load
 from campose_core.learning.train import train
+from campose_core.paper.page import write_benchmark
+from campose_core.paper.tables import compare, text_tables
+from campose_core.paper.variants import DEFAULT_BACKBONE, choose_backbones, plan_tables
 from campose_core.scene import Scene
 
 pytest.importorskip("matplotlib", reason="images need the extra `view`")
@@ -248,8 +248,19 @@ def test_one_command_trains_scores_and_writes_the_page(tmp_path, weights, capsys
 def test_a_query_is_scored_as_before_and_with_tables_beside_structure(tmp_path, small_scene, small_world, weights):
     scene = Scene.open(shutil.copytree(small_scene, tmp_path / "scene"))
     query, reference = small_world / "later.bag", small_world / "later.tum"
-    assert main(["benchmark", str(scene.path), "--query", str(query), "--reference", str(reference)]) == 0
+    asked = ["benchmark", str(scene.path), "--query", str(query), "--reference", str(reference)]
+    assert main([*asked, "--fail-under", "recall@25cm/2deg>=0.9", "--fail-under", "wrong_and_sure<=0"]) == 0
     assert not scene.models_dir.exists()
+    report = json.loads((scene.reports_dir / "benchmark" / "report.json").read_text())
+    rows = {row["estimator"]: row for row in report["rows"]}
+    assert list(rows) == ["structure", "retrieval", "plain PnP", "mean pose", "odometry alone"]
+    assert not any(row["leak"]["leaks"] for row in rows.values())
+    assert rows["structure"]["leak"]["nearest_training_frame"].keys() == {"place_m", "place_deg", "view_grey"}
+    medians = {name: row["position_m"]["median"] for name, row in rows.items()}
+    assert max(medians["structure"], medians["plain PnP"]) < medians["retrieval"] < medians["mean pose"]
+    assert sum(room["frames"] for room in report["rooms"]) == rows["structure"]["frames"]
+    page = (scene.reports_dir / "benchmark" / "index.html").read_text()
+    assert page.count('class="photo"') >= 6  # frames, each beside the nearest image of the map
     found = compare(scene, course_of_query(scene, query, reference), plan_of(weights), {}, with_structure=True)
     assert found.beside == ["retrieval", "structure"]
     assert found.scores["structure"].position_m < min(s.position_m for n, s in found.scores.items() if n != "structure")
