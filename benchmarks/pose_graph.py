@@ -22,9 +22,9 @@ from scipy.spatial.transform import Rotation
 
 from campose_core.geometry import Array, Pose
 from campose_core.localization import pose_chain
-from campose_core.localization.motion import MotionOptions, UncertainPose, odometry_motion
-from campose_core.localization.pose_chain import Bounds, Chain, Poses, Solution
-from campose_core.localization.pose_graph import PoseGraph, PoseGraphOptions
+from campose_core.motion.model import MotionOptions, UncertainPose, odometry_motion
+from campose_core.motion.pose_chain import Bounds, Chain, Poses, Solution
+from campose_core.motion.pose_graph import PoseGraph, PoseGraphOptions
 from campose_core.simulation.building import build_world
 from campose_core.simulation.drive import drifting_odometry, drive
 from campose_core.trajectory import Trajectory

@@ -46,6 +46,8 @@ class Bootstrap:
 
         listeners: how many there are; without any it is kept.
         """
+        if result.status is Status.PREDICTED:
+            return None
         if result.status is not Status.TRACKING:
             self._forget()
             return None

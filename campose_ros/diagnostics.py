@@ -108,9 +108,12 @@ class Tally:
                 return Fault(WARN, self.focal.fault())
             if self.last.off_map:
                 return Fault(WARN, "the pose is too far from walkable floor to snap")
-            lost = "" if self.last.status is Status.TRACKING else self.last.reason
-            texts = [text for text in (lost, self.load.fault()) if text]
-            return Fault(WARN if texts else OK, "; ".join(texts))
+            if self.last.status is Status.PREDICTED:
+                fault = Fault(OK, self.last.reason or "predicted: nothing is recognized")
+            else:
+                fault = Fault(OK, "") if self.last.status is Status.TRACKING else Fault(WARN, self.last.reason)
+            load = self.load.fault()
+            return Fault(WARN, "; ".join(filter(None, (fault.text, load)))) if load else fault
 
     def status(self, name: str, silence: str, values: Mapping[str, object]) -> DiagnosticStatus:
         """Write the line about an active node. `silence`: that no image comes, if so; `values` are appended."""
@@ -119,7 +122,7 @@ class Tally:
             latencies_ms = 1e3 * np.array(self._latencies or [np.nan])
             result = self.last
             state = Status.INITIALIZING if result is None else result.status
-            if silence and state is Status.TRACKING:
+            if silence and state in (Status.TRACKING, Status.PREDICTED):
                 state = Status.LOST
             snap_distance = "" if result is None or result.snap_distance_m is None else f"{result.snap_distance_m:.3f}"
             facts: dict[str, object] = {

@@ -17,7 +17,7 @@ from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.qos import DurabilityPolicy, QoSCompatibility, QoSProfile, ReliabilityPolicy, qos_check_compatible
 
 from campose_core.bag.image_messages import IMAGE_TYPES, image_stamp_ns
-from campose_core.localization.localizer import MISSED_INTERVALS
+from campose_core.localization.camera_clocks import MISSED_INTERVALS
 
 if TYPE_CHECKING:
     from rclpy.node import Node

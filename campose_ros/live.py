@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -11,12 +12,14 @@ from geometry_msgs.msg import PoseWithCovarianceStamped
 from nav_msgs.msg import Odometry
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import Imu
 
 from campose_core.bag.transforms import WAIT_S
 from campose_core.errors import CamposeError, TransformError
 from campose_core.geometry import Pose
 from campose_core.localization.localizer import Localizer
 from campose_core.localization.message_reading import Refusal
+from campose_core.localization.remembered_pose import remember, remembered
 from campose_core.localization.result import LocalizationResult, Status
 from campose_core.localization.session import Answer, ImageTooLate, LocalizationSession, SessionFrames
 from campose_ros.camera_parameters import CameraParameters
@@ -53,6 +56,7 @@ class LiveLocalization:
         """Begin to localize. `changed` is called, on any thread, when the level of the diagnostics does."""
         self._clock, self._changed = clock, changed
         self._level = OK
+        self._sure: LocalizationResult | None = None  # the last that may be remembered over a restart
         self._odometry_fault = self._tf_fault = ""
         self._node = node
         self._configured = configured
@@ -68,6 +72,7 @@ class LiveLocalization:
         except BaseException:
             self._unsubscribe()
             raise
+        self._recall(configured.parameters, configured.loaded.digest)
         self._worker = LatestWorker(self._localize, "localize")
         for camera in self._cameras.values():
             node.get_logger().info(f"listening to {camera.images.topic}")
@@ -89,6 +94,11 @@ class LiveLocalization:
                 self._node, Odometry, parameters.odom_topic, self._session.take_odometry, qos,
                 what="odometry", sender="odometry",
             )  # fmt: skip
+        if parameters.use_imu:
+            qos = QoSProfile(depth=400, reliability=ReliabilityPolicy.BEST_EFFORT)
+            self._watches["imu"] = InputWatch(
+                self._node, Imu, parameters.imu_topic, self._session.take_imu, qos, what="imu", sender="IMU"
+            )
 
     def _unsubscribe(self) -> None:
         for watch in self._watches.values():
@@ -100,6 +110,32 @@ class LiveLocalization:
         """Unsubscribe, and end the worker's thread."""
         self._unsubscribe()
         self._worker.stop()
+        self.remember()
+
+    def remember(self) -> None:
+        """Keep the last sure pose over a restart, where that is wanted."""
+        path, sure, self._sure = self._configured.parameters.remembered_pose_file, self._sure, None
+        if not path or sure is None or sure.map_from_base is None:
+            return
+        try:
+            remember(Path(path), sure.map_from_base, sure.stamp_ns, self._configured.loaded.digest)
+        except OSError as error:
+            self._node.get_logger().warning(
+                f"remembered_pose_file {path} cannot be written: {error.strerror}", throttle_duration_sec=60.0
+            )
+
+    def _recall(self, parameters: LocalizerParameters, digest: str) -> None:
+        if not parameters.remembered_pose_file:
+            return
+        try:
+            offered = remembered(Path(parameters.remembered_pose_file), digest)
+        except CamposeError as error:
+            self._node.get_logger().warning(f"remembered_pose_file: {error}")
+            return
+        if offered is not None:
+            self._session.start_over(offered=offered)
+            x, y, _ = offered.pose.translation
+            self._node.get_logger().info(f"looking first where the robot was, at {x:.2f} {y:.2f}")
 
     def forget(self, near: Pose | None = None) -> None:
         """Start over with the next image; near: about where the base is (map_from_base)."""
@@ -108,7 +144,7 @@ class LiveLocalization:
     def replace(self, configured: Configured) -> None:
         """Go on in another scene, when the image at work is done; nothing of the old scene comes after this."""
         self._worker.stop()
-        self._configured = configured
+        self._configured, self._sure = configured, None
         self._session.localizer = configured.localizer
         for name in self._cameras:
             self._session.take_intrinsics(name, configured.loaded.cameras.get(name))
@@ -193,6 +229,7 @@ class LiveLocalization:
         parameters, outputs = configured.parameters, configured.outputs
         if self._session.localizer.options != parameters.localizer_options():
             self._session.localizer.take_options(parameters.localizer_options())
+        self._session.limit_rate(parameters.max_rate_hz)
         answer = self._answer(camera, received)
         if answer is None:
             return
@@ -204,6 +241,8 @@ class LiveLocalization:
         outputs.publish(parameters, answer.result, answer.latency_s, answer.odom_from_base)
         outputs.visuals.show(parameters, answer.frame, answer.result)
         self._tally.done(answer.result, answer.latency_s)
+        if answer.result.status is Status.TRACKING and answer.result.map_from_base is not None:
+            self._sure = answer.result
         self._judged()
         self._log_change(answer.result)
         self._session.refresh()

@@ -10,11 +10,12 @@ from campose_core.localization.estimators.registry import load_estimator
 from campose_core.localization.focal_watch import ASSUMED_SIGMA
 from campose_core.localization.localizer import Localizer
 from campose_core.localization.scene_digest import scene_digest
+from campose_core.motion.imu_motion import ImuMotion
 from campose_core.scene import Scene
 from campose_core.scene_floor import walkable_of
 from campose_core.walkable import WalkableMap
 from campose_ros.camera_parameters import CameraParameters
-from campose_ros.parameters import LocalizerParameters
+from campose_ros.parameters import LocalizerParameters, pose_of_numbers
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,10 @@ class LoadedScene:
 
     def localizer(self, parameters: LocalizerParameters) -> Localizer:
         """Make one that begins without a place."""
-        options = parameters.localizer_options()
-        return Localizer(self.estimator, parameters.mounting(), self.walkable, options, scale=self.scene.scale)
+        options, scale = parameters.localizer_options(), self.scene.scale
+        by_imu = parameters.use_imu and scale.is_known  # it measures metres
+        motion = ImuMotion(pose_of_numbers(parameters.base_from_imu)) if by_imu else None
+        return Localizer(self.estimator, parameters.mounting(), self.walkable, options, motion, scale)
 
 
 def load(path: str, parameters: LocalizerParameters, cameras: Sequence[CameraParameters]) -> LoadedScene:

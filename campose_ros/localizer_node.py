@@ -268,6 +268,7 @@ class LocalizerNode(PlainLog, LifecycleNode):
     def _report(self) -> None:
         if self._live is not None and self._configured is not None:
             self._configured.outputs.publish_path()
+            self._live.remember()
             loaded = self._configured.loaded
             facts = {
                 "scene": loaded.scene.path,

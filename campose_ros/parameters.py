@@ -8,12 +8,13 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from campose_core.errors import CamposeError, LocalizationError
 from campose_core.geometry import Pose
-from campose_core.localization.localizer import LocalizerOptions
+from campose_core.localization.options import LocalizerOptions
 
 if TYPE_CHECKING:
     from rcl_interfaces.msg import ParameterDescriptor
@@ -86,6 +87,10 @@ class LocalizerParameters:
     )
     scene_camera: str = parameter("", "With camera_source scene: which camera of the scene; empty if it has only one.")
     odom_topic: str = parameter("odom", "Odometry, used when use_odometry is true.")
+    imu_topic: str = parameter("imu", "IMU (turn rate and acceleration, with gravity), used when use_imu is true.")
+    max_rate_hz: float = parameter(
+        0.0, "Images of each camera that are localized a second, at most; 0: all.", between=(0.0, 1000.0), live=True
+    )
     initialpose_topic: str = parameter(
         "initialpose", "A pose here makes the node start over; of places that look alike it takes the nearest."
     )
@@ -116,7 +121,9 @@ class LocalizerParameters:
     map_topic: str = parameter("map", "The floor map of the scene, latched.")
     walkable_topic: str = parameter("~/walkable", "The cells of the map that a robot may stand on, latched.")
     landmarks_topic: str = parameter("~/landmarks", "The landmarks of the scene as points with colours, latched.")
-    trail_topic: str = parameter("~/trail", "The path coloured by state: tracking, off the map, lost. A Marker.")
+    trail_topic: str = parameter(
+        "~/trail", "The path coloured by state: tracking, predicted, off the map, lost. A Marker."
+    )
     matches_topic: str = parameter(
         "~/matches", "With /compressed behind it: images with their landmarks, made while somebody subscribes."
     )
@@ -158,6 +165,18 @@ class LocalizerParameters:
         between=(0.0, 10.0),
     )
 
+    use_imu: bool = parameter(
+        False, "There is an IMU: it predicts poses, and carries them on where nothing is recognized. The map is level."
+    )
+    base_from_imu: tuple[float, ...] = parameter(
+        IN_CAMERA, "Where the IMU sits on the base, with use_imu: x y z qx qy qz qw. Identity: it is the base."
+    )
+    remembered_pose_file: str = parameter(
+        "",
+        "File in which the last sure pose is kept over a restart, to be looked for first; empty: none. It is published "
+        "when images confirm it.",
+    )
+
     max_speed_mps: float = parameter(
         GATING.max_speed_mps, "A pose farther away is a jump.", between=(0.01, 100.0), live=True
     )
@@ -169,11 +188,22 @@ class LocalizerParameters:
         between=(1, 100), live=True,
     )  # fmt: skip
     lost_after_misses: int = parameter(
-        GATING.lost_after_misses, "Images in a row without a pose until LOST.", between=(1, 10_000), live=True
-    )
+        GATING.lost_after_misses, "Images in a row without a pose until LOST, where nothing carries it on.",
+        between=(1, 10_000), live=True,
+    )  # fmt: skip
     lost_after_s: float = parameter(
-        GATING.lost_after_s, "Seconds without a pose until LOST.", between=(0.05, 3600.0), live=True
+        GATING.lost_after_s,
+        "Seconds without a pose until LOST. Where odometry or an IMU carries it on: seconds of a dark or covered "
+        "picture while the wheels stand.",
+        between=(0.05, 3600.0),
+        live=True,
     )
+    lost_beyond_m: float = parameter(
+        GATING.lost_beyond_m,
+        "With odometry or an IMU: LOST when nothing was recognized until the standard deviation passes this, metres.",
+        between=(0.01, 100.0), live=True,
+    )  # fmt: skip
+    lost_beyond_deg: float = parameter(GATING.lost_beyond_deg, "The same in degrees.", between=(0.1, 180.0), live=True)
 
     def __post_init__(self) -> None:
         if self.bootstrap_amcl and self.publish_tf:
@@ -196,6 +226,8 @@ class LocalizerParameters:
             confirmations=self.confirmations,
             lost_after_misses=self.lost_after_misses,
             lost_after_s=self.lost_after_s,
+            lost_beyond_m=self.lost_beyond_m,
+            lost_beyond_deg=self.lost_beyond_deg,
         )
 
     def mounting(self) -> Pose:
@@ -204,7 +236,16 @@ class LocalizerParameters:
         Raises:
             GeometryError: not seven numbers that make a pose.
         """
-        return Pose.from_quat_xyzw(self.base_from_camera[3:], self.base_from_camera[:3])
+        return pose_of_numbers(self.base_from_camera)
+
+
+def pose_of_numbers(numbers: Sequence[float]) -> Pose:
+    """Make the pose of x y z qx qy qz qw.
+
+    Raises:
+        GeometryError: not seven numbers that make a pose.
+    """
+    return Pose.from_quat_xyzw(tuple(numbers[3:]), tuple(numbers[:3]))
 
 
 TABLE = {field.name: field for field in fields(LocalizerParameters)}
@@ -242,9 +283,9 @@ def refusal(name: str, value: Any) -> str:
         return f"{name} must be the name of a frame, which starts with no slash, got {value!r}"
     if name == "cameras" and not _are_names(value):
         return f"{name} must be names of letters, digits and _, each once; one empty name is the single camera"
-    if row == "base_from_camera":
+    if row in ("base_from_camera", "base_from_imu"):
         try:
-            dataclasses.replace(LocalizerParameters(), base_from_camera=tuple(value)).mounting()
+            pose_of_numbers(value)
         except CamposeError as error:
             return f"{name} must be x y z qx qy qz qw: {error}"
     return ""

@@ -32,9 +32,9 @@ from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.landmark_map.pnp import CameraPose, LandmarkMatcher, solve_pnp
 from campose_core.localization import klt, tracker
 from campose_core.localization.estimators.base import PosePrior
-from campose_core.localization.motion import MotionModel
 from campose_core.localization.tracker import Tracker
 from campose_core.matrix.conditions.light import motion_blurred
+from campose_core.motion.model import MotionModel
 from campose_core.trajectory import read_tum
 
 BLUR_SHARE = 0.3  # of the time from image to image that the shutter is open

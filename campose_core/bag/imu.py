@@ -92,7 +92,7 @@ def read_imu(path: Path | str, topic: str | None = None, clock: BagClock = AS_RE
             if isinstance(message, CaptureError):
                 raise CaptureError(f"{path}: message {number} on {chosen} is {message}")
             frame_id = message.header.frame_id
-            values.append(_measured(message, f"{path}: message {number} on {chosen}"))
+            values.append(measured(message, f"{path}: message {number} on {chosen}"))
             stamped.add(message, log_ns)
         if bag.damage:
             log.info(f"{path}: {bag.damage}; {len(values)} IMU samples read")
@@ -116,8 +116,12 @@ def _imu_topic(path: Path, topics: list[Topic], wanted: str | None) -> str:
     raise CaptureError(f"{path}: {ask}: {listing}")
 
 
-def _measured(message: Any, where: str) -> list[float]:
-    """[wx, wy, wz, ax, ay, az] of one message."""
+def measured(message: Any, where: str) -> list[float]:
+    """Read [wx, wy, wz, ax, ay, az] of one sensor_msgs/Imu.
+
+    Raises:
+        CaptureError: a value that is not finite, or that the IMU says it does not measure.
+    """
     for field, what in (("angular_velocity", "turn rate"), ("linear_acceleration", "acceleration")):
         if getattr(message, f"{field}_covariance")[0] == -1:  # sensor_msgs/Imu: "no estimate of this"
             raise CaptureError(f"{where} says that the IMU measures no {what} ({field}_covariance[0] is -1)")

@@ -23,8 +23,8 @@ from campose_core.evaluation.table import tables
 from campose_core.frame import Recording
 from campose_core.geometry import Pose
 from campose_core.localization.estimators.registry import ESTIMATORS, load_estimator
-from campose_core.localization.imu_motion import imu_motion
 from campose_core.localization.localizer import Localizer
+from campose_core.motion.imu_motion import imu_motion
 from campose_core.replay.bag_session import BagSession
 from campose_core.replay.recording import Outcomes, Step, replay_bag, replay_frames, require_topics, true_base
 from campose_core.scene import Scene
@@ -67,6 +67,12 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="REF.tum",
         type=Path | None,
         help="true poses of the camera: print the errors of the base",
+    )
+    parser.add_argument(
+        "--max-rate-hz",
+        type=FiniteNumber,
+        default=0.0,
+        help="localize at most so many images of a bag a second; 0: all",
     )
     parser.add_argument("--poses-only", action="store_true", help="write no bag/, the recording with the answers")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
@@ -132,7 +138,7 @@ def run(options: Namespace) -> None:
 
 def _check(options: Namespace, scene: Scene, recording: Recording) -> None:
     is_bag = isinstance(recording, BagRecording)
-    for name in ("imu", "odom", "initialpose", "base_frame"):
+    for name in ("imu", "odom", "initialpose", "base_frame", "max_rate_hz"):
         if getattr(options, name) and not is_bag:
             raise UsageError(f"{options.recording} is not a bag: leave out --{name.replace('_', '-')}")
     if options.base_frame and options.base_from_camera != IN_CAMERA:
@@ -153,6 +159,7 @@ def _steps(
         return replay_frames(frames_with_camera(scene, recording, camera, "replay"), localizer, mounting)
     require_topics(bag, odometry=options.odom, initialpose=options.initialpose)
     session = BagSession(
-        scene, recording, localizer, mounting, options.base_frame, camera, options.odom, options.initialpose
-    )
+        scene, recording, localizer, mounting, options.base_frame, camera, options.odom, options.initialpose,
+        options.imu, options.max_rate_hz,
+    )  # fmt: skip
     return replay_bag(bag, recording, session)

@@ -21,7 +21,8 @@ from campose_core.evaluation.run import frames_with_camera
 from campose_core.files import replacing
 from campose_core.localization.estimators.base import Kind
 from campose_core.localization.estimators.registry import load_estimator
-from campose_core.localization.localizer import Localizer, LocalizerOptions
+from campose_core.localization.localizer import Localizer
+from campose_core.localization.options import LocalizerOptions
 from campose_core.localization.result import LocalizationResult
 from campose_core.scene import Scene
 from campose_core.scene_floor import walkable_of, why_not_snapped

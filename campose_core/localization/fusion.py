@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from campose_core.bag.imu import ImuSamples
 from campose_core.geometry import Pose, pose_difference
 from campose_core.localization.estimators.base import Kind
-from campose_core.localization.motion import (
+from campose_core.motion.model import (
     MotionModel,
     MotionOptions,
     UncertainPose,
@@ -18,7 +19,8 @@ from campose_core.localization.motion import (
     odometry_motion,
     standing_still,
 )
-from campose_core.localization.pose_graph import PoseGraph
+from campose_core.motion.pose_graph import PoseGraph
+from campose_core.motion.prediction import OdometryPrediction
 
 BY_LANDMARKS = (Kind.TRACKED, Kind.RELOCALIZED)
 # Over this way the errors of a network are alike: with a MapNet on the rendered floor, 0.25 m gave the least error, and
@@ -34,18 +36,24 @@ class Fusion:
         self._options = options
         self._motion = motion or MotionModel(options)
         self._graph = PoseGraph()
+        self._prediction = OdometryPrediction(options)
         self._odometry: tuple[int, Pose] | None = None
         self._moved: UncertainPose | None = None
         self.forget()
 
     def take_options(self, options: MotionOptions) -> None:
         """Go on with other limits."""
-        self._options = self._motion.options = options
+        self._options = self._motion.options = self._prediction.options = options
+
+    def take_imu(self, samples: ImuSamples) -> None:
+        """Take in what an IMU measured since the last image."""
+        self._motion.take_imu(samples)
 
     def forget(self) -> None:
         """Forget the place, not the odometry: that goes on."""
         self._motion.reset()
         self._graph.reset()
+        self._prediction.forget()
         self._newest: UncertainPose | None = None
 
     def step(self, stamp_ns: int, odom_from_base: Pose | None) -> UncertainPose | None:
@@ -57,7 +65,15 @@ class Fusion:
             self._moved = odometry_motion(elapsed_s, before[1], odom_from_base, self._options)
             if elapsed_s == 0:  # two cameras at once
                 self._moved = standing_still(self._options)
+        self._prediction.step(stamp_ns, odom_from_base)
         return self._motion.predict(stamp_ns, odom_from_base)
+
+    @property
+    def predicted(self) -> UncertainPose | None:
+        """Return map_from_base at the stamp of the last step, as odometry or else an IMU measured it since the body was
+        seen, with what that may be wrong by; None where neither did.
+        """
+        return self._prediction.pose or self._motion.measured()
 
     def unseen(self, stamp_ns: int) -> None:
         """Note that the image showed no place that is believed."""
@@ -71,6 +87,7 @@ class Fusion:
         fused = self._graph.add(stamp_ns, seen, self._moved, 0.0 if by_landmarks else CORRELATED_OVER_M) or seen
         self._newest = seen if by_landmarks else fused
         self._motion.believe(stamp_ns, *self._newest, camera)
+        self._prediction.seen(stamp_ns, self._newest, by_landmarks)
         return self._newest
 
     def _contradicted_by(self, seen: UncertainPose) -> bool:

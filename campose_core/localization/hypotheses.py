@@ -65,8 +65,11 @@ class Hypotheses(Generic[Place]):
         """Drop all of them, as at the start."""
         self._alive = []
 
-    def add(self, estimates: Sequence[Place], camera: str = "") -> Place | None:
-        """Take in what one image of a camera may mean; returns its estimate of the hypothesis that won, if one did."""
+    def add(self, estimates: Sequence[Place], camera: str = "", enough: int | None = None) -> Place | None:
+        """Take in what one image of a camera may mean; returns its estimate of the hypothesis that won, if one did.
+
+        enough: images in a row that win, where these are not `confirmations`.
+        """
         free = list(estimates)
         for hypothesis in self._alive:
             agreeing = next((e for e in free if self._reachable(hypothesis.newest, e)), None)
@@ -78,7 +81,7 @@ class Hypotheses(Generic[Place]):
         self._alive += [Hypothesis(estimate, {camera: 1}, confirmed=1) for estimate in free]
         self._alive = [hypothesis for hypothesis in self._alive if hypothesis.missed < FORGOTTEN_AFTER_IMAGES]
         self._alive.sort(key=lambda hypothesis: hypothesis.confirmed, reverse=True)
-        if not self._alive or self._alive[0].in_a_row < self.confirmations:
+        if not self._alive or self._alive[0].in_a_row < (enough or self.confirmations):
             return None
         best, *rivals = self._alive
         if any(rival.confirmed >= RIVAL_SHARE * best.confirmed for rival in rivals):

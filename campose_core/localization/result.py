@@ -5,21 +5,26 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
+import numpy as np
+
 from campose_core.geometry import Array, Pose
 from campose_core.localization.estimators.base import Kind, Matches
 from campose_core.map_scale import MEASURED, MapScale
+from campose_core.walkable import WalkableMap
 
 
 class Status(str, Enum):
-    """INITIALIZING: nothing confirmed since the start or a reset. LOST: it was confirmed once, and is no longer."""
+    """INITIALIZING: nothing confirmed since the start or a reset. PREDICTED: nothing is recognized, and odometry or an
+    IMU says where the body went since. LOST: it was confirmed once, and is no longer."""
 
     INITIALIZING = "INITIALIZING"
     TRACKING = "TRACKING"
+    PREDICTED = "PREDICTED"
     LOST = "LOST"
 
 
 class LocalizationResult(NamedTuple):
-    """What is known of one image. Poses are None unless they are believed (status TRACKING).
+    """What is known of one image. Poses are None unless they are believed (status TRACKING or PREDICTED).
 
     map_from_base is the pose as estimated; snapped_map_from_base the same moved to the walkable floor, None without a
     floor map or when `off_map`: too far from walkable floor to move it there. covariance: (6, 6) of map_from_base,
@@ -48,3 +53,21 @@ class LocalizationResult(NamedTuple):
     def on_floor(self) -> Pose | None:
         """Return the pose to drive by: snapped, or as estimated where there is no floor map; None when off the map."""
         return None if self.off_map else self.snapped_map_from_base or self.map_from_base
+
+    def in_map_of(self, scale: MapScale) -> LocalizationResult:
+        """Return it as it is given out: what the scale may be wrong by is in the covariance."""
+        within_map = self.covariance
+        if self.map_from_base is None or within_map is None:
+            return self._replace(scale=scale)
+        covariance = scale.widened(within_map, self.map_from_base.translation)
+        return self._replace(covariance=covariance, within_map_covariance=within_map, scale=scale)
+
+    def snapped(self, walkable: WalkableMap, came_from: tuple[float, float] | None) -> LocalizationResult:
+        """Return it with the pose moved to walkable floor; came_from: (x, y) on it before, for the side of walls."""
+        assert self.map_from_base is not None, "asked of a pose"
+        x, y, z = (float(v) for v in self.map_from_base.translation)
+        snap = walkable.snap(x, y, came_from=came_from)
+        if not snap.snapped:
+            return self._replace(off_map=True, snap_distance_m=snap.distance_m)
+        snapped = Pose(self.map_from_base.rotation, np.array([snap.x, snap.y, z]))
+        return self._replace(snapped_map_from_base=snapped, snap_distance_m=snap.distance_m)

@@ -9,24 +9,24 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from campose_core.bag.camera_info import EmptyCameraInfo, InfoCamera
-from campose_core.bag.image_messages import ImageDecoder, StampedImage
 from campose_core.bag.ros_messages import pose_of
 from campose_core.camera import Camera
-from campose_core.errors import CamposeError, CaptureError, GeometryError, LocalizationError
+from campose_core.errors import CamposeError, LocalizationError
 from campose_core.frame import Frame
 from campose_core.geometry import Pose
-from campose_core.landmark_map.camera_estimate import GUESS_SIGMA
 from campose_core.localization.focal_watch import FocalWatch
 from campose_core.localization.heard_transforms import HeardTransforms
+from campose_core.localization.imu_buffer import ImuBuffer
 from campose_core.localization.localizer import Localizer
 from campose_core.localization.message_reading import Refusal, Refuse, frame_name, stamp_of
-from campose_core.localization.odometry import OdometryBuffer
 from campose_core.localization.result import LocalizationResult
+from campose_core.localization.session_camera import SessionCamera
+from campose_core.motion.model import UncertainPose
+from campose_core.motion.odometry import OdometryBuffer
 
 log = logging.getLogger(__name__)
 ONLY_CAMERA = ""  # the name of a robot's single camera
@@ -48,99 +48,6 @@ class SessionFrames:
     map_frame: str = "map"
     base_frame: str | None = None
     odom_frame: str | None = None
-
-
-class InfoTopic(NamedTuple):
-    """Where a camera's sensor_msgs/CameraInfo come, and how they are read; `read` raises CamposeError."""
-
-    name: str
-    read: Callable[[Any], InfoCamera]
-
-
-class SessionCamera:
-    """One camera of the robot.
-
-    name: what the adapter calls it; empty for the only one. base_from_cam: where it sits, None where tf tells it at
-    each image. intrinsics: those until `info` brings others. of_frame: the intrinsics of a frame, where nothing else
-    tells them; raises LocalizationError. is_guess: whether the intrinsics are those of a camera_info that is understood
-    in part.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        base_from_cam: Pose | None,
-        intrinsics: Camera | None = None,
-        info: InfoTopic | None = None,
-        of_frame: Callable[[Frame], Camera] | None = None,
-    ) -> None:
-        self.name, self.base_from_cam = name, base_from_cam
-        self._info, self._of_frame = info, of_frame
-        no_intrinsics = f"nothing came on {info.name}" if info else "no topic tells them"
-        self._intrinsics: Camera | str = intrinsics or no_intrinsics  # or why there are none
-        self.is_guess = False
-        self._decoder = ImageDecoder()
-
-    def take_intrinsics(self, intrinsics: Camera | None) -> None:
-        """Those of another scene; None leaves what is known."""
-        if intrinsics is not None:
-            self._intrinsics, self.is_guess = intrinsics, False
-
-    def take_info(self, message: Any) -> None:
-        """Take in a sensor_msgs/CameraInfo; one that describes no camera leaves images without intrinsics: refused.
-
-        An empty one, of a driver that is starting, leaves what is known.
-
-        Raises:
-            CamposeError: why it describes none, or but a first guess, which is taken where nothing better is known.
-        """
-        assert self._info is not None, "made with its topic"
-        try:
-            camera, doubt = self._info.read(message)
-        except CamposeError as error:
-            if not (isinstance(error, EmptyCameraInfo) and isinstance(self._intrinsics, Camera)):
-                self._intrinsics = f"{self._info.name}: {error}"
-            raise
-        if not doubt or self.is_guess or not isinstance(self._intrinsics, Camera):
-            sigma = GUESS_SIGMA if doubt else camera.focal_sigma
-            self._intrinsics, self.is_guess = replace(camera, focal_sigma=sigma), bool(doubt)
-        if doubt:
-            raise GeometryError(doubt)
-
-    def intrinsics(self, frame: Frame) -> Camera:
-        """Return those of the camera that took the frame.
-
-        Raises:
-            LocalizationError: none are known.
-        """
-        if isinstance(self._intrinsics, Camera):
-            return self._intrinsics
-        if self._of_frame is not None:
-            return self._of_frame(frame)
-        parameter = f"{self.name}.camera_source" if self.name else "camera_source"
-        raise LocalizationError(
-            f"no intrinsics: {self._intrinsics}; the node takes those of the scene with {parameter}:=scene, `campose "
-            "replay` those of --camera FILE"
-        )
-
-    def newest(self, messages: Sequence[Any]) -> StampedImage | None:
-        """Decode the last of image messages in order; the packets of a video are all decoded, for those that follow.
-
-        None where packets do not complete an image yet.
-
-        Raises:
-            CaptureError: there is none, because a message is damaged or waits for a key image.
-        """
-        newest, fault = None, None
-        for message in messages:
-            try:
-                for image in self._decoder.feed(message):
-                    newest = image
-            except CaptureError as error:
-                fault = error
-        if newest is None and fault is not None:
-            raise fault
-        return newest
 
 
 class Answer(NamedTuple):
@@ -184,14 +91,19 @@ class LocalizationSession:
         self._frames, self._refuse, self._tf_wait_s = frames or SessionFrames(), refuse, tf_wait_s
         self._odometry = OdometryBuffer()
         self._odometry_refusal = ""
-        self._start_near: list[Pose | None] = [None]  # what to start over with, before the next image; empty: go on
+        self._imu = ImuBuffer()
+        # What to start over with, before the next image; empty: go on.
+        self._start: list[tuple[Pose | None, UncertainPose | None]] = [(None, None)]
         self._camera_of_frame: dict[str, str] = {}
         self._newest_ns = 0
         self.focal = FocalWatch()
 
-    def start_over(self, near: Pose | None = None) -> None:
-        """Forget with the next image where the robot was; near: about where the base is (map_from_base)."""
-        self._start_near = [near]
+    def start_over(self, near: Pose | None = None, offered: UncertainPose | None = None) -> None:
+        """Forget with the next image where the robot was.
+
+        near: about where the base is (map_from_base). offered: where it was before a restart (`Localizer.reset`).
+        """
+        self._start = [(near, offered)]
 
     def take_intrinsics(self, camera_name: str, intrinsics: Camera | None) -> None:
         """Take the intrinsics of another scene; None leaves what is known of the camera."""
@@ -214,6 +126,18 @@ class LocalizationSession:
         except CamposeError as error:
             self._odometry_refusal = f"refused: {error}"
             self._refuse(Refusal("odometry", str(error)))
+
+    def take_imu(self, message: Any) -> None:
+        """Take in a sensor_msgs/Imu, for a localizer that moves by it."""
+        try:
+            self._imu.add(message)
+        except CamposeError as error:
+            self._refuse(Refusal("imu", str(error)))
+
+    def limit_rate(self, max_rate_hz: float) -> None:
+        """Take at most so many images a second of each camera; 0: all."""
+        for camera in self._cameras.values():
+            camera.rate.max_rate_hz = max_rate_hz
 
     def take_initialpose(self, message: Any) -> bool:
         """Take in a geometry_msgs/PoseWithCovarianceStamped to start over at; returns whether it is used."""
@@ -251,14 +175,14 @@ class LocalizationSession:
         self._newest_ns = stamp_ns
         base_from_cam = self._place(camera, frame)
         frame = frame._replace(camera_frame=self._frame_of(camera_name, frame.camera_frame))
-        started_over = bool(self._start_near)
+        started_over = bool(self._start)
         if started_over:
-            self.localizer.reset(self._start_near.pop())
+            self.localizer.reset(*self._start.pop())
         odom_from_base = self._odometry.at(stamp_ns)
         no_odometry = ""
         if odom_from_base is None:
             no_odometry = self._odometry_refusal or self._odometry.why_not(stamp_ns)
-        result = self.localizer.localize(frame, intrinsics, base_from_cam, odom_from_base)
+        result = self.localizer.localize(frame, intrinsics, base_from_cam, odom_from_base, self._imu.until(stamp_ns))
         self.focal.add(result)
         latency_s = time.perf_counter() - arrived
         return Answer(frame, intrinsics, base_from_cam, odom_from_base, no_odometry, result, latency_s, started_over)

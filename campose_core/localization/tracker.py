@@ -24,6 +24,9 @@ from campose_core.localization.guided_matching import GuidedMatcher
 # at ten handheld images a second. Between the images of a fast one little changes.
 MAX_INTERVAL_S = 0.07
 MAX_AGE_S = 0.15  # of an anchor
+# Where the landmarks move little from image to image, following is as exact: then a slow camera is followed too, and an
+# anchor may grow older while they are still near their places in it.
+LITTLE, SLOW_S, MAX_CALM_AGE_S = 12.0 / 640.0, 0.25, 0.5
 MAX_TRAVEL = 30.0 / 640.0  # median way of the landmarks through the image since the anchor, of its width
 MAX_FEATURES = 600  # the strongest: 0.20 cm on the rendered floor where all 1030 give 0.19, in two thirds of the time
 MIN_POINTS = 60  # to go on following
@@ -81,7 +84,9 @@ class Tracker:
 
     def _follow(self, shot: _Shot, prior: PosePrior) -> CameraPose | None:
         before, self._tracks = self._tracks, None
-        if before is None or before.camera != shot.camera or shot.interval_ns > MAX_INTERVAL_S * 1e9:
+        if before is None or before.camera != shot.camera or shot.interval_ns > SLOW_S * 1e9:
+            return None
+        if shot.interval_ns > MAX_INTERVAL_S * 1e9 and self._expected_move(before, prior) > LITTLE * shot.camera.width:
             return None
         followed = klt.follow(before, shot.image, prior.map_from_cam, self._xyz)
         if followed is None:
@@ -92,9 +97,16 @@ class Tracker:
             return None
         self._tracks = tracks
         next_age_ns = shot.frame.stamp_ns + shot.interval_ns - self._anchor_ns
-        if next_age_ns > MAX_AGE_S * 1e9 or _worn(tracks):
+        max_age_s = MAX_CALM_AGE_S if _travel(tracks) < LITTLE * shot.camera.width else MAX_AGE_S
+        if next_age_ns > max_age_s * 1e9 or _worn(tracks):
             self._due = shot, found
         return found
+
+    def _expected_move(self, before: klt.Tracks, prior: PosePrior) -> float:
+        """How far the prior moves the landmarks from where they were followed to, pixels, in the median."""
+        now = before.camera.project(prior.map_from_cam.inverse().transform(self._xyz[before.landmarks]))
+        moves = np.linalg.norm(now - before.pixels - before.offsets, axis=1)
+        return float(np.median(moves)) if len(moves) else 0.0
 
     def _search(self, shot: _Shot, prior: PosePrior) -> CameraPose | None:
         matched = self._match(self._extract(shot.frame.image), shot.camera, prior)
@@ -109,8 +121,13 @@ class Tracker:
 
 
 def _worn(tracks: klt.Tracks) -> bool:
-    travel = np.median(np.linalg.norm(tracks.pixels - tracks.anchor_pixels, axis=1)) if len(tracks.pixels) else 0.0
-    return bool(len(tracks.pixels) < MIN_POINTS or travel > MAX_TRAVEL * tracks.camera.width)
+    return len(tracks.pixels) < MIN_POINTS or _travel(tracks) > MAX_TRAVEL * tracks.camera.width
+
+
+def _travel(tracks: klt.Tracks) -> float:
+    """Return the median way of the landmarks through the image since the anchor, pixels."""
+    ways = np.linalg.norm(tracks.pixels - tracks.anchor_pixels, axis=1)
+    return float(np.median(ways)) if len(ways) else 0.0
 
 
 def _spread(pixels: Array) -> float:

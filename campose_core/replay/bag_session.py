@@ -18,14 +18,8 @@ from campose_core.landmark_map.recording_cameras import cameras_when_asked
 from campose_core.localization.heard_transforms import HeardTransforms
 from campose_core.localization.localizer import Localizer
 from campose_core.localization.message_reading import Refusal, frame_name
-from campose_core.localization.session import (
-    ONLY_CAMERA,
-    Answer,
-    InfoTopic,
-    LocalizationSession,
-    SessionCamera,
-    SessionFrames,
-)
+from campose_core.localization.session import ONLY_CAMERA, Answer, LocalizationSession, SessionFrames
+from campose_core.localization.session_camera import InfoTopic, SessionCamera
 from campose_core.scene import Scene
 
 MAP_FRAME = "map"
@@ -46,8 +40,8 @@ class BagSession:
 
     Images are those of the topic of `recording`, whose `dropped` counts those that get no answer. base_from_cam: where
     the camera sits on the base, unless base_frame asks tf for it at each image. camera: instead of the topic of
-    intrinsics; where neither is, they are estimated. odometry, initialpose: topics of odom_from_base, and of poses to
-    start over at.
+    intrinsics; where neither is, they are estimated. odometry, initialpose, imu: topics of odom_from_base, of poses to
+    start over at, and of the IMU that the localizer moves by. max_rate_hz: of the images that are localized; 0: all.
     """
 
     def __init__(
@@ -60,6 +54,8 @@ class BagSession:
         camera: Camera | None = None,
         odometry: str | None = None,
         initialpose: str | None = None,
+        imu: str | None = None,
+        max_rate_hz: float = 0.0,
     ) -> None:
         intrinsics = camera or (recording.camera if recording.calibrated else None)
         # Of a bag whose camera_info describes no camera, it is estimated: then that topic tells nothing.
@@ -74,6 +70,7 @@ class BagSession:
         self._heard = HeardTransforms(self._refuse)
         frames = SessionFrames(map_frame=MAP_FRAME, base_frame=base_frame)
         self._session = session = LocalizationSession(localizer, [seen_by], frames, self._heard, self._refuse)
+        session.limit_rate(max_rate_hz)
         self._recording, self._order = recording, StampOrder(recording.dropped, recording.stamps.stamps_ns)
         self._listeners: dict[str, tuple[str, Callable[[Any], object]]] = {
             TF: ("tf", self._heard.take_moving),
@@ -85,6 +82,8 @@ class BagSession:
             self._listeners[odometry] = "odometry", session.take_odometry
         if initialpose is not None:
             self._listeners[initialpose] = "initialpose", session.take_initialpose
+        if imu is not None:
+            self._listeners[imu] = "imu", session.take_imu
         self.refusals: dict[str, tuple[int, Refusal]] = {}  # by what was refused: how often, and the last one
 
     def hear(self, message: SerializedMessage) -> Answer | None:

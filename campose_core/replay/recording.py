@@ -25,7 +25,8 @@ from campose_core.frame import Frame
 from campose_core.geometry import Pose
 from campose_core.localization.localizer import Localizer
 from campose_core.localization.result import LocalizationResult
-from campose_core.localization.session import ONLY_CAMERA, Answer, LocalizationSession, SessionCamera
+from campose_core.localization.session import ONLY_CAMERA, Answer, LocalizationSession
+from campose_core.localization.session_camera import SessionCamera
 from campose_core.map_scale import ScaleBasis
 from campose_core.progress import track
 from campose_core.replay.bag_session import INITIALPOSE, ODOMETRY, TF, TF_STATIC, BagSession, TfRoot

@@ -1,4 +1,4 @@
-"""The path of the base coloured by what was known of it: tracking, off the map, lost in between."""
+"""The path of the base coloured by what was known of it: tracking, predicted, off the map, lost in between."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from campose_core.bag.ros_messages import RosMessages
 from campose_core.localization.result import LocalizationResult, Status
 
 TRACKING, OFF_MAP, LOST = (0.17, 0.63, 0.17, 1.0), (1.0, 0.5, 0.05, 1.0), (0.84, 0.15, 0.16, 1.0)
+PREDICTED = (0.12, 0.47, 0.71, 1.0)
 WIDTH_M = 0.04
 
 
@@ -24,7 +25,7 @@ class Trail:
     def __init__(self, messages: RosMessages, frame_id: str) -> None:
         self._messages, self._frame_id = messages, frame_id
         self._pieces: deque[tuple[Any, Any, Any]] = deque()
-        self._colors = {rgba: messages.color(rgba) for rgba in (TRACKING, OFF_MAP, LOST)}
+        self._colors = {rgba: messages.color(rgba) for rgba in (TRACKING, PREDICTED, OFF_MAP, LOST)}
         self._stamp_ns = 0
         self._lost = False
         self._reached: Any = None
@@ -52,7 +53,8 @@ class Trail:
                 return
         point = self._messages.point(here)
         if before is not None:
-            color = LOST if self._lost else OFF_MAP if result.off_map else TRACKING
+            known = PREDICTED if result.status is Status.PREDICTED else TRACKING
+            color = LOST if self._lost else OFF_MAP if result.off_map else known
             self._pieces.append((before, point, self._colors[color]))
             while len(self._pieces) > length:
                 self._pieces.popleft()

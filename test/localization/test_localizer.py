@@ -15,7 +15,8 @@ from campose_core.floor import FREE, OCCUPIED, FloorMap
 from campose_core.frame import Frame
 from campose_core.geometry import Pose, pose_error
 from campose_core.localization.estimators.base import Kind, PoseEstimate, PosePrior
-from campose_core.localization.localizer import Localizer, LocalizerOptions
+from campose_core.localization.localizer import Localizer
+from campose_core.localization.options import LocalizerOptions
 from campose_core.localization.result import LocalizationResult, Status
 from campose_core.walkable import WalkableMap
 

@@ -25,11 +25,10 @@ from campose_core.localization.session import (
     MAX_FRAMES,
     ONLY_CAMERA,
     ImageTooLate,
-    InfoTopic,
     LocalizationSession,
-    SessionCamera,
     SessionFrames,
 )
+from campose_core.localization.session_camera import InfoTopic, SessionCamera
 
 ROS, IMAGES = Cdr().messages, Messages()
 BASE_FROM_CAM = Pose(Rotation.from_euler("x", -1.5), np.array([0.1, 0.0, 0.5]))

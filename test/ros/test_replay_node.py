@@ -90,7 +90,7 @@ BASE_FROM_CAM = Pose(standing_at(0.0).rotation, np.array([0.1, 0.0, 0.3]))
 @pytest.fixture(scope="module")
 def robot_bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The drive as a robot records it: images come 30 ms after their stamp, odometry of another rate between them; in
-    the middle the camera looks beside the wall, until the localizer is lost."""
+    the middle the camera looks beside the wall, and the wheels alone say where it goes."""
     path, cdr = tmp_path_factory.mktemp("bags") / "robot", Cdr()
     ros, messages = cdr.messages, []
     for i in range(2 * COUNT):
@@ -172,7 +172,7 @@ def test_the_node_and_a_replay_of_its_bag_say_the_same(
         for key, value in values(one.status[0]).items():
             assert key in timed or values(other.status[0])[key] == value, key
     states = [values(message.status[0])["state"] for message in replayed["status"]]
-    assert {*states} == {"INITIALIZING", "TRACKING", "LOST"}
+    assert {*states} == {"INITIALIZING", "TRACKING", "PREDICTED"}
     assert states[-1] == "TRACKING"
 
 

@@ -43,7 +43,7 @@ def used(client: Client, node: str) -> dict[str, set[str]]:
 def test_the_policy_is_that_of_the_running_nodes(start_node: StartNode, client: Client, wall_scene: Path) -> None:
     start_node(
         "localizer", scene=wall_scene, image_topic="/camera/image_raw", camera_info_topic="/camera/camera_info",
-        image_transport="compressed", use_odometry=True, bootstrap_amcl=True, use_sim_time=True,
+        image_transport="compressed", use_odometry=True, use_imu=True, bootstrap_amcl=True, use_sim_time=True,
         base_from_camera="[0.0, 0.0, 1.2, -0.5, 0.5, -0.5, 0.5]",
     )  # fmt: skip
     names = {way: allowed("localizer", way) for way in ("publish", "subscribe", "reply")}

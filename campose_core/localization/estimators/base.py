@@ -15,12 +15,14 @@ from campose_core.trajectory import Trajectory
 
 class Kind(str, Enum):
     """How an answer was found. TRACKED: landmarks where a prior expects them. RELOCALIZED: landmarks, from the image
-    alone. LEARNED: a pose network. RETRIEVED: the pose of a similar mapped image."""
+    alone. LEARNED: a pose network. RETRIEVED: the pose of a similar mapped image. PREDICTED: not in this image; carried
+    on from where one before it showed the body (a localizer's answer, no estimator's)."""
 
     TRACKED = "tracked"
     RELOCALIZED = "relocalized"
     LEARNED = "learned"
     RETRIEVED = "retrieved"
+    PREDICTED = "predicted"
 
 
 class PosePrior(NamedTuple):

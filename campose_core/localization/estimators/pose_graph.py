@@ -30,8 +30,8 @@ from campose_core.localization.estimators.base import (
 )
 from campose_core.localization.estimators.learned import LearnedEstimator, has_menet, model_names
 from campose_core.localization.fusion import CORRELATED_OVER_M
-from campose_core.localization.motion import MotionOptions, UncertainPose, odometry_motion
-from campose_core.localization.pose_graph import PoseGraph
+from campose_core.motion.model import MotionOptions, UncertainPose, odometry_motion
+from campose_core.motion.pose_graph import PoseGraph
 from campose_core.scene import Scene
 from campose_core.trajectory import Trajectory
 

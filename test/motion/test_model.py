@@ -12,7 +12,7 @@ from strategies import poses, vectors
 
 from campose_core.errors import GeometryError, LocalizationError
 from campose_core.geometry import Array, Pose, pose_error
-from campose_core.localization.motion import MotionModel, MotionOptions, UncertainPose, compose, odometry_motion
+from campose_core.motion.model import MotionModel, MotionOptions, UncertainPose, compose, odometry_motion
 from campose_core.simulation.drive import drifting_odometry
 from campose_core.trajectory import Trajectory, read_tum
 

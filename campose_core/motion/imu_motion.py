@@ -12,11 +12,12 @@ from campose_core.frame import Recording
 from campose_core.geometry import Array, Pose, covariance_at_lever
 from campose_core.inertial.error_state_filter import ImuNoise, ImuState, advance, corrected, start_at
 from campose_core.inertial.mounting import mounted_imu
-from campose_core.localization.motion import MotionModel, MotionOptions, UncertainPose
+from campose_core.motion.model import MotionModel, MotionOptions, UncertainPose
 from campose_core.statistics import checked_covariance
 
 CONTRADICTION = 30.0  # squared Mahalanobis distance of a pose: the filter, not the image, is taken to be wrong
 LONGEST_BLIND_S = 10.0
+NO_SAMPLES = ImuSamples(np.zeros(0, np.int64), np.zeros((0, 3)), np.zeros((0, 3)))
 
 
 class ImuMotion(MotionModel):
@@ -27,22 +28,21 @@ class ImuMotion(MotionModel):
 
     def __init__(
         self,
-        samples: ImuSamples,
         base_from_imu: Pose,
+        samples: ImuSamples = NO_SAMPLES,
         noise: ImuNoise | None = None,
         options: MotionOptions | None = None,
     ) -> None:
         super().__init__(options)
         self._samples, self._base_from_imu, self._noise = samples, base_from_imu, noise or ImuNoise()
 
-    def add(self, samples: ImuSamples) -> None:
-        """Take in what the IMU measured since; what is older than needed is forgotten.
-
-        Raises:
-            CaptureError: samples that are not later than those before.
-        """
-        first_ns = -(2**62) if self._state is None else self._state.stamp_ns - 1_000_000_000
-        kept = self._samples.between(first_ns, 2**62)
+    def take_imu(self, samples: ImuSamples) -> None:
+        """Take in what the IMU measured since; what is not needed is forgotten, as is all when stamps go back."""
+        if len(self._samples) and samples.stamps_ns[0] <= self._samples.stamps_ns[-1]:
+            self._samples = NO_SAMPLES
+        newest_ns = int(samples.stamps_ns[-1])
+        needed_ns = newest_ns if self._state is None else min(self._state.stamp_ns, newest_ns)
+        kept = self._samples.between(needed_ns - 1_000_000_000, 2**62)
         self._samples = ImuSamples(
             np.concatenate([kept.stamps_ns, samples.stamps_ns]),
             np.concatenate([kept.gyro_rad_s, samples.gyro_rad_s]),
@@ -60,6 +60,10 @@ class ImuMotion(MotionModel):
         without = super().predict(stamp_ns, odom_from_base)
         state = self._moved_to(stamp_ns)
         return without if state is None else self._at_base(state)
+
+    def measured(self) -> UncertainPose | None:
+        """Return the last prediction where it was the IMU's."""
+        return None if self._state is None else self._at_base(self._state)
 
     def believe(self, stamp_ns: int, map_from_base: Pose, covariance: Array, camera: str = "") -> None:
         state = self._moved_to(stamp_ns)
@@ -97,10 +101,12 @@ class ImuMotion(MotionModel):
 def imu_motion(recording: Recording, topic: str, base_from_cam: Pose) -> ImuMotion:
     """Make the motion by the IMU on a topic of the recording's bag, whose TF says where it sits beside the camera.
 
+    Its samples come message by message (`take_imu`), as to a running node.
+
     Raises:
         CaptureError: no such topic, samples in another unit, or no static transforms from the camera to the IMU.
     """
     path = Path(recording.describe()["path"])
     camera_frame = next(recording.frames()).camera_frame
-    samples, cam_from_imu = mounted_imu(path, topic, camera_frame, clock_of(recording.describe()))
-    return ImuMotion(samples, base_from_cam * cam_from_imu)
+    _, cam_from_imu = mounted_imu(path, topic, camera_frame, clock_of(recording.describe()))
+    return ImuMotion(base_from_cam * cam_from_imu)

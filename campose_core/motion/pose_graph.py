@@ -13,8 +13,8 @@ import numpy as np
 
 from campose_core.errors import LocalizationError
 from campose_core.geometry import Pose, rotation_angle
-from campose_core.localization.motion import UncertainPose
-from campose_core.localization.pose_chain import Bounds, Chain, Errors, Poses, minimised, without_first
+from campose_core.motion.model import UncertainPose
+from campose_core.motion.pose_chain import Bounds, Chain, Errors, Poses, minimised, without_first
 from campose_core.statistics import checked_covariance, require_positive
 
 REJECTED = 0.25  # an estimate of less weight: its error is more than twice the bound

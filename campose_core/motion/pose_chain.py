@@ -24,7 +24,7 @@ from scipy.linalg import cho_factor, cho_solve, solve_triangular
 from scipy.spatial.transform import Rotation
 
 from campose_core.geometry import Array, Pose
-from campose_core.localization.motion import UncertainPose
+from campose_core.motion.model import UncertainPose
 
 MAX_ITERATIONS = 20
 MAX_HALVINGS = 8

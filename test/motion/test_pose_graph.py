@@ -12,9 +12,9 @@ from strategies import poses, vectors
 
 from campose_core.errors import GeometryError, LocalizationError
 from campose_core.geometry import Array, Pose, pose_error
-from campose_core.localization.motion import UncertainPose
-from campose_core.localization.pose_chain import Bounds, Chain, Errors, Poses, errors_of, normal_equations
-from campose_core.localization.pose_graph import PoseGraph, PoseGraphOptions
+from campose_core.motion.model import UncertainPose
+from campose_core.motion.pose_chain import Bounds, Chain, Errors, Poses, errors_of, normal_equations
+from campose_core.motion.pose_graph import PoseGraph, PoseGraphOptions
 
 STEP_NS = 100_000_000
 CENTIMETRES = np.diag([0.01**2] * 3 + [0.01**2] * 3)

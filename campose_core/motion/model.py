@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from campose_core.bag.imu import ImuSamples
 from campose_core.errors import LocalizationError
 from campose_core.geometry import Array, Pose, covariance_at_lever, rotation_angle
 from campose_core.statistics import checked_covariance, require_positive
@@ -150,6 +151,13 @@ class MotionModel:
             self._follow(stamp_ns, odom_from_base, *self._odometry)
         self._odometry = None if odom_from_base is None else (stamp_ns, odom_from_base)
         return self._coasted(stamp_ns)
+
+    def take_imu(self, samples: ImuSamples) -> None:
+        """Take in what an IMU measured since the last image; of no use here."""
+
+    def measured(self) -> UncertainPose | None:
+        """Return the last prediction, if it was measured and not guessed from how the body moved before; here never."""
+        return None
 
     def believe(self, stamp_ns: int, map_from_base: Pose, covariance: Array, camera: str = "") -> None:
         """Take the body to have been there, as `camera` saw it; a stamp before the last one resets first.

@@ -5,7 +5,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from campose_core.geometry import Pose
-from campose_core.localization.odometry import OdometryBuffer
+from campose_core.motion.odometry import OdometryBuffer
 
 
 def test_odometry_between_its_poses():

@@ -1,0 +1,127 @@
+"""The drives through the localizer, and what is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from benchmarks.driving_on.drives import HIDES, PERIOD_NS, Odometry, Place, Shot, Stretch, hidden_images, stretches
+from campose_core.camera import Camera
+from campose_core.frame import Frame
+from campose_core.localization.estimators.base import PoseEstimate, PoseEstimator, PosePrior
+from campose_core.localization.localizer import Localizer
+from campose_core.localization.result import Status
+from campose_core.simulation.drive import BASE_FROM_CAM
+
+WRONG_M = 1.0
+DRIVEN, STANDS = 40, 20  # images before and after a kidnapping
+IN_90 = 6.251  # chi square, 3 degrees of freedom
+
+
+class Row(NamedTuple):
+    """What became of an image: error_m is None without a pose; inside: the 90 % ellipsoid of its position."""
+
+    is_hidden: bool
+    status: Status
+    error_m: float | None = None
+    inside: bool = False
+    sigma_m: float = 0.0
+    reason: str = ""
+
+
+class Kept:
+    """An estimator that remembers what another one said of each frame of a drive by its name, for many odometries."""
+
+    name = "kept"
+
+    def __init__(self, said: dict[str, list[PoseEstimate]]) -> None:
+        self.said = said
+
+    @classmethod
+    def of(cls, estimator: PoseEstimator, place: Place) -> Kept:
+        """Ask it of all frames, each by itself."""
+        return cls({f"{i}": estimator.estimate(frame, place.camera) for i, frame in enumerate(place.frames)})
+
+    def estimate(self, frame: Frame, camera: Camera, prior: PosePrior | None = None) -> list[PoseEstimate]:
+        """Nothing of a hidden frame, whose name no frame has."""
+        return [one._replace(stamp_ns=frame.stamp_ns) for one in self.said.get(frame.name, [])]
+
+    def refresh(self) -> None:
+        """Nothing waits."""
+
+
+def driven(estimator: PoseEstimator, camera: Camera, shots: Iterable[Shot]) -> list[Row]:
+    """A fresh localizer over a drive."""
+    localizer, rows = Localizer(estimator, BASE_FROM_CAM), []
+    for shot in shots:
+        result = localizer.localize(shot.frame, camera, odom_from_base=shot.odom_from_base)
+        localizer.refresh()
+        row = Row(shot.is_hidden, result.status, reason=result.reason)
+        if result.map_from_base is not None and result.covariance is not None:
+            off, spread = result.map_from_base.translation - shot.map_from_base.translation, result.covariance[:3, :3]
+            row = row._replace(
+                error_m=float(np.linalg.norm(off)),
+                inside=bool(off @ np.linalg.solve(spread, off) < IN_90),
+                sigma_m=float(np.sqrt(np.linalg.eigvalsh(spread)[-1])),
+            )
+        rows.append(row)
+    return rows
+
+
+def with_stretches(
+    place: Place, estimator: PoseEstimator, wheels: Odometry, seed: int, turns: int
+) -> tuple[list[Row], list[Stretch]]:
+    """Drive to and fro with stretches in which nothing is recognized."""
+    numbers = place.to_and_fro(turns)
+    some = stretches(len(numbers), seed)
+    hidden = hidden_images(place, numbers, some)
+    return driven(estimator, place.camera, place.shots(numbers, wheels, seed, hidden)), some
+
+
+class Kidnapping(NamedTuple):
+    """seconds until LOST, or until the true place was found; None: neither within 2 s. wrong: poses given out more
+    than WRONG_M off after it was carried."""
+
+    seconds: float | None
+    wrong: int
+    before: str
+    after: str
+
+
+def kidnapped(place: Place, estimator: Kept, seed: int) -> Kidnapping:
+    """Drive 3 s, 1 s more with a hidden view; then the wheels stand and the robot is elsewhere, seen or hidden too."""
+    rng, names = np.random.default_rng([seed, 0x1D]), list(HIDES)
+    before, after = names[seed % 4], ("seen", *names)[seed // 4 % 5]
+    first = int(rng.integers(0, len(place.frames) - DRIVEN))
+    here = place.map_from_base[first + DRIVEN].translation
+    away_m = [np.linalg.norm(base.translation - here) for base in place.map_from_base]
+    there = int(rng.choice(np.flatnonzero(np.array(away_m) > 2 * WRONG_M)))
+    numbers = [*range(first, first + DRIVEN), *[there] * STANDS]
+    hiding = [Stretch(DRIVEN - 10, DRIVEN, before)]
+    if after != "seen":
+        hiding.append(Stretch(DRIVEN, DRIVEN + STANDS, after))
+    hidden = hidden_images(place, numbers, hiding)
+    shots = list(
+        place.shots(numbers[:DRIVEN], Odometry("", 0.02), seed, {k: v for k, v in hidden.items() if k < DRIVEN})
+    )
+    last = shots[-1]
+    for k in range(DRIVEN, DRIVEN + STANDS):
+        frame = place.frames[there]
+        frame = frame._replace(stamp_ns=last.frame.stamp_ns + (k + 1 - DRIVEN) * PERIOD_NS, jpeg=None)
+        frame = frame._replace(image=hidden.get(k, frame.image), name="hidden" if k in hidden else f"{there}")
+        shots.append(Shot(frame, place.map_from_base[there], last.odom_from_base, k in hidden))
+    rows = driven(estimator, place.camera, shots)[DRIVEN:]
+    ended = [
+        k for k, row in enumerate(rows) if row.status is Status.LOST or (row.error_m is not None and row.error_m < 0.1)
+    ]
+    wrong = sum(row.error_m is not None and row.error_m > WRONG_M for row in rows)
+    return Kidnapping((ended[0] + 1) * PERIOD_NS * 1e-9 if ended else None, wrong, before, after)
+
+
+def returns_m(rows: Sequence[Row], some: Sequence[Stretch]) -> list[float]:
+    """The smallest error among the three images after each stretch; inf where none of them has a pose."""
+    return [
+        min((row.error_m for row in rows[s.end : s.end + 3] if row.error_m is not None), default=np.inf) for s in some
+    ]

@@ -1,0 +1,1 @@
+"""How a body moves between images: odometry, an IMU, chains of poses."""
