@@ -154,9 +154,10 @@ class LocalizerNode(PlainLog, LifecycleNode):
         self._active = True
 
     def _begin(self, configured: Configured, near: Pose | None = None) -> LiveLocalization:
-        """near: about where the base is; a pose that somebody told since wins."""
+        """near: about where the base is; a pose that somebody told since wins, over one that was remembered both do."""
         live = LiveLocalization(self, configured, self._clock_watch, self._wake.trigger)
-        live.forget(near)
+        if near is not None:
+            live.forget(near)
         if self._awaited_start is not None:
             live.start_at(self._awaited_start)
             self._awaited_start = None
