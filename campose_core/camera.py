@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from campose_core.distortion import Distortion
 from campose_core.errors import GeometryError
 from campose_core.geometry import Array
 
@@ -39,9 +40,8 @@ WIDE_LENSES = ("fish", "equi", "kannala", "theta", "omni", "sphere", "mei", "ucm
 MAX_SIDE = 100_000  # pixels
 MAX_PARAM = 1e9  # pixels, and terms of a distortion
 MAX_NEWTON_STEPS = 8
-STEP_X, STEP_Y = 1e-7 * np.eye(2)
 PROFILE_ANGLES = np.radians(np.linspace(0.0, 89.0, 1781))
-PIXEL_PARAMS = {"f", "fx", "fy", "cx", "cy"}
+PINHOLE_PARAMS = {"f", "fx", "fy", "cx", "cy"}
 
 
 def is_fisheye_name(distortion_model: str) -> bool:
@@ -178,41 +178,16 @@ class Camera:
         (fx, fy), (cx, cy) = self.focal, self.centre
         return np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
 
+    @cached_property
+    def distortion(self) -> Distortion:
+        """Return how the lens bends rays."""
+        names = MODEL_PARAMS[self.model]
+        terms = {name: value for name, value in zip(names, self.params, strict=True) if name not in PINHOLE_PARAMS}
+        return Distortion(self.model == "OPENCV_FISHEYE", **terms)
+
     def distort(self, rays: ArrayLike) -> Array:
-        """Return distorted image-plane coordinates (N, 2) of normalised rays (N, 2) = (x / z, y / z).
-
-        OpenCV, "Camera Calibration and 3D Reconstruction": Brown's model with the rational and the thin prism terms;
-        of OPENCV_FISHEYE the one of Kannala and Brandt, PAMI 2006.
-        """
-        x, y = np.asarray(rays, dtype=np.float64).T
-        if self.model == "OPENCV_FISHEYE":
-            radius = np.hypot(x, y)
-            distorted = self._distorted_radius(np.arctan(radius))
-            factor = np.divide(distorted, radius, out=np.ones_like(radius), where=radius > 1e-12)
-            return np.stack([x * factor, y * factor], axis=1)
-        p1, p2, s1, s2, s3, s4 = (self._param(name) for name in ("p1", "p2", "s1", "s2", "s3", "s4"))
-        r2 = x * x + y * y
-        radial = self._radial_factor(r2)
-        return np.stack(
-            [
-                x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x) + r2 * (s1 + r2 * s2),
-                y * radial + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y + r2 * (s3 + r2 * s4),
-            ],
-            axis=1,
-        )
-
-    def _radial_factor(self, r2: Array) -> Array:
-        k1, k2, k3, k4, k5, k6 = (self._param(name) for name in ("k1", "k2", "k3", "k4", "k5", "k6"))
-        return np.asarray((1 + r2 * (k1 + r2 * (k2 + r2 * k3))) / (1 + r2 * (k4 + r2 * (k5 + r2 * k6))))
-
-    def _distorted_radius(self, angles: Array) -> Array:
-        """How far from the centre of the image plane rays end at these angles to the axis; sideways terms left out."""
-        if self.model == "OPENCV_FISHEYE":
-            k1, k2, k3, k4 = (self._param(name) for name in ("k1", "k2", "k3", "k4"))
-            a2 = angles * angles
-            return np.asarray(angles * (1 + a2 * (k1 + a2 * (k2 + a2 * (k3 + a2 * k4)))))
-        radius = np.tan(angles)
-        return np.asarray(radius * self._radial_factor(radius * radius))
+        """Return distorted image-plane coordinates (N, 2) of normalised rays (N, 2) = (x / z, y / z)."""
+        return self.distortion.apply(rays)
 
     @cached_property
     def _profile(self) -> tuple[Array, Array]:
@@ -220,7 +195,7 @@ class Camera:
 
         Beyond, a polynomial folds back into the image, or a rational one jumps: it describes no lens there.
         """
-        radii = self._distorted_radius(PROFILE_ANGLES)
+        radii = self.distortion.radius(PROFILE_ANGLES)
         grows = np.append(True, np.diff(radii) > 0)
         count = len(grows) if grows.all() else int(np.argmin(grows))
         return PROFILE_ANGLES[:count], radii[:count]
@@ -246,12 +221,11 @@ class Camera:
             missing = distorted - found
             if np.abs(missing).max(initial=0.0) < 1e-12:
                 break
-            by_x = (self.distort(rays + STEP_X) - found) / STEP_X[0]
-            by_y = (self.distort(rays + STEP_Y) - found) / STEP_Y[1]
-            determinant = by_x[:, 0] * by_y[:, 1] - by_x[:, 1] * by_y[:, 0]
+            (x_by_x, x_by_y), (y_by_x, y_by_y) = self.distortion.derivatives(rays)
+            determinant = x_by_x * y_by_y - y_by_x * x_by_y
             determinant = np.where(determinant == 0.0, np.inf, determinant)
-            x = (missing[:, 0] * by_y[:, 1] - missing[:, 1] * by_y[:, 0]) / determinant
-            y = (by_x[:, 0] * missing[:, 1] - by_x[:, 1] * missing[:, 0]) / determinant
+            x = (missing[:, 0] * y_by_y - missing[:, 1] * x_by_y) / determinant
+            y = (x_by_x * missing[:, 1] - y_by_x * missing[:, 0]) / determinant
             rays = rays + np.stack([x, y], axis=1)
         reached = np.linalg.norm(self.distort(rays) - distorted, axis=1) < 1e-6
         return np.where((reached & (np.hypot(*rays.T) < np.tan(self.max_angle)))[:, None], rays, np.nan)
@@ -280,7 +254,7 @@ class Camera:
         for name, value in zip(MODEL_PARAMS[self.model], self.params, strict=True):
             if name in ("cx", "cy"):
                 value = (value + 0.5) * scale[name[-1]] - 0.5
-            elif name in PIXEL_PARAMS:
+            elif name in PINHOLE_PARAMS:
                 value *= scale.get(name[-1], scale["x"])
             params.append(value)
         return Camera(self.model, width, height, tuple(params), self.focal_sigma)

@@ -139,3 +139,12 @@ def test_camera_info_that_cannot_be_used(k, d, distortion, message):
 def test_bad_cameras_are_refused(arguments):
     with pytest.raises(GeometryError):
         Camera(*arguments)
+
+
+@given(cameras(), st.floats(-1.5, 1.5), st.floats(-1.5, 1.5))
+def test_derivatives_of_the_distortion_are_its_slopes(camera, x, y):
+    rays, step = np.array([[x, y], [0.0, 0.0]]), 1e-6
+    slopes = [
+        (camera.distort(rays + step * axis) - camera.distort(rays - step * axis)) / (2 * step) for axis in np.eye(2)
+    ]
+    np.testing.assert_allclose(camera.distortion.derivatives(rays), np.stack([slope.T for slope in slopes], axis=1), atol=1e-6)
