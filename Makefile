@@ -26,8 +26,8 @@ $(VENV)/made:
 
 # What runs the demo, and all but training: no torch.
 $(VENV)/runs: $(VENV)/made setup.py pyproject.toml requirements.lock
-	@echo "installing into $(VENV): SIZE_HERE, a minute or two"
-	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[robot,map,sim,ros]'
+	@echo "installing into $(VENV): 1.4 GB, a minute or two"
+	$(BIN)/python -m pip install --quiet --no-compile --constraint requirements.lock --editable '.[robot,map,sim,ros]'
 	touch $@
 
 $(VENV)/installed: $(VENV)/made setup.py pyproject.toml requirements.lock

@@ -38,7 +38,8 @@ EXTRAS = {
     # Decodes only: libheif with libde265 (LGPL), without the GPL encoder of pillow-heif.
     "heic": ["pi-heif>=0.18"],
     "view": ["foxglove-sdk>=0.30", "rosbags>=0.11.6", "opencv-python-headless>=4.10,<5", "matplotlib>=3.8"],
-    "sim": ["pyvista>=0.45", "vtk>=9.4.2"],
+    # From 9.6 on VTK takes 220 MB more, for nothing that is drawn here; before it there are no wheels for Python 3.14.
+    "sim": ["pyvista>=0.45", "vtk>=9.4.2,<9.6; python_version < '3.14'", "vtk>=9.6; python_version >= '3.14'"],
     "ros": wheels("jazzy"),
 }
 EXTRAS["all"] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})

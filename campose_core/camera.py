@@ -6,7 +6,6 @@ In memory and on disk the centre of the first pixel is (0, 0), as in OpenCV and 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,25 +31,11 @@ MODEL_PARAMS = {
         "fx", "fy", "cx", "cy", "k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6", "s1", "s2", "s3", "s4",
     ),
 }  # fmt: skip
-# What drivers call OpenCV's vector of distortion terms; its length tells how many of them there are.
-OPENCV_VECTORS = {"plumb_bob", "rational_polynomial", "", "radtan", "radial_tangential", "brown_conrady", "opencv"}
-OPENCV_LENGTHS = (4, 5, 8, 12, 14)
-EQUIDISTANT = {"equidistant", "equi", "fisheye", "opencv_fisheye", "kannala_brandt", "kannala_brandt4"}
-WIDE_LENSES = ("fish", "equi", "kannala", "theta", "omni", "sphere", "mei", "ucm", "fov")
 MAX_SIDE = 100_000  # pixels
 MAX_PARAM = 1e9  # pixels, and terms of a distortion
 MAX_NEWTON_STEPS = 8
 PROFILE_ANGLES = np.radians(np.linspace(0.0, 89.0, 1781))
-PINHOLE_PARAMS = {"f", "fx", "fy", "cx", "cy"}
-
-
-def is_fisheye_name(distortion_model: str) -> bool:
-    """Whether a distortion model of this name is of lenses that are no pinhole even without any distortion."""
-    return any(part in _plain_name(distortion_model) for part in WIDE_LENSES)
-
-
-def _plain_name(distortion_model: str) -> str:
-    return re.sub(r"[\s-]+", "_", distortion_model.strip().lower())
+PIXEL_PARAMS = {"f", "fx", "fy", "cx", "cy"}
 
 
 def pixels_to_colmap(pixels: Array) -> Array:
@@ -98,36 +83,6 @@ class Camera:
         """
         focal = width / 2 / np.tan(np.radians(horizontal_deg) / 2)
         return cls("SIMPLE_RADIAL", width, height, (focal, (width - 1) / 2, (height - 1) / 2, 0.0))
-
-    @classmethod
-    def from_camera_info(
-        cls, width: int, height: int, k: Sequence[float], d: Sequence[float], distortion_model: str
-    ) -> Camera:
-        """Make it from sensor_msgs/CameraInfo: `k` row-major 3x3, `d` in the order of `distortion_model`.
-
-        Of plumb_bob, rational_polynomial and a model without a name `d` is OpenCV's vector, whose length tells the
-        terms: drivers write 8 or 14 numbers under either name, and fill up with zeros.
-
-        Raises:
-            GeometryError: uncalibrated (k[0] is 0), or a distortion that is not understood.
-        """
-        if len(k) != 9 or k[0] == 0:
-            raise GeometryError("camera_info is uncalibrated (K[0] is 0): calibrate the camera, or give its intrinsics")
-        pinhole, model = (k[0], k[4], k[2], k[5]), _plain_name(distortion_model)
-        if model in EQUIDISTANT and (len(d) >= 4 or not len(d)) and not any(d[4:]):
-            # With zeros too, or none: r = f theta, which is no pinhole.
-            return cls("OPENCV_FISHEYE", width, height, (*pinhole, *([*d[:4]] or [0.0] * 4)))
-        if not any(d) and not is_fisheye_name(distortion_model):
-            return cls("PINHOLE", width, height, pinhole)
-        known = max((length for length in OPENCV_LENGTHS[:4] if length <= len(d)), default=0)
-        if model in OPENCV_VECTORS and known and len(d) <= OPENCV_LENGTHS[-1] and not any(d[known:]):
-            terms = [*map(float, d[:known]), *[0.0] * (12 - known)]
-            if any(terms[8:]):
-                return cls("OPENCV_THIN_PRISM", width, height, (*pinhole, *terms))
-            if any(terms[4:8]):
-                return cls("FULL_OPENCV", width, height, (*pinhole, *terms[:8]))
-            return cls("OPENCV", width, height, (*pinhole, *terms[:4]))
-        raise GeometryError(f"camera_info has an unsupported distortion: {distortion_model!r} with {len(d)} numbers")
 
     def to_colmap(self) -> tuple[str, int, int, list[float]]:
         """Return model, width, height and parameters with COLMAP's pixel origin."""
@@ -181,9 +136,11 @@ class Camera:
     @cached_property
     def distortion(self) -> Distortion:
         """Return how the lens bends rays."""
-        names = MODEL_PARAMS[self.model]
-        terms = {name: value for name, value in zip(names, self.params, strict=True) if name not in PINHOLE_PARAMS}
-        return Distortion(self.model == "OPENCV_FISHEYE", **terms)
+        radial, tangential, prism = (
+            tuple(self._param(f"{kind}{i}") for i in range(1, count + 1))
+            for kind, count in (("k", 6), ("p", 2), ("s", 4))
+        )
+        return Distortion(self.model == "OPENCV_FISHEYE", radial, tangential, prism)
 
     def distort(self, rays: ArrayLike) -> Array:
         """Return distorted image-plane coordinates (N, 2) of normalised rays (N, 2) = (x / z, y / z)."""
@@ -254,7 +211,7 @@ class Camera:
         for name, value in zip(MODEL_PARAMS[self.model], self.params, strict=True):
             if name in ("cx", "cy"):
                 value = (value + 0.5) * scale[name[-1]] - 0.5
-            elif name in PINHOLE_PARAMS:
+            elif name in PIXEL_PARAMS:
                 value *= scale.get(name[-1], scale["x"])
             params.append(value)
         return Camera(self.model, width, height, tuple(params), self.focal_sigma)

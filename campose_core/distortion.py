@@ -18,24 +18,15 @@ ON_AXIS = 1e-12  # tangent of an angle to the axis that counts as none
 
 @dataclass(frozen=True)
 class Distortion:
-    """The terms of a lens; those that a model lacks are zero, and a lens without any is a pinhole.
+    """The terms of a lens: k1 .. k6, p1 and p2, s1 .. s4; zero where a model lacks them, as in a pinhole's.
 
     is_fisheye: k1 .. k4 are of the angle to the axis (Kannala and Brandt), the others are not used.
     """
 
     is_fisheye: bool = False
-    k1: float = 0.0
-    k2: float = 0.0
-    p1: float = 0.0
-    p2: float = 0.0
-    k3: float = 0.0
-    k4: float = 0.0
-    k5: float = 0.0
-    k6: float = 0.0
-    s1: float = 0.0
-    s2: float = 0.0
-    s3: float = 0.0
-    s4: float = 0.0
+    radial: tuple[float, ...] = (0.0,) * 6
+    tangential: tuple[float, ...] = (0.0,) * 2
+    prism: tuple[float, ...] = (0.0,) * 4
 
     def apply(self, rays: ArrayLike) -> Array:
         """Return image-plane coordinates (N, 2) of rays (N, 2)."""
@@ -44,14 +35,11 @@ class Distortion:
         if self.is_fisheye:
             factor, _ = self._fisheye_factors(r2)
             return np.stack([x * factor, y * factor], axis=1)
-        radial = self._radial_factor(r2)
-        return np.stack(
-            [
-                x * radial + 2 * self.p1 * x * y + self.p2 * (r2 + 2 * x * x) + r2 * (self.s1 + r2 * self.s2),
-                y * radial + self.p1 * (r2 + 2 * y * y) + 2 * self.p2 * x * y + r2 * (self.s3 + r2 * self.s4),
-            ],
-            axis=1,
-        )
+        (p1, p2), (s1, s2, s3, s4) = self.tangential, self.prism
+        radial, _ = self._radial_factors(r2)
+        sideways = 2 * p1 * x * y + p2 * (r2 + 2 * x * x) + r2 * (s1 + r2 * s2)
+        upright = p1 * (r2 + 2 * y * y) + 2 * p2 * x * y + r2 * (s3 + r2 * s4)
+        return np.stack([x * radial + sideways, y * radial + upright], axis=1)
 
     def derivatives(self, rays: Array) -> Array:
         """Return the derivatives of what `apply` gives: [i, j] (2, 2, N) is that of coordinate i by coordinate j of
@@ -64,14 +52,15 @@ class Distortion:
             change = np.divide(along - across, r2, out=np.zeros_like(r2), where=r2 > ON_AXIS)
             rows = (across + x * x * change, x * y * change, x * y * change, across + y * y * change)
         else:
-            radial, slope = self._radial_factor(r2), 2 * self._radial_factor_by_r2(r2)
-            shear = x * y * slope + 2 * self.p1 * x + 2 * self.p2 * y
-            x_prism, y_prism = 2 * (self.s1 + 2 * r2 * self.s2), 2 * (self.s3 + 2 * r2 * self.s4)
+            (p1, p2), (s1, s2, s3, s4) = self.tangential, self.prism
+            radial, slope = self._radial_factors(r2)
+            shear = 2 * (x * y * slope + p1 * x + p2 * y)
+            x_prism, y_prism = 2 * (s1 + 2 * r2 * s2), 2 * (s3 + 2 * r2 * s4)
             rows = (
-                radial + x * x * slope + 2 * self.p1 * y + 6 * self.p2 * x + x * x_prism,
+                radial + 2 * (x * x * slope + p1 * y) + 6 * p2 * x + x * x_prism,
                 shear + y * x_prism,
                 shear + x * y_prism,
-                radial + y * y * slope + 6 * self.p1 * y + 2 * self.p2 * x + y * y_prism,
+                radial + 2 * (y * y * slope + p2 * x) + 6 * p1 * y + y * y_prism,
             )
         return np.array(rows).reshape(2, 2, -1)
 
@@ -79,26 +68,26 @@ class Distortion:
         """Return how far from the image plane's centre rays end at these angles to the axis, radians; sideways terms
         left out."""
         if self.is_fisheye:
+            k1, k2, k3, k4, *_ = self.radial
             a2 = angles * angles
-            return np.asarray(angles * (1 + a2 * (self.k1 + a2 * (self.k2 + a2 * (self.k3 + a2 * self.k4)))))
+            return np.asarray(angles * (1 + a2 * (k1 + a2 * (k2 + a2 * (k3 + a2 * k4)))))
         radius = np.tan(angles)
-        return np.asarray(radius * self._radial_factor(radius * radius))
+        return np.asarray(radius * self._radial_factors(radius * radius)[0])
 
     def _fisheye_factors(self, r2: Array) -> tuple[Array, Array]:
         """By how much a ray is stretched: across its direction from the centre, and along it (the derivative)."""
         tangent = np.sqrt(r2)
         angle = np.arctan(tangent)
         a2 = angle * angle
-        by_angle = 1 + a2 * (3 * self.k1 + a2 * (5 * self.k2 + a2 * (7 * self.k3 + a2 * 9 * self.k4)))
+        k1, k2, k3, k4, *_ = self.radial
+        by_angle = 1 + a2 * (3 * k1 + a2 * (5 * k2 + a2 * (7 * k3 + a2 * 9 * k4)))
         across = np.divide(self.radius(angle), tangent, out=np.ones_like(r2), where=tangent > ON_AXIS)
         return across, by_angle / (1 + r2)
 
-    def _radial_factor(self, r2: Array) -> Array:
-        over = 1 + r2 * (self.k1 + r2 * (self.k2 + r2 * self.k3))
-        return np.asarray(over / (1 + r2 * (self.k4 + r2 * (self.k5 + r2 * self.k6))))
-
-    def _radial_factor_by_r2(self, r2: Array) -> Array:
-        under = 1 + r2 * (self.k4 + r2 * (self.k5 + r2 * self.k6))
-        over_slope = self.k1 + r2 * (2 * self.k2 + 3 * r2 * self.k3)
-        under_slope = self.k4 + r2 * (2 * self.k5 + 3 * r2 * self.k6)
-        return np.asarray((over_slope - self._radial_factor(r2) * under_slope) / under)
+    def _radial_factors(self, r2: Array) -> tuple[Array, Array]:
+        """By how much a ray is stretched, and the derivative of that by the squared length of the ray."""
+        k1, k2, k3, k4, k5, k6 = self.radial
+        under = 1 + r2 * (k4 + r2 * (k5 + r2 * k6))
+        factor = (1 + r2 * (k1 + r2 * (k2 + r2 * k3))) / under
+        over_slope, under_slope = k1 + r2 * (2 * k2 + 3 * r2 * k3), k4 + r2 * (2 * k5 + 3 * r2 * k6)
+        return factor, (over_slope - factor * under_slope) / under

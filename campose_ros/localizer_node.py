@@ -20,8 +20,8 @@ from std_srvs.srv import SetBool, Trigger
 
 from campose_core.cli.console import exit_code_of
 from campose_core.errors import CamposeError
+from campose_core.floorplan.scene_floor import why_not_snapped
 from campose_core.map_scale import MEASURED
-from campose_core.scene_floor import why_not_snapped
 from campose_ros import parameters as table
 from campose_ros.camera_parameters import declare_cameras, read_cameras
 from campose_ros.clock_watch import ClockWatch

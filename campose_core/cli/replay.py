@@ -18,6 +18,7 @@ from campose_core.cli.query import add_query_arguments, query_camera
 from campose_core.errors import UsageError
 from campose_core.evaluation.metrics import evaluate
 from campose_core.evaluation.table import tables
+from campose_core.floorplan.scene_floor import walkable_of, why_not_snapped
 from campose_core.frame import Recording
 from campose_core.geometry import Pose
 from campose_core.localization.estimators.registry import ESTIMATORS, load_estimator
@@ -26,7 +27,6 @@ from campose_core.localization.localizer import Localizer
 from campose_core.replay.bag_session import BagSession
 from campose_core.replay.recording import Outcomes, Step, replay_bag, replay_frames, require_topics, true_base
 from campose_core.scene import Scene
-from campose_core.scene_floor import walkable_of, why_not_snapped
 from campose_core.trajectory import Trajectory
 from campose_core.visualization.layout import how_to_look
 from campose_core.visualization.replay_bag import ReplayBag, new_replay_bag

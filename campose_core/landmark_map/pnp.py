@@ -85,23 +85,24 @@ def settled_pose(
     Returns with it the places of these matches among all, view after view.
     """
     least = max(MIN_INLIERS, MIN_INLIER_RATIO * len(seen.rows))
-    agreeing, found = seen.agreeing(offsets_of(seen, body_from_world)), None
+    agreeing = seen.agreeing(offsets_of(seen, body_from_world))
+    settled: tuple[RefinedPose, NDArray[np.intp]] | None = None
     for _ in range(rounds):
-        used = seen.only(agreeing)
-        found = refined_pose(used, body_from_world) if len(agreeing) >= least else None
-        if found is None:
+        used = agreeing
+        refined = refined_pose(seen.only(used), body_from_world) if len(used) >= least else None
+        if refined is None:
             return None
-        before, agreeing = agreeing, seen.agreeing(offsets_of(seen, found.body_from_world))
-        if np.array_equal(before, agreeing):
+        settled, body_from_world = (refined, seen.rows[used]), refined.body_from_world
+        agreeing = seen.agreeing(offsets_of(seen, body_from_world))
+        if np.array_equal(used, agreeing):
             break
-        body_from_world = found.body_from_world
-    return found, used.rows
+    return settled
 
 
 def _supported(
     found: tuple[RefinedPose, NDArray[np.intp]] | None, pixels: Array, xyz: Array, camera: Camera
 ) -> CameraPose | None:
-    """The answer, where what agrees with it is all over the image, and leaves nothing open."""
+    """Make the answer, where what agrees with it is all over the image, and leaves nothing open."""
     if found is None:
         return None
     refined, inliers = found

@@ -124,4 +124,4 @@ def _solved(matrix: Array, vector: Array) -> Array | None:
         solution = np.linalg.solve(matrix, vector)
     except np.linalg.LinAlgError:
         return None
-    return solution if np.isfinite(solution).all() else None
+    return np.asarray(solution) if np.isfinite(solution).all() else None

@@ -48,7 +48,8 @@ class Sightings(NamedTuple):
 
     def only(self, chosen: NDArray[np.intp]) -> Sightings:
         """Keep some of the matches."""
-        return Sightings(*(field[..., chosen] for field in self))
+        fields = {name: values[..., chosen] for name, values in self._asdict().items()}
+        return self._replace(**fields)
 
     def agreeing(self, offsets: Array) -> NDArray[np.intp]:
         """Return the matches that are not too far off, by their offsets (2, N)."""

@@ -15,7 +15,7 @@ from campose_core.evaluation.paper.tables import COLUMNS, RETRIEVAL, STRUCTURE, 
 from campose_core.evaluation.paper.variants import Line, PaperTable
 from campose_core.evaluation.report import STYLE, html_figure
 from campose_core.files import write_bytes, write_text
-from campose_core.scene_floor import walkable_of
+from campose_core.floorplan.scene_floor import walkable_of
 
 KINDS = {"posenet": "PoseNet", "mapnet": "MapNet"}
 CURVES = (
