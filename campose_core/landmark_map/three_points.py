@@ -50,7 +50,7 @@ def _symmetric(xx: Array, yy: Array, zz: Array, xy: Array, xz: Array, yz: Array)
 def _distances(first: Array, second: Array, a23: Array, c23: Array) -> tuple[Array, NDArray[np.intp]]:
     """Return the distances (M, 3) of the three landmarks, all positive, and the triple (M,) of each."""
     # det(first + g second) = 0 has one real root at least, and the plane pair of any will do.
-    gamma = -_real_eigenvalue(np.linalg.solve(second, first))
+    gamma = -_real_eigenvalue(np.asarray(np.linalg.solve(second, first)))
     gamma = np.where(np.isfinite(gamma), gamma, 0.0)  # three equal ones: no pair of planes, and no pose comes of it
     values, vectors = np.linalg.eigh(first + gamma[:, None, None] * second)
     slope = np.sqrt(np.maximum(-values[:, 0], 0.0) / np.maximum(values[:, 2], 1e-300))
