@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from decimal import InvalidOperation
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from campose_core.camera import Camera
 from campose_core.errors import CamposeError, CaptureError, GeometryError
 from campose_core.files import read_text
 from campose_core.geometry import Array, Pose
-from campose_core.trajectory import stamp_from_seconds
+from campose_core.trajectory import NO_STAMP, stamp_from_seconds
 
 AGAIN = "export it once more"
 MOST_ROUNDED = 0.01  # of an element of a rotation; three digits leave a twentieth of that, 7-Scenes a hundredth
@@ -72,7 +71,7 @@ def stamp_ns(seconds: Any, where: Path | str) -> int:
     """
     try:
         found = stamp_from_seconds(str(seconds).strip())
-    except (ValueError, InvalidOperation, OverflowError):
+    except NO_STAMP:
         found = 2**63
     if abs(found) >= 2**63:
         raise CaptureError(f"{where}: the time stamp {str(seconds)[:40]!r} should be in seconds: {AGAIN}")

@@ -53,7 +53,7 @@ def read(path: Path) -> Export:
         if not any(map(str.strip, values)):
             continue
         row, where = dict(zip(names, map(str.strip, values), strict=False)), f"{table}:{reader.line_num}"
-        if len(values) < len(COLUMNS):
+        if not set(COLUMNS) <= row.keys():
             raise CaptureError(f"{where}: has {len(values)} of {len(names)} values: copy it from the phone once more")
         pose = quaternion_pose([row[n] for n in COLUMNS[5:]], [row[n] for n in COLUMNS[2:5]], where)
         frames.append(

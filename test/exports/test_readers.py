@@ -223,7 +223,7 @@ def test_missing_images_are_counted_and_poses_that_were_lost_are_none(tmp_path):
     next((folder / "rgb").iterdir()).unlink()
     recording = open_recording(folder)
     assert len(list(recording.frames())) == 3
-    assert recording.dropped == {"unreadable image": 1}
+    assert recording.dropped == {"undecodable image": 1}
     assert recording.camera.centre == (325.1, 249.7)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +28,8 @@ from campose_core.capture.recording import open_recording
 from campose_core.errors import CamposeError, SceneError
 from campose_core.evaluation.covariances import read_covariances
 from campose_core.evaluation.estimates import read_estimates
+from campose_core.exports.colmap_model import read_colmap_model
+from campose_core.exports.table import read_export
 from campose_core.floor import FloorMap
 from campose_core.floorplan.drawing_registration import register_plan
 from campose_core.formats.trajectories import read_trajectory
@@ -39,6 +42,9 @@ from campose_core.scene import Scene
 from campose_core.trajectory import read_tum
 from campose_core.walkable import load_walkable
 from campose_core.yaml_files import read_yaml
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
+from written_exports import WRITERS, Shot
 
 CORPUS = Path(__file__).parent / "corpus"
 POSES = {f"map/{i:06d}.jpg": Pose.identity() for i in range(0, 80, 5)}
@@ -90,6 +96,24 @@ def _read_map(path: Path) -> None:
     FloorMap.load(path)
 
 
+def _export(program: str, file: str) -> Target:
+    """One text file of an export; the others are as its program writes them."""
+
+    def written(folder: Path) -> None:
+        shots = [Shot(np.full((48, 64, 3), 90 * i, np.uint8), (i + 1) * 10**9, Pose.identity()) for i in range(2)]
+        with tempfile.TemporaryDirectory() as temporary:
+            export = WRITERS[program](Path(temporary) / "export", shots, Camera.from_field_of_view(64, 48, 60.0))
+            shutil.copytree(export, folder, dirs_exist_ok=True)
+
+    return Target(lambda path: read_export(path.parents[file.count("/")]), file, beside=written)
+
+
+def _colmap_text(folder: Path) -> None:
+    (folder / "cameras.txt").write_text("1 PINHOLE 64 48 50 50 32 24\n")
+    (folder / "points3D.txt").write_text("")
+    Image.new("RGB", (64, 48)).save(folder / "a.jpg")
+
+
 TARGETS = {
     "yaml": Target(lambda path: read_yaml(path, SceneError), "a.yaml"),
     "camera": Target(read_camera_file, "camera.yaml"),
@@ -113,6 +137,20 @@ TARGETS = {
     "colmap_points": Target(lambda path: check_model_files(path.parent), "points3D.bin", beside=_model),
     "colmap_images": Target(lambda path: check_model_files(path.parent), "images.bin", beside=_model),
     "colmap_rigs": Target(lambda path: check_model_files(path.parent), "rigs.bin", beside=_model),
+    "colmap_text": Target(lambda path: read_colmap_model(path.parent, path.parent), "images.txt", beside=_colmap_text),
+    "stray_scanner": _export("Stray Scanner", "odometry.csv"),
+    "record3d": _export("Record3D", "metadata.json"),
+    "polycam": _export("Polycam", "keyframes/cameras/1099000.json"),
+    "nerfstudio": _export("nerfstudio transforms.json", "transforms.json"),
+    "tum_rgbd_images": _export("TUM RGB-D", "rgb.txt"),
+    "tum_rgbd_poses": _export("TUM RGB-D", "groundtruth.txt"),
+    "euroc_images": _export("EuRoC (ASL)", "mav0/cam0/data.csv"),
+    "euroc_sensor": _export("EuRoC (ASL)", "mav0/cam0/sensor.yaml"),
+    "euroc_poses": _export("EuRoC (ASL)", "mav0/state_groundtruth_estimate0/data.csv"),
+    "seven_scenes": _export("7-Scenes", "seq-01/frame-000000.pose.txt"),
+    "twelve_scenes": _export("12-Scenes", "info.txt"),
+    "cambridge_poses": _export("Cambridge Landmarks", "dataset_train.txt"),
+    "cambridge_cameras": _export("Cambridge Landmarks", "reconstruction.nvm"),
     "landmarks": Target(Landmarks.load, "scene/sfm/landmarks.npz", decodes=True),
     "shown_landmarks": Target(read_shown, "landmarks.npz", decodes=True),
     "held_out": Target(HeldOut.load, "held_out.npz", decodes=True),

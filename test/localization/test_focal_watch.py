@@ -11,7 +11,7 @@ from campose_core.geometry import Pose
 from campose_core.landmark_map.focal_length import zoomed
 from campose_core.landmark_map.pnp import solve_pnp
 from campose_core.localization.estimators.base import Matches
-from campose_core.localization.focal_watch import ASSUMED_SIGMA, FocalWatch
+from campose_core.localization.focal_watch import ASSUMED_SIGMA, MAX_LENGTHS, MIN_IMAGES, FocalWatch
 from campose_core.localization.result import LocalizationResult, Status
 
 SCENES = Camera("SIMPLE_RADIAL", 640, 480, (520.0, 319.5, 239.5, 0.0), focal_sigma=0.001)
@@ -65,3 +65,16 @@ def test_what_images_say_is_how_sure_the_focal_length_is_from_then_on(zoom):
 def test_a_calibrated_camera_is_as_sure_as_before():
     calibrated = replace(SCENES, focal_sigma=0.0)
     assert watched(SCENES, calibrated).widened(calibrated) == calibrated
+
+
+def test_a_camera_that_focuses_anew_with_each_image_fills_no_memory():
+    """Of the focal lengths that were assumed, those of longest ago are forgotten."""
+    unsure = replace(SCENES, focal_sigma=ASSUMED_SIGMA)
+    watch, assumed = FocalWatch(), [zoomed(unsure, 500.0 + i) for i in range(MAX_LENGTHS + 1)]
+    xyz = np.random.default_rng(1).uniform([-2, -1.5, 2], [2, 1.5, 6], (50, 3))
+    for camera in assumed:
+        for number in range(MIN_IMAGES):
+            matches = Matches(camera, camera.project(xyz), xyz)
+            watch.add(LocalizationResult(number, Status.TRACKING, map_from_cam=Pose.identity(), matches=matches))
+    assert watch.widened(assumed[0]) == assumed[0]
+    assert watch.widened(assumed[1]) != assumed[1]

@@ -13,7 +13,7 @@ import numpy as np
 
 from campose_core.camera import Camera
 from campose_core.capture.file_stamps import stamps_in_names
-from campose_core.capture.sources.image_folder import frame_of_file
+from campose_core.capture.sources.image_folder import ImageAt, frames_of_files
 from campose_core.capture.sources.video import VideoRecording
 from campose_core.capture.thinning import thinned
 from campose_core.errors import CaptureError
@@ -88,28 +88,15 @@ class ExportedRecording:
         """Yield frames named by their number in the export.
 
         Raises:
-            CaptureError: not one image can be read.
+            CaptureError: not one image can be decoded.
         """
         self.dropped.clear()
         chosen = thinned(((stamp, (number, frame)) for stamp, number, frame in self._stamped), fps)
         if self.export.video is not None:
             yield from self._of_video(self.export.video, [(stamp, frame) for stamp, (_, frame) in chosen])
             return
-        read, reason, levels = 0, "", Levels()
-        for stamp_ns, (number, frame) in chosen:
-            file = Path(str(frame.image))
-            try:
-                found = frame_of_file(file, stamp_ns, self.name, f"{number:06d}", levels, upright=False)
-            except CaptureError as error:
-                self.dropped["unreadable image"] += 1
-                reason = reason or f"{file}: {error}"
-                continue
-            read += 1
-            yield found
-        if reason and read:
-            log.info(f"{self.path}: {self.dropped['unreadable image']} images cannot be read, as {reason}")
-        if not read:
-            raise CaptureError(f"{self.path}: none of its {len(self._stamped)} images can be read ({reason})")
+        wanted = [ImageAt(stamp, f"{number:06d}", Path(str(frame.image))) for stamp, (number, frame) in chosen]
+        yield from frames_of_files(self.path, wanted, self.name, Levels(), self.dropped, upright=False)
 
     def _of_video(self, path: Path, chosen: Sequence[tuple[int, ExportedFrame]]) -> Iterator[Frame]:
         video = VideoRecording(path, self.name)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from copy import copy
 from pathlib import Path
+from typing import NamedTuple
 
 from PIL import ImageOps
 
@@ -127,21 +128,9 @@ class ImageFolder:
         self.dropped.clear()
         self.dropped |= self._left_out
         self._levels = self._levels or self._looked_at()
-        decoded, reason = 0, ""
         stamped = ((self._stamped[number][0], (number, file)) for number, file in self._numbered)
-        for stamp_ns, (number, file) in thinned(stamped, fps):
-            try:
-                frame = frame_of_file(file, stamp_ns, self.name, f"{number:06d}", self._levels)
-            except CaptureError as error:
-                self.dropped["undecodable image"] += 1
-                reason = reason or f"{file.name}: {error}"
-                continue
-            decoded += 1
-            yield frame
-        if decoded and reason:
-            log.info(f"{self.path}: {self.dropped['undecodable image']} images cannot be decoded, as {reason}")
-        if not decoded:
-            raise CaptureError(f"{self.path}: none of the {len(self._numbered)} images can be decoded ({reason})")
+        wanted = [ImageAt(stamp_ns, f"{number:06d}", file) for stamp_ns, (number, file) in thinned(stamped, fps)]
+        yield from frames_of_files(self.path, wanted, self.name, self._levels, self.dropped)
 
     def _looked_at(self) -> Levels:
         """Return the levels of 16 bit images, by some from all over the folder."""
@@ -199,6 +188,43 @@ def _stamped(files: list[Path], use_names: bool) -> tuple[list[tuple[int, Path]]
     if stamps is None:
         return [(i * FRAME_PERIOD_NS, file) for i, file in enumerate(files)], False
     return sorted(zip(stamps, files, strict=True)), True
+
+
+class ImageAt(NamedTuple):
+    """An image file, with the stamp and the name of its frame."""
+
+    stamp_ns: int
+    name: str
+    file: Path
+
+
+def frames_of_files(
+    source: Path,
+    images: Sequence[ImageAt],
+    camera_frame: str,
+    levels: Levels,
+    dropped: dict[str, int],
+    upright: bool = True,
+) -> Iterator[Frame]:
+    """Yield the images that can be decoded; the others are counted in `dropped`, and a line says why. upright: see
+    `frame_of_file`.
+
+    Raises:
+        CaptureError: not one of them can; it names `source`.
+    """
+    undecodable = list[str]()
+    for stamp_ns, name, file in images:
+        try:
+            frame = frame_of_file(file, stamp_ns, camera_frame, name, levels, upright)
+        except CaptureError as error:
+            undecodable.append(f"{file.name}: {error}")
+            dropped["undecodable image"] = len(undecodable)
+        else:
+            yield frame
+    if len(undecodable) == len(images):
+        raise CaptureError(f"{source}: none of the {len(images)} images can be decoded ({''.join(undecodable[:1])})")
+    if undecodable:
+        log.info(f"{source}: {len(undecodable)} images cannot be decoded, as {undecodable[0]}")
 
 
 def frame_of_file(

@@ -27,10 +27,12 @@ from campose_core.localization.estimators.base import (
     PoseEstimate,
     PosePrior,
     is_sure,
+    most_sigma,
 )
 from campose_core.localization.relocalizer import Relocalizer
 from campose_core.localization.second_kind import SecondKind
 from campose_core.localization.tracker import Tracker
+from campose_core.map_scale import MEASURED, MapScale
 from campose_core.scene import Scene
 from campose_core.threads import one_blas_thread
 
@@ -54,8 +56,10 @@ class StructureEstimator:
         refined: RefinedCameras,
         calibration: CovarianceCalibration,
         second: SecondKind | None = None,
+        scale: MapScale = MEASURED,
     ) -> None:
         self.landmarks = landmarks
+        self._most_sigma = most_sigma(scale, landmarks.median_depth)
         self._second = second
         self._refined = refined
         self._calibrate = calibration
@@ -74,7 +78,7 @@ class StructureEstimator:
             MappingError: the scene has no landmarks. LocalizationError: it is not aligned.
         """
         calibration = CovarianceCalibration.load(scene)
-        return cls(aligned_landmarks(scene), RefinedCameras(scene), calibration, SecondKind.load(scene))
+        return cls(aligned_landmarks(scene), RefinedCameras(scene), calibration, SecondKind.load(scene), scene.scale)
 
     @classmethod
     def offered(cls, scene: Scene, request: EstimatorRequest) -> list[str]:
@@ -146,4 +150,4 @@ class StructureEstimator:
             for pose in found
             if pose is not None
         ]
-        return [estimate for estimate in estimates if is_sure(estimate.covariance)]
+        return [estimate for estimate in estimates if is_sure(estimate.covariance, self._most_sigma)]
