@@ -1,4 +1,5 @@
-# make demo: the main job on a rendered floor. make test: the tests. Both set up .venv first, where it is missing.
+# make demo: the main job on a rendered floor. make demo-train: with a pose network. make test: the tests.
+# All set up .venv first, where it is missing: the demo without torch, the others with everything.
 # make long: what takes long (soaks, kill loops, every lens and scheme), all of which make test has a sample of.
 # make search: properties, with other examples each time. make docs: the reference, into docs/_build.
 # make fuzz: a million inputs to each reader of files, for hours; FUZZ='tum camera': to these. Findings: fuzz_findings/.
@@ -12,21 +13,33 @@ BIN := $(VENV)/bin
 DEMO := demo_out
 FUZZ :=
 
-.PHONY: demo test long search fuzz test-wheels lint docs sbom clean
+.PHONY: demo demo-train test long search fuzz test-wheels lint docs sbom clean
 .DELETE_ON_ERROR:
 
-$(VENV)/installed: setup.py pyproject.toml requirements.lock
+$(VENV)/made:
 	@$(PYTHON) -c 'import sys, venv, ensurepip; assert (3, 10) <= sys.version_info[:2]' \
 	  || { echo "needs Python 3.10 or later with venv: apt install python3-venv, or make PYTHON=python3.12 ..."; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	touch $(VENV)/COLCON_IGNORE
-	@echo "installing into $(VENV): several GB, a few minutes"
 	$(BIN)/python -m pip install --quiet --upgrade pip
+	touch $@
+
+# What runs the demo, and all but training: no torch.
+$(VENV)/runs: $(VENV)/made setup.py pyproject.toml requirements.lock
+	@echo "installing into $(VENV): 1.4 GB, a minute or two"
+	$(BIN)/python -m pip install --quiet --no-compile --constraint requirements.lock --editable '.[robot,map,sim,ros]'
+	touch $@
+
+$(VENV)/installed: $(VENV)/made setup.py pyproject.toml requirements.lock
+	@echo "installing into $(VENV): several GB, a few minutes"
 	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[all,dev]'
 	touch $@
 
-demo: $(VENV)/installed
+demo: $(VENV)/runs
 	$(BIN)/campose_demo $(DEMO)
+
+demo-train: $(VENV)/installed
+	$(BIN)/campose_demo $(DEMO) --train
 
 # Nodes that talk over DDS get the machine for themselves; two processes share it with one thread each. Both halves run.
 test: KIND := not long

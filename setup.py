@@ -19,7 +19,11 @@ def wheels(distribution: str) -> list[str]:
     return [f"ros-{distribution}-{package}" for package in ROS_PACKAGES]
 
 
+# OpenCV below 5: that needs numpy 2, and the cv_bridge of ROS 2 Jazzy is built for numpy 1.
+SEEING = ["av>=14.1", "opencv-python-headless>=4.10,<5", "onnxruntime>=1.19"]
 EXTRAS = {
+    # The node, `campose localize`, `replay` and `view`: all of it has wheels for aarch64 (Raspberry Pi, Jetson).
+    "robot": [*SEEING, "rosbags>=0.11.6", "foxglove-sdk>=0.30", "matplotlib>=3.8"],
     # pytorch-lightning 2.6.2 and 2.6.3 were compromised releases (GHSA-w37p-236h-pfx3).
     "train": [
         "torch>=2.4",
@@ -29,13 +33,13 @@ EXTRAS = {
         "pytorch-lightning>=2.5,!=2.6.2,!=2.6.3",
         "matplotlib>=3.8",
     ],
-    # OpenCV below 5: that needs numpy 2, and the cv_bridge of ROS 2 Jazzy is built for numpy 1.
-    "map": ["pycolmap>=4.2", "av>=14.1", "opencv-python-headless>=4.10,<5", "matplotlib>=3.8", "onnxruntime>=1.19"],
+    "map": ["pycolmap>=4.2", *SEEING, "matplotlib>=3.8"],
     "bag": ["rosbags>=0.11.6"],
     # Decodes only: libheif with libde265 (LGPL), without the GPL encoder of pillow-heif.
     "heic": ["pi-heif>=0.18"],
     "view": ["foxglove-sdk>=0.30", "rosbags>=0.11.6", "opencv-python-headless>=4.10,<5", "matplotlib>=3.8"],
-    "sim": ["pyvista>=0.45", "vtk>=9.4.2"],
+    # From 9.6 on VTK takes 220 MB more, for nothing that is drawn here; before it there are no wheels for Python 3.14.
+    "sim": ["pyvista>=0.45", "vtk>=9.4.2,<9.6; python_version < '3.14'", "vtk>=9.6; python_version >= '3.14'"],
     # `campose matrix`: its table, and Dask's scheduler for more machines than one.
     "matrix": ["dask>=2024.8", "distributed>=2024.8", "pyarrow>=17"],
     "ros": wheels("jazzy"),

@@ -6,7 +6,6 @@ In memory and on disk the centre of the first pixel is (0, 0), as in OpenCV and 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from campose_core.distortion import Distortion
 from campose_core.errors import GeometryError
 from campose_core.geometry import Array
 
@@ -31,26 +31,11 @@ MODEL_PARAMS = {
         "fx", "fy", "cx", "cy", "k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6", "s1", "s2", "s3", "s4",
     ),
 }  # fmt: skip
-# What drivers call OpenCV's vector of distortion terms; its length tells how many of them there are.
-OPENCV_VECTORS = {"plumb_bob", "rational_polynomial", "", "radtan", "radial_tangential", "brown_conrady", "opencv"}
-OPENCV_LENGTHS = (4, 5, 8, 12, 14)
-EQUIDISTANT = {"equidistant", "equi", "fisheye", "opencv_fisheye", "kannala_brandt", "kannala_brandt4"}
-WIDE_LENSES = ("fish", "equi", "kannala", "theta", "omni", "sphere", "mei", "ucm", "fov")
 MAX_SIDE = 100_000  # pixels
 MAX_PARAM = 1e9  # pixels, and terms of a distortion
 MAX_NEWTON_STEPS = 8
-STEP_X, STEP_Y = 1e-7 * np.eye(2)
 PROFILE_ANGLES = np.radians(np.linspace(0.0, 89.0, 1781))
 PIXEL_PARAMS = {"f", "fx", "fy", "cx", "cy"}
-
-
-def is_fisheye_name(distortion_model: str) -> bool:
-    """Whether a distortion model of this name is of lenses that are no pinhole even without any distortion."""
-    return any(part in _plain_name(distortion_model) for part in WIDE_LENSES)
-
-
-def _plain_name(distortion_model: str) -> str:
-    return re.sub(r"[\s-]+", "_", distortion_model.strip().lower())
 
 
 def pixels_to_colmap(pixels: Array) -> Array:
@@ -98,36 +83,6 @@ class Camera:
         """
         focal = width / 2 / np.tan(np.radians(horizontal_deg) / 2)
         return cls("SIMPLE_RADIAL", width, height, (focal, (width - 1) / 2, (height - 1) / 2, 0.0))
-
-    @classmethod
-    def from_camera_info(
-        cls, width: int, height: int, k: Sequence[float], d: Sequence[float], distortion_model: str
-    ) -> Camera:
-        """Make it from sensor_msgs/CameraInfo: `k` row-major 3x3, `d` in the order of `distortion_model`.
-
-        Of plumb_bob, rational_polynomial and a model without a name `d` is OpenCV's vector, whose length tells the
-        terms: drivers write 8 or 14 numbers under either name, and fill up with zeros.
-
-        Raises:
-            GeometryError: uncalibrated (k[0] is 0), or a distortion that is not understood.
-        """
-        if len(k) != 9 or k[0] == 0:
-            raise GeometryError("camera_info is uncalibrated (K[0] is 0): calibrate the camera, or give its intrinsics")
-        pinhole, model = (k[0], k[4], k[2], k[5]), _plain_name(distortion_model)
-        if model in EQUIDISTANT and (len(d) >= 4 or not len(d)) and not any(d[4:]):
-            # With zeros too, or none: r = f theta, which is no pinhole.
-            return cls("OPENCV_FISHEYE", width, height, (*pinhole, *([*d[:4]] or [0.0] * 4)))
-        if not any(d) and not is_fisheye_name(distortion_model):
-            return cls("PINHOLE", width, height, pinhole)
-        known = max((length for length in OPENCV_LENGTHS[:4] if length <= len(d)), default=0)
-        if model in OPENCV_VECTORS and known and len(d) <= OPENCV_LENGTHS[-1] and not any(d[known:]):
-            terms = [*map(float, d[:known]), *[0.0] * (12 - known)]
-            if any(terms[8:]):
-                return cls("OPENCV_THIN_PRISM", width, height, (*pinhole, *terms))
-            if any(terms[4:8]):
-                return cls("FULL_OPENCV", width, height, (*pinhole, *terms[:8]))
-            return cls("OPENCV", width, height, (*pinhole, *terms[:4]))
-        raise GeometryError(f"camera_info has an unsupported distortion: {distortion_model!r} with {len(d)} numbers")
 
     def to_colmap(self) -> tuple[str, int, int, list[float]]:
         """Return model, width, height and parameters with COLMAP's pixel origin."""
@@ -178,41 +133,18 @@ class Camera:
         (fx, fy), (cx, cy) = self.focal, self.centre
         return np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
 
-    def distort(self, rays: ArrayLike) -> Array:
-        """Return distorted image-plane coordinates (N, 2) of normalised rays (N, 2) = (x / z, y / z).
-
-        OpenCV, "Camera Calibration and 3D Reconstruction": Brown's model with the rational and the thin prism terms;
-        of OPENCV_FISHEYE the one of Kannala and Brandt, PAMI 2006.
-        """
-        x, y = np.asarray(rays, dtype=np.float64).T
-        if self.model == "OPENCV_FISHEYE":
-            radius = np.hypot(x, y)
-            distorted = self._distorted_radius(np.arctan(radius))
-            factor = np.divide(distorted, radius, out=np.ones_like(radius), where=radius > 1e-12)
-            return np.stack([x * factor, y * factor], axis=1)
-        p1, p2, s1, s2, s3, s4 = (self._param(name) for name in ("p1", "p2", "s1", "s2", "s3", "s4"))
-        r2 = x * x + y * y
-        radial = self._radial_factor(r2)
-        return np.stack(
-            [
-                x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x) + r2 * (s1 + r2 * s2),
-                y * radial + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y + r2 * (s3 + r2 * s4),
-            ],
-            axis=1,
+    @cached_property
+    def distortion(self) -> Distortion:
+        """Return how the lens bends rays."""
+        radial, tangential, prism = (
+            tuple(self._param(f"{kind}{i}") for i in range(1, count + 1))
+            for kind, count in (("k", 6), ("p", 2), ("s", 4))
         )
+        return Distortion(self.model == "OPENCV_FISHEYE", radial, tangential, prism)
 
-    def _radial_factor(self, r2: Array) -> Array:
-        k1, k2, k3, k4, k5, k6 = (self._param(name) for name in ("k1", "k2", "k3", "k4", "k5", "k6"))
-        return np.asarray((1 + r2 * (k1 + r2 * (k2 + r2 * k3))) / (1 + r2 * (k4 + r2 * (k5 + r2 * k6))))
-
-    def _distorted_radius(self, angles: Array) -> Array:
-        """How far from the centre of the image plane rays end at these angles to the axis; sideways terms left out."""
-        if self.model == "OPENCV_FISHEYE":
-            k1, k2, k3, k4 = (self._param(name) for name in ("k1", "k2", "k3", "k4"))
-            a2 = angles * angles
-            return np.asarray(angles * (1 + a2 * (k1 + a2 * (k2 + a2 * (k3 + a2 * k4)))))
-        radius = np.tan(angles)
-        return np.asarray(radius * self._radial_factor(radius * radius))
+    def distort(self, rays: ArrayLike) -> Array:
+        """Return distorted image-plane coordinates (N, 2) of normalised rays (N, 2) = (x / z, y / z)."""
+        return self.distortion.apply(rays)
 
     @cached_property
     def _profile(self) -> tuple[Array, Array]:
@@ -220,7 +152,7 @@ class Camera:
 
         Beyond, a polynomial folds back into the image, or a rational one jumps: it describes no lens there.
         """
-        radii = self._distorted_radius(PROFILE_ANGLES)
+        radii = self.distortion.radius(PROFILE_ANGLES)
         grows = np.append(True, np.diff(radii) > 0)
         count = len(grows) if grows.all() else int(np.argmin(grows))
         return PROFILE_ANGLES[:count], radii[:count]
@@ -246,12 +178,11 @@ class Camera:
             missing = distorted - found
             if np.abs(missing).max(initial=0.0) < 1e-12:
                 break
-            by_x = (self.distort(rays + STEP_X) - found) / STEP_X[0]
-            by_y = (self.distort(rays + STEP_Y) - found) / STEP_Y[1]
-            determinant = by_x[:, 0] * by_y[:, 1] - by_x[:, 1] * by_y[:, 0]
+            (x_by_x, x_by_y), (y_by_x, y_by_y) = self.distortion.derivatives(rays)
+            determinant = x_by_x * y_by_y - y_by_x * x_by_y
             determinant = np.where(determinant == 0.0, np.inf, determinant)
-            x = (missing[:, 0] * by_y[:, 1] - missing[:, 1] * by_y[:, 0]) / determinant
-            y = (by_x[:, 0] * missing[:, 1] - by_x[:, 1] * missing[:, 0]) / determinant
+            x = (missing[:, 0] * y_by_y - missing[:, 1] * x_by_y) / determinant
+            y = (x_by_x * missing[:, 1] - y_by_x * missing[:, 0]) / determinant
             rays = rays + np.stack([x, y], axis=1)
         reached = np.linalg.norm(self.distort(rays) - distorted, axis=1) < 1e-6
         return np.where((reached & (np.hypot(*rays.T) < np.tan(self.max_angle)))[:, None], rays, np.nan)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from campose_core.floorplan.scene_floor import why_not_snapped
 from campose_core.map_scale import MEASURED
-from campose_core.scene_floor import why_not_snapped
 from campose_ros.camera_parameters import CameraParameters
 from campose_ros.loading import LoadedScene
 from campose_ros.parameters import LocalizerParameters

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import cameras
 
+from campose_core.bag.opencv_camera import camera_of_info
 from campose_core.camera import Camera
 from campose_core.errors import GeometryError
 
@@ -104,7 +105,7 @@ K = [500.0, 0, 320, 0, 510, 240, 0, 0, 1]
     ],
 )
 def test_camera_info_models(d, distortion, model):
-    camera = Camera.from_camera_info(640, 480, K, d, distortion)
+    camera = camera_of_info(640, 480, K, d, distortion)
     assert camera.model == model
     np.testing.assert_allclose(camera.matrix(), np.reshape(K, (3, 3)))
 
@@ -123,7 +124,7 @@ def test_camera_info_models(d, distortion, model):
 )
 def test_camera_info_that_cannot_be_used(k, d, distortion, message):
     with pytest.raises(GeometryError, match=message):
-        Camera.from_camera_info(640, 480, k, d, distortion)
+        camera_of_info(640, 480, k, d, distortion)
 
 
 @pytest.mark.parametrize(
@@ -139,3 +140,14 @@ def test_camera_info_that_cannot_be_used(k, d, distortion, message):
 def test_bad_cameras_are_refused(arguments):
     with pytest.raises(GeometryError):
         Camera(*arguments)
+
+
+@given(cameras(), st.floats(-1.5, 1.5), st.floats(-1.5, 1.5))
+def test_derivatives_of_the_distortion_are_its_slopes(camera, x, y):
+    rays, step = np.array([[x, y], [0.0, 0.0]]), 1e-6
+    slopes = [
+        (camera.distort(rays + step * axis) - camera.distort(rays - step * axis)) / (2 * step) for axis in np.eye(2)
+    ]
+    np.testing.assert_allclose(
+        camera.distortion.derivatives(rays), np.stack([slope.T for slope in slopes], axis=1), atol=1e-6
+    )

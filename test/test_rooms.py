@@ -86,10 +86,6 @@ def test_every_folder_is_a_room_and_no_room_is_too_large():
 
 # What the robot runs: the localizer, its estimators but the networks, the replay and the viewer.
 ROBOT_SIDE = ("localization", "replay", "visualization")
-# Until campose has a PnP of its own, this file takes it from COLMAP.
-PNP = "campose_core.landmark_map.pnp"
-
-
 ROS_FILES = sorted(path.relative_to(ROOT) for path in (ROOT / "campose_ros").glob("*.py") if path.name != "demo.py")
 
 
@@ -97,6 +93,30 @@ ROS_FILES = sorted(path.relative_to(ROOT) for path in (ROOT / "campose_ros").glo
 def test_the_robots_side_needs_neither_the_mapper_nor_the_trainer(path):
     for module, _ in imported_modules(ROOT / path):
         assert room_of(module.split(".")[1:]) not in ("sfm", "alignment", "update"), f"{path} imports {module}"
+
+
+ROBOT_RUNS = (
+    "campose_ros.localizer_node", "campose_core.cli.localize", "campose_core.cli.replay", "campose_core.cli.view",
+    "campose_core.localization.estimators.structure",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("start", ROBOT_RUNS)
+def test_nothing_that_the_robot_runs_leads_to_colmap(start):
+    """Over all imports, late ones too: whoever reaches the door to pycolmap may open it."""
+    ways, waiting = {start: start}, [start]
+    while waiting:
+        module = waiting.pop()
+        if module == "campose_core":  # reaches every room, each by a late import of a name that somebody asks for
+            continue
+        base = ROOT / module.replace(".", "/")
+        for path in filter(Path.is_file, (base.with_suffix(".py"), base / "__init__.py")):
+            for name, _ in imported_modules(path):
+                if name.startswith("campose_") and name not in ways:
+                    ways[name] = f"{ways[module]} > {name}"
+                    waiting.append(name)
+    assert len(ways) > 20
+    assert "campose_core.landmark_map.colmap" not in ways, ways["campose_core.landmark_map.colmap"]
 
 
 @pytest.mark.parametrize(

@@ -20,12 +20,12 @@ from campose_core.alignment.sources.base import MappedScene
 from campose_core.alignment.sources.table import sources_of
 from campose_core.errors import AlignmentError
 from campose_core.floorplan.attach import save_aligned
+from campose_core.floorplan.scene_floor import why_not_snapped
 from campose_core.geometry import Pose
 from campose_core.landmark_map.held_out import HeldOut
 from campose_core.map_scale import MEASURED
 from campose_core.residual import Residual
 from campose_core.scene import Alignment, Scene
-from campose_core.scene_floor import why_not_snapped
 from campose_core.scene_step import writes
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,8 @@ import numpy as np
 
 from campose_core.bag.file import Bag, Topic
 from campose_core.bag.image_messages import IMAGE_TYPES, ImageDecoder, base_topic, image_frame
-from campose_core.camera import Camera, is_fisheye_name
+from campose_core.bag.opencv_camera import camera_of_info, is_fisheye_name
+from campose_core.camera import Camera
 from campose_core.errors import CaptureError, GeometryError
 
 CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
@@ -68,7 +69,7 @@ def read_camera_info(message: Any, rectified: bool = False) -> InfoCamera:
     if width < 1 or height < 1:
         raise GeometryError(f"camera_info is of {width}x{height} pixels: its driver must tell the size of the images")
     try:
-        camera = Camera.from_camera_info(width, height, k, d, model)
+        camera = camera_of_info(width, height, k, d, model)
         if not (0 < camera.centre[0] < width and 0 < camera.centre[1] < height):
             raise GeometryError(f"camera_info has its principal point outside the image, at {camera.centre}")
     except GeometryError as error:

@@ -20,6 +20,7 @@ from campose_core.evaluation.constant_offset import constant_offset
 from campose_core.evaluation.metrics import evaluate
 from campose_core.evaluation.run import frames_with_camera
 from campose_core.evaluation.table import tables
+from campose_core.floorplan.scene_floor import walkable_of, why_not_snapped
 from campose_core.frame import Recording
 from campose_core.geometry import Pose
 from campose_core.localization.estimators.registry import ESTIMATORS, load_estimator
@@ -28,7 +29,6 @@ from campose_core.motion.imu_motion import imu_motion
 from campose_core.replay.bag_session import BagSession
 from campose_core.replay.recording import Outcomes, Step, replay_bag, replay_frames, require_topics, true_base
 from campose_core.scene import Scene
-from campose_core.scene_floor import walkable_of, why_not_snapped
 from campose_core.trajectory import Trajectory
 from campose_core.visualization.layout import LAYOUT, how_to_look, write_layout
 from campose_core.visualization.replay_bag import ReplayBag, new_replay_bag

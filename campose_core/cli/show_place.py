@@ -19,13 +19,13 @@ from campose_core.cli.query import query_camera
 from campose_core.errors import CamposeError, UsageError
 from campose_core.evaluation.run import frames_with_camera
 from campose_core.files import replacing
+from campose_core.floorplan.scene_floor import walkable_of, why_not_snapped
 from campose_core.localization.estimators.base import Kind
 from campose_core.localization.estimators.registry import load_estimator
 from campose_core.localization.localizer import Localizer
 from campose_core.localization.options import LocalizerOptions
 from campose_core.localization.result import LocalizationResult
 from campose_core.scene import Scene
-from campose_core.scene_floor import walkable_of, why_not_snapped
 from campose_core.text import one_line
 from campose_core.visualization.place import heading_of, place_picture
 from campose_core.visualization.scene_landmarks import read_landmarks

@@ -33,10 +33,10 @@ from campose_core.doctor.record_next import (
     ranked,
 )
 from campose_core.errors import MappingError, SceneError
+from campose_core.floorplan.scene_floor import walkable_of
 from campose_core.landmark_map.held_out import HeldOut
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.scene import Scene
-from campose_core.scene_floor import walkable_of
 from campose_core.sfm.registration import SfmPoses
 from campose_core.sfm.report import MapReport
 from campose_core.walkable import WalkableMap

@@ -16,9 +16,9 @@ from campose_core.evaluation.measures import RECALL_THRESHOLDS, Threshold
 from campose_core.evaluation.metrics import Metrics, scored, summarise
 from campose_core.evaluation.snap_effect import snap_effect
 from campose_core.evaluation.views import Views, scene_views, small_copy
+from campose_core.floorplan.scene_floor import walkable_of
 from campose_core.frame import Image, Recording
 from campose_core.scene import Scene, SceneFrame
-from campose_core.scene_floor import walkable_of
 from campose_core.trajectory import Trajectory
 from campose_core.walkable import WalkableMap
 

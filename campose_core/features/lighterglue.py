@@ -28,7 +28,7 @@ class LighterGlue:
     """
 
     def __init__(self) -> None:
-        runtime = load_extra("onnxruntime", "map")
+        runtime = load_extra("onnxruntime", "robot")
         options = runtime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         self._network = runtime.InferenceSession(str(WEIGHTS), options, providers=["CPUExecutionProvider"])

@@ -31,7 +31,7 @@ class SiftExtractor:
     colmap_matches, pair_matcher, min_inliers = True, None, 15  # COLMAP's own bound
 
     def __init__(self, detail: Detail = Detail.HALF, max_features: int | None = None) -> None:
-        self._cv2 = load_extra("cv2", "map")
+        self._cv2 = load_extra("cv2", "robot")
         cv2 = self._cv2
         self._detail = detail
         most = max_features or detail.max_features

@@ -49,8 +49,8 @@ class XFeatExtractor:
     likeness = Likeness(ratio=1.0, similarity=0.82, near_ratio=0.95, near_similarity=0.75)
 
     def __init__(self, detail: Detail = Detail.HALF, max_features: int | None = None) -> None:
-        self._cv2 = load_extra("cv2", "map")
-        runtime = load_extra("onnxruntime", "map")
+        self._cv2 = load_extra("cv2", "robot")
+        runtime = load_extra("onnxruntime", "robot")
         options = runtime.SessionOptions()
         # As many as one: two would add in another order, and take the core that the robot's other programs run on.
         options.intra_op_num_threads = options.inter_op_num_threads = 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
+from campose_core.bag.opencv_camera import camera_of_info
 from campose_core.camera import Camera
 from campose_core.errors import GeometryError
 
@@ -51,7 +52,7 @@ def of_matrix(k: Sequence[float], d: Sequence[float], distortion_model: str, siz
         GeometryError: its focal length is not in pixels, or the distortion is not understood.
     """
     require_pixels(k[0])
-    return Camera.from_camera_info(*size, k, d, distortion_model)
+    return camera_of_info(*size, k, d, distortion_model)
 
 
 def require_pixels(focal: float) -> None:

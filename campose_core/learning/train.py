@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 
 from campose_core.errors import LearningError, WorkerDone
+from campose_core.floorplan.scene_floor import walkable_of, why_not_snapped
 from campose_core.geometry import Pose
 from campose_core.learning.checkpoint import DESCRIPTION, TrainedModel, load, save
 from campose_core.learning.features import FeatureSamples, feature_samples, features_of
@@ -50,7 +51,6 @@ from campose_core.learning.unlabelled import unlabelled_material
 from campose_core.learning.validation import Residuals
 from campose_core.memory import keep_large_buffers
 from campose_core.scene import SPLITS, Scene, SceneFrame
-from campose_core.scene_floor import walkable_of, why_not_snapped
 
 log = logging.getLogger(__name__)
 

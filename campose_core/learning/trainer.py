@@ -16,11 +16,11 @@ import torch
 from pytorch_lightning.callbacks import Callback, EarlyStopping, RichProgressBar, Timer
 
 from campose_core.floor import FloorMap
+from campose_core.floorplan.scene_floor import why_not_snapped
 from campose_core.learning.callbacks import Record, SaveState, WholeFiles
 from campose_core.learning.module import PoseTraining
 from campose_core.learning.options import TrainOptions
 from campose_core.scene import Scene
-from campose_core.scene_floor import why_not_snapped
 
 log = logging.getLogger(__name__)
 

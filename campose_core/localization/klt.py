@@ -85,7 +85,7 @@ def follow(tracks: Tracks, image: Image, predicted: Pose, map_xyz: Array) -> tup
 
 def _flow(tracks: Tracks, image: Image, pixels: Array, guesses: Array) -> tuple[Array, NDArray[np.bool_]]:
     """Where the windows about `pixels` of the tracks' image are in this one, and whether they are."""
-    cv2 = load_extra("cv2", "map")
+    cv2 = load_extra("cv2", "robot")
     camera = tracks.camera
     from_px, to_px = _to_image(pixels, image, camera), _to_image(guesses, image, camera)
     criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, MAX_STEPS, MIN_STEP)
@@ -99,7 +99,7 @@ def _flow(tracks: Tracks, image: Image, pixels: Array, guesses: Array) -> tuple[
 
 def to_image(image: Image) -> Image:
     """Make the grey image, at most MAX_SIDE wide and high, of an image (H, W, 3) RGB."""
-    cv2 = load_extra("cv2", "map")
+    cv2 = load_extra("cv2", "robot")
     grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     height, width = grey.shape
     scale = MAX_SIDE / max(width, height)

@@ -12,10 +12,10 @@ import numpy as np
 from campose_core.evaluation.estimates import write_estimates
 from campose_core.evaluation.page import html_figure, html_page
 from campose_core.files import write_bytes, write_text
+from campose_core.floorplan.scene_floor import walkable_of
 from campose_core.paper.pictures import History, paths, validation_curves
 from campose_core.paper.tables import COLUMNS, RETRIEVAL, STRUCTURE, PaperBenchmark, beside_label, cells_of
 from campose_core.paper.variants import Line, PaperTable
-from campose_core.scene_floor import walkable_of
 
 KINDS = {"posenet": "PoseNet", "mapnet": "MapNet"}
 CURVES = (

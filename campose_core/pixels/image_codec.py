@@ -246,7 +246,7 @@ def _ordered(pixels: NDArray[np.uint8], order: tuple[int, int, int]) -> Image:
 
 def _converted(values: NDArray[np.uint8], code: str) -> Image:
     """By OpenCV; it takes YUV for BT.601, video range, and Bayer patterns are interpolated bilinearly."""
-    cv2 = load_extra("cv2", "map")
+    cv2 = load_extra("cv2", "robot")
     return np.asarray(cv2.cvtColor(np.ascontiguousarray(values), getattr(cv2, f"COLOR_{code}")))
 
 

@@ -49,7 +49,7 @@ class PacketDecoder:
         self.codec = codec
         self.waited_for = 0
         self._context: Any = None
-        load_extra("av", "map")
+        load_extra("av", "robot")
 
     def feed(self, stamp_ns: int, data: bytes) -> list[StampedImage]:
         """Return the images that a packet completes, in the order in which they are shown, each at its packet's stamp.

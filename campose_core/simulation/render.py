@@ -59,7 +59,8 @@ class Renderer:
         texture.SetInterpolate(True)
         texture.SetMipmap(True)
         texture.SetRepeat(False)
-        self._plotter.add_mesh(mesh, texture=texture, lighting=False)
+        # A surface is seen from where its picture is not mirrored; the other sides, half of all, need not be drawn.
+        self._plotter.add_mesh(mesh, texture=texture, lighting=False, culling="front")
 
     def render(self, map_from_cam: Pose) -> Image:
         """Draw the image (H, W, 3) uint8 RGB from a pose of the optical frame (x right, y down, z forward)."""

@@ -18,7 +18,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -48,7 +48,7 @@ from campose_core.trajectory import Trajectory, write_tum
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1  # raised when the same size and seed give another recording than before
+FORMAT = 2  # raised when the same size and seed give another recording than before
 DRIVES = ("mapping", "later")
 OTHERS = ("camera.json", "floor", "world.png")  # what is written beside the drives
 ODOMETRY_RATE_HZ = 20.0
@@ -59,22 +59,24 @@ Draw = Callable[[Iterable[tuple[int, Pose]]], Iterable[Image]]
 
 @dataclass(frozen=True)
 class Preset:
-    """How a world of some size is recorded."""
+    """How a world of some size is recorded: the camera, and how many images a second each drive has."""
 
     camera: Camera
-    rate_hz: float
+    rates_hz: Mapping[str, float]
 
 
+# A map needs no more of the demo's mapping drive than five images a second, and rendering them takes longest.
 PRESETS = {
-    "small": Preset(Camera("PINHOLE", 320, 240, (210.0, 210.0, 160.4, 118.9)), 4.0),
-    "demo": Preset(Camera("PINHOLE", 640, 480, (420.0, 420.0, 321.3, 238.4)), 10.0),
+    "small": Preset(Camera("PINHOLE", 320, 240, (210.0, 210.0, 160.4, 118.9)), {"mapping": 4.0, "later": 4.0}),
+    "demo": Preset(Camera("PINHOLE", 640, 480, (420.0, 420.0, 321.3, 238.4)), {"mapping": 5.0, "later": 10.0}),
 }
 
 
-def simulate(out: Path, size: str = "demo", seed: int = 0) -> None:
+def simulate(out: Path, size: str = "demo", seed: int = 0, with_videos: bool = True) -> None:
     """Write the recordings of the world (size, seed) into the folder `out`; what is there already stays.
 
-    `small` is one room, 320x240, about 70 frames; `demo` is three rooms and a corridor, 640x480, about 1050 frames.
+    `small` is one room, 320x240, about 70 frames; `demo` is three rooms and a corridor, 640x480, about 700 frames.
+    with_videos: the bags alone are enough for who reads bags.
     The same size and seed give the same frames on the same machine. What `out` holds of another world is replaced.
 
     Raises:
@@ -90,7 +92,7 @@ def simulate(out: Path, size: str = "demo", seed: int = 0) -> None:
     _claim(out, {"format": FORMAT, "size": size, "seed": seed})
     world.floor_map().save(out / "floor")
     write_text(out / "camera.json", json.dumps(_camera_fields(preset.camera)) + "\n")
-    ways = {name: drive(world, name, preset.rate_hz) for name in DRIVES}
+    ways = {name: drive(world, name, preset.rates_hz[name]) for name in DRIVES}
     with replacing(out / "world.png") as beside:
         PilImage.fromarray(draw_top_view(world, ways)).save(beside, format="PNG")
     missing = [name for name in DRIVES if not (out / f"{name}.bag").is_dir()]
@@ -103,7 +105,7 @@ def simulate(out: Path, size: str = "demo", seed: int = 0) -> None:
                 _record(out / f"{name}.bag", world, name, ways[name], preset, draw)
     for name, map_from_base in ways.items():
         video = out / f"{name}.mp4"
-        if not video.is_file():
+        if with_videos and not video.is_file():
             log.info(f"simulate: {name}.mp4")
             recording = BagRecording(out / f"{name}.bag")
             write_video(video, track(recording.frames(), f"{name}.mp4", total=len(map_from_base)))

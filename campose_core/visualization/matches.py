@@ -25,7 +25,7 @@ def draw_matches(image: Image, matches: Matches | None, map_from_cam: Pose | Non
     Each match is a dot where its landmark was seen, and where map_from_cam is given a ring where the landmark should
     be, joined by a line: a good pose has short lines everywhere.
     """
-    cv2 = load_extra("cv2", "map")
+    cv2 = load_extra("cv2", "robot")
     canvas, scale = _canvas(cv2, image)
     if matches is not None:
         seen = _drawn(matches.pixels, scale)
@@ -62,7 +62,7 @@ def draw_result(image: Image, result: LocalizationResult) -> Image:
 
 def encode_drawing(drawing: Image) -> bytes:
     """Encode a drawing (H, W, 3) RGB as JPEG."""
-    cv2 = load_extra("cv2", "map")
+    cv2 = load_extra("cv2", "robot")
     _, data = cv2.imencode(".jpg", drawing[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     return bytes(data)
 

@@ -10,11 +10,11 @@ import numpy as np
 from campose_core.bag.cdr import Cdr
 from campose_core.bag.ros_messages import OK, WARN
 from campose_core.errors import SceneError
+from campose_core.floorplan.scene_floor import walkable_of, why_not_snapped
 from campose_core.geometry import Pose
 from campose_core.localization.estimators.base import Matches
 from campose_core.pixels.image_codec import decode_bytes
 from campose_core.scene import Scene, SceneFrame
-from campose_core.scene_floor import walkable_of, why_not_snapped
 from campose_core.visualization import topics
 from campose_core.visualization.matches import draw_matches, encode_drawing
 from campose_core.visualization.scene_landmarks import read_landmarks

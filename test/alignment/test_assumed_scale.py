@@ -17,11 +17,11 @@ from campose_core.evaluation.estimates import read_estimates
 from campose_core.evaluation.metrics import evaluate
 from campose_core.floor import FloorMap
 from campose_core.floorplan.attach import attach_floor, attach_floor_from_landmarks
+from campose_core.floorplan.scene_floor import walkable_of, why_not_snapped
 from campose_core.geometry import Pose
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.map_scale import MEASURED, UNKNOWN, ScaleBasis
 from campose_core.scene import Scene
-from campose_core.scene_floor import walkable_of, why_not_snapped
 from campose_core.simulation.building import build_world
 from campose_core.trajectory import Trajectory, read_tum, write_tum
 

@@ -242,7 +242,7 @@ def test_only_jpeg_files_that_every_reader_shows_alike_are_plain():
 
 @pytest.mark.parametrize("encoding", [*YUV422, *YUV420, *(name for name in BAYER if name.endswith("8"))])
 def test_the_pixels_are_those_of_opencv(encoding):
-    cv2 = pytest.importorskip("cv2", reason="OpenCV is not installed: pip install 'campose_ros[map]'")
+    cv2 = pytest.importorskip("cv2", reason="OpenCV is not installed: pip install 'campose_ros[robot]'")
     codes = {
         "yuv422": "YUV2RGB_UYVY", "uyvy": "YUV2RGB_UYVY", "yuv422_yuy2": "YUV2RGB_YUY2", "yuyv": "YUV2RGB_YUY2",
         "yuy2": "YUV2RGB_YUY2", "nv12": "YUV2RGB_NV12", "nv21": "YUV2RGB_NV21",
@@ -260,7 +260,7 @@ def test_the_pixels_are_those_of_opencv(encoding):
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 @pytest.mark.parametrize("subsampling", [0, 2])
 def test_a_jpeg_has_the_same_pixels_with_opencv_and_without(monkeypatch, mode, subsampling):
-    pytest.importorskip("cv2", reason="OpenCV is not installed: pip install 'campose_ros[map]'")
+    pytest.importorskip("cv2", reason="OpenCV is not installed: pip install 'campose_ros[robot]'")
     picture = PillowImage.fromarray(photo(75, 101)).convert(mode)
     sent = compressed(file_bytes(picture, "JPEG", quality=90, subsampling=subsampling))
     fast = decode_compressed(sent)

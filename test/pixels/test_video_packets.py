@@ -14,7 +14,7 @@ from campose_core.errors import CaptureError
 from campose_core.frame import Image
 from campose_core.pixels.video_packets import PacketDecoder, codec_of
 
-av = pytest.importorskip("av", reason="video needs PyAV: pip install 'campose_ros[map]'")
+av = pytest.importorskip("av", reason="video needs PyAV: pip install 'campose_ros[robot]'")
 
 START_NS, PERIOD_NS = 1_700_000_000_123_456_789, 33_333_333
 GOP = 8

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from node_process import NodeProcess, StartNode
+from without_mapper import environment_without_mapper
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -27,13 +28,17 @@ def ros_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def start_node(ros_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartNode]:
-    """Start `python -m campose_ros.localizer_node` with a node name and parameters; ended after the module."""
+    """Start `python -m campose_ros.localizer_node` with a node name and parameters; ended after the module.
+
+    As on a robot: pycolmap and torch cannot be imported.
+    """
     started: list[NodeProcess] = []
 
     def start(name: str, *arguments: str, **parameters: Any) -> NodeProcess:
         values = [f"{key}:={_yaml(value)}" for key, value in parameters.items()]
         given = [word for value in values for word in ("-p", value)]
-        command = [sys.executable, "-m", "campose_ros.localizer_node", "--ros-args", "-r", f"__node:={name}", *given]
+        python = ["env", f"PYTHONPATH={environment_without_mapper()['PYTHONPATH']}", sys.executable]
+        command = [*python, "-m", "campose_ros.localizer_node", "--ros-args", "-r", f"__node:={name}", *given]
         node = NodeProcess([*command, *arguments], tmp_path_factory.mktemp("node") / "output.txt")
         started.append(node)
         return node

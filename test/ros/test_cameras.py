@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed: pip install 'campose_ros[ros]'")
-pytest.importorskip("pycolmap", reason="the structure estimator needs pycolmap: pip install 'campose_ros[map]'")
+pytest.importorskip("cv2", reason="the structure estimator needs OpenCV: pip install 'campose_ros[robot]'")
 
 from client import ALL, Client, stamps, values
 from diagnostic_msgs.msg import DiagnosticArray
@@ -148,7 +148,7 @@ def test_diagnostics_name_the_camera_that_is_silent_and_the_robot_is_not_lost(ro
 
 def test_video_of_a_driver_in_compressed_images(robot: Robot) -> None:
     """Packets of H.264: those that are not localized are decoded all the same."""
-    av = pytest.importorskip("av", reason="video needs PyAV: pip install 'campose_ros[map]'")
+    av = pytest.importorskip("av", reason="video needs PyAV: pip install 'campose_ros[robot]'")
     robot.settle(3.0)
     encoder = av.CodecContext.create("libx264", "w")
     encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = 320, 240, "yuv420p", Fraction(1, 10)

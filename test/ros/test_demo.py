@@ -1,10 +1,11 @@
-"""The demo on the small world: render, build, train, the real node over DDS, score, report, a bag for Foxglove."""
+"""The demo on the small world: render, build, the real node over DDS, score, report, a bag for Foxglove, and train."""
 
 import json
 import subprocess
 import sys
 
 import pytest
+from PIL import Image as PilImage
 
 from campose_core.bag.file import open_bag
 from campose_core.evaluation.estimates import read_estimates
@@ -21,8 +22,12 @@ def test_the_demo_from_end_to_end(tmp_path):
     replay = json.loads((out / "replay" / "replay.json").read_text())
     assert replay["answered"] > 0.5 * replay["accepted"]
     assert len(read_estimates(out / "replay" / "pose.tum").trajectory) == replay["on_floor"]
-    for row in ("structure, live node", "retrieval", "mapnet"):
+    for row in ("structure, live node", "retrieval"):
         assert row in done.stdout
+    assert "mapnet" not in done.stdout
+    with PilImage.open(out / "drive.webp") as picture:
+        assert picture.is_animated
+    assert (out / "drive.webp").stat().st_size < 2_000_000
     page = (out / "report" / "index.html").read_text()
     assert "floor_plan" in page or "data:image/png" in page
     with open_bag(out / "replayed" / "bag") as bag:
@@ -31,7 +36,10 @@ def test_the_demo_from_end_to_end(tmp_path):
     assert counts["/error"] > counts["/localizer/pose"]
 
     before = (out / "world" / "mapping.bag" / "metadata.yaml").stat().st_mtime_ns
-    again = subprocess.run(command, capture_output=True, text=True, timeout=400)
+    pytest.importorskip("pytorch_lightning", reason="training needs it: pip install 'campose_ros[train]'")
+    again = subprocess.run([*command, "--train"], capture_output=True, text=True, timeout=400)
     assert again.returncode == 0, again.stderr
+    assert "nearest mapped image" in again.stdout
+    assert "mapnet" in again.stdout
     assert (out / "world" / "mapping.bag" / "metadata.yaml").stat().st_mtime_ns == before
     assert "map: done already" in again.stderr

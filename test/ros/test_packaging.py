@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed: pip install 'campose_ros[ros]'")
-pytest.importorskip("pycolmap", reason="the structure estimator needs pycolmap: pip install 'campose_ros[map]'")
+pytest.importorskip("cv2", reason="the structure estimator needs OpenCV: pip install 'campose_ros[robot]'")
 
 from client import Client
 from node_process import NodeProcess

@@ -14,7 +14,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed: pip install 'campose_ros[ros]'")
-pytest.importorskip("pycolmap", reason="the structure estimator needs pycolmap: pip install 'campose_ros[map]'")
+pytest.importorskip("cv2", reason="the structure estimator needs OpenCV: pip install 'campose_ros[robot]'")
 pytest.importorskip("rosbags", reason="replay needs rosbags: pip install 'campose_ros[bag]'")
 
 from client import Client, stamps, values

@@ -42,7 +42,7 @@ def test_bag_video_and_truth_share_their_stamps(small):
         assert (np.diff(truth.stamps_ns) > 0).all()
         for seen, shown in zip(bag_frames[::10], video_frames[::10], strict=True):
             assert np.abs(seen.image.astype(int) - shown.image).mean() < 6
-        expected = camera_trajectory(drive(build_world("small", 1), name, PRESETS["small"].rate_hz))
+        expected = camera_trajectory(drive(build_world("small", 1), name, PRESETS["small"].rates_hz[name]))
         np.testing.assert_allclose(truth.positions, expected.positions, atol=1e-8)
 
 

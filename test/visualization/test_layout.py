@@ -8,10 +8,10 @@ from scipy.spatial.transform import Rotation
 from viewing import at_message_path, layout_topics, panel_names, small_scene
 
 from campose_core.bag.cdr import Cdr
+from campose_core.floorplan.scene_floor import walkable_of
 from campose_core.geometry import Pose
 from campose_core.localization.estimators.base import Kind
 from campose_core.localization.result import LocalizationResult, Status
-from campose_core.scene_floor import walkable_of
 from campose_core.visualization.layout import how_to_look, layout_path, write_layout
 from campose_core.visualization.localization_status import localization_status
 from campose_core.visualization.topics import ERROR, STATUS, TYPES

@@ -196,7 +196,7 @@ def _promised_end_ns(stream: Any) -> int | None:
 
 
 def _opened(path: Path) -> Any:
-    av = load_extra("av", "map")
+    av = load_extra("av", "robot")
     try:
         container = av.open(str(path.absolute()))  # FFmpeg takes what stands before the colon of a:b.mp4 for a protocol
     except (av.error.FFmpegError, OSError, ValueError) as error:

@@ -1,0 +1,83 @@
+"""The pose of a body by matches of which most may be wrong: RANSAC over triples.
+
+Fischler and Bolles, "Random sample consensus", 1981, scored as by Torr and Zisserman, "MLESAC", 2000 (MSAC): three
+matches of one camera give a few poses, and of all poses the one counts by which the matches of all cameras are least
+off, each by its bound at most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from campose_core.geometry import Array, Pose
+from campose_core.landmark_map.sightings import Sightings
+from campose_core.landmark_map.three_points import poses_of_three
+
+CONFIDENCE = 0.9999  # that one triple without a wrong match was among those tried
+BATCHES = (32, 96, 256)  # triples at once; then as many as the last
+
+
+def searched_pose(seen: Sightings, min_ratio: float) -> Pose | None:
+    """Find a body_from_world that explains many matches; None where no camera has three, or no triple is any use.
+
+    min_ratio: of right matches; with fewer of them the search may miss the pose, and it ends sooner.
+    """
+    groups = [rows for view in np.unique(seen.view) if len(rows := np.flatnonzero(seen.view == view)) >= 3]
+    if not groups:
+        return None
+    generator = np.random.default_rng(0)
+    best, least, wanted, tried = None, np.inf, _trials(min_ratio), 0
+    for size in _batches():
+        triples = np.concatenate([_triples(rows, len(rows) / len(seen.rows) * size, generator) for rows in groups])
+        rotations, translations = _poses(seen, triples)
+        if len(rotations):
+            costs, agreeing = _scores(seen, rotations, translations)
+            row = int(np.argmin(costs))
+            if costs[row] < least:
+                least, best = costs[row], (rotations[row], translations[row])
+                wanted = _trials(max(min_ratio, agreeing[row] / len(seen.rows)))
+        tried += size
+        if tried >= wanted:
+            return None if best is None else Pose(Rotation.from_matrix(best[0]), best[1])
+    raise AssertionError("batches have no end")
+
+
+def _batches() -> Iterator[int]:
+    yield from BATCHES
+    while True:
+        yield BATCHES[-1]
+
+
+def _trials(ratio: float) -> float:
+    return float(np.log(1 - CONFIDENCE) / np.log(max(1 - ratio**3, 1e-12)))
+
+
+def _triples(rows: NDArray[np.intp], count: float, generator: np.random.Generator) -> NDArray[np.intp]:
+    """Draw triples (K, 3) of different rows."""
+    size, count = len(rows), int(np.ceil(count))
+    first, second, third = (generator.integers(low, high, count) for low, high in ((0, size), (1, size), (1, size - 1)))
+    third += third >= second
+    return rows[np.stack([first, first + second, first + third], axis=1) % size]
+
+
+def _poses(seen: Sightings, triples: NDArray[np.intp]) -> tuple[Array, Array]:
+    """body_from_world of triples (K, 3) of one camera each: rotations (M, 3, 3) and translations (M, 3)."""
+    rotations, translations, triple = poses_of_three(seen.bearings.T[triples], seen.xyz.T[triples])
+    return rotations, translations + seen.seats.T[triples[triple, 0]]
+
+
+def _scores(seen: Sightings, rotations: Array, translations: Array) -> tuple[Array, Array]:
+    """Cost of each pose (M,), and how many matches agree with it (M,)."""
+    # Of as many poses as a cache holds the points of.
+    points = rotations @ seen.xyz + translations[:, :, None] - seen.seats
+    depth = np.einsum("in,min->mn", seen.bearings, points)
+    x, y = np.einsum("kin,min->kmn", seen.by_point, points)
+    # |A p|^2 < (bound b . p)^2, without a division
+    bound = seen.max_error_px * np.maximum(depth, 0.0)
+    share = np.divide(x * x + y * y, bound * bound, out=np.ones_like(depth), where=bound > 0)
+    costs = (np.minimum(share, 1.0)).sum(axis=1)
+    return costs, (share < 1.0).sum(axis=1)
