@@ -2,7 +2,8 @@
 
 Fischler and Bolles, "Random sample consensus", 1981, scored as by Torr and Zisserman, "MLESAC", 2000 (MSAC): three
 matches of one camera give a few poses, and of all poses the one counts by which the matches of all cameras are least
-off, each by its bound at most.
+off, each by its bound at most. What agrees with a pose of three noisy matches refines it before it is judged (Chum,
+Matas and Kittler, "Locally optimized RANSAC", 2003).
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from campose_core.geometry import Array, Pose
+from campose_core.landmark_map.pose_refinement import offsets_of, refined_pose
 from campose_core.landmark_map.sightings import Sightings
 from campose_core.landmark_map.three_points import poses_of_three
 
 CONFIDENCE = 0.9999  # that one triple without a wrong match was among those tried
 BATCHES = (32, 96, 256)  # triples at once; then as many as the last
+LEAST_AGREEING = 8  # matches, to refine a pose of three of them
 
 
 def searched_pose(seen: Sightings, min_ratio: float) -> Pose | None:
@@ -30,19 +33,21 @@ def searched_pose(seen: Sightings, min_ratio: float) -> Pose | None:
     if not groups:
         return None
     generator = np.random.default_rng(0)
-    best, least, wanted, tried = None, np.inf, _trials(min_ratio), 0
+    best: Pose | None = None
+    least, wanted, tried = np.inf, _trials(min_ratio), 0
     for size in _batches():
         triples = np.concatenate([_triples(rows, len(rows) / len(seen.rows) * size, generator) for rows in groups])
         rotations, translations = _poses(seen, triples)
         if len(rotations):
-            costs, agreeing = _scores(seen, rotations, translations)
+            costs, _ = _scores(seen, rotations, translations)
             row = int(np.argmin(costs))
-            if costs[row] < least:
-                least, best = costs[row], (rotations[row], translations[row])
-                wanted = _trials(max(min_ratio, agreeing[row] / len(seen.rows)))
+            pose, cost, agreeing = _refined(seen, rotations[row], translations[row])
+            if cost < least:
+                least, best = cost, pose
+                wanted = _trials(max(min_ratio, agreeing / len(seen.rows)))
         tried += size
         if tried >= wanted:
-            return None if best is None else Pose(Rotation.from_matrix(best[0]), best[1])
+            return best
     raise AssertionError("batches have no end")
 
 
@@ -68,6 +73,20 @@ def _poses(seen: Sightings, triples: NDArray[np.intp]) -> tuple[Array, Array]:
     """body_from_world of triples (K, 3) of one camera each: rotations (M, 3, 3) and translations (M, 3)."""
     rotations, translations, triple = poses_of_three(seen.bearings.T[triples], seen.xyz.T[triples])
     return rotations, translations + seen.seats.T[triples[triple, 0]]
+
+
+def _refined(seen: Sightings, rotation: Array, translation: Array) -> tuple[Pose, float, int]:
+    """Refine a pose by what agrees with it, with its cost and how many agree then; as it is where that is no better."""
+    pose = Pose(Rotation.from_matrix(rotation), translation)
+    (cost,), (count,) = _scores(seen, rotation[None], translation[None])
+    if count < LEAST_AGREEING:
+        return pose, float(cost), int(count)
+    found = refined_pose(seen.only(seen.agreeing(offsets_of(seen, pose))), pose)
+    if found is None:
+        return pose, float(cost), int(count)
+    there = found.body_from_world
+    (better,), (agreeing,) = _scores(seen, there.rotation.as_matrix()[None], there.translation[None])
+    return (there, float(better), int(agreeing)) if better < cost else (pose, float(cost), int(count))
 
 
 def _scores(seen: Sightings, rotations: Array, translations: Array) -> tuple[Array, Array]:
