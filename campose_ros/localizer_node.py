@@ -32,6 +32,7 @@ from campose_ros.loading import load
 from campose_ros.nav2_services import offer_nav2_services
 from campose_ros.outputs import Outputs
 from campose_ros.overrides import fit_overrides
+from campose_ros.parameter_refusal import refusal
 from campose_ros.plain_log import PlainLog, fault_line
 from campose_ros.process import run
 from campose_ros.scene_log import log_cameras, log_scene
@@ -252,7 +253,7 @@ class LocalizerNode(PlainLog, LifecycleNode):
 
     def _may_set(self, parameters: list[Parameter]) -> SetParametersResult:
         for parameter in parameters:
-            reason = table.refusal(parameter.name, parameter.value)
+            reason = refusal(parameter.name, parameter.value)
             if not reason and self._configured is not None and table.is_fixed(parameter.name):
                 reason = f"{parameter.name} is read when the node is configured: `cleanup` it first"
             if reason:

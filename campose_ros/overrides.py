@@ -9,7 +9,8 @@ import yaml
 from rclpy.parameter import Parameter
 
 from campose_core.errors import LocalizationError
-from campose_ros.parameters import TABLE, refusal, row_of
+from campose_ros.parameter_refusal import refusal
+from campose_ros.parameters import TABLE, row_of
 from campose_ros.start_pose import START
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The parameters of the localizer node: one table, from which they are declared, checked and read.
+"""The parameters of the localizer node: one table, from which they are declared and read.
 
 Importing this file needs no ROS, so that launch files and configuration can be checked against it anywhere.
 """
@@ -6,13 +6,11 @@ Importing this file needs no ROS, so that launch files and configuration can be 
 from __future__ import annotations
 
 import dataclasses
-import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from campose_core.errors import CamposeError, LocalizationError
+from campose_core.errors import LocalizationError
 from campose_core.geometry import Pose
 from campose_core.localization.options import LocalizerOptions
 
@@ -22,10 +20,6 @@ if TYPE_CHECKING:
 
 GATING = LocalizerOptions()
 IN_CAMERA = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0)  # base_from_camera: the camera is the base
-# rcl_validate_topic_name's rules: tokens that start with no digit, {node} and {ns} among them.
-TOKEN = r"[A-Za-z_{][A-Za-z0-9_{}]*"
-CAMERA_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-TOPIC = re.compile(rf"(~/|/)?{TOKEN}(/{TOKEN})*")
 
 
 def parameter(
@@ -265,35 +259,6 @@ def row_of(name: str) -> str:
 def is_fixed(name: str) -> bool:
     """Tell whether the value is read when the node is configured, and holds until cleanup."""
     return row_of(name) in TABLE and not TABLE[row_of(name)].metadata["live"]
-
-
-def refusal(name: str, value: Any) -> str:
-    """Say why `value` cannot be the parameter `name`; empty when it can. Ranges and types are rclpy's part."""
-    row = row_of(name)
-    if isinstance(value, float) and math.isnan(value):
-        return f"{name} must be a number, got nan"
-    if row not in TABLE:
-        return ""
-    choices = TABLE[row].metadata["choices"]
-    if choices and value not in choices:
-        return f"{name} must be one of {', '.join(choices)}, got {value!r}"
-    if name.endswith("_topic") and not TOPIC.fullmatch(value):
-        return f"{name} must be the name of a topic, got {value!r}"
-    if name.endswith("_frame") and (not value or value.startswith("/")):
-        return f"{name} must be the name of a frame, which starts with no slash, got {value!r}"
-    if name == "cameras" and not _are_names(value):
-        return f"{name} must be names of letters, digits and _, each once; one empty name is the single camera"
-    if row in ("base_from_camera", "base_from_imu"):
-        try:
-            pose_of_numbers(value)
-        except CamposeError as error:
-            return f"{name} must be x y z qx qy qz qw: {error}"
-    return ""
-
-
-def _are_names(value: Any) -> bool:
-    names = list(value)
-    return names == [""] or (bool(names) and all(map(CAMERA_NAME.fullmatch, names)) and len({*names}) == len(names))
 
 
 def declare(node: Node) -> None:

@@ -11,7 +11,8 @@ import pytest
 import yaml
 from package_files import REPOSITORY, copy_files, executables, installed_share, setup_arguments
 
-from campose_ros.parameters import TABLE, LocalizerParameters, refusal
+from campose_ros.parameter_refusal import refusal
+from campose_ros.parameters import TABLE, LocalizerParameters
 
 
 def test_the_configuration_sets_declared_parameters_to_allowed_values_and_their_defaults() -> None:

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from campose_ros.parameters import TABLE, LocalizerParameters, refusal
+from campose_ros.parameter_refusal import refusal
+from campose_ros.parameters import TABLE, LocalizerParameters
 
 CONFIG = Path(__file__).parents[2] / "config"
 CONFIGS = ["nav2_amcl.yaml", "nav2_localizer.yaml", "robot_localization.yaml"]

@@ -25,7 +25,7 @@ from campose_core.frame import Frame
 from campose_core.geometry import Pose, pose_error
 from campose_core.localization.estimators.structure import StructureEstimator
 from campose_core.scene import Scene
-from campose_ros.parameters import refusal
+from campose_ros.parameter_refusal import refusal
 
 START_NS, PERIOD_NS, APART_NS = 1_700_000_000_000_000_000, 100_000_000, 7_000_000
 # They look 40 degrees apart. The base stands where `standing_at` says.
