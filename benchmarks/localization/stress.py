@@ -10,10 +10,10 @@ from typing import Any
 
 from benchmarks.localization.drives import Drive, StressRun, stress_runs
 from benchmarks.localization.picture import draw
-from benchmarks.localization.plain import PlainEstimator
 from benchmarks.localization.scoring import WRONG_M, Judged, RunScore, score
 from benchmarks.localization.worlds import with_twin
 from campose_core.cli.console import say
+from campose_core.evaluation.baselines import PlainEstimator
 from campose_core.files import write_text
 from campose_core.geometry import pose_error
 from campose_core.localization.estimators.base import PoseEstimator
