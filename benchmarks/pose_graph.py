@@ -21,7 +21,7 @@ from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 
 from campose_core.geometry import Array, Pose
-from campose_core.localization import pose_chain
+from campose_core.motion import pose_chain
 from campose_core.motion.model import MotionOptions, UncertainPose, odometry_motion
 from campose_core.motion.pose_chain import Bounds, Chain, Poses, Solution
 from campose_core.motion.pose_graph import PoseGraph, PoseGraphOptions
