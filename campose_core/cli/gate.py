@@ -2,7 +2,7 @@
 
 from jsonargparse import ArgumentParser, Namespace
 
-from campose_core.evaluation.gate import Gate, parse_gate
+from campose_core.evaluation.gate import QualityGate, parse_gate
 
 
 def add_gate_arguments(parser: ArgumentParser) -> None:
@@ -20,7 +20,7 @@ def add_gate_arguments(parser: ArgumentParser) -> None:
     )
 
 
-def gates_of(options: Namespace) -> list[Gate]:
+def gates_of(options: Namespace) -> list[QualityGate]:
     """Return the bounds that were given.
 
     Raises:

@@ -26,7 +26,7 @@ class EvaluationError(CamposeError):
     """A run that does not reach what was asked for, or whose numbers mean nothing."""
 
 
-class Gate(NamedTuple):
+class QualityGate(NamedTuple):
     """A bound on a share of all frames. threshold: metres and degrees of a recall; else None."""
 
     text: str
@@ -46,7 +46,7 @@ class Gate(NamedTuple):
         return COMPARISONS[self.comparison](self.value(metrics), self.bound)
 
 
-def parse_gate(text: str) -> Gate:
+def parse_gate(text: str) -> QualityGate:
     """Read a gate as people write it.
 
     Raises:
@@ -63,15 +63,15 @@ def parse_gate(text: str) -> Gate:
         raise UsageError(f"--fail-under {text!r} is no bound on a share from 0 to 1: write {EXAMPLE}")
     if (found[3] == "<=") != (found[1] == "wrong_and_sure"):
         raise UsageError(f"--fail-under {text!r} would fail the better runs: turn its sign round")
-    return Gate(text.strip(), found[1], threshold, found[3], bound)
+    return QualityGate(text.strip(), found[1], threshold, found[3], bound)
 
 
-def thresholds_of(gates: Iterable[Gate]) -> list[Threshold]:
+def thresholds_of(gates: Iterable[QualityGate]) -> list[Threshold]:
     """Return the thresholds of all recalls to measure: the usual ones, and those of the gates."""
     return list(dict.fromkeys([*RECALL_THRESHOLDS, *(gate.threshold for gate in gates if gate.threshold)]))
 
 
-def require(gates: Sequence[Gate], metrics: Metrics, allow_leak: bool = False) -> None:
+def require(gates: Sequence[QualityGate], metrics: Metrics, allow_leak: bool = False) -> None:
     """Hold a row against gates; without gates anything passes.
 
     Raises:
