@@ -24,7 +24,7 @@ LAMP_ANGLES = (0.4, 0.3)  # radians, to the side and up or down, within which la
 Stream = Callable[[Iterable[Shot], float, int, RenderedPlace | None], Iterator[Shot]]
 
 
-class Condition(NamedTuple):
+class Effect(NamedTuple):
     """What a condition does. words: what its severity 1 is. by_chance: whether seeds differ.
 
     in_world: whether it needs the rendered world. moves: whether the camera's true path is another one.
@@ -91,17 +91,17 @@ def _looking_back(shots: Iterable[Shot], severity: float, seed: int, place: Rend
 
 
 AS_RECORDED = "as recorded"
-CONDITIONS: dict[str, Condition] = {
-    "night": Condition("a thousandth of the light, 5 stops of gain", _each(light.night)),
-    "glare": Condition("a lamp in view, eight times as bright as white", _glare),
-    "rain": Condition("200 drops on the lens", _rain),
-    "motion-blur": Condition("smeared over 8 % of the width", _each(light.motion_blur)),
-    "jpeg": Condition("JPEG quality 2", _each(light.jpeg), by_chance=False),
-    "dropped": Condition("95 % of the images do not arrive", _dropped),
-    "people": Condition("85 % of the image behind people who walk by", _people),
-    "zoom": Condition("twice the focal length, and known", _zoomed, by_chance=False),
-    "fog": Condition("contrast 5 % at 2.5 m", _fog, by_chance=False, in_world=True),
-    "looking-back": Condition("the other way, same walk", _looking_back, by_chance=False, in_world=True, moves=True),
+CONDITIONS: dict[str, Effect] = {
+    "night": Effect("a thousandth of the light, 5 stops of gain", _each(light.night)),
+    "glare": Effect("a lamp in view, eight times as bright as white", _glare),
+    "rain": Effect("200 drops on the lens", _rain),
+    "motion-blur": Effect("smeared over 8 % of the width", _each(light.motion_blur)),
+    "jpeg": Effect("JPEG quality 2", _each(light.jpeg), by_chance=False),
+    "dropped": Effect("95 % of the images do not arrive", _dropped),
+    "people": Effect("85 % of the image behind people who walk by", _people),
+    "zoom": Effect("twice the focal length, and known", _zoomed, by_chance=False),
+    "fog": Effect("contrast 5 % at 2.5 m", _fog, by_chance=False, in_world=True),
+    "looking-back": Effect("the other way, same walk", _looking_back, by_chance=False, in_world=True, moves=True),
 }  # fmt: skip
 
 
