@@ -26,6 +26,8 @@ from campose_core.matrix.plan import SCENE
 from campose_core.sfm.stage_process import end_with_parent
 from campose_core.text import one_line
 
+log = logging.getLogger(__name__)
+
 REFUSED = 2  # the exit code of what a person can cure
 ATTEMPTS = 5  # of a process that is killed: by the system where memory is short, or by hand
 PR_SET_PDEATHSIG = 1  # prctl(2)
@@ -96,10 +98,10 @@ def main() -> int:
         made = _make_scene(fields) if "steps" in fields else execute(*run_from_dict(fields["run"]), file.parent)
         write_text(file.with_name("result.json"), json.dumps({"inputs": fields["inputs"], "row": made}) + "\n")
     except CamposeError as error:
-        print(error, file=sys.stderr)
+        log.error(one_line(str(error)))
         return REFUSED
     except OSError as error:  # a full disk, a folder that must not be written to: the system's line names it
-        print(error, file=sys.stderr)
+        log.error(one_line(str(error)))
         return REFUSED
     return 0
 
@@ -121,7 +123,8 @@ def _make_scene(fields: dict[str, Any]) -> dict[str, Any]:
             stderr=subprocess.PIPE, text=True, check=False, preexec_fn=killed_with_parent,
         )  # fmt: skip
         lines = [line for line in said.stderr.splitlines() if line.strip()]
-        print("\n".join(lines), file=sys.stderr, flush=True)
+        for line in lines:
+            log.info(one_line(line))
         if said.returncode:
             raise CamposeError(lines[-1] if lines else f"campose {command[0]} ended with {said.returncode}")
     return {}

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from campose_core.bag.cdr import Cdr
-from campose_core.bag.file import Bag
+from campose_core.bag.decoding import decoded
+from campose_core.bag.file import Bag, SerializedMessage
 from campose_core.bag.writer import BagOutput, new_bag, write_frame
+from campose_core.errors import CaptureError
 from campose_core.geometry import Pose, pose_error
 from campose_core.localization.session import Answer
 from campose_core.replay.bag_session import MAP_FRAME, TfRoot
@@ -63,7 +65,7 @@ class ReplayBag:
         if not self._begun:
             self._begun = True
             self._write_still(step.log_ns)
-        if step.message is not None and step.message.topic not in WRITTEN:
+        if step.message is not None and step.message.topic not in WRITTEN and not _is_own_diagnosis(step.message):
             self._output.copy(step.message, self._definitions[step.message.topic])
         if step.answer is not None:
             if step.message is None:
@@ -134,6 +136,15 @@ class ReplayBag:
         for name, pose in (("raw", result.map_from_base), ("snapped", result.on_floor)):
             if pose is not None:
                 self._output.write(topics.ERROR, log_ns, ros.error(stamp_ns, name, *pose_error(pose, truth)))
+
+
+def _is_own_diagnosis(message: SerializedMessage) -> bool:
+    """Tell whether it is a line of a node like this one: on /diagnostics others speak as well."""
+    if message.topic != topics.DIAGNOSTICS:
+        return False
+    content = decoded(message.data, message.msgtype)
+    statuses = [] if isinstance(content, CaptureError) else getattr(content, "status", [])
+    return bool(statuses) and all(status.name.startswith(f"{NAME}: ") for status in statuses)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ NONSENSE = ("1e308", "-1e308", "nan", "inf", "1e900000", "9" * 26)
 NEEDED = {
     "simulate": ["OUT"], "extract": ["a.mp4", "--scene", "S"], "build": ["a.mp4", "--scene", "S"],
     "localize": ["S", "a.mp4"], "evaluate": ["a.tum", "b.tum"], "replay": ["b", "--scene", "S", "--out", "O"],
-    "train": ["S", "--model", "posenet"],
+    "train": ["S", "--model", "posenet"], "matrix": ["RUNS.yaml", "--out", "O"],
 }  # fmt: skip
 WORDS = ("float", "int", "Number", "Negative", "Fraction", "Port", "Count", "Seed", "Rate")  # in the names of types
 
@@ -39,6 +39,7 @@ def options_of_numbers(verb: str) -> list[tuple[str, int]]:
         ("map", {"--mounting", "--max-keyframes"}), ("train", {"--epochs", "--seed", "--dropout", "--max-minutes"}),
         ("build", {"--fps", "--train.epochs"}), ("floor", {"--radius", "--resolution", "--origin"}),
         ("split", {"--val"}), ("replay", {"--base-from-camera"}), ("update", {"--fps"}), ("benchmark", {"--epochs"}),
+        ("matrix", {"--workers"}),
     ],
 )  # fmt: skip
 def test_a_number_that_means_nothing_is_refused_with_its_option(verb, some, capsys):
@@ -58,7 +59,7 @@ def test_a_number_that_means_nothing_is_refused_with_its_option(verb, some, caps
 
 def test_no_verb_with_numbers_is_left_out():
     listed = {"simulate", "extract", "align", "view", "map", "train", "build", "floor", "split", "replay", "update"}
-    assert {verb for verb in VERBS if options_of_numbers(verb)} == listed | {"benchmark"}
+    assert {verb for verb in VERBS if options_of_numbers(verb)} == listed | {"benchmark", "matrix"}
 
 
 @pytest.mark.parametrize("seed", ["-1", str(2**32), "1.5"])

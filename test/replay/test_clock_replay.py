@@ -22,13 +22,13 @@ class Listener:
     def __init__(self):
         self.stamps_ns, self.odometry = [], []
 
-    def reset(self, near):
+    def reset(self, near, offered):
         pass
 
     def refresh(self):
         pass
 
-    def localize(self, frame, camera, base_from_cam, odom_from_base):
+    def localize(self, frame, camera, base_from_cam, odom_from_base, motion):
         self.stamps_ns.append(frame.stamp_ns)
         self.odometry.append(odom_from_base)
         return SimpleNamespace(stamp_ns=frame.stamp_ns, map_from_cam=None, matches=None)
