@@ -18,6 +18,7 @@ POLICY = Path(__file__).resolve().parents[2] / "config" / "sros2_policy.xml"
 OPTIONAL = {
     "/clock", "/tf", "/tf_static", "/parameter_events", "/camera/image_raw", "/error", "/reference/*",
     "/localizer/get_type_description", "/viewer/get_type_description",
+    "/bond", "/set_initial_pose",  # where bond and nav2_msgs are installed
 }  # fmt: skip
 
 
