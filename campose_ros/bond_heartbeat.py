@@ -11,12 +11,14 @@ import threading
 import uuid
 from typing import TYPE_CHECKING
 
+from rclpy.duration import Duration
 from rclpy.qos import QoSProfile
 
 if TYPE_CHECKING:
     from rclpy.node import Node
 
 TIMEOUT_S = 4.0  # told for the log alone: the manager goes by its own bond_timeout
+FAREWELL_S = 0.5  # for the last message to arrive; a manager that hangs gets none
 
 
 class BondHeartbeat:
@@ -49,6 +51,8 @@ class BondHeartbeat:
         self._thread.join()
         self._thread = None
         self._say(active=False)
+        if self._node.context.ok():
+            self._publisher.wait_for_all_acked(Duration(seconds=FAREWELL_S))  # it is lost with its publisher else
         self._node.destroy_publisher(self._publisher)
 
     def _beat(self) -> None:
