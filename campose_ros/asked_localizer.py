@@ -12,6 +12,7 @@ from rclpy.node import Node
 
 from campose_core.errors import LocalizationError
 from campose_core.geometry import Pose
+from campose_ros.parameters import pose_of_numbers
 
 GRACE_S = 3.0  # a lifecycle manager may be about to activate it
 ASK_S = 0.5
@@ -81,5 +82,4 @@ class AskedLocalizer:
                 f"--reference is of the camera, and {self._name} does not say by base_from_camera where one sits: "
                 "leave it out, and score DIR/pose_raw.tum with `campose evaluate` against the true path of the base"
             )
-        numbers = list(place.double_array_value)
-        return Pose.from_quat_xyzw(numbers[3:], numbers[:3])
+        return pose_of_numbers(place.double_array_value)

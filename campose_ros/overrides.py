@@ -5,10 +5,10 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING, Any
 
-import yaml
 from rclpy.parameter import Parameter
 
 from campose_core.errors import LocalizationError
+from campose_core.yaml_files import parse_yaml
 from campose_ros.parameter_refusal import refusal
 from campose_ros.parameters import TABLE, row_of
 from campose_ros.start_pose import START
@@ -45,7 +45,8 @@ def fit_overrides(node: Node) -> None:
 def _fitted(default: Any, value: Any) -> Any:
     """Return the value as what the default is; None where it is something else."""
     if _holds_numbers(default):
-        items = yaml.safe_load(value) if isinstance(value, str) and value.startswith("[") else value
+        is_text = isinstance(value, str) and value.startswith("[")
+        items = parse_yaml(value.encode("utf-8", "surrogateescape"), value, LocalizationError) if is_text else value
         items = None if isinstance(items, (str, bytes, int, float, type(None))) else list(items)
         are_numbers = items and all(isinstance(item, (int, float)) and not isinstance(item, bool) for item in items)
         return [float(item) for item in items or ()] if are_numbers else None

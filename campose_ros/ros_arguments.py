@@ -11,9 +11,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from campose_core.errors import UsageError
+from campose_core.yaml_files import DAMAGE, parse_yaml
 
 PARAMETER, FILE = ("-p", "--param"), "--params-file"
 
@@ -53,25 +52,31 @@ def _check_parameter(rule: str) -> None:
     if not (name and assigned and value):
         raise UsageError(f"a parameter is given as -p NAME:=VALUE, got -p {rule!r}")
     try:
-        content = yaml.safe_load(value)
-    except yaml.YAMLError as error:
+        content = parse_yaml(value.encode("utf-8", "surrogateescape"), f"the value of {name}", UsageError)
+    except UsageError as error:
+        if not isinstance(error.__cause__, DAMAGE):
+            raise
         raise UsageError(f"the value of {name} is no YAML: {value!r}") from error
     _check_lists(f"-p {rule!r}", name, content)
 
 
 def _check_file(path: str) -> None:
+    where = f"the parameter file {path}"
     try:
-        content = yaml.safe_load(Path(path).read_text())
+        data = Path(path).read_bytes()
+        data.decode("utf-8")
     except (OSError, ValueError) as error:
         missing = isinstance(error, FileNotFoundError)
         reason = "there is no such file" if missing else "it cannot be read as text"
         raise UsageError(f"the parameter file {path!r}: {reason}") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = "" if mark is None else f", line {mark.line + 1}"
-        raise UsageError(
-            f"the parameter file {path}{where}: it is no YAML ({getattr(error, 'problem', '')})"
-        ) from error
+    try:
+        content = parse_yaml(data, where, UsageError)
+    except UsageError as error:
+        if not isinstance(error.__cause__, DAMAGE):
+            raise
+        mark = getattr(error.__cause__, "problem_mark", None)
+        line = "" if mark is None else f", line {mark.line + 1}"
+        raise UsageError(f"{where}{line}: it is no YAML ({getattr(error.__cause__, 'problem', '')})") from error
     sections = list(_sections(content))
     if not sections:
         raise UsageError(

@@ -167,7 +167,7 @@ def _score(scene: Scene, runs: list[Estimates], course: Course, thresholds: Sequ
         write_estimates(folder / f"{estimates.estimator}.tum", estimates)
     write_text(folder / "benchmark.json", json.dumps([row.to_dict() for row in judgement.rows], indent=1))
     if importlib.util.find_spec("matplotlib") is None:
-        log.info("benchmark: no report page: matplotlib is not installed (pip install 'campose[view]')")
+        log.info("benchmark: no report page: matplotlib is not installed (pip install 'campose_ros[view]')")
     else:
         write_judgement(folder, f"{scene.name}: estimators on {course.description}", judgement, course.beside)
     return judgement.rows

@@ -9,6 +9,7 @@ Matas and Kittler, "Locally optimized RANSAC", 2003).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,14 @@ from campose_core.landmark_map.three_points import poses_of_three
 CONFIDENCE = 0.9999  # that one triple without a wrong match was among those tried
 BATCHES = (32, 96, 256)  # triples at once; then as many as the last
 LEAST_AGREEING = 8  # matches, to refine a pose of three of them
+
+
+class _Scored(NamedTuple):
+    """A body_from_world, its cost, and how many matches agree with it."""
+
+    pose: Pose
+    cost: float
+    agreeing: int
 
 
 def searched_pose(seen: Sightings, min_ratio: float) -> Pose | None:
@@ -39,12 +48,13 @@ def searched_pose(seen: Sightings, min_ratio: float) -> Pose | None:
         triples = np.concatenate([_triples(rows, len(rows) / len(seen.rows) * size, generator) for rows in groups])
         rotations, translations = _poses(seen, triples)
         if len(rotations):
-            costs, _ = _scores(seen, rotations, translations)
+            costs, counts = _scores(seen, rotations, translations)
             row = int(np.argmin(costs))
-            pose, cost, agreeing = _refined(seen, rotations[row], translations[row])
-            if cost < least:
-                least, best = cost, pose
-                wanted = _trials(max(min_ratio, agreeing / len(seen.rows)))
+            pose = Pose(Rotation.from_matrix(rotations[row]), translations[row])
+            found = _refined(seen, _Scored(pose, float(costs[row]), int(counts[row])))
+            if found.cost < least:
+                least, best = found.cost, found.pose
+                wanted = _trials(max(min_ratio, found.agreeing / len(seen.rows)))
         tried += size
         if tried >= wanted:
             return best
@@ -75,18 +85,16 @@ def _poses(seen: Sightings, triples: NDArray[np.intp]) -> tuple[Array, Array]:
     return rotations, translations + seen.seats.T[triples[triple, 0]]
 
 
-def _refined(seen: Sightings, rotation: Array, translation: Array) -> tuple[Pose, float, int]:
-    """Refine a pose by what agrees with it, with its cost and how many agree then; as it is where that is no better."""
-    pose = Pose(Rotation.from_matrix(rotation), translation)
-    (cost,), (count,) = _scores(seen, rotation[None], translation[None])
-    if count < LEAST_AGREEING:
-        return pose, float(cost), int(count)
-    found = refined_pose(seen.only(seen.agreeing(offsets_of(seen, pose))), pose)
-    if found is None:
-        return pose, float(cost), int(count)
-    there = found.body_from_world
-    (better,), (agreeing,) = _scores(seen, there.rotation.as_matrix()[None], there.translation[None])
-    return (there, float(better), int(agreeing)) if better < cost else (pose, float(cost), int(count))
+def _refined(seen: Sightings, found: _Scored) -> _Scored:
+    """Refine a pose by what agrees with it; as it is where that is no better."""
+    if found.agreeing < LEAST_AGREEING:
+        return found
+    refined = refined_pose(seen.only(seen.agreeing(offsets_of(seen, found.pose))), found.pose)
+    if refined is None:
+        return found
+    there = refined.body_from_world
+    (cost,), (agreeing,) = _scores(seen, there.rotation.as_matrix()[None], there.translation[None])
+    return _Scored(there, float(cost), int(agreeing)) if cost < found.cost else found
 
 
 def _scores(seen: Sightings, rotations: Array, translations: Array) -> tuple[Array, Array]:

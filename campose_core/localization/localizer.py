@@ -132,9 +132,7 @@ class Localizer:
             self._lose()
         estimates = self.estimator.estimate(frame, camera, self._prior(expected, image.predicted))
         usable = [estimate for estimate in estimates if is_covariance(estimate.covariance)]
-        result = self._judge(
-            image, [Seen(self._to_base(UncertainPose(e.map_from_cam, e.covariance)), e) for e in usable]
-        )
+        result = self._judge(image, [self._seen(estimate) for estimate in usable])
         matches = usable[0].matches if usable else None
         return result._replace(latency_s=time.perf_counter() - started, matches=matches).in_map_of(self._scale)
 

@@ -69,9 +69,14 @@ def run_job(job: Job) -> Ended:
     command = [sys.executable, "-m", "campose_core.matrix.job", str(job.file), str(os.getpid())]
     killed_by = ""
     for _ in range(ATTEMPTS):
-        with open(job.log, "wb") as log:
+        with open(job.log, "wb") as file:
             ended = subprocess.run(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **ONE_THREAD}, check=False
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+                env={**os.environ, **ONE_THREAD},
+                check=False,
             )
         if ended.returncode == 0:
             return Ended(job)
@@ -97,10 +102,7 @@ def main() -> int:
     try:
         made = _make_scene(fields) if "steps" in fields else execute(*run_from_dict(fields["run"]), file.parent)
         write_text(file.with_name("result.json"), json.dumps({"inputs": fields["inputs"], "row": made}) + "\n")
-    except CamposeError as error:
-        log.error(one_line(str(error)))
-        return REFUSED
-    except OSError as error:  # a full disk, a folder that must not be written to: the system's line names it
+    except (CamposeError, OSError) as error:  # of a full disk, or a folder not to be written to, the system's line
         log.error(one_line(str(error)))
         return REFUSED
     return 0

@@ -25,6 +25,7 @@ def refusal(*arguments: str) -> str:
         "x:=[0.0, 1.0]",
         "cameras:=['front', 'rear']",
         "y:=true",
+        "day:=2001-99-99",  # a text, for ROS as well
     ],
 )
 def test_what_ros_reads_is_not_refused(rule: str) -> None:
@@ -60,6 +61,8 @@ def test_a_mistake_is_one_line_that_says_what_to_write(arguments: list[str], sai
             "front.base_from_camera must",
         ),
         ("\x00\x01", "it is no YAML"),
+        ("/**:\n  ros__parameters:\n    a: &x [1]\n    b: *x\n", "line 4: the alias *x is not followed"),
+        ("[" * 1000, "nested more than 32 deep"),
     ],
 )
 def test_a_broken_parameter_file_is_named_with_its_line(tmp_path: Path, text: str, said: str) -> None:
