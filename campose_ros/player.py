@@ -6,6 +6,7 @@ import struct
 import time
 from collections.abc import Callable
 
+from rclpy.duration import Duration
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.publisher import Publisher
@@ -22,6 +23,7 @@ IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 PLAYED_TYPES = (*IMAGE_TYPES, "sensor_msgs/msg/CameraInfo", "sensor_msgs/msg/Imu", "nav_msgs/msg/Odometry")
 CLOCK_S = 0.02  # between two messages of /clock, at most
 SETTLED_S = 0.5  # subscriptions of one node connect one after the other
+HEARD_S = 5.0  # what a subscriber may take to find this side after it was found
 
 
 class Player:
@@ -71,7 +73,7 @@ class Player:
                 counts, changed = self._subscribers(), time.monotonic()
 
     def _subscribers(self) -> list[int]:
-        return [publisher.get_subscription_count() for publisher in self._publishers.values()]
+        return [publisher.get_subscription_count() for publisher in (self._clock, *self._publishers.values())]
 
     def play(
         self, rate: float, image_published: Callable[[int], None], wait_for_answer: Callable[[int], None] | None = None
@@ -84,7 +86,12 @@ class Player:
         unheard = {name for name in self._images if not self._publishers[name].get_subscription_count()}
         started, first_ns = time.monotonic(), None
         for message in self._bag.serialized(set(self._publishers) - unheard):
-            first_ns = message.log_ns if first_ns is None else first_ns
+            if first_ns is None:
+                first_ns = message.log_ns
+                self._tell_time(first_ns)
+                # Who is found has not always found this side: the one message that /clock keeps would be the next one.
+                self._clock.wait_for_all_acked(Duration(seconds=HEARD_S))
+                started = time.monotonic()
             self._wait_until(message.log_ns, first_ns, rate, started)
             if not self._node.context.ok():
                 raise ExternalShutdownException

@@ -54,12 +54,6 @@ class Client:
         self.until(subscription.get_publisher_count, f"somebody publishes {topic}")
         return received
 
-    def collect_from(self, kind: type, topic: str, qos: QoSProfile = ALL) -> list[Any]:
-        """Messages of a topic as they come, whoever will publish it."""
-        received: list[Any] = []
-        self.node.create_subscription(kind, topic, received.append, qos)
-        return received
-
     def publisher(self, kind: type, topic: str, qos: QoSProfile = BEST_EFFORT) -> Any:
         """A publisher that is connected."""
         publisher = self.node.create_publisher(kind, topic, qos)
