@@ -86,108 +86,6 @@ def test_a_drive_is_played_recorded_and_near_the_truth(
     assert node.stop() == 0
 
 
-BASE_FROM_CAM = Pose(standing_at(0.0).rotation, np.array([0.1, 0.0, 0.3]))
-
-
-@pytest.fixture(scope="module")
-def robot_bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The drive as a robot records it: images come 30 ms after their stamp, odometry of another rate between them; in
-    the middle the camera looks beside the wall, and the wheels alone say where it goes."""
-    path, cdr = tmp_path_factory.mktemp("bags") / "robot", Cdr()
-    ros, messages = cdr.messages, []
-    for i in range(2 * COUNT):
-        stamp_ns, x = START_NS + i * PERIOD_NS // 2, 2.0 + 0.025 * i
-        image = picture(standing_at(x if not 14 <= i < 26 else -20.0))
-        info, jpeg = ros.camera_info("camera", stamp_ns, CAMERA), encode_jpeg(image, 92)
-        messages.append((stamp_ns + 1_000_000, INFO_TOPIC, info))
-        messages.append((stamp_ns + 30_000_000, IMAGE_TOPIC, ros.compressed_image("camera", stamp_ns, jpeg)))
-    for i in range(-4, 120):
-        stamp_ns = START_NS + i * 37_000_000 + 11_000_000
-        pose = Pose(Rotation.identity(), np.array([0.26e-9 * (stamp_ns - START_NS), 0.001 * i, 0.0]))  # it drifts
-        zero = np.zeros(3)
-        messages.append((stamp_ns, "/odom", ros.odometry("odom", "base_link", stamp_ns, pose, zero, zero)))
-    with new_bag(path, cdr, ()) as output:
-        for log_ns, topic, message in sorted(messages, key=lambda entry: entry[0]):
-            output.write(topic, log_ns, message)
-    return path
-
-
-def test_the_node_and_a_replay_of_its_bag_say_the_same(
-    start_node: StartNode, client: Client, wall_scene: Path, robot_bag: Path, tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
-    mounting = [float(value) for value in (*BASE_FROM_CAM.translation, *BASE_FROM_CAM.quat_xyzw)]
-    node = start_node(
-        "same", scene=wall_scene, image_topic=IMAGE_TOPIC.removesuffix("/compressed"), camera_info_topic=INFO_TOPIC,
-        image_transport="compressed", reliable_images=True, use_odometry=True, odom_topic="/odom",
-        base_from_camera=mounting,
-    )  # fmt: skip
-    kinds = {
-        "pose": PoseStamped, "pose_raw": PoseStamped, "pose_with_covariance": PoseWithCovarianceStamped,
-        "status": DiagnosticArray,
-    }  # fmt: skip
-    live = {name: client.collect(kind, f"/same/{name}") for name, kind in kinds.items()}
-    out = [f"--out={tmp_path / 'live'}", "--node=same"]
-    truth = tmp_path / "truth.tum"  # of the camera, for both
-    stamps_ns = [START_NS + i * PERIOD_NS // 2 for i in range(2 * COUNT)]
-    camera_was_at = [standing_at(2.0 + 0.025 * i) for i in range(2 * COUNT)]
-    write_tum(truth, Trajectory.from_poses(stamps_ns, camera_was_at))
-    out.append(f"--reference={truth}")
-    command = [sys.executable, "-m", "campose_ros.replay_node", str(robot_bag), *out, "--reliable", "--lockstep"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        client.until(lambda: process.poll() is not None, "the bag is played", 90.0)
-        assert process.stdout is not None
-        live_table = process.stdout.read()
-    client.until(lambda: len(live["status"]) == 2 * COUNT, "every image is answered")
-    assert node.stop() == 0
-    mounted = ["--base-from-camera", *map(str, mounting)]
-    arguments = ["replay", str(robot_bag), "--scene", str(wall_scene), "--out", str(tmp_path), "--odom", "/odom"]
-    assert campose([*arguments, *mounted, "--reference", str(truth)]) == 0
-    errors = [
-        re.findall(r"^pose_raw +(.*)", table, flags=re.MULTILINE) for table in (live_table, capsys.readouterr().out)
-    ]
-    assert errors[0]
-    assert errors[0][0].split()[:4] == errors[1][0].split()[:4]
-
-    replayed: dict[str, list[Any]] = {name: [] for name in kinds}
-    with open_bag(tmp_path / "bag") as bag:
-        for message in bag.serialized({f"/localizer/{name}" for name in kinds}):
-            name = message.topic.rsplit("/", 1)[1]
-            replayed[name].append(deserialize_message(message.data, kinds[name]))
-            assert len(serialize_message(replayed[name][-1])) == len(message.data)  # rclpy's padding is not zero
-    for name in kinds:
-        assert stamps(sorted(live[name], key=lambda m: stamps([m]))) == stamps(replayed[name])
-    for name in ("pose", "pose_raw"):
-        for one, other in zip(live[name], replayed[name], strict=True):
-            assert flat(one.pose) == pytest.approx(flat(other.pose), abs=1e-9)
-    for one, other in zip(live["pose_with_covariance"], replayed["pose_with_covariance"], strict=True):
-        np.testing.assert_allclose(one.pose.covariance, other.pose.covariance, rtol=1e-6, atol=1e-12)
-    timed = ("latency_s", "estimate_s")
-    for one, other in zip(live["status"], replayed["status"], strict=True):
-        assert one.status[0].message == other.status[0].message
-        for key, value in values(one.status[0]).items():
-            assert key in timed or values(other.status[0])[key] == value, key
-    states = [values(message.status[0])["state"] for message in replayed["status"]]
-    assert {*states} == {"INITIALIZING", "TRACKING", "PREDICTED"}
-    assert states[-1] == "TRACKING"
-
-
-def test_clock_goes_from_the_first_message_of_a_bag_to_its_last(client: Client, robot_bag: Path) -> None:
-    with open_bag(robot_bag) as bag:
-        player = Player(client.node, bag, reliable=True)
-        clock = client.collect(Clock, "/clock")
-        client.collect(CompressedImage, IMAGE_TOPIC)
-        player.wait_for_subscriber(10.0, lambda: None)
-        playing = threading.Thread(target=player.play, args=(4.0, lambda stamp_ns: None))
-        playing.start()
-        client.until(lambda: not playing.is_alive(), "the bag is played", 30.0)
-    times_ns = [message.clock.sec * 10**9 + message.clock.nanosec for message in clock]
-    assert len(times_ns) > COUNT
-    assert times_ns[0] == START_NS - 4 * 37_000_000 + 11_000_000  # the first message of the bag
-    assert times_ns == sorted(times_ns)
-    assert times_ns[-1] == pytest.approx(START_NS + COUNT * PERIOD_NS, abs=1e9)
-
-
 def test_replay_asks_tf_for_a_camera_that_turns_on_the_robot(wall_scene: Path, tmp_path: Path) -> None:
     cdr = Cdr()
     ros, messages, seconds = cdr.messages, [], 1_000_000_000
@@ -223,11 +121,6 @@ def test_replay_asks_tf_for_a_camera_that_turns_on_the_robot(wall_scene: Path, t
         distance_m, angle = pose_error(map_from_base, Pose(Rotation.identity(), np.array([3.0, 1.5, 0.0])))
         assert distance_m < 0.02
         assert angle < 0.01
-
-
-def flat(pose: Any) -> list[float]:
-    p, q = pose.position, pose.orientation
-    return [p.x, p.y, p.z, q.x, q.y, q.z, q.w]
 
 
 @pytest.mark.parametrize("activation", ["unconfigured", "inactive"])
