@@ -72,7 +72,7 @@ class LiveLocalization:
         except BaseException:
             self._unsubscribe()
             raise
-        self._recall(configured.parameters, configured.loaded.digest)
+        self._memory = self._recall(configured.parameters.remembered_pose_file, configured.loaded.digest)
         self._worker = LatestWorker(self._localize, "localize")
         for camera in self._cameras.values():
             node.get_logger().info(f"listening to {camera.images.topic}")
@@ -114,28 +114,30 @@ class LiveLocalization:
 
     def remember(self) -> None:
         """Keep the last sure pose over a restart, where that is wanted."""
-        path, sure, self._sure = self._configured.parameters.remembered_pose_file, self._sure, None
-        if not path or sure is None or sure.map_from_base is None:
+        sure, self._sure = self._sure, None
+        if self._memory is None or sure is None or sure.map_from_base is None:
             return
         try:
-            remember(Path(path), sure.map_from_base, sure.stamp_ns, self._configured.loaded.digest)
+            remember(self._memory, sure.map_from_base, sure.stamp_ns, self._configured.loaded.digest)
         except OSError as error:
             self._node.get_logger().warning(
-                f"remembered_pose_file {path} cannot be written: {error.strerror}", throttle_duration_sec=60.0
+                f"remembered_pose_file {self._memory} cannot be written: {error.strerror}", throttle_duration_sec=60.0
             )
 
-    def _recall(self, parameters: LocalizerParameters, digest: str) -> None:
-        if not parameters.remembered_pose_file:
-            return
+    def _recall(self, file: str, digest: str) -> Path | None:
+        """Offer what a file remembers; returns where to keep the pose from now on, None: nowhere."""
+        if not file:
+            return None
         try:
-            offered = remembered(Path(parameters.remembered_pose_file), digest)
+            offered = remembered(Path(file), digest)
         except CamposeError as error:
             self._node.get_logger().warning(f"remembered_pose_file: {error}")
-            return
+            return None
         if offered is not None:
             self._session.start_over(offered=offered)
             x, y, _ = offered.pose.translation
             self._node.get_logger().info(f"looking first where the robot was, at {x:.2f} {y:.2f}")
+        return Path(file)
 
     def forget(self, near: Pose | None = None) -> None:
         """Start over with the next image; near: about where the base is (map_from_base)."""

@@ -31,16 +31,21 @@ def remembered(path: Path, scene_digest: str) -> UncertainPose | None:
     """Read where the base was; None where nothing is remembered yet, or of another map.
 
     Raises:
-        LocalizationError: the file is damaged.
+        LocalizationError: the file is damaged, or of something else; it should not be written then.
     """
-    if not path.is_file():
+    if not path.exists():
         return None
-    fields = read_json(path, LocalizationError)
     try:
-        if fields["scene_digest"] != scene_digest:
-            return None
-        numbers = [float(number) for number in fields["map_from_base"]]
-        pose = Pose.from_quat_xyzw(numbers[3:], numbers[:3])
-    except (CamposeError, KeyError, TypeError, ValueError, OverflowError) as error:
-        raise LocalizationError(f"{path} does not hold a remembered pose ({error}): remove it") from error
+        if not path.is_file():
+            raise LocalizationError(f"{path} is no file")
+        fields = read_json(path, LocalizationError)
+        try:
+            digest, numbers = str(fields["scene_digest"]), [float(number) for number in fields["map_from_base"]]
+            pose = Pose.from_quat_xyzw(numbers[3:], numbers[:3])
+        except (CamposeError, KeyError, TypeError, ValueError, OverflowError) as error:
+            raise LocalizationError(f"{path} holds no remembered pose") from error
+    except LocalizationError as error:
+        raise LocalizationError(f"{error}; it is left alone: remove it, or name another file") from error
+    if digest != scene_digest:
+        return None
     return UncertainPose(pose, np.diag([MOVED_M**2] * 3 + [TURNED_RAD**2] * 3))

@@ -27,14 +27,20 @@ def test_it_comes_back_in_the_same_map_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "{}", '{"scene_digest": "abc"}', '{"scene_digest": "abc", "map_from_base": [1, 2]}',
+    ["", "speed: 0.3", "[]", "{}", '{"scene_digest": "abc"}', '{"scene_digest": "abc", "map_from_base": [1, 2]}',
      '{"scene_digest": "abc", "map_from_base": [1, 2, 3, 0, 0, 0, NaN]}'],
 )  # fmt: skip
 def test_a_damaged_file_is_refused_by_name(tmp_path: Path, text: str) -> None:
     path = tmp_path / "last.json"
     path.write_text(text)
-    with pytest.raises(LocalizationError, match=r"last\.json"):
-        remembered(path, "abc")
+    for map_digest in ("abc", "abd"):
+        with pytest.raises(LocalizationError, match=r"last\.json .* left alone: remove it, or name another file$"):
+            remembered(path, map_digest)
+
+
+def test_a_folder_is_no_file_to_remember_in(tmp_path: Path) -> None:
+    with pytest.raises(LocalizationError, match="is no file"):
+        remembered(tmp_path, "abc")
 
 
 class Asked(ScriptedEstimator):
