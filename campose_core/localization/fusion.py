@@ -6,6 +6,8 @@ a steady path. So poses from landmarks are answers as they are, the others after
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from campose_core.bag.imu import ImuSamples
@@ -56,8 +58,13 @@ class Fusion:
         self._prediction.forget()
         self._newest: UncertainPose | None = None
 
-    def step(self, stamp_ns: int, odom_from_base: Pose | None) -> UncertainPose | None:
-        """Predict map_from_base at the stamp of the next image; None where nothing is known."""
+    def step(
+        self, stamp_ns: int, odom_from_base: Pose | None, way: Sequence[tuple[int, Pose]] = ()
+    ) -> UncertainPose | None:
+        """Predict map_from_base at the stamp of the next image; None where nothing is known.
+
+        way: the odometry between the image before and this one, where that is long.
+        """
         before, self._odometry = self._odometry, None if odom_from_base is None else (stamp_ns, odom_from_base)
         self._moved = None
         if before is not None and odom_from_base is not None:
@@ -65,6 +72,8 @@ class Fusion:
             self._moved = odometry_motion(elapsed_s, before[1], odom_from_base, self._options)
             if elapsed_s == 0:  # two cameras at once
                 self._moved = standing_still(self._options)
+        for passed_ns, odom_from_passed in way:
+            self._prediction.step(passed_ns, odom_from_passed)
         self._prediction.step(stamp_ns, odom_from_base)
         return self._motion.predict(stamp_ns, odom_from_base)
 

@@ -7,6 +7,7 @@ its bag agree; `latency_s` is measured, and decides nothing.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -105,12 +106,14 @@ class Localizer:
         base_from_cam: Pose | None = None,
         odom_from_base: Pose | None = None,
         imu: ImuSamples | None = None,
+        way: Sequence[tuple[int, Pose]] = (),
     ) -> LocalizationResult:
         """Return the result for `frame`, taken with intrinsics `camera`.
 
         base_from_cam replaces a place that moved. odom_from_base: the odometry at the frame's stamp, where there is
-        any; it predicts where to look, and steadies the poses. imu: since the last image. A stamp before the last one
-        (a bag that starts over) resets. Intrinsics of another image size of the same shape are scaled.
+        any; it predicts where to look, and steadies the poses. imu, way: what was measured, and the odometry by stamp,
+        since the last image; the way is of use where that is long ago. A stamp before the last one (a bag that starts
+        over) resets. Intrinsics of another image size of the same shape are scaled.
 
         Raises:
             LocalizationError: the image has another shape than the camera.
@@ -119,12 +122,12 @@ class Localizer:
         if base_from_cam is not None:
             self._base_from_cam = base_from_cam
         if not self._scale.is_known:
-            odom_from_base = None
+            odom_from_base, way = None, ()
         patience_s = self._take_stamp(frame.stamp_ns, frame.camera_frame)
         started = time.perf_counter()
         if imu is not None:
             self._fusion.take_imu(imu)
-        expected = self._fusion.step(frame.stamp_ns, odom_from_base)
+        expected = self._fusion.step(frame.stamp_ns, odom_from_base, way)
         image = ImageSeen(frame, camera, odom_from_base, expected, self._fusion.predicted)
         if image.predicted is not None:
             self._known_ns, self._misses = frame.stamp_ns, 0
@@ -146,7 +149,9 @@ class Localizer:
             self.reset()
         pause_s, patience_s = self._clocks.take(stamp_ns, camera_frame, self.options.lost_after_s)
         if pause_s > patience_s:
-            self._hypotheses.clear()  # after a pause any place is in reach: what was seen before confirms none
+            # After a pause any place is in reach: what was seen before confirms none, and one image proves none.
+            self._hypotheses.clear()
+            self._is_seen = False
         return patience_s
 
     def _prior(self, expected: UncertainPose | None, predicted: UncertainPose | None) -> PosePrior | None:

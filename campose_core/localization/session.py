@@ -33,6 +33,7 @@ ONLY_CAMERA = ""  # the name of a robot's single camera
 # An image so much older than the last one is of another camera that is not in step; an older one, of a bag that starts
 # over.
 LATE_NS = 500_000_000
+PAUSE_NS = 500_000_000  # between two images, from which on the way between is told by more than its ends
 # A driver that names each image differently names no camera, and each name costs memory.
 MAX_FRAMES = 16
 
@@ -172,7 +173,7 @@ class LocalizationSession:
         late_ns = self._newest_ns - stamp_ns
         if 0 < late_ns <= LATE_NS:
             raise ImageTooLate(f"the image is {late_ns * 1e-9:.3f} s older than the last one that was localized")
-        self._newest_ns = stamp_ns
+        before_ns, self._newest_ns = self._newest_ns, stamp_ns
         base_from_cam = self._place(camera, frame)
         frame = frame._replace(camera_frame=self._frame_of(camera_name, frame.camera_frame))
         started_over = bool(self._start)
@@ -182,7 +183,9 @@ class LocalizationSession:
         no_odometry = ""
         if odom_from_base is None:
             no_odometry = self._odometry_refusal or self._odometry.why_not(stamp_ns)
-        result = self.localizer.localize(frame, intrinsics, base_from_cam, odom_from_base, self._imu.until(stamp_ns))
+        way = self._odometry.between(before_ns, stamp_ns) if stamp_ns - before_ns > PAUSE_NS else []
+        imu = self._imu.until(stamp_ns)
+        result = self.localizer.localize(frame, intrinsics, base_from_cam, odom_from_base, imu, way)
         self.focal.add(result)
         latency_s = time.perf_counter() - arrived
         return Answer(frame, intrinsics, base_from_cam, odom_from_base, no_odometry, result, latency_s, started_over)

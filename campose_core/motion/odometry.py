@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
+from bisect import bisect_right
 from collections import deque
 
 from campose_core.geometry import Pose, interpolated
+
+WAY_STEP_NS = 100_000_000  # a way is told by poses about so far apart
 
 
 class OdometryBuffer:
@@ -15,7 +18,7 @@ class OdometryBuffer:
     was carried on does not wait for the next.
     """
 
-    def __init__(self, keep_s: float = 10.0, max_gap_s: float = 0.5, max_ahead_s: float = 0.1) -> None:
+    def __init__(self, keep_s: float = 30.0, max_gap_s: float = 0.5, max_ahead_s: float = 0.1) -> None:
         self._keep_ns, self._max_gap_ns, self._max_ahead_ns = (int(s * 1e9) for s in (keep_s, max_gap_s, max_ahead_s))
         self._lock = threading.Lock()
         self._poses: deque[tuple[int, Pose]] = deque()
@@ -47,13 +50,27 @@ class OdometryBuffer:
         pair = self._pair(stamp_ns)
         return pair if isinstance(pair, str) else ""
 
+    def between(self, first_ns: int, last_ns: int) -> list[tuple[int, Pose]]:
+        """Return poses after the first stamp and before the last, WAY_STEP_NS apart: the way, of which `at` knows the
+        ends.
+        """
+        with self._lock:
+            poses = list(self._poses)
+        way: list[tuple[int, Pose]] = []
+        for entry in poses[bisect_right(poses, first_ns, key=_stamp_of) :]:
+            if entry[0] >= last_ns:
+                break
+            if entry[0] - (way[-1][0] if way else first_ns) >= WAY_STEP_NS:
+                way.append(entry)
+        return way
+
     def _pair(self, stamp_ns: int) -> tuple[tuple[int, Pose], tuple[int, Pose]] | str:
         with self._lock:
             poses = list(self._poses)
-        older = [entry for entry in poses if entry[0] <= stamp_ns]
-        newer = [entry for entry in poses if entry[0] > stamp_ns]
         if not poses:
             return "none has come"
+        later = bisect_right(poses, stamp_ns, key=_stamp_of)
+        older, newer = poses[max(0, later - 2) : later], poses[later : later + 1]
         if not older:
             return f"the image is {(newer[0][0] - stamp_ns) * 1e-9:.2f} s older than all that is kept"
         if older[-1][0] == stamp_ns:
@@ -61,10 +78,14 @@ class OdometryBuffer:
         late_ns = stamp_ns - older[-1][0]
         if not newer and late_ns > self._max_ahead_ns:
             return f"the image is {late_ns * 1e-9:.2f} s newer than the newest"
-        around = older[-1:] + newer[:1] if newer else older[-2:]
+        around = older[-1:] + newer if newer else older
         if len(around) < 2:
             return "only one has come"
         gap_ns = around[1][0] - around[0][0]
         if gap_ns > self._max_gap_ns:
             return f"it has a gap of {gap_ns * 1e-9:.2f} s there"
         return around[0], around[1]
+
+
+def _stamp_of(entry: tuple[int, Pose]) -> int:
+    return entry[0]

@@ -8,11 +8,12 @@ from campose_core.geometry import Pose, covariance_at_lever
 from campose_core.motion.drift import LONGEST_S, OdometryDrift, Way
 from campose_core.motion.model import MotionOptions, UncertainPose, odometry_motion
 
-LONGEST_STEP_S = 2.0  # between two images: of more, the way is not known, only its ends
+LONGEST_STEP_S = 2.0  # between two poses of the odometry: of more, the way is not known, only its ends
 
 
 class OdometryPrediction:
-    """For each image: `step`, then `seen` if the body was; `pose` is where it should be.
+    """For each image: `step`, then `seen` if the body was; `pose` is where it should be. After a pause, a `step` first
+    for the odometry on the way.
 
     Odometry that jumps ends a prediction until the body is seen again; one that is missing at an image does not. What
     the odometry has shown of its drift stays over `forget`.
@@ -44,7 +45,7 @@ class OdometryPrediction:
         return UncertainPose(end, carried + drifted)
 
     def step(self, stamp_ns: int, odom_from_base: Pose | None) -> None:
-        """Go on to the stamp of an image, with the odometry there."""
+        """Go on to the stamp of an image, or of a place on the way to it, with the odometry there."""
         self._is_current = odom_from_base is not None
         if odom_from_base is None:
             return

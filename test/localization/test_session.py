@@ -16,10 +16,12 @@ from campose_core.bag.camera_info import read_camera_info
 from campose_core.bag.cdr import Cdr
 from campose_core.bag.transforms import MAX_LINKS
 from campose_core.errors import CaptureError, LocalizationError, TransformError
+from campose_core.frame import Frame
 from campose_core.geometry import Pose, pose_error
 from campose_core.landmark_map.camera_estimate import GUESS_SIGMA
 from campose_core.localization.heard_transforms import HeardTransforms
 from campose_core.localization.localizer import Localizer
+from campose_core.localization.result import Status
 from campose_core.localization.session import (
     LATE_NS,
     MAX_FRAMES,
@@ -238,3 +240,40 @@ def test_cameras_whose_drivers_stamp_with_one_frame_are_told_apart():
     robot = heard(*(SessionCamera(name, Pose.identity(), CAMERA) for name in ("left", "right")))
     frames = [robot.see(index, name).frame.camera_frame for index, name in enumerate(["left", "right", "left"])]
     assert frames == [OPTICAL, "right", OPTICAL]
+
+
+def test_images_that_stay_away_end_no_prediction_where_odometry_tells_the_way():
+    """Nine seconds without an image, out and back; the first image after them is of nothing known, and the next."""
+    out = 0.5 * np.concatenate([np.arange(10), np.arange(10, 55), np.arange(55, 0, -1)]) / 10.0
+
+    def odometry_at(i):
+        pose = Pose(Rotation.identity(), np.array([out[i], 0.0, 0.0]))
+        return ROS.odometry("odom", "base_link", stamp(i), pose, np.zeros(3), np.zeros(3))
+
+    def drive(images, odometry, seen):
+        localizer = Localizer(ScriptedEstimator({stamp(i): at(out[i]) for i in seen}))
+        session = LocalizationSession(localizer, [SessionCamera(ONLY_CAMERA, Pose.identity(), CAMERA)])
+        results = {}
+        for i in range(105):
+            if i in odometry:
+                session.take_odometry(odometry_at(i))
+            if i in images:
+                results[i] = session.see(ONLY_CAMERA, [IMAGES.image(stamp(i), PIXELS)], 0.0).result
+        return results
+
+    images = [*range(10), *range(100, 105)]
+    results = drive(images, range(105), seen=[*range(10), *range(102, 105)])
+    assert [results[i].status for i in (100, 101)] == [Status.PREDICTED] * 2
+    assert [results[i].status for i in (102, 103)] == [Status.TRACKING] * 2  # it agrees: at once
+    predicted = results[100]
+    assert pose_error(predicted.map_from_base, at(out[100]))[0] < 0.02
+    # It went 5 m though it is back: the ends alone would claim to know it to a centimetre.
+    assert np.sqrt(predicted.covariance[0, 0]) > 0.02
+    blind = drive(images, [*range(10), *range(100, 105)], seen=range(10))
+    assert blind[100].status is Status.LOST
+    elsewhere = Localizer(ScriptedEstimator({stamp(i): at(out[i]) for i in range(10)} | {stamp(100): at(1.5)}))
+    for i in images[:11]:
+        way = [(stamp(k), at(out[k])) for k in range(10, 100)] if i == 100 else []
+        frame = Frame(stamp(i), PIXELS, "camera", "")
+        last = elsewhere.localize(frame, CAMERA, odom_from_base=at(out[i]), way=way)
+    assert last.map_from_base is None  # within reach of the pause, but not where the wheels went

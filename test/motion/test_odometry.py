@@ -32,3 +32,16 @@ def test_odometry_between_its_poses():
     assert buffer.at(1_000_000_000) is None
     buffer.add(100_000_000, Pose.identity())
     assert buffer.at(2_000_000_000) is None
+
+
+def test_the_way_between_two_stamps_is_told_in_even_steps():
+    buffer = OdometryBuffer()
+    for i in range(100):  # 50 Hz, there and back
+        buffer.add(20_000_000 * i, Pose(Rotation.identity(), np.array([min(i, 99 - i) * 0.01, 0.0, 0.0])))
+    way = buffer.between(190_000_000, 1_500_000_000)
+    stamps = [stamp_ns for stamp_ns, _ in way]
+    assert stamps[0] >= 290_000_000
+    assert stamps[-1] < 1_500_000_000
+    assert set(np.diff(stamps)) == {100_000_000}
+    assert max(pose.translation[0] for _, pose in way) > 0.4
+    assert buffer.between(1_500_000_000, 1_520_000_000) == []
