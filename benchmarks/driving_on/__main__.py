@@ -19,10 +19,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--seeds", type=int, default=6)
+    parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()
     material = prepare(options.data, options.out)
-    table, example = measured(material, options.seeds)
+    table, example = measured(material, options.data, options.seeds)
     show(*table.splitlines())
     draw(example, options.out / "driving_on.png")
 

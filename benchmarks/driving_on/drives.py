@@ -1,4 +1,5 @@
-"""Drives through the rendered floor with stretches in which nothing is recognized, and wheels that drift and slip."""
+"""Drives through the rendered floor and the kitchen with stretches in which nothing is recognized, or no image comes,
+and odometry that drifts and slips."""
 
 from __future__ import annotations
 
@@ -6,18 +7,20 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from benchmarks.localization.disturbances import exposed
 from campose_core.camera import Camera
 from campose_core.capture.recording import open_recording
 from campose_core.frame import Frame, Image
 from campose_core.geometry import Pose
-from campose_core.simulation.drive import BASE_FROM_CAM, drifting_odometry
+from campose_core.simulation.drive import BASE_FROM_CAM
 from campose_core.simulation.textures import paint
-from campose_core.trajectory import Trajectory, read_tum
+from campose_core.trajectory import read_tum
 
 START_NS, PERIOD_NS = 1_000_000_000, 100_000_000
 LEARNING = 300  # images before the first stretch: what the odometry shows of its drift
@@ -37,23 +40,27 @@ class Shot(NamedTuple):
 
 @dataclass(frozen=True)
 class Odometry:
-    """drift: share by which distances and turns are wrong. slips: share of the images at which a slip begins."""
+    """drift: share by which distances and turns are wrong, all of a drive alike, and each by a random part of that size
+    more. slips: share of the images at which a slip begins."""
 
     name: str
     drift: float
     slips: float = 0.0
 
-    def of(self, truth: Trajectory, seed: int) -> list[Pose]:
-        """What wheels on this path count."""
-        counted = [pose for _, pose in drifting_odometry(truth, self.drift, seed)]
-        rng, poses, left, factor = np.random.default_rng([seed, 0x511B]), counted[:1], 0, 1.0
-        for before, after in pairwise(counted):
+    def of(self, truth: Sequence[Pose], seed: int) -> list[Pose]:
+        """Return odom_from_base as it is counted on this path, from the identity on; in a hand it turns all ways."""
+        rng = np.random.default_rng([seed, 0x511B])
+        biases = 1.0 + self.drift * rng.choice([-1.0, 1.0], 2)
+        poses, left, factor = [Pose.identity()], 0, 1.0
+        for before, after in pairwise(truth):
             if left == 0 and rng.random() < self.slips:
                 left, factor = int(rng.integers(*SLIP_STEPS)), float(rng.uniform(*SLIP_FACTORS))
             step = before.inverse() * after
+            moved, turned = biases + self.drift * rng.standard_normal(2)
             if left:
-                left, step = left - 1, Pose(step.rotation, step.translation * factor)
-            poses.append(poses[-1] * step)
+                left, moved = left - 1, moved * factor
+            rotation = Rotation.from_rotvec(turned * step.rotation.as_rotvec())
+            poses.append(poses[-1] * Pose(rotation, moved * step.translation))
         return poses
 
 
@@ -61,18 +68,36 @@ WHEELS = (Odometry("2 % drift", 0.02), Odometry("10 % drift and slip", 0.10, SLI
 
 
 class Place(NamedTuple):
-    """The frames of a drive by number, their camera, and where the base was."""
+    """The frames of a drive by number, their camera, where that sits, and where the base was."""
 
     frames: list[Frame]
     camera: Camera
+    base_from_cam: Pose
     map_from_base: list[Pose]
 
     @classmethod
-    def open(cls, world: str) -> Place:
-        recording, truth = open_recording(f"{world}/later.bag"), read_tum(f"{world}/later.tum")
-        assert recording.camera is not None
-        bases = [pose * BASE_FROM_CAM.inverse() for _, pose in truth]
-        return cls(list(recording.frames()), recording.camera, bases)
+    def floor(cls, world: Path) -> Place:
+        """The rendered floor, later: on another path than it was mapped."""
+        return cls._open([world / "later"], BASE_FROM_CAM)
+
+    @classmethod
+    def kitchen(cls, data: Path, camera: Camera) -> Place:
+        """Both bags, which share a clock, in order: a handheld camera, which is its own base. Of ten images three are
+        not of the mapping. camera: calibrated; the one in the bags makes poses 1.4 cm wrong along the view."""
+        return cls._open([data / "mapping", data / "query"], Pose.identity())._replace(camera=camera)
+
+    @classmethod
+    def _open(cls, recorded: Sequence[Path], base_from_cam: Pose) -> Place:
+        """From bags NAME.bag with the true path of the camera in NAME.tum, a pose for each image."""
+        shots, camera = [], None
+        for name in recorded:
+            recording = open_recording(name.with_suffix(".bag"))
+            camera = recording.camera
+            truth = [pose * base_from_cam.inverse() for _, pose in read_tum(name.with_suffix(".tum"))]
+            shots += list(zip(recording.frames(), truth, strict=True))
+        assert camera is not None
+        shots.sort(key=lambda shot: shot[0].stamp_ns)
+        return cls([frame for frame, _ in shots], camera, base_from_cam, [base for _, base in shots])
 
     def small(self) -> Place:
         """The same with images of half the width, where nobody looks for landmarks in them."""
@@ -88,7 +113,7 @@ class Place(NamedTuple):
         """Drive by these frames, 10 a second. hidden: images in place of those of the drive, by their place in it."""
         stamps = [START_NS + k * PERIOD_NS for k in range(len(numbers))]
         bases = [self.map_from_base[number] for number in numbers]
-        odometry = wheels.of(Trajectory.from_poses(stamps, bases), seed)
+        odometry = wheels.of(bases, seed)
         for k, (stamp_ns, number) in enumerate(zip(stamps, numbers, strict=True)):
             frame = self.frames[number]._replace(stamp_ns=stamp_ns, jpeg=None, name=f"{number}")
             if k in hidden:

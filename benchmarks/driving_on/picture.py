@@ -6,16 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.driving_on.drives import PERIOD_NS, Stretch
-from benchmarks.driving_on.runs import Row
+from benchmarks.driving_on.drives import PERIOD_NS
+from benchmarks.driving_on.runs import Drive
 from campose_core.files import write_bytes
 from campose_core.plotting.figure import new_figure, png_of
 from campose_core.plotting.palette import FAINT, STATES, VERMILION
 
 
-def draw(example: tuple[list[Row], list[Stretch]], path: Path) -> None:
+def draw(drive: Drive, path: Path) -> None:
     """Write a PNG."""
-    rows, stretches = example
+    rows, stretches = drive
     seconds = np.arange(len(rows)) * PERIOD_NS * 1e-9
     figure = new_figure(11, 4)
     axis = figure.subplots()

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 
 from benchmarks.driving_on.drives import HIDES, PERIOD_NS, Odometry, Place, Shot, Stretch, hidden_images, stretches
 from campose_core.camera import Camera
-from campose_core.frame import Frame
+from campose_core.frame import Frame, Image
+from campose_core.geometry import Pose
 from campose_core.localization.estimators.base import PoseEstimate, PoseEstimator, PosePrior
 from campose_core.localization.localizer import Localizer
 from campose_core.localization.result import Status
-from campose_core.simulation.drive import BASE_FROM_CAM
 
 WRONG_M = 1.0
 DRIVEN, STANDS = 40, 20  # images before and after a kidnapping
@@ -52,12 +52,17 @@ class Kept:
         """Nothing waits."""
 
 
-def driven(estimator: PoseEstimator, camera: Camera, shots: Iterable[Shot]) -> list[Row]:
-    """A fresh localizer over a drive."""
-    localizer, rows = Localizer(estimator, BASE_FROM_CAM), []
+def driven(estimator: PoseEstimator, place: Place, shots: Iterable[Shot], is_cut: bool = False) -> list[Row]:
+    """A fresh localizer over a drive. is_cut: hidden images do not come at all, the odometry does."""
+    localizer, rows, way = Localizer(estimator, place.base_from_cam), list[Row](), list[tuple[int, Pose]]()
     for shot in shots:
-        result = localizer.localize(shot.frame, camera, odom_from_base=shot.odom_from_base)
+        if is_cut and shot.is_hidden:
+            way.append((shot.frame.stamp_ns, shot.odom_from_base))
+            rows.append(Row(True, localizer.status))
+            continue
+        result = localizer.localize(shot.frame, place.camera, odom_from_base=shot.odom_from_base, way=way)
         localizer.refresh()
+        way = []
         row = Row(shot.is_hidden, result.status, reason=result.reason)
         if result.map_from_base is not None and result.covariance is not None:
             off, spread = result.map_from_base.translation - shot.map_from_base.translation, result.covariance[:3, :3]
@@ -70,14 +75,45 @@ def driven(estimator: PoseEstimator, camera: Camera, shots: Iterable[Shot]) -> l
     return rows
 
 
-def with_stretches(
-    place: Place, estimator: PoseEstimator, wheels: Odometry, seed: int, turns: int
-) -> tuple[list[Row], list[Stretch]]:
-    """Drive to and fro with stretches in which nothing is recognized."""
-    numbers = place.to_and_fro(turns)
-    some = stretches(len(numbers), seed)
-    hidden = hidden_images(place, numbers, some)
-    return driven(estimator, place.camera, place.shots(numbers, wheels, seed, hidden)), some
+class Drive(NamedTuple):
+    """What became of its images, and the stretches in which they were hidden, or did not come."""
+
+    rows: list[Row]
+    stretches: list[Stretch]
+
+    def hidden(self) -> list[Row]:
+        """All of what was hidden."""
+        return [row for row in self.rows if row.is_hidden]
+
+    def first_after(self) -> list[Row]:
+        """The first image after each stretch."""
+        return [self.rows[stretch.end] for stretch in self.stretches]
+
+    def returns_m(self) -> list[float]:
+        """The smallest error among the three images after each stretch; inf where none of them has a pose."""
+        after = [self.rows[stretch.end : stretch.end + 3] for stretch in self.stretches]
+        return [min((row.error_m for row in rows if row.error_m is not None), default=np.inf) for rows in after]
+
+
+class Plan(NamedTuple):
+    """A drive to and fro: frames by number, the stretches of it, and what is seen there instead, by place in it."""
+
+    place: Place
+    numbers: list[int]
+    stretches: list[Stretch]
+    hidden: dict[int, Image]
+
+    @classmethod
+    def of(cls, place: Place, seed: int, turns: int) -> Plan:
+        """Draw one; the same for any odometry."""
+        numbers = place.to_and_fro(turns)
+        some = stretches(len(numbers), seed)
+        return cls(place, numbers, some, hidden_images(place, numbers, some))
+
+    def driven(self, estimator: PoseEstimator, wheels: Odometry, seed: int, is_cut: bool = False) -> Drive:
+        """Drive it with this odometry. is_cut: hidden images do not come at all."""
+        shots = self.place.shots(self.numbers, wheels, seed, self.hidden)
+        return Drive(driven(estimator, self.place, shots, is_cut), self.stretches)
 
 
 class Kidnapping(NamedTuple):
@@ -112,16 +148,9 @@ def kidnapped(place: Place, estimator: Kept, seed: int) -> Kidnapping:
         frame = frame._replace(stamp_ns=last.frame.stamp_ns + (k + 1 - DRIVEN) * PERIOD_NS, jpeg=None)
         frame = frame._replace(image=hidden.get(k, frame.image), name="hidden" if k in hidden else f"{there}")
         shots.append(Shot(frame, place.map_from_base[there], last.odom_from_base, k in hidden))
-    rows = driven(estimator, place.camera, shots)[DRIVEN:]
+    rows = driven(estimator, place, shots)[DRIVEN:]
     ended = [
         k for k, row in enumerate(rows) if row.status is Status.LOST or (row.error_m is not None and row.error_m < 0.1)
     ]
     wrong = sum(row.error_m is not None and row.error_m > WRONG_M for row in rows)
     return Kidnapping((ended[0] + 1) * PERIOD_NS * 1e-9 if ended else None, wrong, before, after)
-
-
-def returns_m(rows: Sequence[Row], some: Sequence[Stretch]) -> list[float]:
-    """The smallest error among the three images after each stretch; inf where none of them has a pose."""
-    return [
-        min((row.error_m for row in rows[s.end : s.end + 3] if row.error_m is not None), default=np.inf) for s in some
-    ]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 
-from benchmarks.driving_on.drives import LEARNING, WHEELS, Place, Stretch
-from benchmarks.driving_on.runs import WRONG_M, Kept, Row, driven, kidnapped, returns_m, with_stretches
+from benchmarks.driving_on.drives import WHEELS, Place
+from benchmarks.driving_on.runs import WRONG_M, Drive, Kept, Plan, Row, driven, kidnapped
 from benchmarks.localization.material import Material
 from campose_core.localization.estimators.registry import load_estimator
 from campose_core.localization.result import Status
@@ -25,41 +27,53 @@ HEADER = (
     "LOST",
     "back within",
 )
-Example = tuple[list[Row], list[Stretch]]
 
 
-def measured(material: Material, seeds: int) -> tuple[str, Example]:
-    """All lines, and one drive for a picture."""
-    place = Place.open(str(material.world))
-    estimator = load_estimator(material.demo.scene, "structure")
-    kept, small = Kept.of(estimator, place), place.small()
-    lines, example = [HEADER], None
+def measured(material: Material, data: Path, seeds: int) -> tuple[str, Drive]:
+    """All lines, and one drive for a picture. data: the folder with the bags of the kitchen."""
+    (calibrated,) = material.kitchen.scene.cameras.values()
+    floor, kitchen = Place.floor(material.world), Place.kitchen(data, calibrated)
+    on_floor, in_kitchen = (load_estimator(one.scene, "structure") for one in (material.demo, material.kitchen))
+    kept, small = Kept.of(on_floor, floor), floor.small()
+    kept_kitchen, small_kitchen = Kept.of(in_kitchen, kitchen), kitchen.small()
+    lines = [HEADER, *_rows("floor", small, kept, seeds)]
+    searched = Plan.of(floor, 0, 2)
     for wheels in WHEELS:
-        runs = [with_stretches(small, kept, wheels, seed, TURNS) for seed in range(seeds)]
-        example = example or runs[0]
-        lines.append((f"{wheels.name}, {seeds} drives", *_cells(runs)))
-    for wheels in WHEELS:
-        lines.append(
-            (f"{wheels.name}, searched in the images", *_cells([with_stretches(place, estimator, wheels, 0, 2)]))
-        )
-    assert example is not None
-    texts = [_aligned(lines), _kidnapped(small, kept), _plain(place, material)]
-    return "\n\n".join(texts), example
+        drive = searched.driven(on_floor, wheels, 0)
+        lines.append((f"floor, {wheels.name}, searched in the images", *_cells([drive], Drive.hidden)))
+    lines += _rows("kitchen", small_kitchen, kept_kitchen, seeds)
+    example = Plan.of(small, 0, TURNS).driven(kept, WHEELS[0], 0)
+    return "\n\n".join([_aligned(lines), _kidnapped(small, kept), _plain(floor, material)]), example
 
 
-def _cells(runs: Sequence[Example]) -> tuple[str, ...]:
-    hidden = [row for rows, _ in runs for row in rows[LEARNING:] if row.is_hidden]
-    answered = [row for row in hidden if row.error_m is not None]
-    errors_m = [row.error_m for row in answered if row.error_m is not None]
-    back_m = max(back for rows, some in runs for back in returns_m(rows, some))
+def _rows(name: str, place: Place, kept: Kept, seeds: int) -> list[tuple[str, ...]]:
+    """Hidden stretches, and the same without any image; by odometry."""
+    hidden, cut = defaultdict[str, list[Drive]](list), defaultdict[str, list[Drive]](list)
+    for seed in range(seeds):
+        plan = Plan.of(place, seed, TURNS)
+        for wheels in WHEELS:
+            hidden[wheels.name].append(plan.driven(kept, wheels, seed))
+            cut[wheels.name].append(plan.driven(kept, wheels, seed, is_cut=True))
+    return [
+        *((f"{name}, {odometry}", *_cells(drives, Drive.hidden)) for odometry, drives in hidden.items()),
+        *((f"{name}, {odometry}, no images: the first after", *_cells(drives, Drive.first_after))
+          for odometry, drives in cut.items()),
+    ]  # fmt: skip
+
+
+def _cells(runs: Sequence[Drive], of: Callable[[Drive], list[Row]]) -> tuple[str, ...]:
+    asked = [row for run in runs for row in of(run)]
+    answered = [row for row in asked if row.error_m is not None]
+    errors_m = [row.error_m for row in answered if row.error_m is not None] or [np.inf]
+    back_m = max(back_m for run in runs for back_m in run.returns_m())
     return (
-        str(len(hidden)),
-        f"{100 * len(answered) / len(hidden):.1f} %",
+        str(len(asked)),
+        f"{100 * len(answered) / len(asked):.1f} %",
         f"{100 * np.mean([row.inside for row in answered]):.1f} %",
         f"{100 * np.median(errors_m):.1f} cm",
         f"{100 * np.percentile(errors_m, 95):.1f} cm",
-        str(sum(error_m > WRONG_M for error_m in errors_m)),
-        f"{100 * np.mean([row.status is Status.LOST for row in hidden]):.1f} %",
+        str(sum(error_m > WRONG_M for error_m in errors_m if np.isfinite(error_m))),
+        f"{100 * np.mean([row.status is Status.LOST for row in asked]):.1f} %",
         f"{100 * back_m:.1f} cm",
     )
 
@@ -78,7 +92,7 @@ def _plain(place: Place, material: Material) -> str:
     estimator = load_estimator(material.demo.scene, "structure")
     shots = list(place.shots(place.to_and_fro(1), WHEELS[0], 0, {}))
     started = time.process_time()
-    rows = driven(estimator, place.camera, shots)
+    rows = driven(estimator, place, shots)
     seconds = (time.process_time() - started) / len(rows)
     errors_m = [np.inf if row.error_m is None else row.error_m for row in rows]
     return (

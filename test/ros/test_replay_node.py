@@ -5,10 +5,8 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -18,13 +16,8 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed: pip install 'campos
 pytest.importorskip("cv2", reason="the structure estimator needs OpenCV: pip install 'campose_ros[robot]'")
 pytest.importorskip("rosbags", reason="replay needs rosbags: pip install 'campose_ros[bag]'")
 
-from client import Client, stamps, values
-from diagnostic_msgs.msg import DiagnosticArray
-from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
+from client import Client
 from node_process import StartNode
-from rclpy.serialization import deserialize_message, serialize_message
-from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import CompressedImage
 from wall import CAMERA, picture, standing_at
 
 from campose_core.bag.cdr import Cdr
@@ -36,7 +29,7 @@ from campose_core.frame import Frame
 from campose_core.geometry import Pose, pose_error
 from campose_core.pixels.image_codec import encode_jpeg
 from campose_core.trajectory import Trajectory, read_tum, write_tum
-from campose_ros.player import Player, stamp_ns_of_cdr
+from campose_ros.player import stamp_ns_of_cdr
 
 START_NS, PERIOD_NS, COUNT = 1_700_000_000_500_000_000, 200_000_000, 20
 TRUTH = {START_NS + i * PERIOD_NS: standing_at(2.0 + 0.05 * i) for i in range(COUNT)}

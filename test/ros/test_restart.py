@@ -63,7 +63,9 @@ def activate_anew(client: Client, node: NodeProcess) -> int:
 
 
 def poses_since(drive: Drive, first_ns: int) -> dict[int, Pose]:
-    return {stamps([message])[0]: pose_of(message.pose) for message in drive.raw_poses if stamps([message])[0] >= first_ns}
+    return {
+        stamps([message])[0]: pose_of(message.pose) for message in drive.raw_poses if stamps([message])[0] >= first_ns
+    }
 
 
 def test_it_looks_first_where_it_was_and_answers_when_three_images_agree(
