@@ -4,7 +4,7 @@
     python -m benchmarks.ros --out /tmp/ros --part overload --part viewer
 
 Beside it, in the same run, a plain node with the same localizer (plain_node.py). The part `memory` takes `--minutes`,
-the others together about twelve. Logs of the nodes stay in OUT.
+the others together about fourteen. Logs of the nodes stay in OUT.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from campose_core.cli.console import show_log
 PARTS: dict[str, Callable[[Material, Path, float], list[parts.Row]]] = {
     "overhead": parts.overhead,
     "overload": parts.overload,
+    "rate": parts.rate,
     "start": parts.start,
     "idle": parts.idle,
     "viewer": parts.viewer,

@@ -16,7 +16,7 @@ from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.scene import Scene
 from campose_core.walkable import save_walkable
 
-sys.path.append(str(Path(__file__).parents[2] / "test" / "ros"))  # wall.py
+sys.path.append(str(Path(__file__).parents[2] / "test" / "support"))  # wall.py
 
 VGA = Camera("PINHOLE", 640, 480, (520.0, 520.0, 319.5, 239.5))
 SPEED_MPS = 0.3

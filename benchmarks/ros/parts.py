@@ -6,7 +6,7 @@ import os
 import subprocess
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +23,7 @@ NODE, PLAIN, SLOW = "campose_ros.localizer_node", "benchmarks.ros.plain_node", "
 VIEWER_PORT = 8799
 SECONDS = 12.0
 FAST_HZ = 100.0
+CAMERA_HZ, LIMIT_HZ = 30.0, 10.0
 UNHURRIED_HZ = 5.0  # no image waits for the estimate of the one before
 STARTS = 5
 ROUNDS = 3
@@ -125,6 +126,20 @@ def start(material: Material, out: Path, minutes: float) -> list[Row]:
     ]
 
 
+def rate(material: Material, out: Path, minutes: float) -> list[Row]:
+    """A camera of 30 Hz of which so many images are localized a second, and all."""
+    rows = [Row(f"camera of {CAMERA_HZ:g} Hz, medians of {ROUNDS} rounds", "CPU of the node", "wanted", "images/s")]
+    for transport in ("compressed", "raw"):
+        for max_rate_hz, wanted in ((LIMIT_HZ, "< 50 % of a core"), (0.0, "")):
+            say(f"rate: {transport}, max_rate_hz {max_rate_hz:g}")
+            with driven(material, out, NODE, transport, CAMERA_HZ, given={"max_rate_hz": max_rate_hz}) as (watch, one):
+                rounds = np.array([_rate(watch, one, None) for _ in range(ROUNDS)], dtype=float)
+            images_s, share, _ = np.median(rounds, axis=0)
+            limit = f"{max_rate_hz:g} a second" if max_rate_hz else "all"
+            rows.append(Row(f"  {transport}, {limit} localized", f"{100 * share:.0f} %", wanted, f"{images_s:.1f}"))
+    return rows
+
+
 def idle(material: Material, out: Path, minutes: float) -> list[Row]:
     """After the camera has stopped."""
     with driven(material, out, NODE, "compressed", 30.0, seconds=4.0) as (watch, process):
@@ -213,9 +228,13 @@ def _shown(measured: _Measured, alone: _Measured) -> tuple[str, str, str]:
 
 
 @contextmanager
-def node(scene: Path, out: Path, module: str, transport: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
-    given = parameters(scene=scene, image_topic=TOPIC, image_transport=transport, camera_info_topic=INFO_TOPIC)
-    with started(module, *given, log=out / "node.log", **environment) as process:
+def node(
+    scene: Path, out: Path, module: str, transport: str, given: Mapping[str, object] = {}, **environment: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    inputs = parameters(
+        scene=scene, image_topic=TOPIC, image_transport=transport, camera_info_topic=INFO_TOPIC, **given
+    )
+    with started(module, *inputs, log=out / "node.log", **environment) as process:
         yield process
 
 
@@ -227,6 +246,7 @@ def driven(
     transport: str,
     rate_hz: float,
     seconds: float | None = None,
+    given: Mapping[str, object] = {},
     **environment: str,
 ) -> Iterator[tuple[Watch, subprocess.Popen[bytes]]]:
     """A node that tracks before the wall, for its camera publishes. The camera has the Fast DDS profile for raw."""
@@ -234,7 +254,7 @@ def driven(
     camera = (str(material.pictures), str(rate_hz), duration, transport)
     with (
         watching() as watch,
-        node(material.scene, out, module, transport, **environment) as process,
+        node(material.scene, out, module, transport, given, **environment) as process,
         started("benchmarks.ros.camera", *camera, log=out / "camera.log", **LARGE_SHM),
     ):
         watch.wait_for_tracking()
