@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -72,11 +73,13 @@ def has_imu(path: Path | str) -> bool:
         return any(topic.msgtype == IMU and topic.messages for topic in bag.topics)
 
 
-def read_imu(path: Path | str, topic: str | None = None, clock: BagClock = AS_RECORDED) -> ImuSamples:
+def read_imu(
+    path: Path | str, topic: str | None = None, clock: BagClock = AS_RECORDED, at_most: int | None = None
+) -> ImuSamples:
     """Read the samples on one topic of a bag, at their header stamps.
 
-    topic: of sensor_msgs/Imu; None takes the only one. clock: of the images that they are compared with. Messages that
-    are not later than the one before are left out, with a line on stderr.
+    topic: of sensor_msgs/Imu; None takes the only one. clock: of the images that they are compared with. at_most: so
+    many, from the start. Messages that are not later than the one before are left out, with a line on stderr.
 
     Raises:
         CaptureError: not a readable bag, no such topic (those there are listed), no samples, a sample that is not
@@ -88,7 +91,7 @@ def read_imu(path: Path | str, topic: str | None = None, clock: BagClock = AS_RE
     with open_bag(path) as bag:
         chosen = _imu_topic(path, bag.topics, topic)
         stamped = StampedRows(path, chosen, clock)
-        for number, (log_ns, message) in enumerate(bag.messages(chosen)):
+        for number, (log_ns, message) in enumerate(islice(bag.messages(chosen), at_most)):
             if isinstance(message, CaptureError):
                 raise CaptureError(f"{path}: message {number} on {chosen} is {message}")
             frame_id = message.header.frame_id

@@ -13,16 +13,16 @@ from campose_core.inertial.error_state_filter import check_force
 
 
 def mounted_imu(
-    path: Path, topic: str | None, camera_frame: str, clock: BagClock = AS_RECORDED
+    path: Path, topic: str | None, camera_frame: str, clock: BagClock = AS_RECORDED, at_most: int | None = None
 ) -> tuple[ImuSamples, Pose]:
     """Read the samples on the topic (None: the only one), and cam_from_imu by the static transforms of the bag.
 
-    clock: of the bag's images.
+    clock: of the bag's images. at_most: so many samples, from the start.
 
     Raises:
         CaptureError: no such topic, samples in another unit or without gravity, or no such transforms.
     """
-    samples = read_imu(path, topic, clock)
+    samples = read_imu(path, topic, clock, at_most)
     check_force(samples, str(path))
     if samples.frame_id == camera_frame:
         return samples, Pose.identity()

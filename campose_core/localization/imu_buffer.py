@@ -12,8 +12,8 @@ from campose_core.bag.imu import ImuSamples, measured
 from campose_core.errors import LocalizationError
 from campose_core.inertial.error_state_filter import check_force
 from campose_core.localization.message_reading import stamp_of
+from campose_core.motion.imu_motion import JUDGED
 
-JUDGED = 50  # samples, whose force must be gravity's in the median: not in g, and not without it
 MAX_WAITING = 5000  # samples: ten seconds of a fast one
 
 
@@ -24,7 +24,8 @@ class ImuBuffer:
         self._lock = threading.Lock()
         self._waiting: deque[tuple[int, list[float]]] = deque(maxlen=MAX_WAITING)
         self._newest_ns = 0
-        self._judged: list[list[float]] = []
+        self._judged: deque[list[float]] = deque(maxlen=JUDGED)
+        self._is_gravity_felt = False
 
     def add(self, message: Any) -> None:
         """Take in a sensor_msgs/Imu; one whose stamp goes back by a second (a bag that starts over) drops all before.
@@ -34,10 +35,11 @@ class ImuBuffer:
                 or not measured; another unit, or no gravity.
         """
         stamp_ns, row = stamp_of(message), measured(message, "the message")
-        if len(self._judged) < JUDGED:
+        if not self._is_gravity_felt:
             self._judged.append(row)
             table = np.array(self._judged)
             check_force(ImuSamples(np.arange(len(table)), table[:, :3], table[:, 3:]), "the message")
+            self._is_gravity_felt = len(self._judged) == JUDGED
         with self._lock:
             if stamp_ns < self._newest_ns - 1_000_000_000:
                 self._waiting.clear()

@@ -17,6 +17,7 @@ from campose_core.statistics import checked_covariance
 
 CONTRADICTION = 30.0  # squared Mahalanobis distance of a pose: the filter, not the image, is taken to be wrong
 LONGEST_BLIND_S = 10.0
+JUDGED = 50  # samples, whose force must be gravity's in the median: not in g, and not without it
 NO_SAMPLES = ImuSamples(np.zeros(0, np.int64), np.zeros((0, 3)), np.zeros((0, 3)))
 
 
@@ -101,12 +102,12 @@ class ImuMotion(MotionModel):
 def imu_motion(recording: Recording, topic: str, base_from_cam: Pose) -> ImuMotion:
     """Make the motion by the IMU on a topic of the recording's bag, whose TF says where it sits beside the camera.
 
-    Its samples come message by message (`take_imu`), as to a running node.
+    Its samples come message by message (`take_imu`), as to a running node; of these the first tell their unit here.
 
     Raises:
         CaptureError: no such topic, samples in another unit, or no static transforms from the camera to the IMU.
     """
     path = Path(recording.describe()["path"])
     camera_frame = next(recording.frames()).camera_frame
-    _, cam_from_imu = mounted_imu(path, topic, camera_frame, clock_of(recording.describe()))
+    _, cam_from_imu = mounted_imu(path, topic, camera_frame, clock_of(recording.describe()), at_most=JUDGED)
     return ImuMotion(base_from_cam * cam_from_imu)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from campose_core.errors import CaptureError, LocalizationError
-from campose_core.localization.imu_buffer import ImuBuffer
+from campose_core.localization.imu_buffer import JUDGED, ImuBuffer
 
 G = 9.81
 
@@ -59,9 +59,12 @@ def test_a_sample_that_is_odd_is_refused_and_those_before_it_stay(odd: SimpleNam
 
 
 @pytest.mark.parametrize(("force", "reason"), [(1.0, "it is in g"), (0.02, "gravity has been removed")])
-def test_an_imu_in_another_unit_is_refused(force: float, reason: str) -> None:
-    with pytest.raises(CaptureError, match=reason):
-        ImuBuffer().add(sample(10**9, force=force))
+def test_an_imu_in_another_unit_is_refused_however_long_it_goes_on(force: float, reason: str) -> None:
+    buffer = ImuBuffer()
+    for i in range(3 * JUDGED):
+        with pytest.raises(CaptureError, match=reason):
+            buffer.add(sample(10**9 + 5_000_000 * i, force=force))
+    assert buffer.until(60 * 10**9) is None
 
 
 def test_a_bag_that_starts_over_drops_what_was() -> None:

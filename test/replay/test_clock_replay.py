@@ -28,7 +28,7 @@ class Listener:
     def refresh(self):
         pass
 
-    def localize(self, frame, camera, base_from_cam, odom_from_base, motion):
+    def localize(self, frame, camera, base_from_cam, odom_from_base, imu, way):
         self.stamps_ns.append(frame.stamp_ns)
         self.odometry.append(odom_from_base)
         return SimpleNamespace(stamp_ns=frame.stamp_ns, map_from_cam=None, matches=None)
