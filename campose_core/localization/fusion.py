@@ -1,7 +1,8 @@
 """What images said of the body and how it moved, taken together: where it should be, and where it is.
 
 Landmarks are exact by themselves and tell when the wheels slip; a network's poses are coarse, and odometry makes them
-a steady path. So poses from landmarks are answers as they are, the others after fusion in the pose graph.
+a steady path. So poses from landmarks are answers as they are, the others after fusion in the pose graph. But a few
+landmarks beside somebody who fills the view tell less than the way since many were seen: then that is the answer.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 from campose_core.bag.imu import ImuSamples
 from campose_core.geometry import Pose, pose_difference
 from campose_core.localization.estimators.base import Kind
+from campose_core.localization.prediction_watch import worst_sigmas
 from campose_core.motion.model import (
     MotionModel,
     MotionOptions,
@@ -28,6 +30,7 @@ BY_LANDMARKS = (Kind.TRACKED, Kind.RELOCALIZED)
 # Over this way the errors of a network are alike: with a MapNet on the rendered floor, 0.25 m gave the least error, and
 # 0.5 m covariances that held the truth.
 CORRELATED_OVER_M = 0.4
+SLIPPED = 3  # images in a row whose landmarks contradict it, however few they are
 CONTRADICTION = 22.5  # squared, in standard deviations: the 99.9 % quantile of chi2 with six degrees of freedom
 
 
@@ -57,6 +60,7 @@ class Fusion:
         self._graph.reset()
         self._prediction.forget()
         self._newest: UncertainPose | None = None
+        self._contradictions = 0  # images in a row
 
     def step(
         self, stamp_ns: int, odom_from_base: Pose | None, way: Sequence[tuple[int, Pose]] = ()
@@ -91,6 +95,12 @@ class Fusion:
     def seen(self, stamp_ns: int, seen: UncertainPose, kind: Kind, camera: str = "") -> UncertainPose:
         """Correct and return map_from_base at the stamp, given that the image of `camera` showed it at `seen`."""
         by_landmarks = kind in BY_LANDMARKS
+        predicted = self._prediction.pose
+        if by_landmarks and predicted is not None and self._holds(predicted, seen):
+            self._newest = predicted
+            self._graph.add(stamp_ns, predicted, self._moved)
+            self._motion.believe(stamp_ns, *predicted, camera)
+            return predicted
         if by_landmarks and self._contradicted_by(seen):
             self._moved = None
         fused = self._graph.add(stamp_ns, seen, self._moved, 0.0 if by_landmarks else CORRELATED_OVER_M) or seen
@@ -99,10 +109,20 @@ class Fusion:
         self._prediction.seen(stamp_ns, self._newest, by_landmarks)
         return self._newest
 
+    def _holds(self, predicted: UncertainPose, seen: UncertainPose) -> bool:
+        """Whether the prediction is known better than what landmarks show, in place and in turn, and may be right."""
+        self._contradictions = self._contradictions + 1 if _contradict(predicted, seen) else 0
+        pairs = zip(worst_sigmas(predicted.covariance), worst_sigmas(seen.covariance), strict=True)
+        return self._contradictions < SLIPPED and all(ours < theirs for ours, theirs in pairs)
+
     def _contradicted_by(self, seen: UncertainPose) -> bool:
         """Whether the way to where landmarks see the body is not the one that odometry tells: wheels slip."""
         if self._moved is None or self._newest is None:
             return False
         expected = compose(self._newest, self._moved)
-        error = pose_difference(seen.pose, expected.pose)
-        return bool(error @ np.linalg.solve(expected.covariance + seen.covariance, error) > CONTRADICTION)
+        return _contradict(expected, seen)
+
+
+def _contradict(one: UncertainPose, other: UncertainPose) -> bool:
+    error = pose_difference(one.pose, other.pose)
+    return bool(error @ np.linalg.solve(one.covariance + other.covariance, error) > CONTRADICTION)

@@ -9,7 +9,7 @@ from still_pictures import COVERED, textured
 from campose_core.camera import Camera
 from campose_core.frame import Frame
 from campose_core.geometry import Pose, pose_error
-from campose_core.localization.estimators.base import Kind
+from campose_core.localization.estimators.base import Kind, PoseEstimate, PosePrior
 from campose_core.localization.localizer import Localizer
 from campose_core.localization.options import LocalizerOptions
 from campose_core.localization.result import LocalizationResult, Status
@@ -111,6 +111,38 @@ def test_landmarks_that_contradict_the_prediction_are_believed_when_a_second_one
     assert pose_error(results[41].map_from_base, seen[41])[0] < 1e-6
     alone = drive(truth, recognized(truth, range(20, 60)) | {40: at(2.6)})
     assert [r.map_from_base is None for r in alone[39:42]] == [False, True, False]
+
+
+class WeakAfter(ScriptedEstimator):
+    """Few landmarks are left from an image on: poses are poorly known."""
+
+    first = 20
+
+    def estimate(self, frame: Frame, camera: Camera, prior: PosePrior | None = None) -> list[PoseEstimate]:
+        found = super().estimate(frame, camera, prior)
+        weak = np.diag([0.03**2] * 3 + [0.02**2] * 3)
+        return [one._replace(covariance=weak) if frame.stamp_ns >= stamp(self.first) else one for one in found]
+
+
+def test_few_landmarks_move_no_pose_that_the_wheels_know_better_and_many_do() -> None:
+    truth, off = onward(60), 0.06
+    seen = {i: pose if i < 20 else at(0.05 * i + off) for i, pose in enumerate(truth)}
+
+    def driven(estimator: ScriptedEstimator) -> list[LocalizationResult]:
+        localizer = Localizer(estimator)
+        return [
+            localizer.localize(Frame(stamp(i), HERE, "camera", ""), CAMERA, odom_from_base=ODOM_FROM_MAP * pose)
+            for i, pose in enumerate(truth)
+        ]
+
+    poses = {stamp(i): pose for i, pose in seen.items()}
+    few, many = driven(WeakAfter(poses)), driven(ScriptedEstimator(poses))
+    assert {r.status for results in (few, many) for r in results[2:]} == {Status.TRACKING}
+    assert all(pose_error(r.map_from_base, truth[20 + i])[0] < 0.005 for i, r in enumerate(few[20:24]))
+    assert all(pose_error(r.map_from_base, seen[20 + i])[0] < 1e-6 for i, r in enumerate(many[20:24]))
+    sigmas = [np.sqrt(r.covariance[0, 0]) for r in few[20:]]
+    assert max(sigmas) < 0.031  # as the way grows, the landmarks know better again
+    assert pose_error(few[-1].map_from_base, seen[59])[0] < 1e-6 or sigmas[-1] * 3.0 < 0.03
 
 
 def test_landmarks_that_agree_with_the_prediction_are_believed_at_once() -> None:
