@@ -239,6 +239,10 @@ class LiveLocalization:
             missing = f"no odometry from {parameters.odom_topic} for the last image: {answer.no_odometry}"
             self._odometry_fault = missing if answer.no_odometry else ""
         outputs.publish(parameters, answer.result, answer.latency_s, answer.odom_from_base)
+        if not self._cameras[camera].parameters.base_from_camera_tf:
+            outputs.broadcast_camera(
+                parameters, answer.frame.camera_frame, answer.result.stamp_ns, answer.base_from_cam
+            )
         outputs.visuals.show(parameters, answer.frame, answer.result)
         self._tally.done(answer.result, answer.latency_s)
         if answer.result.status is Status.TRACKING and answer.result.map_from_base is not None:
