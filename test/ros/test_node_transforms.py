@@ -1,5 +1,6 @@
 """/tf in and out of a real node: who is where, at which time."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +69,14 @@ def base_from_cam(degrees: float) -> Pose:
     return mast(degrees) * MAST_FROM_CAM
 
 
-def test_without_odometry_the_base_hangs_in_the_map(start: StartNode, client: Client) -> None:
-    frames = {"map_frame": "hall", "base_frame": "body"}
+@pytest.fixture(scope="module")
+def memory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """remembered_pose_file of one node after the other."""
+    return tmp_path_factory.mktemp("memory") / "pose.json"
+
+
+def test_without_odometry_the_base_hangs_in_the_map(start: StartNode, client: Client, memory: Path) -> None:
+    frames = {"map_frame": "hall", "base_frame": "body", "remembered_pose_file": memory}
     node = start("alone", publish_tf=True, transform_tolerance=0.5, base_from_camera=MOUNTED, **frames)
     said = transforms(client)
     drive = Drive(client, "alone", "/alone_eye", "raw")
@@ -99,12 +106,17 @@ def test_without_odometry_the_base_hangs_in_the_map(start: StartNode, client: Cl
     assert any(withdrawn() for _ in range(20))
     client.node.destroy_publisher(urdf)
     assert node.stop() == 0
+    kept = json.loads(memory.read_text())["map_from_base"]
+    np.testing.assert_allclose(kept[:3], pose_of(drive.poses[-1].pose).translation, atol=0.05)
 
 
-def test_with_odometry_its_origin_hangs_in_the_map(start: StartNode, client: Client) -> None:
+def test_with_odometry_its_origin_hangs_in_the_map(start: StartNode, client: Client, memory: Path) -> None:
     node = start(
-        "wheeled", publish_tf=True, use_odometry=True, odom_topic="/wheels", odom_frame="start", transform_tolerance=0.2
-    )
+        "wheeled", publish_tf=True, use_odometry=True, odom_topic="/wheels", odom_frame="start",
+        transform_tolerance=0.2, remembered_pose_file=memory,
+    )  # fmt: skip
+    if memory.is_file():  # of the node of the test before
+        node.wait_for_output("looking first where the robot was")
     said = transforms(client)
     wheels = client.publisher(Odometry, "/wheels", BEST_EFFORT)
     drive = Drive(client, "wheeled", "/wheeled_eye", "raw")
