@@ -7,7 +7,7 @@ import { Decoder, told } from "./messages.mjs";
 
 const { FoxgloveClient } = protocol;
 const [address, moving, ...latched] = process.argv.slice(2);
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 15_000; // less than until a show starts again
 const decoder = new Decoder();
 const channels = new Map();
 const subscribed = new Map();
