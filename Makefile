@@ -44,9 +44,14 @@ demo-train: $(VENV)/installed
 # Nodes that talk over DDS get the machine for themselves; two processes share it with one thread each. Both halves run.
 test: KIND := not long
 long: KIND := long
-test long: $(VENV)/installed
+test long: $(VENV)/installed $(VENV)/viewer_client
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest test -m '$(KIND)' --ignore test/ros --numprocesses 2 --dist loadfile; \
 	core=$$?; $(BIN)/python -m pytest test/ros -m '$(KIND)' && exit $$core
+
+# What Lichtblick and Foxglove read with, for the tests of what they are sent.
+$(VENV)/viewer_client: test/support/viewer_client/package-lock.json | $(VENV)/made
+	@npm ci --ignore-scripts --no-audit --no-fund --silent --prefix $(<D) && touch $@ \
+	  || echo "npm is not installed, or cannot reach its registry: tests with the viewers' own client are skipped"
 
 # Properties, with examples that `make test` does not try.
 search: $(VENV)/installed
@@ -83,4 +88,4 @@ sbom: $(VENV)/installed .venv-sbom/bin/cyclonedx-py
 	.venv-sbom/bin/cyclonedx-py environment --output-format JSON --output-file sbom.cdx.json $(BIN)/python
 
 clean:
-	rm -rf $(VENV) .venv-* $(DEMO) sbom.cdx.json
+	rm -rf $(VENV) .venv-* $(DEMO) sbom.cdx.json test/support/viewer_client/node_modules

@@ -69,5 +69,8 @@ class BondHeartbeat:
             heartbeat_period=self._period_s,
         )
         message.header.stamp = self._node.get_clock().now().to_msg()
-        if self._node.context.ok():
+        try:
             self._publisher.publish(message)
+        except RuntimeError:
+            if self._node.context.ok():
+                raise  # otherwise a signal has shut it down meanwhile

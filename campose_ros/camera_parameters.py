@@ -6,12 +6,12 @@ Importing this file needs no ROS.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from campose_core.errors import LocalizationError
 from campose_core.geometry import Pose
-from campose_ros import parameters as table
-from campose_ros.parameters import OF_A_CAMERA, LocalizerParameters
+from campose_ros.declared_parameters import descriptor, value_of
+from campose_ros.parameters import IN_CAMERA, OF_A_CAMERA, LocalizerParameters
 
 if TYPE_CHECKING:
     from rclpy.node import Node
@@ -34,7 +34,7 @@ class CameraParameters:
     @property
     def is_unplaced(self) -> bool:
         """Tell whether nobody said where it sits on the robot: no camera looks along the robot's z axis."""
-        return not self.base_from_camera_tf and self.base_from_camera == table.IN_CAMERA
+        return not self.base_from_camera_tf and self.base_from_camera == IN_CAMERA
 
     def parameter(self, field: str) -> str:
         """Return what the node calls a field, for messages."""
@@ -53,13 +53,9 @@ def declare_cameras(node: Node) -> None:
     for name in node.get_parameter("cameras").value:
         for field in OF_A_CAMERA if name else ():
             if not node.has_parameter(f"{name}.{field}"):
-                default = f"{name}/{field.removesuffix('_topic')}" if field.endswith("_topic") else _top(node, field)
-                node.declare_parameter(f"{name}.{field}", default, table.descriptor(field))
-
-
-def _top(node: Node, field: str) -> Any:
-    value = node.get_parameter(field).value
-    return value if isinstance(value, (str, bool)) else list(value)
+                by_name = f"{name}/{field.removesuffix('_topic')}"
+                default = by_name if field.endswith("_topic") else value_of(node, field)
+                node.declare_parameter(f"{name}.{field}", default, descriptor(field))
 
 
 def read_cameras(node: Node, parameters: LocalizerParameters) -> tuple[CameraParameters, ...]:

@@ -42,7 +42,7 @@ from campose_core.simulation.drive import BASE_FROM_CAM
 from campose_core.simulation.simulate import simulate
 from campose_core.simulation.world import SIZES
 from campose_core.trajectory import read_tum
-from campose_core.visualization.layout import how_to_look
+from campose_core.visualization.layout import how_to_look, layout_beside
 from campose_core.visualization.moving_picture import write_moving_picture
 
 # On this machine only, in a domain of this process (1 to 101 are safe): no robot and no other demo shall hear of it.
@@ -161,7 +161,8 @@ def report(out: Path, scene: Scene, others: Sequence[Estimates]) -> None:
         out / "report", "campose demo: the later drive", estimates, truth, floor, snapped, image_of, facts
     )
     show("", f"Report: {page}", f"Moving picture, for a browser: {out / 'drive.webp'}")
-    show(*how_to_look(f"Open local file, {out / 'replayed' / 'bag' / 'bag.mcap'}"))
+    replayed = out / "replayed" / "bag" / "bag.mcap"
+    show(*how_to_look(f"Open local file, {replayed}", layout_beside(replayed)))
 
 
 def _verdict(nearest_image: Metrics, network: Metrics) -> str:

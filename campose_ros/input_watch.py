@@ -28,6 +28,7 @@ LOST_SHARE, MIN_LOST = 0.2, 5
 RAW = "sensor_msgs/msg/Image"
 SEGMENT_BYTES = 512 * 1024  # of shared memory, by Fast DDS' default: what is larger goes through UDP in pieces
 CLOCK_OFFSET_S = 0.5  # a stamp farther from the node's clock than transport explains
+LAST_ARRIVALS = 3  # however long ago: what tells a slow sender from a silent one
 OFTEN_BACK = 3  # in a window; a bag that starts over goes back once
 
 
@@ -63,7 +64,7 @@ class InputWatch:
         self._type = f"{kind.__module__.split('.')[0]}/msg/{kind.__name__}"
         self._alike = {self._type, *alike}
         self._started = time.monotonic()
-        self._arrivals: deque[Arrival] = deque(maxlen=1000)
+        self._arrivals: deque[Arrival] = deque()  # those of the window, and the last few
         self._losses: deque[tuple[float, int]] = deque(maxlen=1000)
         self._newest_ns = 0
         self._bytes = 0
@@ -80,7 +81,10 @@ class InputWatch:
     def _take(self, message: Any) -> None:
         stamp_ns, now_ns = image_stamp_ns(message), self._node.get_clock().now().nanoseconds
         offset_s = (now_ns - stamp_ns) * 1e-9 if now_ns and stamp_ns else None
-        self._arrivals.append(Arrival(time.monotonic(), offset_s, stamp_ns < self._newest_ns))
+        now = time.monotonic()
+        self._arrivals.append(Arrival(now, offset_s, stamp_ns < self._newest_ns))
+        while len(self._arrivals) > LAST_ARRIVALS and self._arrivals[0].at <= now - WINDOW_S:
+            self._arrivals.popleft()
         self._newest_ns = stamp_ns
         self._bytes = len(getattr(message, "data", ()))
         self.received += 1
@@ -157,7 +161,7 @@ class InputWatch:
 
         A slow sender is not silent between two messages: patience is at least as long as the localizer's with it.
         """
-        last = [arrival.at for arrival in self._arrivals][-3:]
+        last = [arrival.at for arrival in self._arrivals][-LAST_ARRIVALS:]
         silence_s = silent_for(last or [self._started], time.monotonic(), patience_s)
         if not silence_s:
             return ""

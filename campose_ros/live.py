@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -19,7 +18,6 @@ from campose_core.errors import CamposeError, TransformError
 from campose_core.geometry import Pose
 from campose_core.localization.localizer import Localizer
 from campose_core.localization.message_reading import Refusal
-from campose_core.localization.remembered_pose import remember, remembered
 from campose_core.localization.result import LocalizationResult, Status
 from campose_core.localization.session import Answer, ImageTooLate, LocalizationSession, SessionFrames
 from campose_ros.camera_parameters import CameraParameters
@@ -31,6 +29,7 @@ from campose_ros.loading import LoadedScene
 from campose_ros.outputs import Outputs
 from campose_ros.parameters import LocalizerParameters
 from campose_ros.plain_log import fault_line
+from campose_ros.pose_memory import PoseMemory
 from campose_ros.refusal_log import RefusalLog
 from campose_ros.transforms import Transforms
 from campose_ros.worker import LatestWorker
@@ -56,7 +55,6 @@ class LiveLocalization:
         """Begin to localize. `changed` is called, on any thread, when the level of the diagnostics does."""
         self._clock, self._changed = clock, changed
         self._level = OK
-        self._sure: LocalizationResult | None = None  # the last that may be remembered over a restart
         self._odometry_fault = self._tf_fault = ""
         self._node = node
         self._configured = configured
@@ -72,7 +70,8 @@ class LiveLocalization:
         except BaseException:
             self._unsubscribe()
             raise
-        self._memory = self._recall(configured.parameters.remembered_pose_file, configured.loaded.digest)
+        self._memory = self._remembering(configured)
+        self._look_first_where_it_was()
         self._worker = LatestWorker(self._localize, "localize")
         for camera in self._cameras.values():
             node.get_logger().info(f"listening to {camera.images.topic}")
@@ -107,46 +106,36 @@ class LiveLocalization:
             self._node.destroy_subscription(self._initialposes)
 
     def close(self) -> None:
-        """Unsubscribe, and end the worker's thread."""
+        """Unsubscribe, and end the threads."""
         self._unsubscribe()
         self._worker.stop()
-        self.remember()
+        self._memory.close()
 
     def remember(self) -> None:
-        """Keep the last sure pose over a restart, where that is wanted."""
-        sure, self._sure = self._sure, None
-        if self._memory is None or sure is None or sure.map_from_base is None:
-            return
-        try:
-            remember(self._memory, sure.map_from_base, sure.stamp_ns, self._configured.loaded.digest)
-        except OSError as error:
-            self._node.get_logger().warning(
-                f"remembered_pose_file {self._memory} cannot be written: {error.strerror}", throttle_duration_sec=60.0
-            )
+        """Have the last sure pose kept over a restart, where that is wanted."""
+        self._memory.keep()
 
-    def _recall(self, file: str, digest: str) -> Path | None:
-        """Offer what a file remembers; returns where to keep the pose from now on, None: nowhere."""
-        if not file:
-            return None
-        try:
-            offered = remembered(Path(file), digest)
-        except CamposeError as error:
-            self._node.get_logger().warning(f"remembered_pose_file: {error}")
-            return None
+    def _remembering(self, configured: Configured) -> PoseMemory:
+        return PoseMemory(self._node, configured.parameters.remembered_pose_file, configured.loaded.digest)
+
+    def _look_first_where_it_was(self) -> None:
+        offered = self._memory.recall()
         if offered is not None:
             self._session.start_over(offered=offered)
             x, y, _ = offered.pose.translation
             self._node.get_logger().info(f"looking first where the robot was, at {x:.2f} {y:.2f}")
-        return Path(file)
 
     def forget(self, near: Pose | None = None) -> None:
         """Start over with the next image; near: about where the base is (map_from_base)."""
         self._session.start_over(near)
 
     def replace(self, configured: Configured) -> None:
-        """Go on in another scene, when the image at work is done; nothing of the old scene comes after this."""
+        """Go on in another scene, when the image at work is done, with a new path; nothing of the old scene comes after
+        this."""
         self._worker.stop()
-        self._configured, self._sure = configured, None
+        self._memory.close()
+        self._configured, self._memory = configured, self._remembering(configured)
+        configured.outputs.clear_path()
         self._session.localizer = configured.localizer
         for name in self._cameras:
             self._session.take_intrinsics(name, configured.loaded.cameras.get(name))
@@ -241,10 +230,14 @@ class LiveLocalization:
             missing = f"no odometry from {parameters.odom_topic} for the last image: {answer.no_odometry}"
             self._odometry_fault = missing if answer.no_odometry else ""
         outputs.publish(parameters, answer.result, answer.latency_s, answer.odom_from_base)
+        if not self._cameras[camera].parameters.base_from_camera_tf:
+            outputs.broadcast_camera(
+                parameters, answer.frame.camera_frame, answer.result.stamp_ns, answer.base_from_cam
+            )
         outputs.visuals.show(parameters, answer.frame, answer.result)
         self._tally.done(answer.result, answer.latency_s)
         if answer.result.status is Status.TRACKING and answer.result.map_from_base is not None:
-            self._sure = answer.result
+            self._memory.take(answer.result)
         self._judged()
         self._log_change(answer.result)
         self._session.refresh()

@@ -32,6 +32,15 @@ class LoadedScene:
     cameras: dict[str, Camera]
     digest: str
 
+    def facts(self) -> dict[str, object]:
+        """Return keys for the diagnostics."""
+        return {
+            "scene": self.scene.path,
+            "scene_digest": self.digest,
+            "estimator": self.estimator.name,
+            "scale": self.scene.scale.basis.value,
+        }
+
     def localizer(self, parameters: LocalizerParameters) -> Localizer:
         """Make one that begins without a place."""
         options, scale = parameters.localizer_options(), self.scene.scale

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseWithCovarianceStamped
 from nav_msgs.srv import LoadMap
 from rcl_interfaces.msg import SetParametersResult
@@ -22,11 +22,11 @@ from std_srvs.srv import SetBool, Trigger
 from campose_core.cli.console import exit_code_of
 from campose_core.errors import CamposeError
 from campose_core.geometry import Pose
-from campose_ros import parameters as table
+from campose_ros import declared_parameters as table
 from campose_ros.bond_heartbeat import BondHeartbeat
 from campose_ros.camera_parameters import declare_cameras, read_cameras
 from campose_ros.clock_watch import ClockWatch
-from campose_ros.diagnostics import idle_status
+from campose_ros.diagnostics import complaint, idle_status
 from campose_ros.live import Configured, LiveLocalization
 from campose_ros.loading import load
 from campose_ros.nav2_services import offer_nav2_services
@@ -247,7 +247,8 @@ class LocalizerNode(PlainLog, LifecycleNode):
         self._configured = self._configured._replace(loaded=loaded, localizer=localizer)
         if self._live is not None:
             self._live.replace(self._configured)
-        self._configured.outputs.clear_path()
+        else:
+            self._configured.outputs.clear_path()
         log_scene(self.get_logger(), loaded)
         return response
 
@@ -271,19 +272,9 @@ class LocalizerNode(PlainLog, LifecycleNode):
         if self._live is not None and self._configured is not None:
             self._configured.outputs.publish_path()
             self._live.remember()
-            loaded = self._configured.loaded
-            facts = {
-                "scene": loaded.scene.path,
-                "scene_digest": loaded.digest,
-                "estimator": loaded.estimator.name,
-                "scale": loaded.scene.scale.basis.value,
-            }
-            statuses = self._live.statuses(facts)
-            wrong = [
-                s for status in statuses if status.level != DiagnosticStatus.OK for s in status.message.split("; ")
-            ]
-            if wrong:  # a silent camera is told of by both statuses
-                self.get_logger().warning("; ".join(dict.fromkeys(wrong)), throttle_duration_sec=10.0)
+            statuses = self._live.statuses(self._configured.loaded.facts())
+            if wrong := complaint(statuses):
+                self.get_logger().warning(wrong, throttle_duration_sec=10.0)
         else:
             statuses = [idle_status(self, self._fault, self._why_idle(), is_active=self._active)]
         statuses.append(self._setup.status())

@@ -134,6 +134,11 @@ class Outputs:
                 throttle_duration_sec=10.0,
             )
 
+    def broadcast_camera(self, parameters: LocalizerParameters, frame: str, stamp_ns: int, base_from_cam: Pose) -> None:
+        """Hang a camera whose place parameters say into the tree of frames, where viewers look for its images."""
+        if parameters.publish_tf and frame not in (parameters.base_frame, parameters.odom_frame, parameters.map_frame):
+            self._transforms.broadcast_camera(parameters.base_frame, frame, stamp_ns, base_from_cam)
+
     def _tell_amcl(self, start: StartingPose | None) -> None:
         if start is None:
             return

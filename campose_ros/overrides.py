@@ -9,6 +9,7 @@ from rclpy.parameter import Parameter
 
 from campose_core.errors import LocalizationError
 from campose_core.yaml_files import parse_yaml
+from campose_ros.declared_parameters import plain
 from campose_ros.parameter_refusal import refusal
 from campose_ros.parameters import TABLE, row_of
 from campose_ros.start_pose import START
@@ -36,7 +37,7 @@ def fit_overrides(node: Node) -> None:
         value = _fitted(default, given.value)
         if value is None:
             kind = "a list of numbers, as [0.2, 0.0, 0.5]" if _holds_numbers(default) else KINDS[type(default)]
-            raise LocalizationError(f"{name} must be {kind}, got {_plain(given.value)!r}")
+            raise LocalizationError(f"{name} must be {kind}, got {plain(given.value)!r}")
         if reason := refusal(name, value) or _out_of_range(name, value):
             raise LocalizationError(reason)
         overrides[name] = Parameter(name, value=value)
@@ -67,10 +68,6 @@ def _out_of_range(name: str, value: Any) -> str:
 
 def _holds_numbers(default: Any) -> bool:
     return isinstance(default, tuple) and all(isinstance(item, float) for item in default)
-
-
-def _plain(value: Any) -> Any:
-    return value if isinstance(value, (str, bool, int, float)) or value is None else list(value)
 
 
 def unknown_overrides(node: Node) -> list[str]:

@@ -1,4 +1,4 @@
-"""The parameters of the localizer node: one table, from which they are declared and read.
+"""The parameters of the localizer node: one table, from which they are declared and read (`declared_parameters`).
 
 Importing this file needs no ROS, so that launch files and configuration can be checked against it anywhere.
 """
@@ -8,15 +8,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from campose_core.errors import LocalizationError
 from campose_core.geometry import Pose
 from campose_core.localization.options import LocalizerOptions
-
-if TYPE_CHECKING:
-    from rcl_interfaces.msg import ParameterDescriptor
-    from rclpy.node import Node
 
 GATING = LocalizerOptions()
 IN_CAMERA = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0)  # base_from_camera: the camera is the base
@@ -254,49 +250,3 @@ def row_of(name: str) -> str:
     """Return the row of the table that describes a parameter: NAME.image_topic is described as image_topic."""
     camera, _, last = name.rpartition(".")
     return last if camera and last in OF_A_CAMERA else name
-
-
-def is_fixed(name: str) -> bool:
-    """Tell whether the value is read when the node is configured, and holds until cleanup."""
-    return row_of(name) in TABLE and not TABLE[row_of(name)].metadata["live"]
-
-
-def declare(node: Node) -> None:
-    """Declare the table on a node. Each description ends with when a change of the value counts.
-
-    Raises:
-        rclpy.exceptions.InvalidParameterTypeException, InvalidParameterValueException: a value given on the command
-            line or in a file has the wrong type, or is out of range.
-    """
-    defaults = LocalizerParameters()
-    for name in TABLE:
-        default = getattr(defaults, name)
-        node.declare_parameter(name, list(default) if isinstance(default, tuple) else default, descriptor(name))
-
-
-def read(node: Node) -> LocalizerParameters:
-    """Return the present values of the table."""
-    return LocalizerParameters(**{name: _plain(node.get_parameter(name).value) for name in TABLE})
-
-
-def _plain(value: Any) -> Any:
-    return value if isinstance(value, (str, bool, int, float)) else tuple(value)
-
-
-def descriptor(name: str) -> ParameterDescriptor:
-    """Make the descriptor of a row of the table."""
-    from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
-
-    metadata = TABLE[name].metadata
-    when = "may change while the node runs" if metadata["live"] else "read at configure"
-    description = metadata["description"] if metadata["read_only"] else f"{metadata['description']} [{when}]"
-    descriptor = ParameterDescriptor(description=description, read_only=metadata["read_only"])
-    if metadata["choices"]:
-        descriptor.additional_constraints = f"one of: {', '.join(metadata['choices'])}"
-    if metadata["between"]:
-        low, high = metadata["between"]
-        if isinstance(TABLE[name].default, int):
-            descriptor.integer_range = [IntegerRange(from_value=int(low), to_value=int(high), step=0)]
-        else:
-            descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=high, step=0.0)]
-    return descriptor

@@ -15,6 +15,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from campose_core.errors import MissingDependency
 from campose_core.geometry import Pose
 from campose_core.localization.heard_transforms import HeardTransforms
+from campose_core.localization.message_reading import frame_name
 from campose_ros.conversions import transform_stamped
 from campose_ros.refusal_log import RefusalLog
 
@@ -54,21 +55,27 @@ class Transforms:
         self._publisher = node.create_publisher(tf_message(), "/tf", MOVING) if broadcast else None
         self._subscriptions = []
         self._jumps = None
+        if broadcast or listen:
+            static = node.create_subscription(tf_message(), "/tf_static", self.heard.take_static, STATIC)
+            self._subscriptions.append(static)
         if listen:
             back = JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=False)
             self._jumps = node.get_clock().create_jump_callback(
                 back, post_callback=lambda _: self.heard.forget_moving()
             )
-            self._subscriptions = [
-                node.create_subscription(tf_message(), "/tf", self.heard.take_moving, MOVING),
-                node.create_subscription(tf_message(), "/tf_static", self.heard.take_static, STATIC),
-            ]
+            self._subscriptions.append(node.create_subscription(tf_message(), "/tf", self.heard.take_moving, MOVING))
 
     def broadcast(self, parent: str, child: str, stamp_ns: int, parent_from_child: Pose) -> None:
         """Publish one link on /tf, where the node is to; else do nothing."""
         if self._publisher is not None:
             transform = transform_stamped(parent, child, stamp_ns, parent_from_child)
             self._publisher.publish(tf_message()(transforms=[transform]))
+
+    def broadcast_camera(self, base: str, camera: str, stamp_ns: int, base_from_cam: Pose) -> None:
+        """Publish where a camera sits, unless /tf_static says so: a frame has one parent (REP-105)."""
+        camera = frame_name(camera)
+        if camera and not self.heard.is_static(camera):
+            self.broadcast(base, camera, stamp_ns, base_from_cam)
 
     def close(self) -> None:
         """End subscriptions and publisher; what was heard stays."""

@@ -1,6 +1,7 @@
 """Who may import whom, and what an import costs: docs/architecture.md, kept true."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -139,3 +140,11 @@ def test_imports_are_light(module):
     code = f"import {module}, sys; print([name for name in {heavy} if name in sys.modules])"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert printed.strip() == "[]"
+
+
+def test_the_page_names_each_file_of_the_nodes_once():
+    page = (ROOT / "docs" / "architecture.md").read_text().partition("The files of `campose_ros/`")[2]
+    named = re.findall(r"`([a-z0-9_]+)`", page.partition("\n## ")[0].partition("|---|")[2])
+    programs = {"campose_localizer", "campose_replay", "campose_viewer", "campose_demo"}
+    modules = [path.stem for path in (ROOT / "campose_ros").glob("*.py") if path.stem != "__init__"]
+    assert sorted(name for name in named if name not in programs) == sorted(modules)

@@ -11,8 +11,9 @@ from campose_core.cli.console import say
 from campose_core.cli.numbers import Port
 from campose_core.errors import UsageError
 from campose_core.scene import Scene
-from campose_core.visualization.layout import how_to_look
+from campose_core.visualization.layout import LAYOUT, how_to_look, layout_beside, write_layout
 from campose_core.visualization.topics import Source
+from campose_core.walkable import WalkableMap
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -33,15 +34,27 @@ def run(options: Namespace) -> None:
         return
     from campose_core.visualization.scene_view import SceneView
 
-    view = SceneView(Scene.open(path))
+    scene = Scene.open(path)
+    view = SceneView(scene)
+    layout = _layout_of(scene, view.walkable)
     if options.mcap is None:
-        _serve(view, options)
+        _serve(view, options, layout)
         return
     from campose_core.visualization.mcap import write_source
 
     write_source(options.mcap, view)
-    for line in (f"wrote {options.mcap}", *how_to_look(f"Open local file, {options.mcap}")):
+    for line in (f"wrote {options.mcap}", *how_to_look(f"Open local file, {options.mcap}", layout)):
         say(line)
+
+
+def _layout_of(scene: Scene, walkable: WalkableMap | None) -> Path | None:
+    """Write SCENE/foxglove_layout.json; None where that cannot be, which is told."""
+    path = scene.path / LAYOUT
+    try:
+        return write_layout(path, scene, walkable)
+    except OSError as error:
+        say(f"{path} cannot be written ({error.strerror}): the layout for all scenes does not look at the middle of it")
+        return None
 
 
 def _view_recording(path: Path, options: Namespace) -> None:
@@ -50,16 +63,16 @@ def _view_recording(path: Path, options: Namespace) -> None:
     with open_bag(path) as bag:
         if path.suffix == ".mcap":
             say(f"the app opens this file by itself as well: Open local file, {path}")
-        _serve(RecordingView(bag), options)
+        _serve(RecordingView(bag), options, layout_beside(path))
 
 
-def _serve(source: Source, options: Namespace) -> None:
+def _serve(source: Source, options: Namespace, layout: Path | None) -> None:
     from campose_core.visualization.server import serve
 
     stop = threading.Event()
     before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        serve(source, options.host, options.port, stop)
+        serve(source, options.host, options.port, stop, layout)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

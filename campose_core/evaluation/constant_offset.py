@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
 from campose_core.evaluation.estimates import Estimates
-from campose_core.geometry import Pose, rotation_angle
+from campose_core.geometry import Array, rotation_angle
 from campose_core.trajectory import Trajectory
 
 MIN_POSES = 10
 MIN_M, MIN_DEG = 0.05, 2.0  # of an offset: less is the localizer's own error
 LEFT = 0.2  # of the median errors, at most, when the offset is taken away
+
+
+class _Poses(NamedTuple):
+    """N poses, or one, as arrays: a hundred thousand are one product."""
+
+    rotations: Rotation
+    positions: Array
+
+    def inverse(self) -> _Poses:
+        rotations = self.rotations.inv()
+        return _Poses(rotations, -rotations.apply(self.positions))
+
+    def __mul__(self, other: _Poses) -> _Poses:  # type: ignore[override]
+        return _Poses(self.rotations * other.rotations, self.rotations.apply(other.positions) + self.positions)
 
 
 def constant_offset(estimates: Estimates, truth: Trajectory) -> str:
@@ -22,22 +36,23 @@ def constant_offset(estimates: Estimates, truth: Trajectory) -> str:
     true = estimate * offset, of a body that is another (the camera on the robot), or true = offset * estimate, of
     another map.
     """
-    pairs = [(pose, true) for stamp_ns, pose in estimates.trajectory if (true := truth.at(stamp_ns)) is not None]
-    if len(pairs) < MIN_POSES:
+    answered, true_path = truth.interpolate(estimates.trajectory.stamps_ns)
+    if answered.sum() < MIN_POSES:
         return ""
-    before_m, before_deg = _medians([pose.inverse() * true for pose, true in pairs])
+    found = _of(estimates.trajectory.select(answered))
+    true = _of(true_path)
+    before_m, before_deg = _medians(found.inverse() * true)
     if before_m < MIN_M and before_deg < MIN_DEG:
         return ""
-    in_body = _offset([pose.inverse() * true for pose, true in pairs])
-    in_map = _offset([true * pose.inverse() for pose, true in pairs])
-    left_in_body = _left(pairs, lambda pose: pose * in_body)
-    left_in_map = _left(pairs, lambda pose: in_map * pose)
+    in_body, in_map = _middle(found.inverse() * true), _middle(true * found.inverse())
+    left_in_body = _medians((found * in_body).inverse() * true)
+    left_in_map = _medians((in_map * found).inverse() * true)
     is_body = left_in_body <= left_in_map
     offset, (left_m, left_deg) = (in_body, left_in_body) if is_body else (in_map, left_in_map)
     if left_m > max(LEFT * before_m, MIN_M / 2) or left_deg > max(LEFT * before_deg, MIN_DEG / 2):
         return ""
-    x, y, z = offset.translation
-    angle_deg = float(np.degrees(rotation_angle(offset.rotation)))
+    x, y, z = offset.positions
+    angle_deg = float(np.degrees(rotation_angle(offset.rotations)))
     where, advice = (
         ("in the frame of the robot", "is the reference of the camera, and base_from_camera right?")
         if is_body
@@ -49,22 +64,19 @@ def constant_offset(estimates: Estimates, truth: Trajectory) -> str:
     )
 
 
-def _offset(offsets: list[Pose]) -> Pose:
-    """Return the pose in the middle of those that agree: a few are wrong answers."""
-    rotations = Rotation.concatenate([offset.rotation for offset in offsets])
-    translations = np.array([offset.translation for offset in offsets])
-    middle = rotations.mean()
+def _of(path: Trajectory) -> _Poses:
+    return _Poses(path.rotations, path.positions)
+
+
+def _middle(offsets: _Poses) -> _Poses:
+    """Return the one pose in the middle of those that agree: a few are wrong answers."""
+    middle = offsets.rotations.mean()
     for _ in range(3):
-        angles = rotation_angle(middle.inv() * rotations)
-        middle = rotations[angles <= np.median(angles)].mean()
-    return Pose(middle, np.median(translations, axis=0))
+        angles = rotation_angle(middle.inv() * offsets.rotations)
+        middle = offsets.rotations[angles <= np.median(angles)].mean()
+    return _Poses(middle, np.median(offsets.positions, axis=0))
 
 
-def _left(pairs: list[tuple[Pose, Pose]], corrected: Callable[[Pose], Pose]) -> tuple[float, float]:
-    return _medians([corrected(pose).inverse() * true for pose, true in pairs])
-
-
-def _medians(errors: list[Pose]) -> tuple[float, float]:
-    metres = np.array([np.linalg.norm(error.translation) for error in errors])
-    radians = np.array([float(rotation_angle(error.rotation)) for error in errors])
-    return float(np.median(metres)), float(np.degrees(np.median(radians)))
+def _medians(errors: _Poses) -> tuple[float, float]:
+    metres = np.linalg.norm(errors.positions, axis=1)
+    return float(np.median(metres)), float(np.degrees(np.median(rotation_angle(errors.rotations))))

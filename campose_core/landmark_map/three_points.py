@@ -53,7 +53,7 @@ def _distances(first: Array, second: Array, a23: Array, c23: Array) -> tuple[Arr
     gamma = -_real_eigenvalue(np.asarray(np.linalg.solve(second, first)))
     gamma = np.where(np.isfinite(gamma), gamma, 0.0)  # three equal ones: no pair of planes, and no pose comes of it
     values, vectors = np.linalg.eigh(first + gamma[:, None, None] * second)
-    slope = np.sqrt(np.maximum(-values[:, 0], 0.0) / np.maximum(values[:, 2], 1e-300))
+    slope = np.sqrt(np.maximum(-values[:, 0], 0.0) / np.maximum(values[:, 2], 1e-150))
     found, triple = [], []
     for sign in (1.0, -1.0):
         normal = vectors[:, :, 2] + sign * slope[:, None] * vectors[:, :, 0]

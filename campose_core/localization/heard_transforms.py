@@ -66,6 +66,10 @@ class HeardTransforms:
         except TransformError as error:
             raise TransformError(f"tf does not say where {source!r} sits on {target!r}: {error}") from error
 
+    def is_static(self, child: str) -> bool:
+        """Tell whether a link of /tf_static says where `child` sits."""
+        return self._tree.is_static(child)
+
     def root(self, frame: str) -> str:
         """Return the frame at the top of the tree that `frame` is in; `frame` itself where no link names it."""
         return self._tree.chain(frame)[-1]

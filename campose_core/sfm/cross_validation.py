@@ -53,8 +53,8 @@ def hold_out(
 
     models: COLMAP's folder `model` and its `database`, of each of `kinds`, on the same poses. stamps_ns: the keyframes
     by source and name; counted: the sources whose stamps only count images. Empty where the map has too few keyframes,
-    or would fall apart without any of them. Also returns the share that was left out, of the keyframes in stretches of
-    full length.
+    or would fall apart without any of them. Also returns the share of the keyframes in stretches of full length without
+    which the map hangs together.
     """
     pycolmap = load_pycolmap()
     loaded = [pycolmap.Reconstruction(model["model"]) for model in models]
@@ -76,8 +76,9 @@ def hold_out(
         ]
         shorter = with_partners(stretches, whole)
         left_out = removable(shorter, links)
-        wanted += sum(map(len, with_partners([block for block, _ in cut], whole)))
-        removed += len(left_out)
+        full = with_partners([block for block, _ in cut], whole)
+        wanted += sum(map(len, full))
+        removed += max(len(left_out), len(removable(full, links)))
         names = [left_out[i] for i in evenly_spaced(len(left_out), LOCALIZED)]
         for model, kind in zip(models, kinds, strict=True):
             missing = [name for name in names if not np.isfinite(found.get(name, NOT_FOUND)[0]).all()]

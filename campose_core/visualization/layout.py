@@ -42,6 +42,13 @@ def write_layout(path: Path, scene: Scene, walkable: WalkableMap | None) -> Path
     return path
 
 
+def layout_beside(bag: Path) -> Path | None:
+    """Find the layout that a replay wrote beside the folder of its bag; None where there is none."""
+    folder = bag.resolve() if bag.is_dir() else bag.resolve().parent
+    beside = folder.parent / LAYOUT
+    return beside if beside.is_file() else None
+
+
 def _places(scene: Scene, walkable: WalkableMap | None) -> Array:
     """Return where something of the scene is on its floor plan, (N, 2) metres."""
     if walkable is not None and walkable.walkable.any():

@@ -38,7 +38,7 @@ class _Walk(NamedTuple):
 
 class SceneView:
     """A `Source` out of a scene: pose and image of each frame, with the landmarks that a keyframe sees where the pose
-    puts them. /localizer/pose is the camera's.
+    puts them. /localizer/pose is the camera's. walkable: its floor, None where it has none.
 
     Raises:
         SceneError, FloorError: it holds no frames, or is damaged.
@@ -54,7 +54,7 @@ class SceneView:
         self.name = scene.name
         self._scene, self._cdr = scene, Cdr()
         self._walks = _walks(scene)
-        self._walkable = walkable_of(scene)
+        self.walkable = walkable_of(scene)
         self._landmarks = read_landmarks(scene)
         self.span_ns = self._walks[0].span_ns[0], self._walks[-1].span_ns[1]
         self.topics = {name: TopicKind(TYPES[name], self._cdr.definition(TYPES[name]), name in LATCHED)
@@ -62,7 +62,7 @@ class SceneView:
 
     def _filled(self) -> list[str]:
         filled = [topics.DIAGNOSTICS, topics.STATUS, topics.IMAGE, topics.CAMERA_INFO]
-        if self._walkable is not None:
+        if self.walkable is not None:
             filled += [topics.MAP, topics.WALKABLE]
         if self._landmarks is not None:
             filled += [topics.LANDMARKS, topics.MATCHES]
@@ -73,8 +73,8 @@ class SceneView:
     def latched(self, at_ns: int) -> list[Message]:
         ros = self._cdr.messages
         shown = [self._message(topics.DIAGNOSTICS, at_ns, self._facts(at_ns))]
-        if self._walkable is not None:
-            floor, walkable = self._walkable.floor, self._walkable.walkable
+        if self.walkable is not None:
+            floor, walkable = self.walkable.floor, self.walkable.walkable
             shown += [
                 self._message(topics.MAP, at_ns, ros.occupancy_grid(MAP_FRAME, at_ns, floor)),
                 self._message(topics.WALKABLE, at_ns, ros.walkable_grid(MAP_FRAME, at_ns, floor, walkable)),
@@ -109,7 +109,7 @@ class SceneView:
         facts: dict[str, object] = {"frames": len(scene.frames), "with a pose": posed}
         if self._landmarks is not None:
             facts["landmarks"] = len(self._landmarks.xyz)
-        missing = "" if self._walkable is not None else "no floor map: attach one with `campose floor`"
+        missing = "" if self.walkable is not None else "no floor map: attach one with `campose floor`"
         missing = why_not_snapped(scene) or missing
         if scene.alignment is None:
             missing = "not aligned to a map frame: run `campose align`"

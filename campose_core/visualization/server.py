@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from campose_core.errors import CamposeError, UsageError
@@ -33,10 +34,17 @@ BETWEEN_LOOPS_S = 1.0
 LOOK_BACK_NS = 500_000_000  # whoever moves the clock while it stands still sees the messages of so long before
 
 
-def serve(source: Source, host: str = "127.0.0.1", port: int = 8765, stop: threading.Event | None = None) -> None:
+def serve(
+    source: Source,
+    host: str = "127.0.0.1",
+    port: int = 8765,
+    stop: threading.Event | None = None,
+    layout: Path | None = None,
+) -> None:
     """Serve a source until `stop` is set: in a loop at recorded speed, unless a viewer says otherwise.
 
     `host`: the address to listen on; others than the loopback let everybody in the network look. Port 0: any free one.
+    layout: one that was written for the scene, for people to import.
 
     Raises:
         SceneError: an image of the scene is missing.
@@ -55,7 +63,7 @@ def serve(source: Source, host: str = "127.0.0.1", port: int = 8765, stop: threa
             log.warning(f"warning: listening on {host}: everybody who reaches this machine can look")
         log.info(f"serving {source.name} on ws://{host}:{server.port} (Ctrl-C stops)")
         seen_from_here = "127.0.0.1" if host == "0.0.0.0" else host
-        for line in how_to_look(f"Open connection, ws://{seen_from_here}:{server.port}"):
+        for line in how_to_look(f"Open connection, ws://{seen_from_here}:{server.port}", layout):
             log.info(line)
         _Show(server, channels, source, playback, listener, stop or threading.Event()).run()
     finally:

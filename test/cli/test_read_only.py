@@ -83,6 +83,7 @@ def test_reading_verbs_read_and_writing_verbs_say_that_they_cannot(sealed, tmp_p
     assert {verb: told[verb]["code"] for verb in READING} == dict.fromkeys(READING, 0), told
     assert {verb: told[verb]["code"] for verb in WRITING} == dict.fromkeys(WRITING, 1)
     assert "the report and the picture are left out" in told["doctor"]["stderr"]
+    assert "foxglove_layout.json cannot be written" in told["view"]["stderr"]
     for verb in WRITING:
         assert told[verb]["stderr"].splitlines()[-1] == (
             f"campose {verb}: {sealed} cannot be written to: {os.strerror(13)}"

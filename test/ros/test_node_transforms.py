@@ -1,5 +1,6 @@
 """/tf in and out of a real node: who is where, at which time."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,12 @@ from wall import camera_info, picture, raw_message, stamp_message, standing_at
 from campose_core.bag.ros_messages import pose_of, pose_of_transform
 from campose_core.geometry import Pose, pose_error
 from campose_ros.conversions import pose_message, transform_stamped
+from campose_ros.parameters import pose_of_numbers
 
 LATCHED = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 OPTICAL = Rotation.from_euler("xz", [-90, -90], degrees=True)
 MAST_FROM_CAM = Pose(OPTICAL, np.array([0.05, 0.0, 0.3]))
+MOUNTED = [0.1, 0.0, 0.4, -0.5, 0.5, -0.5, 0.5]
 ODOM_FROM_BASE = Pose(Rotation.from_euler("z", 0.3), np.array([2.0, -1.0, 0.0]))
 
 
@@ -66,8 +69,15 @@ def base_from_cam(degrees: float) -> Pose:
     return mast(degrees) * MAST_FROM_CAM
 
 
-def test_without_odometry_the_base_hangs_in_the_map(start: StartNode, client: Client) -> None:
-    node = start("alone", publish_tf=True, map_frame="hall", base_frame="body", transform_tolerance=0.5)
+@pytest.fixture(scope="module")
+def memory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """remembered_pose_file of one node after the other."""
+    return tmp_path_factory.mktemp("memory") / "pose.json"
+
+
+def test_without_odometry_the_base_hangs_in_the_map(start: StartNode, client: Client, memory: Path) -> None:
+    frames = {"map_frame": "hall", "base_frame": "body", "remembered_pose_file": memory}
+    node = start("alone", publish_tf=True, transform_tolerance=0.5, base_from_camera=MOUNTED, **frames)
     said = transforms(client)
     drive = Drive(client, "alone", "/alone_eye", "raw")
     drive.settle(3.0)
@@ -77,13 +87,36 @@ def test_without_odometry_the_base_hangs_in_the_map(start: StartNode, client: Cl
     link = client.until(lambda: [k for k in of(said, "body") if stamps([k]) == [stamp_ns]], "the transform")[-1]
     assert link.header.frame_id == "hall"
     assert max(pose_error(pose_of_transform(link), pose_of(pose.pose))) < 1e-9
+
+    # The images hang in the tree too, until somebody else says where: a frame has one parent.
+    seen = of(said, "camera_optical")[-1]
+    assert seen.header.frame_id == "body"
+    assert max(pose_error(pose_of_transform(seen), pose_of_numbers(MOUNTED))) < 1e-9
+    from tf2_msgs.msg import TFMessage
+
+    urdf = client.node.create_publisher(TFMessage, "/tf_static", LATCHED)
+    tell(client, urdf, "mast", "camera_optical", 0, MAST_FROM_CAM)
+
+    def withdrawn() -> bool:
+        stamp_ns = drive.next_ns
+        drive.show(3.02)
+        client.until(lambda: [k for k in of(said, "body") if stamps([k]) == [stamp_ns]], "the transform")
+        return not client.within(0.1, lambda: stamps(of(said, "camera_optical")[-1:]) == [stamp_ns])
+
+    assert any(withdrawn() for _ in range(20))
+    client.node.destroy_publisher(urdf)
     assert node.stop() == 0
+    kept = json.loads(memory.read_text())["map_from_base"]
+    np.testing.assert_allclose(kept[:3], pose_of(drive.poses[-1].pose).translation, atol=0.05)
 
 
-def test_with_odometry_its_origin_hangs_in_the_map(start: StartNode, client: Client) -> None:
+def test_with_odometry_its_origin_hangs_in_the_map(start: StartNode, client: Client, memory: Path) -> None:
     node = start(
-        "wheeled", publish_tf=True, use_odometry=True, odom_topic="/wheels", odom_frame="start", transform_tolerance=0.2
-    )
+        "wheeled", publish_tf=True, use_odometry=True, odom_topic="/wheels", odom_frame="start",
+        transform_tolerance=0.2, remembered_pose_file=memory,
+    )  # fmt: skip
+    if memory.is_file():  # of the node of the test before
+        node.wait_for_output("looking first where the robot was")
     said = transforms(client)
     wheels = client.publisher(Odometry, "/wheels", BEST_EFFORT)
     drive = Drive(client, "wheeled", "/wheeled_eye", "raw")

@@ -4,6 +4,8 @@ import os
 import shlex
 import subprocess
 import sys
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,19 +21,34 @@ pytestmark = pytest.mark.slow
 COLCON = "import sys; from colcon_core.command import main; sys.exit(main())"
 
 
+Colcon = Callable[..., str]
+
+
 @pytest.fixture(scope="module")
-def workspace(ros_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace with this package under src/, built. colcon lies beside it: it wants an old setuptools."""
-    colcon, workspace = tmp_path_factory.mktemp("colcon"), tmp_path_factory.mktemp("workspace")
-    install = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(colcon), "colcon-core", "colcon-ros"]
+def colcon(ros_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Colcon:
+    """`colcon(workspace, "build")`. It lies in a folder of its own: it wants an old setuptools."""
+    folder = tmp_path_factory.mktemp("colcon")
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(folder), "colcon-core", "colcon-ros"]
     done = subprocess.run(install, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         pytest.skip(f"colcon cannot be installed here: {done.stderr}")
+    environment = {**os.environ, "PYTHONPATH": str(folder), "AMENT_PREFIX_PATH": sys.prefix}
+
+    def run(workspace: Path, *arguments: str) -> str:
+        command = [sys.executable, "-c", COLCON, "--log-base", "log", *arguments]
+        done = subprocess.run(command, cwd=workspace, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def workspace(colcon: Colcon, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with this package under src/, built."""
+    workspace = tmp_path_factory.mktemp("workspace")
     copy_files(workspace / "src" / "campose")
-    environment = {**os.environ, "PYTHONPATH": str(colcon), "AMENT_PREFIX_PATH": sys.prefix}
-    build = [sys.executable, "-c", COLCON, "--log-base", "log", "build"]
-    done = subprocess.run(build, cwd=workspace, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    colcon(workspace, "build")
     return workspace
 
 
@@ -58,6 +75,14 @@ def test_ros_finds_the_package_and_its_executables(workspace: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         assert done.stdout.startswith(f"usage: {name}")
+
+
+def test_colcon_runs_the_tests(workspace: Path, colcon: Colcon) -> None:
+    tests = "test/campose_ros/test_launch.py"
+    colcon(workspace, "test", "--return-code-on-test-failure", "--pytest-args", tests)
+    (suite,) = ElementTree.parse(workspace / "build" / "campose_ros" / "pytest.xml").getroot().iter("testsuite")
+    assert int(suite.get("tests", "")) > 10
+    assert suite.get("failures") == suite.get("errors") == "0"
 
 
 def test_the_installed_node_becomes_active(workspace: Path, wall_scene: Path, client: Client) -> None:

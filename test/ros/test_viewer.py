@@ -22,7 +22,7 @@ from node_process import NodeProcess, StartNode
 from PIL import Image as PillowImage
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import CompressedImage
-from viewing import Viewer
+from viewing import Viewer, viewers_client
 from wall import CAMERA, floor, stamp_message
 from websockets.exceptions import InvalidStatus
 
@@ -101,6 +101,14 @@ def test_the_map_is_shown_to_who_comes_first_and_who_comes_late(drive: Drive, ad
     for _, grid in grids:
         assert (grid.info.height, grid.info.width) == floor().occupancy.shape
         np.testing.assert_array_equal(grid.data, floor().occupancy.ravel())
+
+
+def test_the_viewers_own_client_sees_what_is_latched_late_and_again(drive: Drive, address: str) -> None:
+    latched = ("/map", "/localizer/walkable", "/localizer/landmarks")
+    seen = viewers_client("connect.mjs", address, "/diagnostics", *latched)
+    for time in ("late", "again"):
+        assert seen[time]["/map"]["data"] == floor().occupancy.ravel().tolist()
+        assert set(seen[time]) == set(latched)
 
 
 def test_a_topic_is_subscribed_to_only_while_somebody_looks(drive: Drive, client: Client, address: str) -> None:

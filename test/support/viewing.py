@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import struct
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pytest
 from PIL import Image
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from scipy.spatial.transform import Rotation
@@ -22,6 +24,7 @@ from campose_core.geometry import Pose, Similarity
 from campose_core.residual import Residual
 from campose_core.scene import Alignment, Scene, SceneFrame
 
+VIEWER_CLIENT = Path(__file__).parent / "viewer_client"
 # Looking along +x of the map: the optical z axis is map x, the optical x axis is map -y.
 LOOKING_EAST = Rotation.from_matrix([[0, 0, 1], [-1, 0, 0], [0, -1, 0]])
 
@@ -97,6 +100,18 @@ def campose_view(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]
         process.kill()
         process.wait()
         process.stderr.close()
+
+
+def viewers_client(script: str, *arguments: str) -> Any:
+    """What a script of `viewer_client` prints; `make test` installs the packages of npm that it is written with."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("node is not installed: apt install nodejs npm")
+    if not (VIEWER_CLIENT / "node_modules").is_dir():
+        pytest.skip(f"the viewers' packages are not installed: npm ci --prefix {VIEWER_CLIENT}")
+    ran = subprocess.run([node, VIEWER_CLIENT / script, *arguments], capture_output=True, text=True, timeout=90)
+    assert ran.returncode == 0, ran.stderr
+    return json.loads(ran.stdout)
 
 
 class PlaybackState(NamedTuple):

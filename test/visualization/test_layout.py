@@ -14,7 +14,7 @@ from campose_core.localization.estimators.base import Kind
 from campose_core.localization.result import LocalizationResult, Status
 from campose_core.visualization.layout import how_to_look, layout_path, write_layout
 from campose_core.visualization.localization_status import localization_status
-from campose_core.visualization.topics import ERROR, STATUS, TYPES
+from campose_core.visualization.topics import ERROR, LATCHED, STATUS, TYPES
 from campose_core.visualization.trail import Trail
 from campose_core.visualization.walked_path import WalkedPath
 
@@ -75,6 +75,18 @@ def test_the_three_ways_of_looking_at_a_pose_are_panels(layout):
         assert topics["/localizer/walkable"]["visible"]
         assert topics[f"/localizer/{shown}"]["visible"]
         assert f"/localizer/{other}" not in topics
+
+
+def test_what_a_panel_in_a_tab_shows_is_kept_by_one_that_is_always_there(layout):
+    """Both viewers forget a topic's last message when its last panel goes, and ask the server for nothing when another
+    comes at once (MessagePipeline/store.ts): behind a tab, what is latched would never be shown."""
+    panels = layout["configById"]
+    behind = {name for tab in panels.values() for one in tab.get("tabs", []) for name in panel_names(one["layout"])}
+    shown = {name: {t for t, how in panels[name].get("topics", {}).items() if how["visible"]} for name in panels}
+    always = set().union(*(shown[name] for name in panel_names(layout["layout"])))
+    assert behind
+    assert not behind & set(panel_names(layout["layout"]))
+    assert set().union(*(shown[name] for name in behind)) & LATCHED <= always
 
 
 def test_panels_have_their_titles_in_the_keys_of_both_viewers(layout):

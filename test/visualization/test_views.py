@@ -1,5 +1,6 @@
 """Scenes and bags as a viewer is shown them, and the files that hold the same."""
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -17,6 +18,7 @@ from campose_core.cli.main import main
 from campose_core.frame import Frame
 from campose_core.geometry import Pose, pose_error
 from campose_core.map_scale import UNKNOWN, MapScale, ScaleBasis
+from campose_core.visualization.layout import layout_beside
 from campose_core.visualization.mcap import write_source
 from campose_core.visualization.recording_view import RecordingView
 from campose_core.visualization.scene_view import SceneView
@@ -103,9 +105,20 @@ def test_view_writes_a_file_and_says_how_to_look(tmp_path, capsys):
     assert main(["view", str(tmp_path / "scene"), "--mcap", str(tmp_path / "scene.mcap")]) == 0
     said = capsys.readouterr().err
     assert str(tmp_path / "scene.mcap") in said
-    assert "foxglove_layout.json" in said
+    layout = tmp_path / "scene" / "foxglove_layout.json"
+    assert f"Import from file, {layout}" in said
+    assert json.loads(layout.read_text())["configById"]["3D!all"]["cameraState"]["targetOffset"] != [0, 0, 0]
     assert main(["view", str(tmp_path / "scene.mcap"), "--mcap", str(tmp_path / "again.mcap")]) == 2
     assert "the app opens MCAP files itself" in capsys.readouterr().err
+
+
+def test_of_a_replayed_bag_the_layout_beside_it_is_named(tmp_path):
+    bag = tmp_path / "replayed" / "bag"
+    write_bag(bag, frames(), Camera("PINHOLE", 64, 48, (60.0, 60.0, 31.5, 23.5)))
+    (file,) = bag.glob("*.mcap")
+    assert layout_beside(bag) is layout_beside(file) is None
+    (layout := tmp_path / "replayed" / "foxglove_layout.json").write_text("{}")
+    assert layout_beside(bag) == layout_beside(file) == layout
 
 
 def test_the_file_is_a_bag_that_is_shown_as_the_scene_is(tmp_path):
