@@ -35,3 +35,5 @@ def test_an_import_at_once_in_the_core_does_not(pytestconfig):
 def test_other_faults_do_not():
     assert reason_to_skip(raised_by("1 / 0", __file__)) == ""
     assert reason_to_skip(raised_by("import campose_core.no_such_module", __file__)) == ""
+    assert reason_to_skip(raised_by("import test_missing_packages_of_another_folder", __file__)) == ""
+    assert reason_to_skip(ModuleNotFoundError("No module named 'posters'", name="posters")) == ""

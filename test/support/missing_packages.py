@@ -27,4 +27,5 @@ def reason_to_skip(error: BaseException | None) -> str:
 
 
 def _is_missing(package: str) -> bool:
-    return not package.startswith("campose") and find_spec(package) is None
+    ours = package.startswith(("campose", "test_")) or any((ROOT / "test").rglob(f"{package}.py"))
+    return not ours and find_spec(package) is None
