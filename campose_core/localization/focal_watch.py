@@ -23,7 +23,8 @@ Said = tuple[tuple[float, float], ...]
 
 
 class FocalWatch:
-    """Watches cameras whose intrinsics were not measured: taken from the scene, or estimated (`Camera.focal_sigma`)."""
+    """Watches cameras whose focal length is not sure (`Camera.focal_sigma`): taken from the scene, estimated, or
+    calibrated elsewhere than in the map."""
 
     def __init__(self) -> None:
         self._newest_px = 0.0
@@ -53,7 +54,7 @@ class FocalWatch:
 
     def values(self) -> dict[str, str]:
         """Of the newest camera: its assumed focal length, what its newest images say of it with the standard deviation
-        of that, and how many; empty where all cameras are calibrated."""
+        of that, and how many; empty where all cameras are the map's."""
         if not self._said:
             return {}
         said = self._said[self._newest_px]
@@ -73,7 +74,8 @@ class FocalWatch:
             if len(said) >= MIN_IMAGES and abs(mean) > max(MIN_OFF, MIN_SIGMAS * sigma):
                 return (
                     f"{len(said)} images speak for a {'longer' if mean > 0 else 'shorter'} focal length than the "
-                    f"{focal_px:.0f} pixels that are taken for its camera: another one or zoom; give its camera_info"
+                    f"{focal_px:.0f} pixels that are taken for its camera: another one, zoom or crop? Give its "
+                    "camera_info"
                 )
         return ""
 

@@ -102,7 +102,7 @@ class StructureEstimator:
                 del self._trackers[oldest]
                 self._lost_ns.pop(oldest, None)
             self._trackers[frame.camera_frame] = [Tracker(self.landmarks, self._keyframes), *seconds]
-        camera = self._refined(camera)
+        camera = self._refined.in_the_map(camera)
         sift, *seconds = self._trackers[frame.camera_frame]
         lost_ns = self._lost_ns.get(frame.camera_frame)
         lately = lost_ns is not None and 0 <= frame.stamp_ns - lost_ns < SIFT_AGAIN_S * 1e9
@@ -123,7 +123,7 @@ class StructureEstimator:
         self, frame: Frame, features: ImageFeatures, camera: Camera, hints: Sequence[Pose] = ()
     ) -> list[PoseEstimate]:
         """Search by the image alone; `hints` (map_from_cam) are places to look at first."""
-        camera = self._refined(camera)
+        camera = self._refined.in_the_map(camera)
         found = self._relocalize(features, camera, hints)
         if self._second is not None and not found:
             found = self._second.find(frame.image, camera, hints)
