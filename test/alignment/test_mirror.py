@@ -20,9 +20,8 @@ from campose_core.simulation.render import Renderer, expose
 from campose_core.simulation.world import Surface, World
 from campose_core.trajectory import read_tum
 
-pytestmark = pytest.mark.slow
 
-
+@pytest.mark.long
 def test_a_mirror_bends_no_map_and_opens_no_wall(small_scene: Path, small_world: Path, tmp_path: Path):
     """Most of a wall shows the room turned over, as if it went on behind it."""
     scene, world = Scene.open(shutil.copytree(small_scene, tmp_path / "scene")), build_world("small", 0)

@@ -71,6 +71,7 @@ def test_two_processes_come_to_what_one_comes_to(tmp_path, alone, launched_by):
         np.testing.assert_allclose(found[column], expected[column], rtol=1e-3)
 
 
+@pytest.mark.long
 def test_a_fault_in_two_processes_ends_both(tmp_path):
     """And neither waits for the other: one row cannot be shared by two."""
     scene = make_scene(tmp_path / "scene", {"a": 40})

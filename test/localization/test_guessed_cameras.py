@@ -56,6 +56,7 @@ def report_of(scene):
     return json.loads((scene.sfm_dir / "report.json").read_text())
 
 
+@pytest.mark.long
 def test_two_recordings_of_one_phone_are_one_camera(tmp_path):
     folders = filmed(tmp_path / "a", PHONE, slice(0, 20, 2), 20), filmed(tmp_path / "b", PHONE, slice(1, 20, 2), 20)
     scene = mapped(tmp_path / "scene", *folders)
