@@ -84,7 +84,7 @@ class Player:
         wait_for_answer: returns when the image of the stamp is answered; nothing more is published before that.
         """
         unheard = {name for name in self._images if not self._publishers[name].get_subscription_count()}
-        started, first_ns = time.monotonic(), None
+        started, first_ns = 0.0, None
         for message in self._bag.serialized(set(self._publishers) - unheard):
             if first_ns is None:
                 first_ns = message.log_ns

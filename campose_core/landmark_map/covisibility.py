@@ -22,15 +22,15 @@ MIN_SHARED = 10  # landmarks; two keyframes that share fewer hardly see the same
 
 
 class Keyframes:
-    """The keyframes of a landmark map in metres, by their row in it."""
+    """The keyframes of a landmark map in metres, by their row in it. depth: the median of what they see."""
 
     def __init__(self, landmarks: Landmarks) -> None:
         frames, points = len(landmarks.frame_names), len(landmarks.xyz)
         self._seen = Grouped(landmarks.observed_by, landmarks.observed, frames)
         self._seers = Grouped(landmarks.observed, landmarks.observed_by, points)
-        self._depth = landmarks.median_depth
+        self.depth = landmarks.median_depth
         rotations = Rotation.from_quat(np.array(landmarks.frame_quats_xyzw))
-        self._tree = cKDTree(views(landmarks.frame_positions, rotations, self._depth))
+        self._tree = cKDTree(views(landmarks.frame_positions, rotations, self.depth))
 
     def __len__(self) -> int:
         return len(self._seen)
@@ -52,7 +52,7 @@ class Keyframes:
         Views that lie less than the median depth apart may show the same, see `views`.
         """
         distances, rows = self._nearest(map_from_cam, count)
-        return rows[distances < self._depth]
+        return rows[distances < self.depth]
 
     def nearest(self, map_from_cam: Pose, count: int) -> Indices:
         """Find the `count` keyframes whose views differ least from that of a camera, however far they are."""
@@ -60,7 +60,7 @@ class Keyframes:
 
     def _nearest(self, map_from_cam: Pose, count: int) -> tuple[Array, Indices]:
         rotation = Rotation.from_quat(map_from_cam.quat_xyzw[None])
-        view = views(map_from_cam.translation[None], rotation, self._depth)[0]
+        view = views(map_from_cam.translation[None], rotation, self.depth)[0]
         distances, rows = self._tree.query(view, k=range(1, min(count, len(self)) + 1))
         return np.asarray(distances), np.asarray(rows, dtype=np.intp)
 

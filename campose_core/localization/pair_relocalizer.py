@@ -61,7 +61,6 @@ class PairRelocalizer:
         self._vlad = Vlad(landmarks.vlad_words)
         self._globals = landmarks.frame_globals.astype(np.float32)
         self._match = LighterGlue()
-        self._median_depth = landmarks.median_depth
 
     def __call__(self, features: ImageFeatures, camera: Camera, hints: Sequence[Pose] = ()) -> list[CameraPose]:
         """List where the camera that saw these features may be, the best supported first; [] where none is sure.
@@ -126,13 +125,14 @@ class PairRelocalizer:
             if len(matches) < MIN_MATCHES:
                 return None
             pose = solve_pnp(image.pixels[matches[:, 0]], self._landmarks.xyz[matches[:, 1]], camera)
-            if pose is None or _support(pose) < max(enough, _support(best) if best else 0):
+            support = _support(pose) if pose else 0
+            if pose is None or support < enough:
                 continue
             if not sure:
                 return pose
-            if _support(pose) >= self._least(pose) or self._same(image, camera, pose) >= MIN_SAME:
-                best = pose
-                if _support(pose) >= SETTLED:
+            if support >= self._least(pose) or self._same(image, camera, pose) >= MIN_SAME:
+                best, enough = pose, support  # another has to have as many
+                if support >= SETTLED:
                     break
         return best
 
@@ -140,7 +140,7 @@ class PairRelocalizer:
         """Return how many landmarks make a pose sure by themselves."""
         nearest = self._keyframes.nearest(pose.world_from_cam, 1)[0]
         away = np.linalg.norm(self._landmarks.frame_positions[nearest] - pose.world_from_cam.translation)
-        return ASIDE_SUPPORT if away > ASIDE * self._median_depth else MIN_SUPPORT
+        return ASIDE_SUPPORT if away > ASIDE * self._keyframes.depth else MIN_SUPPORT
 
     def _same(self, image: SizedFeatures, camera: Camera, pose: CameraPose) -> int:
         """Count the landmarks in view of a pose that have a feature of just their look where they should be."""

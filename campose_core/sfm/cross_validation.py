@@ -11,7 +11,8 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,13 +110,14 @@ def gaps(sequence: list[str], seconds: dict[str, float], fold: int) -> list[list
     return [sequence[round(m - length / 2) : round(m + length / 2)] for m in middles]
 
 
-class Links(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Links:
     """Keyframes by name, and the landmarks that they show: (F, L), sparse, of each kind of features."""
 
     names: list[str]
     shown: list[Any]
 
-    @property
+    @functools.cached_property
     def linked(self) -> Any:
         """Return which of the keyframes (F, F) share LINKING_LANDMARKS of one kind, sparse."""
         return functools.reduce(operator.add, (one @ one.T >= LINKING_LANDMARKS for one in self.shown)).tocsr()

@@ -59,12 +59,12 @@ class StructureEstimator:
         scale: MapScale = MEASURED,
     ) -> None:
         self.landmarks = landmarks
-        self._most_sigma = most_sigma(scale, landmarks.median_depth)
         self._second = second
         self._refined = refined
         self._calibrate = calibration
         self._extract = landmarks.extractor()
         self._keyframes = Keyframes(landmarks)
+        self._most_sigma = most_sigma(scale, self._keyframes.depth)
         self._relocalize = Relocalizer(landmarks, self._keyframes)
         # By the camera's frame, since each camera follows its own last image: SIFT's tracker, then the second kind's.
         self._trackers: dict[str, list[Tracker]] = {}
