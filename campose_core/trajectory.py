@@ -6,7 +6,6 @@ integer nanoseconds, parsed from the decimal text without passing through a floa
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -53,11 +52,11 @@ def stamp_from_text(text: str) -> int:
     return stamp_ns
 
 
-def is_pose_row(values: Sequence[float]) -> bool:
-    """Tell whether numbers are the x, y, z, qx, qy, qz, qw of a pose."""
-    if len(values) != 7 or not max(map(abs, values[:3])) <= FARTHEST_M or math.isnan(sum(values[:3])):
-        return False
-    return abs(math.hypot(*values[3:]) - 1) <= QUATERNION_TOLERANCE
+def are_poses(table: Array) -> NDArray[np.bool_]:
+    """Tell which rows (N, 7) are the x, y, z, qx, qy, qz, qw of a pose; those with NaN are none."""
+    near: NDArray[np.bool_] = (np.abs(table[:, :3]) <= FARTHEST_M).all(axis=1)
+    with np.errstate(over="ignore", invalid="ignore"):  # of numbers that are no quaternion
+        return near & (np.abs(np.linalg.norm(table[:, 3:], axis=1) - 1) <= QUATERNION_TOLERANCE)
 
 
 def seconds_text(stamp_ns: int) -> str:
@@ -201,6 +200,7 @@ def read_tum(path: Path | str, frame_id: str = "map", child_frame_id: str = "cam
     path = Path(path)
     lines = read_text(path, TrajectoryError).splitlines()
     rows: dict[int, list[float]] = {}
+    numbers = []
     for number, line in enumerate(lines, start=1):
         fields = line.split("#")[0].replace(",", " ").split()
         if not fields:
@@ -211,19 +211,24 @@ def read_tum(path: Path | str, frame_id: str = "map", child_frame_id: str = "cam
             raise TrajectoryError(f"{path}:{number}: {error}") from error
         except NO_STAMP:
             values = []
-        if not is_pose_row(values):
-            raise TrajectoryError(
-                f"{path}:{number}: expected `stamp_s x y z qx qy qz qw`, the quaternion of length 1, "
-                f"got {line.strip()!r}"
-            )
+        if len(values) != 7:
+            raise TrajectoryError(_no_tum_row(path, number, line))
         if stamp_ns in rows:
             raise TrajectoryError(f"{path}:{number}: stamp {fields[0]} appears twice")
         rows[stamp_ns] = values
+        numbers.append(number)
     if not rows:
         raise TrajectoryError(f"{path}: holds no pose")
-    stamps = np.array(sorted(rows), dtype=np.int64)
-    table = np.array([rows[int(stamp)] for stamp in stamps])
-    return Trajectory(stamps, table[:, :3], Rotation.from_quat(table[:, 3:]), frame_id, child_frame_id)
+    stamps, table = np.array(list(rows), dtype=np.int64), np.array(list(rows.values()))
+    for row in np.flatnonzero(~are_poses(table)):
+        raise TrajectoryError(_no_tum_row(path, numbers[row], lines[numbers[row] - 1]))
+    order = np.argsort(stamps)
+    table = table[order]
+    return Trajectory(stamps[order], table[:, :3], Rotation.from_quat(table[:, 3:]), frame_id, child_frame_id)
+
+
+def _no_tum_row(path: Path, number: int, line: str) -> str:
+    return f"{path}:{number}: expected `stamp_s x y z qx qy qz qw`, the quaternion of length 1, got {line.strip()!r}"
 
 
 def write_tum(path: Path | str, trajectory: Trajectory) -> None:

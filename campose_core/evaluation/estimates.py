@@ -32,7 +32,7 @@ from campose_core.files import read_json, write_texts
 from campose_core.formats.trajectories import read_trajectory
 from campose_core.landmark_map.camera_estimate import CameraEstimate
 from campose_core.map_scale import MapScale, ScaleBasis
-from campose_core.trajectory import Trajectory, read_tum, stamp_from_text, tum_text
+from campose_core.trajectory import Trajectory, stamp_from_text, tum_text
 
 
 class Percentiles(NamedTuple):
@@ -193,7 +193,7 @@ def _read_outcomes(path: Path) -> Estimates:
     trajectory = (
         Trajectory.from_poses([], [])
         if answered == 0 and path.is_file() and not path.stat().st_size
-        else read_tum(path)
+        else read_trajectory(path)
     )
     strangers = int((~np.isin(trajectory.stamps_ns, stamps)).sum())
     if len(trajectory) != answered or strangers:

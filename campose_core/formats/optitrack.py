@@ -23,8 +23,8 @@ def is_optitrack(text: str) -> bool:
     return text.lstrip('"').startswith(FIRST_CELL)
 
 
-def read_optitrack(path: Path, text: str) -> list[tuple[str, str, list[str], float]]:
-    """Return where each row is, its seconds since the begin of the take, its seven numbers, and metres of their unit.
+def read_optitrack(path: Path, text: str) -> list[tuple[int, str, list[str], float]]:
+    """Return the line of each row, its seconds since the begin of the take, its seven numbers, and metres of their unit.
 
     The numbers are x, y, z and the quaternion x, y, z, w of the body in Motive's frame, empty where it was not seen.
 
@@ -46,7 +46,7 @@ def read_optitrack(path: Path, text: str) -> list[tuple[str, str, list[str], flo
     columns = _columns_of_the_body(path, labels, parts, rows[begin])
     scale = METRES[said["Length Units"]]
     return [
-        (f"{path}:{number}", row[1], [row[i] if i < len(row) else "" for i in columns], scale)
+        (number, row[1], [row[i] if i < len(row) else "" for i in columns], scale)
         for number, row in enumerate(rows[begin + 1 :], start=begin + 2)
         if len(row) > 1
     ]

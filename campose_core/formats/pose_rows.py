@@ -6,12 +6,15 @@ A file names its columns in its first line, or is of a program whose columns are
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from campose_core.errors import TrajectoryError
+from campose_core.geometry import Array
 from campose_core.text import one_line, quoted
 from campose_core.trajectory import FARTHEST_S, NO_STAMP, stamp_from_seconds, stamp_from_text
 
@@ -19,6 +22,7 @@ from campose_core.trajectory import FARTHEST_S, NO_STAMP, stamp_from_seconds, st
 EARLIEST_S, LATEST_S = 946_684_800, 4_102_444_800
 LATEST_NS = LATEST_S * 10**9
 EXPONENTS = {"s": 0, "ms": -3, "us": -6, "ns": -9}  # of ten: seconds
+LONGEST_STAMP = 40  # letters: no decimal number of nanoseconds needs as many
 POSE = ("x", "y", "z", "qx", "qy", "qz", "qw")
 STAMP_NAME = re.compile(r"%?(?:stamp|timestamp|time|t|sec|secs|seconds)(?:_(s|ms|us|ns))?")
 UNIT_NAME = re.compile(r"[\[(]\s*(s|sec|ms|us|ns|nsec)?[^\])]*[\])]\s*$")
@@ -53,22 +57,47 @@ TUM = Layout(0, (1, 2, 3, 4, 5, 6, 7), None, "stamp_s x y z qx qy qz qw")
 EUROC = Layout(0, (1, 2, 3, 5, 6, 7, 4), "ns", "stamp_ns,x,y,z,qw,qx,qy,qz")
 
 
-def split_rows(text: str) -> tuple[list[str], list[Row]]:
-    """Return the names in the first line that has some, `#` before it or not, and the rows of numbers."""
+def begin_of_rows(lines: Sequence[str]) -> tuple[list[str], int]:
+    """Return the names in the first line that has some, `#` before it or not, and where the rows of numbers begin."""
     names: list[str] = []
-    rows: list[Row] = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    for index, line in enumerate(lines):
         body, _, comment = line.partition("#")
         if not body.strip():
-            if not rows and _is_layout(_fields(comment)[0]):  # a comment that names no columns is one
+            if _is_layout(_fields(comment)[0]):  # a comment that names no columns is one
                 names = _fields(comment)[0]
             continue
-        fields, open_end = _fields(body)
-        if not rows and not are_numbers(fields) and not names:
-            names = fields
-        else:
-            rows.append(Row(number, line.strip(), fields, open_end))
-    return names, rows
+        fields, _ = _fields(body)
+        if names or are_numbers(fields):
+            return names, index
+        names = fields
+    return names, len(lines)
+
+
+def rows_from(lines: Sequence[str], begin: int) -> Iterator[Row]:
+    """Yield the rows of lines, beginning with one of them; comments and empty lines are none."""
+    for number, line in enumerate(lines[begin:], start=begin + 1):
+        body, _, _ = line.partition("#")
+        if body.strip():
+            yield Row(number, line.strip(), *_fields(body))
+
+
+def stamped_numbers(
+    lines: Sequence[str], columns: int, stamp: int, wanted: Sequence[int], delimiter: str | None
+) -> tuple[list[str], Array] | None:
+    """Read at once a table whose lines all are numbers, with a stamp among them; None where a line is anything else.
+
+    stamp: which of the columns. wanted: those to return. delimiter: None for blanks. Returns the texts of the stamps,
+    which may be none, and the numbers (N, wanted).
+    """
+    kinds = [(str(i), f"U{LONGEST_STAMP}" if i == stamp else "f8") for i in range(columns)]
+    try:
+        table = np.loadtxt(lines, kinds, comments=None, delimiter=delimiter, ndmin=1) if lines else np.empty(0, kinds)
+    except ValueError:
+        return None
+    texts: list[str] = table[str(stamp)].tolist()
+    if len(table) != len(lines) or max(map(len, texts), default=0) == LONGEST_STAMP:  # an empty line, a text cut off
+        return None
+    return texts, np.stack([table[str(i)] for i in wanted], axis=1)
 
 
 def are_numbers(fields: Sequence[str]) -> bool:
@@ -138,13 +167,13 @@ def named_layout(path: Path, names: Sequence[str]) -> Layout:
     return Layout(column, tuple(pose[name][0] for name in POSE), unit, NAMES_WANTED)
 
 
-def counted_layout(path: Path, rows: Sequence[Row]) -> Layout:
-    """Return the layout of rows without names, by their number and their separator.
+def counted_layout(path: Path, lines: Sequence[str], begin: int) -> Layout:
+    """Return the layout of rows without names, by the number of their fields and their separator.
 
     Raises:
         TrajectoryError: no program is known to write such rows, or two are, with another order of the quaternion.
     """
-    first = rows[0]
+    first = next(rows_from(lines, begin))
     count, commas = len(first.fields), "," in first.text
     whole_ns = unit_of(first.fields[0]) == "ns"
     if commas and (count == 17 or (first.open_end and count in (8, 11))) and re.fullmatch(r"\d+", first.fields[0]):
@@ -156,7 +185,7 @@ def counted_layout(path: Path, rows: Sequence[Row]) -> Layout:
         )
     if count == 8:
         return TUM
-    if count == 9 and _counts_up([row.fields[-1] for row in rows if len(row.fields) == 9]):
+    if count == 9 and _counts_up([row.fields[-1] for row in rows_from(lines, begin) if len(row.fields) == 9]):
         return TUM  # and the number of a node of RTAB-Map
     if count == 12 or (count == 16 and [float(field or "nan") for field in first.fields[12:]] == [0, 0, 0, 1]):
         return Layout(None, tuple(range(12)), None, "the 12 numbers of a 3x4 matrix")

@@ -8,10 +8,10 @@ from __future__ import annotations
 import logging
 import math
 import re
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -25,20 +25,23 @@ from campose_core.formats.pose_rows import (
     Layout,
     Row,
     are_numbers,
+    begin_of_rows,
     counted_layout,
     named_layout,
-    split_rows,
+    rows_from,
     stamp_ns,
+    stamped_numbers,
     unit_of,
 )
 from campose_core.geometry import Array, Pose, is_place
 from campose_core.text import quoted
-from campose_core.trajectory import FRAME_PERIOD_NS, Trajectory, is_pose_row
+from campose_core.trajectory import FRAME_PERIOD_NS, Stamps, Trajectory, are_poses
 
 log = logging.getLogger(__name__)
 
 STRAY_SCANNER = ["timestamp", "frame", "x", "y", "z", "qx", "qy", "qz", "qw"]
 Z_UP_FROM_Y_UP = Rotation.from_euler("x", 90, degrees=True)
+Rows = tuple[Sequence[int], Sequence[int], Array]  # the numbers of their lines, stamps in nanoseconds, poses (N, 7)
 # What is left out, by its reason, as it is said.
 UNSEEN, REPEATED = "without a pose", "repeated"
 
@@ -124,87 +127,122 @@ def read_trajectory(path: Path | str, frame_id: str = "map", child_frame_id: str
     path = Path(path)
     text = read_text(path, TrajectoryError)
     if is_optitrack(text):
-        taken = _taken(path, _motive_rows(path, text))
+        found = _seen(path, *_motive_rows(path, text))
         log.info(f"{path}: Motive's y axis is up: turned, so that z is; its stamps begin with the take")
-        return _trajectory(*taken, frame_id, child_frame_id, Z_UP_FROM_Y_UP)
-    names, rows = split_rows(text)
+        return _trajectory(*found, frame_id, child_frame_id, Z_UP_FROM_Y_UP)
+    lines = text.splitlines()
+    names, begin = begin_of_rows(lines)
     if names and are_numbers(names[:1]):
         raise TrajectoryError(f"{path}: {_no_names(names)}")
-    if not rows and not names:
+    if begin == len(lines) and not names:
         raise TrajectoryError(f"{path}: holds no pose")
-    layout = named_layout(path, names) if names else counted_layout(path, rows)
-    if not rows:
+    layout = named_layout(path, names) if names else counted_layout(path, lines, begin)
+    if begin == len(lines):
         raise TrajectoryError(f"{path}: holds no pose")
     if layout.stamp is None:
-        return _counted(path, rows, layout, frame_id, child_frame_id)
-    unit = layout.unit or unit_of(rows[0].fields[layout.stamp])
-    taken = _taken(path, _stamped_rows(path, rows, layout, unit, bool(names)))
+        return _counted(path, list(rows_from(lines, begin)), layout, frame_id, child_frame_id)
+    found = _seen(path, *(_plain(lines, begin, layout) or _by_rows(path, lines, begin, layout, bool(names))))
     if [name.strip().lower() for name in names[: len(STRAY_SCANNER)]] == STRAY_SCANNER:
         log.info(f"{path}: ARKit's y axis is up: turned, so that z is")
-        return _trajectory(*taken, frame_id, child_frame_id, Z_UP_FROM_Y_UP)
-    return _trajectory(*taken, frame_id, child_frame_id)
+        return _trajectory(*found, frame_id, child_frame_id, Z_UP_FROM_Y_UP)
+    return _trajectory(*found, frame_id, child_frame_id)
 
 
-def _stamped_rows(
-    path: Path, rows: Sequence[Row], layout: Layout, unit: str, named: bool
-) -> Iterable[tuple[str, int, list[float]]]:
-    """Yield where each row is, its stamp, and x, y, z, qx, qy, qz, qw; NaN where these are not known."""
+def _plain(lines: Sequence[str], begin: int, layout: Layout) -> Rows | None:
+    """Read a table of numbers at once; None where a line is no such row, or one that must be named."""
+    first = next(rows_from(lines, begin))
+    delimiter = "," if "," in first.text else None
     assert layout.stamp is not None
-    file, last = str(path), max(layout.stamp, *layout.pose)
-    for row in rows:
-        where = f"{file}:{row.number}"
+    table = stamped_numbers(lines[begin:], len(first.fields), layout.stamp, layout.pose, delimiter)
+    if table is None:
+        return None
+    texts, numbers = table
+    unit = layout.unit or unit_of(first.fields[layout.stamp])
+    try:
+        stamps = [stamp_ns(text.strip(), unit, "") for text in texts]
+    except TrajectoryError:
+        return None
+    return range(begin + 1, len(lines) + 1), stamps, numbers
+
+
+def _by_rows(path: Path, lines: Sequence[str], begin: int, layout: Layout, named: bool) -> Rows:
+    """Read rows one by one: with cells that are empty, comments, words in other columns.
+
+    Raises:
+        TrajectoryError: one of them is no such row.
+    """
+    assert layout.stamp is not None
+    last = max(layout.stamp, *layout.pose)
+    first = next(rows_from(lines, begin))
+    unit = layout.unit or unit_of(first.fields[layout.stamp])
+    rows = []
+    for row in rows_from(lines, begin):
+        where = f"{path}:{row.number}"
         missing = last + 1 - len(row.fields)
         empty_cells = named and re.search("[,;]", row.text)
         fields = [*row.fields, *[""] * missing] if empty_cells else row.fields
-        wrong = not named and (len(fields) != len(rows[0].fields) or not are_numbers(fields))
+        wrong = not named and (len(fields) != len(first.fields) or not are_numbers(fields))
         if wrong or (missing > 0 and not empty_cells):
             raise TrajectoryError(f"{where}: expected `{layout.names}`, got {row.text[:200]!r}")
-        values = _numbers([fields[i] for i in layout.pose], where)
-        yield where, 0 if any(map(math.isnan, values)) else stamp_ns(fields[layout.stamp].strip(), unit, where), values
+        rows.append(_row(where, row.number, fields[layout.stamp], unit, [fields[i] for i in layout.pose]))
+    return _columns(rows)
 
 
-def _motive_rows(path: Path, text: str) -> Iterable[tuple[str, int, list[float]]]:
-    for where, seconds, texts, metres in read_optitrack(path, text):
-        numbers = _numbers(texts, where)
-        yield where, stamp_ns(seconds, "s", where), [metres * value for value in numbers[:3]] + numbers[3:]
+def _motive_rows(path: Path, text: str) -> Rows:
+    rows = []
+    for number, seconds, texts, metres in read_optitrack(path, text):
+        *row, values = _row(f"{path}:{number}", number, seconds, "s", texts)
+        rows.append((*row, [metres * value for value in values[:3]] + values[3:]))
+    return _columns(rows)
+
+
+def _row(where: str, number: int, stamp: str, unit: str, texts: Sequence[str]) -> tuple[int, int, list[float]]:
+    values = _numbers(texts, where)
+    # Of a row without a pose the stamp may be missing too.
+    return number, 0 if any(map(math.isnan, values)) else stamp_ns(stamp.strip(), unit, where), values
+
+
+def _columns(rows: Sequence[tuple[int, int, list[float]]]) -> Rows:
+    return [number for number, _, _ in rows], [stamp for _, stamp, _ in rows], np.array([values for *_, values in rows])
 
 
 def _numbers(texts: Sequence[str], where: str) -> list[float]:
-    try:
-        return list(map(float, texts))
-    except ValueError:  # one is empty, or no number
-        pass
     try:
         return [float(text.strip() or "nan") for text in texts]
     except ValueError:
         raise TrajectoryError(f"{where}: not a pose: {quoted(texts)}") from None
 
 
-def _taken(path: Path, rows: Iterable[tuple[str, int, list[float]]]) -> tuple[list[int], Array]:
-    """Return stamps, in their order, and the numbers (N, 7) of the poses."""
-    known: dict[int, list[float]] = {}
-    left_out: Counter[str] = Counter()
-    for where, stamp, values in rows:
-        if any(map(math.isnan, values)):
-            left_out[UNSEEN] += 1
-        elif known.get(stamp) == values:
-            left_out[REPEATED] += 1
-        elif stamp in known:
-            raise TrajectoryError(f"{where}: the stamp {stamp / 1e9:.9f} appears twice, with another pose")
-        elif not is_pose_row(values):
-            raise TrajectoryError(
-                f"{where}: not a pose: {' '.join(f'{value:g}' for value in values)}, whose last four numbers are a "
-                f"quaternion of length {math.hypot(*values[3:]):.4g} and not 1: write quaternions, no angles"
-            )
-        else:
-            known[stamp] = values
-    if not known:
-        raise TrajectoryError(f"{path}: holds no pose{''.join(f', {n} rows {why}' for why, n in left_out.items())}")
-    if left_out:
-        said = ", ".join(f"{count} rows {why}" for why, count in left_out.items())
-        log.info(f"{path}: {len(known)} poses; left out: {said}")
-    stamps = sorted(known)
-    return stamps, np.array([known[stamp] for stamp in stamps])
+def _seen(path: Path, numbers: Sequence[int], stamps_ns: Sequence[int], table: Array) -> tuple[Stamps, Array]:
+    """Return stamps, in their order, and the numbers (N, 7) of the poses; says what is left out.
+
+    numbers: of the lines.
+    """
+    stamps = np.array(stamps_ns, dtype=np.int64)
+    rows = np.flatnonzero(~np.isnan(table).any(axis=1)) if len(table) else np.empty(0, np.intp)
+    order = rows[np.argsort(stamps[rows], kind="stable")]
+    again = np.flatnonzero(np.diff(stamps[order]) == 0) + 1
+    alike = (table[order[again]] == table[order[again - 1]]).all(axis=1)
+    wrong = [*order[again[~alike]], *order[~are_poses(table[order])]]
+    if wrong:
+        _refuse(f"{path}:{numbers[min(wrong)]}", int(stamps[min(wrong)]), table[min(wrong)])
+    left_out = {UNSEEN: len(table) - len(rows), REPEATED: len(again)}
+    said = [f"{count} rows {why}" for why, count in left_out.items() if count]
+    order = np.delete(order, again)
+    if not len(order):
+        raise TrajectoryError(", ".join([f"{path}: holds no pose", *said]))
+    if said:
+        log.info(f"{path}: {len(order)} poses; left out: {', '.join(said)}")
+    return stamps[order], table[order]
+
+
+def _refuse(where: str, stamp: int, values: Array) -> NoReturn:
+    if are_poses(values[None])[0]:
+        raise TrajectoryError(f"{where}: the stamp {stamp / 1e9:.9f} appears twice, with another pose")
+    raise TrajectoryError(
+        f"{where}: not a pose: {' '.join(f'{value:g}' for value in values)}, whose last four numbers are a "
+        f"quaternion of length {math.hypot(*values[3:]):.4g} and not 1: write quaternions, no angles"
+    )
 
 
 def _counted(path: Path, rows: Sequence[Row], layout: Layout, frame_id: str, child_frame_id: str) -> Trajectory:
@@ -227,13 +265,13 @@ def _counted(path: Path, rows: Sequence[Row], layout: Layout, frame_id: str, chi
 
 
 def _trajectory(
-    stamps: list[int], table: Array, frame_id: str, child_frame_id: str, world: Rotation | None = None
+    stamps_ns: Stamps, table: Array, frame_id: str, child_frame_id: str, world: Rotation | None = None
 ) -> Trajectory:
     """world: a turn of the frame that the poses are in."""
     positions, rotations = table[:, :3], Rotation.from_quat(table[:, 3:])
     if world is not None:
         positions, rotations = world.apply(positions), world * rotations
-    return Trajectory(np.array(stamps, dtype=np.int64), positions, rotations, frame_id, child_frame_id)
+    return Trajectory(stamps_ns, positions, rotations, frame_id, child_frame_id)
 
 
 def _no_names(fields: Sequence[str]) -> str:
