@@ -54,9 +54,10 @@ def stamp_from_text(text: str) -> int:
 
 def are_poses(table: Array) -> NDArray[np.bool_]:
     """Tell which rows (N, 7) are the x, y, z, qx, qy, qz, qw of a pose; those with NaN are none."""
-    near: NDArray[np.bool_] = (np.abs(table[:, :3]) <= FARTHEST_M).all(axis=1)
     with np.errstate(over="ignore", invalid="ignore"):  # of numbers that are no quaternion
-        return near & (np.abs(np.linalg.norm(table[:, 3:], axis=1) - 1) <= QUATERNION_TOLERANCE)
+        lengths = np.linalg.norm(table[:, 3:], axis=1)
+    near = np.all(np.abs(table[:, :3]) <= FARTHEST_M, axis=1)
+    return np.asarray(near & (np.abs(lengths - 1) <= QUATERNION_TOLERANCE))
 
 
 def seconds_text(stamp_ns: int) -> str:

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from campose_core.errors import TrajectoryError
 from campose_core.files import read_text
+from campose_core.formats.pose_rows import stamped_numbers
 from campose_core.geometry import Array
 from campose_core.statistics import is_covariance
-from campose_core.trajectory import FARTHEST_NS, Stamps, stamp_from_text
+from campose_core.trajectory import Stamps, stamp_from_text
 
 AXES = ("x", "y", "z", "rx", "ry", "rz")
 UPPER = np.triu_indices(6)
@@ -46,14 +47,14 @@ def read_covariances(path: Path) -> tuple[Stamps, Array]:
     lines = read_text(path, TrajectoryError).splitlines()
     if not lines or lines[0] != ",".join(COLUMNS):
         raise TrajectoryError(f"{path}: expected the columns `{','.join(COLUMNS[:3])},...,{COLUMNS[-1]}`")
-    row = np.dtype([("stamp_ns", np.int64), ("numbers", np.float64, len(COLUMNS) - 1)])
+    table = stamped_numbers(lines[1:], len(COLUMNS), 0, range(1, len(COLUMNS)), ",")
     try:
-        table = np.loadtxt(lines[1:], row, comments=None, delimiter=",", ndmin=1) if lines[1:] else np.empty(0, row)
+        stamps_ns = np.array([stamp_from_text(text) for text in table[0]] if table else [], dtype=np.int64)
     except (ValueError, OverflowError):
-        table = np.empty(0, row)  # one of them is no row: which is found below
-    stamps_ns, numbers = table["stamp_ns"], table["numbers"]
-    if len(table) != len(lines) - 1 or (len(table) and np.abs(stamps_ns).max() > FARTHEST_NS):
+        table = None
+    if table is None:
         raise TrajectoryError(f"{path}:{_first_wrong(lines)}: expected a stamp and {len(COLUMNS) - 1} numbers")
+    numbers = table[1]
     _, first = np.unique(stamps_ns, return_index=True)
     if len(first) != len(stamps_ns):
         again = int(np.setdiff1d(np.arange(len(stamps_ns)), first)[0])

@@ -24,7 +24,7 @@ def is_optitrack(text: str) -> bool:
 
 
 def read_optitrack(path: Path, text: str) -> list[tuple[int, str, list[str], float]]:
-    """Return the line of each row, its seconds since the begin of the take, its seven numbers, and metres of their unit.
+    """Return each row's line, seconds since the begin of the take, seven numbers, and metres of their unit.
 
     The numbers are x, y, z and the quaternion x, y, z, w of the body in Motive's frame, empty where it was not seen.
 

@@ -191,8 +191,8 @@ def _by_rows(path: Path, lines: Sequence[str], begin: int, layout: Layout, named
 def _motive_rows(path: Path, text: str) -> Rows:
     rows = []
     for number, seconds, texts, metres in read_optitrack(path, text):
-        *row, values = _row(f"{path}:{number}", number, seconds, "s", texts)
-        rows.append((*row, [metres * value for value in values[:3]] + values[3:]))
+        _, stamp, values = _row(f"{path}:{number}", number, seconds, "s", texts)
+        rows.append((number, stamp, [metres * value for value in values[:3]] + values[3:]))
     return _columns(rows)
 
 

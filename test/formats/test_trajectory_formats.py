@@ -106,6 +106,40 @@ def test_what_campose_writes_is_read_as_it_was(tmp_path_factory, listed, start_n
     assert_walk(read_trajectory(path), listed, stamps)
 
 
+@given(st.integers(0, 8), st.sampled_from([" # a comment", " #", "\n", "\n# by a person\n"]), st.sampled_from(" ,;\t"))
+def test_a_table_that_is_read_at_once_is_that_of_its_rows(tmp_path_factory, row, odd, separator):
+    listed = [WALK[i % len(WALK)] for i in range(9)]
+    lines = rows(TUM, [f"{17 * i}.{3 * i:09d}" for i in range(9)], separator, listed=listed).splitlines(keepends=True)
+    folder = tmp_path_factory.mktemp("plain")
+    plain = read_trajectory(written(folder, "".join(lines), "plain.txt"))
+    lines[row] = lines[row].replace("\n", f"{odd}\n")
+    by_rows = read_trajectory(written(folder, "".join(lines), "odd.txt"))
+    assert plain.stamps_ns.tolist() == by_rows.stamps_ns.tolist() == [17 * 10**9 * i + 3 * i for i in range(9)]
+    np.testing.assert_array_equal(plain.positions, by_rows.positions)
+    np.testing.assert_array_equal(plain.rotations.as_quat(), by_rows.rotations.as_quat())
+
+
+@pytest.mark.parametrize("row", [7, 19])
+@pytest.mark.parametrize("names", ["", "stamp_s x y z qx qy qz qw\n", "# x y z\n\n"])
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("50 1 2 3 0 0 0 1.1", "not a pose: 1 2 3 0 0 0 1.1"),
+        ("50 1 2 1e10 0 0 0 1", "not a pose: 1 2 1e[+]10"),
+        ("50 1 2 three 0 0 0 1", ".*three"),
+        ("50 1 2 3", ".*50 1 2 3"),
+        ("fifty 1 2 3 0 0 0 1", ".*fifty"),
+        (f"{10**25} 1 2 3 0 0 0 1", f"the stamp {10**25} must be in seconds"),
+        ("3 1 2 3 0 0 0 1", "the stamp 3.0+ appears twice, with another pose"),
+    ],
+)
+def test_the_line_that_is_no_pose_is_named_wherever_it_stands(tmp_path, row, names, wrong, said):
+    lines = [f"{i} {i} 0 0 0 0 0 1" for i in range(20)]
+    lines[row] = wrong
+    with pytest.raises(TrajectoryError, match=rf"poses\.txt:{row + names.count(chr(10)) + 1}: {said}"):
+        read_trajectory(written(tmp_path, names + "\n".join(lines)))
+
+
 def test_stray_scanner_has_y_up_and_cameras_as_opencv(tmp_path, caplog):
     """StrayScanner/Helpers/OdometryEncoder.swift: the camera is turned to OpenCV's axes, ARKit's world is as it was."""
     caplog.set_level("INFO")
