@@ -33,7 +33,7 @@ from campose_core.formats.pose_rows import (
     stamped_numbers,
     unit_of,
 )
-from campose_core.geometry import Array, Pose, is_place
+from campose_core.geometry import FARTHEST_M, Array, Pose, is_place
 from campose_core.text import quoted
 from campose_core.trajectory import FRAME_PERIOD_NS, Stamps, Trajectory, are_poses
 
@@ -239,9 +239,12 @@ def _seen(path: Path, numbers: Sequence[int], stamps_ns: Sequence[int], table: A
 def _refuse(where: str, stamp: int, values: Array) -> NoReturn:
     if are_poses(values[None])[0]:
         raise TrajectoryError(f"{where}: the stamp {stamp / 1e9:.9f} appears twice, with another pose")
+    said = f"{where}: not a pose: {' '.join(f'{value:g}' for value in values)}"
+    if not np.abs(values[:3]).max() <= FARTHEST_M:
+        raise TrajectoryError(f"{said}: farther away than {FARTHEST_M:g} m")
     raise TrajectoryError(
-        f"{where}: not a pose: {' '.join(f'{value:g}' for value in values)}, whose last four numbers are a "
-        f"quaternion of length {math.hypot(*values[3:]):.4g} and not 1: write quaternions, no angles"
+        f"{said}, whose last four numbers are a quaternion of length {math.hypot(*values[3:]):.4g} and not 1: write "
+        "quaternions, no angles"
     )
 
 
