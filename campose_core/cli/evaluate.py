@@ -12,6 +12,7 @@ from campose_core.cli.gate import add_gate_arguments, gates_of
 from campose_core.errors import UsageError
 from campose_core.evaluation.constant_offset import constant_offset
 from campose_core.evaluation.estimates import read_estimates
+from campose_core.evaluation.frame_errors import poses_without_a_frame
 from campose_core.evaluation.gate import require, thresholds_of
 from campose_core.evaluation.judge import Beside, judged
 from campose_core.evaluation.table import measure_table, tables
@@ -82,6 +83,15 @@ def run(options: Namespace) -> None:
             show("", f"The scale of their map is {scale}: errors in metres are against a frame of its own.")
         if not estimates.complete:
             show("", f"No {options.estimate.stem}.json beside the estimates: every reference pose counts as a frame.")
+        unlisted = len(judgement.estimates[0].outcomes) - len(estimates.outcomes)
+        if unlisted:
+            show(
+                "", f"{unlisted} images of the query are in no row of {options.estimate.stem}.json: without an answer."
+            )
+        if query is None and (left := poses_without_a_frame(estimates, reference)):
+            show("", f"{left} reference poses are of no frame: --query RECORDING tells whether images were left out.")
+        if gates and scene is None:
+            show("", "No --scene: nobody looked for frames that the map was made of.")
         if metrics.without_reference:
             show("", f"{metrics.without_reference} frames have no reference pose and count in nothing.")
     if options.json not in (None, STDOUT):

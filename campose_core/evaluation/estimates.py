@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -90,6 +90,24 @@ class Estimates:
             for outcome in self.outcomes
         )
         return replace(self, outcomes=tuple(outcomes), scale=scale.basis)
+
+    def over(self, images_ns: Collection[int]) -> Estimates:
+        """Return the same over all images of the recording that was localized: one that is not listed has no answer.
+
+        images_ns: their stamps. A bare trajectory stays as it is.
+
+        Raises:
+            TrajectoryError: the recording has none of the frames.
+        """
+        missing = set(images_ns).difference(self.table.stamps_ns.tolist())
+        if not self.complete or not missing:
+            return self
+        if len(missing) == len(set(images_ns)):
+            raise TrajectoryError(
+                f"none of the {len(missing)} images of the query has the stamp of a frame of {self.estimator!r}: give "
+                "the recording that was localized"
+            )
+        return replace(self, outcomes=[*self.outcomes, *(FrameOutcome(stamp_ns, None) for stamp_ns in missing)])
 
     @cached_property
     def table(self) -> OutcomeTable:
@@ -182,6 +200,8 @@ def _read_outcomes(path: Path) -> Estimates:
         per_frame, answered = fields["per_frame"], int(fields["answered"])
         rows = list(zip(per_frame["stamps_ns"], per_frame["statuses"], per_frame["latencies_ms"], strict=True))
         rows = [(stamp_from_text(str(stamp)), str(status), ms and float(ms)) for stamp, status, ms in rows]
+        if len(rows) != fields.get("frames", len(rows)):
+            raise ValueError(f"frames is {fields['frames']}, per_frame lists {len(rows)}")
         rows.sort(key=lambda row: row[0])
         stamps = np.array([stamp for stamp, _, _ in rows], dtype=np.int64)
         estimator = str(fields["estimator"])

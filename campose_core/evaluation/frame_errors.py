@@ -72,11 +72,6 @@ class FrameErrors:
         return self.position_m <= WRONG_M
 
     @property
-    def sure(self) -> NDArray[np.bool_]:
-        """Tell which frames (N,) have an answer whose estimator did not say that it was LOST."""
-        return self.answered & (np.array(self.statuses) != "LOST")
-
-    @property
     def estimated_xyz(self) -> Array:
         """Return the estimated positions (N, 3), NaN where there is no answer."""
         return self.reference.positions + self.offsets[:, :3]
@@ -87,7 +82,7 @@ def frame_errors(estimates: Estimates, reference: Trajectory) -> FrameErrors:
 
     When the estimates list all their frames, those are scored against the reference interpolated to their stamps (or
     the nearest pose within 20 ms). Otherwise each reference pose counts as a frame, answered by the nearest estimate
-    within 20 ms.
+    within 20 ms. A pose that is said to be LOST is no answer.
 
     Raises:
         TrajectoryError: no frame has a reference; both intervals are named.
@@ -95,19 +90,40 @@ def frame_errors(estimates: Estimates, reference: Trajectory) -> FrameErrors:
     table = estimates.table
     if estimates.complete:
         covered, at_frames = _reference_at(reference, table.stamps_ns)
-        answer = table.answer[covered]
         statuses = tuple(itertools.compress(table.statuses, covered))
+        answer = np.where(np.array(statuses) == "LOST", -1, table.answer[covered])
     else:
         covered, at_frames = np.ones(len(reference), dtype=bool), reference
         answer, statuses = np.full(len(reference), -1), ("",) * len(reference)
         for estimated, row in table.trajectory.associate(reference, MAX_DIFFERENCE_NS):
             answer[row] = estimated
     if not len(at_frames) or not (estimates.complete or (answer >= 0).any()):
+        intervals = f"the estimates ({_interval_text(estimates)}) and the reference ({reference.interval_text()})"
+        apart = table.stamps_ns[-1] < reference.stamps_ns[0] or reference.stamps_ns[-1] < table.stamps_ns[0]
+        fault = (
+            "do not overlap in time"
+            if apart
+            else f"have no poses within {MAX_DIFFERENCE_NS / 1e6:.0f} ms of each other"
+        )
         raise TrajectoryError(
-            f"the estimates ({_interval_text(estimates)}) and the reference ({reference.interval_text()}) do not "
-            "overlap in time: give the reference of the same recording, with stamps of the same clock"
+            f"{intervals} {fault}: give the reference of the same recording, with stamps of the same clock"
         )
     return _errors(table, at_frames, answer, statuses, int((~covered).sum()))
+
+
+def poses_without_a_frame(estimates: Estimates, reference: Trajectory) -> int:
+    """Count the poses of a reference of the frames themselves that none of the estimates' frames are of.
+
+    0 of a reference that is more than twice as dense as the frames, of which nobody knows when images came.
+    """
+    stamps_ns = estimates.table.stamps_ns
+    if not estimates.complete or min(len(stamps_ns), len(reference)) < 2:
+        return 0
+    if 2 * np.median(np.diff(reference.stamps_ns)) < np.median(np.diff(stamps_ns)):
+        return 0
+    after = np.searchsorted(stamps_ns, reference.stamps_ns)
+    around = stamps_ns[np.clip([after - 1, after], 0, len(stamps_ns) - 1)]
+    return int((np.abs(around - reference.stamps_ns).min(axis=0) > MAX_DIFFERENCE_NS).sum())
 
 
 def _interval_text(estimates: Estimates) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image as PilImage
 
 from campose_core.evaluation.estimates import Estimates
@@ -110,25 +111,30 @@ def judged(
 ) -> Judgement:
     """Score estimates of one recording, and see whether its frames are in what the estimators were made of.
 
-    thresholds: of the recalls, metres and degrees.
+    An image of the recording that an estimator does not list is one without an answer. thresholds: of the recalls,
+    metres and degrees.
 
     Raises:
-        TrajectoryError: no frame of one of them has a reference; both intervals are named.
+        TrajectoryError: no frame of one of them has a reference, both intervals are named; or no image of the query is
+            one of its frames.
         SceneError: an image of the scene is missing or damaged.
     """
+    copies = {stamp_ns: small_copy(image) for stamp_ns, image in beside.images()} if beside.images else {}
+    if copies:
+        estimates = [one.over(copies) for one in estimates]
     errors = [scored(one, reference) for one in estimates]
     rows = [summarise(one, of, thresholds) for one, of in zip(errors, estimates, strict=True)]
     training = Training.of(beside.training) if beside.training else None
-    leak = None if training is None else _leak(errors[0].reference, training, beside)
+    leak = None if training is None else _leak(errors[0].reference, training, beside, copies)
     snaps = [None if beside.walkable is None else snap_effect(one, beside.walkable) for one in errors]
     rows = [replace(row, leak=leak, snap=snap) for row, snap in zip(rows, snaps, strict=True)]
     return Judgement(rows, list(estimates), errors, training, leak)
 
 
-def _leak(truth: Trajectory, training: Training, beside: Beside) -> Leak:
+def _leak(truth: Trajectory, training: Training, beside: Beside, copies: Mapping[int, NDArray[np.float32]]) -> Leak:
     own = None if beside.own is None else [beside.own[stamp_ns] for stamp_ns in truth.stamps_ns.tolist()]
-    if beside.images is None or beside.scene is None:
+    if not copies or beside.scene is None:
         return find_leak(truth, training, own)
     row_of = {stamp_ns: row for row, stamp_ns in enumerate(truth.stamps_ns.tolist())}
-    views = Views.of((row_of[stamp], small_copy(image)) for stamp, image in beside.images() if stamp in row_of)
+    views = Views.of((row_of[stamp_ns], copy) for stamp_ns, copy in copies.items() if stamp_ns in row_of)
     return find_leak(truth, training, own, views, scene_views(beside.scene, enumerate(training.frames)))

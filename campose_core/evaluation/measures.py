@@ -38,7 +38,7 @@ def shares(errors: FrameErrors, thresholds: Iterable[Threshold] = RECALL_THRESHO
 
     recall is in space, recall_floor of x, y and yaw.
     """
-    found = {"availability": errors.answered, "wrong_and_sure": errors.sure & ~errors.right}
+    found = {"availability": errors.answered, "wrong_and_sure": errors.answered & ~errors.right}
     for metres, degrees in thresholds:
         name = recall_name(metres, degrees)
         found[f"recall@{name}"] = (errors.position_m <= metres) & (errors.rotation_deg <= degrees)

@@ -29,7 +29,7 @@ def room_dict(name: str, errors: FrameErrors) -> dict[str, Any]:
         "position_m": Spread.of(errors.position_m).to_dict(),
         "rotation_deg": Spread.of(errors.rotation_deg).to_dict(),
         "recall@25cm/2deg": float(within.mean()),
-        "wrong_and_sure": float((errors.sure & ~errors.right).mean()),
+        "wrong_and_sure": float((errors.answered & ~errors.right).mean()),
     }
 
 
