@@ -2,20 +2,22 @@
 
 For each query frame the nearest training frame in time, in place and in view is found. A query leaks where
 - its frames lie between training frames of one recording, a moment apart: an interleaved split;
-- its path is that of a training recording, moved in time: it was cut from the mapping video;
+- its path, or a piece of it, is that of a training recording, moved in time: it was cut from the mapping video;
+- it moved along with a training recording, by one clock: another camera of the same drive;
 - one of its images is a training image.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
+from scipy.spatial.transform import Rotation
 
 from campose_core.evaluation.views import Views, nearest_views
 from campose_core.geometry import Array
@@ -27,10 +29,13 @@ from campose_core.trajectory import Stamps, Trajectory
 BETWEEN_S, BETWEEN_FRAMES = 0.5, 3
 # Another recording than those of the training has no business between frames of one of them at all.
 CUT_S = 2.0
-# Two drives on one way never stay within these of each other at every moment.
-SAME_M, SAME_DEG, SAME_SHARE = 0.05, 3.0, 0.5
-# Of a camera that stands still every moment is like every other.
-MOVED_M = 0.5
+PIECE_S = 3.0
+NEAR_M = 0.5  # a frame on the path, from the nearest of the frames that it was mapped from
+# Two robots do not go through a building for half of a drive as near as this: by one clock, the date, they are one.
+BESIDE_M, BESIDE_SHARE = 1.0, 0.5
+EARLIEST_DATE_NS = 946_684_800 * 10**9  # 2000-01-01; other clocks begin anew with each recording
+# The pictures may have been turned since: about the optical axis.
+TURNS = [Rotation.from_euler("z", angle, degrees=True) for angle in (0, 90, 180, 270)]
 COMPARED = 300  # frames of a query that decide whether it was cut from a recording
 
 
@@ -77,6 +82,24 @@ class Leak:
         }
 
 
+class Along(NamedTuple):
+    """On a path at the same moment: within how many metres and degrees, in which share of the frames.
+
+    Frames that have moved and turned less tell nothing: of a camera that stands still, or is driven straight on, every
+    moment is like every other.
+    """
+
+    metres: float
+    degrees: float
+    share: float
+    moved_m: float
+    turned_deg: float
+
+
+# Two drives on one way never stay within the first of each other at every moment; nor within the second for seconds.
+DRIVE, PIECE = Along(0.05, 3.0, 0.5, 0.5, 0.0), Along(0.01, 0.5, 0.5, 0.25, 8.0)
+
+
 class Training(NamedTuple):
     """The frames that an estimator was made of, by recording and time."""
 
@@ -118,12 +141,11 @@ def find_leak(
     first = 0
     for source, path in training.paths.items():
         if own is None:
-            rows, stamps_ns, shift_ns = np.arange(len(truth)), truth.stamps_ns, _shift_of_cut(truth, path)
+            shared = _moments_of(truth, path)
         else:
-            rows, shift_ns = np.flatnonzero([frame.source == source for frame in own]), 0
-            stamps_ns = np.array([own[row].stamp_ns for row in rows.tolist()], dtype=np.int64)
-        if len(rows) and shift_ns is not None:
-            stamps_ns = stamps_ns + shift_ns
+            rows = np.flatnonzero([frame.source == source for frame in own])
+            shared = [(rows, np.array([own[row].stamp_ns for row in rows.tolist()], dtype=np.int64))]
+        for rows, stamps_ns in shared if len(path) else ():
             near, apart_s, gap_s = _in_time(stamps_ns, path.stamps_ns)
             closer = ~(apart_s >= time_s[rows])
             time_frame[rows[closer]], time_s[rows[closer]] = first + near[closer], apart_s[closer]
@@ -140,7 +162,8 @@ def find_leak(
     if between.any():
         count = f"{between.sum()} of {len(truth)} frames"
         reasons.append(
-            f"{count} are of the training recording {', '.join(cut)}: the query was cut from it"
+            f"{count} are of the training recording {', '.join(dict.fromkeys(cut))}: the query was cut from it, "
+            "or is of another camera of that drive"
             if cut
             else f"{count} lie between training frames of the same moment: the split is interleaved"
         )
@@ -191,32 +214,70 @@ def _pose_points(positions: Array, axes: Array) -> Array:
     return np.hstack([positions, np.sqrt(0.5) * axes])
 
 
-def _shift_of_cut(truth: Trajectory, path: Trajectory) -> int | None:
+def _moments_of(truth: Trajectory, path: Trajectory) -> list[tuple[NDArray[np.intp], Stamps]]:
+    """Return the query frames that are of a training recording, in pieces, with their stamps on its clock."""
+    rows = np.arange(len(truth))
+    if _is_beside(truth, path):
+        return [(rows, truth.stamps_ns)]
+    if len(path) < 2:
+        return []
+    tree = cKDTree(_pose_points(path.positions, path.rotations.as_matrix().reshape(-1, 9)))
+    if (shift_ns := _shift_of_cut(truth, path, tree, DRIVE)) is not None:
+        return [(rows, truth.stamps_ns + shift_ns)]
+    number = ((truth.stamps_ns - truth.stamps_ns[:1]) // int(PIECE_S * 1e9)).astype(int)
+    found = []
+    for piece in np.split(rows, np.flatnonzero(np.diff(number)) + 1):
+        part = truth.select(piece)
+        if (shift_ns := _shift_of_cut(part, path, tree, PIECE)) is not None:
+            found.append((piece, part.stamps_ns + shift_ns))
+    return found
+
+
+def _has_moved(path: Trajectory, along: Along) -> bool:
+    turned = (path.rotations[0].inv() * path.rotations).magnitude().max()
+    return bool(np.ptp(path.positions, axis=0).max() >= along.moved_m and turned >= np.radians(along.turned_deg))
+
+
+def _is_beside(truth: Trajectory, path: Trajectory) -> bool:
+    """Tell whether the query was near a training camera all the time, by a clock that both share."""
+    if not _has_moved(truth, DRIVE) or min(truth.stamps_ns[0], path.stamps_ns[0]) < EARLIEST_DATE_NS:
+        return False
+    inside, at = path.interpolate(truth.stamps_ns, max_gap_ns=int(CUT_S * 1e9))
+    metres = np.linalg.norm(at.positions - truth.positions[inside], axis=1)
+    return bool((metres <= BESIDE_M).sum() >= BESIDE_SHARE * len(truth))
+
+
+def _shift_of_cut(truth: Trajectory, path: Trajectory, tree: cKDTree, along: Along) -> int | None:
     """Return what to add to the query's stamps so that it runs along a training path, moment by moment; None if none.
 
-    Found by the frames nearest in place, of which most say the same shift, and refined between the frames.
+    Found by the frames nearest in place, of which most say the same shift, and refined between the frames. tree: of the
+    path's poses.
     """
     query = truth.select(np.unique(np.linspace(0, len(truth) - 1, COMPARED).astype(int)))
-    if len(path) < 2 or np.ptp(query.positions, axis=0).max(initial=0) < MOVED_M:
-        return None
-    tree = cKDTree(_pose_points(path.positions, path.rotations.as_matrix().reshape(-1, 9)))
-    _, nearest = tree.query(_pose_points(query.positions, query.rotations.as_matrix().reshape(-1, 9)))
-    shifts_ns = path.stamps_ns[nearest] - query.stamps_ns
     period_ns = int(np.median(np.diff(path.stamps_ns)))
-    cells = shifts_ns // max(period_ns, 1)
-    values, counts = np.unique(cells, return_counts=True)
-    rough_ns = int(np.median(shifts_ns[np.abs(cells - values[counts.argmax()]) <= 1]))
-    candidates = [0, *(rough_ns + np.linspace(-1, 1, 21) * period_ns).astype(np.int64).tolist()]
-    shares = [_share_along(query, path, shift_ns) for shift_ns in candidates]
-    best = int(np.argmax(shares))
-    return candidates[best] if shares[best] >= SAME_SHARE else None
+    for turn in TURNS:
+        turned = replace(query, rotations=query.rotations * turn)
+        apart, nearest = tree.query(_pose_points(turned.positions, turned.rotations.as_matrix().reshape(-1, 9)))
+        if np.mean(apart <= NEAR_M) < along.share:
+            continue
+        shifts_ns = path.stamps_ns[nearest] - query.stamps_ns
+        cells = shifts_ns // max(period_ns, 1)
+        values, counts = np.unique(cells, return_counts=True)
+        rough_ns = int(np.median(shifts_ns[np.abs(cells - values[counts.argmax()]) <= 1]))
+        candidates = [0, *(rough_ns + np.linspace(-1, 1, 21) * period_ns).astype(np.int64).tolist()]
+        on_path = [_frames_along(turned, path, shift_ns, along) for shift_ns in candidates]
+        best = int(np.argmax([frames.sum() for frames in on_path]))
+        if on_path[best].mean() >= along.share and _has_moved(query.select(on_path[best]), along):
+            return int(candidates[best])
+    return None
 
 
-def _share_along(query: Trajectory, path: Trajectory, shift_ns: int) -> float:
-    """Return the share of the query's frames that lie on the path at the same moment."""
+def _frames_along(query: Trajectory, path: Trajectory, shift_ns: int, along: Along) -> NDArray[np.bool_]:
+    """Tell which of the query's frames (N,) lie on the path at the same moment."""
     inside, at = path.interpolate(query.stamps_ns + shift_ns, max_gap_ns=int(CUT_S * 1e9))
-    if not inside.any():
-        return 0.0
-    metres = np.linalg.norm(at.positions - query.positions[inside], axis=1)
-    degrees = np.degrees((at.rotations * query.rotations[inside].inv()).magnitude())
-    return float(((metres <= SAME_M) & (degrees <= SAME_DEG)).sum()) / len(query)
+    found = inside.copy()
+    if inside.any():
+        metres = np.linalg.norm(at.positions - query.positions[inside], axis=1)
+        degrees = np.degrees((at.rotations * query.rotations[inside].inv()).magnitude())
+        found[inside] = (metres <= along.metres) & (degrees <= along.degrees)
+    return found

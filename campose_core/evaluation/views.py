@@ -1,4 +1,8 @@
-"""Whether two images are one: small grey copies of them, which JPEG, a video codec and a change of size leave alike."""
+"""Whether two images are one: small grey copies of them, which JPEG, a video codec and a change of size leave alike.
+
+Brightness, contrast and gamma keep the order of their pixels from dark to light; mirroring and turning upside down move
+it as a whole.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +23,11 @@ SIZE, COARSE = (64, 48), 4  # of a copy, and into cells of how many pixels it is
 # size), 0.9 (H.264, crf 28), 1.9 (crf 35), on frames of a real kitchen and a rendered floor. Of neighbours in them, a
 # tenth of a second apart: from 2.1 up, 14 and 22 in the median.
 SAME_GREY = 1.9
+# Share of the contrast between the orders of the pixels from dark to light that the other does not explain. Of one
+# image: at most 0.04 (gamma 0.8, 20 grey levels brighter, contrast 0.7), 0.07 (gamma 1.3, a fifth brighter and cut off
+# at white). Of neighbours in the kitchen from 0.062 up, 0.36 in the median; of another drive there from 0.23 up.
+SAME_ORDER = 0.05
+ALIKE = 0.9  # cosine of the coarse copies from which on it is looked at: of such images from 0.97 up
 FLAT_GREY = 4.0  # standard deviation below which an image shows nothing by which it could be known
 ROWS_AT_ONCE = 1024
 
@@ -66,24 +75,59 @@ def nearest_views(
     query: Views | None, training: Views | None, count: int
 ) -> tuple[NDArray[np.intp], Array, NDArray[np.bool_]]:
     """Return for each of `count` query rows the training row that looks most like it, by how many grey levels they
-    differ on average, and whether they are one image; -1, NaN and False where nothing was compared."""
+    differ on average, and whether they are one image, as it is, mirrored or upside down; -1, NaN and False where
+    nothing was compared."""
     found, grey, same = np.full(count, -1), np.full(count, np.nan), np.zeros(count, dtype=bool)
     if query is None or training is None or not len(query.rows) or not len(training.rows):
         return found, grey, same
     known = _directions(training.copies)
     for start in range(0, len(query.rows), ROWS_AT_ONCE):
-        part = slice(start, start + ROWS_AT_ONCE)
-        best = np.argmax(_directions(query.copies[part]) @ known.T, axis=1)
-        apart = np.abs(_levelled(query.copies[part]) - _levelled(training.copies[best])).mean(axis=(1, 2))
-        rows = query.rows[part]
-        found[rows], grey[rows] = training.rows[best], apart
-        same[rows] = (apart <= SAME_GREY) & (query.copies[part].std(axis=(1, 2)) >= FLAT_GREY)
+        rows, copies = (of[start : start + ROWS_AT_ONCE] for of in query)
+        shows = copies.std(axis=(1, 2)) >= FLAT_GREY
+        for flipped in (copies, copies[:, :, ::-1], copies[:, ::-1], copies[:, ::-1, ::-1]):
+            alike = _directions(flipped) @ known.T
+            best = np.argmax(alike, axis=1)
+            twins = training.copies[best]
+            apart = np.abs(_levelled(flipped) - _levelled(twins)).mean(axis=(1, 2))
+            one = apart <= SAME_GREY
+            doubtful = ~one & (alike.max(axis=1) >= ALIKE)
+            one[doubtful] = _unexplained(_order(flipped[doubtful]), _order(twins[doubtful])) <= SAME_ORDER
+            one &= shows
+            new = one & ~same[rows] if flipped is not copies else np.ones(len(rows), dtype=bool)
+            found[rows[new]], grey[rows[new]] = training.rows[best[new]], apart[new]
+            same[rows] |= one
+    return found, grey, same
+    known = _directions(training.copies)
+    for start in range(0, len(query.rows), ROWS_AT_ONCE):
+        rows, copies = (of[start : start + ROWS_AT_ONCE] for of in query)
+        for flipped in (copies, copies[:, :, ::-1], copies[:, ::-1], copies[:, ::-1, ::-1]):
+            best = np.argmax(_directions(flipped) @ known.T, axis=1)
+            apart = np.abs(_levelled(flipped) - _levelled(training.copies[best])).mean(axis=(1, 2))
+            one = (apart <= SAME_GREY) | (_unexplained(_order(flipped), _order(training.copies[best])) <= SAME_ORDER)
+            one &= copies.std(axis=(1, 2)) >= FLAT_GREY
+            new = one & ~same[rows] if flipped is not copies else np.ones(len(rows), dtype=bool)
+            found[rows[new]], grey[rows[new]] = training.rows[best[new]], apart[new]
+            same[rows] |= one
     return found, grey, same
 
 
 def _levelled(copies: NDArray[np.float32]) -> NDArray[np.float32]:
     """Take the mean brightness away, which another decoder may shift."""
     return copies - copies.mean(axis=(1, 2), keepdims=True)
+
+
+def _order(copies: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return which place each pixel (M, H * W) has from dark to light."""
+    flat = copies.reshape(len(copies), SIZE[0] * SIZE[1])
+    return np.argsort(np.argsort(flat, axis=1, kind="stable"), axis=1).astype(np.float32)
+
+
+def _unexplained(values: NDArray[np.float32], others: NDArray[np.float32]) -> Array:
+    """Return sqrt(1 - r^2) of the correlation r of rows."""
+    values, others = (of - of.mean(axis=1, keepdims=True) for of in (values, others))
+    lengths = np.linalg.norm(values, axis=1) * np.linalg.norm(others, axis=1)
+    r = np.clip((values * others).sum(axis=1) / np.maximum(lengths, 1e-6), 0, 1)
+    return np.asarray(np.sqrt(1 - r**2), dtype=np.float64)
 
 
 def _directions(copies: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy.spatial.transform import Rotation
 
 from campose_core.cli.main import main
@@ -12,6 +13,7 @@ from campose_core.evaluation.metrics import evaluate
 from campose_core.geometry import Pose
 from campose_core.trajectory import Trajectory, write_tum
 
+DATE_NS = 1_700_000_000 * 10**9
 TRUTH = Trajectory(10**8 * np.arange(20), np.zeros((20, 3)), Rotation.from_quat(np.tile([0.0, 0, 0, 1], (20, 1))))
 
 
@@ -51,6 +53,37 @@ def test_gates(texts, run, passes):
         return
     with pytest.raises(EvaluationError, match=r"it: .* asked for"):
         held(texts, run)
+
+
+def with_images(folder, stamps_ns):
+    for stamp_ns in stamps_ns:
+        (folder / "query").mkdir(exist_ok=True)
+        Image.new("RGB", (8, 6)).save(folder / "query" / f"{DATE_NS + stamp_ns}.png")
+    return ["--query", str(folder / "query")]
+
+
+def test_frames_that_the_estimates_leave_out_are_failures_by_the_images_and_said_without(tmp_path, capsys):
+    moved = Trajectory(DATE_NS + TRUTH.stamps_ns, TRUTH.positions, TRUTH.rotations)
+    write_tum(tmp_path / "ref.tum", moved)
+    found = [outcome._replace(stamp_ns=DATE_NS + outcome.stamp_ns) for outcome in estimates(0.0).outcomes]
+    write_estimates(tmp_path / "est.tum", Estimates("it", tuple(found[::2])))
+    command = ["evaluate", str(tmp_path / "est.tum"), str(tmp_path / "ref.tum"), "--fail-under", "availability>=0.9"]
+    assert main(command) == 0
+    said = capsys.readouterr().out
+    assert "10 reference poses are of no frame: --query RECORDING" in said
+    assert "nobody looked for frames that the map was made of" in said
+    assert main([*command, *with_images(tmp_path, TRUTH.stamps_ns.tolist())]) == 1
+    said = capsys.readouterr()
+    assert "availability is 0.5000" in said.err
+    assert "10 images of the query are in no row of est.json" in said.out
+
+
+def test_images_of_another_recording_are_refused(tmp_path, capsys):
+    write_tum(tmp_path / "ref.tum", TRUTH)
+    write_estimates(tmp_path / "est.tum", estimates(0.0))
+    command = ["evaluate", str(tmp_path / "est.tum"), str(tmp_path / "ref.tum"), *with_images(tmp_path, [0, 1])]
+    assert main(command) == 1
+    assert "none of the 2 images of the query has the stamp of a frame of 'it'" in capsys.readouterr().err
 
 
 def test_all_faults_are_named():

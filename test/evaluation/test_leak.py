@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 from scipy.spatial.transform import Rotation
 
 from campose_core.camera import Camera
@@ -14,6 +14,7 @@ from campose_core.evaluation.estimates import Estimates, FrameOutcome, write_est
 from campose_core.evaluation.judge import Beside, judged
 from campose_core.evaluation.leak import Training, find_leak
 from campose_core.evaluation.table import tables
+from campose_core.evaluation.views import Views, nearest_views, small_copy
 from campose_core.geometry import Pose
 from campose_core.scene import Alignment, Scene, SceneFrame
 from campose_core.trajectory import Trajectory, write_tum
@@ -110,6 +111,63 @@ def test_a_query_cut_from_the_mapping_video_is_named(mapped, tmp_path, capsys, s
     captured = capsys.readouterr()
     assert "cut from it" in captured.err
     assert "structure (leak)" in captured.out
+
+
+def path_of(
+    start_s: float, frames: int, way: float = 0.0, first_ns: int = 5, turn: Rotation | None = None
+) -> Trajectory:
+    """A walk; turn: of the camera about its optical axis."""
+    poses = [pose_at(start_s + 0.2 * i, way) for i in range(frames)]
+    turned = [Pose(pose.rotation * (turn or Rotation.identity()), pose.translation) for pose in poses]
+    return Trajectory.from_poses([first_ns + i * STEP_NS for i in range(frames)], turned)
+
+
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_a_cut_whose_images_were_turned_is_named(mapped, degrees):
+    truth = path_of(12, 50, turn=Rotation.from_euler("z", degrees, degrees=True))
+    assert find_leak(truth, Training.of(mapped.posed_frames())).between == pytest.approx(50, abs=1)
+
+
+def test_a_piece_of_the_mapping_video_in_another_walk_is_named(mapped):
+    honest, cut = path_of(0, 100, way=0.9), path_of(20, 35)
+    stamps = np.concatenate([honest.stamps_ns, honest.stamps_ns[-1] + STEP_NS + cut.stamps_ns])
+    poses = [pose for path in (honest, cut) for _, pose in path]
+    leak = find_leak(Trajectory.from_poses(stamps, poses), Training.of(mapped.posed_frames()))
+    assert 15 <= leak.between <= 50
+    assert "walk" in leak.reasons[0]
+
+
+@pytest.mark.parametrize(("seconds", "aside_m", "leaks"), [(0.0, 0.3, True), (0.0, 3.0, False), (100.0, 0.3, False)])
+def test_another_camera_of_the_mapping_drive_is_named_and_another_robot_is_not(mapped, seconds, aside_m, leaks):
+    """By the date, which both have: at the same time as near as that, as far as another robot, or later."""
+    date_ns = 1_700_000_000 * 10**9
+    frames = [replace(frame, stamp_ns=date_ns + frame.stamp_ns) for frame in mapped.posed_frames()]
+    other = Pose(Rotation.from_euler("y", 120, degrees=True), [0, aside_m, 0])
+    poses = [pose_at(0.2 * i) * other for i in range(200)]
+    truth = Trajectory.from_poses([date_ns + int(seconds * 1e9) + i * STEP_NS for i in range(200)], poses)
+    assert find_leak(truth, Training.of(frames)).leaks == leaks
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda image: image.resize((320, 240)),
+        lambda image: image.point(lambda grey: 255 * (grey / 255) ** 0.8),
+        lambda image: image.point(lambda grey: 0.6 * grey + 70),
+        lambda image: ImageOps.mirror(image.resize((640, 480))),
+        lambda image: ImageOps.flip(ImageOps.mirror(image.resize((640, 480)))),
+        lambda image: ImageOps.autocontrast(image),
+    ],
+    ids=["larger", "gamma", "greyer and brighter", "mirrored, larger", "upside down, larger", "contrast"],
+)
+def test_a_training_image_is_known_however_it_was_changed(change):
+    walk = [image_at(pose_at(0.2 * i)) for i in range(100)]
+    training = Views.of((i, small_copy(image)) for i, image in enumerate(walk))
+    others = [image_at(pose_at(0.2 * i, way=0.9)) for i in range(30)]
+    others[17] = change(walk[60])
+    found, _, same = nearest_views(Views.of((i, small_copy(image)) for i, image in enumerate(others)), training, 30)
+    assert np.flatnonzero(same).tolist() == [17]
+    assert found[17] == 60
 
 
 def test_one_duplicated_frame_is_named_and_fails_the_gate_unless_allowed(mapped, tmp_path, capsys):

@@ -82,9 +82,10 @@ def test_errors_worked_out_by_hand():
     assert metrics.wrong_and_sure == pytest.approx(0.2)
 
 
-def test_a_lost_estimator_is_wrong_but_not_sure():
-    far = outcomes_of(straight(), lambda i, pose: moved(pose, (5, 0, 0)), status="LOST")
-    assert evaluate(far, straight()).wrong_and_sure == 0.0
+def test_a_lost_estimator_is_neither_wrong_nor_right():
+    for off_m in (0, 5):
+        lost = evaluate(outcomes_of(straight(), lambda i, pose, x=off_m: moved(pose, (x, 0, 0)), "LOST"), straight())
+        assert (lost.wrong_and_sure, lost.availability, lost.recall["5m/10deg"]) == (0.0, 0.0, 0.0)
     sure = outcomes_of(straight(), lambda i, pose: moved(pose, (5, 0, 0)))
     assert evaluate(sure, straight()).wrong_and_sure == 1.0
 
