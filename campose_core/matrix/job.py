@@ -16,6 +16,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -109,12 +110,12 @@ def main() -> int:
 
 
 def _make_scene(fields: dict[str, Any]) -> dict[str, Any]:
-    """Run the steps of a scene, each a `campose` command, in its folder.
+    """Run the steps of a scene, each a `campose` command, in its folder; returns how long they took.
 
     Raises:
         CamposeError: a step failed; its own last line is the message.
     """
-    folder = Path(fields["path"])
+    started, folder = time.perf_counter(), Path(fields["path"])
     if fields["copy_of"]:  # anew: what it is a copy of may have changed since
         with replacing(folder) as beside:
             shutil.copytree(fields["copy_of"], beside, symlinks=True)
@@ -129,7 +130,7 @@ def _make_scene(fields: dict[str, Any]) -> dict[str, Any]:
             log.info(one_line(line))
         if said.returncode:
             raise CamposeError(lines[-1] if lines else f"campose {command[0]} ended with {said.returncode}")
-    return {}
+    return {"wall_s": time.perf_counter() - started}
 
 
 def killed_with_parent() -> None:
