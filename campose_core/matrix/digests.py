@@ -29,10 +29,11 @@ def digest_of_files(path: Path | None) -> str:
 
 
 def digest_of_scene(folder: Path) -> str:
-    """Return a digest of a scene: its landmarks, its alignment, and the steps that trained its models.
+    """Return a digest of a scene: its landmarks, its alignment, the steps that trained its models, and its floor map.
 
     Raises:
         SceneError, MappingError: it is damaged.
     """
     scene = Scene.open(folder)
-    return digest_of([scene_digest(scene), hashlib.sha256((folder / "scene.yaml").read_bytes()).hexdigest()])
+    header = hashlib.sha256((folder / "scene.yaml").read_bytes()).hexdigest()
+    return digest_of([scene_digest(scene), header, digest_of_files(scene.floor_yaml.parent)])

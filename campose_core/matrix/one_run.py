@@ -14,8 +14,9 @@ from campose_core.capture.file_stamps import at_own_stamps
 from campose_core.capture.recording import open_recording
 from campose_core.errors import CaptureError
 from campose_core.evaluation.estimates import Estimates, write_estimates
-from campose_core.evaluation.metrics import evaluate
+from campose_core.evaluation.judge import Beside, judged
 from campose_core.evaluation.run import frames_with_camera, localize_frames
+from campose_core.floorplan.scene_floor import walkable_of
 from campose_core.frame import Recording
 from campose_core.geometry import Pose
 from campose_core.localization.estimators.pose_graph import PGO, recorded_odometry
@@ -84,7 +85,8 @@ def execute(run: Run, scene_path: Path, source: RecordingSource, out: Path) -> d
         row |= _flat({**said, "statuses": estimates.statuses, "latency_ms": latency and latency._asdict()})
     else:
         truth = run.condition.truth(at_own_stamps(reference, dict(enumerate(stamps)), source.reference))
-        row |= _flat({name: v for name, v in evaluate(estimates, truth).to_dict().items() if name != "estimator"})
+        [metrics] = judged([estimates], truth, Beside(walkable=walkable_of(scene))).rows
+        row |= _flat({name: value for name, value in metrics.to_dict().items() if name != "estimator"})
     return {**row, "wall_s": time.perf_counter() - started}
 
 
