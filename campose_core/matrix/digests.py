@@ -36,4 +36,5 @@ def digest_of_scene(folder: Path) -> str:
     """
     scene = Scene.open(folder)
     header = hashlib.sha256((folder / "scene.yaml").read_bytes()).hexdigest()
-    return digest_of([scene_digest(scene), header, digest_of_files(scene.floor_yaml.parent)])
+    floor = scene.floor_yaml.parent
+    return digest_of([scene_digest(scene), header, digest_of_files(floor if floor.is_dir() else None)])
