@@ -19,13 +19,13 @@ from campose_core.geometry import Array
 from campose_core.scene import Scene, SceneFrame
 
 SIZE, COARSE = (64, 48), 4  # of a copy, and into cells of how many pixels it is summed up to be searched for
-# Mean difference in grey levels of the copies of one image that was encoded twice: at most 0.7 (JPEG 30), 1.5 (another
-# size), 0.9 (H.264, crf 28), 1.9 (crf 35), on frames of a real kitchen and a rendered floor. Of neighbours in them, a
-# tenth of a second apart: from 2.1 up, 14 and 22 in the median.
-SAME_GREY = 1.9
+# Mean difference in grey levels of the copies of one image that was encoded twice: at most 0.6 (JPEG 30), 1.3 (320 x
+# 240 and JPEG 20), 1.0 (160 x 120), on frames of a real kitchen. Of neighbours there, a tenth of a second apart: from 1.7
+# up, 12 in the median; of another drive from 5.9 up.
+SAME_GREY = 1.6
 # Share of the contrast between the orders of the pixels from dark to light that the other does not explain. Of one
-# image: at most 0.04 (gamma 0.8, 20 grey levels brighter, contrast 0.7), 0.07 (gamma 1.3, a fifth brighter and cut off
-# at white). Of neighbours in the kitchen from 0.062 up, 0.36 in the median; of another drive there from 0.23 up.
+# image: at most 0.04 (gamma 0.8, 20 grey levels brighter), 0.07 (gamma 1.3, a fifth brighter and cut off at white). Of
+# neighbours from 0.051 up, 0.35 in the median; of another drive from 0.19 up.
 SAME_ORDER = 0.05
 ALIKE = 0.9  # cosine of the coarse copies from which on it is looked at: of such images from 0.97 up
 FLAT_GREY = 4.0  # standard deviation below which an image shows nothing by which it could be known
@@ -47,9 +47,13 @@ class Views(NamedTuple):
 
 
 def small_copy(image: Image | PilImage.Image) -> NDArray[np.float32]:
-    """Make the small grey copy of an image."""
+    """Make the small grey copy of an image.
+
+    The triangle filter weighs alike wherever a pixel lies; a box takes whole pixels, and where their number is no
+    multiple two sizes of one image differ by three grey levels.
+    """
     pil = image if isinstance(image, PilImage.Image) else PilImage.fromarray(image)
-    return np.asarray(pil.convert("L").resize(SIZE, PilImage.Resampling.BOX), dtype=np.float32)
+    return np.asarray(pil.convert("L").resize(SIZE, PilImage.Resampling.BILINEAR), dtype=np.float32)
 
 
 def scene_views(scene: Scene, frames: Iterable[tuple[int, SceneFrame]]) -> Views:

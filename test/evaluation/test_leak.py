@@ -14,7 +14,7 @@ from campose_core.evaluation.estimates import Estimates, FrameOutcome, write_est
 from campose_core.evaluation.judge import Beside, judged
 from campose_core.evaluation.leak import Training, find_leak
 from campose_core.evaluation.table import tables
-from campose_core.evaluation.views import Views, nearest_views, small_copy
+from campose_core.evaluation.views import Views, nearest_views, scene_views, small_copy
 from campose_core.geometry import Pose
 from campose_core.scene import Alignment, Scene, SceneFrame
 from campose_core.trajectory import Trajectory, write_tum
@@ -168,6 +168,22 @@ def test_a_training_image_is_known_however_it_was_changed(change):
     found, _, same = nearest_views(Views.of((i, small_copy(image)) for i, image in enumerate(others)), training, 30)
     assert np.flatnonzero(same).tolist() == [17]
     assert found[17] == 60
+
+
+@pytest.mark.parametrize("size", [(640, 480), (752, 480), (1280, 720), (160, 120)])
+def test_a_scene_s_own_image_is_one_with_its_copy(tmp_path, size):
+    """Large JPEGs are read reduced: what they show must not change by that, in details of any size."""
+    scene = Scene(tmp_path, "scene", {"walk": Camera.from_field_of_view(*size, 60.0)})
+    frame = SceneFrame("walk/0.jpg", "walk", 0, "walk", "", pose_at(0))
+    rng = np.random.default_rng(3)
+    scales = [Image.fromarray(rng.integers(0, 255, (n * 3, n * 4), dtype=np.uint8)).resize(size) for n in (6, 20, 60)]
+    image = np.mean([np.asarray(one, dtype=float) for one in scales], axis=0).astype(np.uint8)
+    scene.frame_path(frame).parent.mkdir(parents=True)
+    Image.fromarray(image).save(scene.frame_path(frame), quality=90)
+    query = Views.of([(0, small_copy(image))])
+    _, grey, same = nearest_views(query, scene_views(scene, [(0, frame)]), 1)
+    assert same[0]
+    assert grey[0] < 1.0
 
 
 def test_one_duplicated_frame_is_named_and_fails_the_gate_unless_allowed(mapped, tmp_path, capsys):
