@@ -20,8 +20,8 @@ from campose_core.scene import Scene, SceneFrame
 
 SIZE, COARSE = (64, 48), 4  # of a copy, and into cells of how many pixels it is summed up to be searched for
 # Mean difference in grey levels of the copies of one image that was encoded twice: at most 0.6 (JPEG 30), 1.3 (320 x
-# 240 and JPEG 20), 1.0 (160 x 120), on frames of a real kitchen. Of neighbours there, a tenth of a second apart: from 1.7
-# up, 12 in the median; of another drive from 5.9 up.
+# 240 and JPEG 20), 1.0 (160 x 120), on frames of a real kitchen. Of neighbours there, a tenth of a second apart: from
+# 1.7 up, 12 in the median; of another drive from 5.9 up.
 SAME_GREY = 1.6
 # Share of the contrast between the orders of the pixels from dark to light that the other does not explain. Of one
 # image: at most 0.04 (gamma 0.8, 20 grey levels brighter), 0.07 (gamma 1.3, a fifth brighter and cut off at white). Of
