@@ -42,7 +42,7 @@ def robustness_curves(found: Sequence[Summary]) -> bytes | None:
     for axes in panels[len(conditions) :]:
         axes.set_visible(False)
     figure.supxlabel("severity (0: as recorded)", fontsize=10)
-    figure.supylabel(f"frames within {SHOWN} (%); dotted: wrong and sure", fontsize=10)
+    figure.supylabel(f"frames within {SHOWN} (%)\ndotted: wrong and sure", fontsize=10)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=5, frameon=False)
     return png_of(figure)
 
