@@ -72,7 +72,7 @@ def test_an_export_is_a_trajectory_too(tmp_path, name):
             assert max(pose_error(found.pose(index), shot.map_from_cam)) < 1e-6
 
 
-def test_poses_that_are_none_or_not_in_metres_are_no_reference(tmp_path):
+def test_poses_that_are_none_or_not_in_metres_are_no_reference(tmp_path, caplog):
     folder = WRITERS["TUM RGB-D"](tmp_path / "desk", SHOTS, CAMERA)
     (folder / "groundtruth.txt").unlink()
     with pytest.raises(TrajectoryError, match="this TUM RGB-D export has no poses: give poses in metres"):
@@ -82,3 +82,6 @@ def test_poses_that_are_none_or_not_in_metres_are_no_reference(tmp_path):
     (folder / "transforms.json").write_text(json.dumps({**fields, "aabb_scale": 16}))
     with pytest.raises(TrajectoryError, match="has poses without a scale, as COLMAP makes them"):
         read_reference(folder)
+    with caplog.at_level("INFO", logger="campose_core"):
+        extract(Scene.open_or_create(tmp_path / "scene"), [folder])
+    assert "its poses are in a unit of their own, as COLMAP's: they do not place the map" in caplog.text
