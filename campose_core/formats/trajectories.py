@@ -54,10 +54,10 @@ FORMATS = (
     ),
     Format(
         "a table whose first line names `stamp_s` or `stamp_ns` (or `timestamp`, `time`, `t`), x, y, z, qx, qy, qz, qw",
-        "campose's own `frames.csv`, MCD, bags as CSV",
+        "campose's own `frames.csv`, MCD, bags and PlotJuggler as CSV",
         GIVEN,
         ("stamps", "poses", "metres"),
-        "in any order, other columns are ignored; a unit in brackets or behind `_` counts",
+        "in any order, other columns are ignored; a unit in brackets, of a stamp also behind `_`, counts",
     ),
     Format(
         "`data.csv` of the ground truth",
@@ -160,6 +160,7 @@ def _stamped_rows(
         if wrong or (missing > 0 and not empty_cells):
             raise TrajectoryError(f"{where}: expected `{layout.names}`, got {row.text[:200]!r}")
         values = _numbers([fields[i] for i in layout.pose], where)
+        values[:3] = [layout.metres * value for value in values[:3]]
         yield where, 0 if any(map(math.isnan, values)) else stamp_ns(fields[layout.stamp].strip(), unit, where), values
 
 
@@ -240,6 +241,7 @@ def _no_names(fields: Sequence[str]) -> str:
     """Say what is wrong with a first line that is neither names nor numbers."""
     if len(fields) == 10 and are_numbers(fields[:9]):
         return (
-            "this is COLMAP's images.txt, cam_from_world without stamps: give a trajectory, `stamp_s x y z qx qy qz qw`"
+            "this is COLMAP's images.txt, cam_from_world without stamps: build from its folder with --colmap, or give a "
+            "trajectory, `stamp_s x y z qx qy qz qw`"
         )
     return f"expected `{TUM.names}`, got {quoted(fields)!r} in its first line"
