@@ -46,8 +46,8 @@ class Export:
 
     program: what wrote it, as people call it. path: what was opened. frames: in time order. video: the file that holds
     the images, None where they are files. calibrated: whether the intrinsics were measured. metric: whether poses are
-    in metres. level: whether z is up in their world. world: name of that world, which exports may share.
-    unpacked: of a packed export, whose files are there as long as this is.
+    in metres. says_unit: False where the files leave that open. level: whether z is up in their world. world: name of
+    that world, which exports may share. unpacked: of a packed export, whose files are there as long as this is.
 
     Raises:
         CaptureError: no images.
@@ -59,6 +59,7 @@ class Export:
     video: Path | None = None
     calibrated: bool = True
     metric: bool = True
+    says_unit: bool = True
     level: bool = True
     world: str = ""
     unpacked: Unpacked | None = None

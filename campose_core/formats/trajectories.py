@@ -54,7 +54,7 @@ FORMATS = (
     ),
     Format(
         "a table whose first line names `stamp_s` or `stamp_ns` (or `timestamp`, `time`, `t`), x, y, z, qx, qy, qz, qw",
-        "campose's own `frames.csv`, MCD, bags and PlotJuggler as CSV",
+        "campose's own `frames.csv`, MCD, bags as CSV",
         GIVEN,
         ("stamps", "poses", "metres"),
         "in any order, other columns are ignored; a unit in brackets, of a stamp also behind `_`, counts",
@@ -241,7 +241,7 @@ def _no_names(fields: Sequence[str]) -> str:
     """Say what is wrong with a first line that is neither names nor numbers."""
     if len(fields) == 10 and are_numbers(fields[:9]):
         return (
-            "this is COLMAP's images.txt, cam_from_world without stamps: build from its folder with --colmap, or give a "
-            "trajectory, `stamp_s x y z qx qy qz qw`"
+            "this is COLMAP's images.txt, cam_from_world without stamps: build from its folder with --colmap, or give "
+            "a trajectory, `stamp_s x y z qx qy qz qw`"
         )
     return f"expected `{TUM.names}`, got {quoted(fields)!r} in its first line"

@@ -255,6 +255,30 @@ def test_poses_of_colmap_or_scaled_ones_are_not_taken_for_metres(tmp_path):
     assert not read_export(folder).metric
     file.write_text(json.dumps({**fields, "frames": [{**f, "colmap_im_id": 1} for f in fields["frames"]]}))
     assert not read_export(folder).level
+    # nerfstudio/process_data/{colmap,metashape}_utils.py write it, what phones tracked has none
+    plain = [{key: value for key, value in frame.items() if key != "colmap_im_id"} for frame in fields["frames"]]
+    file.write_text(json.dumps({**fields, "frames": plain}))
+    assert read_export(folder).metric
+    assert not read_export(folder).says_unit
+    file.write_text(json.dumps({**fields, "frames": plain, "applied_transform": np.eye(4)[:3].tolist()}))
+    assert not read_export(folder).metric
+
+
+@pytest.mark.parametrize("written_as", ["{}", "/home/bob/scan/{}", "C:\\Users\\bob\\scan\\{}", "./{}"])
+def test_images_named_by_another_machine_are_those_beside_the_file_and_tell_their_size(tmp_path, written_as):
+    folder = WRITERS["nerfstudio transforms.json"](tmp_path / "ns", shots(CAMERA), CAMERA)
+    fields = json.loads((folder / "transforms.json").read_text())
+    expected = read_export(folder)
+    for frame in fields["frames"]:
+        path = frame["file_path"].removeprefix("./")
+        frame["file_path"] = written_as.format(path.replace("/", "\\") if "\\" in written_as else path)
+    for block in (fields, *fields["frames"]):
+        block.pop("w", None), block.pop("h", None)
+    (folder / "transforms.json").rename(folder / "transforms_train.json")
+    (folder / "transforms_train.json").write_text(json.dumps(fields))
+    found = read_export(folder / "transforms_train.json")
+    assert [frame.image.resolve() for frame in found.frames] == [frame.image.resolve() for frame in expected.frames]
+    assert [frame.camera for frame in found.frames] == [frame.camera for frame in expected.frames]
 
 
 def test_a_split_of_twelve_scenes_and_a_list_of_cambridge_are_for_queries(tmp_path):

@@ -84,8 +84,7 @@ FORMATS = {
     + ",".join(f"field.pose.orientation.{axis}" for axis in "xyzw")
     + "\n"
     + rows(["t", "i", "map", *"xyzabcw"], STAMPS, ","),
-    # PlotJuggler plotjuggler_plugins/.../csv export: __time, and the paths of the series
-    "plotjuggler": "__time,"
+    "paths of a topic's fields": "__time,"
     + ",".join(f"/odom/pose/pose/position/{axis}" for axis in "xyz")
     + ","
     + ",".join(f"/odom/pose/pose/orientation/{axis}" for axis in "xyzw")
