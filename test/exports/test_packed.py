@@ -144,7 +144,7 @@ def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda data: data[: len(data) // 2], "is damaged or cut off: copy it anew"),
+        (lambda data: data[: len(data) // 2], "is damaged or cut off: copy or export it anew"),
         (lambda data: b"PK", "is damaged or cut off"),
         (lambda data: b"", "is damaged or cut off"),
         (lambda data: data[:200] + bytes(40) + data[240:], "is damaged or cut off"),
