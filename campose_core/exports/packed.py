@@ -6,10 +6,12 @@ anybody may have made the file.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
 import stat
+import struct
 import weakref
 import zipfile
 import zlib
@@ -30,6 +32,9 @@ MAX_RATIO, FREE = 200, 2**30
 MAX_FILES = 1_000_000
 MAX_NAME = 255  # bytes of one part of a path, NAME_MAX of Linux
 ENCRYPTED = 0x1
+# What zipfile raises on a file that is none.
+DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, IndexError, struct.error)
+TORN = "this zip file is damaged or cut off: copy or export it anew"
 READ_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 
 
@@ -64,10 +69,14 @@ class Unpacked:
                     target.parent.mkdir(parents=True, exist_ok=True)
                     with archive.open(info) as packed, target.open("xb") as file:
                         shutil.copyfileobj(packed, file, 2**20)
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeDecodeError) as error:
-            raise CaptureError(f"{path}: this zip file is damaged or cut off: copy or export it anew") from error
+        except DAMAGED as error:
+            raise CaptureError(f"{path}: {TORN}") from error
         except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
             raise CaptureError(f"{path}: two of its files have one name: {by_hand(path)}") from error
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # of a place in the file before its start
+                raise
+            raise CaptureError(f"{path}: {TORN}") from error
 
     @contextmanager
     def naming(self) -> Iterator[None]:
@@ -92,7 +101,7 @@ def _members(path: Path, archive: zipfile.ZipFile) -> Iterator[tuple[PurePosixPa
     Raises:
         CaptureError: one cannot be read or placed, or all together are too large.
     """
-    infos = [info for info in archive.infolist() if not info.is_dir()]
+    infos = [info for info in archive.infolist() if not info.filename.endswith(("/", "\\"))]
     chosen = [(_name(path, info), info) for info in infos]
     chosen = [(name, info) for name, info in chosen if _may_be_read(name)]
     if len(chosen) > MAX_FILES:
