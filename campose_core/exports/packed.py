@@ -89,10 +89,11 @@ class Unpacked:
 
 def by_hand(path: Path) -> str:
     """Return what a message tells to do with an archive; it ends with the folder."""
-    program = "unzip FILE -d FOLDER" if path.suffix.lower() in SUFFIXES else "tar -xf FILE"
-    if path.suffix.lower() in (".7z", ".rar"):
-        program = "7z x FILE"
-    return f"unpack it with `{program}`, and give the folder"
+    kind = path.suffix.lower()
+    typed = f"unzip {path} -d {path.with_suffix('')}" if kind in SUFFIXES else f"tar -xf {path}"
+    if kind in (".7z", ".rar"):
+        typed = f"7z x {path}"
+    return f"unpack it with `{typed}`, and give the folder"
 
 
 def _members(path: Path, archive: zipfile.ZipFile) -> Iterator[tuple[PurePosixPath, zipfile.ZipInfo]]:
