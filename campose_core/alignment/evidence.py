@@ -104,8 +104,8 @@ def angle_deg(a: Array, b: Array) -> float:
     return float(np.degrees(np.arctan2(np.linalg.norm(np.cross(a, b)), a @ b)))
 
 
-def table(applied: Evidence, checks: Sequence[Check]) -> str:
-    """Write the sources side by side, for people."""
+def table(applied: Evidence, checks: Sequence[Check]) -> list[str]:
+    """Return lines with the sources side by side, for people."""
     rows = [("source", "scale", "level", "rotation", "place", "")]
     rows.append((applied.name, "applied", "", "", "", ""))
     for check in checks:
@@ -121,4 +121,4 @@ def table(applied: Evidence, checks: Sequence[Check]) -> str:
             )
         )
     wide = [max(len(row[column]) for row in rows) for column in range(6)]
-    return "\n".join("  ".join(cell.ljust(size) for cell, size in zip(row, wide, strict=True)).rstrip() for row in rows)
+    return ["  ".join(cell.ljust(size) for cell, size in zip(row, wide, strict=True)).rstrip() for row in rows]

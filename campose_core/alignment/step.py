@@ -90,8 +90,8 @@ def align_scene(scene: Scene, request: AlignRequest) -> Scene:
                 f"{applied.name} and {check.method} were both asked for, and contradict each other: "
                 f"{check.difference()}. Leave out the one that is wrong"
             )
-    if checks:
-        log.info(table(applied, checks))
+    for line in table(applied, checks) if checks else ():
+        log.info(line)
     for check in checks:
         if not check.agree:
             log.warning(f"align: WARNING: {applied.name} and {check.method} disagree: {check.difference()}")

@@ -55,7 +55,27 @@ def read_reference(path: Path) -> Trajectory:
     Raises:
         TrajectoryError, CaptureError: missing, damaged, or without poses in metres.
     """
+    check_reference(path)
     return _exported(path) if is_export(path) else read_trajectory(path)
+
+
+def check_reference(path: Path) -> None:
+    """Look at what may be a reference without reading it.
+
+    Raises:
+        TrajectoryError: nothing there, or a bag.
+    """
+    if not path.exists():
+        raise TrajectoryError(f"{path}: no such file")
+    if is_bag(path):
+        raise TrajectoryError(
+            f"{path}: the poses in a bag are of a body, and a reference is of its camera: align with --tracker {path}, "
+            "or give the camera's poses as a file"
+        )
+    if path.is_dir() and not is_export(path):
+        raise TrajectoryError(
+            f"{path}: is a folder, and no export of a capture app or a data set: give a file of poses (docs/formats.md)"
+        )
 
 
 def _exported(path: Path) -> Trajectory:

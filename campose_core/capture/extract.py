@@ -91,6 +91,9 @@ def extract(
                 continue
             scene = _extract_source(scene, recording, options, fps, camera)
         scene = _without_other_cameras(scene, recordings)
+        export = recordings[0].export if isinstance(recordings[0], ExportedRecording) else None
+        if images is None and export is not None and export.posed and not export.metric:
+            log.info(f"{path}: its poses are in a unit of their own, as COLMAP's: they do not place the map")
     return scene
 
 

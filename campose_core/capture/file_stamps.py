@@ -19,9 +19,11 @@ from campose_core.trajectory import FRAME_PERIOD_NS, Trajectory, stamp_from_seco
 
 log = logging.getLogger(__name__)
 
-# What all names begin with, then decimal seconds, or `seconds_nanoseconds`, or a whole number in a smaller unit.
+# What all names begin with, then decimal seconds, or `seconds_nanoseconds`, or a whole number in a smaller unit, then
+# what all end with.
 NAME = re.compile(
     r"(?P<prefix>(?:.*[^\d.])?)(?:(?P<seconds>\d+\.\d+)|(?P<parts>\d{9,10}[_-]\d{9})|(?P<whole>\d{13,19}))"
+    r"(?P<suffix>(?:[^\d.].*)?)"
 )
 EARLIEST_S, LATEST_S = 946_684_800, 4_102_444_800  # the years 2000 to 2100
 UNITS_NS = (1, 1_000, 1_000_000)
@@ -33,8 +35,8 @@ def stamps_in_names(files: Sequence[Path]) -> list[int] | None:
     matches = [NAME.fullmatch(file.stem) for file in files]
     stamps = [_stamp_ns(match) for match in matches if match is not None]
     known = [stamp for stamp in stamps if stamp is not None]
-    prefixes = {match["prefix"] for match in matches if match is not None}
-    return known if len(set(known)) == len(files) and len(prefixes) == 1 else None
+    others = {(match["prefix"], match["suffix"]) for match in matches if match is not None}
+    return known if len(set(known)) == len(files) and len(others) == 1 else None
 
 
 def _stamp_ns(match: re.Match[str]) -> int | None:

@@ -1,5 +1,6 @@
 """From a path to the recording it holds; docs/extend/recording_source.md adds a kind."""
 
+import logging
 from pathlib import Path
 from typing import ClassVar, Protocol
 
@@ -8,8 +9,11 @@ from campose_core.capture.sources.folder_files import SUFFIXES as IMAGE_SUFFIXES
 from campose_core.capture.sources.folder_files import has_images
 from campose_core.errors import CaptureError, UsageError
 from campose_core.exports.colmap_model import is_colmap_model
+from campose_core.exports.table import is_export, kind_of_export, read_export
 from campose_core.frame import Recording
 from campose_core.seams import Seam
+
+log = logging.getLogger(__name__)
 
 
 class RecordingSource(Recording, Protocol):
@@ -30,6 +34,7 @@ class RecordingSource(Recording, Protocol):
 
 
 HERE = "campose_core.capture.sources"
+TABLE_SUFFIXES = {".csv", ".json", ".nvm", ".txt", ".yaml", ".yml"}
 # Asked from the last to the first, plug-ins before all of these: a video is any file that nothing else recognizes.
 RECORDING_SOURCES: Seam[type[RecordingSource]] = Seam(
     "recording_sources",
@@ -69,13 +74,47 @@ def open_recording(
     if is_colmap_model(path):
         raise CaptureError(f"{path}: a COLMAP model; its images are needed too: --colmap {path} --images DIR")
     kind = next((kind for kind in reversed(kinds) if kind.recognizes(path)), None)
+    _look_around(path)
     if topic is not None and not (kind and kind.has_topics):
         raise UsageError(f"{path} is not a bag: leave out --topic {topic}")
     if kind is None:
-        inside = next((folder.name for folder in _folders(path) if has_images(folder)), None)
-        cure = f"; its folder {inside!r} holds images: give that" if inside else ""
-        raise CaptureError(f"{path}: holds neither images nor a bag; a recording is {understood}{cure}")
+        raise CaptureError(f"{path}: holds neither images nor a bag; a recording is {understood}{_inside(path)}")
     return kind(path, name=name) if topic is None else kind(path, name=name, topic=topic)  # type: ignore[call-arg]
+
+
+def _look_around(path: Path) -> None:
+    """Say what is left out where a path is a part of an export.
+
+    Raises:
+        CaptureError: it is one of its tables.
+    """
+    if is_export(path):
+        return
+    for folder in path.resolve().parents[:2]:
+        if kind_of_export(folder) is None:
+            continue
+        if path.is_file() and path.suffix.lower() in TABLE_SUFFIXES:
+            raise CaptureError(f"{path}: a file of the export in {folder}: give that folder")
+        try:
+            export = read_export(folder)
+        except CaptureError:
+            continue  # of no use, then
+        images = {frame.image.parent.resolve() for frame in export.frames if isinstance(frame.image, Path)}
+        if path.resolve() in {export.video, *images}:
+            log.info(
+                f"{path}: without the poses and intrinsics of the {export.program} export around it: give {folder}"
+            )
+            return
+
+
+def _inside(path: Path) -> str:
+    """Return what to give instead of a folder, as a message ends; empty where nothing of it is understood."""
+    folders = _folders(path)
+    found = next((folder for folder in folders if kind_of_export(folder)), None)
+    if found is not None:
+        return f"; its folder {found.name!r} is an export: give that"
+    found = next((folder for folder in folders if has_images(folder)), None)
+    return "" if found is None else f"; its folder {found.name!r} holds images: give that"
 
 
 def _folders(path: Path) -> list[Path]:

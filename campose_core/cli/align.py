@@ -9,10 +9,10 @@ from jsonargparse import ArgumentParser, Namespace
 from campose_core.alignment.request import AlignRequest, TrackerRequest, kind_and_topic
 from campose_core.alignment.sources.table import recorded_kinds
 from campose_core.alignment.step import align_scene
+from campose_core.capture.external_poses import check_reference
 from campose_core.cli.console import show
 from campose_core.cli.numbers import FiniteNumber, pose_numbers
 from campose_core.errors import AlignmentError, UsageError
-from campose_core.exports.table import is_export
 from campose_core.geometry import FARTHEST_M
 from campose_core.scene import Scene
 
@@ -88,7 +88,7 @@ def alignment_request(options: Namespace) -> AlignRequest:
 
     Raises:
         UsageError: an option without the one it belongs to, an unknown kind, a distance that is no number.
-        AlignmentError: a file is missing.
+        AlignmentError, TrajectoryError: a file is missing, or is none that can be a reference.
     """
     if options.source is not None and options.reference is None and options.tracker is None:
         raise UsageError("--source tells of which source --reference is: leave it out, or give the reference")
@@ -103,9 +103,11 @@ def alignment_request(options: Namespace) -> AlignRequest:
             raise UsageError(
                 f"--from {name}: choose of {', '.join(known)}, with :TOPIC behind it where there are several"
             )
-    for path in (options.reference, options.points, options.markers):
-        if path is not None and not (path.is_file() or (path == options.reference and is_export(path))):
+    for path in (options.points, options.markers):
+        if path is not None and not path.is_file():
             raise AlignmentError(f"{path}: no such file")
+    if options.reference is not None:
+        check_reference(options.reference)
     tracker = None
     if options.tracker is not None:
         if not options.tracker.exists():

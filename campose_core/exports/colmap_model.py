@@ -6,6 +6,7 @@ first one. The world has no scale and no up of its own. Points are not read: the
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -130,7 +131,14 @@ def _text_images(path: Path) -> Iterator[ModelImage]:
     lines = list(_lines(path, keep_empty=True))
     while lines and not lines[0][1]:
         lines.pop(0)
-    for number, line in lines[::2]:
+    for at, (number, line) in enumerate(lines):
+        if at % 2:
+            if line and not _are_points(line):
+                raise CaptureError(
+                    f"{path}:{number}: expected the points of the image before, or an empty line where it has none: "
+                    f"{AGAIN}"
+                )
+            continue
         if not line:
             continue
         fields, where = line.split(maxsplit=9), f"{path}:{number}"
@@ -138,6 +146,12 @@ def _text_images(path: Path) -> Iterator[ModelImage]:
             raise CaptureError(f"{where}: expected IMAGE_ID QW QX QY QZ TX TY TZ CAMERA_ID NAME: {AGAIN}")
         pose = numbers(fields[1:8], 7, where, "the pose")
         yield ModelImage(fields[9], int(numbers([fields[8]], 1, where, "the camera")[0]), _pose(pose, where))
+
+
+def _are_points(line: str) -> bool:
+    """Tell a list of `X Y POINT3D_ID` from an image, whose name stands last."""
+    fields = line.split()
+    return len(fields) % 3 == 0 and re.fullmatch(r"-?\d+", fields[-1]) is not None
 
 
 def _lines(path: Path, keep_empty: bool = False) -> Iterator[tuple[int, str]]:

@@ -13,6 +13,7 @@ from scipy.spatial.transform import Rotation
 
 from campose_core.camera import Camera
 from campose_core.errors import CaptureError
+from campose_core.exports.packed import Unpacked
 from campose_core.geometry import Pose
 
 # Cameras of phones focus anew from image to image, by which the focal length changes by a percent; another lens or
@@ -45,7 +46,8 @@ class Export:
 
     program: what wrote it, as people call it. path: what was opened. frames: in time order. video: the file that holds
     the images, None where they are files. calibrated: whether the intrinsics were measured. metric: whether poses are
-    in metres. level: whether z is up in their world. world: name of that world, which exports may share.
+    in metres. says_unit: False where the files leave that open. level: whether z is up in their world. world: name of
+    that world, which exports may share. unpacked: of a packed export, whose files are there as long as this is.
 
     Raises:
         CaptureError: no images.
@@ -57,8 +59,10 @@ class Export:
     video: Path | None = None
     calibrated: bool = True
     metric: bool = True
+    says_unit: bool = True
     level: bool = True
     world: str = ""
+    unpacked: Unpacked | None = None
 
     def __post_init__(self) -> None:
         if not self.frames:

@@ -3,11 +3,16 @@
 As nerfstudio reads it (nerfstudio/process_data/record3d_utils.py and scripts/process_data.py): `poses` are qx, qy, qz,
 qw, tx, ty, tz of world_from_camera in OpenGL's axes, by the number of the image; `K` lists the camera matrix by columns
 for images of w x h. The world is ARKit's, y up. `perFrameIntrinsicCoeffs` (fx, fy, cx, cy) and `frameTimestamps`
-(seconds) came with later versions. The .r3d file is a zip file of `metadata` and `rgbd/`.
+(seconds) came with later versions. The .r3d file is a zip file of `metadata` and `rgbd/`
+(github.com/notmahi/clip-fields, dataloaders/r3d.py), which also puts `initPose` before all poses.
+
+As the app's author says (github.com/marek-simonik/record3d, issues 27 and 63): its first versions began all poses at
+zero, and kept nothing of which way was up; of videos by the selfie camera all poses are zero.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +20,13 @@ from campose_core.camera import Camera
 from campose_core.errors import CaptureError
 from campose_core.exports.export import GL_FROM_CV, Z_UP_FROM_Y_UP, Export, ExportedFrame
 from campose_core.exports.fields import AGAIN, camera, number, numbers, quaternion_pose, read_json, stamp_ns
+from campose_core.geometry import Pose
 
 PROGRAM = "Record3D"
-FORM = "folder with `metadata.json`, `rgb/*.jpg` (EXR + JPG); unpacked `.r3d`: `metadata`, `rgbd/*.jpg`"
+FORM = "folder with `metadata.json`, `rgb/*.jpg` (EXR + JPG); `.r3d`: `metadata`, `rgbd/*.jpg`"
 BRINGS = ("stamps", "intrinsics", "poses", "metres")
-NOTE = "ARKit, so that z is up"
+NOTE = "ARKit, so that z is up; of the app's first versions it is not; the selfie camera has no poses"
+ZERO = [0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0]
 LAYOUTS = (("metadata.json", "rgb"), ("metadata", "rgbd"))
 SUFFIXES = {".jpg", ".jpeg", ".png"}
 
@@ -49,17 +56,27 @@ def read(path: Path) -> Export:
     least = min(len(poses), len(stamps), len(lenses))
     if int(files[-1].stem) >= least:
         raise CaptureError(f"{metadata}: tells of {least} images, and {files[-1]} is one more: {AGAIN}")
-    frames = []
+    start = _pose(fields.get("initPose") or ZERO, f"{metadata}: initPose")
+    first = start * _pose(poses[0], f"{metadata}: image 0")
+    frames, still = [], True
     for file in files:
         index = int(file.stem)
         where = f"{metadata}: image {index}"
-        values = numbers(poses[index], 7, where, "the pose")
+        pose = _pose(poses[index], where)
+        still = still and pose.rotation.magnitude() == 0 and not pose.translation.any()
         stamp = stamp_ns(stamps[index], where) if stamps[index] is not None else None
         if stamp is None and rate is not None:
             stamp = round(index * 1e9 / rate)
-        world_from_cam = Z_UP_FROM_Y_UP * quaternion_pose(values[:4], values[4:], where) * GL_FROM_CV
+        world_from_cam = Z_UP_FROM_Y_UP * start * pose * GL_FROM_CV
         frames.append(ExportedFrame(file, stamp, _camera(fields, lenses[index], where), world_from_cam))
-    return Export(PROGRAM, path, tuple(frames))
+    if still:
+        frames = [replace(frame, world_from_cam=None) for frame in frames]
+    return Export(PROGRAM, path, tuple(frames), level=bool(first.rotation.magnitude() > 0))
+
+
+def _pose(values: Any, where: Path | str) -> Pose:
+    found = numbers(values, 7, where, "the pose")
+    return quaternion_pose(found[:4], found[4:], where)
 
 
 def _is_image(file: Path) -> bool:

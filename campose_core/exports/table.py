@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from campose_core.errors import CaptureError
@@ -20,7 +20,9 @@ from campose_core.exports import (
     twelve_scenes,
 )
 from campose_core.exports.export import Export
+from campose_core.exports.packed import Unpacked, by_hand, is_packed
 from campose_core.formats.catalogue import Format
+from campose_core.text import one_line
 
 TYPED = "`campose build EXPORT`, `--reference EXPORT`, `localize`, `evaluate`"
 
@@ -47,12 +49,13 @@ EXPORTS = tuple(
         stray_scanner, record3d, polycam, nerfstudio, tum_rgbd, euroc, seven_scenes, twelve_scenes, cambridge,
     )
 )  # fmt: skip
+KINDS = ", ".join(kind.program for kind in EXPORTS)
+DEEPEST = 3  # levels of folders in an archive: itself, the scan's, and what some programs put around that
 COLMAP = "`campose build --colmap MODEL --images DIR`"
 FORMATS = (
     *(Format(kind.form, kind.program, TYPED, kind.brings, kind.note) for kind in EXPORTS),
     Format(colmap_model.FORM, colmap_model.PROGRAM, COLMAP, colmap_model.BRINGS, colmap_model.NOTE),
 )
-PACKED = {".zip", ".r3d"}
 
 
 def kind_of_export(path: Path) -> ExportKind | None:
@@ -61,19 +64,36 @@ def kind_of_export(path: Path) -> ExportKind | None:
 
 
 def is_export(path: Path) -> bool:
-    """Tell whether a path is an export, or a packed one, by names alone."""
-    return (path.is_file() and path.suffix.lower() in PACKED) or kind_of_export(path) is not None
+    """Tell whether a path is an export, or an archive that may hold one, by names alone."""
+    return is_packed(path) or kind_of_export(path) is not None
 
 
 def read_export(path: Path) -> Export:
-    """Read an export of any kind.
+    """Read an export of any kind, also a packed one.
 
     Raises:
-        CaptureError: it is none, packed, damaged, or of another version; the message names the file and the remedy.
+        CaptureError: it is none, damaged, or of another version; the message names the file and the remedy.
     """
-    if path.is_file() and path.suffix.lower() in PACKED:
-        raise CaptureError(f"{path}: is packed: give the folder that `unzip {path} -d {path.with_suffix('')}` makes")
+    if is_packed(path):
+        return _read_packed(path)
     kind = kind_of_export(path)
     if kind is None:
-        raise CaptureError(f"{path}: no export of {', '.join(kind.program for kind in EXPORTS)}")
+        raise CaptureError(f"{path}: no export of {KINDS}")
     return kind.read(path)
+
+
+def _read_packed(path: Path) -> Export:
+    unpacked = Unpacked(path)
+    level = [unpacked.folder]
+    for _ in range(DEEPEST):
+        found = [folder for folder in level if kind_of_export(folder) is not None]
+        if len(found) > 1:
+            names = ", ".join(one_line(str(folder.relative_to(unpacked.folder))) for folder in sorted(found)[:4])
+            raise CaptureError(f"{path}: holds {len(found)} exports ({names}): {by_hand(path)} of one of them")
+        if found:
+            with unpacked.naming():
+                export = read_export(found[0])
+            world = export.world or (path.stem if found[0] == unpacked.folder else found[0].name)
+            return replace(export, path=path, world=world, unpacked=unpacked)
+        level = [folder for outer in level for folder in outer.iterdir() if folder.is_dir()]
+    raise CaptureError(f"{path}: holds no export of {KINDS}: {by_hand(path)} of its images")

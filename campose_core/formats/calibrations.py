@@ -9,16 +9,14 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from campose_core.camera import MODEL_PARAMS, Camera
 from campose_core.errors import GeometryError
 from campose_core.formats.camera_fields import (
     NamedCamera,
     Unsized,
+    camera_matrix,
     numbers_in,
     of_matrix,
-    require_pixels,
     size_of,
     unnamed,
     whole,
@@ -68,9 +66,10 @@ def ros_or_opencv(fields: dict[str, Any], unsized: Unsized) -> list[NamedCamera]
     """
     plain = {re.sub(r"[\s_]", "", str(key)).lower(): value for key, value in fields.items()}
     k = numbers_in(next(plain[key] for key in MATRIX_KEYS if key in plain), "the camera matrix")
+    if len(k) == 4 and "intrinsics" in plain:
+        k = [k[0], 0, k[2], 0, k[1], k[3], 0, 0, 1]
+    k = camera_matrix(k)
     d = next((numbers_in(plain[key], "the distortion") for key in DISTORTION_KEYS if plain.get(key) is not None), [])
-    if len(k) != 9:
-        raise GeometryError(f"the camera matrix must have 9 numbers, not {len(k)}")
     region = plain.get("roi") if isinstance(plain.get("roi"), dict) else {}
     if any(whole(plain.get(key, 0)) > 1 for key in ("binningx", "binningy")) or whole((region or {}).get("width", 0)):
         raise GeometryError("binning or a region of interest: give the camera matrix of the images as they are")
@@ -114,26 +113,36 @@ def euroc(fields: dict[str, Any], unsized: Unsized) -> list[NamedCamera]:
 
 
 def orb_slam(fields: dict[str, Any], unsized: Unsized) -> list[NamedCamera]:
-    """Read settings of ORB-SLAM2 and 3: src/Settings.cc, Examples/Monocular/EuRoC.yaml."""
+    """Read settings of ORB-SLAM2 and 3: src/Settings.cc, Examples/Monocular/EuRoC.yaml.
+
+    And of stella_vslam, whose names stand below `Camera` (src/stella_vslam/camera/{perspective,fisheye}.cc), and of
+    OpenVSLAM before it, which wrote them as ORB-SLAM2 does, with a model.
+    """
+    if isinstance(fields.get("Camera"), dict):
+        fields = {f"Camera.{name}": value for name, value in fields["Camera"].items()}
     if "LEFT.K" in fields and "Camera1.fx" not in fields:
         raise GeometryError("Camera.fx is of the rectified images, LEFT.K and RIGHT.K of those recorded: give the one")
-    kind = str(fields.get("Camera.type", "PinHole"))
-    if kind not in ("PinHole", "Rectified", "KannalaBrandt8"):
-        raise GeometryError(f"the Camera.type {kind!r} is not read; PinHole, Rectified and KannalaBrandt8 are")
+    name = "Camera.model" if "Camera.model" in fields else "Camera.type"
+    kind = str(fields.get(name, "PinHole"))
+    if kind not in ORB_MODELS[name]:
+        raise GeometryError(f"the {name} {kind!r} is not read; {', '.join(ORB_MODELS[name])} are")
     cameras = []
     for prefix in ("Camera", "Camera1", "Camera2"):
         if f"{prefix}.fx" not in fields:
             continue
         fx, fy, cx, cy = (float(fields[f"{prefix}.{name}"]) for name in ("fx", "fy", "cx", "cy"))
-        fisheye = kind == "KannalaBrandt8"
+        fisheye = kind in ("KannalaBrandt8", "fisheye")
         terms = ("k1", "k2", "k3", "k4") if fisheye else ("k1", "k2", "p1", "p2", "k3")
         d = [float(fields.get(f"{prefix}.{term}", 0.0)) for term in terms]
-        size = size_of(
-            {"width": fields.get("Camera.width"), "height": fields.get("Camera.height")}, unsized, [0, 0, cx, 0, 0, cy]
-        )
         k = [fx, 0, cx, 0, fy, cy, 0, 0, 1]
+        width, height = (fields.get(f"Camera.{a}", fields.get(f"Camera.{b}")) for a, b in ORB_SIZE)
+        size = size_of({"width": width, "height": height}, unsized, k)
         cameras.append(NamedCamera(prefix, "", of_matrix(k, d, "equidistant" if fisheye else "plumb_bob", size)))
     return cameras
+
+
+ORB_MODELS = {"Camera.type": ("PinHole", "Rectified", "KannalaBrandt8"), "Camera.model": ("perspective", "fisheye")}
+ORB_SIZE = (("width", "cols"), ("height", "rows"))
 
 
 def camodocal(fields: dict[str, Any], unsized: Unsized) -> list[NamedCamera]:
@@ -153,25 +162,10 @@ def camodocal(fields: dict[str, Any], unsized: Unsized) -> list[NamedCamera]:
     return [unnamed(of_matrix(k, d, model, size_of(plain, unsized, k)), str(fields.get("camera_name", "")))]
 
 
-MATRIX_SHAPES = {9: (3, 3), 16: (4, 4)}
-
-
 def matrix(numbers: Sequence[float], unsized: Unsized) -> list[NamedCamera]:
-    """Read a bare 3x3 matrix, by rows; also by columns, whose last row then is the principal point and 1.
-
-    ScanNet's intrinsic_color.txt fills it up to 4x4 with the identity.
-    """
-    whole = np.reshape(numbers, MATRIX_SHAPES[len(numbers)])
-    k = whole[:3, :3]
-    if len(whole) == 4 and (whole[:3, 3].any() or whole[3, :3].any()):
-        raise GeometryError("a 4x4 matrix that is more than a camera matrix: fx 0 cx, 0 fy cy, 0 0 1")
-    if k[0, 2] == 0 and k[2, 0] > 0:
-        k = k.T
-    if not np.allclose(k[2], (0, 0, 1)) or k[1, 0] or abs(k[0, 1]) > 1e-3 * abs(k[0, 0]):
-        raise GeometryError("nine numbers that are no camera matrix: fx 0 cx, 0 fy cy, 0 0 1")
-    flat = [float(value) for value in k.ravel()]
-    require_pixels(flat[0])
-    return [unnamed(of_matrix(flat, [], "", unsized.size((flat[2], flat[5]))))]
+    """Read a bare matrix, by rows or by columns."""
+    k = camera_matrix(numbers)
+    return [unnamed(of_matrix(k, [], "", unsized.size((k[2], k[5]))))]
 
 
 def _of_parts(block: dict[str, Any], distortion_model: str, key: str) -> Camera:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from campose_core.bag.opencv_camera import camera_of_info
 from campose_core.camera import Camera
 from campose_core.errors import GeometryError
@@ -55,6 +57,32 @@ def of_matrix(k: Sequence[float], d: Sequence[float], distortion_model: str, siz
     return camera_of_info(*size, k, d, distortion_model)
 
 
+MATRIX_SHAPES = {9: (3, 3), 16: (4, 4)}
+
+
+def camera_matrix(numbers: Sequence[float]) -> list[float]:
+    """Return the nine numbers of a camera matrix by rows, of one that may stand by columns.
+
+    By columns, as Open3D has it, the last row is the principal point and 1. ScanNet's intrinsic_color.txt fills it up
+    to 4x4 with the identity.
+
+    Raises:
+        GeometryError: it is none.
+    """
+    if len(numbers) not in MATRIX_SHAPES:
+        raise GeometryError(f"the camera matrix must have 9 numbers, not {len(numbers)}")
+    filled = np.reshape(numbers, MATRIX_SHAPES[len(numbers)])
+    k = filled[:3, :3]
+    if len(filled) == 4 and (filled[:3, 3].any() or filled[3, :3].any()):
+        raise GeometryError("a 4x4 matrix that is more than a camera matrix: fx 0 cx, 0 fy cy, 0 0 1")
+    if k[0, 2] == 0 and k[2, 0] > 0:
+        k = k.T
+    if k.any() and (not np.allclose(k[2], (0, 0, 1)) or k[1, 0] or abs(k[0, 1]) > 1e-3 * abs(k[0, 0])):
+        raise GeometryError(f"{len(numbers)} numbers that are no camera matrix: fx 0 cx, 0 fy cy, 0 0 1")
+    require_pixels(float(k[0, 0]))
+    return [float(value) for value in k.ravel()]
+
+
 def require_pixels(focal: float) -> None:
     """Refuse a focal length that is not in pixels."""
     if focal < 5:
@@ -79,7 +107,10 @@ def numbers_in(value: Any, what: str, count: int | None = None) -> list[float]:
     if not isinstance(values, list):
         raise GeometryError(f"{what} must be a list of numbers, got {str(value)[:80]!r}")
     flat: Iterable[Any] = [inner for row in values for inner in (row if isinstance(row, list) else [row])]
-    numbers = [float(number) for number in flat]
+    try:
+        numbers = [float(number) for number in flat]
+    except (TypeError, ValueError) as error:
+        raise GeometryError(f"{what} must be a list of numbers, got {str(value)[:80]!r}") from error
     if count is not None and len(numbers) != count:
         raise GeometryError(f"{what} must have {count} numbers, not {len(numbers)}")
     return numbers

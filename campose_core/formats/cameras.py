@@ -14,8 +14,8 @@ from campose_core.camera import MODEL_PARAMS
 from campose_core.errors import GeometryError
 from campose_core.files import read_text
 from campose_core.formats import calibrations as read
-from campose_core.formats.calibrations import MATRIX_KEYS, MATRIX_SHAPES
-from campose_core.formats.camera_fields import NamedCamera, Size, Unsized
+from campose_core.formats.calibrations import MATRIX_KEYS
+from campose_core.formats.camera_fields import MATRIX_SHAPES, NamedCamera, Size, Unsized
 from campose_core.formats.catalogue import Format
 from campose_core.formats.reconstruction_cameras import FISHEYES, colmap_line, transforms
 from campose_core.formats.structured_text import parse
@@ -54,11 +54,11 @@ FORMATS = (
         f"{CENTRE}; `fisheye_model` counts; without a size that of the images",
     ),
     Format(
-        "settings: `Camera.fx` or `Camera1.fx` ...",
-        "ORB-SLAM2, ORB-SLAM3",
+        "settings: `Camera.fx`, `Camera1.fx` ...; `Camera: {model: ...}`",
+        "ORB-SLAM2, ORB-SLAM3, OpenVSLAM, stella_vslam",
         CAMERA,
         ("intrinsics",),
-        f"{CENTRE}; PinHole, Rectified, KannalaBrandt8",
+        f"{CENTRE}; PinHole, Rectified, KannalaBrandt8; perspective, fisheye",
     ),
     Format(
         "`model_type`, `projection_parameters`",
@@ -88,6 +88,7 @@ FORMATS = (
 KINDS: tuple[tuple[Callable[[dict[str, Any]], bool], Callable[[dict[str, Any], Unsized], list[NamedCamera]]], ...] = (
     (lambda fields: "model_type" in fields and "projection_parameters" in fields, read.camodocal),
     (lambda fields: any(re.fullmatch(r"Camera[12]?\.fx", str(key)) for key in fields), read.orb_slam),
+    (lambda fields: isinstance(fields.get("Camera"), dict) and "model" in fields["Camera"], read.orb_slam),
     (lambda fields: bool({"fl_x", "camera_angle_x", "frames"} & set(fields)), transforms),
     (lambda fields: "sensor_type" in fields or {"intrinsics", "resolution"} <= set(fields), read.euroc),
     (lambda fields: any(isinstance(v, dict) and "intrinsics" in v for v in fields.values()), read.kalibr),

@@ -28,6 +28,8 @@ STAMP_NAME = re.compile(r"%?(?:stamp|timestamp|time|t|sec|secs|seconds)(?:_(s|ms
 UNIT_NAME = re.compile(r"[\[(]\s*(s|sec|ms|us|ns|nsec)?[^\])]*[\])]\s*$")
 PLACE_NAME = re.compile(r"(?:t|p|pos|position|p_rs_r|.*position)?_?([xyz])")
 TURN_NAME = re.compile(r"(?:q|quat|quaternion|q_rs|rot|ori|orientation|.*orientation)_?([xyzw])")
+LENGTH_NAME = re.compile(r"[\[(]\s*([^\])\s]+)\s*[\])]\s*$")
+LENGTHS_M = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 NAMES_WANTED = f"one of stamp_ns and stamp_s, and {','.join(POSE)}"
 
 
@@ -44,12 +46,14 @@ class Layout(NamedTuple):
     """Which fields are the stamp (None: rows count images) and x, y, z, qx, qy, qz, qw, and the unit of the stamp.
 
     unit: of EXPONENTS, or None where its size must tell. names: of the columns in the message about a wrong row.
+    metres: how many one unit of length is.
     """
 
     stamp: int | None
     pose: tuple[int, ...]
     unit: str | None
     names: str
+    metres: float = 1.0
 
 
 TUM = Layout(0, (1, 2, 3, 4, 5, 6, 7), None, "stamp_s x y z qx qy qz qw")
@@ -139,7 +143,7 @@ def _columns(names: Sequence[str]) -> tuple[list[tuple[int, str | None]], dict[s
     pose: dict[str, list[int]] = {}
     for i, name in enumerate(names):
         unit = UNIT_NAME.search(name)
-        plain = re.sub(r"[.\s]+", "_", re.sub(r"[\[(].*", "", name).strip().lstrip("#").strip().lower())
+        plain = re.sub(r"[./\s]+", "_", re.sub(r"[\[(].*", "", name).strip().lstrip("#").strip().lower()).strip("_")
         if stamp := STAMP_NAME.fullmatch(plain):
             written = stamp[1] or (unit[1] if unit else None)
             stamps.append((i, {"sec": "s", "nsec": "ns"}.get(str(written), written)))
@@ -154,7 +158,7 @@ def named_layout(path: Path, names: Sequence[str]) -> Layout:
     """Return the layout that the first line names.
 
     Raises:
-        TrajectoryError: a column is missing, or there are two of a kind.
+        TrajectoryError: a column is missing, or there are two of a kind; or another unit of length.
     """
     stamps, pose = _columns(names)
     twice = next((name for name in POSE if len(pose.get(name, [])) > 1), None)
@@ -164,7 +168,16 @@ def named_layout(path: Path, names: Sequence[str]) -> Layout:
     column, unit = stamps[0]
     if any(name.strip().lstrip("#").lower().startswith("p_rs_r") for name in names):
         unit = "ns"  # of EuRoC, also where the unit is left out
-    return Layout(column, tuple(pose[name][0] for name in POSE), unit, NAMES_WANTED)
+    columns = tuple(pose[name][0] for name in POSE)
+    return Layout(column, columns, unit, NAMES_WANTED, _metres(path, [names[column] for column in columns[:3]]))
+
+
+def _metres(path: Path, names: Sequence[str]) -> float:
+    """Return the metres of the unit of length that stands behind the names of x, y and z; 1 where none does."""
+    units = {unit[1].lower() if (unit := LENGTH_NAME.search(name)) else "m" for name in names}
+    if len(units) > 1 or not units <= LENGTHS_M.keys():
+        raise TrajectoryError(f"{path}: its lengths are in {quoted(sorted(units))}, and m, cm and mm are read")
+    return LENGTHS_M[units.pop()]
 
 
 def counted_layout(path: Path, lines: Sequence[str], begin: int) -> Layout:

@@ -60,7 +60,7 @@ FORMATS = (
         "campose's own `frames.csv`, MCD, bags as CSV",
         GIVEN,
         ("stamps", "poses", "metres"),
-        "in any order, other columns are ignored; a unit in brackets or behind `_` counts",
+        "in any order, other columns are ignored; a unit in brackets, of a stamp also behind `_`, counts",
     ),
     Format(
         "`data.csv` of the ground truth",
@@ -141,7 +141,9 @@ def read_trajectory(path: Path | str, frame_id: str = "map", child_frame_id: str
         raise TrajectoryError(f"{path}: holds no pose")
     if layout.stamp is None:
         return _counted(path, list(rows_from(lines, begin)), layout, frame_id, child_frame_id)
-    found = _seen(path, *(_plain(lines, begin, layout) or _by_rows(path, lines, begin, layout, bool(names))))
+    rows, stamps, values = _plain(lines, begin, layout) or _by_rows(path, lines, begin, layout, bool(names))
+    values[:, :3] *= layout.metres
+    found = _seen(path, rows, stamps, values)
     if [name.strip().lower() for name in names[: len(STRAY_SCANNER)]] == STRAY_SCANNER:
         log.info(f"{path}: ARKit's y axis is up: turned, so that z is")
         return _trajectory(*found, frame_id, child_frame_id, Z_UP_FROM_Y_UP)
@@ -281,6 +283,7 @@ def _no_names(fields: Sequence[str]) -> str:
     """Say what is wrong with a first line that is neither names nor numbers."""
     if len(fields) == 10 and are_numbers(fields[:9]):
         return (
-            "this is COLMAP's images.txt, cam_from_world without stamps: give a trajectory, `stamp_s x y z qx qy qz qw`"
+            "this is COLMAP's images.txt, cam_from_world without stamps: build from its folder with --colmap, or give "
+            "a trajectory, `stamp_s x y z qx qy qz qw`"
         )
     return f"expected `{TUM.names}`, got {quoted(fields)!r} in its first line"

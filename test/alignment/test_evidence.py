@@ -58,7 +58,7 @@ def test_what_knows_up_alone_or_scale_alone_is_compared_by_that():
     assert not compare(located("a"), size, PATH).agree
     assert compare(up, size, PATH).difference() == "nothing in common"
     assert compare(up, size, PATH).agree
-    lines = table(located("a"), [compare(located("a"), one, PATH) for one in (up, size)]).splitlines()
+    lines = table(located("a"), [compare(located("a"), one, PATH) for one in (up, size)])
     assert lines[1].split() == ["a", "applied"]
     assert lines[2].split() == ["gravity", "-", "5.73", "deg", "-", "-", "DISAGREES"]
     assert lines[3].split() == ["markers", "+50.00", "%", "-", "-", "-", "DISAGREES"]

@@ -1,5 +1,7 @@
 """Poses that came with the images place the map: in metres and level, whatever they drift by."""
 
+import shutil
+
 import numpy as np
 import pytest
 from recorded_walks import Walk, mapped_scene
@@ -10,7 +12,7 @@ from campose_core.alignment.request import AlignRequest
 from campose_core.alignment.step import align_scene
 from campose_core.camera import Camera
 from campose_core.geometry import Pose, pose_error
-from campose_core.trajectory import Trajectory
+from campose_core.trajectory import FRAME_PERIOD_NS, Trajectory
 
 CAMERA = Camera("PINHOLE", 32, 24, (30.0, 30.0, 15.5, 11.5))
 DARK = np.zeros((24, 32, 3), np.uint8)
@@ -74,3 +76,16 @@ def test_the_frame_of_a_data_set_without_up_is_kept_and_said(tmp_path, caplog):
     assert not any("WARNING" in record.getMessage() for record in caplog.records)
     reference = Trajectory.from_poses(np.arange(len(tilted)) * 33_333_333, [pose for _, pose in tilted])
     assert errors(aligned, reference)[:, 0].max() < 0.05
+
+
+def test_a_packed_export_places_the_map_too_and_a_unit_that_it_does_not_name_is_said(tmp_path, caplog):
+    walk = Walk(tmp_path, 4, seconds=12.0)
+    shots = [Shot(DARK, stamp, pose) for stamp, pose in walk.truth]
+    folder = WRITERS["nerfstudio transforms.json"](tmp_path / "scan", shots, CAMERA)
+    archive = shutil.make_archive(str(tmp_path / "shared"), "zip", folder)
+    walked = Trajectory.from_poses(np.arange(len(walk.sfm)) * FRAME_PERIOD_NS, [pose for _, pose in walk.sfm])
+    aligned = align_scene(mapped_scene(tmp_path / "scene", walked, {"kind": "export", "path": archive}), AlignRequest())
+    assert aligned.alignment.method == "nerfstudio transforms.json's poses"
+    assert aligned.alignment.map_from_sfm.scale == pytest.approx(walk.map_from_sfm.scale, rel=0.02)
+    said = [record.getMessage() for record in caplog.records]
+    assert any("shared: nerfstudio transforms.json names no unit, metres are taken" in text for text in said)

@@ -11,7 +11,8 @@ from campose_core.camera import Camera
 from campose_core.capture.external_poses import read_outside_poses, read_reference
 from campose_core.capture.extract import extract
 from campose_core.capture.mapped_recordings import recorded_odometry
-from campose_core.errors import TrajectoryError
+from campose_core.capture.recording import open_recording
+from campose_core.errors import CaptureError, TrajectoryError
 from campose_core.geometry import Pose, pose_error
 from campose_core.scene import Scene
 
@@ -72,7 +73,7 @@ def test_an_export_is_a_trajectory_too(tmp_path, name):
             assert max(pose_error(found.pose(index), shot.map_from_cam)) < 1e-6
 
 
-def test_poses_that_are_none_or_not_in_metres_are_no_reference(tmp_path):
+def test_poses_that_are_none_or_not_in_metres_are_no_reference(tmp_path, caplog):
     folder = WRITERS["TUM RGB-D"](tmp_path / "desk", SHOTS, CAMERA)
     (folder / "groundtruth.txt").unlink()
     with pytest.raises(TrajectoryError, match="this TUM RGB-D export has no poses: give poses in metres"):
@@ -82,3 +83,29 @@ def test_poses_that_are_none_or_not_in_metres_are_no_reference(tmp_path):
     (folder / "transforms.json").write_text(json.dumps({**fields, "aabb_scale": 16}))
     with pytest.raises(TrajectoryError, match="has poses without a scale, as COLMAP makes them"):
         read_reference(folder)
+    with caplog.at_level("INFO", logger="campose_core"):
+        extract(Scene.open_or_create(tmp_path / "scene"), [folder])
+    assert "its poses are in a unit of their own, as COLMAP's: they do not place the map" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "part", "table"),
+    [
+        ("Stray Scanner", "rgb.mp4", "odometry.csv"),
+        ("Record3D", "rgb", "metadata.json"),
+        ("Polycam", "keyframes/images", "mesh_info.json"),
+        ("TUM RGB-D", "rgb", "groundtruth.txt"),
+    ],
+)
+def test_a_part_of_an_export_says_what_to_give_instead(tmp_path, caplog, name, part, table):
+    folder = WRITERS[name](tmp_path / "inner" / "scan", SHOTS, CAMERA)
+    with caplog.at_level("INFO", logger="campose_core"):
+        assert len(list(open_recording(folder / part).frames())) == len(SHOTS)
+    assert f"without the poses and intrinsics of the {name} export around it: give {folder}" in caplog.text
+    with pytest.raises(CaptureError, match=rf"a file of the export in {folder}: give that folder"):
+        open_recording(folder / table)
+    with pytest.raises(CaptureError, match="its folder 'scan' is an export: give that"):
+        open_recording(folder.parent)
+    caplog.clear()
+    open_recording(folder)
+    assert "without the poses" not in caplog.text

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from recordings import START_NS, Messages, write_bag
 from strategies import poses
 
-from campose_core.capture.external_poses import read_outside_poses
+from campose_core.capture.external_poses import read_outside_poses, read_reference
 from campose_core.errors import CaptureError, TrajectoryError, UsageError
 from campose_core.geometry import pose_error
 from campose_core.trajectory import Trajectory, write_tum
@@ -105,5 +105,7 @@ def test_files_and_bags_say_the_same_but_only_odometry_names_its_body(tmp_path):
         np.testing.assert_allclose(trajectory.positions, stamped.positions, atol=1e-8)
     with pytest.raises(CaptureError, match="choose one of its pose topics"):
         read_outside_poses(bag)
+    with pytest.raises(TrajectoryError, match=r"walk: the poses in a bag are of a body, .* align with --tracker"):
+        read_reference(bag)
     with pytest.raises(UsageError, match="is not a bag: leave out the topic /pose"):
         read_outside_poses(tmp_path / "walk.tum", "/pose")

@@ -88,6 +88,12 @@ def test_a_damaged_or_foreign_model_is_refused_in_one_line(model, capsys):
         says("images.bin: ends in the middle of a value")
     (folder / "binary" / "images.bin").write_bytes((2**60).to_bytes(8, "little") + whole[8:])
     says("ends in the middle of a value")
+    listed = (folder / "text" / "images.txt").read_text()
+    named = [line for line in listed.splitlines() if line.endswith(".jpg") and not line.startswith("#")]
+    assert len(named) == 6
+    (folder / "text" / "images.txt").write_text("\n".join(named) + "\n")  # every second one would be lost
+    says(r"images.txt:2: expected the points of the image before, or an empty line", model=folder / "text")
+    (folder / "text" / "images.txt").write_text(listed)
     lenses = (folder / "text" / "cameras.txt").read_text()
     (folder / "text" / "cameras.txt").write_text(lenses.replace("SIMPLE_RADIAL ", "FOV "))
     says(r"unknown camera model 'FOV'.*image_undistorter", model=folder / "text")

@@ -203,11 +203,27 @@ def test_no_cut_or_garbled_table_escapes(tmp_path, name):
     assert read_export(folder).posed == 4
 
 
-def test_a_packed_export_is_to_be_unpacked(tmp_path):
-    packed = tmp_path / "kitchen.r3d"
-    packed.write_bytes(b"PK")
-    with pytest.raises(CaptureError, match=r"kitchen\.r3d: is packed: give the folder that `unzip .*kitchen` makes"):
-        open_recording(packed)
+def test_the_first_versions_of_record3d_have_no_up_and_its_selfie_camera_no_poses(tmp_path):
+    """As the app's author says: github.com/marek-simonik/record3d, issues 27 and 63; initPose as clip-fields has it."""
+    taken = shots(BESIDE)
+    folder = WRITERS["Record3D"](tmp_path / "scan", taken, BESIDE)
+    fields = json.loads((folder / "metadata.json").read_text())
+    worlds = [Pose.from_quat_xyzw(pose[:4], pose[4:]) for pose in fields["poses"]]
+
+    def read(start: Pose, poses: list[Pose]) -> Export:
+        lists = [[*map(float, pose.rotation.as_quat()), *map(float, pose.translation)] for pose in (start, *poses)]
+        (folder / "metadata.json").write_text(json.dumps(fields | {"initPose": lists[0], "poses": lists[1:]}))
+        return read_export(folder)
+
+    zero = Pose.identity()
+    from_first = [worlds[0].inverse() * pose for pose in worlds]
+    from_first[0] = zero
+    assert not read(zero, from_first).level
+    whole = read(worlds[0], from_first)
+    assert whole.level
+    for frame, shot in zip(whole.frames, taken, strict=True):
+        assert max(pose_error(frame.world_from_cam, shot.map_from_cam)) < 1e-5
+    assert read(zero, [zero] * len(worlds)).posed == 0
 
 
 def test_missing_images_are_counted_and_poses_that_were_lost_are_none(tmp_path):
@@ -239,6 +255,30 @@ def test_poses_of_colmap_or_scaled_ones_are_not_taken_for_metres(tmp_path):
     assert not read_export(folder).metric
     file.write_text(json.dumps({**fields, "frames": [{**f, "colmap_im_id": 1} for f in fields["frames"]]}))
     assert not read_export(folder).level
+    # nerfstudio/process_data/{colmap,metashape}_utils.py write it, what phones tracked has none
+    plain = [{key: value for key, value in frame.items() if key != "colmap_im_id"} for frame in fields["frames"]]
+    file.write_text(json.dumps({**fields, "frames": plain}))
+    assert read_export(folder).metric
+    assert not read_export(folder).says_unit
+    file.write_text(json.dumps({**fields, "frames": plain, "applied_transform": np.eye(4)[:3].tolist()}))
+    assert not read_export(folder).metric
+
+
+@pytest.mark.parametrize("written_as", ["{}", "/home/bob/scan/{}", "C:\\Users\\bob\\scan\\{}", "./{}"])
+def test_images_named_by_another_machine_are_those_beside_the_file_and_tell_their_size(tmp_path, written_as):
+    folder = WRITERS["nerfstudio transforms.json"](tmp_path / "ns", shots(CAMERA), CAMERA)
+    fields = json.loads((folder / "transforms.json").read_text())
+    expected = read_export(folder)
+    for frame in fields["frames"]:
+        path = frame["file_path"].removeprefix("./")
+        frame["file_path"] = written_as.format(path.replace("/", "\\") if "\\" in written_as else path)
+    for block in (fields, *fields["frames"]):
+        block.pop("w", None), block.pop("h", None)
+    (folder / "transforms.json").rename(folder / "transforms_train.json")
+    (folder / "transforms_train.json").write_text(json.dumps(fields))
+    found = read_export(folder / "transforms_train.json")
+    assert [frame.image.resolve() for frame in found.frames] == [frame.image.resolve() for frame in expected.frames]
+    assert [frame.camera for frame in found.frames] == [frame.camera for frame in expected.frames]
 
 
 def test_a_split_of_twelve_scenes_and_a_list_of_cambridge_are_for_queries(tmp_path):

@@ -237,6 +237,43 @@ projection_parameters:
    u0: 356.5
    v0: 231.25
 """
+# stella-cv/stella_vslam example/tum_vi/TUM_VI_mono.yaml and src/stella_vslam/camera/{perspective,fisheye}.cc
+STELLA = """\
+Camera:
+  name: "EuRoC monocular"
+  setup: "monocular"
+  model: "perspective"
+  fx: 585.5
+  fy: 584.25
+  cx: 320.5
+  cy: 240.25
+  k1: 0.05
+  k2: -0.1
+  p1: 0.001
+  p2: 0.0005
+  k3: 0.0
+  fps: 20
+  cols: 640
+  rows: 480
+Feature:
+  max_num_keypoints: 1000
+"""
+# As OpenVSLAM had it before: the names of ORB-SLAM2, with a model.
+OPENVSLAM_FISHEYE = """\
+Camera.model: "fisheye"
+Camera.fx: 461.5
+Camera.fy: 460.25
+Camera.cx: 356.5
+Camera.cy: 231.25
+Camera.k1: -0.0017
+Camera.k2: 0.0244
+Camera.k3: -0.0358
+Camera.k4: 0.0199
+Camera.cols: 752
+Camera.rows: 480
+"""
+# open3d.io.write_pinhole_camera_intrinsic: isl-org/Open3D cpp/open3d/camera/PinholeCameraIntrinsic.cpp, by columns
+OPEN3D = json.dumps({"width": 640, "height": 480, "intrinsic_matrix": [585.5, 0, 0, 0, 584.25, 0, 320.5, 240.25, 1]})
 # nerfstudio/process_data/colmap_utils.py: colmap_to_json copies COLMAP's principal point.
 OWN = {**dict(zip(MODEL_PARAMS["OPENCV"], OPENCV.params, strict=True)), "width": 640, "height": 480}
 TRANSFORMS = {
@@ -289,6 +326,14 @@ SIZED = {
     "fisheye.yml": (FILE_STORAGE_FISHEYE, FISHEYE),
     "EuRoC.yaml": (ORB_SLAM3, OPENCV),
     "TUM-VI.yaml": (ORB_SLAM3_FISHEYE, FISHEYE),
+    "stella.yaml": (STELLA, OPENCV),
+    "openvslam.yaml": (OPENVSLAM_FISHEYE, FISHEYE),
+    "open3d.json": (OPEN3D, PINHOLE),
+    "four.yaml": (
+        "image_width: 640\nimage_height: 480\nintrinsics: [585.5, 584.25, 320.5, 240.25]\n"
+        "distortion_coeffs: [0.05, -0.1, 0.001, 0.0005]\n",
+        OPENCV,
+    ),
     "pinhole.yaml": (CAMODOCAL, OPENCV),
     "equidistant.yaml": (CAMODOCAL_FISHEYE, FISHEYE),
     "transforms.json": (json.dumps(TRANSFORMS, indent="\t"), OPENCV),
@@ -401,6 +446,10 @@ def test_frames_with_intrinsics_of_their_own_are_one_camera_where_these_are_alik
         ("o.yaml", ORB_SLAM3.replace("PinHole", "Omni"), "the Camera.type 'Omni' is not read"),
         ("o.yaml", ORB_SLAM3 + ORB_SLAM3.replace("Camera1.fx: 5", "Camera2.fx: 6").split("PinHole\"\n")[1]
          .replace("Camera1", "Camera2"), r"several cameras \(Camera1, Camera2\)"),
+        ("s.yaml", STELLA.replace("perspective", "equirectangular"), "the Camera.model 'equirectangular' is not read"),
+        ("skew.yaml", OST.replace("[585.5, 0.,", "[585.5, 12.,"), "no camera matrix: fx 0 cx, 0 fy cy"),
+        ("basalt.json", json.dumps({"value0": {"intrinsics": [{"camera_type": "ds"}], "resolution": [[512, 512]]}}),
+         "intrinsics must be a list of numbers, got .*camera_type"),
         ("v.yaml", CAMODOCAL.replace("PINHOLE", "MEI"), "the model_type 'MEI' is not read"),
         ("t.json", json.dumps({"fl_x": 500, "camera_model": "FISHEYE624", "w": 6, "h": 4}), "'FISHEYE624' is not read"),
         ("t.json", json.dumps({"fl_x": 500}), "says no size of the images"),
@@ -409,7 +458,7 @@ def test_frames_with_intrinsics_of_their_own_are_one_camera_where_these_are_alik
         ("t.json", json.dumps({**TRANSFORMS, "k4": 0.1}), "k4 of a camera that is no fisheye"),
         ("cameras.txt", "1 FOV 640 480 500 500 320 240 0.9\n", "COLMAP's camera model FOV is not read"),
         ("cameras.txt", "1 PINHOLE 640 480 500 500 320\n", "needs the finite numbers"),
-        ("k.csv", "1,2,3\n4,5,6\n7,8,9\n", "nine numbers that are no camera matrix"),
+        ("k.csv", "1,2,3\n4,5,6\n7,8,9\n", "9 numbers that are no camera matrix"),
         ("k.csv", "0.9,0,0.5\n0,1.2,0.5\n0,0,1\n", "a focal length of 0.9 is not in pixels"),
         ("a.yaml", "a: &a [1]\nb: *a\n", "line 2: the alias \\*a is not followed"),
         ("own.json", json.dumps({name: 50 for name in [*OWN, "k3", "k4"] if name[0] != "p"}),

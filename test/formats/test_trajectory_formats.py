@@ -84,6 +84,12 @@ FORMATS = {
     + ",".join(f"field.pose.orientation.{axis}" for axis in "xyzw")
     + "\n"
     + rows(["t", "i", "map", *"xyzabcw"], STAMPS, ","),
+    "paths of a topic's fields": "__time,"
+    + ",".join(f"/odom/pose/pose/position/{axis}" for axis in "xyz")
+    + ","
+    + ",".join(f"/odom/pose/pose/orientation/{axis}" for axis in "xyzw")
+    + ",/odom/twist/twist/linear/x\n"
+    + rows([*TUM, "0.5"], seconds(STAMPS), ","),
 }  # fmt: skip
 
 
@@ -255,3 +261,14 @@ def test_a_header_says_the_unit(tmp_path):
     for unit, factor in (("stamp_ns", 1), ("time [us]", 1000), ("timestamp(ms)", 10**6), ("t [s]", 10**9)):
         text = f"{unit},x,y,z,qx,qy,qz,qw\n{rows(TUM, range(5), ',')}"
         assert_walk(read_trajectory(written(tmp_path, text)), stamps=[i * factor for i in range(5)])
+
+
+def test_a_header_says_the_unit_of_length(tmp_path):
+    for unit, metres in (("mm", 0.001), ("cm", 0.01), ("m", 1.0)):
+        scaled = [Pose(pose.rotation, pose.translation / metres) for pose in WALK]
+        text = f"stamp_ns,x [{unit}],y({unit}),z [ {unit} ],qx,qy,qz,qw\n{rows(TUM, STAMPS, ',', listed=scaled)}"
+        assert_walk(read_trajectory(written(tmp_path, text)))
+    for names, said in (("x [ft],y [ft],z [ft]", "lengths are in ft, and m, cm and mm"), ("x [m],y [mm],z", "in m,mm")):
+        path = written(tmp_path, f"stamp_ns,{names},qx,qy,qz,qw\n{rows(TUM, STAMPS, ',')}")
+        with pytest.raises(TrajectoryError, match=said):
+            read_trajectory(path)

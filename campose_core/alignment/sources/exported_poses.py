@@ -25,13 +25,13 @@ class ExportedPoses(AlignmentSource):
 
     def evidence(self, name: str, borrowed: Borrowed) -> Evidence:
         pairs, programs = [], list[str]()
-        level = True
+        level = says_unit = True
         for recording in self.mapped.recordings:
             exported = recording.exported
             if exported is not None and exported.export.world_name == name:
                 pairs.append(recording.pairs(exported.trajectory(), exported.export.program))
                 programs.append(exported.export.program)
-                level = exported.export.level
+                level, says_unit = exported.export.level, exported.export.says_unit
         found = evidence_of_pairs(f"poses of {programs[0]}", name, pairs)
         alignment = found.alignment
         assert alignment is not None
@@ -40,6 +40,8 @@ class ExportedPoses(AlignmentSource):
             f"{name}: the poses of {programs[0]} are {100 * sigma(off.median_m):.1f} cm / {sigma(off.median_deg):.2f} "
             f"deg off the pictures in the median, {100 * sigma(off.max_m):.1f} cm at most: the map follows the pictures"
         ]
+        if not says_unit:
+            notes.append(f"{name}: {programs[0]} names no unit, metres are taken: check a length with --distance")
         if not level:
             notes.append(f"{name}: z of {programs[0]} is not up: poses are in its frame, and not snapped to a floor")
             found = replace(found, up=None, up_deg=np.inf)

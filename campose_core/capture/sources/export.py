@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
@@ -54,7 +55,8 @@ class ExportedRecording:
         self.camera_label = ""
         self.clock, stamped = _stamped(self.export)
         self._stamped = stamped
-        self.camera = self._one_camera()
+        with self._naming():
+            self.camera = self._one_camera()
         self.calibrated = self.export.calibrated and self.camera is not None and len(self._by_camera()) == 1
 
     def by_camera(self) -> list[ExportedRecording]:
@@ -93,7 +95,8 @@ class ExportedRecording:
         self.dropped.clear()
         chosen = thinned(((stamp, (number, frame)) for stamp, number, frame in self._stamped), fps)
         if self.export.video is not None:
-            yield from self._of_video(self.export.video, [(stamp, frame) for stamp, (_, frame) in chosen])
+            with self._naming():
+                yield from self._of_video(self.export.video, [(stamp, frame) for stamp, (_, frame) in chosen])
             return
         wanted = [ImageAt(stamp, f"{number:06d}", Path(str(frame.image))) for stamp, (number, frame) in chosen]
         yield from frames_of_files(self.path, wanted, self.name, Levels(), self.dropped, upright=False)
@@ -108,7 +111,9 @@ class ExportedRecording:
             self.dropped["image that the video lacks"] += len(stamps)
 
     def files(self) -> list[Path]:
-        """Return all files of the export, wherever its images lie."""
+        """Return all files of the export, wherever its images lie; of a packed one the archive."""
+        if self.export.unpacked is not None:
+            return [self.path]
         inside = [self.path] if self.path.is_file() else [file for file in self.path.rglob("*") if file.is_file()]
         images = (frame.image for frame in self.export.frames if isinstance(frame.image, Path))
         return sorted({*inside, *(image for image in images if image.is_file())})
@@ -119,6 +124,9 @@ class ExportedRecording:
         known = [(stamp, pose) for stamp, pose in posed if pose is not None]
         stamps_ns = np.array([stamp for stamp, _ in known], dtype=np.int64)
         return Trajectory.from_poses(stamps_ns, [pose for _, pose in known], self.export.world_name, "")
+
+    def _naming(self) -> AbstractContextManager[None]:
+        return nullcontext() if self.export.unpacked is None else self.export.unpacked.naming()
 
     def _by_camera(self) -> list[list[int]]:
         return by_camera([frame for _, _, frame in self._stamped])
