@@ -52,7 +52,7 @@ from campose_core.walkable import load_walkable
 from campose_core.yaml_files import read_yaml
 from campose_ros.ros_arguments import check_arguments
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "support")]
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 from message_targets import READERS
 from written_exports import WRITERS, Shot
 

@@ -1,5 +1,6 @@
 """A stage that ends badly: the cause that a person can cure is named, not the signal."""
 
+import resource
 import subprocess
 from pathlib import Path
 
@@ -37,6 +38,17 @@ def test_a_stage_that_says_the_disk_is_full(tmp_path: Path) -> None:
 def test_a_stage_that_dies_without_a_word_on_a_full_disk(full_disk: Path) -> None:
     with pytest.raises(CamposeError, match=f"the disk of {full_disk} is full"):
         run_stage(failing_stages.aborts, {}, full_disk / "log", 60, 1)
+
+
+def test_a_stage_that_dies_without_a_word_where_no_file_may_be_large(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, hard))
+    try:
+        with pytest.raises(CamposeError, match=f"{tmp_path}: File too large: raise the limit") as refused:
+            run_stage(failing_stages.aborts, {}, tmp_path / "log", 60, 1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not isinstance(refused.value, MappingError)
 
 
 def test_a_stage_that_dies_of_something_else(tmp_path: Path) -> None:
