@@ -111,7 +111,7 @@ def _holder(file: int) -> tuple[str, bool]:
     try:
         note = json.loads(os.pread(file, 4096, 0))
         pid, host, command, since = int(note["pid"]), str(note["host"]), str(note["command"]), str(note["since"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return "another process: wait until it ends", False
     has_ended = host == gethostname() and not Path(f"/proc/{pid}").exists()
     there = "" if host == gethostname() else f" on {_printable(host)}"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from campose_core import scene_lock
 from campose_core.cli.main import main
 from campose_core.errors import SceneError
 from campose_core.learning.split import SplitOptions, split
@@ -24,6 +25,17 @@ from campose_core.scene_lock import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
+"""
+
+
+# Ends while its child, which works for it until the file is there, still has the lock.
+LEAVES_AN_ORPHAN = """
+import os, subprocess, sys
+from pathlib import Path
+from campose_core.scene_lock import held_files, locked
+with locked(Path(sys.argv[1])):
+    subprocess.Popen(["sh", "-c", f"until [ -e {sys.argv[2]} ]; do sleep 0.01; done"], pass_fds=held_files())
+    os._exit(0)
 """
 
 
@@ -92,6 +104,19 @@ def test_a_writer_that_was_killed_is_in_nobodys_way(scene, holder, ended_by):
     assert not (scene / FILE).exists()
 
 
+def test_children_of_a_writer_that_was_killed_are_waited_for(scene, tmp_path, monkeypatch):
+    subprocess.run([sys.executable, "-c", LEAVES_AN_ORPHAN, str(scene), str(tmp_path / "end")], check=True)
+    monkeypatch.setattr(scene_lock, "ORPHANS_S", 0.0)
+    with pytest.raises(SceneError, match="is being written by process"):
+        split(Scene.open(scene))
+    monkeypatch.setattr(scene_lock, "ORPHANS_S", 60.0)
+    monkeypatch.setattr(
+        scene_lock.time, "sleep", lambda _: (tmp_path / "end").touch()
+    )  # the child ends, once waited for
+    split(Scene.open(scene))
+    assert not (scene / FILE).exists()
+
+
 def test_a_step_within_a_step_has_the_lock_already(scene):
     with locked(scene):
         split(Scene.open(scene))
@@ -127,7 +152,9 @@ def test_a_lock_that_has_another_name_outside_is_not_written_through_it(scene, t
     assert (tmp_path / "mine").read_text() == "mine"
 
 
-@pytest.mark.parametrize("note", ["", "{", "[1]", '{"pid": 1}', "\x1b[31m", '{"pid": "x"}'])
+@pytest.mark.parametrize(
+    "note", ["", "{", "[1]", '{"pid": 1}', "\x1b[31m", '{"pid": "x"}', "[" * 4000, '{"pid": 1e999}']
+)
 def test_a_note_that_cannot_be_read_is_no_fault(scene, holder, note):
     (scene / FILE).write_text(note)
     with pytest.raises(SceneError, match="another process: wait until it ends"):
