@@ -22,6 +22,6 @@ def aborts() -> dict[str, object]:
 def waits_for_ever(where: str) -> dict[str, object]:
     """Leaves its process id in a file."""
     Path(f"{where}.part").write_text(str(os.getpid()))
-    os.rename(f"{where}.part", where)
+    Path(f"{where}.part").rename(where)
     signal.pause()
     return {}
