@@ -28,6 +28,7 @@ from campose_core.scene_names import check_name, place
 PART, FORWARD, PREVIOUS, BACKWARD = ".update.part", ".update", ".previous", ".undo"
 SAVE_PART, SAVE = ".save.part", ".save"
 PATHS, NOTE = "paths.json", "note.json"
+MAX_PATHS, MAX_BYTES = 100, 2**20  # of a journal, which is read for each file of the scene: an update has ten
 
 
 class _Journal(NamedTuple):
@@ -157,12 +158,12 @@ def _paths(folder: Path, journal: str) -> list[str]:
     """Return what a journal exchanges; nothing once it has ended."""
     file = folder / journal / PATHS
     try:
-        paths = json.loads(read_bytes(file, SceneError))
+        paths = json.loads(read_bytes(file, SceneError, MAX_BYTES))
     except FileNotFoundError:
         return []
     except (ValueError, RecursionError, IsADirectoryError):
         paths = None
-    if not isinstance(paths, list):
+    if not isinstance(paths, list) or len(paths) > MAX_PATHS:
         raise SceneError(f"{file} is damaged: remove {folder / journal} to go on without what it would change")
     return [check_name(path, str(file)) for path in paths]
 
