@@ -44,7 +44,7 @@ VARIANTS: tuple[tuple[str, dict[str, float]], ...] = (
     ("as it is", {}),
     ("window 21", {"WINDOW": 21}),
     ("300 points", {"MAX_POINTS": 300}),
-    ("anchors of 0.3 s", {"MAX_AGE_S": 0.3}),
+    ("anchors of 0.15 s", {"MAX_AGE_S": 0.15}),
     ("searched in each image", {"MAX_INTERVAL_S": 0.0}),
 )
 SLOW_VARIANTS: tuple[tuple[str, dict[str, float]], ...] = (
