@@ -202,10 +202,10 @@ class Camera:
         """Return the camera of the same image at another size in pixels; the image's corners stay its corners.
 
         Raises:
-            GeometryError: the size is of another shape, and the model has one focal length for both axes.
+            GeometryError: no size, or one of another shape, and the model has one focal length for both axes.
         """
         scale = {"x": width / self.width, "y": height / self.height}
-        if "f" in MODEL_PARAMS[self.model] and abs(scale["x"] / scale["y"] - 1) > 0.01:
+        if min(width, height) < 1 or ("f" in MODEL_PARAMS[self.model] and abs(scale["x"] / scale["y"] - 1) > 0.01):
             raise GeometryError(f"{self.model} cannot be resized from {self.width}x{self.height} to {width}x{height}")
         params = []
         for name, value in zip(MODEL_PARAMS[self.model], self.params, strict=True):

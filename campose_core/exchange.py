@@ -22,12 +22,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from campose_core.errors import SceneError
-from campose_core.files import write_text
+from campose_core.files import read_bytes, write_text
 from campose_core.scene_names import check_name, place
 
 PART, FORWARD, PREVIOUS, BACKWARD = ".update.part", ".update", ".previous", ".undo"
 SAVE_PART, SAVE = ".save.part", ".save"
 PATHS, NOTE = "paths.json", "note.json"
+MAX_PATHS, MAX_BYTES = 100, 2**20  # of a journal, which is read for each file of the scene: an update has ten
 
 
 class _Journal(NamedTuple):
@@ -89,7 +90,7 @@ def previous_note(folder: Path) -> dict[str, Any] | None:
     if not note.is_file():
         return None
     try:
-        return dict(json.loads(note.read_text(encoding="utf-8")))
+        return dict(json.loads(read_bytes(note, SceneError)))
     except (ValueError, TypeError, RecursionError) as error:
         raise SceneError(f"{note} is damaged: there is no way back, remove {note.parent}") from error
 
@@ -157,12 +158,12 @@ def _paths(folder: Path, journal: str) -> list[str]:
     """Return what a journal exchanges; nothing once it has ended."""
     file = folder / journal / PATHS
     try:
-        paths = json.loads(file.read_text(encoding="utf-8"))
+        paths = json.loads(read_bytes(file, SceneError, MAX_BYTES))
     except FileNotFoundError:
         return []
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError, IsADirectoryError):
         paths = None
-    if not isinstance(paths, list):
+    if not isinstance(paths, list) or len(paths) > MAX_PATHS:
         raise SceneError(f"{file} is damaged: remove {folder / journal} to go on without what it would change")
     return [check_name(path, str(file)) for path in paths]
 

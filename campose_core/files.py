@@ -1,9 +1,11 @@
 """Files that are whole or absent: written beside their place, then renamed. And where installed files are."""
 
+import io
 import json
 import os
 import re
 import shutil
+import stat
 import sysconfig
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -11,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from campose_core.errors import CamposeError
+
+MAX_BYTES = 2**30  # of what is read as a whole: frames.csv of five million frames
 
 
 @contextmanager
@@ -90,6 +94,22 @@ def _write_to_disk(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
+def read_bytes(path: Path, error: type[CamposeError], most: int = MAX_BYTES) -> bytes:
+    """Read a file as a whole.
+
+    Raises:
+        error: it has more than `most` bytes, or is none: a pipe would be waited for, and a device never ends.
+        OSError: it cannot be read.
+    """
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            raise error(f"{path}: cannot be read: it is no file, but a pipe or a device")
+        if found.st_size > most:
+            raise error(f"{path}: cannot be read: it has more than {most >> 20} MB, as no file of its kind")
+        return file.read()
+
+
 def read_json(path: Path, error: type[CamposeError]) -> Any:
     """Read a JSON file.
 
@@ -97,7 +117,7 @@ def read_json(path: Path, error: type[CamposeError]) -> Any:
         error: missing, or no JSON; the file is named.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(read_bytes(path, error).decode("utf-8"))
     except OSError as fault:
         raise error(f"{path}: cannot be read: {fault.strerror}") from fault
     except (ValueError, RecursionError) as fault:  # nested some thousand deep
@@ -136,7 +156,9 @@ def read_text(path: Path, error: type[CamposeError]) -> str:
         error: why it cannot be read, and what helps.
     """
     try:
-        return path.read_text(encoding="utf-8-sig")
+        if path.parent == Path("/dev/fd"):  # of a shell's <(command)
+            return path.read_text(encoding="utf-8-sig")
+        return io.StringIO(read_bytes(path, error).decode("utf-8-sig"), newline=None).read()
     except UnicodeDecodeError as fault:
         raise error(f"{path}: this is no text in UTF-8: give another file, or save it as UTF-8") from fault
     except FileNotFoundError as fault:

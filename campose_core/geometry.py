@@ -145,8 +145,10 @@ class Similarity:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "translation", _finite_vector(self.translation, 3, "a translation"))
-        if not (np.isfinite(self.scale) and self.scale > 0):
-            raise GeometryError(f"a similarity needs a positive scale, got {self.scale!r}")
+        if not 1 / FARTHEST_M <= self.scale <= FARTHEST_M:
+            raise GeometryError(
+                f"a similarity needs a scale from {1 / FARTHEST_M:g} to {FARTHEST_M:g}, got {self.scale!r}"
+            )
 
     @classmethod
     def identity(cls) -> Similarity:

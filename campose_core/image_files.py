@@ -46,6 +46,8 @@ def opened(
     Raises:
         error: it cannot be read, is damaged, or has more than `max_pixels`; the message names no file.
     """
+    if isinstance(source, Path) and source.exists() and not source.is_file():
+        raise error("it is no file")  # a pipe would be waited for
     try:
         with _opened(source, formats) as image:
             check_size(*image.size, error, max_pixels)

@@ -270,8 +270,11 @@ class Scene:
         return hashlib.sha256(json.dumps([step, options, before], sort_keys=True).encode()).hexdigest()[:16]
 
     def frame_path(self, frame: SceneFrame) -> Path:
-        """Return where a frame's image is on disk."""
-        return current(self.path, f"frames/{frame.name}")
+        """Return where a frame's image is on disk; raise SceneError for a pipe, which its reader would wait for."""
+        path = current(self.path, f"frames/{frame.name}")
+        if path.exists() and not path.is_file():
+            raise SceneError(f"{path} is no file: extract the frames of {frame.source!r} again")
+        return path
 
     def posed_frames(self, split: str | None = None) -> list[SceneFrame]:
         """Return frames with a pose, of one split or of all, in the order of frames.csv."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from campose_core.errors import SceneError
 from campose_core.exchange import current, finish, write_together
+from campose_core.files import read_bytes
 from campose_core.scene_lock import locked
 from campose_core.scene_names import refuse_links_out
 
@@ -32,12 +33,12 @@ class SceneFiles:
             SceneError: frames.csv cannot be read. OSError: scene.yaml cannot.
         """
         while True:
-            header = current(folder, HEADER).read_bytes()
+            header = read_bytes(current(folder, HEADER), SceneError)
             try:
-                frames = current(folder, FRAMES).read_bytes()
+                frames = read_bytes(current(folder, FRAMES), SceneError)
             except OSError as error:
                 raise SceneError(f"{folder / FRAMES}: cannot be read: {error.strerror}") from error
-            if current(folder, HEADER).read_bytes() == header:
+            if read_bytes(current(folder, HEADER), SceneError) == header:
                 self.digests[folder] = _digest(header, frames)
                 return header, frames
 
@@ -82,4 +83,4 @@ def _digest(header: bytes, frames: bytes) -> str:
 
 def _digest_of(folder: Path) -> str:
     files = (current(folder, name) for name in (HEADER, FRAMES))
-    return _digest(*(file.read_bytes() if file.is_file() else b"" for file in files))
+    return _digest(*(read_bytes(file, SceneError) if file.is_file() else b"" for file in files))

@@ -20,6 +20,7 @@ from pathlib import Path
 from socket import gethostname
 
 from campose_core.errors import SceneError
+from campose_core.text import quoted
 
 FILE = ".lock"
 ORPHANS_S = 10.0  # children that work for a step end with it, after they have seen that it is gone
@@ -70,7 +71,8 @@ def _lock(folder: Path) -> int:
             if not stat.S_ISREG(os.fstat(file).st_mode):
                 raise SceneError(f"{path} is no file: remove it")
             if _is_free(file, folder, deadline) and _is_ours(file, path):
-                note = {"pid": os.getpid(), "host": gethostname(), "command": _command(), "since": _now()}
+                since = datetime.now().astimezone().isoformat(" ", "seconds")
+                note = {"pid": os.getpid(), "host": gethostname(), "command": _command(), "since": since}
                 os.truncate(file, 0)
                 os.pwrite(file, json.dumps(note).encode(), 0)
                 return file
@@ -111,21 +113,13 @@ def _holder(file: int) -> tuple[str, bool]:
     try:
         note = json.loads(os.pread(file, 4096, 0))
         pid, host, command, since = int(note["pid"]), str(note["host"]), str(note["command"]), str(note["since"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return "another process: wait until it ends", False
     has_ended = host == gethostname() and not Path(f"/proc/{pid}").exists()
-    there = "" if host == gethostname() else f" on {_printable(host)}"
-    who = f"process {pid}{there} (`{_printable(command)}`, since {_printable(since)})"
+    there = "" if host == gethostname() else f" on {quoted([host])}"
+    who = f"process {pid}{there} (`{quoted([command])}`, since {quoted([since])})"
     return f"{who}: wait until it ends, or end it (`kill {pid}`), then run this again", has_ended
-
-
-def _printable(text: str) -> str:
-    return "".join(letter for letter in text if letter.isprintable())[:120]
 
 
 def _command() -> str:
     return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
-
-
-def _now() -> str:
-    return datetime.now().astimezone().isoformat(" ", "seconds")

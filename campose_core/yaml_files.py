@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import yaml
 
 from campose_core.errors import CamposeError
+from campose_core.files import read_bytes
 
 MAX_BYTES = 4 << 20
 MAX_DEPTH = 32
@@ -71,8 +72,7 @@ def read_yaml(path: Path, error: type[CamposeError]) -> Any:
             the message names file and place.
     """
     try:
-        with open(path, "rb") as file:
-            data = file.read(MAX_BYTES + 1)
+        data = read_bytes(path, error, MAX_BYTES)
     except OSError as fault:
         raise error(f"{path}: cannot be read: {fault.strerror}") from fault
     return parse_yaml(data, str(path), error)

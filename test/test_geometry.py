@@ -130,7 +130,7 @@ def test_a_matrix_that_is_no_pose_is_refused(matrix):
 
 @pytest.mark.parametrize("scale", [0.0, -1.0, np.nan, np.inf])
 def test_a_similarity_needs_a_positive_scale(scale):
-    with pytest.raises(GeometryError, match="positive scale"):
+    with pytest.raises(GeometryError, match="needs a scale"):
         Similarity(scale, Rotation.identity(), np.zeros(3))
 
 

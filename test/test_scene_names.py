@@ -81,7 +81,19 @@ def test_an_undo_names_nothing_outside(scene, victim):
     assert content(scene.parent) == before
 
 
-@pytest.mark.parametrize("damage", ["{", "5", '"a"', "[" * 100_000, "\xff"])
+@pytest.mark.parametrize("note", ["{}", '{"steps": 5}', '{"name": "\\u001b[31m"}'])
+def test_an_undo_of_what_no_update_wrote_changes_nothing(scene, capsys, note):
+    (scene / ".previous").mkdir()
+    (scene / ".previous" / "note.json").write_text(note)
+    (scene / ".previous" / "paths.json").write_text('["scene.yaml"]')
+    before = (scene / "scene.yaml").read_bytes()
+    assert main(["update", str(scene), "--undo"]) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert "no way back" in line
+    assert (scene / "scene.yaml").read_bytes() == before
+
+
+@pytest.mark.parametrize("damage", ["{", "5", '"a"', "[" * 100_000, "\xff", str(["a"] * 101).replace("'", '"')])
 def test_a_damaged_journal_is_named(scene, damage):
     (scene / ".update").mkdir()
     (scene / ".update" / "paths.json").write_bytes(damage.encode("latin-1"))

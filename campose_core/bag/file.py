@@ -21,7 +21,7 @@ from campose_core.bag.decoding import (
     translated,
     unpacked,
 )
-from campose_core.bag.decompression import bound_rosbags, zstd_module
+from campose_core.bag.decompression import allowance, bound_rosbags, in_one_pass, refuse_overlapping, zstd_module
 from campose_core.bag.salvage import MCAP_MAGIC, ROS1_MAGIC, BagStream, McapStream, Ros1Stream
 from campose_core.bag.whole_files import data_files, has_log, is_data_file, whole_file
 from campose_core.errors import CaptureError
@@ -244,8 +244,8 @@ class _Indexed:
 
     damage: str | None = None
 
-    def __init__(self, reader: Any, is_ros1: bool) -> None:
-        self._reader = reader
+    def __init__(self, reader: Any, is_ros1: bool, size: int) -> None:
+        self._reader, self._size = reader, size
         self.is_ros1 = is_ros1
 
     def topics(self) -> list[Topic]:
@@ -267,7 +267,8 @@ class _Indexed:
         connections = [c for c in self._reader.connections if c.topic in topics]
         if not connections:  # an empty filter means everything to rosbags
             return
-        for connection, log_ns, data in self._reader.messages(connections, start=from_ns or None):
+        found = self._reader.messages(connections, start=from_ns or None)
+        for connection, log_ns, data in in_one_pass(found, self._size):
             yield SerializedMessage(log_ns, connection.topic, standard_name(connection.msgtype), bytes(data))
 
 
@@ -292,7 +293,7 @@ def _sources(path: Path, stack: ExitStack) -> list[_Source]:
             if any(has_log(file) for file in files):
                 raise CaptureError(f"{path}: messages are in the log of a database, not in what metadata.yaml counts")
             with reading(path):
-                return [_Indexed(stack.enter_context(Reader(path)), is_ros1=False)]
+                return [_indexed(Reader(path), files, stack)]
         except CaptureError as error:
             if not files:
                 raise
@@ -300,6 +301,16 @@ def _sources(path: Path, stack: ExitStack) -> list[_Source]:
     if not files:
         raise CaptureError(f"{path}: a folder without metadata.yaml, .mcap and .db3 files is no bag")
     return [_file_source(file, stack) for file in files]
+
+
+def _indexed(reader: Any, files: Collection[Path], stack: ExitStack, is_ros1: bool = False) -> _Indexed:
+    size = sum(file.stat().st_size for file in files)
+    with allowance(size):
+        stack.enter_context(reader)
+    storage = getattr(reader, "storage", None)  # of ROS 2: a file, or a folder with several
+    for part in getattr(storage, "storages", [storage]):
+        refuse_overlapping(getattr(part, "chunks", ()))
+    return _Indexed(reader, is_ros1, size)
 
 
 def _file_source(path: Path, stack: ExitStack) -> _Source:
@@ -310,8 +321,7 @@ def _file_source(path: Path, stack: ExitStack) -> _Source:
     is_ros1 = path.suffix == ".bag" or starts_with(path, ROS1_MAGIC)
     try:
         with reading(path):
-            reader = rosbag1.Reader(file) if is_ros1 else rosbag2.Reader(file)
-            return _Indexed(stack.enter_context(reader), is_ros1)
+            return _indexed(rosbag1.Reader(file) if is_ros1 else rosbag2.Reader(file), [file], stack, is_ros1)
     except CaptureError as error:
         if path.suffix == ".db3":
             raise CaptureError(f"{error}; `sqlite3 {path} .recover` may rescue a part of it") from error

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from campose_core.bag.decompression import unpack, zstd_module
+from campose_core.bag.decompression import in_one_pass, unpack, zstd_module
 from campose_core.bag.foxglove_messages import as_ros, ros_type
 from campose_core.errors import CaptureError
 
@@ -62,7 +62,7 @@ class BagStream(ABC):
         self._whole_bytes = 0
         try:
             with self.path.open("rb") as file:
-                yield from self._read(file)
+                yield from in_one_pass(self._read(file), self.size)
             self.damage = None
         except EOFError:
             self.damage = f"{self.path.name} is cut off: whole up to byte {self._whole_bytes} of {self.size}"
@@ -86,14 +86,14 @@ class McapStream(BagStream):
         schemas: dict[int, str] = {}
         while True:
             self._whole_bytes = file.tell()
-            opcode, content, is_whole = self._record(file)
+            opcode, content, is_whole = self._record(file, self.size)
             if opcode == DATA_END:
                 return
             if opcode == CHUNK:
                 records, is_unpacked = _mcap_chunk(content)
                 inner = io.BytesIO(records)
                 while inner.tell() < len(records):
-                    inner_opcode, inner_content, is_inner_whole = self._record(inner)
+                    inner_opcode, inner_content, is_inner_whole = self._record(inner, len(records))
                     if not is_inner_whole:
                         break
                     yield from self._entry(inner_opcode, inner_content, schemas)
@@ -103,13 +103,13 @@ class McapStream(BagStream):
             if not is_whole:
                 raise EOFError
 
-    def _record(self, file: BinaryIO) -> tuple[int, bytes, bool]:
-        """Opcode, the content as far as it is there, and whether that is all of it."""
+    def _record(self, file: BinaryIO, size: int) -> tuple[int, bytes, bool]:
+        """Opcode, the content as far as it is there, and whether that is all of it. size: bytes of `file`."""
         head = file.read(9)
         if len(head) < 9:
             return 0, b"", False
         opcode, length = struct.unpack("<BQ", head)
-        content = file.read(min(length, self.size))  # a flipped length must not allocate more than there is
+        content = file.read(min(length, size))  # a flipped length must not allocate more than there is
         return opcode, content, len(content) == length
 
     def _entry(self, opcode: int, content: bytes, schemas: dict[int, str]) -> Iterator[tuple[int, int, bytes]]:
@@ -143,12 +143,12 @@ class Ros1Stream(BagStream):
             raise ValueError("it does not start as a ROS 1 bag of version 2.0")
         while (position := file.tell()) < self.size:
             self._whole_bytes = position
-            header, data, is_whole = self._record(file)
+            header, data, is_whole = self._record(file, self.size)
             if header.get("op") == bytes([ROS1_CHUNK]):
                 records = unpack(data, header["compression"].decode(), cut_off=True)
                 inner = io.BytesIO(records)
                 while inner.tell() < len(records):
-                    inner_header, inner_data, is_inner_whole = self._record(inner)
+                    inner_header, inner_data, is_inner_whole = self._record(inner, len(records))
                     if not is_inner_whole:
                         break
                     yield from self._entry(inner_header, inner_data)
@@ -158,17 +158,17 @@ class Ros1Stream(BagStream):
             if not is_whole:
                 raise EOFError
 
-    def _record(self, file: BinaryIO) -> tuple[dict[str, bytes], bytes, bool]:
-        head, is_head_whole = self._sized(file)
-        data, is_data_whole = self._sized(file)
+    def _record(self, file: BinaryIO, size: int) -> tuple[dict[str, bytes], bytes, bool]:
+        head, is_head_whole = self._sized(file, size)
+        data, is_data_whole = self._sized(file, size)
         return _ros1_fields(head) if is_head_whole else {}, data, is_head_whole and is_data_whole
 
-    def _sized(self, file: BinaryIO) -> tuple[bytes, bool]:
+    def _sized(self, file: BinaryIO, size: int) -> tuple[bytes, bool]:
         prefix = file.read(4)
         if len(prefix) < 4:
             return b"", False
         (length,) = struct.unpack("<I", prefix)
-        content = file.read(min(length, self.size))
+        content = file.read(min(length, size))
         return content, len(content) == length
 
     def _entry(self, header: dict[str, bytes], data: bytes) -> Iterator[tuple[int, int, bytes]]:

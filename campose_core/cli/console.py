@@ -32,7 +32,15 @@ class _Lines(logging.Handler):
 
 
 def show_log() -> None:
-    """Show what campose_core logs while it works; a second call changes nothing."""
+    """Show what campose_core logs while it works; a second call changes nothing.
+
+    Python's warnings are for who writes code (`python -W default` shows them), and quote what is in a file as it is.
+    """
+    if not sys.warnoptions:
+        logging.captureWarnings(True)
+        warnings = logging.getLogger("py.warnings")
+        warnings.propagate = False
+        warnings.addHandler(logging.NullHandler())
     logger = logging.getLogger("campose_core")
     if not any(isinstance(handler, _Lines) for handler in logger.handlers):
         logger.addHandler(_Lines())

@@ -57,8 +57,12 @@ class LinesOfSight:
 
     def between(self, first: Array, second: Array) -> bool:
         """Tell whether a wall stands between two places (2 or 3,), metres."""
-        samples = 2 + int(np.linalg.norm(second[:2] - first[:2]) / self._floor.resolution)
-        points = np.linspace(first[:2], second[:2], samples)
+        way = second[:2] - first[:2]
+        enters, leaves = on_map(self._floor, first[None, :2], way[None])
+        if leaves[0] < enters[0]:
+            return False
+        samples = 2 + int((leaves[0] - enters[0]) * np.linalg.norm(way) / self._floor.resolution)
+        points = np.linspace(first[:2] + enters[0] * way, first[:2] + leaves[0] * way, samples)
         return bool(cells_hit(self.walls, self._floor, points).any())
 
     def free_distance(self, position: Array) -> Array:
@@ -77,15 +81,30 @@ def looked_across(floor: FloorMap, landmarks: Landmarks) -> NDArray[np.int64]:
     start = landmarks.frame_positions[landmarks.observed_by[pick], :2]
     offset = landmarks.xyz[landmarks.observed[pick], :2] - start
     length = np.maximum(np.hypot(*offset.T), 1e-9)
-    ends = np.maximum(length - SURFACE_M, 0)
+    enters, leaves = on_map(floor, start, offset) * length  # a landmark may be a thousand kilometres away
+    ends = np.minimum(np.maximum(length - SURFACE_M, 0), leaves)
     counts = np.zeros(floor.occupancy.size, dtype=np.int64)
     columns = floor.shape[1]
-    for step in np.arange(0.5 * floor.resolution, float(ends.max(initial=0)), floor.resolution):
-        going = step < ends
-        cells = floor.cell_of(start[going] + offset[going] * (step / length[going])[:, None])
+    for step in np.arange(0.5 * floor.resolution, float((ends - enters).max(initial=0)), floor.resolution):
+        going = enters + step < ends
+        cells = floor.cell_of(start[going] + offset[going] * ((enters[going] + step) / length[going])[:, None])
         cells = cells[floor.contains(cells)]
         counts += np.bincount(cells[:, 0] * columns + cells[:, 1], minlength=counts.size)
     return counts.reshape(floor.shape)
+
+
+def on_map(floor: FloorMap, start: Array, way: Array) -> Array:
+    """Return from which to which part (2, N) of their ways (N, 2) from `start` (N, 2), metres, lines are on the map.
+
+    Parts are 0 to 1; of a line that never is, the second is less than the first. Liang and Barsky, "A new concept and
+    method for line clipping", ACM TOG 1984.
+    """
+    begin = floor.grid_of(start)
+    along = floor.grid_of(start + way) - begin
+    with np.errstate(divide="ignore", invalid="ignore"):
+        borders = np.stack([-begin, np.array(floor.shape[::-1]) - begin]) / along
+    enters, leaves = np.fmax.reduce(borders.min(axis=0), axis=-1), np.fmin.reduce(borders.max(axis=0), axis=-1)
+    return np.stack([np.fmax(enters, 0.0), np.fmin(leaves, 1.0)])
 
 
 def cells_hit(mask: Mask, floor: FloorMap, points: Array) -> Mask:

@@ -16,7 +16,7 @@ from campose_core.camera import Camera
 from campose_core.errors import CaptureError, GeometryError
 from campose_core.exports.export import Export, ExportedFrame, natural_key
 from campose_core.exports.fields import AGAIN, numbers, quaternion_pose
-from campose_core.files import read_text
+from campose_core.files import read_bytes, read_text
 from campose_core.formats.reconstruction_cameras import colmap_camera
 from campose_core.geometry import Pose
 from campose_core.text import one_line
@@ -172,7 +172,7 @@ class _Bytes:
     def __init__(self, path: Path) -> None:
         self._path, self._at = path, 0
         try:
-            self._data = path.read_bytes()
+            self._data = read_bytes(path, CaptureError)
         except OSError as error:
             raise CaptureError(f"{path}: may not be read: allow it with `chmod u+r`") from error
 

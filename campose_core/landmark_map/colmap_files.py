@@ -11,11 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from campose_core.errors import MappingError
+from campose_core.files import read_bytes
 
 # Parameters of COLMAP's camera models, by their number: of what campose maps with, see camera.MODEL_PARAMS.
 PARAMS = {0: 3, 1: 4, 2: 4, 3: 5, 4: 8, 5: 8, 6: 12}
 POSE_BYTES = 7 * 8
 SENSOR_BYTES = 8  # its type and number
+MAX_BYTES = 2**36  # of a map that no memory holds
 
 Walk = Callable[[bytes, int], int]  # from where a record begins to where it ends
 
@@ -29,7 +31,7 @@ def check_model_files(folder: Path) -> None:
     for name, walk in RECORDS.items():
         path = folder / name
         try:
-            _check(path.read_bytes(), walk)
+            _check(read_bytes(path, MappingError, MAX_BYTES), walk)
         except OSError as error:
             raise MappingError(f"{path} cannot be read ({error.strerror}): run `campose map` again") from error
         except (struct.error, ValueError, KeyError) as error:

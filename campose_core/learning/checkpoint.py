@@ -11,10 +11,10 @@ safetensors holds no code, but neither it nor torch notices a flipped byte: the 
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ from campose_core.learning.validation import Calibration
 from campose_core.yaml_files import read_yaml, yaml_text
 
 FORMAT = 2
+PACKAGES = ("torch", "torchvision", "safetensors", "numpy")
 WEIGHTS, DESCRIPTION, METRICS = "weights.safetensors", "model.yaml", "metrics.csv"
 
 
@@ -83,7 +84,7 @@ def save(folder: Path, model: TrainedModel, metrics_csv: str) -> None:
         "calibration": model.calibration.to_dict(),
         "options": dict(model.options),
         "metrics": {name: float(value) for name, value in model.metrics.items()},
-        "versions": {"python": platform.python_version(), **_versions()},
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
         "sha256": hashlib.sha256(weights).hexdigest(),
     }
     with replacing(folder) as beside:
@@ -129,8 +130,9 @@ def load(folder: Path) -> TrainedModel:
             f"{DESCRIPTION} says {expected_sha256[:12]}...: copy the folder again, or train again"
         )
     try:
-        network = create_model(architecture)
-        network.load_state_dict(load_tensors(weights))
+        tensors = load_tensors(weights)
+        network = create_model(architecture, tensors)
+        network.load_state_dict(tensors)
     except MissingDependency:
         raise
     except (SafetensorError, RuntimeError, TypeError, CamposeError) as error:
@@ -143,7 +145,3 @@ def load(folder: Path) -> TrainedModel:
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:300] or type(error).__name__
-
-
-def _versions() -> dict[str, str]:
-    return {name: importlib.metadata.version(name) for name in ("torch", "torchvision", "safetensors", "numpy")}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -20,10 +20,14 @@ from campose_core.learning.options import Architecture
 class PoseNetwork(nn.Module):
     """A backbone, which the kind chooses, and a head. MeNet's backbone takes two images, and its poses are relative."""
 
-    def __init__(self, architecture: Architecture) -> None:
+    def __init__(self, architecture: Architecture, weights: Mapping[str, Tensor] | None = None) -> None:
         super().__init__()
         self.architecture = architecture
         self.backbone: Encoder = NETWORKS.load(architecture.kind)().encoder(architecture)
+        if weights is not None:  # some hundred bytes can describe layers of terabytes
+            told = {name[5:]: weight.to("meta") for name, weight in weights.items() if name.startswith("head.")}
+            with torch.device("meta"):
+                PoseHead(self.backbone.size, architecture).load_state_dict(told)
         self.head = PoseHead(self.backbone.size, architecture)
 
     def forward(self, image: Tensor) -> PoseNumbers:
@@ -36,13 +40,13 @@ class PoseNetwork(nn.Module):
         return anchored
 
 
-def create_model(architecture: Architecture) -> PoseNetwork:
-    """Make the network with random weights.
+def create_model(architecture: Architecture, weights: Mapping[str, Tensor] | None = None) -> PoseNetwork:
+    """Make the network with random weights. weights: that will be loaded, whose shapes are compared beforehand.
 
     Raises:
-        LearningError: no such model or backbone.
+        LearningError: no such model or backbone. RuntimeError: the weights are of another one.
     """
-    return PoseNetwork(architecture)
+    return PoseNetwork(architecture, weights)
 
 
 def to_poses(numbers: PoseNumbers) -> list[Pose]:

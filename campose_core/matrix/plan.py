@@ -193,12 +193,19 @@ def _scene(name: str, value: Any, base: Path) -> SceneSource:
             raise UsageError(f"{where}: {folder} is no scene: build it, or give `steps` that do")
         return SceneSource(name, folder.resolve())
     fields = _mapping(value, where, ("of", "steps"))
-    steps = tuple(tuple(shlex.split(step)) for step in _texts(fields.get("steps"), f"{where}: steps"))
+    steps = tuple(_words(step, where) for step in _texts(fields.get("steps"), f"{where}: steps"))
     for words in steps:
         if SCENE not in words:
             raise UsageError(f"{where}: the step {' '.join(words)!r} does not say where: write {SCENE} for the folder")
     of = fields.get("of")
     return SceneSource(name, None, tuple(_with_paths(words, base) for words in steps), None if of is None else str(of))
+
+
+def _words(step: str, where: str) -> tuple[str, ...]:
+    try:
+        return tuple(shlex.split(step))
+    except ValueError as error:
+        raise UsageError(f"{where}: the step {step!r} has a quotation mark or backslash without end") from error
 
 
 def _with_paths(words: Sequence[str], base: Path) -> tuple[str, ...]:

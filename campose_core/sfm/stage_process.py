@@ -57,7 +57,7 @@ def run_stage(stage: Stage, arguments: dict[str, Any], log: Path, timeout_s: flo
     Raises:
         StageCrash: the child crashed or was killed.
         MappingError: it took longer than `timeout_s`; or the stage itself refused.
-        CamposeError: the disk is full.
+        CamposeError: the disk is full, or takes no file of such a size.
     """
     name = stage.__name__
     # In a file: the system's bound on the length of an argument is reached by the names of some thousand frames.
@@ -79,8 +79,8 @@ def run_stage(stage: Stage, arguments: dict[str, Any], log: Path, timeout_s: flo
             child.wait()
         if child.stdout:
             child.stdout.close()
-    if child.returncode != 0 and (FULL_DISK.search(log.read_text(errors="replace")) or _is_full(log.parent)):
-        raise CamposeError(f"the disk of {log.parent} is full: make room and run it again, what is done is kept")
+    if child.returncode != 0 and (no_room := _no_room(log)):
+        raise CamposeError(f"{no_room} and run it again, what is done is kept")
     if child.returncode != 0:
         cause = _cause(child.returncode)
         raise StageCrash(cause, f"the stage {name!r} {cause}; its last words ({log}): {_tail(log)}")
@@ -115,13 +115,20 @@ def _cause(returncode: int) -> str:
     return f"failed with exit code {returncode}"
 
 
-def _is_full(folder: Path) -> bool:
+def _no_room(log: Path) -> str:
+    """Say what kept a stage from writing, and what to do; empty where its disk takes more."""
+    full = f"the disk of {log.parent} is full: make room"
+    if FULL_DISK.search(log.read_text(errors="replace")):
+        return full
     try:
-        with tempfile.TemporaryFile(dir=folder) as file:
+        with tempfile.TemporaryFile(dir=log.parent) as file:
             file.write(bytes(PROBED))
     except OSError as error:
-        return error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return False
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return full
+        if error.errno == errno.EFBIG:
+            return f"{log.parent}: {error.strerror}: raise the limit on the size of a file (`ulimit -f`)"
+    return ""
 
 
 def _tail(log: Path) -> str:

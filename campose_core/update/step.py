@@ -103,12 +103,12 @@ def undo_update(scene: Scene) -> Scene:
     note = previous_note(scene.path)
     if note is None:
         raise MappingError(f"{scene.path} has no update to undo (only the last one can be undone, once)")
-    if _mapping_steps(scene) != note["steps"]:
+    if _mapping_steps(scene) != note.get("steps"):
         raise MappingError(
             f"{scene.path} was mapped, aligned, split or given another floor since the update: no way back"
         )
     put_back(scene.path)
-    log.info(f"update: {note['name']} is out of the map again")
+    log.info(f"update: {note.get('name', 'it')} is out of the map again")
     return Scene.open(scene.path)
 
 

@@ -37,34 +37,43 @@ def sized(data: bytes) -> bytes:
     return struct.pack("<I", len(data)) + data
 
 
-def mcap(compression: str, chunks: list[tuple[int, bytes]], ended: bool) -> bytes:
-    """chunks: what each claims to hold, and its bytes."""
+def record(opcode: int, content: bytes) -> bytes:
+    return struct.pack("<BQ", opcode, len(content)) + content
 
-    def record(opcode: int, content: bytes) -> bytes:
-        return struct.pack("<BQ", opcode, len(content)) + content
+
+def mcap(compression: str, chunks: list[tuple[int, bytes]], ended: bool, times: list[tuple[int, int]] = ()) -> bytes:
+    """chunks: what each claims to hold, and its bytes. times: first and last of each entry that the index has of the
+    first chunk.
+    """
 
     def chunk(claimed: int, data: bytes) -> bytes:
         head = struct.pack("<QQQI", 0, 1, claimed, 0) + sized(compression.encode())
         return record(6, head + struct.pack("<Q", len(data)) + data)
 
-    parts = [
-        MCAP_MAGIC,
-        record(1, sized(b"ros2") + sized(b"x")),
+    topic = [
         record(3, struct.pack("<H", 1) + sized(b"sensor_msgs/msg/Image") + sized(b"ros2msg") + sized(b"")),
         record(4, struct.pack("<HH", 1, 1) + sized(b"/image") + sized(b"cdr") + sized(b"")),
-        *(chunk(claimed, data) for claimed, data in chunks),
     ]
-    end = [record(15, bytes(4)), record(2, bytes(20)), MCAP_MAGIC]
-    return b"".join([*parts, *(end if ended else [])])
+    before = b"".join([MCAP_MAGIC, record(1, sized(b"ros2") + sized(b"x")), *topic])
+    body = b"".join([before, *(chunk(claimed, data) for claimed, data in chunks), record(15, bytes(4))])
+    index = []
+    for first, last in times:
+        claimed, data = chunks[0]
+        where = struct.pack("<QQQQ", first, last, len(before), len(chunk(claimed, data)))
+        counts = sized(struct.pack("<HQ", 1, len(before))) + struct.pack("<Q", 0) + sized(compression.encode())
+        index.append(record(8, where + counts + struct.pack("<QQ", len(data), claimed)))
+    summary = b"".join([*topic, *index]) if index else b""
+    footer = record(2, struct.pack("<QQI", len(body) if index else 0, 0, 0))
+    return body + summary + footer + MCAP_MAGIC if ended else body.removesuffix(record(15, bytes(4)))
 
 
 def ros1(compression: str, chunk: bytes) -> bytes:
-    def record(header: dict[bytes, bytes], data: bytes) -> bytes:
+    def record1(header: dict[bytes, bytes], data: bytes) -> bytes:
         return sized(b"".join(sized(name + b"=" + value) for name, value in header.items())) + sized(data)
 
     numbers = {b"op": b"\x03", b"index_pos": bytes(8), b"conn_count": bytes(4), b"chunk_count": bytes(4)}
     header = {b"op": b"\x05", b"compression": compression.encode(), b"size": struct.pack("<I", 2**32 - 1)}
-    return b"#ROSBAG V2.0\n" + record(numbers, b" " * 4027) + record(header, chunk)
+    return b"#ROSBAG V2.0\n" + record1(numbers, b" " * 4027) + record1(header, chunk)
 
 
 @pytest.mark.parametrize("compression", COMPRESS)
@@ -109,6 +118,50 @@ def test_what_stands_before_such_a_chunk_is_read(tmp_path, monkeypatch, compress
     with open_bag(tmp_path / "walk.mcap") as bag:
         assert len(list(bag.messages("/image"))) == 1
         assert "unpack to more than" in bag.damage
+
+
+SOUND = b"".join(record(5, struct.pack("<HIQQ", 1, 0, log_ns, 7) + bytes(2000)) for log_ns in (7, 8))
+
+
+def test_chunks_of_one_time_are_read_one_after_the_other(tmp_path, monkeypatch):
+    """rosbags has all of them in memory at once: a file of some kB names one chunk a thousand times."""
+    packed = (len(SOUND), COMPRESS["zstd"](SOUND))
+    path = tmp_path / "walk.mcap"
+    path.write_bytes(mcap("zstd", [packed], True, [(7, 8)] * 3))
+    with open_bag(path) as bag:
+        assert len(list(bag.messages("/image"))) == 6  # as the index says
+    monkeypatch.setattr(decompression, "MAX_UNPACKED", len(SOUND))
+    with open_bag(path) as bag:
+        assert len(list(bag.messages("/image"))) == 2
+        assert bag.damage is None
+
+
+def test_messages_longer_than_the_packed_file_that_was_cut_off_are_read(tmp_path):
+    (tmp_path / "walk.mcap").write_bytes(mcap("zstd", [(len(SOUND), COMPRESS["zstd"](SOUND))], False))
+    assert (tmp_path / "walk.mcap").stat().st_size < 2000
+    with open_bag(tmp_path / "walk.mcap") as bag:
+        assert len(list(bag.messages("/image"))) == 2
+
+
+def test_a_chunk_that_an_index_names_again_and_again_ends_the_reading(tmp_path, monkeypatch):
+    monkeypatch.setattr(decompression, "MAX_RATIO", 1)
+    monkeypatch.setattr(decompression, "FREE", 10_000)
+    packed = (len(SOUND), COMPRESS["zstd"](SOUND))
+    (tmp_path / "walk.mcap").write_bytes(mcap("zstd", [packed], True, [(7, 7), *((i, i) for i in range(8, 100))]))
+    with open_bag(tmp_path / "walk.mcap") as bag:
+        assert 1 <= len(list(bag.messages("/image"))) <= 2
+        assert "unpacks to more than 1 times its size" in bag.damage
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_chunks_that_unpack_to_too_much_together_end_the_reading(tmp_path, monkeypatch, ended):
+    monkeypatch.setattr(decompression, "MAX_RATIO", 1)
+    monkeypatch.setattr(decompression, "FREE", 10_000)
+    chunks = [(len(SOUND), COMPRESS["zstd"](SOUND))] * 20
+    (tmp_path / "walk.mcap").write_bytes(mcap("zstd", chunks, ended))
+    with open_bag(tmp_path / "walk.mcap") as bag:
+        assert len(list(bag.messages("/image"))) == 4
+        assert "unpacks to more than 1 times its size" in bag.damage
 
 
 @pytest.mark.parametrize("compression", ["lz4", "bz2"])

@@ -29,22 +29,31 @@ from campose_core.errors import CamposeError, SceneError
 from campose_core.evaluation.comparison import read_earlier
 from campose_core.evaluation.covariances import read_covariances
 from campose_core.evaluation.estimates import read_estimates
+from campose_core.exchange import previous_note
 from campose_core.exports.colmap_model import read_colmap_model
 from campose_core.exports.table import read_export
 from campose_core.floor import FloorMap
+from campose_core.floorplan.drawing import floor_from_drawing
 from campose_core.floorplan.drawing_registration import register_plan
 from campose_core.formats.trajectories import read_trajectory
 from campose_core.geometry import Pose
 from campose_core.landmark_map.colmap_files import RECORDS, check_model_files
 from campose_core.landmark_map.held_out import HeldOut
 from campose_core.landmark_map.landmarks import Landmarks, read_shown
+from campose_core.localization.remembered_pose import remembered
+from campose_core.matrix.conditions.world import read_world
+from campose_core.matrix.plan import read_plan
 from campose_core.pixels.image_codec import decode_bytes
 from campose_core.scene import Scene
+from campose_core.sfm.registration import SfmPoses
+from campose_core.sfm.report import MapReport
 from campose_core.trajectory import read_tum
 from campose_core.walkable import load_walkable
 from campose_core.yaml_files import read_yaml
+from campose_ros.ros_arguments import check_arguments
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
+from message_targets import READERS
 from written_exports import WRITERS, Shot
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -67,8 +76,31 @@ def _scene(folder: Path) -> None:
     Scene(folder, "s", {"map": Camera.from_field_of_view(64, 48, 60.0)}, {"map": {}}).save()
 
 
+def _mapped(folder: Path) -> None:
+    scene = Scene(folder, "s", {"map": Camera.from_field_of_view(64, 48, 60.0)}, {"map": {}})
+    scene.with_step("extract", {}).save()
+    Scene.open(folder).with_step("map", {}).save()
+
+
+def _half_exchanged(folder: Path) -> None:
+    _scene(folder)
+    new = folder / ".update" / "new"
+    new.mkdir(parents=True)
+    shutil.copy(folder / "scene.yaml", new)
+
+
+def _beside_a_plan(folder: Path) -> None:
+    _scene(folder / "kitchen")
+    (folder / "later.mp4").touch()
+    (folder / "later.tum").touch()
+
+
 def _floor(folder: Path) -> None:
     Image.fromarray(np.full((3, 4), 254, dtype=np.uint8)).save(folder / "map.pgm")
+
+
+def _map_yaml(folder: Path) -> None:
+    shutil.copy(CORPUS / "floor" / "map.yaml", folder)
 
 
 def _poses(folder: Path) -> None:
@@ -97,6 +129,14 @@ def _read_map(path: Path) -> None:
     FloorMap.load(path)
 
 
+def _read_photo(path: Path) -> None:
+    _read_frames(path.parent)
+
+
+def _parameters(path: Path) -> None:
+    check_arguments(["--ros-args", "--params-file", str(path)])
+
+
 def _export(program: str, file: str) -> Target:
     """One text file of an export; the others are as its program writes them."""
 
@@ -112,6 +152,13 @@ def _export(program: str, file: str) -> Target:
 def _colmap_text(folder: Path) -> None:
     (folder / "cameras.txt").write_text("1 PINHOLE 64 48 50 50 32 24\n")
     (folder / "points3D.txt").write_text("")
+    shutil.copy(CORPUS / "colmap_text" / "written.txt", folder / "images.txt")
+    Image.new("RGB", (64, 48)).save(folder / "a.jpg")
+
+
+def _colmap_binary(folder: Path) -> None:
+    for name in ("cameras", "images"):
+        shutil.copy(CORPUS / f"colmap_model_{name}" / "written.bin", folder / f"{name}.bin")
     Image.new("RGB", (64, 48)).save(folder / "a.jpg")
 
 
@@ -123,9 +170,16 @@ TARGETS = {
         lambda path: load_walkable(path.parent), "walkable.yaml",
         beside=lambda folder: FloorMap(np.zeros((40, 40), np.int8), 0.05).save(folder),
     ),
+    "plan": Target(read_plan, "runs.yaml", beside=_beside_a_plan),
+    "parameters": Target(_parameters, "node.yaml"),
     "markers": Target(read_markers, "markers.yaml"),
     "scene": Target(lambda path: Scene.open(path.parent), "scene.yaml", beside=_scene),
     "frames": Target(lambda path: Scene.open(path.parent), "frames.csv", beside=_scene),
+    "journal": Target(lambda path: Scene.open(path.parents[1]), ".update/paths.json", beside=_half_exchanged),
+    "update_note": Target(lambda path: previous_note(path.parents[1]), ".previous/note.json"),
+    "map_report": Target(lambda path: MapReport.load(Scene.open(path.parents[1])), "sfm/report.json", beside=_scene),
+    "remembered": Target(lambda path: remembered(path, "0011aabb"), "pose.json"),
+    "world": Target(lambda path: read_world(path.parent), "simulation.json"),
     "tum": Target(read_tum, "a.tum"),
     "pose_table": Target(read_trajectory, "a.csv"),
     "points": Target(lambda path: read_pairs(path, POSES), "points.csv"),
@@ -140,6 +194,15 @@ TARGETS = {
     "colmap_images": Target(lambda path: check_model_files(path.parent), "images.bin", beside=_model),
     "colmap_rigs": Target(lambda path: check_model_files(path.parent), "rigs.bin", beside=_model),
     "colmap_text": Target(lambda path: read_colmap_model(path.parent, path.parent), "images.txt", beside=_colmap_text),
+    "colmap_text_cameras": Target(
+        lambda path: read_colmap_model(path.parent, path.parent), "cameras.txt", beside=_colmap_text
+    ),
+    "colmap_model_cameras": Target(
+        lambda path: read_colmap_model(path.parent, path.parent), "cameras.bin", beside=_colmap_binary
+    ),
+    "colmap_model_images": Target(
+        lambda path: read_colmap_model(path.parent, path.parent), "images.bin", beside=_colmap_binary
+    ),
     "stray_scanner": _export("Stray Scanner", "odometry.csv"),
     "record3d": _export("Record3D", "metadata.json"),
     "polycam": _export("Polycam", "keyframes/cameras/1099000.json"),
@@ -156,11 +219,16 @@ TARGETS = {
     "landmarks": Target(Landmarks.load, "scene/sfm/landmarks.npz", decodes=True),
     "shown_landmarks": Target(read_shown, "landmarks.npz", decodes=True),
     "held_out": Target(HeldOut.load, "held_out.npz", decodes=True),
+    "poses": Target(lambda path: SfmPoses.load(Scene.open(path.parents[1])), "sfm/poses.npz", True, _mapped),
     "picture": Target(lambda path: decode_bytes(path.read_bytes()), "a.jpg", decodes=True),
     "mcap": Target(_read_bag, "a.mcap", decodes=True),
     "db3": Target(_read_bag, "a.db3", decodes=True),
     "ros1": Target(_read_bag, "a.bag", decodes=True),
     "video": Target(_read_frames, "a.mp4", decodes=True),
+    "photo": Target(_read_photo, "pictures/a.jpg", decodes=True),
+    "map_picture": Target(lambda path: FloorMap.load(path.with_name("map.yaml")), "map.pgm", True, _map_yaml),
+    "drawing": Target(lambda path: floor_from_drawing(path, 0.05), "plan.png", decodes=True),
+    **{name: Target(read, "message.cdr", decodes) for name, (read, decodes) in READERS.items()},
 }  # fmt: skip
 
 

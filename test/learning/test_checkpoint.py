@@ -1,6 +1,8 @@
 import hashlib
+import resource
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -162,6 +164,19 @@ def test_another_architecture_than_the_weights(folder, change):
     architecture = yaml.safe_load((folder / "model.yaml").read_text())["architecture"]
     describe(folder, architecture=architecture | change)
     refused(folder, "do not fit the architecture|damaged")
+
+
+def test_layers_of_gigabytes_take_no_memory_before_the_weights_fit_them(folder):
+    """Some hundred bytes describe them: 65536 x 65536 numbers are 17 GB."""
+    architecture = yaml.safe_load((folder / "model.yaml").read_text())["architecture"]
+    describe(folder, architecture=architecture | {"hidden": 65536, "linear_layers": 3})
+    taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (taken + 2**31, hard))
+    try:
+        refused(folder, "do not fit the architecture: .*(Missing key|size mismatch)")
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 @pytest.mark.parametrize("missing", ["architecture", "input_camera", "calibration", "options", "metrics", "sha256"])

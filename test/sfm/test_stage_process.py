@@ -1,6 +1,13 @@
 """A stage that ends badly: the cause that a person can cure is named, not the signal."""
 
+import contextlib
+import os
+import resource
+import signal
 import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import failing_stages
@@ -39,6 +46,41 @@ def test_a_stage_that_dies_without_a_word_on_a_full_disk(full_disk: Path) -> Non
         run_stage(failing_stages.aborts, {}, full_disk / "log", 60, 1)
 
 
+def test_a_stage_that_dies_without_a_word_where_no_file_may_be_large(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, hard))
+    try:
+        with pytest.raises(CamposeError, match=f"{tmp_path}: File too large: raise the limit") as refused:
+            run_stage(failing_stages.aborts, {}, tmp_path / "log", 60, 1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not isinstance(refused.value, MappingError)
+
+
 def test_a_stage_that_dies_of_something_else(tmp_path: Path) -> None:
     with pytest.raises(MappingError, match=r"the stage 'aborts' died of SIGABRT; its last words"):
         run_stage(failing_stages.aborts, {}, tmp_path / "log", 60, 1)
+
+
+def test_a_stage_ends_with_the_process_that_asked_for_it(tmp_path: Path) -> None:
+    code = (
+        "import sys, failing_stages; from pathlib import Path; from campose_core.sfm.stage_process import run_stage\n"
+        "run_stage(failing_stages.waits_for_ever, {'where': sys.argv[1]}, Path(sys.argv[2]), 60, 1)"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "pid"), str(tmp_path / "log")])
+    until((tmp_path / "pid").exists)
+    parent.kill()
+    parent.wait()
+    child = int((tmp_path / "pid").read_text())
+    try:
+        until(lambda: not Path(f"/proc/{child}").exists())
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+
+
+def until(happens: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not happens():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

@@ -1,6 +1,8 @@
 """Stages of structure from motion that meet what a machine may do to them."""
 
 import os
+import signal
+from pathlib import Path
 
 
 def aborts_on_a_full_disk() -> dict[str, object]:
@@ -15,3 +17,11 @@ def aborts_on_a_full_disk() -> dict[str, object]:
 
 def aborts() -> dict[str, object]:
     os.abort()
+
+
+def waits_for_ever(where: str) -> dict[str, object]:
+    """Leaves its process id in a file."""
+    Path(f"{where}.part").write_text(str(os.getpid()))
+    Path(f"{where}.part").rename(where)
+    signal.pause()
+    return {}

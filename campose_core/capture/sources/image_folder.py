@@ -27,6 +27,7 @@ from campose_core.capture.sources.folder_files import (
 )
 from campose_core.capture.thinning import thinned
 from campose_core.errors import CaptureError
+from campose_core.files import read_bytes
 from campose_core.frame import Frame
 from campose_core.pixels.image_codec import deep_pixels, is_deep, is_plain_jpeg, rgb_pixels
 from campose_core.pixels.levels import Levels
@@ -236,7 +237,7 @@ def frame_of_file(
         CaptureError: it cannot be decoded.
     """
     try:
-        data = file.read_bytes()
+        data = read_bytes(file, CaptureError)
     except OSError as error:
         raise CaptureError("it is missing, or may not be read") from error
     with open_photo(file) as image:

@@ -43,7 +43,7 @@ def read_world(folder: Path) -> World:
     fields = read_json(folder / "simulation.json", SceneError)
     try:
         return build_world(str(fields["size"]), int(fields["seed"]))
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise SceneError(f"{folder / 'simulation.json'} names no world: write it with `campose simulate`") from error
 
 

@@ -3,7 +3,7 @@ import re
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from campose_core.threads import one_blas_thread
+from campose_core.localization.threads import one_blas_thread
 
 
 def blas_threads() -> set[int]:
