@@ -12,7 +12,7 @@ from rclpy.node import Node
 
 from campose_core.cli.console import say, show, show_log
 from campose_core.errors import UsageError
-from campose_core.memory import keep_large_buffers
+from campose_core.pixels.large_buffers import keep_large_buffers
 from campose_ros.ros_arguments import check_arguments, wants_help
 
 ENDING = (signal.SIGINT, signal.SIGTERM)

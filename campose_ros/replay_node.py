@@ -27,7 +27,7 @@ from campose_core.evaluation.metrics import evaluate
 from campose_core.evaluation.table import tables
 from campose_core.formats.trajectories import read_trajectory
 from campose_core.geometry import Pose
-from campose_core.memory import keep_large_buffers
+from campose_core.pixels.large_buffers import keep_large_buffers
 from campose_core.trajectory import Trajectory
 from campose_ros.asked_localizer import AskedLocalizer
 from campose_ros.large_segment import use_large_segment

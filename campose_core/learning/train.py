@@ -49,7 +49,7 @@ from campose_core.learning.samples import ImageSamples, Samples
 from campose_core.learning.trainer import fit
 from campose_core.learning.unlabelled import unlabelled_material
 from campose_core.learning.validation import Residuals
-from campose_core.memory import keep_large_buffers
+from campose_core.pixels.large_buffers import keep_large_buffers
 from campose_core.scene import SPLITS, Scene, SceneFrame
 
 log = logging.getLogger(__name__)
