@@ -3,8 +3,8 @@
 zlib is imported first: pycolmap's wheel exports `deflate` and other symbols of its own, and a libz that is loaded after
 it binds to those and aborts the process at its first use.
 
-Importing it also sets glog's handler for SIGTERM, which prints a stack trace and kills: the handler from before
-(rclpy's, that ends a node cleanly) is put back.
+Importing it also sets glog's handler for SIGTERM, which prints a stack trace and kills, or waits for ever for a lock of
+the import: the handler from before (rclpy's, that ends a node cleanly) is put back before a signal gets through.
 """
 
 from __future__ import annotations
@@ -45,9 +45,13 @@ def _keeping_sigterm() -> Iterator[None]:
     # Python's signal module neither shows nor restores handlers that C code has set.
     libc = ctypes.CDLL(None)
     action = ctypes.create_string_buffer(512)  # struct sigaction has at most 152 bytes
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     libc.sigaction(int(signal.SIGTERM), None, action)
-    yield
-    libc.sigaction(int(signal.SIGTERM), action, None)
+    try:
+        yield
+    finally:
+        libc.sigaction(int(signal.SIGTERM), action, None)
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 def to_colmap_camera(camera: Camera) -> Any:
