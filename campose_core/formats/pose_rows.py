@@ -93,6 +93,8 @@ def stamped_numbers(
     stamp: which of the columns. wanted: those to return. delimiter: None for blanks. Returns the texts of the stamps,
     which may be none, and the numbers (N, wanted).
     """
+    if columns <= max(stamp, *wanted):
+        return None
     kinds = [(str(i), f"U{LONGEST_STAMP}" if i == stamp else "f8") for i in range(columns)]
     try:
         table = np.loadtxt(lines, kinds, comments=None, delimiter=delimiter, ndmin=1) if lines else np.empty(0, kinds)
