@@ -26,7 +26,7 @@ TUM = [
 ]  # fmt: skip
 
 
-def refused(reader, path, text: str, told: str = "") -> None:
+def refused(reader, path, text: str, told: str | None = None) -> None:
     path.write_text(text)
     with pytest.raises(CamposeError, match=told) as error:
         reader(path)
