@@ -221,8 +221,10 @@ def read_tum(path: Path | str, frame_id: str = "map", child_frame_id: str = "cam
     if not rows:
         raise TrajectoryError(f"{path}: holds no pose")
     stamps, table = np.array(list(rows), dtype=np.int64), np.array(list(rows.values()))
-    for row in np.flatnonzero(~are_poses(table)):
-        raise TrajectoryError(_no_tum_row(path, numbers[row], lines[numbers[row] - 1]))
+    wrong = np.flatnonzero(~are_poses(table))
+    if len(wrong):
+        number = numbers[wrong[0]]
+        raise TrajectoryError(_no_tum_row(path, number, lines[number - 1]))
     order = np.argsort(stamps)
     table = table[order]
     return Trajectory(stamps[order], table[:, :3], Rotation.from_quat(table[:, 3:]), frame_id, child_frame_id)

@@ -102,19 +102,6 @@ def nearest_views(
             found[rows[new]], grey[rows[new]] = training.rows[best[new]], apart[new]
             same[rows] |= one
     return found, grey, same
-    known = _directions(training.copies)
-    for start in range(0, len(query.rows), ROWS_AT_ONCE):
-        part = slice(start, start + ROWS_AT_ONCE)
-        rows, copies = query.rows[part], query.copies[part]
-        for flipped in (copies, copies[:, :, ::-1], copies[:, ::-1], copies[:, ::-1, ::-1]):
-            best = np.argmax(_directions(flipped) @ known.T, axis=1)
-            apart = np.abs(_levelled(flipped) - _levelled(training.copies[best])).mean(axis=(1, 2))
-            one = (apart <= SAME_GREY) | (_unexplained(_order(flipped), _order(training.copies[best])) <= SAME_ORDER)
-            one &= copies.std(axis=(1, 2)) >= FLAT_GREY
-            new = one & ~same[rows] if flipped is not copies else np.ones(len(rows), dtype=bool)
-            found[rows[new]], grey[rows[new]] = training.rows[best[new]], apart[new]
-            same[rows] |= one
-    return found, grey, same
 
 
 def _levelled(copies: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -112,6 +112,10 @@ def euroc(fields: dict[str, Any], unsized: Unsized) -> list[NamedCamera]:
     return [unnamed(_of_parts(fields, str(fields.get("distortion_model", "none")), key))]
 
 
+ORB_MODELS = {"Camera.type": ("PinHole", "Rectified", "KannalaBrandt8"), "Camera.model": ("perspective", "fisheye")}
+ORB_SIZE = (("width", "cols"), ("height", "rows"))
+
+
 def orb_slam(fields: dict[str, Any], unsized: Unsized) -> list[NamedCamera]:
     """Read settings of ORB-SLAM2 and 3: src/Settings.cc, Examples/Monocular/EuRoC.yaml.
 
@@ -139,10 +143,6 @@ def orb_slam(fields: dict[str, Any], unsized: Unsized) -> list[NamedCamera]:
         size = size_of({"width": width, "height": height}, unsized, k)
         cameras.append(NamedCamera(prefix, "", of_matrix(k, d, "equidistant" if fisheye else "plumb_bob", size)))
     return cameras
-
-
-ORB_MODELS = {"Camera.type": ("PinHole", "Rectified", "KannalaBrandt8"), "Camera.model": ("perspective", "fisheye")}
-ORB_SIZE = (("width", "cols"), ("height", "rows"))
 
 
 def camodocal(fields: dict[str, Any], unsized: Unsized) -> list[NamedCamera]:

@@ -141,7 +141,10 @@ def read_trajectory(path: Path | str, frame_id: str = "map", child_frame_id: str
         raise TrajectoryError(f"{path}: holds no pose")
     if layout.stamp is None:
         return _counted(path, list(rows_from(lines, begin)), layout, frame_id, child_frame_id)
-    rows, stamps, values = _plain(lines, begin, layout) or _by_rows(path, lines, begin, layout, bool(names))
+    first = next(rows_from(lines, begin))
+    unit = layout.unit or unit_of(first.fields[layout.stamp])
+    plain = _plain(lines, begin, layout, first, unit)
+    rows, stamps, values = plain or _by_rows(path, lines, begin, layout, first, unit, bool(names))
     values[:, :3] *= layout.metres
     found = _seen(path, rows, stamps, values)
     if [name.strip().lower() for name in names[: len(STRAY_SCANNER)]] == STRAY_SCANNER:
@@ -150,16 +153,14 @@ def read_trajectory(path: Path | str, frame_id: str = "map", child_frame_id: str
     return _trajectory(*found, frame_id, child_frame_id)
 
 
-def _plain(lines: Sequence[str], begin: int, layout: Layout) -> Rows | None:
+def _plain(lines: Sequence[str], begin: int, layout: Layout, first: Row, unit: str) -> Rows | None:
     """Read a table of numbers at once; None where a line is no such row, or one that must be named."""
-    first = next(rows_from(lines, begin))
     delimiter = "," if "," in first.text else None
     assert layout.stamp is not None
     table = stamped_numbers(lines[begin:], len(first.fields), layout.stamp, layout.pose, delimiter)
     if table is None:
         return None
     texts, numbers = table
-    unit = layout.unit or unit_of(first.fields[layout.stamp])
     try:
         stamps = [stamp_ns(text.strip(), unit, "") for text in texts]
     except TrajectoryError:
@@ -167,7 +168,7 @@ def _plain(lines: Sequence[str], begin: int, layout: Layout) -> Rows | None:
     return range(begin + 1, len(lines) + 1), stamps, numbers
 
 
-def _by_rows(path: Path, lines: Sequence[str], begin: int, layout: Layout, named: bool) -> Rows:
+def _by_rows(path: Path, lines: Sequence[str], begin: int, layout: Layout, first: Row, unit: str, named: bool) -> Rows:
     """Read rows one by one: with cells that are empty, comments, words in other columns.
 
     Raises:
@@ -175,8 +176,6 @@ def _by_rows(path: Path, lines: Sequence[str], begin: int, layout: Layout, named
     """
     assert layout.stamp is not None
     last = max(layout.stamp, *layout.pose)
-    first = next(rows_from(lines, begin))
-    unit = layout.unit or unit_of(first.fields[layout.stamp])
     rows = []
     for row in rows_from(lines, begin):
         where = f"{path}:{row.number}"
