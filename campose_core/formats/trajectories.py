@@ -142,7 +142,7 @@ def read_trajectory(path: Path | str, frame_id: str = "map", child_frame_id: str
     if layout.stamp is None:
         return _counted(path, list(rows_from(lines, begin)), layout, frame_id, child_frame_id)
     first = next(rows_from(lines, begin))
-    unit = layout.unit or unit_of(first.fields[layout.stamp])
+    unit = layout.unit or unit_of("".join(first.fields[layout.stamp : layout.stamp + 1]))  # it may end before
     plain = _plain(lines, begin, layout, first, unit)
     rows, stamps, values = plain or _by_rows(path, lines, begin, layout, first, unit, bool(names))
     values[:, :3] *= layout.metres

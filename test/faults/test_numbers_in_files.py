@@ -42,9 +42,10 @@ def test_a_line_of_a_trajectory(tmp_path, line):
     refused(read_trajectory, tmp_path / "a.csv", f"stamp_s,x,y,z,qx,qy,qz,qw\n{row}\n", told)
 
 
-def test_a_row_that_ends_before_its_stamp(tmp_path):
+@pytest.mark.parametrize("stamp", ["stamp_ns", "stamp"])
+def test_a_row_that_ends_before_its_stamp(tmp_path, stamp):
     refused(
-        read_trajectory, tmp_path / "a.csv", "x,y,z,qx,qy,qz,qw,stamp_ns\n1,2,3,0,0,0,1\n", r"a\.csv:2: the stamp must"
+        read_trajectory, tmp_path / "a.csv", f"x,y,z,qx,qy,qz,qw,{stamp}\n1,2,3,0,0,0,1\n", r"a\.csv:2: the stamp must"
     )
 
 
