@@ -19,6 +19,7 @@ TRANSITIONS = {
     "deactivate": Transition.TRANSITION_DEACTIVATE,
     "cleanup": Transition.TRANSITION_CLEANUP,
 }
+GET_STATE = "lifecycle_msgs/srv/GetState"
 ALL = QoSProfile(depth=100)
 BEST_EFFORT = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
 
@@ -55,9 +56,18 @@ class Client:
         return received
 
     def publisher(self, kind: type, topic: str, qos: QoSProfile = BEST_EFFORT) -> Any:
-        """A publisher that is connected."""
+        """A publisher that is connected: it knows its subscribers, and those among them with a lifecycle know it.
+
+        Discovery has two sides. A subscription that has not heard of the publisher drops what it sends, and a topic
+        says nothing of it: the answer to a question that was asked afterwards does (see `state`).
+        """
         publisher = self.node.create_publisher(kind, topic, qos)
         self.until(publisher.get_subscription_count, f"somebody subscribes to {topic}")
+        asked = {service for service, kinds in self.node.get_service_names_and_types() if GET_STATE in kinds}
+        for info in self.node.get_subscriptions_info_by_topic(self.node.resolve_topic_name(topic)):
+            path = f"{info.node_namespace.rstrip('/')}/{info.node_name}"
+            if f"{path}/get_state" in asked:
+                self.state(path.lstrip("/"))
         return publisher
 
     def call(self, kind: type, name: str, request: Any, node: str = "") -> Any:
