@@ -4,11 +4,17 @@ The command line prints the message and exits with `exit_code`; the node fails i
 the file or value at fault and says what to do about it.
 """
 
+from campose_core.text import one_line
+
 
 class CamposeError(Exception):
-    """Base of every fault that a person can cause and cure."""
+    """Base of every fault that a person can cause and cure; its text is one line, whatever it quotes."""
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        """Return the message; what files and messages of others put into it is escaped."""
+        return one_line(super().__str__())
 
 
 class UsageError(CamposeError):

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from campose_core.cli.main import main
+from campose_core.errors import CamposeError, FloorError
+from campose_core.floor import FloorMap
 from campose_core.text import one_line
 from campose_core.trajectory import Trajectory, write_tum
 
@@ -22,6 +24,22 @@ def test_any_text_becomes_one_printable_line(text):
     assert one_line(text).isprintable()
     assert one_line(text) == text or not text.isprintable()
     one_line(text).encode("utf-8")
+
+
+@given(st.text(st.characters()))
+def test_a_refusal_is_one_line_whatever_it_quotes(text):
+    assert str(CamposeError(text)) == one_line(text)
+
+
+def test_a_name_in_a_map_yaml_does_not_break_the_refusal(tmp_path):
+    path = tmp_path / "map.yaml"
+    path.write_text(
+        'image: "walls.pgm\\nfloor: done"\nresolution: 0.05\norigin: [0, 0, 0]\n'
+        "negate: 0\noccupied_thresh: 0.65\nfree_thresh: 0.2\n"
+    )
+    with pytest.raises(FloorError, match=r"walls\.pgm\\nfloor: done") as refused:
+        FloorMap.load(path)
+    assert str(refused.value).isprintable()
 
 
 def test_what_is_plain_stays():

@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from campose_core.errors import TransformError, TransformNotYetKnown
 from campose_core.geometry import Pose, interpolated
-from campose_core.text import one_line
 from campose_core.trajectory import Trajectory
 
 MAX_GAP_NS = 1_000_000_000
@@ -179,7 +178,7 @@ class TransformTree:
         known = self.frames()
         unknown = [frame for frame in (up[0], down[0]) if frame not in known]
         if unknown:
-            others = one_line(", ".join(sorted(known))) or "no frame at all"
+            others = ", ".join(sorted(known)) or "no frame at all"
             return f"no transform names {' or '.join(map(repr, unknown))}; tf has {others}"
         return f"tf leads from {down[0]!r} up to {down[-1]!r}, and from {up[0]!r} up to {up[-1]!r}: no link joins them"
 

@@ -19,7 +19,6 @@ from campose_core.exports.fields import AGAIN, numbers, quaternion_pose
 from campose_core.files import read_bytes, read_text
 from campose_core.formats.reconstruction_cameras import colmap_camera
 from campose_core.geometry import Pose
-from campose_core.text import one_line
 
 PROGRAM = "COLMAP"
 FORM = "model: `cameras.bin`, `images.bin`, or `.txt`"
@@ -65,14 +64,12 @@ def read_colmap_model(path: Path, images: Path) -> Export:
     where = path / f"images.{end}"
     for image in listed:
         if image.camera_id not in cameras:
-            raise CaptureError(
-                f"{where}: {one_line(image.name)} is of camera {image.camera_id}, which cameras.{end} lacks"
-            )
+            raise CaptureError(f"{where}: {image.name} is of camera {image.camera_id}, which cameras.{end} lacks")
         if Path(image.name).is_absolute() or ".." in Path(image.name).parts:
             raise CaptureError(f"{where}: the name {image.name!r} leads out of the folder of images")
     missing = [image.name for image in listed if not (images / image.name).is_file()]
     if len(missing) == len(listed):
-        first = one_line(missing[0]) if missing else "none"
+        first = missing[0] if missing else "none"
         raise CaptureError(
             f"{images}: none of the {len(listed)} images of {path} is here, such as {first}: "
             "give the folder that their names start from with --images"

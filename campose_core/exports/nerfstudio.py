@@ -29,7 +29,6 @@ from campose_core.formats.camera_fields import Unsized
 from campose_core.formats.reconstruction_cameras import transforms_camera
 from campose_core.geometry import Array, Pose
 from campose_core.image_files import opened
-from campose_core.text import one_line
 
 PROGRAM = "nerfstudio transforms.json"
 FORM = "`transforms.json` or its folder; `transforms_train.json` and the like"
@@ -62,9 +61,7 @@ def read(path: Path) -> Export:
     frames.sort(key=lambda frame: natural_key(str(frame.image)))
     missing = [frame.image for frame in frames if not Path(str(frame.image)).is_file()]
     if frames and len(missing) == len(frames):
-        raise CaptureError(
-            f"{file}: its images are not here, such as {one_line(str(missing[0]))}: put the file back beside them"
-        )
+        raise CaptureError(f"{file}: its images are not here, such as {missing[0]}: put the file back beside them")
     of_pictures = "applied_transform" in top or any("colmap_im_id" in fields for fields in listed)
     metric = not of_pictures and "aabb_scale" not in top and top.get("applied_scale", 1.0) == 1.0
     up = _up([frame.world_from_cam for frame in frames if frame.world_from_cam is not None]) if metric else None
@@ -74,7 +71,7 @@ def read(path: Path) -> Export:
 
 
 def _frame(file: Path, fields: Mapping[str, Any], image: Path, unsized: Unsized) -> ExportedFrame:
-    where = one_line(f"{file}: {fields['file_path'][:200]}")
+    where = f"{file}: {fields['file_path'][:200]}"
     world_from_cam = matrix_pose(fields.get("transform_matrix"), where) * GL_FROM_CV
     with refused(where):
         camera = with_open_lens(transforms_camera(dict(fields), unsized))

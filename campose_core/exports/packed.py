@@ -84,7 +84,7 @@ class Unpacked:
         try:
             yield
         except CaptureError as error:
-            raise CaptureError(str(error).replace(str(self.folder), str(self._path))) from error
+            raise CaptureError(str(error).replace(one_line(str(self.folder)), str(self._path))) from error
 
 
 def by_hand(path: Path) -> str:
@@ -118,9 +118,9 @@ def _members(path: Path, archive: zipfile.ZipFile) -> Iterator[tuple[PurePosixPa
         )
     for name, info in chosen:
         if info.flag_bits & ENCRYPTED:
-            raise CaptureError(f"{path}: {one_line(str(name))} is locked by a password: {by_hand(path)}")
+            raise CaptureError(f"{path}: {name} is locked by a password: {by_hand(path)}")
         if info.compress_type not in READ_METHODS:
-            raise CaptureError(f"{path}: {one_line(str(name))} is packed in a way that is not read: {by_hand(path)}")
+            raise CaptureError(f"{path}: {name} is packed in a way that is not read: {by_hand(path)}")
         yield name, info
 
 
@@ -128,7 +128,7 @@ def _name(path: Path, info: zipfile.ZipInfo) -> PurePosixPath:
     # Some programs of Windows write its separator into zip files.
     text = info.filename.replace("\\", "/")
     name = PurePosixPath(text)
-    shown = one_line(info.filename[:200])
+    shown = info.filename[:200]
     if name.is_absolute() or ".." in name.parts or re.match("[A-Za-z]:", text) or not name.parts:
         raise CaptureError(f"{path}: its file {shown!r} leads out of the archive: nothing of it is read")
     if any(len(part.encode(errors="replace")) > MAX_NAME for part in name.parts):

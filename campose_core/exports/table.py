@@ -22,7 +22,6 @@ from campose_core.exports import (
 from campose_core.exports.export import Export
 from campose_core.exports.packed import Unpacked, by_hand, is_packed
 from campose_core.formats.catalogue import Format
-from campose_core.text import one_line
 
 TYPED = "`campose build EXPORT`, `--reference EXPORT`, `localize`, `evaluate`"
 
@@ -88,7 +87,7 @@ def _read_packed(path: Path) -> Export:
     for _ in range(DEEPEST):
         found = [folder for folder in level if kind_of_export(folder) is not None]
         if len(found) > 1:
-            names = ", ".join(one_line(str(folder.relative_to(unpacked.folder))) for folder in sorted(found)[:4])
+            names = ", ".join(str(folder.relative_to(unpacked.folder)) for folder in sorted(found)[:4])
             raise CaptureError(f"{path}: holds {len(found)} exports ({names}): {by_hand(path)} of one of them")
         if found:
             with unpacked.naming():

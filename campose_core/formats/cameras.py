@@ -19,7 +19,6 @@ from campose_core.formats.camera_fields import MATRIX_SHAPES, NamedCamera, Size,
 from campose_core.formats.catalogue import Format
 from campose_core.formats.reconstruction_cameras import FISHEYES, colmap_line, transforms
 from campose_core.formats.structured_text import parse
-from campose_core.text import one_line
 
 CAMERA = "`--camera FILE`"
 CENTRE, CORNER = "pixels from the centre of the first one", "pixels from the corner of the first one"
@@ -116,7 +115,7 @@ def read_cameras(path: Path | str, size_of_images: Callable[[], Size] | None = N
     except KeyError as error:
         raise GeometryError(f"{path}: the key {error} is missing") from error
     except (TypeError, ValueError, OverflowError, AttributeError) as error:
-        raise GeometryError(f"{path}: a number is missing, or is none: {one_line(str(error)[:200])}") from error
+        raise GeometryError(f"{path}: a number is missing, or is none: {str(error)[:200]}") from error
     except GeometryError as error:
         raise GeometryError(str(error) if str(error).startswith(str(path)) else f"{path}: {error}") from error
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from campose_core.errors import TrajectoryError
 from campose_core.geometry import Array
-from campose_core.text import one_line, quoted
+from campose_core.text import quoted
 from campose_core.trajectory import FARTHEST_S, NO_STAMP, stamp_from_seconds, stamp_from_text
 
 # A stamp that lies in the years 2000 to 2100 in this unit; smaller ones are seconds of a clock of their own.
@@ -204,7 +204,7 @@ def counted_layout(path: Path, lines: Sequence[str], begin: int) -> Layout:
         return TUM  # and the number of a node of RTAB-Map
     if count == 12 or (count == 16 and [float(field or "nan") for field in first.fields[12:]] == [0, 0, 0, 1]):
         return Layout(None, tuple(range(12)), None, "the 12 numbers of a 3x4 matrix")
-    raise TrajectoryError(f"{path}:{first.number}: expected `{TUM.names}`, got {one_line(first.text[:200])!r}")
+    raise TrajectoryError(f"{path}:{first.number}: expected `{TUM.names}`, got {first.text[:200]!r}")
 
 
 def _counts_up(texts: Sequence[str]) -> bool:
