@@ -13,6 +13,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 TEXTS, DECODED = 1_000_000, 50_000  # executions
@@ -27,7 +28,7 @@ def fuzz(name: str, executions: int, seconds: int, findings: Path) -> None:
     # The tables of message types of rosbags are no code of a reader, and take ten seconds.
     read = ["campose_core", "yaml", "rosbags", "csv", "zipfile", "numpy.lib.format"]
     with atheris.instrument_imports(include=read, exclude=["rosbags.typesystem.stores"]):
-        from targets import CORPUS, TARGETS, attempt
+        from targets import CORPUS, MEMORY, TARGETS, attempt
 
     corpus = findings / f"{name}-corpus"
     corpus.mkdir(parents=True, exist_ok=True)
@@ -35,6 +36,8 @@ def fuzz(name: str, executions: int, seconds: int, findings: Path) -> None:
         f"-runs={executions}", f"-max_total_time={seconds}", f"-timeout={TIMEOUT_S}", f"-rss_limit_mb={MEMORY_MB}",
         f"-max_len={LONGEST[TARGETS[name].decodes]}", f"-artifact_prefix={findings}/{name}-", "-print_final_stats=1",
     ]  # fmt: skip
+
+    tempfile.tempdir = None if MEMORY is None else str(MEMORY)  # of what readers unpack
 
     def execute(data: bytes) -> None:
         if not faulthandler.is_enabled():

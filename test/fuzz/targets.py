@@ -57,6 +57,8 @@ from message_targets import READERS
 from written_exports import WRITERS, Shot
 
 CORPUS = Path(__file__).parent / "corpus"
+# In memory where the system has a place there: a million files are written.
+MEMORY = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else None
 POSES = {f"map/{i:06d}.jpg": Pose.identity() for i in range(0, 80, 5)}
 
 
@@ -216,6 +218,7 @@ TARGETS = {
     "twelve_scenes": _export("12-Scenes", "info.txt"),
     "cambridge_poses": _export("Cambridge Landmarks", "dataset_train.txt"),
     "cambridge_cameras": _export("Cambridge Landmarks", "reconstruction.nvm"),
+    "packed": Target(read_export, "scan.r3d", decodes=True),
     "landmarks": Target(Landmarks.load, "scene/sfm/landmarks.npz", decodes=True),
     "shown_landmarks": Target(read_shown, "landmarks.npz", decodes=True),
     "held_out": Target(HeldOut.load, "held_out.npz", decodes=True),
@@ -238,9 +241,7 @@ class Finding(Exception):
 
 @functools.cache
 def _folder(name: str) -> Path:
-    """In memory where the system has a place there: a million files are written."""
-    shared = Path("/dev/shm")
-    folder = Path(tempfile.mkdtemp(prefix=f"fuzz-{name}-", dir=shared if os.access(shared, os.W_OK) else None))
+    folder = Path(tempfile.mkdtemp(prefix=f"fuzz-{name}-", dir=MEMORY))
     (folder / TARGETS[name].file).parent.mkdir(parents=True, exist_ok=True)
     TARGETS[name].beside(folder)
     return folder
