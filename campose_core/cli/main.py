@@ -1,19 +1,16 @@
 """Entry point of `campose`: finds the verb, parses its options, runs it, and turns faults into one line.
 
-Each verb is a module of this package with `add_arguments(parser)` and `run(options)`; only the chosen one is imported.
+Each verb is a module of this package with `add_arguments(parser)` and `run(options)`; only the chosen one is imported,
+and all that takes long where an interrupt is heard already.
 """
 
 import importlib
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
-
-from jsonargparse import ArgumentParser
 
 from campose_core import __version__
 from campose_core.cli.console import exit_code_of, say, show, show_log
-from campose_core.cli.numbers import plain
-from campose_core.text import one_line
+from campose_core.cli.interrupts import heed_one_interrupt
 
 VERBS = {
     "simulate": "a rendered floor with exact ground truth: bag, video, floor map, reference trajectories",
@@ -36,14 +33,6 @@ VERBS = {
 }
 
 
-class VerbParser(ArgumentParser):
-    """A parser whose refusals stay in one line, whatever the words that it was given."""
-
-    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Print usage and message on stderr, and exit with 2."""
-        super().error(one_line(" ".join(message.split())), ex)
-
-
 def usage() -> str:
     """Write the help of `campose` itself: every verb in a line."""
     width = max(map(len, VERBS))
@@ -52,8 +41,14 @@ def usage() -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code (0 done, 1 failed on the data, 2 wrong usage)."""
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    """Run the command line; returns the exit code (0 done, 1 failed on the data, 2 wrong usage, 130 interrupted).
+
+    arguments: None in a process that is there for them alone, which takes them from its command line.
+    """
+    if arguments is None:
+        heed_one_interrupt()
+        arguments = sys.argv[1:]
+    arguments = list(arguments)
     if arguments[:1] in (["-h"], ["--help"]):
         show(*usage().splitlines())
         return 0
@@ -71,6 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(verb: str, arguments: Sequence[str]) -> None:
+    from campose_core.cli.numbers import plain
+    from campose_core.cli.verb_parser import VerbParser
+
     module = importlib.import_module(f"campose_core.cli.{verb}")
     parser = VerbParser(prog=f"campose {verb}", description=VERBS[verb])
     module.add_arguments(parser)

@@ -204,7 +204,8 @@ def _row(where: str, number: int, stamp: str, unit: str, texts: Sequence[str]) -
 
 
 def _columns(rows: Sequence[tuple[int, int, list[float]]]) -> Rows:
-    return [number for number, _, _ in rows], [stamp for _, stamp, _ in rows], np.array([values for *_, values in rows])
+    table = np.array([values for *_, values in rows]).reshape(-1, 7)  # of no row too
+    return [number for number, _, _ in rows], [stamp for _, stamp, _ in rows], table
 
 
 def _numbers(texts: Sequence[str], where: str) -> list[float]:
@@ -220,7 +221,7 @@ def _seen(path: Path, numbers: Sequence[int], stamps_ns: Sequence[int], table: A
     numbers: of the lines.
     """
     stamps = np.array(stamps_ns, dtype=np.int64)
-    rows = np.flatnonzero(~np.isnan(table).any(axis=1)) if len(table) else np.empty(0, np.intp)
+    rows = np.flatnonzero(~np.isnan(table).any(axis=1))
     order = rows[np.argsort(stamps[rows], kind="stable")]
     again = np.flatnonzero(np.diff(stamps[order]) == 0) + 1
     alike = (table[order[again]] == table[order[again - 1]]).all(axis=1)

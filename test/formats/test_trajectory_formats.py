@@ -192,6 +192,7 @@ def test_motive_has_y_up_and_says_its_units(tmp_path, caplog):
         (motive(units="Inches"), "Length Units is 'Inches': export it anew with Meters"),
         (motive(space="Local"), "Coordinate Space is 'Local': export it anew with Global"),
         (motive().replace("Rigid Body,", "Bone,"), "holds no rigid body"),
+        ("".join(motive().splitlines(True)[:7]), "holds no pose"),
         (motive().replace("Frame,Time", "Time"), ".* the line `Frame,Time"),
         (motive().replace(",Name,", ",Label,"), ".* the lines Type, Name and Rotation, Position are missing"),
     ],
