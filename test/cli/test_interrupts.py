@@ -1,44 +1,25 @@
 """Ctrl-C at any moment, and again at every moment after: one line, exit code 130, and the scene as it was."""
 
 import shutil
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from kill_loop import files
 
 from campose_core.cli import interrupts
 
-# As the script `campose`, but for the signals: from the first event of those named on, at each one that Python tells of
-# (files opened, renamed, removed, modules imported), and once more while the interpreter takes itself apart.
-PROGRAM = """
-import os, signal, sys
-
-class Late:
-    def __del__(self, kill=os.kill, me=os.getpid(), number=signal.SIGINT):
-        kill(me, number)
-
-late = Late()
-begins = sys.argv.pop(1)
-begun = False
-
-def interrupt(event, args):
-    global begun
-    begun = begun or event == begins or f"{event} {args[0] if args else ''}" == begins
-    if begun and event in ("open", "os.rename", "os.remove", "shutil.rmtree", "import"):
-        signal.raise_signal(signal.SIGINT)
-
-from campose_core.cli.main import main
-sys.addaudithook(interrupt)
-sys.exit(main())
-"""
+INTERRUPTED = Path(__file__).parents[1] / "support" / "interrupted.py"
 
 
 @pytest.mark.parametrize("begins", ["import jsonargparse", "os.rename", "shutil.rmtree"])
 def test_the_first_ends_a_command_and_the_later_ones_do_not_disturb_its_end(small_scene, tmp_path, begins):
     scene = shutil.copytree(small_scene, tmp_path / "scene")
     before = files(scene)
-    command = [sys.executable, "-c", PROGRAM, begins, "floor", str(scene)]
+    signals = [str(int(signal.SIGINT)), begins, "campose_core.cli.main"]
+    command = [sys.executable, INTERRUPTED, *signals, "floor", str(scene)]
     ended = subprocess.run(command, capture_output=True, text=True)
     assert (ended.returncode, ended.stderr.splitlines()[-1:]) == (130, ["campose floor: interrupted"]), ended.stderr
     assert "Traceback" not in ended.stderr

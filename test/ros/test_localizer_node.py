@@ -4,6 +4,8 @@ import importlib.util
 import json
 import shutil
 import signal
+import subprocess
+import sys
 import threading
 import time
 from functools import partial
@@ -321,6 +323,15 @@ def test_a_signal_ends_a_busy_node_cleanly(
     before = len(node.output())
     assert node.stop_impatiently(number) == 0
     assert node.output()[before:] == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+def test_a_signal_in_the_last_moment_changes_no_exit_code(ros_environment: dict[str, str], number: int) -> None:
+    """Python drops its handlers before it takes itself apart, when a signal would kill it."""
+    script = Path(__file__).parents[1] / "support" / "interrupted.py"
+    command = [sys.executable, str(script), str(int(number)), "nothing", "campose_ros.localizer_node"]
+    ended = subprocess.run([*command, "--ros-args", "-p", "scene:=5"], capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (1, "campose_localizer: scene must be a text, got 5\n")
 
 
 @pytest.fixture(scope="module")
