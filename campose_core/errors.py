@@ -79,5 +79,14 @@ class TransformNotYetKnown(TransformError):
     """The stamp is newer than the newest transform: the next one may tell."""
 
 
+def in_words(error: Exception) -> str:
+    """Return why what a file holds is of no use: in the words of a refusal, of the system, or ours for Python's."""
+    if isinstance(error, (CamposeError, OSError)):
+        return str(error)
+    if isinstance(error, KeyError):
+        return f"{error.args[0]!r} is missing"
+    return "a value is of another kind than it should be"
+
+
 class WorkerDone(Exception):
     """Not a fault: this process only helped another one to train, which goes on alone."""

@@ -132,6 +132,14 @@ def config_file(name: str) -> Path | None:
     return next((path for path in (in_checkout, *installed) if path.is_file()), None)
 
 
+def is_there(path: Path) -> bool:
+    """Tell whether a file or folder is there, of a name that another file gives: none has one that no disk takes."""
+    try:
+        return path.exists()
+    except OSError:  # too long
+        return False
+
+
 def check_format(path: Path, found: object, known: int, error: type[CamposeError], older: str = "") -> None:
     """Refuse a file of a format that this code does not read.
 
@@ -147,6 +155,16 @@ def check_format(path: Path, found: object, known: int, error: type[CamposeError
         raise error(f"{path}: format {found}, this campose reads up to {known}: upgrade campose")
     if found < known and older:
         raise error(f"{path}: format {found}, this campose reads {known}: {older}")
+
+
+def check_whole(path: Path, text: str, error: type[CamposeError]) -> None:
+    """Refuse a table of ours that ends within a line, whose last number may be read as another than was written.
+
+    Raises:
+        error: it does; the line is named.
+    """
+    if text and not text.endswith("\n"):
+        raise error(f"{path}:{len(text.splitlines())}: ends within a line: it was cut off, copy it again")
 
 
 def read_text(path: Path, error: type[CamposeError]) -> str:

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from campose_core.errors import FloorError
-from campose_core.files import replacing, write_text
+from campose_core.files import is_there, replacing, write_text
 from campose_core.geometry import Array, is_place
 from campose_core.image_files import MAX_MAP_PIXELS, opened
 from campose_core.yaml_files import read_yaml, yaml_text
@@ -194,7 +194,7 @@ def _read_cells(yaml_path: Path, name: str, cell_of_gray: NDArray[np.int8], tran
     too. Some rows at a time: a map of a city block has as many cells as there are bytes in a gigabyte."""
     path = yaml_path.parent / name
     beside = yaml_path.parent / PureWindowsPath(name).name  # splits at both slashes
-    if not path.exists() and beside.is_file():
+    if not is_there(path) and is_there(beside):
         log.info(f"{yaml_path}: image {name!r} is not there: {beside.name} beside it is taken")
         path = beside
     try:
@@ -208,7 +208,7 @@ def _read_cells(yaml_path: Path, name: str, cell_of_gray: NDArray[np.int8], tran
                 if opaque is not None and not transparent_too:
                     cells[rows][~opaque] = UNKNOWN
     except FloorError as error:
-        if not path.exists():
+        if not is_there(path):
             raise FloorError(f"{yaml_path}: image {name!r} does not exist (looked for {path})") from error
         raise FloorError(f"{yaml_path}: image {name!r} cannot be read: {error}") from error
     return cells

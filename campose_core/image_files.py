@@ -17,6 +17,7 @@ from typing import BinaryIO
 from PIL import Image, UnidentifiedImageError
 
 from campose_core.errors import CamposeError
+from campose_core.files import is_there
 
 MAX_PHOTO_PIXELS = 200_000_000
 MAX_MAP_PIXELS = 650_000_000
@@ -46,7 +47,7 @@ def opened(
     Raises:
         error: it cannot be read, is damaged, or has more than `max_pixels`; the message names no file.
     """
-    if isinstance(source, Path) and source.exists() and not source.is_file():
+    if isinstance(source, Path) and is_there(source) and not source.is_file():
         raise error("it is no file")  # a pipe would be waited for
     try:
         with _opened(source, formats) as image:

@@ -29,9 +29,9 @@ from pathlib import Path
 from typing import Any
 
 from campose_core.camera import Camera
-from campose_core.errors import CamposeError, SceneError
+from campose_core.errors import CamposeError, SceneError, in_words
 from campose_core.exchange import current
-from campose_core.files import check_format
+from campose_core.files import check_format, check_whole
 from campose_core.geometry import Pose, Similarity, rotation_from_quat_xyzw
 from campose_core.map_scale import MEASURED, UNKNOWN, MapScale
 from campose_core.residual import Check, Residual
@@ -44,6 +44,7 @@ from campose_core.yaml_files import parse_yaml, yaml_text
 
 FORMAT = 1
 COLUMNS = ["name", "source", "stamp_ns", "camera", "split", "x", "y", "z", "qx", "qy", "qz", "qw"]
+ROW = "a name, a source, a stamp in nanoseconds, a camera, a split, and the seven numbers of a pose or none"
 SPLITS = ("train", "val", "test")
 # What each step is built on; `train:NAME` stands on `split`.
 UPSTREAM = {"extract": None, "map": "extract", "align": "map", "split": "align", "train": "split", "floor": None}
@@ -195,7 +196,7 @@ class Scene:
                 _files=files,
             )
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError, OSError) as error:
-            raise SceneError(f"{header_path} is damaged: {error!r}") from error
+            raise SceneError(f"{header_path} is damaged: {in_words(error)}") from error
         except SceneError:
             raise
         except CamposeError as error:
@@ -310,16 +311,18 @@ def _frames_text(frames: Iterable[SceneFrame]) -> str:
 def _read_frames(path: Path, data: bytes, header: dict[str, Any], unrecorded: bool) -> Iterable[SceneFrame]:
     cameras, sources = header["cameras"], header["sources"]
     try:
-        lines = list(csv.reader(io.StringIO(data.decode("utf-8"))))
+        text = data.decode("utf-8")
+        lines = list(csv.reader(io.StringIO(text)))
     except (csv.Error, UnicodeDecodeError) as error:
         raise SceneError(f"{path} is damaged: it is no table of comma-separated text") from error
     if not lines or lines[0] != COLUMNS:
         raise SceneError(f"{path}: expected the columns {','.join(COLUMNS)}, got {quoted(lines[0] if lines else [])}")
+    check_whole(path, text, SceneError)
     for number, fields in enumerate(lines[1:], start=2):
         try:
             row = dict(zip(COLUMNS, fields, strict=True))
             if row["split"] not in ("", *SPLITS):
-                raise ValueError(f"unknown split {row['split']!r}")
+                raise SceneError(f"unknown split {row['split']!r}")
             numbers = [row[column] for column in COLUMNS[5:]]
             pose = None
             if any(numbers):
@@ -328,14 +331,16 @@ def _read_frames(path: Path, data: bytes, header: dict[str, Any], unrecorded: bo
             if row["camera"] not in cameras and row["source"] not in sources:
                 if unrecorded:
                     continue
-                raise ValueError(
+                raise SceneError(
                     f"the extraction of {row['source']!r} was cut short: run `campose extract` with it again"
                 )
             if row["camera"] not in cameras:
-                raise ValueError(f"unknown camera {row['camera']!r}; scene.yaml has {', '.join(cameras) or 'none'}")
+                raise SceneError(f"unknown camera {row['camera']!r}; scene.yaml has {', '.join(cameras) or 'none'}")
             check_name(row["name"], "name")
             check_key(row["source"], "source")
             stamp_ns = stamp_from_text(row["stamp_ns"])
             yield SceneFrame(row["name"], row["source"], stamp_ns, row["camera"], row["split"], pose)
-        except (ValueError, TypeError, OverflowError, CamposeError) as error:
+        except CamposeError as error:
             raise SceneError(f"{path}:{number}: {error}") from error
+        except (ValueError, TypeError, OverflowError) as error:
+            raise SceneError(f"{path}:{number}: expected {ROW}, got {quoted(fields)}") from error

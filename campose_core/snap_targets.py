@@ -61,7 +61,8 @@ def _strips(shape: tuple[int, int]) -> list[slice]:
 def _eroded(allowed: Mask, radius_m: float, resolution: float) -> tuple[Mask, float]:
     """Return the cells whose centre lies at least the radius from the side of the nearest that is not allowed, and
     how far that is at most, in cells. Beyond the map nothing is allowed."""
-    eroded, farthest, aside = np.empty_like(allowed), 0.0, math.ceil(radius_m / resolution) + 2
+    eroded, farthest = np.empty_like(allowed), 0.0
+    aside = math.ceil(min(radius_m / resolution, len(allowed))) + 2
     for rows in _strips(allowed.shape):
         # What lies farther than the radius beyond the strip changes nothing in it.
         above, below = min(aside, rows.start), min(aside, len(allowed) - rows.stop)

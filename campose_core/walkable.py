@@ -255,4 +255,4 @@ def _read_settings(path: Path) -> dict[str, float]:
     try:
         return {key: float(fields[key]) for key in ("radius_m", "max_snap_m")}
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise FloorError(f"{path} is damaged: it must hold radius_m and max_snap_m as numbers ({error!r})") from error
+        raise FloorError(f"{path} is damaged: it must hold radius_m and max_snap_m as numbers") from error

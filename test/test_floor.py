@@ -146,6 +146,7 @@ def test_missing_key_is_named(tmp_path, key):
         ({"negate": "maybe"}, "negate must be 0 or 1, got 'maybe'"),
         ({"image": "elsewhere.pgm"}, "image 'elsewhere.pgm' does not exist"),
         ({"image": "map.yaml"}, "image 'map.yaml' cannot be read"),
+        ({"image": "a" * 300}, "image 'a+' does not exist"),
     ],
 )
 def test_bad_values_are_named_with_the_file(tmp_path, changes, said):

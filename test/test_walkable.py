@@ -228,6 +228,7 @@ def test_a_snap_that_would_fill_the_memory_is_refused():
     [
         ([[100, -1]], {}, "no free cells"),
         ([[0, 0]], {"radius_m": 1.0}, r"radius of 1.0 m: no place is wider than 0\.05 m"),
+        ([[0, 0]], {"radius_m": 1e308}, "no walkable cell is left with a radius of 1e\\+308 m"),
         ([[0, 0]], {"radius_m": -1.0}, "radius must be zero or a positive"),
         ([[0, 0]], {"radius_m": math.nan}, "radius must be zero or a positive"),
         ([[0, 0]], {"max_snap_m": 0.0}, "max_snap_m must be a positive"),

@@ -26,6 +26,7 @@ from campose_core.bag.salvage import MCAP_MAGIC, ROS1_MAGIC, BagStream, McapStre
 from campose_core.bag.whole_files import data_files, has_log, is_data_file, whole_file
 from campose_core.errors import CaptureError
 from campose_core.extras import load_extra
+from campose_core.files import is_there
 from campose_core.text import quoted
 from campose_core.yaml_files import read_yaml
 
@@ -346,7 +347,7 @@ def _check_complete(metadata: Path) -> None:
     except (CaptureError, KeyError, TypeError) as error:
         log.info(f"{metadata} is damaged ({type(error).__name__}); reading the data files beside it")
         return
-    missing = [name for name in names if not (metadata.parent / name).exists()]
+    missing = [name for name in names if not is_there(metadata.parent / name)]
     if missing:
         raise CaptureError(
             f"{metadata.parent}: parts of the bag are missing: {quoted(missing)}; "

@@ -21,6 +21,7 @@ from campose_core.capture.sources.export import KIND as EXPORT
 from campose_core.capture.sources.export import ExportedRecording
 from campose_core.errors import AlignmentError, CaptureError
 from campose_core.exports.table import is_export
+from campose_core.files import is_there
 from campose_core.geometry import Pose
 from campose_core.scene import Scene
 from campose_core.trajectory import Trajectory
@@ -120,7 +121,7 @@ def recorded_odometry(scene: Scene, names: Mapping[str, Sequence[str]]) -> dict[
     for source, wanted in names.items():
         description = scene.sources[source]
         path = Path(str(description.get("path", "")))
-        if not description.get("path") or not path.exists() or not wanted:
+        if not description.get("path") or not is_there(path) or not wanted:
             continue
         try:
             odometry = _recorded(path, description)
@@ -149,7 +150,7 @@ def mapped_recordings(scene: Scene, sfm_from_cam: dict[str, Pose]) -> list[Mappe
         frames = sorted(
             (f for f in scene.frames if f.source == source and f.name in sfm_from_cam), key=lambda f: f.stamp_ns
         )
-        if frames and description.get("path") and path.exists():
+        if frames and description.get("path") and is_there(path):
             walked = Trajectory.from_poses(
                 np.array([f.stamp_ns for f in frames]), [sfm_from_cam[f.name] for f in frames], "sfm"
             )

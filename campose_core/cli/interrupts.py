@@ -1,4 +1,4 @@
-"""Ctrl-C in a process of one command: the first ends it in a line, and those that follow at once do not break into that."""
+"""Ctrl-C in a process of one command: the first ends it in a line, those that follow at once do not disturb that."""
 
 import atexit
 import signal

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from campose_core.errors import TrajectoryError
+from campose_core.errors import TrajectoryError, in_words
 from campose_core.evaluation.frame_errors import FrameErrors
 from campose_core.evaluation.intervals import Interval, interval_of, resampled, resamples, stretches
 from campose_core.evaluation.measures import ERRORS, PERCENTILES, shares
@@ -58,8 +58,8 @@ def read_earlier(path: Path) -> dict[str, FrameErrors]:
     report = read_json(path, TrajectoryError)
     try:
         return {str(name): _errors_of(fields) for name, fields in report["per_frame"].items()}
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, ArithmeticError) as error:
-        raise TrajectoryError(f"{path} is no report.json of `campose evaluate --report` ({error!r})") from error
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, TrajectoryError) as error:
+        raise TrajectoryError(f"{path} is no report.json of `campose evaluate --report` ({in_words(error)})") from error
 
 
 def _errors_of(fields: dict[str, Any]) -> FrameErrors:
@@ -70,7 +70,7 @@ def _errors_of(fields: dict[str, Any]) -> FrameErrors:
     ]
     statuses = tuple(map(str, fields["statuses"]))
     if not count or (np.diff(stamps_ns) <= 0).any() or {len(statuses), *map(len, kinds)} != {count}:
-        raise ValueError("the lists must be of one length, the stamps increasing")
+        raise TrajectoryError("the lists must be of one length, the stamps increasing")
     unknown = np.full((count, 6), np.nan)
     nowhere = Trajectory(stamps_ns, np.zeros((count, 3)), Rotation.from_quat(np.tile([0.0, 0, 0, 1], (count, 1))))
     return FrameErrors(

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from campose_core.errors import TrajectoryError
-from campose_core.files import read_text
+from campose_core.files import check_whole, read_text
 from campose_core.formats.pose_rows import stamped_numbers
 from campose_core.geometry import Array
 from campose_core.statistics import is_covariance
@@ -44,9 +44,11 @@ def read_covariances(path: Path) -> tuple[Stamps, Array]:
     Raises:
         TrajectoryError: not such a table; the line is named.
     """
-    lines = read_text(path, TrajectoryError).splitlines()
+    text = read_text(path, TrajectoryError)
+    lines = text.splitlines()
     if not lines or lines[0] != ",".join(COLUMNS):
         raise TrajectoryError(f"{path}: expected the columns `{','.join(COLUMNS[:3])},...,{COLUMNS[-1]}`")
+    check_whole(path, text, TrajectoryError)
     table = stamped_numbers(lines[1:], len(COLUMNS), 0, range(1, len(COLUMNS)), ",")
     try:
         stamps_ns = np.array([stamp_from_text(text) for text in table[0]] if table else [], dtype=np.int64)

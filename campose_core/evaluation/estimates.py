@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from campose_core.errors import TrajectoryError
+from campose_core.errors import TrajectoryError, in_words
 from campose_core.evaluation.covariances import covariance_path, covariances_text, read_covariances
 from campose_core.evaluation.outcomes import FrameOutcome as FrameOutcome
 from campose_core.evaluation.outcomes import OutcomeTable
@@ -201,14 +201,15 @@ def _read_outcomes(path: Path) -> Estimates:
         rows = list(zip(per_frame["stamps_ns"], per_frame["statuses"], per_frame["latencies_ms"], strict=True))
         rows = [(stamp_from_text(str(stamp)), str(status), ms and float(ms)) for stamp, status, ms in rows]
         if len(rows) != fields.get("frames", len(rows)):
-            raise ValueError(f"frames is {fields['frames']}, per_frame lists {len(rows)}")
+            raise TrajectoryError(f"frames is {fields['frames']}, per_frame lists {len(rows)}")
         rows.sort(key=lambda row: row[0])
         stamps = np.array([stamp for stamp, _, _ in rows], dtype=np.int64)
         estimator = str(fields["estimator"])
         scale = ScaleBasis(fields.get("scale", ScaleBasis.MEASURED.value))
-    except (ValueError, KeyError, TypeError, OverflowError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, TrajectoryError) as error:
         raise TrajectoryError(
-            f"{summary_path} does not describe estimates ({error!r}): remove it to evaluate {path.name} by itself"
+            f"{summary_path} does not describe estimates ({in_words(error)}): remove it to evaluate {path.name} by "
+            "itself"
         ) from error
     trajectory = (
         Trajectory.from_poses([], [])

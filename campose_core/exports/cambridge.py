@@ -16,7 +16,7 @@ from campose_core.camera import Camera
 from campose_core.errors import CaptureError
 from campose_core.exports.export import Export, ExportedFrame, natural_key
 from campose_core.exports.fields import numbers, quaternion_pose
-from campose_core.files import read_text
+from campose_core.files import is_there, read_text
 from campose_core.geometry import Pose
 from campose_core.image_files import opened
 
@@ -67,7 +67,7 @@ def _pose(values: list[float], where: str) -> Pose:
 
 
 def _size(files: list[Path], table: Path) -> tuple[int, int]:
-    there = next((file for file in files if file.is_file()), None)
+    there = next((file for file in files if is_there(file)), None)
     if there is None:
         raise CaptureError(f"{table}: none of its {len(files)} images is here: unpack the whole scene beside it")
     with opened(there, CaptureError) as image:

@@ -16,7 +16,7 @@ from campose_core.camera import Camera
 from campose_core.errors import CaptureError, GeometryError
 from campose_core.exports.export import Export, ExportedFrame, natural_key
 from campose_core.exports.fields import AGAIN, numbers, quaternion_pose
-from campose_core.files import read_bytes, read_text
+from campose_core.files import is_there, read_bytes, read_text
 from campose_core.formats.reconstruction_cameras import colmap_camera
 from campose_core.geometry import Pose
 
@@ -67,7 +67,7 @@ def read_colmap_model(path: Path, images: Path) -> Export:
             raise CaptureError(f"{where}: {image.name} is of camera {image.camera_id}, which cameras.{end} lacks")
         if Path(image.name).is_absolute() or ".." in Path(image.name).parts:
             raise CaptureError(f"{where}: the name {image.name!r} leads out of the folder of images")
-    missing = [image.name for image in listed if not (images / image.name).is_file()]
+    missing = [image.name for image in listed if not is_there(images / image.name)]
     if len(missing) == len(listed):
         first = missing[0] if missing else "none"
         raise CaptureError(

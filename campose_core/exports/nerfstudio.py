@@ -25,6 +25,7 @@ from scipy.spatial.transform import Rotation
 from campose_core.errors import CaptureError
 from campose_core.exports.export import GL_FROM_CV, Export, ExportedFrame, natural_key
 from campose_core.exports.fields import AGAIN, matrix_pose, read_json, refused, with_open_lens
+from campose_core.files import is_there
 from campose_core.formats.camera_fields import Unsized
 from campose_core.formats.reconstruction_cameras import transforms_camera
 from campose_core.geometry import Array, Pose
@@ -59,7 +60,7 @@ def read(path: Path) -> Export:
     unsized = Unsized(partial(_first_size, images))
     frames = [_frame(file, {**top, **fields}, image, unsized) for fields, image in zip(listed, images, strict=True)]
     frames.sort(key=lambda frame: natural_key(str(frame.image)))
-    missing = [frame.image for frame in frames if not Path(str(frame.image)).is_file()]
+    missing = [frame.image for frame in frames if not is_there(Path(str(frame.image)))]
     if frames and len(missing) == len(frames):
         raise CaptureError(f"{file}: its images are not here, such as {missing[0]}: put the file back beside them")
     of_pictures = "applied_transform" in top or any("colmap_im_id" in fields for fields in listed)
@@ -84,17 +85,17 @@ def _image(file: Path, fields: Mapping[str, Any]) -> Path:
     if not isinstance(name, str) or not name:
         raise CaptureError(f"{file}: a frame has no 'file_path': {AGAIN}")
     image = folder / name
-    if not image.suffix:  # Blender's sets leave it out
+    if image.name and not image.suffix:  # Blender's sets leave it out
         image = image.with_suffix(".png")
     there = PureWindowsPath(name)  # splits at both slashes
-    if image.is_file() or not (there.root or "\\" in name):
+    if is_there(image) or not (there.root or "\\" in name):
         return image
     tails = (folder.joinpath(*there.parts[-count:]) for count in range(len(there.parts) - bool(there.anchor), 0, -1))
-    return next((tail for tail in tails if tail.is_file()), image)
+    return next((tail for tail in tails if is_there(tail)), image)
 
 
 def _first_size(images: list[Path]) -> tuple[int, int]:
-    there = next((image for image in images if image.is_file()), None)
+    there = next((image for image in images if is_there(image)), None)
     if there is None:
         raise CaptureError(f"w and h, the size of the image, are missing, and so are the images: {AGAIN}")
     with opened(there, CaptureError) as image:

@@ -31,6 +31,7 @@ PREFIX = "campose-unpacked-"
 MAX_RATIO, FREE = 200, 2**30
 MAX_FILES = 1_000_000
 MAX_NAME = 255  # bytes of one part of a path, NAME_MAX of Linux
+MAX_PATH, MAX_PARTS = 2048, 64  # half of PATH_MAX is left to the folder around it; exports have four folders
 ENCRYPTED = 0x1
 # What zipfile raises on a file that is none.
 DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, IndexError, struct.error)
@@ -131,7 +132,8 @@ def _name(path: Path, info: zipfile.ZipInfo) -> PurePosixPath:
     shown = info.filename[:200]
     if name.is_absolute() or ".." in name.parts or re.match("[A-Za-z]:", text) or not name.parts:
         raise CaptureError(f"{path}: its file {shown!r} leads out of the archive: nothing of it is read")
-    if any(len(part.encode(errors="replace")) > MAX_NAME for part in name.parts):
+    lengths = [len(part.encode(errors="replace")) for part in name.parts]
+    if max(lengths) > MAX_NAME or sum(lengths) + len(lengths) > MAX_PATH or len(lengths) > MAX_PARTS:
         raise CaptureError(f"{path}: the name of its file {shown!r} is too long: export once more")
     if stat.S_ISLNK(info.external_attr >> 16):
         raise CaptureError(f"{path}: its file {shown!r} is a link: {by_hand(path)}")

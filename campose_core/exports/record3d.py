@@ -29,6 +29,7 @@ NOTE = "ARKit, so that z is up; of the app's first versions it is not; the selfi
 ZERO = [0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0]
 LAYOUTS = (("metadata.json", "rgb"), ("metadata", "rgbd"))
 SUFFIXES = {".jpg", ".jpeg", ".png"}
+SLOWEST_HZ, FASTEST_HZ = 0.001, 1000.0
 
 
 def recognizes(path: Path) -> bool:
@@ -49,7 +50,9 @@ def read(path: Path) -> Export:
     poses = _list(fields, "poses", metadata)
     stamps = fields.get("frameTimestamps") or [None] * len(poses)
     lenses = fields.get("perFrameIntrinsicCoeffs") or [None] * len(poses)
-    rate = float(fields["fps"]) if isinstance(fields.get("fps"), int | float) and fields["fps"] > 0 else None
+    rate = fields["fps"] if isinstance(fields.get("fps"), int | float) and fields["fps"] > 0 else None
+    if rate is not None and not SLOWEST_HZ <= rate <= FASTEST_HZ:
+        raise CaptureError(f"{metadata}: 'fps' should be {SLOWEST_HZ:g} to {FASTEST_HZ:g}: {AGAIN}")
     files = sorted((f for f in folder.iterdir() if _is_image(f)), key=lambda file: int(file.stem))
     if not files:
         raise CaptureError(f"{folder}: no numbered images, as 0.jpg: {AGAIN}, with the images in it")

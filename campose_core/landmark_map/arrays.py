@@ -24,6 +24,7 @@ DAMAGE = (
 
 
 MAX_RATIO, FREE = 20, 256 * 2**20  # of descriptors and coordinates: 1.2
+NO_ARRAYS = "it is no whole .npz file of numbers"
 FORMAT = 1  # of what the arrays mean; files from before it was written are of format 1
 
 
@@ -45,9 +46,11 @@ def read_arrays(path: Path, names: Collection[str] | None = None) -> dict[str, N
             _refuse_bomb(path, file.zip)
             found = int(file["format"]) if "format" in file else FORMAT
             wanted = file.files if names is None else names
+            if missing := set(wanted) - set(file.files):
+                raise damaged(path, f"it lacks the array {min(missing)}")
             arrays = {name: file[name] for name in wanted if name != "format"}
     except DAMAGE as error:
-        raise damaged(path, error) from error
+        raise damaged(path, NO_ARRAYS) from error
     check_format(path, found, FORMAT, MappingError)
     return arrays
 
@@ -73,10 +76,9 @@ def checksums(path: Path) -> list[tuple[str, int]]:
             held = [(member.filename, member.CRC) for member in arrays.infolist()]
             return sorted(one for one in held if one[0] != "format.npy")
     except DAMAGE as error:
-        raise damaged(path, error) from error
+        raise damaged(path, NO_ARRAYS) from error
 
 
-def damaged(path: Path, error: Exception) -> MappingError:
-    """Return the refusal of a file that holds other than it should, for this reason."""
-    reason = str(error) or type(error).__name__
+def damaged(path: Path, reason: str) -> MappingError:
+    """Return the refusal of a file that holds other than it should."""
     return MappingError(f"{path} is damaged ({reason}): remove it and run `campose map` again")

@@ -120,7 +120,7 @@ class HeldOut:
         try:
             return cls(**checked(read_arrays(path), FORMS))
         except ValueError as error:
-            raise damaged(path, error) from error
+            raise damaged(path, str(error)) from error
 
 
 def error_jacobian(similarity: Similarity) -> Array:

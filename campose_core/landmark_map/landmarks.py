@@ -161,7 +161,7 @@ class Landmarks:
             detail = Detail(str(arrays.get("detail", Detail.HALF.value)))  # absent from maps made before
             return cls(**found, detail=detail, features=str(arrays.get("features", SIFT)))
         except (ValueError, MappingError) as error:
-            raise damaged(path, error) from error
+            raise damaged(path, str(error)) from error
 
 
 def read_shown(path: Path) -> dict[str, NDArray[Any]]:
@@ -173,7 +173,7 @@ def read_shown(path: Path) -> dict[str, NDArray[Any]]:
     try:
         return _checked(read_arrays(path, SHOWN), SHOWN)
     except ValueError as error:
-        raise damaged(path, error) from error
+        raise damaged(path, str(error)) from error
 
 
 def _checked(arrays: Mapping[str, NDArray[Any]], names: Collection[str] = tuple(FORMS)) -> dict[str, NDArray[Any]]:

@@ -224,7 +224,7 @@ def _read_state(path: Path) -> dict[str, Tensor]:
             return load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, EOFError, KeyError, ValueError, RuntimeError, pickle.UnpicklingError, SafetensorError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "damaged, or no state_dict"
         raise LearningError(f"{path}: cannot be read as weights: {reason}") from error
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise LearningError(f"{path}: holds no state_dict (tensors by layer name)")

@@ -25,7 +25,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from campose_core.camera import Camera
-from campose_core.errors import CamposeError, CheckpointError, MissingDependency
+from campose_core.errors import CamposeError, CheckpointError, MissingDependency, in_words
 from campose_core.files import check_format, replacing, write_bytes, write_text
 from campose_core.frame import Image
 from campose_core.geometry import Array, Pose
@@ -117,7 +117,7 @@ def load(folder: Path) -> TrainedModel:
     except CheckpointError:
         raise
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError, CamposeError) as error:
-        raise CheckpointError(f"{description_path} is damaged: {_one_line(error)}") from error
+        raise CheckpointError(f"{description_path} is damaged: {in_words(error)}") from error
     camera = network_input.camera
     if (camera.width, camera.height) != (architecture.image_size, architecture.image_size):
         raise CheckpointError(f"{description_path} is damaged: {camera} does not have the network's image_size")
@@ -136,12 +136,9 @@ def load(folder: Path) -> TrainedModel:
     except MissingDependency:
         raise
     except (SafetensorError, RuntimeError, TypeError, CamposeError) as error:
-        raise CheckpointError(f"{folder}: the weights do not fit the architecture: {_one_line(error)}") from error
+        reason = " ".join(str(error).split())[:300]
+        raise CheckpointError(f"{folder}: the weights do not fit the architecture: {reason}") from error
     not_finite = [n for n, t in network.state_dict().items() if t.is_floating_point() and not t.isfinite().all()]
     if not_finite:
         raise CheckpointError(f"{weights_path}: {not_finite[0]} holds numbers that are not finite: train again")
     return TrainedModel(network.eval(), network_input, calibration, options, metrics)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__

@@ -192,6 +192,6 @@ def _cached(path: Path) -> dict[str, Tensor] | None:
     """None where it is not there, or damaged."""
     try:
         return load_file(path) if path.is_file() else None
-    except (OSError, SafetensorError) as error:
-        log.info(f"{path} is damaged ({error}): the features are computed again")
+    except (OSError, SafetensorError):
+        log.info(f"{path} is damaged: the features are computed again")
         return None

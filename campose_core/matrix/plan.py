@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from campose_core.errors import SceneError, UsageError
+from campose_core.files import is_there
 from campose_core.matrix.conditions.table import Condition
 from campose_core.matrix.digests import digest_of
 from campose_core.scene_names import check_key
@@ -210,7 +211,7 @@ def _words(step: str, where: str) -> tuple[str, ...]:
 
 def _with_paths(words: Sequence[str], base: Path) -> tuple[str, ...]:
     """Return a step that runs in any folder: what names a file beside RUNS.yaml is that file."""
-    return tuple(str((base / word).resolve()) if word != SCENE and (base / word).exists() else word for word in words)
+    return tuple(str((base / word).resolve()) if word != SCENE and is_there(base / word) else word for word in words)
 
 
 def _recording(name: str, value: Any, base: Path) -> RecordingSource:
@@ -223,7 +224,7 @@ def _recording(name: str, value: Any, base: Path) -> RecordingSource:
         if key in fields:
             [text] = _texts([fields[key]], f"{where}: {key}")
             paths[key] = (base / text).resolve()
-            if not paths[key].exists():
+            if not is_there(paths[key]):
                 raise UsageError(f"{where}: {key}: {paths[key]} is not there")
     return RecordingSource(
         name,

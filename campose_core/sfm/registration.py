@@ -62,7 +62,7 @@ class SfmPoses:
                 raise ValueError("what it holds are no poses")
             return cls(**found)
         except ValueError as error:
-            raise damaged(path, error) from error
+            raise damaged(path, str(error)) from error
 
 
 def register(

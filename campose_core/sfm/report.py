@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from campose_core.camera import Camera
-from campose_core.errors import CamposeError, MappingError
+from campose_core.errors import CamposeError, MappingError, in_words
 from campose_core.files import read_json, write_text
 from campose_core.landmark_map.held_out import HeldOutReport
 from campose_core.scene import Scene
@@ -170,7 +170,9 @@ class MapReport:
         try:
             return cls.from_dict(read_json(path, MappingError))
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError, CamposeError) as error:
-            raise MappingError(f"{path} is damaged ({error}): run `campose map {scene.path}` again") from error
+            raise MappingError(
+                f"{path} is damaged ({in_words(error)}): run `campose map {scene.path}` again"
+            ) from error
 
 
 def _of(kind: type[T], saved: Mapping[str, Any]) -> T:

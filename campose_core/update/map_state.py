@@ -68,7 +68,7 @@ def read_map(folder: Path, work: Path) -> MapHeld:
         try:
             kept = checked(read_arrays(folder / LOOKS), LOOKS_FORMS)
         except ValueError as error:
-            raise damaged(folder / LOOKS, error) from error
+            raise damaged(folder / LOOKS, str(error)) from error
         rows, columns = _common(ids, kept["ids"])
         for looks, name in ((mapped, "mapped"), (earlier, "later")):
             looks.hits[rows] = kept[f"{name}_hits"][columns]

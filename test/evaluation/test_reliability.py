@@ -147,8 +147,18 @@ NOT_POSITIVE = ROW.replace(ROW.split(",")[1], "-1.0")
 def test_a_damaged_file_of_covariances_is_one_line(tmp_path, text, says):
     path = tmp_path / "est.tum"
     write_tum(path, Trajectory.from_poses([7], [Pose.identity()]))
-    covariance_path(path).write_bytes(text.encode("utf-8", "surrogateescape"))
+    covariance_path(path).write_bytes(f"{text}\n".encode("utf-8", "surrogateescape"))
     with pytest.raises(TrajectoryError, match=says):
+        read_estimates(path)
+
+
+@pytest.mark.parametrize("cut", range(1, 8))
+def test_covariances_that_were_cut_off_are_refused(tmp_path, cut):
+    """Within the last number it is still one, and another."""
+    path = tmp_path / "est.tum"
+    write_tum(path, Trajectory.from_poses([7], [Pose.identity()]))
+    covariance_path(path).write_text(f"{HEADER}\n{ROW}"[:-cut])
+    with pytest.raises(TrajectoryError, match=r"csv:2: ends within a line: it was cut off"):
         read_estimates(path)
 
 

@@ -111,6 +111,8 @@ def link(name: str) -> zipfile.ZipInfo:
         ("C:\\evil.json", "leads out of the archive"),
         (link("rgb/9.jpg"), r"its file 'rgb/9\.jpg' is a link: unpack it with `unzip .*/scan\.zip -d .*/scan`"),
         ("a" * 300 + ".json", "is too long"),
+        ("a/" * 1900 + "b.json", "is too long"),
+        ("/".join(["a" * 200] * 20), "is too long"),
         ("metadata.json/0.jpg", "two of its files have one name"),
         ("notes\x1b[2J.txt", None),
     ],

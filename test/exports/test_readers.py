@@ -128,6 +128,14 @@ def test_a_camera_that_focuses_is_one_and_another_lens_is_another():
 
 
 # Each form: what is taken away or spoilt, and what the one line says of it.
+TOO_LONG = json.dumps(
+    {
+        "camera_angle_x": 1.0,
+        "w": 32,
+        "h": 24,
+        "frames": [{"file_path": "a" * 300, "transform_matrix": np.eye(4).tolist()}],
+    }
+)
 FAULTS = [
     ("Stray Scanner", "rgb.mp4", None, r"rgb\.mp4 is missing beside odometry\.csv: copy the whole"),
     ("Stray Scanner", "camera_matrix.csv", "1, 2, 3\n", r"camera_matrix\.csv: the camera matrix should be 9 finite"),
@@ -138,10 +146,13 @@ FAULTS = [
     ("Record3D", "metadata.json", '{"poses": [[0, 0,', r"metadata\.json: this is no JSON at line 1, or it was cut"),
     ("Record3D", "metadata.json", "{}", r"metadata\.json: the list 'poses' is missing"),
     ("Record3D", "metadata.json", '{"poses": [[0, 0, 0, 1, 0, 0, 0]]}', r"tells of 1 images, and .*3\.jpg is one more"),
+    ("Record3D", "metadata.json", f'{{"poses": [], "fps": {"9" * 400}}}', r"'fps' should be 0\.001 to 1000"),
+    ("Record3D", "metadata.json", '{"poses": [], "fps": 1e-308}', r"metadata\.json: 'fps' should be"),
     ("Polycam", "keyframes/images", None, None),
     ("nerfstudio transforms.json", "transforms.json", "[]", r"transforms\.json: expected an object of JSON"),
     ("nerfstudio transforms.json", "transforms.json", "{}", "the list 'frames' is missing: this is no nerf"),
     ("nerfstudio transforms.json", "images", None, r"its images are not here, such as .*put the file back"),
+    ("nerfstudio transforms.json", "transforms.json", TOO_LONG, r"its images are not here, such as .*aaa\.png"),
     ("TUM RGB-D", "groundtruth.txt", "1.0 2.0\n", r"groundtruth\.txt:1: expected `stamp_s x y z qx qy qz qw`"),
     ("TUM RGB-D", "rgb.txt", "1.0 a b\n", r"rgb\.txt:1: expected `stamp file`"),
     ("EuRoC (ASL)", "mav0/cam0/sensor.yaml", "T_BS: 3\n", r"sensor\.yaml: T_BS, the camera on the body, is"),

@@ -25,7 +25,7 @@ def fuzz(name: str, executions: int, seconds: int, findings: Path) -> None:
     """Run one target in this process, which libFuzzer ends."""
     import atheris
 
-    # The tables of message types of rosbags are no code of a reader, and take ten seconds. Of numpy there is all or none.
+    # The tables of message types of rosbags are no code of a reader, and take ten seconds; of numpy it is all or none.
     read = ["campose_core", "yaml", "rosbags", "csv", "zipfile"]
     with atheris.instrument_imports(include=read, exclude=["rosbags.typesystem.stores"]):
         from targets import CORPUS, MEMORY, TARGETS, attempt

@@ -1,5 +1,6 @@
 """What is kept of fuzzing, and changes of it, at every reader: taken, or refused in a line. `make fuzz` goes on."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -40,6 +41,23 @@ def test_kept_inputs_and_changes_of_them(target):
         for _ in range(int(random.integers(1, 4))):
             data = changed(data, random)
         attempt(target, data)
+
+
+NUMBERS = (b"1e308", b"nan", b"-1", b"0", b"1e999", b"9" * 400, b"[]", b"null", b"")
+PLACES = 12  # of a kept input
+
+
+@pytest.mark.parametrize("name", [name for name, target in TARGETS.items() if not target.decodes])
+def test_each_value_of_a_kept_text_may_be_anything(name):
+    """Numbers that no type holds, and words that no disk has as a name."""
+    random = np.random.default_rng(0)
+    for kept in seeds(name):
+        data = kept.read_bytes()
+        values = [match.span() for match in re.finditer(rb"[-+]?\d[\d.eE+-]*|[A-Za-z_]\w*", data)]
+        for at in random.permutation(len(values))[:PLACES]:
+            start, end = values[at]
+            attempt(name, data[:start] + NUMBERS[int(random.integers(len(NUMBERS)))] + data[end:])
+    remove_folder(name)
 
 
 def test_a_long_run_goes_on_from_there(tmp_path):

@@ -72,6 +72,7 @@ def test_names_that_look_alike_on_disk_are_told_apart():
         ("of: made", "of: nowhere", "'nowhere' is none of the scenes"),
         ("--scene SCENE", "--scene here", "write SCENE for the folder"),
         ("later: later.mp4", "later: gone.mp4", "gone.mp4 is not there"),
+        ("later: later.mp4", f"later: {'a' * 300}", "a is not there"),
         ("reference: later.tum", "referense: later.tum", "'referense' is not known"),
         ("scenes: [here]", "scenes: [hare]", "'hare' is none of the scenes"),
         ("jpeg: 1", "jpeg: 2", "jpeg: the severity 2.0 is not between 0 and 1"),

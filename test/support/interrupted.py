@@ -1,4 +1,4 @@
-"""Runs a program's main with signals at every moment that Python tells of, as who presses Ctrl-C until the prompt is back.
+"""Runs a program's main with signals at every moment that Python tells of: Ctrl-C until the prompt is back.
 
     python interrupted.py NUMBER BEGINS MODULE ARGUMENTS...
 
@@ -13,6 +13,7 @@ import sys
 
 number, begins, module = int(sys.argv[1]), sys.argv[2], sys.argv[3]
 del sys.argv[1:4]
+ME = os.getpid()
 EVENTS = ("open", "os.rename", "os.remove", "shutil.rmtree", "import")
 begun = False
 
@@ -20,7 +21,7 @@ begun = False
 class Late:
     """Goes with the names of this module, which is after Python has dropped its handlers of signals."""
 
-    def __del__(self, kill=os.kill, me=os.getpid(), number=number) -> None:
+    def __del__(self, kill=os.kill, me=ME, number=number) -> None:
         kill(me, number)
 
 

@@ -21,6 +21,7 @@ from campose_core.errors import CaptureError
 from campose_core.exports.colmap_model import read_colmap_model
 from campose_core.exports.export import Export, ExportedFrame, by_camera, shared
 from campose_core.exports.table import is_export, read_export
+from campose_core.files import is_there
 from campose_core.frame import Frame
 from campose_core.pixels.levels import Levels
 from campose_core.trajectory import FRAME_PERIOD_NS, Trajectory
@@ -116,7 +117,7 @@ class ExportedRecording:
             return [self.path]
         inside = [self.path] if self.path.is_file() else [file for file in self.path.rglob("*") if file.is_file()]
         images = (frame.image for frame in self.export.frames if isinstance(frame.image, Path))
-        return sorted({*inside, *(image for image in images if image.is_file())})
+        return sorted({*inside, *(image for image in images if is_there(image))})
 
     def trajectory(self) -> Trajectory:
         """Return world_from_cam of the images that have one, at their stamps."""
