@@ -26,6 +26,7 @@ BRINGS = ("poses", "metres")
 NOTE = "in the frame of the scene, whose z is not up; focal lengths as a first guess"
 LISTS = ("dataset_train.txt", "dataset_test.txt")
 HEADING = "Visual Landmark Dataset"
+DIGITS = 9  # of the number of images of a model
 
 
 def recognizes(path: Path) -> bool:
@@ -50,12 +51,14 @@ def read(path: Path) -> Export:
         fields, where = line.split(), f"{table}:{number}"
         if fields:
             values = numbers(fields[1:], 7, where, "X Y Z W P Q R")
-            listed.append((folder / fields[0], _pose(values.tolist(), where)))
-    listed.sort(key=lambda entry: natural_key(str(entry[0])))
-    size = _size([file for file, _ in listed], table)
+            listed.append((fields[0], _pose(values.tolist(), where)))
+    listed.sort(key=lambda entry: natural_key(entry[0]))
+    size = _size([folder / name for name, _ in listed], table)
     focal = _focal_lengths(folder / "reconstruction.nvm")
     usual = median(focal.values()) if focal else None
-    frames = [ExportedFrame(f, None, _camera(size, focal.get(_key(f, folder), usual)), pose) for f, pose in listed]
+    frames = [
+        ExportedFrame(folder / name, None, _camera(size, focal.get(_key(name), usual)), pose) for name, pose in listed
+    ]
     world = folder.resolve().name
     return Export(PROGRAM, path, tuple(frames), calibrated=False, level=False, world=world)
 
@@ -75,8 +78,8 @@ def _size(files: list[Path], table: Path) -> tuple[int, int]:
     return width, height
 
 
-def _key(file: Path, folder: Path) -> str:
-    return file.relative_to(folder).with_suffix("").as_posix()  # .jpg in the model, .png in the lists
+def _key(name: str) -> str:
+    return name.removeprefix("./").rpartition(".")[0] or name  # .jpg in the model, .png in the lists
 
 
 def _focal_lengths(path: Path) -> dict[str, float]:
@@ -84,13 +87,11 @@ def _focal_lengths(path: Path) -> dict[str, float]:
     if not path.is_file():
         return {}
     lines = iter(line for line in read_text(path, CaptureError).splitlines() if line.strip())
-    count = next((int(line) for line in lines if line.strip().isdecimal()), 0)
+    count = next((int(line) for line in lines if line.strip().isdecimal() and len(line) <= DIGITS), 0)
     found = {}
     for line in islice(lines, count):
         name, *values = line.split()
-        found[Path(name).with_suffix("").as_posix()] = float(
-            numbers(values[:1], 1, path, f"the focal length of {name}")[0]
-        )
+        found[_key(name)] = float(numbers(values[:1], 1, path, f"the focal length of {name}")[0])
     return found
 
 
