@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CORE = ROOT / "campose_core"
 # Each room imports only itself and what stands before it; nouns are the modules at the top of campose_core.
 ORDER = [
-    "nouns", "plotting", "pixels", "bag", "formats", "exports", "capture", "simulation", "inertial", "motion",
+    "nouns", "seams", "plotting", "pixels", "bag", "formats", "exports", "capture", "simulation", "inertial", "motion",
     "features", "landmark_map", "joining", "sfm", "floorplan", "alignment", "learning", "localization", "update",
     "evaluation", "paper", "replay", "matrix", "doctor", "visualization", "interchange", "cli",
 ]  # fmt: skip

@@ -11,7 +11,7 @@ from campose_core.errors import CaptureError, UsageError
 from campose_core.exports.colmap_model import is_colmap_model
 from campose_core.exports.table import is_export, kind_of_export, read_export
 from campose_core.frame import Recording
-from campose_core.seams import Seam
+from campose_core.seams.seam import Seam
 
 log = logging.getLogger(__name__)
 

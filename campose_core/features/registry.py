@@ -2,7 +2,7 @@
 
 from campose_core.errors import MappingError
 from campose_core.features.base import FeatureKind
-from campose_core.seams import Seam
+from campose_core.seams.seam import Seam
 
 SIFT = "sift"  # of maps that do not say
 XFEAT = "xfeat"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from campose_core.errors import LearningError
-from campose_core.seams import Seam
+from campose_core.seams.seam import Seam
 
 if TYPE_CHECKING:
     from campose_core.learning.kinds.base import NetworkKind

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from campose_core.alignment.sources.base import AlignmentSource, MappedScene
 from campose_core.errors import AlignmentError
-from campose_core.seams import Seam
+from campose_core.seams.seam import Seam
 
 SOURCES: Seam[type[AlignmentSource]] = Seam(
     "alignment_sources",

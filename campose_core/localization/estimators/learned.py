@@ -14,7 +14,7 @@ from campose_core.landmark_map.intrinsics import RefinedCameras
 from campose_core.learning.networks import MENET
 from campose_core.localization.estimators.base import SCENE_ALONE, EstimatorRequest, Kind, PoseEstimate, PosePrior
 from campose_core.scene import Scene
-from campose_core.seams import did_you_mean
+from campose_core.seams.seam import did_you_mean
 from campose_core.yaml_files import read_yaml
 
 ASSUMED_DEPTH_M = 3.0  # of what an image shows

@@ -6,7 +6,7 @@ import pytest
 from plugins import install
 
 from campose_core.errors import LocalizationError, PluginError
-from campose_core.seams import Seam
+from campose_core.seams.seam import Seam
 from campose_core.trajectory import Trajectory
 
 SEAM: Seam[type] = Seam(

@@ -1,0 +1,1 @@
+"""Tables from names to classes, which installed packages may add to."""
