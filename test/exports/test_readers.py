@@ -188,6 +188,21 @@ def test_a_damaged_export_is_refused_in_one_line_that_names_the_file(tmp_path, c
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [("reconstruction.nvm", "\n4\n", f"\n{'9' * 400}\n"), ("dataset_train.txt", "seq1/", "/")],
+    ids=["a count of any length", "a name of elsewhere"],
+)
+def test_lists_of_cambridge_that_say_odd_things(tmp_path, file, old, new):
+    dark = np.full((24, 32, 3), 90, np.uint8)
+    taken = [Shot(dark, START_NS + n * 100_000_000, Pose(Rotation.identity(), [n, 0, 0])) for n in range(4)]
+    folder = WRITERS["Cambridge Landmarks"](tmp_path / "export", taken, Camera("PINHOLE", 32, 24, (30, 30, 15.5, 11.5)))
+    text = (folder / file).read_text()
+    assert old in text
+    (folder / file).write_text(text.replace(old, new, 1))
+    assert len(read_export(folder).frames) == 4
+
+
 @pytest.mark.parametrize("name", WRITERS)
 def test_no_cut_or_garbled_table_escapes(tmp_path, name):
     small = Camera("PINHOLE", 32, 24, (30.0, 30.0, 15.5, 11.5))
