@@ -32,6 +32,7 @@ MODEL_PARAMS = {
     ),
 }  # fmt: skip
 MAX_SIDE = 100_000  # pixels
+MIN_FOCAL = 1e-3  # pixels: less sees all at once
 MAX_PARAM = 1e9  # pixels, and terms of a distortion
 MAX_NEWTON_STEPS = 8
 PROFILE_ANGLES = np.radians(np.linspace(0.0, 89.0, 1781))
@@ -72,7 +73,7 @@ class Camera:
         object.__setattr__(self, "params", tuple(float(value) for value in self.params))
         if len(self.params) != len(names) or not (np.abs(self.params) <= MAX_PARAM).all():
             raise GeometryError(f"camera model {self.model} needs the finite numbers {names}, got {self.params}")
-        if not (1 <= self.width <= MAX_SIDE and 1 <= self.height <= MAX_SIDE and min(self.focal) > 0):
+        if not (1 <= self.width <= MAX_SIDE and 1 <= self.height <= MAX_SIDE and min(self.focal) >= MIN_FOCAL):
             raise GeometryError(f"a camera needs a positive size and focal length: {self}")
 
     @classmethod

@@ -165,7 +165,7 @@ def _classifier(name: str) -> nn.Module:
         return network
     known = torchvision.models.list_models(module=torchvision.models)
     if name not in known:
-        near = [k for k in known if name[:5].lower() in k] or known
+        near = [k for k in known if str(name)[:5].lower() in k] or known
         raise LearningError(
             f"no backbone {name!r}; torchvision has {', '.join(near)}, and there is {EFFICIENTNET_LITE0}"
         )

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from campose_core.errors import LearningError
-from campose_core.geometry import Array, Pose, pose_difference
+from campose_core.geometry import FARTHEST_M, Array, Pose, pose_difference
 from campose_core.learning.losses import PoseNumbers
 from campose_core.learning.model import is_finite, to_poses
 
@@ -44,11 +44,13 @@ class Calibration:
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Calibration:
-        """Read what `to_dict` wrote; raises LearningError where these are no variances."""
-        covariance = np.array(fields["covariance"], dtype=np.float64)
-        if covariance.shape != (6, 6) or not np.isfinite(covariance).all() or np.diag(covariance).min() < 0:
-            raise LearningError("the covariance is not 6x6 numbers with variances of 0 or more")
-        return cls(covariance, float(fields["exponent"]))
+        """Read what `to_dict` wrote; raises LearningError where this calibrates nothing."""
+        covariance, exponent = np.array(fields["covariance"], dtype=np.float64), float(fields["exponent"])
+        fits = covariance.shape == (6, 6) and bool((np.abs(covariance) <= FARTHEST_M**2).all())
+        fits = fits and np.allclose(covariance, covariance.T) and np.linalg.eigvalsh(covariance)[0] >= -1e-9
+        if not fits or exponent not in EXPONENTS:
+            raise LearningError(f"the covariance is not 6x6 and one, or the exponent {exponent} none of {EXPONENTS}")
+        return cls(covariance, exponent)
 
 
 @dataclass(frozen=True, eq=False)

@@ -179,6 +179,26 @@ def test_layers_of_gigabytes_take_no_memory_before_the_weights_fit_them(folder):
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
+ONE_SIDED = np.diag(np.ones(6)) + np.eye(6, k=1)
+
+
+@pytest.mark.parametrize(
+    ("part", "changes", "said"),
+    [
+        ("architecture", {"backbone": []}, r"no backbone \[\]; torchvision has"),
+        ("input_camera", {"params": [1e-320, 30.0, 15.5, 15.5]}, "a camera needs a positive size and focal length"),
+        ("calibration", {"exponent": 1e308}, "the covariance is not 6x6 and one, or the exponent 1e\\+308 none of"),
+        ("calibration", {"covariance": np.diag([1e308] * 6).tolist()}, "the covariance is not 6x6 and one"),
+        ("calibration", {"covariance": ONE_SIDED.tolist()}, "the covariance is not 6x6 and one"),
+        ("calibration", {"covariance": (np.eye(6) * 3 - 1).tolist()}, "the covariance is not 6x6 and one"),
+    ],
+)
+def test_a_description_whose_values_mean_nothing(folder, part, changes, said):
+    described = yaml.safe_load((folder / "model.yaml").read_text())[part]
+    describe(folder, **{part: described | changes})
+    refused(folder, said)
+
+
 @pytest.mark.parametrize("missing", ["architecture", "input_camera", "calibration", "options", "metrics", "sha256"])
 def test_a_description_that_lacks_something(folder, missing):
     description = yaml.safe_load((folder / "model.yaml").read_text())
