@@ -11,7 +11,7 @@ from std_msgs.msg import Float64MultiArray, MultiArrayDimension
 from campose_core.geometry import Array
 from campose_core.localization.result import LocalizationResult, Status
 
-STATES = {Status.INITIALIZING: 0.0, Status.TRACKING: 1.0, Status.LOST: 2.0}
+STATES = {Status.INITIALIZING: 0.0, Status.TRACKING: 1.0, Status.LOST: 2.0, Status.PREDICTED: 3.0}
 NAMES = (
     "stamp_s", "state", "answered", "off_map", "support", "deviation_m", "deviation_rad", "snap_distance_m",
     "latency_s", "estimate_s",
@@ -21,7 +21,7 @@ NAMES = (
 def numbers_message(result: LocalizationResult, covariance: Array | None, latency_s: float) -> Any:
     """Build a Float64MultiArray of NAMES, in this order; its label lists them. What is not known is nan.
 
-    state: 0 INITIALIZING, 1 TRACKING, 2 LOST. covariance (6, 6): as published; the deviations are those of the place on
+    state: 0 INITIALIZING, 1 TRACKING, 2 LOST, 3 PREDICTED. covariance (6, 6): as published; the deviations are those of the place on
     the floor, in its worst direction, and of the heading.
     """
     deviation_m = deviation_rad = math.nan
