@@ -21,8 +21,8 @@ NAMES = (
 def numbers_message(result: LocalizationResult, covariance: Array | None, latency_s: float) -> Any:
     """Build a Float64MultiArray of NAMES, in this order; its label lists them. What is not known is nan.
 
-    state: 0 INITIALIZING, 1 TRACKING, 2 LOST, 3 PREDICTED. covariance (6, 6): as published; the deviations are those of the place on
-    the floor, in its worst direction, and of the heading.
+    state: 0 INITIALIZING, 1 TRACKING, 2 LOST, 3 PREDICTED. covariance (6, 6): as published; the deviations are those of
+    the place on the floor, in its worst direction, and of the heading.
     """
     deviation_m = deviation_rad = math.nan
     if covariance is not None:
