@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from campose_core.bag.file import Bag, Topic
+from campose_core.bag.bag import Bag, Topic
 from campose_core.bag.image_messages import IMAGE_TYPES, ImageDecoder, base_topic, image_frame
 from campose_core.bag.opencv_camera import camera_of_info, is_fisheye_name
 from campose_core.camera import Camera

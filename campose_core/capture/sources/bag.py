@@ -7,9 +7,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from campose_core.bag.bag import Bag
 from campose_core.bag.camera_info import InfoCamera, find_info_topic, first_camera, read_camera_info
 from campose_core.bag.clock import AS_RECORDED, BagClock, UsableStamps
-from campose_core.bag.file import Bag, is_bag, open_bag
+from campose_core.bag.file import is_bag, open_bag
 from campose_core.bag.image_messages import IMAGE_TYPES, ImageDecoder, StampedImage, base_topic, image_frame
 from campose_core.bag.images import StampOrder, read_image_stamps
 from campose_core.camera import Camera
