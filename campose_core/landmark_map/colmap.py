@@ -25,6 +25,7 @@ from campose_core.geometry import Array, Pose
 from campose_core.landmark_map.intrinsics import lens_of
 
 COLMAP_LACKS = ("OPENCV_THIN_PRISM",)
+MAX_REPROJECTION_PX, MIN_ANGLE_DEG = 4.0, 1.5  # COLMAP's own bounds on a landmark
 
 
 @cache
@@ -142,3 +143,9 @@ def adjust(model: Any, refine_rigs: bool = False, tolerance: float = 1e-4) -> No
     options.ceres.solver_options.function_tolerance = tolerance
     options.ceres.solver_options.num_threads = 1  # several add up in the order in which they happen to finish
     pycolmap.bundle_adjustment(model, options)
+
+
+def drop_outliers(model: Any) -> None:
+    """Take out observations far from where their landmark should be seen, and landmarks seen from one place."""
+    load_pycolmap().ObservationManager(model).filter_all_points3D(MAX_REPROJECTION_PX, MIN_ANGLE_DEG)
+    model.update_point_3d_errors()

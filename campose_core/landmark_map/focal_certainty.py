@@ -34,8 +34,14 @@ NO_INFORMATION = 1e-9  # relative to the largest: position, orientation and scal
 def focal_sigmas(model: Any, switches: Sequence[str] = ()) -> dict[str, float]:
     """Return the standard deviation of the logarithm of the focal length of each camera in a Reconstruction, by
     `lens_of`; switches: first images by another lens."""
+    sigmas = camera_sigmas(model)
+    return {lens_of(i.name, switches): sigmas[i.camera_id] for i in model_images(model) if i.camera_id in sigmas}
+
+
+def camera_sigmas(model: Any, most_images: int = MOST_IMAGES) -> dict[int, float]:
+    """Return the same by the id of the camera; of those whose images are among the most that are asked."""
     images = model_images(model)
-    images = [images[row] for row in evenly_spaced(len(images), MOST_IMAGES)]
+    images = [images[row] for row in evenly_spaced(len(images), most_images)]
     seen = Counter(p.point3D_id for image in images for p in image.points2D if p.has_point3D())
     landmarks = {key: row for row, (key, count) in enumerate(seen.most_common(MOST_LANDMARKS)) if count > 1}
     cameras = {camera_id: row for row, camera_id in enumerate(sorted({image.camera_id for image in images}))}
@@ -71,7 +77,7 @@ def focal_sigmas(model: Any, switches: Sequence[str] = ()) -> dict[str, float]:
     used = values > NO_INFORMATION * values[-1]
     variance = ((vectors[:, used] / scale[:, None]) ** 2 / values[used]).sum(axis=1)
     sigmas = PIXELS_ALONE * sigma_px * np.sqrt(variance[6 * len(images) :: LENS])
-    return {lens_of(image.name, switches): float(sigmas[cameras[image.camera_id]]) for image in images}
+    return {camera_id: float(sigmas[row]) for camera_id, row in cameras.items()}
 
 
 def focal_texts(

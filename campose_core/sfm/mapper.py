@@ -14,20 +14,22 @@ import numpy as np
 
 from campose_core.errors import MappingError
 from campose_core.geometry import Pose
+from campose_core.joining.components import Piece
 from campose_core.joining.join import join
 from campose_core.joining.seen_turns import seen_turns
-from campose_core.landmark_map.colmap import adjust, load_pycolmap, model_cameras, model_poses
+from campose_core.landmark_map.colmap import adjust, drop_outliers, load_pycolmap, model_cameras, model_poses
 from campose_core.landmark_map.focal_certainty import focal_sigmas
+from campose_core.landmark_map.intrinsics import lens_of
 from campose_core.landmark_map.two_view_turn import MIN_INLIER_MATCHES
+from campose_core.landmark_map.zooms import Zoom, camera_of, first_of_lenses, steady_lenses, zooms_between
 from campose_core.sfm.attempts import Attempt, attempt_by_lenses, mapped, with_more_images
-from campose_core.sfm.components import Piece
 from campose_core.sfm.cross_validation import leave_out
 from campose_core.sfm.loop_drift import loop_drift
 from campose_core.sfm.pair_selection import verified_pairs
 from campose_core.sfm.report import MapReport
 from campose_core.sfm.rig_constraints import hold_rigs, write_rigs
-from campose_core.sfm.shared_intrinsics import share_cameras, with_own_cameras
-from campose_core.sfm.triangulation import MIN_LANDMARKS, drop_outliers, posed_model, triangulated
+from campose_core.sfm.shared_intrinsics import share_cameras, with_cameras_of_lenses, with_own_cameras
+from campose_core.sfm.triangulation import MIN_LANDMARKS, posed_model, triangulated
 
 # Of pairs by two kinds of features: of a camera that turns on the spot four of five are flat, and what the noise of
 # XFeat's pixels makes of the others is no place. Of real walks by them at most 7 %, of a desk that is all turns 69 %.
@@ -35,6 +37,7 @@ MOST_TURNED = 0.8
 # Recordings of one lens come out within 1 or 2 % of each other; other lenses and zooms differ by 20 % and more.
 OTHER_LENS = 1.05
 MIN_IMAGES_OF_LENS = 8
+ZOOM_CURE = "record with a fixed zoom, and with the focus locked where the camera lets you"
 
 
 def reconstruction(
@@ -62,7 +65,7 @@ def reconstruction(
     sequences, path = list(names.values()), Path(database)
     if kind is None and _mostly_turned(path):
         raise MappingError(_failure(path, sequences, []))
-    held, switches = write_rigs(database, rigs, mapper), list[str]()
+    held, switches, zooms = write_rigs(database, rigs, mapper), list[str](), list[Zoom]()
     if held:
         models = mapped(images, path, Path(model), mapper)
         if not models or models[0].num_points3D() < MIN_LANDMARKS:
@@ -75,6 +78,7 @@ def reconstruction(
         kept, by, others, refused = _one_model(images, best, Path(model), sequences, odometry)
         if guessed:
             kept, best = _with_lenses_told_apart(images, kept, best, guessed, Path(model))
+        kept, best, switches, zooms = _without_zooms(images, kept, best, names, switches, Path(model))
         if best.database != path:
             best.database.replace(path)
         if kept.num_points3D() < MIN_LANDMARKS:
@@ -96,6 +100,7 @@ def reconstruction(
         rigs=rig_reports,
         cameras=model_cameras(kept, switches),
         lens_switches=switches or None,
+        zooms=zooms or None,
         focal_sigmas=focal_sigmas(kept, switches) if guessed else None,
     ).to_dict()
 
@@ -166,6 +171,29 @@ def _with_lenses_told_apart(
         apart.unlink()
         return kept, found
     return own, found._replace(database=apart)
+
+
+def _without_zooms(
+    images: str, kept: Any, found: Attempt, names: dict[str, list[str]], switches: list[str], model: Path
+) -> tuple[Any, Attempt, list[str], list[Zoom]]:
+    """Return the model without keyframes that were taken while somebody zoomed, with a camera for each steady focal
+    length, the first image by each further one, and these zooms; as it was where nobody did."""
+    registered = model_poses(kept)
+    placed = {source: [name for name in chosen if name in registered] for source, chosen in names.items()}
+    placed = {source: chosen for source, chosen in placed.items() if chosen}
+    freed, lenses = steady_lenses(kept, placed, switches)
+    if not lenses:
+        return kept, found, switches, []
+    zooms = zooms_between(lenses, placed, switches)
+    steady = {name for runs in lenses.values() for run in runs for name in run.names}
+    if len(steady) < MIN_IMAGES_OF_LENS:
+        raise MappingError(f"mapping: the focal length changes all the time: {ZOOM_CURE}")
+    firsts = first_of_lenses(lenses, zooms, switches)
+    cameras = {lens_of(run.names[0], firsts): camera_of(kept, run) for runs in lenses.values() for run in runs}
+    apart = found.database.with_suffix(".zooms.db")
+    with_cameras_of_lenses(found.database, apart, cameras, firsts)
+    poses = {name: pose for name, pose in model_poses(freed).items() if name in steady}
+    return _triangulated_and_adjusted(images, apart, model, poses), found._replace(database=apart), firsts, zooms
 
 
 def _triangulated_and_adjusted(images: str, database: Path, model: Path, poses: dict[str, Pose]) -> Any:
