@@ -29,6 +29,7 @@ SIGMAS, OPEN = 4.0, 1.0  # that it must differ by as well; the standard deviatio
 TELLS = 0.75  # of the most that it may differ by: with a larger standard deviation a stretch tells nothing
 STEADY = 15  # keyframes in a row of one focal length are a lens; fewer may be a part of a zoom
 LOOKED_AT = 4  # images of each stretch, for its standard deviation
+ZOOM_CURE = "record again with a fixed zoom, and with the focus locked where the camera lets you"
 
 
 class Steady(NamedTuple):
@@ -87,6 +88,20 @@ def steady_lenses(
     return (freed, lenses) if zooms_between(lenses, names, switches) else (model, {})
 
 
+def placed_names(model: Any, names: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """Return those of the keyframes, by source, that a Reconstruction has registered."""
+    registered = {image.name for image in model_images(model)}
+    placed = {source: [name for name in chosen if name in registered] for source, chosen in names.items()}
+    return {source: chosen for source, chosen in placed.items() if chosen}
+
+
+def zooms_of(model: Any, names: Mapping[str, Sequence[str]]) -> list[Zoom]:
+    """Return where recordings change their focal length in a Reconstruction, at once or over seconds. names: keyframes
+    by source, in time order."""
+    placed = placed_names(model, names)
+    return zooms_between(steady_lenses(model, placed)[1], placed)
+
+
 def zooms_between(
     lenses: Mapping[str, Sequence[Steady]], names: Mapping[str, Sequence[str]], switches: Sequence[str] = ()
 ) -> list[Zoom]:
@@ -101,6 +116,13 @@ def zooms_between(
             if any(map(zoom.holds, names[source])) or (before and after and not is_switch):
                 found.append(zoom)
     return found
+
+
+def change_text(zoom: Zoom, stamps_ns: Mapping[str, int]) -> str:
+    """Say for people from when on the focal length is another one. stamps_ns: of all frames, by name."""
+    first = min(stamp for name, stamp in stamps_ns.items() if name.split("/")[0] == zoom.source)
+    start = stamps_ns.get(zoom.before, first) * 1e-9
+    return f"the focal length of {zoom.source} changes from {start:.2f} s on: a lens switches there, or somebody zooms"
 
 
 def first_of_lenses(
@@ -193,5 +215,5 @@ def _joined(
         run = slice(0 if number == 0 and start == told[0] else start, len(logs) if end == told[-1] + 1 else end)
         chosen = tuple(name for stretch in stretches[run] for name in stretch)
         focal = float(np.exp(np.average(logs[run], weights=known[run])))
-        found.append(Steady(chosen, focal, sum(len(stretches[row]) for row in told if start <= row < end)))
+        found.append(Steady(chosen, focal, sum(len(stretches[int(row)]) for row in told if start <= row < end)))
     return found

@@ -21,12 +21,21 @@ from campose_core.landmark_map.colmap import adjust, drop_outliers, load_pycolma
 from campose_core.landmark_map.focal_certainty import focal_sigmas
 from campose_core.landmark_map.intrinsics import lens_of
 from campose_core.landmark_map.two_view_turn import MIN_INLIER_MATCHES
-from campose_core.landmark_map.zooms import Zoom, camera_of, first_of_lenses, steady_lenses, zooms_between
+from campose_core.landmark_map.zooms import (
+    ZOOM_CURE,
+    Zoom,
+    camera_of,
+    first_of_lenses,
+    placed_names,
+    steady_lenses,
+    zooms_between,
+    zooms_of,
+)
 from campose_core.sfm.attempts import Attempt, attempt_by_lenses, mapped, with_more_images
 from campose_core.sfm.cross_validation import leave_out
 from campose_core.sfm.loop_drift import loop_drift
 from campose_core.sfm.pair_selection import verified_pairs
-from campose_core.sfm.report import MapReport
+from campose_core.sfm.report import MapReport, RigReport
 from campose_core.sfm.rig_constraints import hold_rigs, write_rigs
 from campose_core.sfm.shared_intrinsics import share_cameras, with_cameras_of_lenses, with_own_cameras
 from campose_core.sfm.triangulation import MIN_LANDMARKS, posed_model, triangulated
@@ -37,7 +46,6 @@ MOST_TURNED = 0.8
 # Recordings of one lens come out within 1 or 2 % of each other; other lenses and zooms differ by 20 % and more.
 OTHER_LENS = 1.05
 MIN_IMAGES_OF_LENS = 8
-ZOOM_CURE = "record with a fixed zoom, and with the focus locked where the camera lets you"
 
 
 def reconstruction(
@@ -72,7 +80,8 @@ def reconstruction(
             raise MappingError(_failure(path, sequences, []))
         kept, tried = models[0], {mapper: models[0].num_reg_images()}
         by, others, refused = list[str](), [m.num_reg_images() for m in models[1:]], list[str]()
-        rig_reports = hold_rigs(kept, held, mapper)
+        zooms = zooms_of(kept, names)
+        rig_reports = [RigReport(rig.cameras, None) for rig in held] if zooms else hold_rigs(kept, held, mapper)
     else:
         best, tried, switches = attempt_by_lenses(images, path, Path(model), mapper, names, guessed, kind)
         kept, by, others, refused = _one_model(images, best, Path(model), sequences, odometry)
@@ -178,9 +187,7 @@ def _without_zooms(
 ) -> tuple[Any, Attempt, list[str], list[Zoom]]:
     """Return the model without keyframes that were taken while somebody zoomed, with a camera for each steady focal
     length, the first image by each further one, and these zooms; as it was where nobody did."""
-    registered = model_poses(kept)
-    placed = {source: [name for name in chosen if name in registered] for source, chosen in names.items()}
-    placed = {source: chosen for source, chosen in placed.items() if chosen}
+    placed = placed_names(kept, names)
     freed, lenses = steady_lenses(kept, placed, switches)
     if not lenses:
         return kept, found, switches, []

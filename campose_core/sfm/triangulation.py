@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from campose_core.landmark_map.colmap import (
     model_cameras,
     model_poses,
 )
+from campose_core.landmark_map.zooms import zooms_of
 from campose_core.sfm.report import GivenPosesReport, MapReport
 
 log = logging.getLogger(__name__)
@@ -73,6 +75,7 @@ def triangulation(*, images: str, database: str, model: str, poses: dict[str, li
         reprojection_px=kept.compute_mean_reprojection_error(),
         other_models=[],
         cameras=model_cameras(kept),
+        zooms=zooms_of(kept, {source: list(names) for source, names in groupby(sorted(poses), _source)}) or None,
         given_poses=GivenPosesReport(helps, before, after, *_moved(kept, poses)),
     ).to_dict()
 
@@ -148,6 +151,10 @@ def _moved(model: Any, poses: dict[str, list[float]]) -> tuple[float, float, flo
     errors = np.array([pose_error(found, _pose(poses[name])) for name, found in model_poses(model).items()])
     metres, radians = errors.T
     return float(np.median(metres)), float(metres.max()), float(np.degrees(np.median(radians)))
+
+
+def _source(image: str) -> str:
+    return image.split("/")[0]
 
 
 def _pose(row: list[float]) -> Pose:

@@ -7,7 +7,15 @@ from posed_models import OWN, reconstructed, room
 
 from campose_core.landmark_map.colmap import adjust
 from campose_core.landmark_map.lens_switches import switch_texts
-from campose_core.landmark_map.zooms import Steady, Zoom, camera_of, first_of_lenses, steady_lenses, zooms_between
+from campose_core.landmark_map.zooms import (
+    Steady,
+    Zoom,
+    camera_of,
+    change_text,
+    first_of_lenses,
+    steady_lenses,
+    zooms_between,
+)
 
 COUNT = 60
 NAMES = [f"walk/{number:06d}.jpg" for number in range(1, COUNT + 1)]
@@ -86,3 +94,4 @@ def test_people_are_told_when_and_how_many_frames():
     assert "from 520 to unknown pixels" in text
     (text,) = switch_texts([], [Zoom("walk", "", NAMES[5])], {"walk": OWN}, stamps)
     assert "from 0.00 to 0.50 s: its 5 frames" in text
+    assert "the focal length of walk changes from 1.90 s on" in change_text(zoom, stamps)
