@@ -129,16 +129,18 @@ def model_cameras(model: Any, switches: Sequence[str] = ()) -> dict[str, Camera]
     return {lens_of(image.name, switches): from_colmap_camera(image.camera) for image in model_images(model)}
 
 
-def adjust(model: Any, refine_rigs: bool = False, tolerance: float = 1e-4) -> None:
+def adjust(model: Any, refine_rigs: bool = False, tolerance: float = 1e-4, *, refine_centres: bool = False) -> None:
     """Adjust all that a Reconstruction holds (bundle adjustment).
 
-    refine_rigs: also how the cameras of a rig sit to each other. tolerance: the relative change of the cost at which it
-    ends; COLMAP's own, zero, goes on for ten times as long as 1e-4.
+    refine_rigs: also how the cameras of a rig sit to each other. refine_centres: also where lenses have their centre.
+    tolerance: the relative change of the cost at which it ends; COLMAP's own, zero, goes on for ten times as long as
+    1e-4.
     """
     pycolmap = load_pycolmap()
     options = pycolmap.BundleAdjustmentOptions()
     options.print_summary = False
     options.refine_sensor_from_rig = refine_rigs
+    options.refine_principal_point = refine_centres
     options.ceres.loss_function_type = pycolmap.LossFunctionType.SOFT_L1
     options.ceres.solver_options.function_tolerance = tolerance
     options.ceres.solver_options.num_threads = 1  # several add up in the order in which they happen to finish

@@ -18,6 +18,7 @@ from campose_core.joining.components import Piece
 from campose_core.joining.join import join
 from campose_core.joining.seen_turns import seen_turns
 from campose_core.landmark_map.colmap import adjust, drop_outliers, load_pycolmap, model_cameras, model_poses
+from campose_core.landmark_map.cropped_centres import with_found_centres
 from campose_core.landmark_map.focal_certainty import focal_sigmas
 from campose_core.landmark_map.intrinsics import lens_of
 from campose_core.landmark_map.two_view_turn import MIN_INLIER_MATCHES
@@ -86,6 +87,7 @@ def reconstruction(
         best, tried, switches = attempt_by_lenses(images, path, Path(model), mapper, names, guessed, kind)
         kept, by, others, refused = _one_model(images, best, Path(model), sequences, odometry)
         if guessed:
+            kept = with_found_centres(kept, guessed)
             kept, best = _with_lenses_told_apart(images, kept, best, guessed, Path(model))
         kept, best, switches, zooms = _without_zooms(images, kept, best, names, switches, Path(model))
         if best.database != path:
