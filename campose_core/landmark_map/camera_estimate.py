@@ -24,6 +24,7 @@ from campose_core.landmark_map.focal_length import (
     posed,
     zoomed,
 )
+from campose_core.landmark_map.focal_stretches import SWITCH, stretches_of
 from campose_core.landmark_map.pnp import CameraPose
 from campose_core.statistics import robust_sigma
 
@@ -40,10 +41,7 @@ OWN_SIGMAS = 3.0  # the map's own camera is as good as any that lies so near
 OWN_SHARE = 0.95  # of the landmarks that agree with the best
 MAX_SIGMA = 0.1  # beyond, the focal length is open
 OPEN = 10.0  # the standard deviation to give such a camera: no pose is sure with it
-SWITCH = 0.04  # the least change of the logarithm that is a switch of the lens, and no noise
-SWITCH_SPREADS = 4.0  # of the frames about their stretch
 MIN_DIFFERING = 0.02  # spread of the frames' logarithms beyond which they were not all taken with one focal length
-MIN_STRETCH = 3  # frames
 MIN_AGREEING = 0.7  # of the frames that are found: else they were taken with cameras that nobody can tell apart
 ALIKE = 0.01  # shapes, as quotients
 
@@ -78,6 +76,8 @@ class CameraEstimate:
             )
         focal = self.camera.focal[0]
         whose = f"the camera of {self.own} fits" if self.own else "of another camera or zoom than the map's"
+        if self.camera.centre_sigma > 0.0:
+            whose = "of images that were cropped to one side"
         return (
             f"focal length {focal:.1f} +- {focal * self.camera.focal_sigma:.1f} pixels at {size}, by {self.frames} of "
             f"{self.looked_at} frames: {whose}"
@@ -138,7 +138,7 @@ def estimate_cameras(
     rows_told = [i for i, one in enumerate(alone) if one is not None]
     told = [one for one in alone if one is not None]
     estimates = []
-    for stretch in _stretches(told):
+    for stretch in stretches_of(np.array([one.log_focal for one in told])):
         agreeing = _agreeing(told, stretch)
         rows, logs = [rows_told[k] for k in agreeing], [told[k].log_focal for k in agreeing]
         best = tried[int(np.argmax(counts[:, rows].sum(axis=1)))]
@@ -178,30 +178,6 @@ def _alone(
     best = int(np.argmax(counts))
     fit = fit_focal_length([frame], tried[best], [poses[best]]) if counts[best] else None
     return None if fit is None else fit.frames[0]
-
-
-def _stretches(frames: Sequence[FrameFocal]) -> list[list[int]]:
-    """Rows of the frames by one focal length each, one after the other in time."""
-    values = np.array([frame.log_focal for frame in frames])
-    return _split(values, list(range(len(frames))))
-
-
-def _split(values: Array, rows: list[int]) -> list[list[int]]:
-    if not rows:
-        return []
-    x, best = values[rows], None
-    for k in range(MIN_STRETCH, len(rows) - MIN_STRETCH + 1):
-        before, after = np.median(x[:k]), np.median(x[k:])
-        apart = np.concatenate([x[:k] - before, x[k:] - after])
-        cost = float(np.abs(apart).sum())
-        if best is None or cost < best[0]:
-            nearer = np.abs(apart) < 0.5 * abs(after - before)
-            clear = min(nearer[:k].mean(), nearer[k:].mean()) > 0.75
-            switched = clear and abs(after - before) > max(SWITCH, SWITCH_SPREADS * robust_sigma(apart))
-            best = cost, k, switched
-    if best is None or not best[2]:
-        return [rows]
-    return _split(values, rows[: best[1]]) + _split(values, rows[best[1] :])
 
 
 def _agreeing(frames: Sequence[FrameFocal], rows: list[int]) -> list[int]:

@@ -21,6 +21,7 @@ from campose_core.capture.extract import is_assumed
 from campose_core.geometry import Array
 from campose_core.landmark_map.camera_estimate import MAX_SIGMA, agrees_with_guess
 from campose_core.landmark_map.colmap import from_colmap_camera, from_colmap_pose, model_images
+from campose_core.landmark_map.cropped_centres import MIN_ASIDE
 from campose_core.landmark_map.focal_length import K1_SIGMA, PIXELS_ALONE, View, derivatives, residuals_of
 from campose_core.landmark_map.intrinsics import lens_of, source_of_lens
 from campose_core.statistics import evenly_spaced, robust_sigma
@@ -106,6 +107,11 @@ def focal_texts(
             )
         else:
             texts.append(f"the focal length of {name}, guessed before, is {focal:.1f} +- {focal * sigma:.1f} pixels")
+            if not np.allclose(camera.centre, given[source].centre, atol=MIN_ASIDE * camera.width):
+                texts.append(
+                    f"the images of {name} were cropped to one side: the centre of their lens is at "
+                    f"({camera.centre[0]:.0f}, {camera.centre[1]:.0f}) of {camera.width}x{camera.height} pixels"
+                )
             fits = agrees_with_guess(said, replace(camera, focal_sigma=sigma))
             if name == source and not fits and not is_assumed(given[source]):
                 texts.append(

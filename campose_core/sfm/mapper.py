@@ -146,9 +146,7 @@ def _one_model(
             kept = more
             adjust(kept)
             drop_outliers(kept)
-    if kept.num_reg_images() == total:
-        return kept, [], [], []
-    return kept, [], left, joined.refused
+    return (kept, [], [], []) if kept.num_reg_images() == total else (kept, [], left, joined.refused)
 
 
 def _joined_model(images: str, found: Attempt, model: Path, poses: dict[str, Pose]) -> Any:
