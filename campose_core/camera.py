@@ -75,7 +75,10 @@ class Camera:
         if len(self.params) != len(names) or not (np.abs(self.params) <= MAX_PARAM).all():
             raise GeometryError(f"camera model {self.model} needs the finite numbers {names}, got {self.params}")
         if not (1 <= self.width <= MAX_SIDE and 1 <= self.height <= MAX_SIDE and min(self.focal) > 0):
-            raise GeometryError(f"a camera needs a positive size and focal length: {self}")
+            focal = " and ".join(f"{value:g}" for value in self.focal)
+            raise GeometryError(
+                f"a camera needs a positive size and focal length, got {self.width}x{self.height} pixels and {focal}"
+            )
 
     @classmethod
     def from_field_of_view(cls, width: int, height: int, horizontal_deg: float) -> Camera:
