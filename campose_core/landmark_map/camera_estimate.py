@@ -235,12 +235,13 @@ def _cropped(
     known = max(others, key=lambda one: one.frames, default=None)
     camera = tried[int(np.argmax(counts.sum(axis=1)))] if known is None else known.camera
     middle = (camera.width - 1) / 2, (camera.height - 1) / 2
+    fit: FocalFit | None = None
     for _ in range(CENTRE_ROUNDS):
         fit = fit_focal_length(frames, camera, posed(frames, camera), FREE_CENTRE_SIGMA)
-        aside = 0.0 if fit is None else np.hypot(*np.subtract(fit.camera.centre, middle)) / camera.width
-        if fit is None or aside < MIN_ASIDE:
+        if fit is None or np.hypot(*np.subtract(fit.camera.centre, middle)) < MIN_ASIDE * camera.width:
             return None
         camera = fit.camera
+    assert fit is not None
     by_others = sum(
         len(pose.inliers) for one in others for pose in posed(_within(frames, one), one.camera) if pose is not None
     )
