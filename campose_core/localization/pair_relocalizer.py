@@ -21,7 +21,7 @@ from campose_core.features.vlad import Vlad
 from campose_core.geometry import Pose
 from campose_core.landmark_map.covisibility import Indices, Keyframes
 from campose_core.landmark_map.landmarks import Landmarks
-from campose_core.landmark_map.pnp import CameraPose, solve_pnp
+from campose_core.landmark_map.pnp import CameraPose, refine_pnp, solve_pnp
 from campose_core.localization.relocalizer import RIVAL_SUPPORT, best_supported, explains
 
 # The floors of a tower look alike: images of other floors have up to 175 landmarks in common with the mapped one, more
@@ -36,9 +36,10 @@ FEW_SUPPORT, SAME, NEARBY, MIN_SAME = 40, 0.92, 0.01, 50
 # the nearest keyframe had 9 to 20 such features, and 83 to 164 landmarks; of those floors, so far aside, at most 112.
 # An eighth more, as above.
 ASIDE, ASIDE_SUPPORT = 0.15, 128
-# For a pose that SIFT has found: the right ones of an office lobby had 42 and more, and some looked where no keyframe
-# does; of the three of another floor one had none (the others 90: they look alike in all).
-CONFIRMING, VIEWS = 30, 8
+# For a pose that SIFT has found, features whose landmark is expected so near: the right ones of an office lobby, some
+# of which look where no keyframe does, have 18 and more, of a campus 74; of the three of another floor one had none
+# (the others 90: they look alike in all).
+CONFIRMING, VIEWS = 15, 8
 MAX_FEATURES = 1000  # the strongest: as many images of that flat are found as with 1500, in two thirds of the time
 # Some images of an office lobby have the right keyframe first by VLAD, some of the flat at dusk by what they have in
 # common with its landmarks: both are asked in turn.
@@ -77,7 +78,7 @@ class PairRelocalizer:
                 break
             asked[self._keyframes.covisible(seed)] = asked[seed] = True
             enough = RIVAL_SUPPORT * _support(found[0]) if found else FEW_SUPPORT
-            pose = self._placed(image, camera, seed, enough, sure=True)
+            pose = self._placed(image, camera, seed, enough)
             if found:
                 if pose is None or explains(found[0], pose, camera):
                     return found
@@ -85,12 +86,22 @@ class PairRelocalizer:
             found = [] if pose is None else [pose]
         return found
 
-    def confirms(self, features: ImageFeatures, camera: Camera, pose: CameraPose) -> bool:
-        """Tell whether what these features show at the place of a pose puts the camera there as well."""
+    def confirmed(self, features: ImageFeatures, camera: Camera, pose: CameraPose) -> CameraPose | None:
+        """Refine a pose found by other landmarks with what these features show where it expects them.
+
+        None where that is too little to speak for the pose.
+        """
         image = _strongest(features, camera)
-        near = self._by_common(image, self._keyframes.nearest(pose.world_from_cam, VIEWS))
-        found = self._placed(image, camera, near[0], CONFIRMING, sure=False)
-        return found is not None and explains(found, pose, camera)
+        near = self._by_common(image, self._keyframes.nearest(pose.world_from_cam, VIEWS))[:PLACE_SIZE]
+        rows, landmarks = np.unique(np.concatenate([self._common(image, keyframe) for keyframe in near]), axis=0).T
+        expected = camera.project(pose.world_from_cam.inverse().transform(self._landmarks.xyz[landmarks]))
+        off = np.linalg.norm(expected - image.pixels[rows], axis=1)
+        agree = off < NEARBY * max(image.size)
+        if len(np.unique(rows[agree])) < CONFIRMING:
+            return None
+        pixels = np.concatenate([pose.pixels, image.pixels[rows[agree]]])
+        xyz = np.concatenate([pose.xyz, self._landmarks.xyz[landmarks[agree]]])
+        return refine_pnp(pixels, xyz, camera, pose.world_from_cam) or pose
 
     def _seeds(self, image: SizedFeatures, hints: Sequence[Pose]) -> Iterator[int]:
         """Yield keyframes that may show what the image shows, the likeliest first, some more than once."""
@@ -114,11 +125,8 @@ class PairRelocalizer:
             common.append(alike / np.sqrt(len(shown) + FEW))
         return [int(keyframes[row]) for row in np.argsort(-np.array(common), kind="stable")]
 
-    def _placed(self, image: SizedFeatures, camera: Camera, seed: int, enough: float, sure: bool) -> CameraPose | None:
-        """Place the camera by the landmarks of one place, keyframe after keyframe until enough agree; else None.
-
-        sure: nothing else speaks for the pose.
-        """
+    def _placed(self, image: SizedFeatures, camera: Camera, seed: int, enough: float) -> CameraPose | None:
+        """Place the camera by the landmarks of one place, keyframe after keyframe until enough agree; else None."""
         matches, best = np.zeros((0, 2), dtype=np.intp), None
         for keyframe in (seed, *self._keyframes.covisible(seed, PLACE_SIZE - 1)):
             matches = np.unique(np.concatenate([matches, self._common(image, int(keyframe))]), axis=0)
@@ -128,8 +136,6 @@ class PairRelocalizer:
             support = _support(pose) if pose else 0
             if pose is None or support < enough:
                 continue
-            if not sure:
-                return pose
             if support >= self._least(pose) or self._same(image, camera, pose) >= MIN_SAME:
                 best, enough = pose, support  # another has to have as many
                 if support >= SETTLED:

@@ -13,6 +13,7 @@ from campose_core.landmark_map.covisibility import Keyframes
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.landmark_map.pnp import CameraPose
 from campose_core.localization.pair_relocalizer import PairRelocalizer
+from campose_core.localization.relocalizer import best_supported
 from campose_core.localization.tracker import Tracker
 from campose_core.scene import Scene
 
@@ -49,9 +50,10 @@ class SecondKind:
         return self._relocalize(self._extract(image), camera, hints)
 
     def confirmed(self, image: Image, camera: Camera, found: Sequence[CameraPose]) -> list[CameraPose]:
-        """List those of some poses of an image that these landmarks speak for as well."""
+        """List those poses of an image that these landmarks speak for as well, refined by them, the best first."""
         features = self._extract(image)
-        return [pose for pose in found if self._relocalize.confirms(features, camera, pose)]
+        confirmed = [self._relocalize.confirmed(features, camera, pose) for pose in found]
+        return best_supported([pose for pose in confirmed if pose])
 
     def tracker(self) -> Tracker:
         """Make what follows a camera by these landmarks."""
