@@ -59,8 +59,8 @@ class FeatureKind(Protocol):
 
     version: of the algorithm: unfinished maps with features of another one are begun anew.
     size: D, the numbers of a descriptor. likeness: when two descriptors are taken for those of one thing.
-    colmap_matches: COLMAP's own matcher of SIFT may compare the stored descriptors.
-    pair_matcher: what decides which features of two images belong together, where it is neither COLMAP nor likeness.
+    colmap_matches: COLMAP's own matcher of SIFT may compare the stored descriptors, along epipolar lines.
+    pair_matcher: what decides which features of two images belong together, where it is not likeness.
     min_inliers: matches that two images must have in common, verified, to show the same; chosen from unrelated places.
     """
 

@@ -38,6 +38,19 @@ def match_nearest(descriptors: Float32, among: Float32, likeness: Likeness = OF_
     return nearest_in(descriptors @ among.T, likeness.ratio, likeness.similarity)
 
 
+def match_mutual(one: Float32, other: Float32, likeness: Likeness = OF_SIFT) -> IndexPairs:
+    """Find index pairs of unit descriptors (N, D) that are nearest to each other and alike, told from either side."""
+    if len(one) < 2 or len(other) < 2:
+        return np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.intp)
+    similarity = one @ other.T
+    rows, columns = nearest_in(similarity.copy(), likeness.ratio, likeness.similarity)
+    seen = similarity[:, columns]
+    mutual = np.argmax(seen, axis=0) == rows
+    seen[rows, np.arange(len(rows))] = -1.0
+    mutual &= (1.0 - similarity[rows, columns]) < likeness.ratio**2 * (1.0 - seen.max(axis=0))
+    return rows[mutual], columns[mutual]
+
+
 def nearest_in(similarity: Float32, ratio: float, at_least: float = -np.inf) -> IndexPairs:
     """Find index pairs (rows, columns) of the most similar, each row and column at most once; `similarity`, cosines of
     unit descriptors, is used up.

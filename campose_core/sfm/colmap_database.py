@@ -6,16 +6,15 @@ import logging
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from campose_core.camera import Camera, pixels_from_colmap
 from campose_core.features.base import FeatureKind, SizedFeatures
-from campose_core.features.matching import Likeness, match_nearest
+from campose_core.features.pair_matching import matcher_of
 from campose_core.features.registry import FEATURES
 from campose_core.geometry import Array
 from campose_core.landmark_map.colmap import load_pycolmap
@@ -62,20 +61,17 @@ def match_pairs(
     """
     pycolmap, features = load_pycolmap(), FEATURES.load(kind)
     write_pairs(pair_file, pairs)
-    if not features.colmap_matches:
+    two_views = verification(features.min_inliers)
+    if guided and features.colmap_matches:
+        # One thread: of several, one loses most matches of a pair now and then (see `matcher_of`).
+        options = pycolmap.FeatureMatchingOptions(guided_matching=True, num_threads=1)
+        listed = pycolmap.ImportedPairingOptions(match_list_path=str(pair_file))
+        pycolmap.match_image_pairs(
+            database, matching_options=options, pairing_options=listed, verification_options=two_views
+        )
+    else:
         _write_matches(database, pairs, features)
-        pycolmap.verify_matches(database, pair_file, verification(features.min_inliers))
-        return
-    pairing = pycolmap.ImportedPairingOptions()
-    pairing.match_list_path = str(pair_file)
-    matching = pycolmap.FeatureMatchingOptions()
-    matching.guided_matching = guided
-    pycolmap.match_image_pairs(
-        database,
-        matching_options=matching,
-        pairing_options=pairing,
-        verification_options=verification(features.min_inliers),
-    )
+        pycolmap.verify_matches(database, pair_file, two_views)
 
 
 def write_pairs(pair_file: Path, pairs: Sequence[tuple[str, str]]) -> None:
@@ -92,26 +88,32 @@ def verification(min_inliers: int) -> Any:
 
 
 def _write_matches(database: str, pairs: Sequence[tuple[str, str]], kind: type[FeatureKind]) -> None:
-    matcher = kind.pair_matcher() if kind.pair_matcher else partial(_most_alike, kind.likeness)
+    matcher = matcher_of(kind)
     with load_pycolmap().Database.open(database) as db:
         images = {image.name: image for image in db.read_all_images()}
         ids = {name: image.image_id for name, image in images.items()}
-        found = {name: _features(db, images[name], kind) for name in {name for pair in pairs for name in pair}}
+        stored = {name: _Stored.read(db, images[name]) for name in {name for pair in pairs for name in pair}}
         missing = [pair for pair in pairs if not db.exists_matches(ids[pair[0]], ids[pair[1]])]
-        # Threads: the networks of a matcher run without Python's lock, each on one core.
+        # Threads: products of descriptors and the networks of a matcher run without Python's lock, each on one core.
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            matched = pool.map(lambda pair: matcher(found[pair[0]], found[pair[1]]), missing)
+            matched = pool.map(lambda pair: matcher(*(stored[name].features(kind) for name in pair)), missing)
             for number, ((first, second), rows) in enumerate(zip(missing, matched, strict=True), start=1):
                 db.write_matches(ids[first], ids[second], rows.astype(np.uint32))
                 log.info(f"Matched [{number * len(images) // len(missing)}/")  # in images, which the parent counts
 
 
-def _features(db: Any, image: Any, kind: type[FeatureKind]) -> SizedFeatures:
-    """Return what the database has of an image: pixels are of the camera without its lens."""
-    camera = db.read_camera(image.camera_id)
-    pixels = pixels_from_colmap(db.read_keypoints(image.image_id)[:, :2].astype(np.float64))
-    return SizedFeatures(pixels, kind.to_unit(db.read_descriptors(image.image_id).data), (camera.width, camera.height))
+class _Stored(NamedTuple):
+    """What the database has of an image: pixels are of the camera without its lens, descriptors in bytes."""
 
+    pixels: Array
+    descriptors: NDArray[np.uint8]
+    size: tuple[int, int]
 
-def _most_alike(likeness: Likeness, first: SizedFeatures, second: SizedFeatures) -> NDArray[np.intp]:
-    return np.column_stack(match_nearest(first.descriptors, second.descriptors, likeness))
+    @classmethod
+    def read(cls, db: Any, image: Any) -> _Stored:
+        camera = db.read_camera(image.camera_id)
+        pixels = pixels_from_colmap(db.read_keypoints(image.image_id)[:, :2].astype(np.float64))
+        return cls(pixels, db.read_descriptors(image.image_id).data, (camera.width, camera.height))
+
+    def features(self, kind: type[FeatureKind]) -> SizedFeatures:
+        return SizedFeatures(self.pixels, kind.to_unit(self.descriptors), self.size)

@@ -5,7 +5,7 @@ import pytest
 from posters import HEIGHT, WIDTH, posters
 
 from campose_core.features.base import Detail, FeatureKind, SizedFeatures
-from campose_core.features.matching import match_nearest
+from campose_core.features.pair_matching import matcher_of
 from campose_core.features.registry import FEATURES
 
 kinds = pytest.mark.parametrize("kind", [FEATURES.load(name) for name in FEATURES.table], ids=list(FEATURES.table))
@@ -65,10 +65,7 @@ def test_features_are_found_where_they_were_and_matched(kind: type[FeatureKind])
     moved[down:, right:] = image[:-down, :-right]
     found, found_moved = (SizedFeatures(*kind(Detail.FULL)(one), (WIDTH, HEIGHT)) for one in (image, moved))
     pixels, pixels_moved = found.pixels, found_moved.pixels
-    if kind.pair_matcher:
-        rows, columns = kind.pair_matcher()(found, found_moved).T
-    else:
-        rows, columns = match_nearest(found.descriptors, found_moved.descriptors, kind.likeness)
+    rows, columns = matcher_of(kind)(found, found_moved).T
     assert len(rows) > 0.3 * len(pixels)
     offsets = pixels_moved[columns] - pixels[rows]
     right_ones = np.linalg.norm(offsets - (right, down), axis=1) < 2.0
