@@ -9,7 +9,7 @@ leave open where there are few images; in the zoomed kitchen by 25 %.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import count, groupby, pairwise
 from typing import Any, NamedTuple
 
@@ -86,6 +86,11 @@ def steady_lenses(
         for source, runs in found.items()
     }
     return (freed, lenses) if zooms_between(lenses, names, switches) else (model, {})
+
+
+def names_by_source(images: Iterable[str]) -> dict[str, list[str]]:
+    """Return the names of images by source, in time order."""
+    return {source: list(names) for source, names in groupby(sorted(images), lambda image: image.split("/")[0])}
 
 
 def placed_names(model: Any, names: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import shutil
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from campose_core.landmark_map.colmap import (
     model_cameras,
     model_poses,
 )
-from campose_core.landmark_map.zooms import zooms_of
+from campose_core.landmark_map.zooms import names_by_source, zooms_of
 from campose_core.sfm.report import GivenPosesReport, MapReport
 
 log = logging.getLogger(__name__)
@@ -75,7 +74,7 @@ def triangulation(*, images: str, database: str, model: str, poses: dict[str, li
         reprojection_px=kept.compute_mean_reprojection_error(),
         other_models=[],
         cameras=model_cameras(kept),
-        zooms=zooms_of(kept, {source: list(names) for source, names in groupby(sorted(poses), _source)}) or None,
+        zooms=zooms_of(kept, names_by_source(poses)) or None,
         given_poses=GivenPosesReport(helps, before, after, *_moved(kept, poses)),
     ).to_dict()
 
@@ -151,10 +150,6 @@ def _moved(model: Any, poses: dict[str, list[float]]) -> tuple[float, float, flo
     errors = np.array([pose_error(found, _pose(poses[name])) for name, found in model_poses(model).items()])
     metres, radians = errors.T
     return float(np.median(metres)), float(metres.max()), float(np.degrees(np.median(radians)))
-
-
-def _source(image: str) -> str:
-    return image.split("/")[0]
 
 
 def _pose(row: list[float]) -> Pose:
