@@ -54,6 +54,7 @@ class Camera:
     """COLMAP model name, image size in pixels, and parameters in COLMAP's order (see `MODEL_PARAMS`).
 
     focal_sigma: standard deviation of the logarithm of the focal length, where that was estimated; 0 is a calibration.
+    centre_sigma: of each coordinate of its centre, as a share of the image width, where that was estimated.
 
     Raises:
         GeometryError: unknown model, wrong number of parameters, one beyond MAX_PARAM, a focal length that is not
@@ -65,6 +66,7 @@ class Camera:
     height: int
     params: tuple[float, ...]
     focal_sigma: float = 0.0
+    centre_sigma: float = 0.0
 
     def __post_init__(self) -> None:
         if self.model not in MODEL_PARAMS:
@@ -74,7 +76,10 @@ class Camera:
         if len(self.params) != len(names) or not (np.abs(self.params) <= MAX_PARAM).all():
             raise GeometryError(f"camera model {self.model} needs the finite numbers {names}, got {self.params}")
         if not (1 <= self.width <= MAX_SIDE and 1 <= self.height <= MAX_SIDE and min(self.focal) >= MIN_FOCAL):
-            raise GeometryError(f"a camera needs a positive size and focal length: {self}")
+            focal = " and ".join(f"{value:g}" for value in self.focal)
+            raise GeometryError(
+                f"a camera needs a positive size and focal length, got {self.width}x{self.height} pixels and {focal}"
+            )
 
     @classmethod
     def from_field_of_view(cls, width: int, height: int, horizontal_deg: float) -> Camera:
@@ -215,13 +220,13 @@ class Camera:
             elif name in PIXEL_PARAMS:
                 value *= scale.get(name[-1], scale["x"])
             params.append(value)
-        return Camera(self.model, width, height, tuple(params), self.focal_sigma)
+        return Camera(self.model, width, height, tuple(params), self.focal_sigma, self.centre_sigma)
 
     def cropped(self, left: int, top: int, width: int, height: int) -> Camera:
         """Return the camera of the sub-image of width x height pixels that starts at pixel (left, top)."""
         shift = {"cx": left, "cy": top}
         params = [v - shift.get(n, 0) for n, v in zip(MODEL_PARAMS[self.model], self.params, strict=True)]
-        return Camera(self.model, width, height, tuple(params), self.focal_sigma)
+        return Camera(self.model, width, height, tuple(params), self.focal_sigma, self.centre_sigma)
 
     def rotated(self, quarter_turns: int) -> Camera:
         """Return the camera of the image turned counter-clockwise by quarter turns, as `numpy.rot90` turns pixels."""
@@ -242,4 +247,4 @@ class Camera:
         if "s1" in old:
             new["s1"], new["s2"], new["s3"], new["s4"] = old["s3"], old["s4"], -old["s1"], -old["s2"]
         params = tuple(new[name] for name in MODEL_PARAMS[self.model])
-        return Camera(self.model, self.height, self.width, params, self.focal_sigma)
+        return Camera(self.model, self.height, self.width, params, self.focal_sigma, self.centre_sigma)

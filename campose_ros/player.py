@@ -13,7 +13,7 @@ from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rosgraph_msgs.msg import Clock
 
-from campose_core.bag.file import Bag
+from campose_core.bag.bag import Bag
 from campose_core.cli.console import say
 from campose_core.errors import CaptureError, LocalizationError
 from campose_ros.conversions import message_class, time_message

@@ -19,8 +19,8 @@ from benchmarks.real.sets import RealSet
 from campose_core.cli.console import say
 from campose_core.errors import CamposeError
 from campose_core.geometry import Pose
+from campose_core.joining.components import pieces_of
 from campose_core.landmark_map.colmap import load_pycolmap
-from campose_core.sfm.components import pieces_of
 
 MIN_POINTS = 30  # of a frame that counts as known
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from campose_core.bag.file import Bag, Topic
+from campose_core.bag.bag import Bag, Topic
 from campose_core.bag.image_messages import IMAGE_TYPES, ImageDecoder, base_topic, image_frame
 from campose_core.bag.opencv_camera import camera_of_info, is_fisheye_name
 from campose_core.camera import Camera
@@ -20,6 +20,9 @@ from campose_core.errors import CaptureError, GeometryError
 CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
 # Of a driver that is starting, messages are empty; after so many they stay so.
 MAX_MESSAGES = 1000
+# Of logarithms: principal points lie within a tenth of the middle; the least factor between two modes is 1.5.
+OTHER_SIZE, ONE_FACTOR, AT_CORNER = 0.3, 0.1, 0.1
+MAX_SKEW = 0.01  # of the focal length
 MAX_IMAGES = 30  # video begins with packets that complete no image
 
 
@@ -69,11 +72,24 @@ def read_camera_info(message: Any, rectified: bool = False) -> InfoCamera:
     if width < 1 or height < 1:
         raise GeometryError(f"camera_info is of {width}x{height} pixels: its driver must tell the size of the images")
     try:
+        if scales := _scales_of_another_size(width, height, k):
+            (across, down), size = scales, f"{width * scales[0]:.3g}x{height * scales[1]:.3g}"
+            k = [k[0] / across, 0.0, k[2] / across, 0.0, k[4] / down, k[5] / down, 0.0, 0.0, 1.0]
+            raise GeometryError(f"K of camera_info is of images of about {size} pixels, not of {width}x{height}")
         camera = camera_of_info(width, height, k, d, model)
+        if abs(k[1]) > MAX_SKEW * k[0]:
+            raise GeometryError(f"camera_info has a skew (K[0][1] is {k[1]:g}), which no camera model here has")
         if not (0 < camera.centre[0] < width and 0 < camera.centre[1] < height):
             raise GeometryError(f"camera_info has its principal point outside the image, at {camera.centre}")
     except GeometryError as error:
         camera, doubt = _first_guess(width, height, k, model, error), f"{error}: its focal length is a first guess"
+    region = message.roi
+    if region.x_offset + region.width > width or region.y_offset + region.height > height:
+        doubt = doubt or (
+            f"the region of interest of camera_info ({region.width}x{region.height} from {region.x_offset}, "
+            f"{region.y_offset}) is not inside its {width}x{height} pixels: it is left out, the camera a first guess"
+        )
+        return InfoCamera(camera, doubt)
     return InfoCamera(_as_sent(camera, message), doubt)
 
 
@@ -207,6 +223,20 @@ def _first_guess(width: int, height: int, k: Sequence[float], model: str, error:
     if is_fisheye_name(model):
         return Camera("OPENCV_FISHEYE", width, height, (k[0], k[4], *centre, 0.0, 0.0, 0.0, 0.0))
     return Camera("SIMPLE_RADIAL", width, height, ((k[0] + k[4]) / 2, *centre, 0.0))
+
+
+def _scales_of_another_size(width: int, height: int, k: Sequence[float]) -> tuple[float, float] | None:
+    """Return by how much larger, across and down, the images are that K describes, where its principal point says so:
+    far from the middle of an image of this size, by one factor in both directions, or at its very corner. None where K
+    may be of this size.
+
+    Drivers publish the K of binned images with the size of the sensor, one of another mode, or in units of the image.
+    """
+    across, down = 2.0 * k[2] / width, 2.0 * k[5] / height
+    if not (0 < across < np.inf and 0 < down < np.inf):
+        return None
+    is_one_factor = abs(np.log(across / down)) < ONE_FACTOR and abs(np.log(across * down)) > 2 * OTHER_SIZE
+    return (across, down) if is_one_factor or max(across, down) < AT_CORNER else None
 
 
 def _as_sent(camera: Camera, message: Any) -> Camera:

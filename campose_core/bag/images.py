@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from campose_core.bag.bag import Bag
 from campose_core.bag.clock import BagClock, UsableStamps, usable_stamps
-from campose_core.bag.file import Bag
 from campose_core.bag.image_messages import image_stamp_ns, stamp_field
 from campose_core.errors import CaptureError
 from campose_core.trajectory import Stamps

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from campose_core.bag.bag import Topic
 from campose_core.bag.clock import AS_RECORDED, BagClock
-from campose_core.bag.file import Topic, open_bag
+from campose_core.bag.file import open_bag
 from campose_core.bag.stamps import StampedRows
 from campose_core.errors import CaptureError
 from campose_core.geometry import Array

@@ -4,8 +4,9 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from campose_core.bag.bag import Topic
 from campose_core.bag.clock import AS_RECORDED, BagClock
-from campose_core.bag.file import Topic, open_bag
+from campose_core.bag.file import open_bag
 from campose_core.bag.ros_messages import pose_of, pose_of_transform
 from campose_core.bag.stamps import StampedRows
 from campose_core.errors import CaptureError, GeometryError

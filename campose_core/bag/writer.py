@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from campose_core.bag.bag import Definition, SerializedMessage
 from campose_core.bag.cdr import Cdr
-from campose_core.bag.file import Definition, SerializedMessage
 from campose_core.bag.ros_messages import RosMessages
 from campose_core.camera import Camera
 from campose_core.errors import CaptureError

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from campose_core.bag.bag import Topic
 from campose_core.bag.clock import AS_RECORDED, BagClock
-from campose_core.bag.file import Topic, is_bag, open_bag
+from campose_core.bag.file import is_bag, open_bag
 from campose_core.bag.odometry import camera_odometry
 from campose_core.bag.tf import read_tf
 from campose_core.bag.transforms import TransformTree

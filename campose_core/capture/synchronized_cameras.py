@@ -12,8 +12,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from campose_core.bag.bag import Bag
 from campose_core.bag.clock import AS_RECORDED, BagClock
-from campose_core.bag.file import Bag, open_bag
+from campose_core.bag.file import open_bag
 from campose_core.bag.image_messages import StampedImage, base_topic
 from campose_core.bag.tf import read_tf
 from campose_core.bag.transforms import TransformTree

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
-from campose_core.bag.file import Bag, open_bag
+from campose_core.bag.bag import Bag
+from campose_core.bag.file import open_bag
 from campose_core.capture.external_poses import read_reference
 from campose_core.capture.recording import open_recording
 from campose_core.capture.sources.bag import BagRecording

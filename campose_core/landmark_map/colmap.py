@@ -25,6 +25,7 @@ from campose_core.geometry import Array, Pose
 from campose_core.landmark_map.intrinsics import lens_of
 
 COLMAP_LACKS = ("OPENCV_THIN_PRISM",)
+MAX_REPROJECTION_PX, MIN_ANGLE_DEG = 4.0, 1.5  # COLMAP's own bounds on a landmark
 
 
 @cache
@@ -128,17 +129,25 @@ def model_cameras(model: Any, switches: Sequence[str] = ()) -> dict[str, Camera]
     return {lens_of(image.name, switches): from_colmap_camera(image.camera) for image in model_images(model)}
 
 
-def adjust(model: Any, refine_rigs: bool = False, tolerance: float = 1e-4) -> None:
+def adjust(model: Any, refine_rigs: bool = False, tolerance: float = 1e-4, *, refine_centres: bool = False) -> None:
     """Adjust all that a Reconstruction holds (bundle adjustment).
 
-    refine_rigs: also how the cameras of a rig sit to each other. tolerance: the relative change of the cost at which it
-    ends; COLMAP's own, zero, goes on for ten times as long as 1e-4.
+    refine_rigs: also how the cameras of a rig sit to each other. refine_centres: also where lenses have their centre.
+    tolerance: the relative change of the cost at which it ends; COLMAP's own, zero, goes on for ten times as long as
+    1e-4.
     """
     pycolmap = load_pycolmap()
     options = pycolmap.BundleAdjustmentOptions()
     options.print_summary = False
     options.refine_sensor_from_rig = refine_rigs
+    options.refine_principal_point = refine_centres
     options.ceres.loss_function_type = pycolmap.LossFunctionType.SOFT_L1
     options.ceres.solver_options.function_tolerance = tolerance
     options.ceres.solver_options.num_threads = 1  # several add up in the order in which they happen to finish
     pycolmap.bundle_adjustment(model, options)
+
+
+def drop_outliers(model: Any) -> None:
+    """Take out observations far from where their landmark should be seen, and landmarks seen from one place."""
+    load_pycolmap().ObservationManager(model).filter_all_points3D(MAX_REPROJECTION_PX, MIN_ANGLE_DEG)
+    model.update_point_3d_errors()

@@ -21,6 +21,7 @@ from campose_core.capture.extract import is_assumed
 from campose_core.geometry import Array
 from campose_core.landmark_map.camera_estimate import MAX_SIGMA, agrees_with_guess
 from campose_core.landmark_map.colmap import from_colmap_camera, from_colmap_pose, model_images
+from campose_core.landmark_map.cropped_centres import MIN_ASIDE
 from campose_core.landmark_map.focal_length import K1_SIGMA, PIXELS_ALONE, View, derivatives, residuals_of
 from campose_core.landmark_map.intrinsics import lens_of, source_of_lens
 from campose_core.statistics import evenly_spaced, robust_sigma
@@ -34,8 +35,14 @@ NO_INFORMATION = 1e-9  # relative to the largest: position, orientation and scal
 def focal_sigmas(model: Any, switches: Sequence[str] = ()) -> dict[str, float]:
     """Return the standard deviation of the logarithm of the focal length of each camera in a Reconstruction, by
     `lens_of`; switches: first images by another lens."""
+    sigmas = camera_sigmas(model)
+    return {lens_of(i.name, switches): sigmas[i.camera_id] for i in model_images(model) if i.camera_id in sigmas}
+
+
+def camera_sigmas(model: Any, most_images: int = MOST_IMAGES) -> dict[int, float]:
+    """Return the same by the id of the camera; of those whose images are among the most that are asked."""
     images = model_images(model)
-    images = [images[row] for row in evenly_spaced(len(images), MOST_IMAGES)]
+    images = [images[row] for row in evenly_spaced(len(images), most_images)]
     seen = Counter(p.point3D_id for image in images for p in image.points2D if p.has_point3D())
     landmarks = {key: row for row, (key, count) in enumerate(seen.most_common(MOST_LANDMARKS)) if count > 1}
     cameras = {camera_id: row for row, camera_id in enumerate(sorted({image.camera_id for image in images}))}
@@ -71,7 +78,7 @@ def focal_sigmas(model: Any, switches: Sequence[str] = ()) -> dict[str, float]:
     used = values > NO_INFORMATION * values[-1]
     variance = ((vectors[:, used] / scale[:, None]) ** 2 / values[used]).sum(axis=1)
     sigmas = PIXELS_ALONE * sigma_px * np.sqrt(variance[6 * len(images) :: LENS])
-    return {lens_of(image.name, switches): float(sigmas[cameras[image.camera_id]]) for image in images}
+    return {camera_id: float(sigmas[row]) for camera_id, row in cameras.items()}
 
 
 def focal_texts(
@@ -100,6 +107,11 @@ def focal_texts(
             )
         else:
             texts.append(f"the focal length of {name}, guessed before, is {focal:.1f} +- {focal * sigma:.1f} pixels")
+            if not np.allclose(camera.centre, given[source].centre, atol=MIN_ASIDE * camera.width):
+                texts.append(
+                    f"the images of {name} were cropped to one side: the centre of their lens is at "
+                    f"({camera.centre[0]:.0f}, {camera.centre[1]:.0f}) of {camera.width}x{camera.height} pixels"
+                )
             fits = agrees_with_guess(said, replace(camera, focal_sigma=sigma))
             if name == source and not fits and not is_assumed(given[source]):
                 texts.append(

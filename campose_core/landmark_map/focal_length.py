@@ -28,7 +28,7 @@ CONVERGED = 1e-5  # of the logarithm of the focal length
 # measured.
 HIDDEN = 2.0
 STEP = 1e-6  # of numerical derivatives
-FOCAL, ADDED = 0, {"k1": 1, "cx": 2, "cy": 3}  # parameters by their place in a change of the lens (4,)
+FOCAL, CENTRE, ADDED = 0, (2, 3), {"k1": 1, "cx": 2, "cy": 3}  # parameters by their place in a change of the lens (4,)
 # Landmarks are off together, which their residuals do not show: single images of a kitchen were off by 2 to 3 times
 # what the noise of their pixels leaves open. Tuned there. Of a lobby and a campus, by the one to four photos that were
 # found at zoom 0.8 and 1.43, the estimate was 0.7, 1.9 and 3.0 standard deviations off; more was not measured.
@@ -214,10 +214,11 @@ def derivatives(view: View, camera: Camera) -> tuple[Array, Array]:
 
 
 def lens_covariance(pose: CameraPose, camera: Camera) -> Array:
-    """Return what an estimated focal length adds to a pose's covariance (6, 6) over (x, y, z, rx, ry, rz), world axes.
+    """Return what an estimated lens adds to a pose's covariance (6, 6) over (x, y, z, rx, ry, rz), world axes.
 
-    To first order: the focal length's error moves the camera along its axis. An image whose own landmarks contradict
-    the focal length adds what they contradict it by: another lens took it. Zero for a calibrated camera.
+    To first order: an error of the focal length moves the camera along its axis, one of the centre turns it. An image
+    whose own landmarks contradict the focal length adds what they contradict it by: another lens took it. Zero for a
+    calibrated camera.
     """
     if camera.focal_sigma == 0.0:
         return np.zeros((6, 6))
@@ -226,10 +227,20 @@ def lens_covariance(pose: CameraPose, camera: Camera) -> Array:
     contradiction, alone = _said(equation)
     tolerated = max(CONTRADICTED * float(np.hypot(camera.focal_sigma, alone)), LEAST_CONTRADICTION)
     variance = camera.focal_sigma**2 + ((HIDDEN * contradiction) ** 2 if abs(contradiction) > tolerated else 0.0)
-    turn, step = np.split(equation.pose_by_lens[:, FOCAL], 2)
+    moved = _in_world(equation.pose_by_lens[:, FOCAL], pose)
+    covariance = variance * np.outer(moved, moved)
+    for axis in CENTRE if camera.centre_sigma > 0.0 else ():
+        moved = camera.centre_sigma * _in_world(equation.pose_by_lens[:, axis], pose)
+        covariance += np.outer(moved, moved)
+    return np.asarray(covariance)
+
+
+def _in_world(by_lens: Array, pose: CameraPose) -> Array:
+    """Return a step of the pose's equation (6,) as (x, y, z, rx, ry, rz) of the camera in world axes."""
+    turn, step = np.split(by_lens, 2)
     to_world = pose.world_from_cam.rotation
-    moved = np.concatenate([to_world.apply(np.cross(turn, cam_from_world.translation) - step), -to_world.apply(turn)])
-    return np.asarray(variance * np.outer(moved, moved))
+    place = pose.world_from_cam.inverse().translation
+    return np.concatenate([to_world.apply(np.cross(turn, place) - step), -to_world.apply(turn)])
 
 
 def focal_correction(world_from_cam: Pose, pixels: Array, xyz: Array, camera: Camera) -> tuple[float, float]:

@@ -25,6 +25,7 @@ from campose_core.geometry import Array
 from campose_core.image_files import PILLOW_ERRORS
 from campose_core.landmark_map.colmap import load_pycolmap, model_cameras, model_images
 from campose_core.landmark_map.intrinsics import lens_of
+from campose_core.landmark_map.zooms import Zoom
 from campose_core.statistics import robust_sigma
 
 MIN_MATCHES, PAIRS, MIN_APART = 20, 400, 0.1  # MIN_APART: of the image width
@@ -94,19 +95,38 @@ def confirmed(model: Any, switches: Sequence[LensSwitch]) -> list[LensSwitch]:
     return agreeing
 
 
-def switch_texts(switches: Sequence[str], cameras: Mapping[str, Camera], stamps_ns: Mapping[str, int]) -> list[str]:
-    """Say for people where lenses switch. switches: first images by another lens; cameras: by `lens_of`; stamps_ns: by
-    image."""
+def switch_texts(
+    switches: Sequence[str], zooms: Sequence[Zoom], cameras: Mapping[str, Camera], stamps_ns: Mapping[str, int]
+) -> list[str]:
+    """Say for people where lenses switch, and where somebody zooms. switches: first images by another lens; cameras: by
+    `lens_of`; stamps_ns: by image."""
     texts = []
-    for first in sorted(switches):
-        source, after = first.split("/")[0], lens_of(first, switches)
-        before = lens_of(first, [other for other in switches if other < first])
-        focal = [f"{cameras[name].focal[0]:.0f}" if name in cameras else "unknown" for name in (before, after)]
+    for first in sorted({*switches} - {zoom.after for zoom in zooms}):
+        source, (before, after) = first.split("/")[0], _focal_around(first, switches, cameras)
         texts.append(
-            f"the focal length of {source} changes at {stamps_ns.get(first, 0) * 1e-9:.2f} s, from {focal[0]} to "
-            f"{focal[1]} pixels: a lens or zoom switches there, and from there on {after} is its camera"
+            f"the focal length of {source} changes at {stamps_ns.get(first, 0) * 1e-9:.2f} s, from {before} to "
+            f"{after} pixels: a lens or zoom switches there, and from there on {lens_of(first, switches)} is its camera"
         )
+    for zoom in zooms:
+        left_out = sorted(filter(zoom.holds, stamps_ns), key=stamps_ns.__getitem__)
+        ends = [stamps_ns.get(name, 0) * 1e-9 for name in (zoom.before or left_out[0], zoom.after or left_out[-1])]
+        text = (
+            f"somebody zooms in {zoom.source} from {ends[0]:.2f} to {ends[1]:.2f} s: its {len(left_out)} frames of "
+            "that time are left out of the map"
+        )
+        if zoom.after in switches:
+            before, after = _focal_around(zoom.after, switches, cameras)
+            text += (
+                f"; from {before} to {after} pixels, and from there on {lens_of(zoom.after, switches)} is its camera"
+            )
+        texts.append(text)
     return texts
+
+
+def _focal_around(first: str, switches: Sequence[str], cameras: Mapping[str, Camera]) -> list[str]:
+    """Return the focal lengths before and after a switch, as text."""
+    lenses = lens_of(first, [other for other in switches if other < first]), lens_of(first, switches)
+    return [f"{cameras[name].focal[0]:.0f}" if name in cameras else "unknown" for name in lenses]
 
 
 def _keyframe_steps(db: Any, sequence: Sequence[str]) -> Array:

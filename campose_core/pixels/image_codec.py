@@ -27,6 +27,9 @@ JPEG_END = b"\xff\xd9"
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 EXIF_ORIENTATION = 0x0112
 
+MEASURED, DEPTH = ("32fc", "64fc"), "compressedDepth"
+OTHER_TOPIC = "choose the topic of a camera with --topic"
+
 # encoding -> (channels, bytes a channel, which channels are red, green, blue)
 PACKED = {
     "mono8": (1, 1, (0, 0, 0)), "8uc1": (1, 1, (0, 0, 0)),
@@ -69,15 +72,17 @@ def decode_image(message: Any, levels: Levels | None = None) -> Image:
         values = _one_byte(_rows(message, height, width * channels * size), size, message.is_bigendian, levels)
         return _ordered(values.reshape(height, width, channels), order)
     if encoding in YUV422:
-        _check_even(encoding, width, 2)
+        _check_even(encoding, width % 2 == 0, width, height)
         return _converted(_rows(message, height, width * 2).reshape(height, width, 2), YUV422[encoding])
     if encoding in YUV420:
-        _check_even(encoding, width, height)
+        _check_even(encoding, width % 2 == height % 2 == 0, width, height)
         return _converted(_rows(message, height * 3 // 2, width), YUV420[encoding])
     if encoding in BAYER:
         code, size = BAYER[encoding]
         rows = _rows(message, height, width * size)
         return _demosaiced(_one_byte(rows, size, message.is_bigendian, levels), code)
+    if encoding.startswith(MEASURED):
+        raise CaptureError(f"{message.encoding} is depth or another measurement, no picture: {OTHER_TOPIC}")
     return _by_cv_bridge(message)
 
 
@@ -106,6 +111,8 @@ def decode_compressed(message: Any, levels: Levels | None = None) -> Image:
     Raises:
         CaptureError: neither JPEG nor PNG, damaged, cut off, or larger than `MAX_PHOTO_PIXELS`.
     """
+    if DEPTH in str(message.format):
+        raise CaptureError(f"{DEPTH} is depth, no picture: {OTHER_TOPIC}")
     return decode_bytes(_bytes(message.data).tobytes(), levels)
 
 
@@ -195,9 +202,9 @@ def is_plain_jpeg(data: bytes) -> bool:
         return False
 
 
-def _check_even(encoding: str, *sizes: int) -> None:
-    if any(size % 2 for size in sizes):
-        raise CaptureError(f"{encoding} needs an even size, got {'x'.join(map(str, sizes))}")
+def _check_even(encoding: str, is_even: bool, width: int, height: int) -> None:
+    if not is_even:
+        raise CaptureError(f"{encoding} needs an even size, got {width}x{height}")
 
 
 def _bytes(data: Any) -> NDArray[np.uint8]:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
+from campose_core.bag.bag import SerializedMessage
 from campose_core.bag.decoding import decoded
-from campose_core.bag.file import SerializedMessage
 from campose_core.bag.images import StampOrder, header_stamp_ns, set_stamp
 from campose_core.camera import Camera
 from campose_core.capture.sources.bag import BagRecording

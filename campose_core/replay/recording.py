@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from campose_core.bag.file import Bag, SerializedMessage, open_bag
+from campose_core.bag.bag import Bag, SerializedMessage
+from campose_core.bag.file import open_bag
 from campose_core.bag.transforms import WAIT_S
 from campose_core.bag.writer import CAMERA_FRAME
 from campose_core.camera import Camera

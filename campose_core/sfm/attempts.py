@@ -7,9 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from campose_core.landmark_map.colmap import adjust, incremental_options, load_pycolmap, max_extra_param
+from campose_core.joining.components import Piece, pieces_of
+from campose_core.landmark_map.colmap import (
+    adjust,
+    drop_outliers,
+    incremental_options,
+    load_pycolmap,
+    max_extra_param,
+)
 from campose_core.landmark_map.lens_switches import confirmed, possible_switches
-from campose_core.sfm.components import Piece, pieces_of
 from campose_core.sfm.pair_selection import match_again
 from campose_core.sfm.shared_intrinsics import (
     share_cameras,
@@ -17,7 +23,7 @@ from campose_core.sfm.shared_intrinsics import (
     with_own_cameras,
     with_refined_guesses,
 )
-from campose_core.sfm.triangulation import drop_outliers, triangulated
+from campose_core.sfm.triangulation import triangulated
 
 SEED = 0
 GOOD_SHARE = 0.95  # of the keyframes in one piece: no further try

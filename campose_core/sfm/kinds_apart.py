@@ -11,12 +11,12 @@ from typing import Any
 
 from campose_core.errors import MappingError
 from campose_core.features.registry import FEATURES
-from campose_core.landmark_map.colmap import load_pycolmap, model_poses
+from campose_core.landmark_map.colmap import drop_outliers, load_pycolmap, model_poses
 from campose_core.landmark_map.pnp import MIN_INLIERS
 from campose_core.sfm.joint_database import of_one_kind
 from campose_core.sfm.report import MapReport
 from campose_core.sfm.strong_matching import ALONE
-from campose_core.sfm.triangulation import MIN_LANDMARKS, drop_outliers, posed_model, triangulated
+from campose_core.sfm.triangulation import MIN_LANDMARKS, posed_model, triangulated
 
 
 def kinds_apart(

@@ -15,8 +15,8 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from campose_core.geometry import rotation_angle
+from campose_core.joining.components import MIN_EXPLAINED, explained_pairs
 from campose_core.landmark_map.two_view_turn import two_view_turn
-from campose_core.sfm.components import MIN_EXPLAINED, explained_pairs
 from campose_core.sfm.report import LoopDrift
 
 MIN_APART = 20  # keyframes, to call two images of one place a loop

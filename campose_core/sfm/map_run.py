@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from campose_core.features.base import Detail
 from campose_core.features.registry import SIFT, XFEAT
 from campose_core.files import write_text
 from campose_core.geometry import Pose
+from campose_core.landmark_map.zooms import ZOOM_CURE, Zoom, change_text
 from campose_core.sfm import stages
 from campose_core.sfm.attempts import GOOD_SHARE
 from campose_core.sfm.given_poses import keyframe_poses
@@ -38,6 +40,10 @@ ALIKE = {Detail.HALF: 3, Detail.FULL: 15}  # images that look most alike and are
 # rendered floors) 98 %; of a campus whose loop is open a tenth can be left out at all, of a lobby half.
 FOUND_AGAIN = 0.8
 AS_NEEDED, STRONG = MATCHINGS = "as-needed", "strong"
+
+
+class ChangingLens(MappingError):
+    """The focal length of a recording changes where it must not."""
 
 
 class Made(NamedTuple):
@@ -109,6 +115,8 @@ class MapRun:
         how = "XFeat and LighterGlue" if strong_fits else "features of the full image"
         try:
             half = self._reconstructed(Detail.HALF)
+        except ChangingLens:  # more features do not make it one lens
+            raise
         except MappingError as error:
             if self.posed is not None:  # more features do not make wrong poses right
                 raise
@@ -205,6 +213,8 @@ class MapRun:
             return Made({self.features: folder}, found.with_stage(made))
         where = {"images": str(self.images), "database": str(database), "model": str(model)}
         made = self._stage(folder, triangulation, model, **where, poses=keyframe_poses(self.posed, self.names))
+        align = "map without --poses, which tells lenses apart, then `campose align SCENE --tracker POSES`"
+        self._refuse(made.zooms, "mapped from given poses", align)
         if made.given_poses is not None:
             log.info(f"map: {made.given_poses.text()}")
         return Made({self.features: folder}, found.with_stage(made))
@@ -227,9 +237,16 @@ class MapRun:
             folder, reconstruction, model, images=str(self.images), database=str(database), model=str(model),
             mapper=self.mapper, names=self.names, odometry=moved, rigs=self.rigs, guessed=self.guessed, kind=kind,
         )  # fmt: skip
+        if made.rigs:
+            self._refuse(made.zooms, "mapped as a rig", "map with --rig none, which tells lenses apart")
         if self.rigs:
             log.info(rig_text(self.rigs, made.rigs or []))
         return made
+
+    def _refuse(self, zooms: Sequence[Zoom] | None, how: str, cure: str) -> None:
+        if zooms:
+            changes = change_text(zooms[0], self.stamps_ns)
+            raise ChangingLens(f"map: {changes}. What is {how} needs one; {ZOOM_CURE}, cut it there, or {cure}")
 
     def _stage(self, folder: Path, stage: Stage, result: Path, **arguments: Any) -> MapReport:
         """Return what a stage says, which runs unless an earlier run has left its report."""

@@ -14,20 +14,32 @@ import numpy as np
 
 from campose_core.errors import MappingError
 from campose_core.geometry import Pose
+from campose_core.joining.components import Piece
 from campose_core.joining.join import join
 from campose_core.joining.seen_turns import seen_turns
-from campose_core.landmark_map.colmap import adjust, load_pycolmap, model_cameras, model_poses
+from campose_core.landmark_map.colmap import adjust, drop_outliers, load_pycolmap, model_cameras, model_poses
+from campose_core.landmark_map.cropped_centres import with_found_centres
 from campose_core.landmark_map.focal_certainty import focal_sigmas
+from campose_core.landmark_map.intrinsics import lens_of
 from campose_core.landmark_map.two_view_turn import MIN_INLIER_MATCHES
+from campose_core.landmark_map.zooms import (
+    ZOOM_CURE,
+    Zoom,
+    camera_of,
+    first_of_lenses,
+    placed_names,
+    steady_lenses,
+    zooms_between,
+    zooms_of,
+)
 from campose_core.sfm.attempts import Attempt, attempt_by_lenses, mapped, with_more_images
-from campose_core.sfm.components import Piece
 from campose_core.sfm.cross_validation import leave_out
 from campose_core.sfm.loop_drift import loop_drift
 from campose_core.sfm.pair_selection import verified_pairs
-from campose_core.sfm.report import MapReport
+from campose_core.sfm.report import MapReport, RigReport
 from campose_core.sfm.rig_constraints import hold_rigs, write_rigs
-from campose_core.sfm.shared_intrinsics import share_cameras, with_own_cameras
-from campose_core.sfm.triangulation import MIN_LANDMARKS, drop_outliers, posed_model, triangulated
+from campose_core.sfm.shared_intrinsics import share_cameras, with_cameras_of_lenses, with_own_cameras
+from campose_core.sfm.triangulation import MIN_LANDMARKS, posed_model, triangulated
 
 # Of pairs by two kinds of features: of a camera that turns on the spot four of five are flat, and what the noise of
 # XFeat's pixels makes of the others is no place. Of real walks by them at most 7 %, of a desk that is all turns 69 %.
@@ -62,19 +74,22 @@ def reconstruction(
     sequences, path = list(names.values()), Path(database)
     if kind is None and _mostly_turned(path):
         raise MappingError(_failure(path, sequences, []))
-    held, switches = write_rigs(database, rigs, mapper), list[str]()
+    held, switches, zooms = write_rigs(database, rigs, mapper), list[str](), list[Zoom]()
     if held:
         models = mapped(images, path, Path(model), mapper)
         if not models or models[0].num_points3D() < MIN_LANDMARKS:
             raise MappingError(_failure(path, sequences, []))
         kept, tried = models[0], {mapper: models[0].num_reg_images()}
         by, others, refused = list[str](), [m.num_reg_images() for m in models[1:]], list[str]()
-        rig_reports = hold_rigs(kept, held, mapper)
+        zooms = zooms_of(kept, names)
+        rig_reports = [RigReport(rig.cameras, None) for rig in held] if zooms else hold_rigs(kept, held, mapper)
     else:
         best, tried, switches = attempt_by_lenses(images, path, Path(model), mapper, names, guessed, kind)
         kept, by, others, refused = _one_model(images, best, Path(model), sequences, odometry)
         if guessed:
+            kept = with_found_centres(kept, guessed)
             kept, best = _with_lenses_told_apart(images, kept, best, guessed, Path(model))
+        kept, best, switches, zooms = _without_zooms(images, kept, best, names, switches, Path(model))
         if best.database != path:
             best.database.replace(path)
         if kept.num_points3D() < MIN_LANDMARKS:
@@ -96,6 +111,7 @@ def reconstruction(
         rigs=rig_reports,
         cameras=model_cameras(kept, switches),
         lens_switches=switches or None,
+        zooms=zooms or None,
         focal_sigmas=focal_sigmas(kept, switches) if guessed else None,
     ).to_dict()
 
@@ -130,9 +146,7 @@ def _one_model(
             kept = more
             adjust(kept)
             drop_outliers(kept)
-    if kept.num_reg_images() == total:
-        return kept, [], [], []
-    return kept, [], left, joined.refused
+    return (kept, [], [], []) if kept.num_reg_images() == total else (kept, [], left, joined.refused)
 
 
 def _joined_model(images: str, found: Attempt, model: Path, poses: dict[str, Pose]) -> Any:
@@ -166,6 +180,27 @@ def _with_lenses_told_apart(
         apart.unlink()
         return kept, found
     return own, found._replace(database=apart)
+
+
+def _without_zooms(
+    images: str, kept: Any, found: Attempt, names: dict[str, list[str]], switches: list[str], model: Path
+) -> tuple[Any, Attempt, list[str], list[Zoom]]:
+    """Return the model without keyframes that were taken while somebody zoomed, with a camera for each steady focal
+    length, the first image by each further one, and these zooms; as it was where nobody did."""
+    placed = placed_names(kept, names)
+    freed, lenses = steady_lenses(kept, placed, switches)
+    if not lenses:
+        return kept, found, switches, []
+    zooms = zooms_between(lenses, placed, switches)
+    steady = {name for runs in lenses.values() for run in runs for name in run.names}
+    if len(steady) < MIN_IMAGES_OF_LENS:
+        raise MappingError(f"mapping: the focal length changes all the time: {ZOOM_CURE}")
+    firsts = first_of_lenses(lenses, zooms, switches)
+    cameras = {lens_of(run.names[0], firsts): camera_of(kept, run) for runs in lenses.values() for run in runs}
+    apart = found.database.with_suffix(".zooms.db")
+    with_cameras_of_lenses(found.database, apart, cameras, firsts)
+    poses = {name: pose for name, pose in model_poses(freed).items() if name in steady}
+    return _triangulated_and_adjusted(images, apart, model, poses), found._replace(database=apart), firsts, zooms
 
 
 def _triangulated_and_adjusted(images: str, database: Path, model: Path, poses: dict[str, Pose]) -> Any:

@@ -137,8 +137,8 @@ def map_scene(scene: Scene, options: MapOptions) -> Scene:
         refined |= {source: known[0] for source in group if known and source not in refined}
     exact = posed if report.given_poses is not None and not report.given_poses.adjusted else {}
     landmarks = [Landmarks.load(place / "landmarks.npz") for place in made.by_kind.values()]
-    switches = report.lens_switches or []
-    of_cameras = switch_texts(switches, refined, stamps_ns)
+    switches, zooms = report.lens_switches or [], report.zooms or []
+    of_cameras = switch_texts(switches, zooms, refined, stamps_ns)
     if posed is None:
         of_cameras += focal_texts(cameras, guessed, refined, report.focal_sigmas or {})
     for text in of_cameras:
@@ -146,10 +146,11 @@ def map_scene(scene: Scene, options: MapOptions) -> Scene:
     lenses = {f.name: lens_of(f.name, switches) for f in scene.frames}
     frames = (replace(f, camera=lenses[f.name] if lenses[f.name] in refined else f.source) for f in scene.frames)
     scene = replace(scene, frames=tuple(frames))
-    poses = register(landmarks, scene, refined, exact)
+    unzoomed = tuple(frame for frame in scene.frames if not any(zoom.holds(frame.name) for zoom in zooms))
+    poses = register(landmarks, replace(scene, frames=unzoomed), refined, exact)
     log.info(f"map: {len(poses.names)} of {len(scene.frames)} frames have a pose")
     for source in scene.sources:
-        if missing_here := unplaced_text(scene.frames, {str(name) for name in poses.names}, source):
+        if missing_here := unplaced_text(unzoomed, {str(name) for name in poses.names}, source):
             log.info(f"map: {missing_here}")
 
     with replacing(scene.sfm_dir) as sfm:

@@ -12,6 +12,7 @@ from campose_core.camera import Camera
 from campose_core.errors import CamposeError, MappingError, in_words
 from campose_core.files import read_json, write_text
 from campose_core.landmark_map.held_out import HeldOutReport
+from campose_core.landmark_map.zooms import Zoom
 from campose_core.scene import Scene
 from campose_core.sfm.rig_calibration import RigScale
 
@@ -84,8 +85,9 @@ class MapReport:
     error. other_models: keyframes in each piece that was left out. tried: keyframes that each way of mapping held
     together. joined_by: how each further piece came in; joins_refused: which pieces were left out although images or
     odometry could have placed them, and why, a line each. cameras: refined, by `lens_of`. lens_switches: the first
-    frame by each further lens of its source. focal_sigmas: of the logarithms, where the focal length was guessed.
-    of_cameras: what is to be said of the two, a line each. detail: of the features.
+    frame by each further lens of its source. zooms: where its focal length changes, which frames were left out.
+    focal_sigmas: of the logarithms, where the focal length was guessed. of_cameras: what is to be said of these, a line
+    each. detail: of the features.
     matching: what it took. removable: of the keyframes that were to be left out, the share without which the rest
     still hung together. held_by_second: keyframes with too few landmarks of the main kind to be placed by.
     keyframes_left_out: how many frames are none, by reason. posed: frames with a pose; without_pose: names of the
@@ -110,6 +112,7 @@ class MapReport:
     rigs: list[RigReport] | None = None
     cameras: dict[str, Camera] | None = None
     lens_switches: list[str] | None = None
+    zooms: list[Zoom] | None = None
     focal_sigmas: dict[str, float] | None = None
     of_cameras: list[str] | None = None
     given_poses: GivenPosesReport | None = None
@@ -212,6 +215,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "given_poses": lambda saved: _of(GivenPosesReport, saved),
     "held_out": lambda saved: _of(HeldOutReport, saved),
     "lens_switches": lambda saved: [str(name) for name in saved],
+    "zooms": lambda saved: [Zoom(*map(str, zoom)) for zoom in saved],
     "focal_sigmas": lambda saved: {str(name): float(sigma) for name, sigma in saved.items()},
     "of_cameras": lambda saved: [str(text) for text in saved],
     "detail": str, "matching": str, "removable": float,

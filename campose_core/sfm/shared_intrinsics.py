@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +103,26 @@ def with_own_cameras(database: Path, out: Path, switches: Sequence[LensSwitch] =
                 is_free = not switches and image.camera_id not in own.values()
                 own[image.camera_id, lens] = image.camera_id if is_free else _copied(db, image.camera_id, zoom)
             image.camera_id = own[image.camera_id, lens]
+            db.update_image(image)
+        write_frames(db, db.read_all_images())
+
+
+def with_cameras_of_lenses(database: Path, out: Path, cameras: Mapping[str, Any], switches: Sequence[str]) -> None:
+    """Write `out`, a copy of a database without rigs in which images have the pycolmap cameras of their lenses.
+
+    cameras: by `lens_of`; images of other lenses keep theirs. switches: first images by another lens.
+    """
+    pycolmap = load_pycolmap()
+    shutil.copyfile(database, out)
+    with pycolmap.Database.open(out) as db:
+        db.clear_frames()  # of the cameras before: images could not leave them
+        db.clear_rigs()
+        ids = {}
+        for lens, camera in cameras.items():
+            camera.camera_id = pycolmap.INVALID_CAMERA_ID
+            ids[lens] = int(db.write_camera(camera))
+        for image in sorted(db.read_all_images(), key=lambda image: image.name):
+            image.camera_id = ids.get(lens_of(image.name, switches), image.camera_id)
             db.update_image(image)
         write_frames(db, db.read_all_images())
 

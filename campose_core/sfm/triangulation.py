@@ -15,14 +15,20 @@ import numpy as np
 from campose_core.errors import MappingError
 from campose_core.geometry import Pose, pose_error
 from campose_core.joining.robust_similarity import align_to_poses
-from campose_core.landmark_map.colmap import incremental_options, load_pycolmap, model_cameras, model_poses
+from campose_core.landmark_map.colmap import (
+    drop_outliers,
+    incremental_options,
+    load_pycolmap,
+    model_cameras,
+    model_poses,
+)
+from campose_core.landmark_map.zooms import names_by_source, zooms_of
 from campose_core.sfm.report import GivenPosesReport, MapReport
 
 log = logging.getLogger(__name__)
 
 MIN_LANDMARKS = 50
 PRIOR_M = 0.05  # how far a given position may be off, one standard deviation, where poses are adjusted
-MAX_REPROJECTION_PX, MIN_ANGLE_DEG = 4.0, 1.5  # COLMAP's own bounds on a landmark
 WORTH = 0.8  # of the residual must be left after an adjustment for it to be kept
 
 
@@ -68,6 +74,7 @@ def triangulation(*, images: str, database: str, model: str, poses: dict[str, li
         reprojection_px=kept.compute_mean_reprojection_error(),
         other_models=[],
         cameras=model_cameras(kept),
+        zooms=zooms_of(kept, names_by_source(poses)) or None,
         given_poses=GivenPosesReport(helps, before, after, *_moved(kept, poses)),
     ).to_dict()
 
@@ -98,12 +105,6 @@ def triangulated(model: Any, database: str, images: str, work: Path) -> Any:
     pycolmap = load_pycolmap()
     options = incremental_options(model.cameras.values(), seed=0)
     return pycolmap.triangulate_points(model, database, images, str(work), clear_points=True, options=options)
-
-
-def drop_outliers(model: Any) -> None:
-    """Take out observations far from where their landmark should be seen, and landmarks seen from one place."""
-    load_pycolmap().ObservationManager(model).filter_all_points3D(MAX_REPROJECTION_PX, MIN_ANGLE_DEG)
-    model.update_point_3d_errors()
 
 
 def _adjust(model: Any, poses: dict[str, list[float]]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from campose_core.bag.file import Bag, SerializedMessage
+from campose_core.bag.bag import Bag, SerializedMessage
 from campose_core.errors import CaptureError
 from campose_core.visualization.topics import TF_STATIC, Message, TopicKind
 

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from campose_core.bag.bag import Bag, SerializedMessage
 from campose_core.bag.cdr import Cdr
 from campose_core.bag.decoding import decoded
-from campose_core.bag.file import Bag, SerializedMessage
 from campose_core.bag.writer import BagOutput, new_bag, write_frame
 from campose_core.errors import CaptureError
 from campose_core.geometry import Pose, pose_error

@@ -179,11 +179,12 @@ def test_region_of_interest_and_binning_lead_to_the_image_that_was_sent(tmp_path
     region = make.types["sensor_msgs/msg/RegionOfInterest"](
         x_offset=20, y_offset=10, height=96, width=128, do_rectify=False
     )
-    info = make.camera_info(START_NS, width=256, height=192, focal=100.0, roi=region, binning_x=2, binning_y=2)
+    k = np.array([100.0, 0, 127.5, 0, 100.0, 95.5, 0, 0, 1])
+    info = make.camera_info(START_NS, width=256, height=192, k=k, roi=region, binning_x=2, binning_y=2)
     path = bag(tmp_path, entries=[*image_entries(1, topic="/cam/image"), ("/cam/camera_info", START_NS, info)])
     camera = open_recording(path).camera
     assert (camera.width, camera.height) == (64, 48)
-    full = Camera("OPENCV", 256, 192, (100.0, 100.0, 31.5, 23.5, 0.1, 0.01, 0.0, 0.0))
+    full = Camera("OPENCV", 256, 192, (100.0, 100.0, 127.5, 95.5, 0.1, 0.01, 0.0, 0.0))
     point = [[0.1, 0.2, 1.0]]
     # A pixel of the sent image covers two by two of the sensor's; centres of pixels are at integers.
     np.testing.assert_allclose(camera.project(point), (full.project(point) - [20, 10] + 0.5) / 2 - 0.5)
@@ -223,6 +224,65 @@ def test_a_camera_info_that_is_understood_in_part_keeps_its_focal_length_as_a_gu
     )
     assert recording.calibrated is False
     assert "its focal length is a first guess" in capsys.readouterr().err
+
+
+def k_of(focal, across, down):
+    return np.array([focal, 0, across, 0, focal, down, 0, 0, 1.0])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"width": 256, "height": 192, "k": k_of(50.0, 31.5, 23.5), "binning_x": 4, "binning_y": 4},  # of the binned
+        {"k": k_of(100.0, 63.5, 47.5)},  # of a larger mode
+        {"k": k_of(25.0, 15.5, 11.5)},
+        {"k": k_of(50 / 64, 0.5, 0.5)},  # of an image one pixel wide
+        {"k": k_of(50 * 6e-5, 32 * 6e-5, 24 * 6e-5)},  # in metres
+    ],
+)
+def test_a_k_of_another_size_leaves_the_focal_length_in_proportion_as_a_guess(tmp_path, capsys, changes):
+    recording = with_infos(tmp_path, changes)
+    assert recording.calibrated is False
+    assert recording.camera.focal[0] == pytest.approx(50.0, rel=0.2)
+    assert "K of camera_info is of images of about" in capsys.readouterr().err
+
+
+def test_a_region_beyond_the_sensor_and_a_skew_are_named(tmp_path, capsys):
+    region = Messages().types["sensor_msgs/msg/RegionOfInterest"](
+        x_offset=20, y_offset=10, height=48, width=64, do_rectify=False
+    )
+    beyond = with_infos(tmp_path / "region", {"roi": region})
+    assert (beyond.camera.centre, beyond.calibrated) == ((31.5, 23.5), False)
+    assert "the region of interest of camera_info (64x48 from 20, 10) is not inside" in capsys.readouterr().err
+    skewed = with_infos(tmp_path / "skew", {"k": np.array([50.0, 5, 31.5, 0, 50, 23.5, 0, 0, 1])})
+    assert (skewed.camera.focal[0], skewed.calibrated) == (50.0, False)
+    assert "has a skew (K[0][1] is 5)" in capsys.readouterr().err
+
+
+def test_cameras_that_take_turns_on_one_topic_are_refused_and_a_renamed_one_is_not(tmp_path):
+    def named(*frames):
+        for (topic, log_ns, message), frame in zip(image_entries(len(frames)), frames, strict=True):
+            message.header.frame_id = frame
+            yield topic, log_ns, message
+
+    renamed = open_recording(bag(tmp_path / "renamed", entries=named("", "cam", "cam", "", "camera", "camera")))
+    assert len(list(renamed.frames())) == 6
+    turns = open_recording(bag(tmp_path / "turns", entries=named("left", "right", "left", "right")))
+    with pytest.raises(CaptureError, match="of the frames right and left in turns: several cameras publish on one"):
+        list(turns.frames())
+
+
+def test_depth_is_no_picture_and_an_odd_size_is_said_whole(tmp_path):
+    make = Messages()
+    depth = make.image(START_NS, np.zeros((48, 64, 4), np.uint8), encoding="32FC1")
+    compressed = make.compressed(START_NS, b"")
+    compressed.format = "16UC1; compressedDepth png"
+    odd = make.image(START_NS, np.zeros((48, 63, 2), np.uint8), encoding="yuv422_yuy2")
+    said = {"32FC1 is depth": depth, "compressedDepth is depth": compressed, "an even size, got 63x48": odd}
+    for row, (words, message) in enumerate(said.items()):
+        recording = open_recording(bag(tmp_path / str(row), entries=[(TOPIC, START_NS, message)]))
+        with pytest.raises(CaptureError, match=words):
+            list(recording.frames())
 
 
 @pytest.mark.parametrize("first", [EMPTY, {"focal": 0.0}, {"distortion_model": "of_our_own"}])

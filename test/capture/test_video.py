@@ -291,3 +291,45 @@ def test_a_video_without_one_decodable_frame_is_an_error(tmp_path):
     path.write_bytes(content)
     with pytest.raises(CaptureError, match="not one frame can be decoded"):
         list(VideoRecording(path).frames())
+
+
+def write_stream(path, codec, pix_fmt, frames, ratio=None, first_tick=0):
+    """frames: arrays in `pix_fmt`, or RGB; ratio: of the width of a pixel to its height. 10 images a second."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=10)
+        stream.height, stream.width = frames[0].shape[:2]
+        stream.pix_fmt = pix_fmt
+        if ratio is not None:
+            stream.codec_context.sample_aspect_ratio = ratio
+        for tick, pixels in enumerate(frames, start=first_tick):
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24" if pixels.ndim == 3 else pix_fmt)
+            frame.pts, frame.time_base = tick, Fraction(1, 10)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+@pytest.mark.parametrize(("ratio", "size"), [(Fraction(4, 3), (85, 48)), (Fraction(3, 4), (64, 64)), (1, (64, 48))])
+def test_pixels_that_are_not_square_become_so_with_a_line(tmp_path, capsys, ratio, size):
+    recording = VideoRecording(write_stream(tmp_path / "dv.mp4", "libx264", "yuv420p", [picture(0)] * 3, ratio))
+    assert {frame.image.shape[:2] for frame in recording.frames()} == {size[::-1]}
+    assert ("stretched to {}x{}".format(*size) in capsys.readouterr().err) == (ratio != 1)
+
+
+def test_a_thermal_video_of_16_bits_is_stretched_in_all_images_alike(tmp_path, capsys):
+    celsius = [np.tile(np.arange(64, dtype=np.uint16) + 29000 + 20 * n, (48, 1)) for n in range(12)]
+    recording = VideoRecording(write_stream(tmp_path / "thermal.mkv", "ffv1", "gray16le", celsius))
+    images = [frame.image for frame in recording.frames()]
+    assert np.ptp(images[0]) > 30
+    one_place = [int(image[0, 40, 0]) for image in images]
+    assert one_place == sorted(one_place)
+    assert one_place[-1] > one_place[0]
+    assert "are stretched to 8 bits, in all images alike" in capsys.readouterr().err
+
+
+def test_a_video_that_begins_later_is_not_taken_for_cut_off(tmp_path):
+    recording = VideoRecording(
+        write_stream(tmp_path / "late.mkv", "libx264", "yuv420p", [picture(n) for n in range(12)], first_tick=36000)
+    )
+    assert [frame.stamp_ns for frame in recording.frames()] == [3_600_000_000_000 + n * 100_000_000 for n in range(12)]
+    assert not recording.dropped

@@ -123,6 +123,19 @@ def test_images_cropped_to_one_side_keep_their_centre():
     (estimate,) = estimated(film(camera), camera)
     assert np.allclose(estimate.camera.centre, camera.centre, atol=8.0)
     assert estimate.camera.focal[0] == pytest.approx(520.0, rel=0.02)
+    assert "of images that were cropped to one side" in estimate.text()
+
+
+def test_the_centres_spread_is_in_the_covariance_of_a_pose():
+    wrong = replace(OWN.cropped(-8, 0, 640, 480), focal_sigma=0.001, centre_sigma=8 / 640)
+    frame = seen(OWN, 2, noise_px=0.2)
+    found, exact = solve_pnp(frame.pixels, frame.xyz, wrong), solve_pnp(frame.pixels, frame.xyz, OWN)
+    assert found is not None
+    assert exact is not None
+    moved = pose_difference(found.world_from_cam, exact.world_from_cam)
+    axis = np.sqrt(np.diagonal(lens_covariance(found, wrong)))
+    assert (np.abs(moved[3:]) < 1.5 * axis[3:] + 1e-3).all()
+    assert np.linalg.norm(moved[3:]) > 0.5 * 8 / 520  # the camera turns by what its centre is off
 
 
 def test_the_focal_lengths_spread_is_in_the_covariance_of_a_pose():

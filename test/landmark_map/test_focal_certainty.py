@@ -5,42 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from landmark_rooms import looking
+from posed_models import OWN, reconstructed, room
 
 from campose_core.camera import Camera
-from campose_core.landmark_map.colmap import load_pycolmap, to_colmap_camera, to_colmap_pose
 from campose_core.landmark_map.focal_certainty import focal_sigmas, focal_texts
 
-OWN = Camera("SIMPLE_RADIAL", 640, 480, (520.0, 319.5, 239.5, 0.0))
 ASSUMED = Camera.from_field_of_view(640, 480, 60.0)
-
-
-def reconstructed(poses, xyz, noise_px=0.5):
-    """A model whose images show what is before them."""
-    pycolmap, generator = load_pycolmap(), np.random.default_rng(1)
-    model, tracks = pycolmap.Reconstruction(), [[] for _ in xyz]
-    camera = to_colmap_camera(OWN)
-    camera.camera_id = 1
-    model.add_camera_with_trivial_rig(camera)
-    for number, pose in enumerate(poses, start=1):
-        cam = pose.inverse().transform(xyz)
-        pixels = OWN.project(cam)
-        rows = np.flatnonzero((cam[:, 2] > 0.3) & (pixels >= 0).all(axis=1) & (pixels < (640, 480)).all(axis=1))
-        seen = pixels[rows] + 0.5 + generator.normal(0, noise_px, (len(rows), 2))
-        image = pycolmap.Image(name=f"walk/{number:06d}.jpg", keypoints=seen, camera_id=1, image_id=number)
-        model.add_image_with_trivial_frame(image, to_colmap_pose(pose.inverse()))
-        for at, row in enumerate(rows):
-            tracks[row].append((number, at))
-    for row, seen_by in enumerate(tracks):
-        if len(seen_by) >= 2:
-            track = pycolmap.Track()
-            for image_id, at in seen_by:
-                track.add_element(image_id, at)
-            model.add_point3D(xyz[row], track)
-    return model
-
-
-def room(count=800):
-    return np.random.default_rng(0).uniform([0.0, 0.0, 0.0], [6.0, 5.0, 2.6], (count, 3))
 
 
 def test_who_turns_in_a_room_tells_it_and_who_passes_a_wall_does_not():

@@ -117,5 +117,5 @@ def test_each_lens_has_a_name_that_is_no_source():
     assert names == ["walk", "walk", "walk#2", "walk#2", "walk#3", "walk#3"]
     assert {source_of_lens(name) for name in names} == {"walk"}
     cameras = {"walk": CAMERA, "walk#2": CAMERA, "other": CAMERA}
-    first, *_ = switch_texts(switches[:1], cameras, {"walk/000004.jpg": 1_500_000_000})
+    first, *_ = switch_texts(switches[:1], [], cameras, {"walk/000004.jpg": 1_500_000_000})
     assert "the focal length of walk changes at 1.50 s" in first

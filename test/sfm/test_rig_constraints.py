@@ -54,10 +54,18 @@ def keyframes_of(scene):
     return {source: [name for name in names if name.startswith(source)] for source in (FRONT, LEFT)}
 
 
-def reconstructed(scene, tmp_path, mapper="global", rig=None):
-    """The stage alone, on a copy of the scene's matches: its report, and sfm_from_cam by name."""
+def reconstructed(scene, tmp_path, mapper="global", rig=None, zoomed=()):
+    """The stage alone, on a copy of the scene's matches: its report, and sfm_from_cam by name. zoomed: images that show
+    all larger by 1.3."""
     database = tmp_path / "database.db"
     shutil.copyfile(scene.sfm_dir / "database.db", database)
+    with load_pycolmap().Database.open(database) as db:
+        for image in db.read_all_images():
+            if image.name in zoomed:
+                camera, keypoints = db.read_camera(image.camera_id), db.read_keypoints(image.image_id)
+                centre = np.array([camera.width / 2, camera.height / 2])
+                keypoints[:, :2] = centre + 1.3 * (keypoints[:, :2] - centre)
+                db.update_keypoints(image.image_id, keypoints)
     changed = replace(scene, rigs={FRONT: rig} if rig else {})
     arguments = {
         "images": str(scene.frames_dir), "database": str(database), "model": str(tmp_path / "model"), "mapper": mapper,
@@ -167,6 +175,17 @@ def test_a_tf_that_the_pictures_contradict_is_named(robot, tmp_path, turned_deg,
     with pytest.raises(MappingError, match=rf"robot_left sits {said} deg .* next to robot_front: .*--rig estimated"):
         reconstructed(scene, tmp_path, rig=rig)
     assert not (tmp_path / "model").exists()
+
+
+@slow
+def test_a_lens_that_switches_in_a_rig_is_found_before_the_tf_is_blamed(robot, tmp_path):
+    scene, _ = robot
+    of_left = keyframes_of(scene)[LEFT]
+    found, _ = reconstructed(scene, tmp_path, rig=scene.rigs[FRONT], zoomed=of_left[len(of_left) // 2 :])
+    ((source, before, _),) = found["zooms"]
+    assert source == LEFT
+    assert abs(of_left.index(before) - len(of_left) // 2) <= 4
+    assert found["rigs"] == [{"cameras": [FRONT, LEFT], "held": False}]
 
 
 def scene_of(**stamps_ms):

@@ -7,9 +7,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from campose_core.bag.bag import Bag
 from campose_core.bag.camera_info import InfoCamera, find_info_topic, first_camera, read_camera_info
 from campose_core.bag.clock import AS_RECORDED, BagClock, UsableStamps
-from campose_core.bag.file import Bag, is_bag, open_bag
+from campose_core.bag.file import is_bag, open_bag
 from campose_core.bag.image_messages import IMAGE_TYPES, ImageDecoder, StampedImage, base_topic, image_frame
 from campose_core.bag.images import StampOrder, read_image_stamps
 from campose_core.camera import Camera
@@ -99,7 +100,7 @@ class BagRecording:
         """Yield frames named by the number of their message on the topic.
 
         Raises:
-            CaptureError: not one message holds an image that can be decoded.
+            CaptureError: not one message holds an image that can be decoded; or several cameras take turns.
         """
         self.dropped.clear()
         self._reason = "the topic is empty"
@@ -132,14 +133,27 @@ class BagRecording:
     def _images(self, bag: Bag) -> Iterator[tuple[int, tuple[int, StampedImage]]]:
         """All of them, of which only the chosen ones are decoded; of a video all packets are."""
         order, decoder = StampOrder(self.dropped, self.stamps.stamps_ns), ImageDecoder(self._levels)
+        seen: list[str] = []
         for number, (_, message) in enumerate(bag.messages(self.topic)):
             if not order.accepts(message):
                 continue
+            frame = image_frame(message)
+            if frame not in ("", *seen[-1:]):
+                self._refuse_turns(frame, seen)
+                seen.append(frame)
             try:
                 for image in decoder.feed(message):
                     yield image.stamp_ns, (number, image)
             except CaptureError as error:
                 self._refuse(error)
+
+    def _refuse_turns(self, frame: str, seen: list[str]) -> None:
+        """Refuse a frame (of header.frame_id) that comes back after another one: a driver that is renamed does not."""
+        if frame in seen:
+            raise CaptureError(
+                f"{self.path}: the images of {self.topic} are of the frames {seen[-1]} and {frame} in turns: several "
+                "cameras publish on one topic, and a source needs one; record each on a topic of its own"
+            )
 
     def _looked_at(self, bag: Bag) -> Levels:
         """Return the levels of 16 bit images, by some from all over the recording."""

@@ -1,6 +1,7 @@
 """Video files, by PyAV: frames with their own time stamps, upright."""
 
 import logging
+import re
 import struct
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -15,6 +16,7 @@ from campose_core.capture.thinning import thinned
 from campose_core.errors import CaptureError
 from campose_core.extras import load_extra
 from campose_core.frame import Frame, Image
+from campose_core.pixels.levels import Levels
 from campose_core.trajectory import stamp_from_seconds
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CUT = "file cut off or damaged"
+NEARLY_SQUARE, MOST_STRETCHED = 0.01, 4  # what a header says beyond is a mistake
+DEEP_GREY, LOOK_EVERY = r"gray(9|1\d)(le|be)", 10  # images that are looked at, to see which values are used
 RAW_FORMATS, RAW_RATE = ("h264", "hevc"), 30  # raspivid and libcamera-vid record as many a second unless told otherwise
 
 
@@ -34,7 +38,8 @@ class VideoRecording:
     the rate that the stream names, else at RAW_RATE. The display matrix is applied to the pixels, so that a camera
     given for a video is the camera of the image as a player shows it. A video knows no intrinsics: `camera` is None.
 
-    Of several streams the largest that moves is taken; a line tells which.
+    Of several streams the largest that moves is taken; a line tells which. Pixels that are not square are stretched
+    until they are, and grey of more than 8 bits as in bags; lines tell both.
 
     A file that was cut off yields what can be decoded; `dropped` and a line on stderr tell what is missing.
 
@@ -57,9 +62,15 @@ class VideoRecording:
         self.name = name or path.stem
         self.dropped: dict[str, int] = Counter()
         self._stamps = ""
+        self._levels: Levels | None = None  # of grey images of more than 8 bits
         with _opened(path) as container:
             chosen, streams = _chosen(path, container), container.streams.video
             self.stored_size = (chosen.codec_context.width, chosen.codec_context.height)  # before it is turned upright
+            self._square_size = _square_size(chosen)
+            self._is_deep = re.fullmatch(DEEP_GREY, str(chosen.codec_context.pix_fmt)) is not None
+            if self._square_size is not None:
+                size = "x".join(map(str, self._square_size))
+                log.info(f"{path}: its pixels are not square, as it says: images are stretched to {size}")
             if len(streams) > 1:
                 others = ", ".join(_described(stream) for stream in streams if stream.index != chosen.index)
                 log.info(f"{path}: of its video streams {_described(chosen)} is taken, not {others}")
@@ -83,13 +94,39 @@ class VideoRecording:
         yield from self._upright_frames(item for item in self._images() if item[1][0] in numbers)
 
     def _upright_frames(self, images: "Iterable[tuple[int, tuple[int, av.VideoFrame]]]") -> Iterator[Frame]:
+        if self._is_deep and self._levels is None:
+            self._levels = self._looked_at()
         rotation_deg: int | None = None
         shown: Callable[[Image], Image] = _upright
         for stamp_ns, (number, image) in images:
-            pixels: Image = np.asarray(image.to_ndarray(format="rgb24"), dtype=np.uint8)
+            pixels = self._pixels(image)
             if image.rotation != rotation_deg:  # a matrix that is read keeps its image in memory: once for all alike
                 rotation_deg, shown = image.rotation, self._as_shown(image)
             yield Frame(stamp_ns, shown(pixels), self.name, f"{number:06d}")
+
+    def _pixels(self, image: "av.VideoFrame") -> Image:
+        width, height = self._square_size or (image.width, image.height)
+        if self._levels is None:
+            return np.asarray(image.to_ndarray(format="rgb24", width=width, height=height), dtype=np.uint8)
+        grey = self._levels.to_bytes(np.asarray(image.to_ndarray(format="gray16le", width=width, height=height)))
+        return np.repeat(grey[..., None], 3, axis=2)
+
+    def _looked_at(self) -> Levels:
+        """Return the levels of grey images of more than 8 bits, by some from all over the video."""
+        import av
+
+        levels = Levels()
+        with _opened(self.path) as container:
+            try:
+                for number, image in enumerate(container.decode(_chosen(self.path, container))):
+                    if number % LOOK_EVERY == 0:
+                        levels.look_at(np.asarray(image.to_ndarray(format="gray16le")))
+            except av.error.FFmpegError:
+                pass  # said when it is read
+        levels.fixed = True
+        if levels.said:
+            log.info(f"{self.path}: {levels.said}")
+        return levels
 
     def _as_shown(self, image: "av.VideoFrame") -> Callable[[Image], Image]:
         """Return turns and mirrors by the display matrix (ISO 14496-12): x' = a x + c y, y' = b x + d y."""
@@ -179,6 +216,15 @@ class VideoRecording:
             log.info(f"{self.path}: cut off or damaged: {frames} frames up to {last_ns / 1e9:.3f} s, of {promise}")
 
 
+def _square_size(stream: Any) -> tuple[int, int] | None:
+    """Return the width and height at which pixels are square; None where they are already."""
+    ratio = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio
+    width, height = stream.codec_context.width, stream.codec_context.height
+    if not ratio or abs(float(ratio) - 1) < NEARLY_SQUARE or not 1 / MOST_STRETCHED < ratio < MOST_STRETCHED:
+        return None
+    return (round(width * ratio), height) if ratio > 1 else (width, round(height / ratio))
+
+
 def _upright(pixels: Image) -> Image:
     return pixels
 
@@ -189,7 +235,8 @@ def _promised_end_ns(stream: Any) -> int | None:
     if duration_ns is None and "DURATION" in stream.metadata:  # Matroska: hh:mm:ss.nnnnnnnnn
         try:
             hours, minutes, seconds = stream.metadata["DURATION"].split(":")
-            duration_ns = (int(hours) * 60 + int(minutes)) * 60_000_000_000 + stamp_from_seconds(seconds)
+            # The end, counted from zero, also of what begins later.
+            return (int(hours) * 60 + int(minutes)) * 60_000_000_000 + stamp_from_seconds(seconds)
         except (ValueError, ArithmeticError):
             return None
     return None if duration_ns is None else start_ns + duration_ns

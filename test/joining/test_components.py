@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from campose_core.geometry import rotation_angle
+from campose_core.joining.components import explained_pairs, pieces_of
 from campose_core.joining.seen_turns import seen_turns
 from campose_core.landmark_map.colmap import load_pycolmap, model_poses
-from campose_core.sfm.components import explained_pairs, pieces_of
 from campose_core.sfm.loop_drift import loop_drift
 from campose_core.sfm.report import LoopDrift
 
