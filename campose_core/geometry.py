@@ -47,6 +47,23 @@ def rotation_from_quat_xyzw(quat_xyzw: ArrayLike) -> Rotation:
     return Rotation.from_quat(quat)
 
 
+def lasting_quat(rotation: Rotation) -> Array:
+    """Return the unit quaternion (4,), w >= 0, of a rotation that reading gives back to the last bit.
+
+    To normalise a quaternion once more may change its last bits again, for one of a hundred without an end; where it
+    does, the next number of a component is tried.
+    """
+    quat = rotation.as_quat(canonical=True)
+    for attempt in range(100):
+        again = Rotation.from_quat(quat).as_quat(canonical=True)
+        if np.array_equal(again, quat):
+            break
+        quat = again
+        if attempt > 2:
+            quat[attempt % 4] -= (1 + attempt // 12) * np.spacing(quat[attempt % 4])
+    return np.asarray(quat)
+
+
 def is_unit(quats_xyzw: ArrayLike) -> bool:
     """Tell whether quaternions (..., 4) are finite and of about unit length."""
     if not (np.abs(quats_xyzw) < 2).all():

@@ -32,7 +32,7 @@ from campose_core.camera import Camera
 from campose_core.errors import CamposeError, SceneError, in_words
 from campose_core.exchange import current
 from campose_core.files import check_format, check_whole
-from campose_core.geometry import Pose, Similarity, rotation_from_quat_xyzw
+from campose_core.geometry import Pose, Similarity, lasting_quat, rotation_from_quat_xyzw
 from campose_core.map_scale import MEASURED, UNKNOWN, MapScale
 from campose_core.residual import Check, Residual
 from campose_core.rig import Rig
@@ -84,7 +84,7 @@ class Alignment:
         return {
             "method": self.method,
             "scale": similarity.scale,
-            "quat_xyzw": [float(v) for v in similarity.rotation.as_quat(canonical=True)],
+            "quat_xyzw": [float(v) for v in lasting_quat(similarity.rotation)],
             "translation": [float(v) for v in similarity.translation],
             "residual": self.residual.to_dict(),
             "checks": [check.to_dict() for check in self.checks],
@@ -303,7 +303,9 @@ def _frames_text(frames: Iterable[SceneFrame]) -> str:
     writer.writerow(COLUMNS)
     for frame in frames:
         pose = frame.map_from_cam
-        numbers = [""] * 7 if pose is None else [repr(float(v)) for v in (*pose.translation, *pose.quat_xyzw)]
+        numbers = [""] * 7
+        if pose is not None:
+            numbers = [repr(float(v)) for v in (*pose.translation, *lasting_quat(pose.rotation))]
         writer.writerow([frame.name, frame.source, frame.stamp_ns, frame.camera, frame.split, *numbers])
     return text.getvalue()
 
