@@ -4,7 +4,6 @@ share or by odometry, and words for what was left out.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -32,19 +31,22 @@ from campose_core.landmark_map.zooms import (
     zooms_between,
     zooms_of,
 )
-from campose_core.sfm.attempts import Attempt, attempt_by_lenses, mapped, with_more_images
+from campose_core.sfm.attempts import Attempt, attempt_by_lenses, mapped, settled, with_more_images
 from campose_core.sfm.cross_validation import leave_out
 from campose_core.sfm.loop_drift import loop_drift
 from campose_core.sfm.pair_selection import verified_pairs
 from campose_core.sfm.report import MapReport, RigReport
 from campose_core.sfm.rig_constraints import hold_rigs, write_rigs
 from campose_core.sfm.shared_intrinsics import share_cameras, with_cameras_of_lenses, with_own_cameras
-from campose_core.sfm.triangulation import MIN_LANDMARKS, posed_model, triangulated
+from campose_core.sfm.triangulation import MIN_LANDMARKS, posed_model
 
 # Of pairs by two kinds of features: of a camera that turns on the spot four of five are flat, and what the noise of
 # XFeat's pixels makes of the others is no place. Of real walks by them at most 7 %, of a desk that is all turns 69 %.
 MOST_TURNED = 0.8
 # Recordings of one lens come out within 1 or 2 % of each other; other lenses and zooms differ by 20 % and more.
+# For each keyframe: a camera that turned before a desk leaves 19, kitchens 43. With fewer they are triangulated again;
+# where there are many, what is gained is weak, and tells an update less.
+FEW_LANDMARKS = 30
 OTHER_LENS = 1.05
 MIN_IMAGES_OF_LENS = 8
 
@@ -86,6 +88,8 @@ def reconstruction(
     else:
         best, tried, switches = attempt_by_lenses(images, path, Path(model), mapper, names, guessed, kind)
         kept, by, others, refused = _one_model(images, best, Path(model), sequences, odometry)
+        if kind is not None and kept.num_points3D() < FEW_LANDMARKS * kept.num_reg_images():
+            kept = settled(images, best.database, kept, Path(model).with_suffix(".settled"), rounds=1)
         if guessed:
             kept = with_found_centres(kept, guessed)
             kept, best = _with_lenses_told_apart(images, kept, best, guessed, Path(model))
@@ -204,15 +208,10 @@ def _without_zooms(
 
 
 def _triangulated_and_adjusted(images: str, database: Path, model: Path, poses: dict[str, Pose]) -> Any:
-    work = model.with_suffix(".triangulated")
-    work.mkdir(parents=True, exist_ok=True)
     with load_pycolmap().Database.open(database) as db:
         rows = {name: [*pose.translation, *pose.quat_xyzw] for name, pose in poses.items()}
-        whole = triangulated(posed_model(db, rows), str(database), images, work)
-    shutil.rmtree(work)
-    adjust(whole)
-    drop_outliers(whole)
-    return whole
+        posed = posed_model(db, rows)
+    return settled(images, database, posed, model.with_suffix(".settled"), rounds=1)
 
 
 def _failure(database: Path, sequences: Sequence[Sequence[str]], pieces: Sequence[Piece]) -> str:
