@@ -28,6 +28,7 @@ from campose_core.statistics import require_positive
 log = logging.getLogger(__name__)
 
 JPEG_QUALITY = 95
+BAG_SUFFIXES = (".bag", ".mcap", ".db3")  # that folders have too
 GUESSED_FIELD_OF_VIEW_DEG = 60.0
 
 
@@ -274,8 +275,8 @@ def _source_names(scene: Scene, paths: Iterable[Path], topic: str | None) -> lis
 
 def _stem(path: Path) -> str:
     resolved = path.resolve()
-    stem = _plain(resolved.name if resolved.is_dir() and not resolved.suffix else resolved.stem)
-    return stem.lstrip(".") or "source"
+    is_whole = resolved.is_dir() and resolved.suffix not in BAG_SUFFIXES  # walk_2026.11.29, of which .29 is no kind
+    return _plain(resolved.name if is_whole else resolved.stem).lstrip(".") or "source"
 
 
 def _plain(name: str) -> str:

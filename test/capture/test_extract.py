@@ -83,6 +83,12 @@ def test_sources_get_names_of_their_own_and_keep_them(tmp_path):
         extract(scene, [first, tmp_path / "b" / ".." / "a" / "desk"])
 
 
+def test_a_folder_keeps_what_follows_a_point_in_its_name_and_a_bag_does_not(tmp_path):
+    walks = [pictures(tmp_path / name, 1) for name in ("walk_2026.11.28", "walk_2026.11.29")]
+    bag = write_bag(tmp_path / "drive.bag", image_entries(1))
+    assert list(extract(new_scene(tmp_path), [*walks, bag]).sources) == ["walk_2026.11.28", "walk_2026.11.29", "drive"]
+
+
 def test_a_second_run_does_nothing_and_changed_options_or_files_redo_it(tmp_path):
     folder = pictures(tmp_path / "desk", 6)
     other = pictures(tmp_path / "hall", 2)
