@@ -43,10 +43,10 @@ from campose_core.sfm.triangulation import MIN_LANDMARKS, posed_model
 # Of pairs by two kinds of features: of a camera that turns on the spot four of five are flat, and what the noise of
 # XFeat's pixels makes of the others is no place. Of real walks by them at most 7 %, of a desk that is all turns 69 %.
 MOST_TURNED = 0.8
-# Recordings of one lens come out within 1 or 2 % of each other; other lenses and zooms differ by 20 % and more.
 # For each keyframe: a camera that turned before a desk leaves 19, kitchens 43. With fewer they are triangulated again;
-# where there are many, what is gained is weak, and tells an update less.
+# where there are many, what is gained is weak, and tells an update less. Models of two kinds have been in any case.
 FEW_LANDMARKS = 30
+# Recordings of one lens come out within 1 or 2 % of each other; other lenses and zooms differ by 20 % and more.
 OTHER_LENS = 1.05
 MIN_IMAGES_OF_LENS = 8
 

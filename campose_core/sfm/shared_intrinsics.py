@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -87,12 +88,8 @@ def with_own_cameras(database: Path, out: Path, switches: Sequence[LensSwitch] =
     """Write `out`, a copy of a database without rigs in which each source has a camera of its own; with `switches` each
     further lens of one.
     """
-    pycolmap = load_pycolmap()
-    shutil.copyfile(database, out)
     firsts = [switch.first for switch in switches]
-    with pycolmap.Database.open(out) as db:
-        db.clear_frames()  # of the shared cameras: images could not leave them
-        db.clear_rigs()
+    with _copy_without_frames(database, out) as db:
         own: dict[tuple[int, str], int] = {}
         for image in sorted(db.read_all_images(), key=lambda image: image.name):
             source, lens = image.name.split("/")[0], lens_of(image.name, firsts)
@@ -104,26 +101,28 @@ def with_own_cameras(database: Path, out: Path, switches: Sequence[LensSwitch] =
                 own[image.camera_id, lens] = image.camera_id if is_free else _copied(db, image.camera_id, zoom)
             image.camera_id = own[image.camera_id, lens]
             db.update_image(image)
-        write_frames(db, db.read_all_images())
 
 
 def with_cameras_of_lenses(database: Path, out: Path, cameras: Mapping[str, Any], switches: Sequence[str]) -> None:
     """Write `out`, a copy of a database without rigs in which images have the pycolmap cameras of their lenses.
 
-    cameras: by `lens_of`; images of other lenses keep theirs. switches: first images by another lens.
+    cameras: by `lens_of`, without an id; images of other lenses keep theirs. switches: first images by another lens.
     """
-    pycolmap = load_pycolmap()
-    shutil.copyfile(database, out)
-    with pycolmap.Database.open(out) as db:
-        db.clear_frames()  # of the cameras before: images could not leave them
-        db.clear_rigs()
-        ids = {}
-        for lens, camera in cameras.items():
-            camera.camera_id = pycolmap.INVALID_CAMERA_ID
-            ids[lens] = int(db.write_camera(camera))
+    with _copy_without_frames(database, out) as db:
+        ids = {lens: int(db.write_camera(camera)) for lens, camera in cameras.items()}
         for image in sorted(db.read_all_images(), key=lambda image: image.name):
             image.camera_id = ids.get(lens_of(image.name, switches), image.camera_id)
             db.update_image(image)
+
+
+@contextmanager
+def _copy_without_frames(database: Path, out: Path) -> Iterator[Any]:
+    """Open `out`, a copy of a database without rigs, for images to get other cameras; their frames are written then."""
+    shutil.copyfile(database, out)
+    with load_pycolmap().Database.open(out) as db:
+        db.clear_frames()  # of the cameras before: images could not leave them
+        db.clear_rigs()
+        yield db
         write_frames(db, db.read_all_images())
 
 
