@@ -29,8 +29,8 @@ from campose_core.statistics import evenly_spaced, robust_sigma
 MOST_IMAGES, MOST_LANDMARKS = 60, 1500  # that are asked; more only make it surer
 LENS = 2  # focal length and first radial term
 # A lens of two terms, and landmarks that are not quite what they seem, are no noise of pixels: of ten stretches of a
-# kitchen, 14 to 20 frames each, the focal lengths were off by twice what that tells (root mean square), and of 14 frames
-# of an office by three times.
+# kitchen, 14 to 20 frames each, focal lengths were off by twice what that tells (root mean square), and of 14 frames of
+# an office by three times.
 MODEL = 2.0
 MISFIT = 0.05  # of the logarithm of a focal length that was measured: an adjustment moves one by 0.02 at most
 NO_INFORMATION = 1e-9  # relative to the largest: position, orientation and scale of the whole are free
