@@ -73,8 +73,8 @@ def at_own_stamps(trajectory: Trajectory, stamp_of: Mapping[int, int], where: ob
     """Return the trajectory at the stamps of images where it counts them, 0.1 s each, and log so; else as it is.
 
     stamp_of: the stamp of each image by its number. It counts where it has no stamps of its own, or where those of the
-    images are dates, and it has nothing but whole tenths, nearly all of them at numbers that the images reach. where: its
-    file, for messages.
+    images are dates, and it has nothing but whole tenths, nearly all of them at numbers that the images reach.
+    where: its file, for messages.
 
     Raises:
         TrajectoryError: it has no stamps, and not as many poses as there are images.
