@@ -15,9 +15,9 @@ from campose_core.motion.model import UncertainPose
 
 CHANGED_IMAGES = 2  # in a row that show another place: one may be a flash
 CONTRADICTED_IMAGES, CONTRADICTED_S = 3, 1.0
-# Of a robot that somebody may be carrying off, one standard deviation of each axis: slow walking with something in the
-# arms, round a corner in three seconds. Twice that, a brisk walk, is still no surprise.
-CARRIED_MPS, CARRIED_RADPS = 1.0, 0.5
+# Of a robot that somebody may be carrying off, one standard deviation of each axis. Three of them, as in `in_reach`, are
+# a brisk walk with it in the arms, 2 m/s, and a quarter turn in a second.
+CARRIED_MPS, CARRIED_RADPS = 0.7, 0.5
 
 
 class Bounds(NamedTuple):
