@@ -15,8 +15,8 @@ from campose_core.motion.model import UncertainPose
 
 CHANGED_IMAGES = 2  # in a row that show another place: one may be a flash
 CONTRADICTED_IMAGES, CONTRADICTED_S = 3, 1.0
-# Of a robot that somebody may be carrying off, one standard deviation of each axis. Three of them, as in `in_reach`, are
-# a brisk walk with it in the arms, 2 m/s, and a quarter turn in a second.
+# Of a robot that somebody may be carrying off, one standard deviation of each axis. Three of them are a brisk walk with
+# it in the arms, 2 m/s, and a quarter turn in a second.
 CARRIED_MPS, CARRIED_RADPS = 0.7, 0.5
 
 
