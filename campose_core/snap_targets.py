@@ -3,8 +3,8 @@
 import math
 
 import numpy as np
+import scipy  # its ndimage is loaded where a floor is, which an evaluation has none of
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from campose_core.errors import FloorError
 from campose_core.floor import FloorMap
@@ -45,7 +45,7 @@ def walkable_cells(floor: FloorMap, keepout: FloorMap | None, radius_m: float) -
             raise FloorError(
                 f"no walkable cell is left with a radius of {radius_m} m: no place is wider than {widest_m:.2f} m"
             )
-    parts, count = ndimage.label(allowed)
+    parts, count = scipy.ndimage.label(allowed)
     sizes = np.zeros(count + 1, dtype=np.int64)
     for rows in _strips(floor.shape):
         sizes += np.bincount(parts[rows].ravel(), minlength=count + 1)
@@ -68,7 +68,7 @@ def _eroded(allowed: Mask, radius_m: float, resolution: float) -> tuple[Mask, fl
         above, below = min(aside, rows.start), min(aside, len(allowed) - rows.stop)
         beyond = ((int(above == rows.start), int(below == len(allowed) - rows.stop)), (1, 1))
         around = np.pad(allowed[rows.start - above : rows.stop + below], beyond)
-        to_blocked = ndimage.distance_transform_edt(around)[:, 1:-1] - 0.5
+        to_blocked = scipy.ndimage.distance_transform_edt(around)[:, 1:-1] - 0.5
         first = above + beyond[0][0]
         to_blocked = to_blocked[first : first + rows.stop - rows.start]
         eroded[rows] = to_blocked * resolution >= radius_m
@@ -138,7 +138,7 @@ def snap_targets(solid: Mask, walkable: Mask, reach: float) -> Cells:
     burnable = ~(solid | walkable).reshape(-1)
     nearest = np.full(solid.size, np.inf, dtype=np.float32)
     front = np.flatnonzero(
-        walkable & ndimage.binary_dilation(burnable.reshape(solid.shape), np.ones((3, 3), dtype=bool))
+        walkable & scipy.ndimage.binary_dilation(burnable.reshape(solid.shape), np.ones((3, 3), dtype=bool))
     )
     while len(front):
         reached = []
@@ -156,7 +156,7 @@ def snap_targets(solid: Mask, walkable: Mask, reach: float) -> Cells:
             nearest[cells[seen]] = distance[seen]
             reached.append(cells[seen])
         front = np.unique(np.concatenate(reached))
-    distance, (row, column) = ndimage.distance_transform_edt(solid, return_indices=True)
+    distance, (row, column) = scipy.ndimage.distance_transform_edt(solid, return_indices=True)
     behind = solid & (distance <= reach + 1)
     target[behind] = target[row[behind], column[behind]]
     return target

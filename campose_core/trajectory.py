@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial.transform import Rotation, Slerp
+from scipy.spatial.transform import Rotation
 
 from campose_core.errors import TrajectoryError
 from campose_core.files import read_text, write_text
-from campose_core.geometry import FARTHEST_M, QUATERNION_TOLERANCE, Array, Pose
+from campose_core.geometry import FARTHEST_M, QUATERNION_TOLERANCE, Array, Pose, products
 
 Stamps = NDArray[np.int64]
 
@@ -161,7 +161,7 @@ class Trajectory:
         origin = self.stamps_ns[0]
         known, asked = (self.stamps_ns - origin).astype(float), (wanted[inside] - origin).astype(float)
         positions = np.stack([np.interp(asked, known, axis) for axis in self.positions.T], axis=1)
-        rotations = Slerp(known, self.rotations)(asked) if len(self) > 1 else self.rotations[np.zeros(len(asked), int)]
+        rotations = _slerp(known, self.rotations, asked)
         return inside, Trajectory(wanted[inside], positions, rotations, self.frame_id, self.child_frame_id)
 
     def at(self, stamp_ns: int) -> Pose | None:
@@ -189,6 +189,16 @@ class Trajectory:
                 chosen[i] = j
                 used.add(j)
         return sorted(chosen.items())
+
+
+def _slerp(known: Array, rotations: Rotation, asked: Array) -> Rotation:
+    """Interpolate rotations (N,) known at increasing times to other times (M,) between the first and the last."""
+    if len(known) == 1:
+        return rotations[np.zeros(len(asked), dtype=int)]
+    before = np.maximum(np.searchsorted(known, asked) - 1, 0)
+    shares = (asked - known[before]) / np.diff(known)[before]
+    start, end = rotations[before], rotations[before + 1]
+    return products(start, Rotation.from_rotvec(shares[:, None] * products(start.inv(), end).as_rotvec()))
 
 
 def read_tum(path: Path | str, frame_id: str = "map", child_frame_id: str = "camera") -> Trajectory:

@@ -14,6 +14,7 @@ from campose_core.geometry import (
     lasting_quat,
     log_quat,
     pose_error,
+    products,
     rotation_from_quat_xyzw,
     umeyama,
 )
@@ -30,6 +31,12 @@ def test_product_of_poses_maps_points_one_after_the_other(a_from_b, b_from_c, po
     np.testing.assert_allclose(
         (a_from_b * b_from_c).transform(point), a_from_b.transform(b_from_c.transform(point)), atol=1e-9
     )
+
+
+@given(st.lists(st.tuples(rotations, rotations), min_size=1, max_size=20))
+def test_products_of_many_rotations_are_scipys_to_the_last_bit(pairs):
+    left, right = (Rotation.concatenate(side) for side in zip(*pairs, strict=True))
+    np.testing.assert_array_equal(products(left, right).as_quat(), (left * right).as_quat())
 
 
 @given(poses)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.driving_on.drives import WHEELS, Place
-from benchmarks.driving_on.runs import WRONG_M, Drive, Kept, Plan, Row, driven, kidnapped
+from benchmarks.driving_on.runs import CARRIED_MPS, WRONG_M, Drive, Kept, Plan, Row, driven, kidnapped
 from benchmarks.localization.material import Material
 from campose_core.localization.estimators.registry import load_estimator
 from campose_core.localization.result import Status
@@ -83,7 +83,11 @@ def _kidnapped(place: Place, kept: Kept) -> str:
     in_time = [end for end in ends if end.seconds is not None and end.seconds <= 1.0]
     slow = [f"{end.before} > {end.after}: {end.seconds}" for end in ends if end not in in_time]
     wrong = sum(end.wrong for end in ends)
-    text = f"kidnapped while predicting: {len(in_time)} of {KIDNAPPINGS} LOST or found in 1 s, {wrong} wrong and sure"
+    carried_m = [end.worst_m for end in ends if end.is_carried]
+    text = (
+        f"kidnapped while predicting: {len(in_time)} of {KIDNAPPINGS} LOST or found in 1 s, {wrong} wrong and sure; "
+        f"{len(carried_m)} carried at {CARRIED_MPS:g} m/s with nothing to see: at most {max(carried_m):.2f} m off"
+    )
     return text + "".join(f"\n  {line}" for line in slow)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from campose_core.evaluation.estimates import Estimates
-from campose_core.geometry import Array, rotation_angle
+from campose_core.geometry import Array, products, rotation_angle
 from campose_core.trajectory import Trajectory
 
 MIN_POSES = 10
@@ -27,7 +27,7 @@ class _Poses(NamedTuple):
         return _Poses(rotations, -rotations.apply(self.positions))
 
     def __mul__(self, other: _Poses) -> _Poses:  # type: ignore[override]
-        return _Poses(self.rotations * other.rotations, self.rotations.apply(other.positions) + self.positions)
+        return _Poses(products(self.rotations, other.rotations), self.rotations.apply(other.positions) + self.positions)
 
 
 def constant_offset(estimates: Estimates, truth: Trajectory) -> str:

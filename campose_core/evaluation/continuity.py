@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from campose_core.evaluation.frame_errors import FrameErrors
 from campose_core.evaluation.spread import Spread, finite
-from campose_core.geometry import Array
+from campose_core.geometry import Array, products
 
 # Between two answers no more than a second apart the error may not change by more: a robot would turn off its way.
 JUMP_M, JUMP_DEG, JUMP_WITHIN_NS = 0.5, 10.0, 10**9
@@ -77,7 +77,7 @@ def jumps(errors: FrameErrors) -> int:
         return 0
     moved_m = np.linalg.norm(np.diff(errors.offsets[answered, :3], axis=0), axis=1)
     turns = Rotation.from_rotvec(errors.offsets[answered, 3:])
-    turned_deg = np.degrees((turns[1:] * turns[:-1].inv()).magnitude())
+    turned_deg = np.degrees(products(turns[1:], turns[:-1].inv()).magnitude())
     soon = np.diff(errors.stamps_ns[answered]) <= JUMP_WITHIN_NS
     return int((soon & ((moved_m > JUMP_M) | (turned_deg > JUMP_DEG))).sum())
 
@@ -127,5 +127,5 @@ def _motion_errors(errors: FrameErrors, first: NDArray[np.intp], second: NDArray
         back = turns[first].inv()
         step = back.apply(xyz[second] - xyz[first]) - (truly[second] - truly[first])
         position_m[both] = np.linalg.norm(step, axis=1)
-        rotation_deg[both] = np.degrees((back * turns[second]).magnitude())
+        rotation_deg[both] = np.degrees(products(back, turns[second]).magnitude())
     return position_m, rotation_deg

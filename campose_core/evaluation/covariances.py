@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from campose_core.errors import TrajectoryError
 from campose_core.files import check_whole, read_text
-from campose_core.formats.pose_rows import stamped_numbers
+from campose_core.formats.pose_rows import stamped_numbers, whole_stamps
 from campose_core.geometry import Array
 from campose_core.statistics import is_covariance
 from campose_core.trajectory import Stamps, stamp_from_text
@@ -51,14 +51,14 @@ def read_covariances(path: Path) -> tuple[Stamps, Array]:
     check_whole(path, text, TrajectoryError)
     table = stamped_numbers(lines[1:], len(COLUMNS), 0, range(1, len(COLUMNS)), ",")
     try:
-        stamps_ns = np.array([stamp_from_text(text) for text in table[0]] if table else [], dtype=np.int64)
+        stamps_ns = whole_stamps(table[0]) if table else np.empty(0, dtype=np.int64)
     except (ValueError, OverflowError):
         table = None
     if table is None:
         raise TrajectoryError(f"{path}:{_first_wrong(lines)}: expected a stamp and {len(COLUMNS) - 1} numbers")
     numbers = table[1]
-    _, first = np.unique(stamps_ns, return_index=True)
-    if len(first) != len(stamps_ns):
+    if (np.diff(np.sort(stamps_ns)) == 0).any():
+        _, first = np.unique(stamps_ns, return_index=True)
         again = int(np.setdiff1d(np.arange(len(stamps_ns)), first)[0])
         raise TrajectoryError(f"{path}:{again + 2}: stamp {stamps_ns[again]} appears twice")
     covariances = np.empty((len(numbers), 6, 6))

@@ -29,10 +29,11 @@ from campose_core.evaluation.covariances import covariance_path, covariances_tex
 from campose_core.evaluation.outcomes import FrameOutcome as FrameOutcome
 from campose_core.evaluation.outcomes import OutcomeTable
 from campose_core.files import read_json, write_texts
+from campose_core.formats.pose_rows import whole_stamps
 from campose_core.formats.trajectories import read_trajectory
 from campose_core.landmark_map.camera_estimate import CameraEstimate
 from campose_core.map_scale import MapScale, ScaleBasis
-from campose_core.trajectory import Trajectory, stamp_from_text, tum_text
+from campose_core.trajectory import Trajectory, tum_text
 
 
 class Percentiles(NamedTuple):
@@ -198,8 +199,9 @@ def _read_outcomes(path: Path) -> Estimates:
     fields = read_json(summary_path, TrajectoryError)
     try:
         per_frame, answered = fields["per_frame"], int(fields["answered"])
-        rows = list(zip(per_frame["stamps_ns"], per_frame["statuses"], per_frame["latencies_ms"], strict=True))
-        rows = [(stamp_from_text(str(stamp)), str(status), ms and float(ms)) for stamp, status, ms in rows]
+        listed_ns = whole_stamps(np.array(list(map(str, per_frame["stamps_ns"])), dtype=np.str_)).tolist()
+        latencies_ms = [ms and float(ms) for ms in per_frame["latencies_ms"]]
+        rows = list(zip(listed_ns, map(str, per_frame["statuses"]), latencies_ms, strict=True))
         if len(rows) != fields.get("frames", len(rows)):
             raise TrajectoryError(f"frames is {fields['frames']}, per_frame lists {len(rows)}")
         rows.sort(key=lambda row: row[0])

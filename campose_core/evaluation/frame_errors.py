@@ -16,7 +16,7 @@ from campose_core.errors import TrajectoryError
 from campose_core.evaluation.estimates import Estimates
 from campose_core.evaluation.outcomes import OutcomeTable
 from campose_core.evaluation.reliability import PARTS, squared_distances
-from campose_core.geometry import Array
+from campose_core.geometry import Array, products
 from campose_core.trajectory import Stamps, Trajectory, seconds_text
 
 MAX_DIFFERENCE_NS = 20_000_000
@@ -149,7 +149,7 @@ def _errors(
         offset = table.trajectory.positions[estimated] - truth.positions[row]
         position_m[row] = np.linalg.norm(offset, axis=1)
         floor_m[row] = np.linalg.norm(offset[:, :2], axis=1)
-        turn = table.trajectory.rotations[estimated] * truth.rotations[row].inv()  # about the map's axes
+        turn = products(table.trajectory.rotations[estimated], truth.rotations[row].inv())  # about the map's axes
         rotation_deg[row] = np.degrees(turn.magnitude())
         # The twist of the swing-twist decomposition about z: defined whichever way the body's axes point.
         quat = turn.as_quat(canonical=True)

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from campose_core.errors import TrajectoryError
 from campose_core.geometry import Array
 from campose_core.text import quoted
-from campose_core.trajectory import FARTHEST_S, NO_STAMP, stamp_from_seconds, stamp_from_text
+from campose_core.trajectory import FARTHEST_NS, FARTHEST_S, NO_STAMP, Stamps, stamp_from_seconds, stamp_from_text
 
 # A stamp that lies in the years 2000 to 2100 in this unit; smaller ones are seconds of a clock of their own.
 EARLIEST_S, LATEST_S = 946_684_800, 4_102_444_800
@@ -87,7 +88,7 @@ def rows_from(lines: Sequence[str], begin: int) -> Iterator[Row]:
 
 def stamped_numbers(
     lines: Sequence[str], columns: int, stamp: int, wanted: Sequence[int], delimiter: str | None
-) -> tuple[list[str], Array] | None:
+) -> tuple[NDArray[np.str_], Array] | None:
     """Read at once a table whose lines all are numbers, with a stamp among them; None where a line is anything else.
 
     stamp: which of the columns. wanted: those to return. delimiter: None for blanks. Returns the texts of the stamps,
@@ -95,15 +96,50 @@ def stamped_numbers(
     """
     if columns <= max(stamp, *wanted):
         return None
-    kinds = [(str(i), f"U{LONGEST_STAMP}" if i == stamp else "f8") for i in range(columns)]
+    kinds = [("before", "f8", (stamp,)), ("stamp", f"U{LONGEST_STAMP}"), ("after", "f8", (columns - stamp - 1,))]
     try:
         table = np.loadtxt(lines, kinds, comments=None, delimiter=delimiter, ndmin=1) if lines else np.empty(0, kinds)
     except ValueError:
         return None
-    texts: list[str] = table[str(stamp)].tolist()
-    if len(table) != len(lines) or max(map(len, texts), default=0) == LONGEST_STAMP:  # an empty line, a text cut off
+    texts = np.ascontiguousarray(table["stamp"])
+    cut_off = np.char.str_len(texts) == LONGEST_STAMP
+    if len(table) != len(lines) or cut_off.any():  # or an empty line
         return None
-    return texts, np.stack([table[str(i)] for i in wanted], axis=1)
+    if min(wanted) > stamp:
+        return texts, table["after"][:, np.subtract(wanted, stamp + 1)]
+    others = np.hstack([table["before"], table["after"]])
+    return texts, others[:, [column - (column > stamp) for column in wanted]]
+
+
+def alike_stamps(texts: NDArray[np.str_], unit: str) -> Stamps | None:
+    """Return nanoseconds of stamps that all have as many digits before the point and behind it; else None.
+
+    The same as `stamp_ns`, for a file of a hundred thousand lines.
+    """
+    point, width = texts[0].find("."), len(texts[0])
+    letters = texts.view(np.uint32).reshape(len(texts), -1)
+    if letters[:, width:].any() or point == width - 1:
+        return None
+    if point >= 0:
+        if (letters[:, point] != ord(".")).any():
+            return None
+        letters, width = np.delete(letters, point, axis=1), width - 1
+    digits = letters[:, :width] - np.uint32(ord("0"))
+    lowest = 9 + EXPONENTS[unit] - (width - point if point >= 0 else 0)  # of ten, of the last digit, in nanoseconds
+    if not width or lowest < 0 or width + lowest > 19 or (digits > 9).any():
+        return None
+    stamps = digits.astype(np.uint64) @ np.uint64(10) ** np.arange(width + lowest - 1, lowest - 1, -1, dtype=np.uint64)
+    return None if stamps.max() > FARTHEST_NS else stamps.astype(np.int64)
+
+
+def whole_stamps(texts: NDArray[np.str_]) -> Stamps:
+    """Return whole nanoseconds (N,) from their decimal texts.
+
+    Raises:
+        ValueError, ArithmeticError: one of them is no whole number, or no stamp (OverflowError).
+    """
+    alike = alike_stamps(texts, "ns") if len(texts) else None
+    return np.array([stamp_from_text(text) for text in texts.tolist()], dtype=np.int64) if alike is None else alike
 
 
 def are_numbers(fields: Sequence[str]) -> bool:

@@ -24,6 +24,7 @@ from campose_core.formats.pose_rows import (
     TUM,
     Layout,
     Row,
+    alike_stamps,
     are_numbers,
     begin_of_rows,
     counted_layout,
@@ -41,7 +42,9 @@ log = logging.getLogger(__name__)
 
 STRAY_SCANNER = ["timestamp", "frame", "x", "y", "z", "qx", "qy", "qz", "qw"]
 Z_UP_FROM_Y_UP = Rotation.from_euler("x", 90, degrees=True)
-Rows = tuple[Sequence[int], Sequence[int], Array]  # the numbers of their lines, stamps in nanoseconds, poses (N, 7)
+Rows = tuple[
+    Sequence[int], Sequence[int] | Stamps, Array
+]  # the numbers of their lines, stamps in nanoseconds, poses (N, 7)
 # What is left out, by its reason, as it is said.
 UNSEEN, REPEATED = "without a pose", "repeated"
 
@@ -161,8 +164,9 @@ def _plain(lines: Sequence[str], begin: int, layout: Layout, first: Row, unit: s
     if table is None:
         return None
     texts, numbers = table
+    stamps: Sequence[int] | Stamps | None = alike_stamps(texts, unit)
     try:
-        stamps = [stamp_ns(text.strip(), unit, "") for text in texts]
+        stamps = [stamp_ns(text.strip(), unit, "") for text in texts.tolist()] if stamps is None else stamps
     except TrajectoryError:
         return None
     return range(begin + 1, len(lines) + 1), stamps, numbers
@@ -215,7 +219,7 @@ def _numbers(texts: Sequence[str], where: str) -> list[float]:
         raise TrajectoryError(f"{where}: not a pose: {quoted(texts)}") from None
 
 
-def _seen(path: Path, numbers: Sequence[int], stamps_ns: Sequence[int], table: Array) -> tuple[Stamps, Array]:
+def _seen(path: Path, numbers: Sequence[int], stamps_ns: Sequence[int] | Stamps, table: Array) -> tuple[Stamps, Array]:
     """Return stamps, in their order, and the numbers (N, 7) of the poses; says what is left out.
 
     numbers: of the lines.

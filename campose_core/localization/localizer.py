@@ -212,13 +212,13 @@ class Localizer:
             elif by_images is not None:
                 return self._carried_on(stamp_ns, by_images)
             elif image.predicted is not None and not self._another_sees(image.frame):
-                doubt = self._watch.doubt(
-                    image.frame, image.odom_from_base, image.predicted.covariance, bool(estimates), self.options.bounds
+                judged = self._watch.judge(
+                    image.frame, image.odom_from_base, image.predicted, bool(estimates), self.options.bounds
                 )
-                if doubt is None:
-                    return self._carried_on(stamp_ns, image.predicted)
-                reason = doubt.reason
-                if doubt.is_lost:
+                if isinstance(judged, UncertainPose):
+                    return self._carried_on(stamp_ns, judged)
+                reason = judged.reason
+                if judged.is_lost:
                     self._lose()
         support = estimates[0].support if estimates else 0
         return LocalizationResult(stamp_ns, self._status, support=support, reason=reason)

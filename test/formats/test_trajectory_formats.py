@@ -8,6 +8,7 @@ from scipy.spatial.transform import Rotation
 from strategies import poses
 
 from campose_core.errors import TrajectoryError
+from campose_core.formats.pose_rows import EXPONENTS, alike_stamps, stamp_ns, whole_stamps
 from campose_core.formats.trajectories import read_trajectory
 from campose_core.geometry import Pose, pose_error
 from campose_core.trajectory import FRAME_PERIOD_NS, Trajectory, write_tum
@@ -273,3 +274,31 @@ def test_a_header_says_the_unit_of_length(tmp_path):
         path = written(tmp_path, f"stamp_ns,{names},qx,qy,qz,qw\n{rows(TUM, STAMPS, ',')}")
         with pytest.raises(TrajectoryError, match=said):
             read_trajectory(path)
+
+
+@given(
+    st.lists(st.integers(0, 10**12 - 1), min_size=1, max_size=5),
+    st.integers(0, 6),
+    st.integers(0, 9),
+    st.sampled_from(list(EXPONENTS)),
+)
+def test_stamps_read_at_once_are_those_read_one_by_one(numbers, decimals, added_zeros, unit):
+    texts = [f"{number:012d}{'0' * added_zeros}" for number in numbers]
+    if decimals:
+        texts = [f"{text[:-decimals]}.{text[-decimals:]}" for text in texts]
+    at_once = alike_stamps(np.array(texts), unit)
+    if at_once is None:  # more than nanoseconds, or farther than any stamp
+        assert decimals > 9 + EXPONENTS[unit] or len(texts[0]) - bool(decimals) - decimals > 9 - EXPONENTS[unit]
+    else:
+        assert at_once.tolist() == [stamp_ns(text, unit, "") for text in texts]
+
+
+@pytest.mark.parametrize("texts", [["1.5", "12.5"], ["1.5", "1,5"], ["1.5", "1.x"], ["-1.5", "-1.6"], ["1.", "2."]])
+def test_stamps_that_are_not_alike_are_not_read_at_once(texts):
+    assert alike_stamps(np.array(texts), "s") is None
+
+
+@pytest.mark.parametrize("texts", [["17", "1_7."], ["17", "17.5"], ["5."], ["17", "9" * 19], ["17", ""]])
+def test_what_is_no_whole_stamp_is_refused(texts):
+    with pytest.raises((ValueError, OverflowError)):
+        whole_stamps(np.array(texts))

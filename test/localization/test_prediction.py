@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
-from scripted_estimator import CAMERA, PERIOD_NS, ScriptedEstimator, at, stamp
+from scripted_estimator import CAMERA, PERIOD_NS, START_NS, ScriptedEstimator, at, stamp
 from still_pictures import COVERED, textured
 
 from campose_core.camera import Camera
@@ -169,7 +169,7 @@ def test_a_picture_that_is_gone_ends_it_only_where_the_wheels_stand() -> None:
     ended = next(i for i, r in enumerate(results) if r.status is Status.LOST)
     assert 0.8 <= (ended - 30) * PERIOD_NS * 1e-9 <= 1.0
     assert "dark, or covered" in results[ended].reason
-    assert all(r.map_from_base is None for r in results[31:])  # it may be carried meanwhile
+    assert all(r.map_from_base is None for r in results[33:])  # it may have been carried out of what is known
     driving = onward(70)
     results = drive(driving, recognized(driving, range(30, 70)), images=covered)
     assert all(r.status is Status.PREDICTED for r in results[30:])
@@ -183,9 +183,60 @@ def test_what_appears_after_a_picture_that_was_gone_is_compared_with_what_was_be
     assert all(r.status is Status.PREDICTED and r.map_from_base is not None for r in again[34:])
     elsewhere = drive(standing, recognized(standing, hidden), images=dark | dict.fromkeys(range(34, 50), ELSEWHERE))
     never_seen = drive(standing, recognized(standing, hidden), images=dict.fromkeys(range(18, 34), COVERED))
-    for results in (elsewhere, never_seen[4:]):
-        assert all(r.map_from_base is None for r in results[30:])
+    for results, last in ((elsewhere, 34), (never_seen, 28)):
+        assert all(r.map_from_base is None for r in results[last:])
         assert results[-1].status is Status.LOST
+
+
+def test_a_stop_in_the_dark_is_answered_as_unsure_as_a_robot_that_is_carried_off_and_taken_back_when_it_drives_on() -> (
+    None
+):
+    """Wheels that stand for two images, at number 30 and 31, in a picture that is gone from 25 to 49."""
+    truth = [*onward(30), at(1.45), at(1.45), *[at(1.45 + 0.05 * i) for i in range(1, 29)]]
+    results = drive(truth, recognized(truth, range(25, 50)), images=dict.fromkeys(range(25, 50), COVERED))
+    assert all(r.map_from_base is not None for r in results[2:])
+    assert {r.status for r in results[25:50]} == {Status.PREDICTED}
+    moving, first, second, again = (np.diagonal(results[i].covariance) for i in (29, 30, 31, 32))
+    for stands, seconds in ((first, 0.1), (second, 0.2)):
+        assert np.all(np.sqrt(stands[:3] - moving[:3]) >= 0.69 * seconds)
+        assert np.all(np.degrees(np.sqrt(stands[3:] - moving[3:])) >= 28.0 * seconds)
+    assert np.all(again < 1.5 * moving)
+
+
+@pytest.mark.parametrize("rate_hz", [5, 10, 30])
+@pytest.mark.parametrize("speed_mps", [0.5, 2.0])
+def test_a_robot_that_is_carried_off_in_the_dark_is_nowhere_answered_wrongly(rate_hz: int, speed_mps: float) -> None:
+    """It drives in the dark, stops, and is carried: the truth stays within three standard deviations until LOST."""
+    dark, stops = rate_hz, rate_hz * 2
+    stamps = [START_NS + i * 10**9 // rate_hz for i in range(stops + 2 * rate_hz)]
+    driven = [at(0.3 * min(i, stops) / rate_hz) for i in range(len(stamps))]
+    truths = [at(pose.translation[0], 1.0 + speed_mps * max(0, i - stops) / rate_hz) for i, pose in enumerate(driven)]
+    localizer = Localizer(ScriptedEstimator(dict(zip(stamps[:dark], driven, strict=False))))
+    results = []
+    for i, (stamp_ns, wheels) in enumerate(zip(stamps, driven, strict=True)):
+        shot = Frame(stamp_ns, HERE if i < dark else COVERED, "camera", str(i))
+        results.append(localizer.localize(shot, CAMERA, odom_from_base=ODOM_FROM_MAP * wheels))
+    for truth, result in zip(truths[stops:], results[stops:], strict=True):
+        if result.map_from_base is not None:
+            off = result.map_from_base.translation - truth.translation
+            assert off @ np.linalg.solve(result.covariance[:3, :3], off) < 3.0**2
+            assert np.linalg.norm(off) < 1.0
+    assert results[stops + 1].map_from_base is not None
+    first_dark, lost = stops + 1, next(i for i, r in enumerate(results) if r.status is Status.LOST)
+    assert (lost - first_dark) / rate_hz <= 1.0
+
+
+def test_a_camera_that_hung_while_the_robot_was_carried_off_in_the_dark_is_not_answered() -> None:
+    truth = onward(25)
+    localizer = Localizer(ScriptedEstimator({stamp(i): pose for i, pose in enumerate(truth[:20])}))
+    for i, pose in enumerate(truth):
+        image = HERE if i < 20 else COVERED
+        localizer.localize(Frame(stamp(i), image, "camera", ""), CAMERA, odom_from_base=ODOM_FROM_MAP * pose)
+    after = localizer.localize(
+        Frame(stamp(31), COVERED, "camera", ""), CAMERA, odom_from_base=ODOM_FROM_MAP * truth[-1]
+    )
+    assert after.map_from_base is None
+    assert "dark, or covered" in after.reason
 
 
 def test_somebody_who_hides_half_of_the_picture_is_no_other_place() -> None:
