@@ -64,7 +64,10 @@ def whole_map(*, model: str, database: str | None) -> dict[str, Any]:
         images = _checked_images(reconstruction)
     if database is not None:
         with _whole(database), load_pycolmap().Database.open(database) as db:
-            for image in db.read_all_images():
+            stored = db.read_all_images()
+            if missing := images.keys() - {image.name for image in stored}:
+                raise MappingError(f"it lacks {min(missing)}")
+            for image in stored:
                 from_colmap_camera(db.read_camera(image.camera_id))
                 if not is_place(np.asarray(db.read_keypoints(image.image_id))[:, :2]):
                     raise MappingError(f"features of {image.name} are nowhere")

@@ -87,6 +87,13 @@ def check(error: MappingError, broken: Path, file: str) -> None:
     assert "\n" not in str(error)
 
 
+def test_a_database_without_images_is_refused(scene, tmp_path):
+    broken = Path(shutil.copytree(scene, tmp_path / "scene"))
+    (broken / "sfm" / "database.db").write_bytes(b"")  # SQLite takes it for a new one
+    with pytest.raises(MappingError, match=r"scene/sfm/database\.db is damaged \(it lacks walk/000001\.jpg\)"):
+        export_scene(Scene.open(broken), "colmap", tmp_path / "out")
+
+
 def test_a_map_of_another_scene_is_refused(scene, tmp_path, capsys):
     other = Path(shutil.copytree(scene, tmp_path / "scene"))
     table = other / "frames.csv"
