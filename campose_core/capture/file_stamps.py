@@ -28,6 +28,7 @@ NAME = re.compile(
 EARLIEST_S, LATEST_S = 946_684_800, 4_102_444_800  # the years 2000 to 2100
 UNITS_NS = (1, 1_000, 1_000_000)
 MIN_DECIMALS = 6  # of seconds that count from elsewhere than 1970: 1.002 may be a number
+OF_IMAGES = 0.9  # of poses that count images; seconds of a walk that was recorded with gaps run ahead of its images
 
 
 def stamps_in_names(files: Sequence[Path]) -> list[int] | None:
@@ -72,8 +73,8 @@ def at_own_stamps(trajectory: Trajectory, stamp_of: Mapping[int, int], where: ob
     """Return the trajectory at the stamps of images where it counts them, 0.1 s each, and log so; else as it is.
 
     stamp_of: the stamp of each image by its number. It counts where it has no stamps of its own, or where those of the
-    images are dates, and it begins at the number of one and has nothing but whole tenths. where: its file, for
-    messages.
+    images are dates, and it has nothing but whole tenths, nearly all of them at numbers that the images reach.
+    where: its file, for messages.
 
     Raises:
         TrajectoryError: it has no stamps, and not as many poses as there are images.
@@ -84,7 +85,7 @@ def at_own_stamps(trajectory: Trajectory, stamp_of: Mapping[int, int], where: ob
     off_ns = np.abs(trajectory.stamps_ns - numbers * FRAME_PERIOD_NS)
     if not len(numbers) or not stamp_of or (off_ns > 1_000_000).any():
         return trajectory
-    if not _is_date(min(stamp_of.values())) or not 0 <= numbers[0] <= max(stamp_of):
+    if not _is_date(min(stamp_of.values())) or numbers[0] < 0 or np.quantile(numbers, OF_IMAGES) > max(stamp_of):
         return trajectory
     known = np.array([int(number) in stamp_of for number in numbers])
     if not known.any():

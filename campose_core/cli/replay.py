@@ -18,6 +18,7 @@ from campose_core.cli.numbers import FiniteNumber, pose_numbers
 from campose_core.cli.query import add_query_arguments, query_camera
 from campose_core.errors import UsageError
 from campose_core.evaluation.constant_offset import constant_offset
+from campose_core.evaluation.frame_errors import of_another_time
 from campose_core.evaluation.metrics import evaluate
 from campose_core.evaluation.run import frames_with_camera
 from campose_core.evaluation.table import tables
@@ -113,6 +114,8 @@ def run(options: Namespace) -> None:
     recorded_s = (raw.outcomes[-1].stamp_ns - raw.outcomes[0].stamp_ns) * 1e-9
     metrics = []
     if reference is not None:
+        if not truths:
+            raise of_another_time(raw, reference)
         of_base = Trajectory.from_poses(list(truths), list(truths.values()))
         metrics = [evaluate(one, of_base) for one in (raw, snapped)]
     if options.json:

@@ -98,17 +98,20 @@ def frame_errors(estimates: Estimates, reference: Trajectory) -> FrameErrors:
         for estimated, row in table.trajectory.associate(reference, MAX_DIFFERENCE_NS):
             answer[row] = estimated
     if not len(at_frames) or not (estimates.complete or (answer >= 0).any()):
-        intervals = f"the estimates ({_interval_text(estimates)}) and the reference ({reference.interval_text()})"
-        apart = table.stamps_ns[-1] < reference.stamps_ns[0] or reference.stamps_ns[-1] < table.stamps_ns[0]
-        fault = (
-            "do not overlap in time"
-            if apart
-            else f"have no poses within {MAX_DIFFERENCE_NS / 1e6:.0f} ms of each other"
-        )
-        raise TrajectoryError(
-            f"{intervals} {fault}: give the reference of the same recording, with stamps of the same clock"
-        )
+        raise of_another_time(estimates, reference)
     return _errors(table, at_frames, answer, statuses, int((~covered).sum()))
+
+
+def of_another_time(estimates: Estimates, reference: Trajectory) -> TrajectoryError:
+    """Say for people that no frame has a reference, and name both intervals."""
+    stamps_ns = estimates.table.stamps_ns
+    intervals = f"the estimates ({_interval_text(estimates)}) and the reference ({reference.interval_text()})"
+    apart = stamps_ns[-1] < reference.stamps_ns[0] or reference.stamps_ns[-1] < stamps_ns[0]
+    near = f"have no poses within {MAX_DIFFERENCE_NS / 1e6:.0f} ms of each other"
+    fault = "do not overlap in time" if apart else near
+    return TrajectoryError(
+        f"{intervals} {fault}: give the reference of the same recording, with stamps of the same clock"
+    )
 
 
 def poses_without_a_frame(estimates: Estimates, reference: Trajectory) -> int:

@@ -3,7 +3,8 @@
 A reconstruction with one camera hides it: the map bends until its landmarks fit (a kitchen, zoomed by 1.3 half way,
 came out with a focal length of 872 pixels where 526 and 683 are right, at a reprojection error of 1.0 px). A camera
 that walks ahead makes things larger too, but a little with each image. So steps that differ from those around them are
-only possible switches: a reconstruction with a camera for each stretch confirms or refutes them.
+only possible switches. Small ones are refuted by a map with one camera whose stretches agree on its focal length
+(`campose_core.landmark_map.zooms`); the others a reconstruction with a camera for each stretch confirms or refutes.
 """
 
 from __future__ import annotations

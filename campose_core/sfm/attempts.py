@@ -16,6 +16,7 @@ from campose_core.landmark_map.colmap import (
     max_extra_param,
 )
 from campose_core.landmark_map.lens_switches import confirmed, possible_switches
+from campose_core.landmark_map.zooms import placed_names, steady_lenses
 from campose_core.sfm.pair_selection import match_again
 from campose_core.sfm.shared_intrinsics import (
     share_cameras,
@@ -27,6 +28,9 @@ from campose_core.sfm.triangulation import triangulated
 
 SEED = 0
 GOOD_SHARE = 0.95  # of the keyframes in one piece: no further try
+# Changes of focal length (of its logarithm) that a map with one camera does not hide from its stretches: of a kitchen
+# switched by 1.06, 1.1 and 1.3 these have the focal lengths before and after, by 2 it came out whole, and bent.
+TOLD_BY_STRETCHES = 0.3
 BORDER_NEIGHBOURS = 4  # on either side of a border, matched again with the epipolar line as a guide
 MIN_MODEL_IMAGES = 3
 ROUNDS = 3  # of triangulation and adjustment
@@ -75,46 +79,57 @@ def attempt_by_lenses(
 
     walk = Walk(images, model, mapper, list(names.values()), guessed, kind)
     switches, apart = possible_switches(database, Path(images), names), database.with_suffix(".lenses.db")
+    plain = None
+    if switches and max(abs(switch.log_zoom) for switch in switches) < TOLD_BY_STRETCHES:
+        plain = first_attempt(database, walk)
+        if _is_good(plain, walk) and _is_steady(plain.pieces[0].model, names):
+            switches = []
     while switches:
         with_own_cameras(database, apart, switches)
-        first = _attempt(mapper, images, apart, model, mapper, kind is None)
+        first = first_attempt(apart, walk)
         sure = confirmed(first.pieces[0].model, switches) if first.pieces else []
         if sure == switches:
-            return *_from_better_guesses(apart, walk), [switch.first for switch in switches]
+            return *_from_better_guesses(first, walk), [switch.first for switch in switches]
         switches = sure
-    return *_from_better_guesses(database, walk), []
+    return *_from_better_guesses(plain or first_attempt(database, walk), walk), []
 
 
-def _from_better_guesses(database: Path, walk: Walk) -> tuple[Attempt, dict[str, int]]:
+def _is_steady(model: Any, names: Mapping[str, Sequence[str]]) -> bool:
+    return not steady_lenses(model, placed_names(model, names))[1]
+
+
+def _from_better_guesses(attempt: Attempt, walk: Walk) -> tuple[Attempt, dict[str, int]]:
     """Return as `best_attempt`; where a guess of a camera was far off, from what came out of it."""
-    first, tried = best_attempt(database, walk)
-    refined = database.with_suffix(".refined.db")
+    first, tried = best_attempt(attempt, walk)
+    refined = attempt.database.with_suffix(".refined.db")
     if not (first.pieces and with_refined_guesses(first.database, first.pieces[0].model, walk.guessed, refined)):
         return first, tried
-    again, tried_again = best_attempt(refined, walk)
+    again, tried_again = best_attempt(first_attempt(refined, walk), walk)
     return (again, tried_again) if again.held >= first.held else (first, tried)
 
 
-def best_attempt(database: Path, walk: Walk) -> tuple[Attempt, dict[str, int]]:
-    """Try ways until one holds nearly all keyframes together; returns it, else the best, and what each one held."""
-    total = sum(map(len, walk.sequences))
-    best, tried = None, {}
-    for attempt in _attempts(database, walk):
+def first_attempt(database: Path, walk: Walk) -> Attempt:
+    """Return what the mapper makes of a database as it is."""
+    return _attempt(walk.mapper, walk.images, database, walk.model, walk.mapper, walk.kind is None)
+
+
+def best_attempt(first: Attempt, walk: Walk) -> tuple[Attempt, dict[str, int]]:
+    """Try further ways until one holds nearly all keyframes together; returns it, else the best, and what each held."""
+    best, tried = first, {first.how: first.held}
+    further = _further_attempts(first, walk)
+    while not _is_good(best, walk) and (attempt := next(further, None)) is not None:
         tried[attempt.how] = attempt.held
-        if best is None or attempt.held > best.held:
-            best = attempt
-        if best.held >= GOOD_SHARE * total:
-            break
-    assert best is not None
+        best = max(best, attempt, key=lambda a: a.held)
     return best, tried
 
 
-def _attempts(database: Path, walk: Walk) -> Iterator[Attempt]:
+def _is_good(attempt: Attempt, walk: Walk) -> bool:
+    return attempt.held >= GOOD_SHARE * sum(map(len, walk.sequences))
+
+
+def _further_attempts(first: Attempt, walk: Walk) -> Iterator[Attempt]:
     images, model, mapper, sequences, guessed, kind = walk
-    is_joint = kind is None
-    first = _attempt(mapper, images, database, model, mapper, is_joint)
-    yield first
-    best = first
+    is_joint, database, best = kind is None, first.database, first
     if guessed:
         estimated = database.with_suffix(".focal.db")
         if with_estimated_focal_lengths(database, guessed, estimated):

@@ -19,10 +19,10 @@ from campose_core.errors import MappingError
 from campose_core.features.base import FeatureKind
 from campose_core.features.matching import Float32, nearest_in
 from campose_core.features.registry import FEATURES
+from campose_core.joining.loop_proof import NEIGHBOURS, drop_unproven
 from campose_core.landmark_map.colmap import load_pycolmap
 from campose_core.sfm.colmap_database import match_pairs
 from campose_core.sfm.joint_database import copy_database, joined
-from campose_core.sfm.loop_proof import NEIGHBOURS, drop_unproven
 from campose_core.sfm.pair_selection import verified_pairs
 from campose_core.sfm.report import MapReport
 from campose_core.sfm.triangulation import MIN_LANDMARKS

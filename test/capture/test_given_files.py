@@ -88,6 +88,16 @@ def test_poses_without_stamps_are_of_the_images_by_their_number():
         at_own_stamps(counted(3), {})  # of several recordings
 
 
+def test_seconds_of_a_recording_with_gaps_are_not_numbers_of_its_images():
+    """Ten images a second, of which a second and a half are missing twice; and the same without the gaps."""
+    images = {i: START_NS + i * FRAME_PERIOD_NS for i in range(60)}
+    numbers = np.r_[0:20, 35:55, 70:90]
+    seconds = Trajectory(numbers * FRAME_PERIOD_NS, np.zeros((60, 3)), Rotation.identity(60))
+    assert at_own_stamps(seconds, images) is seconds
+    counting = Trajectory(np.arange(60) * FRAME_PERIOD_NS, np.zeros((60, 3)), Rotation.identity(60))
+    assert at_own_stamps(counting, images).stamps_ns.tolist() == list(images.values())
+
+
 def test_an_estimate_of_another_program_is_scored_against_another_ones_truth(tmp_path, capsys):
     """ORB-SLAM3's nanoseconds against EuRoC's table."""
     poses = [Pose(Rotation.from_euler("z", 0.1 * i), np.array([0.1 * i, 0.0, 0.0])) for i in range(5)]

@@ -47,6 +47,13 @@ def test_a_zoom_of_some_seconds_is_found_with_the_focal_lengths_around_it(zoom):
     assert camera_of(model, after).mean_focal_length() == pytest.approx(after.focal)
 
 
+@pytest.mark.parametrize("zoom", [0.8, 1.06, 1.3])
+def test_a_switch_that_nobody_knows_of_shows_in_a_map_with_one_camera(zoom):
+    model = bent(ramp(start=29, end=30, zoom=zoom))
+    before, after = steady_lenses(model, {"walk": NAMES})[1]["walk"]
+    assert after.focal / before.focal == pytest.approx(zoom, rel=0.03)
+
+
 def test_a_steady_walk_shows_none():
     model = bent(np.ones(COUNT))
     assert steady_lenses(model, {"walk": NAMES}) == (model, {})

@@ -18,7 +18,7 @@ from campose_core.evaluation.metrics import evaluate
 from campose_core.localization.estimators.retrieval import RetrievalEstimator
 from campose_core.scene import Scene
 from campose_core.simulation.drive import BASE_FROM_CAM
-from campose_core.trajectory import Trajectory, read_tum
+from campose_core.trajectory import Trajectory, read_tum, write_tum
 from campose_core.visualization.replay_bag import WRITTEN
 from campose_core.walkable import load_walkable
 
@@ -142,6 +142,20 @@ def test_a_video_becomes_a_bag_with_its_pictures_and_the_answers(small_scene, sm
     refused = campose("replay", small_world / "later.mp4", "--scene", small_scene, "--out", tmp_path, "--odom", "/odom")
     assert refused.returncode == 2
     assert "is not a bag: leave out --odom" in refused.stderr
+
+
+def test_a_reference_of_another_time_is_named_and_the_answers_stay(small_scene, small_world, tmp_path):
+    later = read_tum(small_world / "later.tum")
+    write_tum(tmp_path / "yesterday.tum", replace(later, stamps_ns=later.stamps_ns - 86_400_000_000_000))
+    done = campose(
+        "replay", small_world / "later.mp4", "--scene", small_scene, "--out", tmp_path / "run",
+        "--poses-only", "--reference", tmp_path / "yesterday.tum",
+    )  # fmt: skip
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()[-1:]
+    assert "do not overlap in time" in line
+    assert "report" not in line
+    assert len(read_tum(tmp_path / "run" / "pose.tum")) > 10
 
 
 def test_an_unknown_estimator_names_those_there_are(small_scene, small_world, tmp_path):

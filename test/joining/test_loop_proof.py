@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from campose_core.joining.loop_proof import drop_unproven
 from campose_core.landmark_map.colmap import load_pycolmap
-from campose_core.sfm.loop_proof import drop_unproven
 
 COUNT, ROUND, POINTS, FOCAL = 36, 24, 60, 500.0
 NAMES = [f"walk/{i:06d}.jpg" for i in range(COUNT)]
