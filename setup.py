@@ -100,10 +100,10 @@ setup(
     entry_points={
         "console_scripts": [
             "campose = campose_core.cli.main:main",
-            "campose_localizer = campose_ros.localizer_node:main",
-            "campose_replay = campose_ros.replay_node:main",
-            "campose_demo = campose_ros.demo:main",
-            "campose_viewer = campose_ros.viewer_node:main",
+            "campose_localizer = campose_ros.executables:localizer",
+            "campose_replay = campose_ros.executables:replay",
+            "campose_demo = campose_ros.executables:demo",
+            "campose_viewer = campose_ros.executables:viewer",
         ],
     },
 )

@@ -24,7 +24,7 @@ class UsageError(CamposeError):
 
 
 class MissingDependency(CamposeError):
-    """An optional package is not installed; the message holds the pip line."""
+    """An optional package is not installed, or a file of this one is damaged; the message says what to install."""
 
 
 class PluginError(CamposeError):

@@ -22,6 +22,7 @@ import importlib.metadata
 import io
 import json
 import platform
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -173,7 +174,7 @@ class Scene:
         """unrecorded: whether to leave out frames of sources that scene.yaml does not know, which else are refused."""
         path, files = Path(path), SceneFiles()
         header_path = path / "scene.yaml"
-        if not current(path, "scene.yaml").is_file():
+        if not _has_header(path):
             raise SceneError(
                 f"{path} is not a scene (no scene.yaml): make one with `campose build SOURCE --scene {path}`"
             )
@@ -184,7 +185,7 @@ class Scene:
             alignment = header.get("alignment")
             for name in (*header["cameras"], *header["sources"], *header.get("rigs", {})):
                 check_key(name, str(header_path))
-            return cls(
+            scene = cls(
                 path=path,
                 name=str(header["name"]),
                 cameras={name: Camera.from_dict(fields) for name, fields in header["cameras"].items()},
@@ -195,6 +196,8 @@ class Scene:
                 rigs={name: Rig.from_dict(fields) for name, fields in header.get("rigs", {}).items()},
                 _files=files,
             )
+            _check_complete(scene)
+            return scene
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError, OSError) as error:
             raise SceneError(f"{header_path} is damaged: {in_words(error)}") from error
         except SceneError:
@@ -210,9 +213,11 @@ class Scene:
             SceneError: the folder holds other things and no scene.yaml.
         """
         path = Path(path)
-        if current(path, "scene.yaml").exists():
+        if _has_header(path):
             return cls._open(path, unrecorded=True)
         left_by_a_killed_extraction = {"frames", "frames.csv"}
+        if path.is_symlink() and not path.exists():
+            raise SceneError(f"{path} is a link that leads nowhere: remove it, or choose another folder")
         if path.exists() and not path.is_dir():
             raise SceneError(f"{path} is a file: a scene is a folder")
         strangers = {p.name for p in path.glob("[!.]*")} - left_by_a_killed_extraction
@@ -287,6 +292,13 @@ class Scene:
         return Trajectory.from_poses([f.stamp_ns for f in frames], [f.map_from_cam for f in frames if f.map_from_cam])
 
 
+def _has_header(path: Path) -> bool:
+    try:
+        return current(path, "scene.yaml").is_file()
+    except OSError as error:  # longer than a name can be, or not to be looked into
+        raise SceneError(f"{str(path)[:200]}: no scene can be opened here: {error.strerror}") from error
+
+
 def _versions() -> dict[str, str]:
     versions = {"python": platform.python_version()}
     for package in ("campose_ros", "numpy", "scipy", "pycolmap", "torch"):
@@ -308,6 +320,18 @@ def _frames_text(frames: Iterable[SceneFrame]) -> str:
             numbers = [repr(float(v)) for v in (*pose.translation, *lasting_quat(pose.rotation))]
         writer.writerow([frame.name, frame.source, frame.stamp_ns, frame.camera, frame.split, *numbers])
     return text.getvalue()
+
+
+def _check_complete(scene: Scene) -> None:
+    """Refuse a frames.csv that ends after a whole row, and lacks others."""
+    found = Counter(frame.source for frame in scene.frames)
+    for name, fields in scene.sources.items():
+        wanted = fields.get("frames", 0)
+        if isinstance(wanted, int) and found[name] < wanted:
+            raise SceneError(
+                f"{scene.path / 'frames.csv'} has {found[name]} of the {wanted} frames of {name}: it was cut off, copy "
+                "it again"
+            )
 
 
 def _read_frames(path: Path, data: bytes, header: dict[str, Any], unrecorded: bool) -> Iterable[SceneFrame]:

@@ -2,7 +2,9 @@
 
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 
 import rclpy
 from rclpy._rclpy_pybind11 import RCLError, UnknownROSArgsError
@@ -33,11 +35,10 @@ def run(make_node: Callable[[], Node], usage: str, args: list[str] | None = None
     check_arguments(arguments)
     keep_large_buffers()
     show_log()
-    for number in ENDING:
-        signal.signal(number, lambda *_: None)  # rclpy's own handler, put before it, shuts the context down
-    _initialize(args)
     node = None
     try:
+        with _interruptible():
+            _initialize(args)
         node = make_node()
         executor = SingleThreadedExecutor()
         executor.add_node(node)
@@ -57,6 +58,25 @@ def run(make_node: Callable[[], Node], usage: str, args: list[str] | None = None
         for number in ENDING:
             signal.signal(number, signal.SIG_IGN)  # Python's own end would die of them
     return 0
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let a signal raise KeyboardInterrupt in the block, and nothing after it: by then rclpy, whose own handler comes
+    before this one, shuts the context down.
+    """
+    starting = True
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        nonlocal starting
+        if starting:
+            starting = False
+            raise KeyboardInterrupt
+
+    for number in ENDING:
+        signal.signal(number, interrupt)
+    yield
+    starting = False
 
 
 def _initialize(args: list[str] | None) -> None:

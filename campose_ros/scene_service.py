@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from nav_msgs.srv import LoadMap
 
 from campose_core.errors import CamposeError, SceneError
+from campose_core.files import is_there
 from campose_core.scene import Scene
 from campose_ros.loading import LoadedScene, load
 from campose_ros.plain_log import fault_line
@@ -42,7 +43,7 @@ def load_scene(url: str, configured: Configured | None, response: LoadMap.Respon
 
 def _code(url: str) -> int:
     """Find out which part of the scene it was that could not be loaded."""
-    if not (Path(url) / SCENE_FILE).is_file():
+    if not is_there(Path(url) / SCENE_FILE):
         return int(LoadMap.Response.RESULT_MAP_DOES_NOT_EXIST)
     try:
         Scene.open(url)

@@ -56,13 +56,14 @@ def test_values_that_no_range_can_express_are_refused(name: str, value: Any, rea
 
 
 def test_nodes_have_a_stub_where_ros2_run_looks_after_pip() -> None:
-    of_nodes = {name: module for name, module in executables().items() if name != "campose"}
+    of_nodes = {name: target for name, target in executables().items() if name != "campose"}
     stubs = {path.name: path for path in (REPOSITORY / "libexec").iterdir()}
     assert set(stubs) == set(of_nodes)
     for name, path in stubs.items():
         assert os.access(path, os.X_OK)
         assert path.read_text().startswith("#!/usr/bin/env python3\n")
-        assert f"from {of_nodes[name]} import main" in path.read_text()
+        module, function = of_nodes[name].split(":")
+        assert path.read_text().endswith(f"from {module} import {function}\n\nsys.exit({function}())\n")
 
 
 def test_package_xml_and_setup_agree() -> None:

@@ -106,3 +106,19 @@ def test_a_folder_with_other_things_is_not_taken_over(tmp_path):
         Scene.open(tmp_path)
     (tmp_path / "new").mkdir()
     assert Scene.open_or_create(tmp_path / "new").frames == ()
+
+
+def test_a_folder_that_nobody_can_look_into_is_no_scene(tmp_path):
+    """As a peer may give it to the node's load_scene."""
+    for path in ("x" * 300, "a/" * 3000):
+        for opened in (Scene.open, Scene.open_or_create):
+            with pytest.raises(SceneError, match="no scene can be opened here: File name too long") as error:
+                opened(path)
+            assert len(str(error.value)) < 300
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    (tmp_path / "nowhere").symlink_to(tmp_path / "missing")
+    for name in ("circle", "nowhere"):
+        with pytest.raises(SceneError, match="is not a scene"):
+            Scene.open(tmp_path / name)
+        with pytest.raises(SceneError, match=f"{name} is a link that leads nowhere: remove it"):
+            Scene.open_or_create(tmp_path / name)

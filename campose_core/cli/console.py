@@ -10,6 +10,7 @@ import tempfile
 import traceback
 from collections.abc import Callable
 
+from campose_core.cli.interrupts import INTERRUPTED
 from campose_core.errors import CamposeError, WorkerDone
 from campose_core.text import one_line
 
@@ -62,7 +63,7 @@ def exit_code_of(program: str, work: Callable[[], int | None]) -> int:
         return 0
     except KeyboardInterrupt:
         say(f"{program}: interrupted")
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:  # a full disk, a folder that must not be written to: the system's line names it

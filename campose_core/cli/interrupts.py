@@ -5,6 +5,7 @@ import signal
 import time
 from types import FrameType
 
+INTERRUPTED = 130  # the exit code that shells give to it
 PATIENCE_S = 2.0  # until another one is heard, where the first did not end it
 
 

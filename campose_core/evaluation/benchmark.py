@@ -15,7 +15,7 @@ from campose_core.capture.recording import open_recording
 from campose_core.errors import LocalizationError
 from campose_core.evaluation.baselines import PlainEstimator, mean_pose, odometry_alone
 from campose_core.evaluation.estimates import Estimates, write_estimates
-from campose_core.evaluation.judge import Beside, judged, scene_image
+from campose_core.evaluation.judge import Beside, judged
 from campose_core.evaluation.measures import RECALL_THRESHOLDS, Threshold
 from campose_core.evaluation.metrics import Metrics
 from campose_core.evaluation.report import write_judgement
@@ -26,6 +26,7 @@ from campose_core.localization.estimators.base import PoseEstimator
 from campose_core.localization.estimators.pose_graph import recorded_odometry
 from campose_core.localization.estimators.registry import estimator_names, knows_train_split_alone, load_estimator
 from campose_core.localization.estimators.retrieval import RetrievalEstimator
+from campose_core.pixels.scene_images import read_image
 from campose_core.scene import Scene, SceneFrame
 from campose_core.scene_step import writes
 from campose_core.trajectory import Stamps, Trajectory
@@ -156,7 +157,7 @@ def _one_after_the_other(frames: list[SceneFrame]) -> list[int]:
 
 def _read(scene: Scene, frames: list[SceneFrame], stamps: list[int]) -> Iterator[tuple[Frame, Camera]]:
     for row, stamp_ns in zip(frames, stamps, strict=True):
-        yield Frame(stamp_ns, scene_image(scene, row), row.camera, row.name), scene.cameras[row.camera]
+        yield Frame(stamp_ns, read_image(scene, row), row.camera, row.name), scene.cameras[row.camera]
 
 
 def _score(scene: Scene, runs: list[Estimates], course: Course, thresholds: Sequence[Threshold]) -> list[Metrics]:

@@ -28,7 +28,7 @@ from campose_core.errors import TrajectoryError, in_words
 from campose_core.evaluation.covariances import covariance_path, covariances_text, read_covariances
 from campose_core.evaluation.outcomes import FrameOutcome as FrameOutcome
 from campose_core.evaluation.outcomes import OutcomeTable
-from campose_core.files import read_json, write_texts
+from campose_core.files import check_whole, read_json, read_text, write_texts
 from campose_core.formats.pose_rows import whole_stamps
 from campose_core.formats.trajectories import read_trajectory
 from campose_core.landmark_map.camera_estimate import CameraEstimate
@@ -213,6 +213,8 @@ def _read_outcomes(path: Path) -> Estimates:
             f"{summary_path} does not describe estimates ({in_words(error)}): remove it to evaluate {path.name} by "
             "itself"
         ) from error
+    if path.suffix == ".tum":  # written by us, with the summary: others end without a line break
+        check_whole(path, read_text(path, TrajectoryError), TrajectoryError)
     trajectory = (
         Trajectory.from_poses([], [])
         if answered == 0 and path.is_file() and not path.stat().st_size

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as PilImage
 
 from campose_core.evaluation.estimates import Estimates
 from campose_core.evaluation.frame_errors import FrameErrors
@@ -19,6 +18,7 @@ from campose_core.evaluation.snap_effect import snap_effect
 from campose_core.evaluation.views import Views, scene_views, small_copy
 from campose_core.floorplan.scene_floor import walkable_of
 from campose_core.frame import Image, Recording
+from campose_core.pixels.scene_images import read_image
 from campose_core.scene import Scene, SceneFrame
 from campose_core.trajectory import Trajectory
 from campose_core.walkable import WalkableMap
@@ -70,7 +70,7 @@ class Beside:
 
         def images() -> Iterator[tuple[int, Image]]:
             for stamp_ns, frame in own.items():
-                yield stamp_ns, scene_image(scene, frame)
+                yield stamp_ns, read_image(scene, frame)
 
         return cls(scene, tuple(scene.posed_frames(split)), own, images, walkable_of(scene))
 
@@ -85,12 +85,6 @@ class Beside:
                 if not missing:
                     break
         return found
-
-
-def scene_image(scene: Scene, frame: SceneFrame) -> Image:
-    """Read the image of a scene's frame."""
-    with PilImage.open(scene.frame_path(frame)) as file:
-        return np.asarray(file.convert("RGB"))
 
 
 class Judgement(NamedTuple):

@@ -19,7 +19,7 @@ from campose_core.evaluation.comparison import Difference, compare, per_frame, r
 from campose_core.evaluation.estimates import Estimates
 from campose_core.evaluation.frame_errors import FrameErrors
 from campose_core.evaluation.gate import leak_text
-from campose_core.evaluation.judge import Beside, Judgement, judged, scene_image
+from campose_core.evaluation.judge import Beside, Judgement, judged
 from campose_core.evaluation.leak import Leak
 from campose_core.evaluation.page import html_figure as html_figure
 from campose_core.evaluation.page import html_page, html_table
@@ -40,6 +40,7 @@ from campose_core.evaluation.table import (
 from campose_core.files import write_bytes, write_texts
 from campose_core.floor import FloorMap
 from campose_core.map_scale import ScaleBasis
+from campose_core.pixels.scene_images import read_image
 from campose_core.trajectory import Trajectory
 
 FORMAT = 1
@@ -271,7 +272,7 @@ def _map_images(judgement: Judgement, beside: Beside) -> MapImageOf | None:
     def of_row(row: int) -> MapImage | None:
         frame = training.frames[nearest.place_frame[row]]
         return MapImage(
-            scene_image(scene, frame), frame.name, float(nearest.place_m[row]), float(nearest.place_deg[row])
+            read_image(scene, frame), frame.name, float(nearest.place_m[row]), float(nearest.place_deg[row])
         )
 
     return of_row

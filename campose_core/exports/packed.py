@@ -65,6 +65,7 @@ class Unpacked:
                 place = Path(mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
                 weakref.finalize(self, shutil.rmtree, place, ignore_errors=True)
                 self.folder = place / path.name
+                self.folder.mkdir()  # there may be no file to put into it
                 for name, info in members:
                     target = self.folder / name
                     target.parent.mkdir(parents=True, exist_ok=True)

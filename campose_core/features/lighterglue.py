@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from campose_core.extras import load_extra
 from campose_core.features.base import SizedFeatures
 from campose_core.features.matching import Float32
+from campose_core.features.onnx_network import open_network
 
 WEIGHTS = Path(__file__).parent / "weights" / "lighterglue.onnx"  # made by export_xfeat.py beside it
 MIN_SCORE = 0.1  # of a pair, as its authors have it
@@ -24,14 +24,11 @@ class LighterGlue:
     """Matches XFeat features of images in pairs. It may be asked by several threads at once.
 
     Raises:
-        MissingDependency: ONNX Runtime is not installed.
+        MissingDependency: ONNX Runtime is not installed, or the network's file is damaged.
     """
 
     def __init__(self) -> None:
-        runtime = load_extra("onnxruntime", "robot")
-        options = runtime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        self._network = runtime.InferenceSession(str(WEIGHTS), options, providers=["CPUExecutionProvider"])
+        self._network = open_network(WEIGHTS, ["pixels0", "descriptors0", "pixels1", "descriptors1"])
 
     def __call__(self, first: SizedFeatures, second: SizedFeatures) -> NDArray[np.intp]:
         """Return (K, 2), which features of the two belong together; each row occurs at most once on either side."""

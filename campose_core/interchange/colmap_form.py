@@ -16,6 +16,7 @@ from campose_core.camera import Camera, pixels_from_colmap, pixels_to_colmap
 from campose_core.errors import MappingError
 from campose_core.geometry import Array
 from campose_core.interchange.images import copy_images
+from campose_core.interchange.whole_map import check_map
 from campose_core.landmark_map.colmap import COLMAP_LACKS, load_pycolmap, model_images, to_colmap_camera
 from campose_core.landmark_map.intrinsics import given_camera, source_of_lens
 from campose_core.landmark_map.lens import without_lens
@@ -26,30 +27,33 @@ def write_colmap(scene: Scene, folder: Path) -> int:
     """Write images/, sparse/0/ and database.db into `folder`; returns how many images the model has.
 
     Raises:
-        MappingError: no reconstruction, or a lens that COLMAP lacks.
+        MappingError: no reconstruction, a damaged one, or a lens that COLMAP lacks.
     """
-    model = map_model(scene)
+    database = scene.sfm_dir / "database.db"
+    copied = Path(shutil.copyfile(database, folder / "database.db")) if database.is_file() else None
+    model = map_model(scene, copied)
     names = {str(image.name) for image in model_images(model)}
     copy_images(scene, names, folder / "images")
     (folder / "sparse" / "0").mkdir(parents=True)
     model.write(folder / "sparse" / "0")
-    database = scene.sfm_dir / "database.db"
-    if database.is_file():
-        shutil.copyfile(database, folder / "database.db")
-        _put_lenses_back(scene, folder / "database.db")
+    if copied is not None:
+        _put_lenses_back(scene, copied)
     return len(names)
 
 
-def map_model(scene: Scene) -> Any:
+def map_model(scene: Scene, database: Path | None = None) -> Any:
     """Return the scene's pycolmap Reconstruction in the map frame (of an unaligned scene: sfm), with its lenses.
 
+    database: a copy of the scene's that will be read too.
+
     Raises:
-        MappingError: no reconstruction, or a lens that COLMAP lacks.
+        MappingError: no reconstruction, a damaged one, or a lens that COLMAP lacks.
     """
     pycolmap = load_pycolmap()
     path = scene.sfm_dir / "model"
     if not path.is_dir():
         raise MappingError(f"{scene.path} has no reconstruction yet: run `campose map {scene.path}`")
+    check_map(scene, database)
     model = pycolmap.Reconstruction(path)
     cameras = {frame.name: frame.camera for frame in scene.frames}
     for image in model_images(model):

@@ -136,8 +136,8 @@ def load(folder: Path) -> TrainedModel:
     except MissingDependency:
         raise
     except (SafetensorError, RuntimeError, TypeError, CamposeError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise CheckpointError(f"{folder}: the weights do not fit the architecture: {reason}") from error
+        reason = str(error).strip().splitlines()[:2][-1].strip()[:160]  # torch begins with the name of its class
+        raise CheckpointError(f"{weights_path}: they do not fit the architecture: {reason}: train again") from error
     not_finite = [n for n, t in network.state_dict().items() if t.is_floating_point() and not t.isfinite().all()]
     if not_finite:
         raise CheckpointError(f"{weights_path}: {not_finite[0]} holds numbers that are not finite: train again")

@@ -181,7 +181,8 @@ class Localizer:
             places = [places[int(np.argmin(near_m))]]
         near = [] if self._believed is None else [p for p in places if self._reachable(self._believed, p)]
         agreeing = near
-        if image.predicted is not None and not self._is_seen:
+        if image.predicted is not None:
+            # Against what measured the way one image is not believed: it may be of elsewhere.
             agreeing = [place for place in near if self.options.in_reach(image.predicted, place.base, 0.0)]
         if len(agreeing) == 1:
             return self._believe(agreeing[0], image)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as PilImage
 
 from campose_core.camera import Camera
 from campose_core.errors import MappingError
@@ -18,6 +17,7 @@ from campose_core.landmark_map.array_forms import Form, checked
 from campose_core.landmark_map.arrays import damaged, read_arrays, write_arrays
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.landmark_map.pnp import LandmarkMatcher, solve_pnp
+from campose_core.pixels.scene_images import read_image
 from campose_core.progress import track
 from campose_core.scene import Scene, SceneFrame
 from campose_core.sfm.rig_calibration import poses_by_partners
@@ -83,8 +83,7 @@ def register(
             break
         extract, match = landmarks.extractor(), LandmarkMatcher(landmarks)
         for frame in track(others, "other frames"):
-            with PilImage.open(scene.frame_path(frame)) as file:
-                features = extract(np.asarray(file.convert("RGB")))
+            features = extract(read_image(scene, frame))
             seen, shown = match(features)
             found = solve_pnp(features.pixels[seen], landmarks.xyz[shown], cameras[frame.camera])
             if found is not None and (landmarks is kinds[0] or len(found.inliers) >= SURE_OF_SECOND):

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as PilImage
 
 from campose_core.camera import Camera
 from campose_core.features.base import FeatureKind, ImageFeatures
@@ -19,6 +18,7 @@ from campose_core.geometry import Array, Pose
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.landmark_map.pnp import solve_pnp
 from campose_core.landmark_map.similar_keyframes import SimilarKeyframes
+from campose_core.pixels.scene_images import read_image
 from campose_core.progress import track
 from campose_core.scene import Scene, SceneFrame
 from campose_core.statistics import evenly_spaced
@@ -57,8 +57,7 @@ def frames_with_features(scene: Scene, frames: Sequence[SceneFrame], landmarks: 
     rows = evenly_spaced(len(ordered), MAX_FRAMES)
     extract, kind, result = landmarks.extractor(), landmarks.kind, []
     for frame in track([ordered[row] for row in rows], "features"):
-        with PilImage.open(scene.frame_path(frame)) as file:
-            found = extract(np.asarray(file.convert("RGB")))
+        found = extract(read_image(scene, frame))
         bytes_ = kind.to_bytes(found.descriptors)
         result.append(NewFrame(frame.name, frame.stamp_ns, found.pixels.astype(np.float32), bytes_, kind))
     return result

@@ -51,6 +51,29 @@ def mapped_looks(*, model: str, database: str, landmarks: str, out: str) -> dict
     return {"landmarks": len(ids)}
 
 
+def whole_map(*, model: str, database: str | None) -> dict[str, Any]:
+    """Run a stage: read a model and a database as a whole; returns the names of the model's `images`.
+
+    Raises:
+        MappingError: one of them is damaged; it is named.
+    """
+    check_model_files(Path(model))
+    with _whole(model):
+        reconstruction = load_pycolmap().Reconstruction(model)
+        _checked_points(reconstruction)
+        images = _checked_images(reconstruction)
+    if database is not None:
+        with _whole(database), load_pycolmap().Database.open(database) as db:
+            stored = db.read_all_images()
+            if missing := images.keys() - {image.name for image in stored}:
+                raise MappingError(f"it lacks {min(missing)}")
+            for image in stored:
+                from_colmap_camera(db.read_camera(image.camera_id))
+                if not is_place(np.asarray(db.read_keypoints(image.image_id))[:, :2]):
+                    raise MappingError(f"features of {image.name} are nowhere")
+    return {"images": sorted(images)}
+
+
 def without_landmarks(*, model: str, removed: str, out: str) -> dict[str, Any]:
     """Run a stage: write the model again, to the folder out, without the points whose `ids` are in the file removed."""
     reconstruction = load_pycolmap().Reconstruction(model)

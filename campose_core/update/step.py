@@ -80,7 +80,7 @@ def update_scene(scene: Scene, recording: Path, options: UpdateOptions) -> tuple
     new = prepare(scene.path)
     try:
         _copy(scene, new)
-        updated, report = _updated(Scene.open(new), poses, recording, options)
+        updated, report = _updated(Scene.open(new), poses, recording, options, scene.path)
         name = report["source"]
         paths = ["sfm", f"frames/{name}", f"reports/update-{name}.json", f"reports/update-{name}.png"]
         paths += [folder for folder in ("models", "floor") if (new / folder).is_dir()]
@@ -137,11 +137,14 @@ def _copy_file(source: Path | str, target: Path | str) -> None:
 
 
 def _updated(
-    scene: Scene, old_poses: SfmPoses, recording: Path, options: UpdateOptions
+    scene: Scene, old_poses: SfmPoses, recording: Path, options: UpdateOptions, original: Path
 ) -> tuple[Scene, dict[str, Any]]:
-    """Return the copy of the scene with the recording in it, and the report."""
+    """Return the copy of the scene with the recording in it, and the report. original: whose copy it is."""
     work = scene.path.parent / WORK
-    held = read_map(scene.sfm_dir, work)
+    try:
+        held = read_map(scene.sfm_dir, work)
+    except MappingError as error:  # the copy is gone when somebody reads of it
+        raise MappingError(str(error).replace(str(scene.path), str(original))) from error
     landmarks = held.landmarks
     old_sources, refined = set(scene.sources), RefinedCameras(scene)
     old_cameras = dict(scene.cameras)

@@ -9,11 +9,12 @@ import numpy as np
 
 from campose_core.bag.cdr import Cdr
 from campose_core.bag.ros_messages import OK, WARN
-from campose_core.errors import SceneError
+from campose_core.errors import CaptureError, SceneError
 from campose_core.floorplan.scene_floor import walkable_of, why_not_snapped
 from campose_core.geometry import Pose
 from campose_core.localization.estimators.base import Matches
 from campose_core.pixels.image_codec import decode_bytes
+from campose_core.pixels.scene_images import unreadable
 from campose_core.scene import Scene, SceneFrame
 from campose_core.visualization import topics
 from campose_core.visualization.matches import draw_matches, encode_drawing
@@ -167,7 +168,11 @@ class SceneView:
         pose: Pose | None = frame.map_from_cam
         state = "not mapped" if pose is None else "mapped"
         text = f"{frame.name}  {state}" if matches is None else f"{frame.name}  {len(matches.xyz)} landmarks"
-        return draw_matches(decode_bytes(self._read(frame)), matches, None, text, pose is not None)
+        try:
+            image = decode_bytes(self._read(frame))
+        except CaptureError as error:
+            raise unreadable(self._scene, frame, error) from error
+        return draw_matches(image, matches, None, text, pose is not None)
 
     def _read(self, frame: SceneFrame) -> bytes:
         path = self._scene.frame_path(frame)

@@ -162,6 +162,22 @@ def test_covariances_that_were_cut_off_are_refused(tmp_path, cut):
         read_estimates(path)
 
 
+@pytest.mark.parametrize("cut", range(1, 8))
+def test_estimates_that_were_cut_off_within_their_last_number_are_refused(tmp_path, cut):
+    """Their summary tells that they are ours, which end with a line break; other programs' may end without."""
+    path = tmp_path / "est.tum"
+    write_estimates(path, estimates(answers()[:5]))
+    text = path.read_text()
+    assert len(read_estimates(path).trajectory)
+    path.write_text(text[:-cut])
+    with pytest.raises(TrajectoryError, match=r"tum:\d+: ends within a line: it was cut off, copy it again"):
+        read_estimates(path)
+    path.with_suffix(".json").unlink()
+    covariance_path(path).unlink(missing_ok=True)
+    if cut == 1:
+        assert len(read_estimates(path).trajectory)
+
+
 def test_the_verb_prints_the_table_and_has_it_in_json(tmp_path, capsys):
     write_estimates(tmp_path / "est.tum", estimates(answers()[:200]))
     write_tum(tmp_path / "ref.tum", TRUTH)

@@ -183,3 +183,12 @@ def test_what_a_killed_process_had_unpacked_goes_with_the_next(tmp_path, tempora
     assert ran.returncode == -9
     assert [folder.name.startswith(PREFIX) for folder in temporary.iterdir()] == [True]
     assert len(read_export(archive).frames) == len(SHOTS)
+
+
+@pytest.mark.parametrize("names", [[], ["scan/"], ["scan/mesh.ply", "scan/0.depth"]])
+def test_an_archive_without_a_file_to_read_holds_no_export(tmp_path, names):
+    with zipfile.ZipFile(tmp_path / "scan.zip", "w") as archive:
+        for name in names:
+            archive.writestr(name, b"")
+    with pytest.raises(CaptureError, match=r"scan\.zip: holds no export of .*: unpack it with"):
+        read_export(tmp_path / "scan.zip")

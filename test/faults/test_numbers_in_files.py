@@ -131,3 +131,20 @@ def test_a_row_of_the_frames_of_a_scene(scene, old, new, told, verb, capsys):
     printed = capsys.readouterr().err
     assert printed.count("\n") == 1
     assert str(table) in printed
+
+
+def test_frames_that_were_cut_off_behind_a_whole_row_are_missed(tmp_path, capsys):
+    rows = tuple(SceneFrame(f"{s}/{i}.jpg", s, i, s) for s in "ab" for i in range(3))
+    cameras = dict.fromkeys("ab", Camera.from_field_of_view(64, 48, 60))
+    scene = Scene(tmp_path / "s", "s", cameras, {"a": {"frames": 3}, "b": {"frames": 3}}, frames=rows)
+    scene.save()
+    assert Scene.open(scene.path).frames == rows
+    table = scene.path / "frames.csv"
+    lines = table.read_text().splitlines(keepends=True)
+    for kept, told in ((6, "has 2 of the 3 frames of b"), (3, "has 2 of the 3 frames of a"), (1, "has 0 of the 3")):
+        table.write_text("".join(lines[:kept]))
+        with pytest.raises(SceneError, match=rf"frames\.csv {told}.*: it was cut off, copy it again$"):
+            Scene.open(scene.path)
+        assert main(["doctor", str(scene.path)]) == 1
+        assert capsys.readouterr().err.count("\n") == 1
+        assert table.read_text() == "".join(lines[:kept])

@@ -166,6 +166,18 @@ def test_another_architecture_than_the_weights(folder, change):
     refused(folder, "do not fit the architecture|damaged")
 
 
+def test_weights_that_do_not_fit_are_told_by_file_and_name(folder):
+    """Torch's own text begins with the name of its class, and lists all of them."""
+    architecture = yaml.safe_load((folder / "model.yaml").read_text())["architecture"]
+    describe(folder, architecture=architecture | {"hidden": architecture["hidden"] + 1})
+    refused(folder, r"posenet/weights\.safetensors: they do not fit the architecture: (Missing|size|Unexpected)")
+    with pytest.raises(CheckpointError) as error:
+        load(folder)
+    assert "loading state_dict" not in str(error.value)
+    assert len(str(error.value)) < len(str(folder)) + 300
+    assert str(error.value).endswith(": train again")
+
+
 def test_layers_of_gigabytes_take_no_memory_before_the_weights_fit_them(folder):
     """Some hundred bytes describe them: 65536 x 65536 numbers are 17 GB."""
     architecture = yaml.safe_load((folder / "model.yaml").read_text())["architecture"]

@@ -113,6 +113,21 @@ def test_landmarks_that_contradict_the_prediction_are_believed_when_a_second_one
     assert [r.map_from_base is None for r in alone[39:42]] == [False, True, False]
 
 
+def test_one_image_of_elsewhere_is_not_believed_against_the_wheels_and_two_are() -> None:
+    truth = onward(40)
+    elsewhere = [at(0.05 * i + 0.2) for i in range(40)]  # within what a robot may drive between two images
+    alone = drive(truth, recognized(truth) | {20: elsewhere[20]})
+    assert alone[20].map_from_base is None
+    assert "contradict" in alone[20].reason
+    for i in (*range(2, 20), *range(21, 40)):
+        assert alone[i].status is Status.TRACKING
+        assert pose_error(alone[i].map_from_base, truth[i])[0] < 0.02
+    carried = drive(truth, recognized(truth) | {i: elsewhere[i] for i in range(20, 40)})
+    assert carried[20].map_from_base is None
+    for i in range(21, 40):
+        assert pose_error(carried[i].map_from_base, elsewhere[i])[0] < 0.02
+
+
 class WeakAfter(ScriptedEstimator):
     """Few landmarks are left from an image on: poses are poorly known."""
 

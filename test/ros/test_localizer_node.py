@@ -233,6 +233,8 @@ def test_another_scene_is_loaded_or_refused(drive: Drive, wall_scene: Path, tmp_
     for url, code in (
         (tmp_path, LoadMap.Response.RESULT_MAP_DOES_NOT_EXIST),
         (tmp_path / "nothing", LoadMap.Response.RESULT_MAP_DOES_NOT_EXIST),
+        (tmp_path / ("x" * 300), LoadMap.Response.RESULT_MAP_DOES_NOT_EXIST),
+        ("/dev/zero", LoadMap.Response.RESULT_MAP_DOES_NOT_EXIST),
         (damaged(wall_scene, tmp_path, "scene.yaml"), LoadMap.Response.RESULT_INVALID_MAP_METADATA),
         (damaged(wall_scene, tmp_path, "sfm/landmarks.npz"), LoadMap.Response.RESULT_INVALID_MAP_DATA),
     ):

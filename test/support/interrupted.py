@@ -1,6 +1,6 @@
 """Runs a program's main with signals at every moment that Python tells of: Ctrl-C until the prompt is back.
 
-    python interrupted.py NUMBER BEGINS MODULE ARGUMENTS...
+    python interrupted.py NUMBER BEGINS MODULE[:FUNCTION] ARGUMENTS...
 
 From the first event BEGINS on ("import NAME" or the name of an event of sys.addaudithook), the signal NUMBER comes at
 each file opened, renamed or removed and each import; and once more while the interpreter takes itself apart.
@@ -35,6 +35,7 @@ def interrupt(event: str, args: tuple) -> None:
         signal.raise_signal(number)
 
 
-main = importlib.import_module(module).main
+module, _, function = module.partition(":")
+main = getattr(importlib.import_module(module), function or "main")
 sys.addaudithook(interrupt)
 sys.exit(main())

@@ -31,9 +31,8 @@ def setup_arguments() -> dict[str, Any]:
 
 
 def executables() -> dict[str, str]:
-    """Console scripts: name -> module."""
-    scripts = (script.split(" = ") for script in setup_arguments()["entry_points"]["console_scripts"])
-    return {name: target.split(":")[0] for name, target in scripts}
+    """Console scripts: name -> "MODULE:FUNCTION"."""
+    return dict(script.split(" = ") for script in setup_arguments()["entry_points"]["console_scripts"])
 
 
 def installed_share() -> set[str]:

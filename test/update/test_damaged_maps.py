@@ -125,7 +125,8 @@ def test_the_command_tells_of_a_damaged_map_in_a_line_and_changes_nothing(broken
     capfd.readouterr()
     assert main(["update", str(broken), str(broken / "later.mp4")]) == 1
     printed = capfd.readouterr()
-    assert "points3D.bin is damaged: it is none of COLMAP's; run `campose map` again" in printed.err
+    damaged = broken / "sfm" / "model" / "points3D.bin"
+    assert f" {damaged} is damaged: it is none of COLMAP's; run `campose map` again" in printed.err
     assert printed.err.count("\n") == 1
     assert {path: path.read_bytes() for path in broken.rglob("*") if path.is_file()} == before
 

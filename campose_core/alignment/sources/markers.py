@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image as PilImage
 
 from campose_core.alignment.evidence import Evidence, sigma, up_of, width
 from campose_core.alignment.solvers.markers import align_to_markers, scale_of_markers, triangulate_corners
@@ -27,6 +26,7 @@ from campose_core.alignment.sources.base import AlignmentSource, Borrowed
 from campose_core.errors import AlignmentError, GeometryError
 from campose_core.extras import load_extra
 from campose_core.geometry import FARTHEST_M, Array, Pose
+from campose_core.pixels.scene_images import read_image
 from campose_core.progress import track
 from campose_core.scene import Scene
 from campose_core.text import quoted
@@ -105,8 +105,7 @@ def marker_evidence(scene: Scene, sfm_from_cam: Mapping[str, Pose], markers: Mar
     frames = [frame for frame in scene.frames if frame.name in sfm_from_cam]
     detect = MarkerDetector(markers.dictionary)
     for frame in track(frames, "markers"):
-        with PilImage.open(scene.frame_path(frame)) as file:
-            seen = detect(np.asarray(file.convert("L")))
+        seen = detect(read_image(scene, frame, "L"))
         camera = scene.cameras[frame.camera]
         for number, pixels in seen.items():
             views.setdefault(number, []).append((sfm_from_cam[frame.name], camera.rays(pixels)))

@@ -1,0 +1,85 @@
+"""An image of a scene that is missing or damaged: whoever needs it ends with one line that names it."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mapped_points import mapped_scene_of_points
+from PIL import Image
+
+pytest.importorskip("pycolmap", reason="the scene is COLMAP's: pip install 'campose_ros[map]'")
+
+from campose_core.cli.main import main
+from campose_core.errors import SceneError
+from campose_core.pixels.scene_images import read_image
+from campose_core.scene import Scene
+
+NAME = "walk/000001.jpg"
+DAMAGES = {
+    **{f"cut at {k}/20": lambda data, k=k: data[: len(data) * k // 20] for k in range(20)},
+    "random": lambda data: np.random.default_rng(0).bytes(len(data)),
+    "with random bytes in it": lambda data: data[:200] + np.random.default_rng(0).bytes(len(data) - 400) + data[-200:],
+    "text": lambda data: b"a picture\n" * 9,
+}
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory) -> Path:
+    scene = mapped_scene_of_points(tmp_path_factory.mktemp("points") / "scene")
+    random = np.random.default_rng(0)
+    for frame in scene.frames:
+        camera = scene.cameras[frame.camera]
+        noise = random.integers(0, 256, (camera.height // 8, camera.width // 8, 3), dtype=np.uint8)
+        Image.fromarray(noise).resize((camera.width, camera.height)).save(scene.path / "frames" / frame.name)
+    return scene.path
+
+
+@pytest.fixture
+def broken(scene, tmp_path) -> Path:
+    return Path(shutil.copytree(scene, tmp_path / "scene"))
+
+
+@pytest.mark.parametrize("change", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_image_is_named(broken, change):
+    path = broken / "frames" / NAME
+    path.write_bytes(change(path.read_bytes()))
+    opened = Scene.open(broken)
+    for mode in ("RGB", "L"):
+        with pytest.raises(SceneError) as error:
+            read_image(opened, opened.frames[0], mode)
+        assert str(error.value).startswith(f"{path}: cannot be read as an image (it is ")
+        assert str(error.value).endswith("): extract the frames of 'walk' again")
+        assert "\n" not in str(error.value)
+
+
+def test_whole_images_are_read(scene):
+    opened = Scene.open(scene)
+    image, grey = (read_image(opened, opened.frames[0], mode) for mode in ("RGB", "L"))
+    assert image.shape == (*grey.shape, 3)
+    assert image.std() > 20
+
+
+@pytest.mark.parametrize("how", ["cut", "missing", "nowhere"])
+@pytest.mark.parametrize("verb", ["view", "colmap", "nerfstudio", "hloc"])
+def test_commands_that_need_it_name_it(broken, tmp_path, capsys, verb, how):
+    path, out = broken / "frames" / NAME, tmp_path / "out"
+    whole = path.read_bytes()
+    path.unlink()
+    if how == "cut":
+        path.write_bytes(whole[: len(whole) // 2])
+    elif how == "nowhere":
+        path.symlink_to(tmp_path / "nothing")
+    if verb == "view":
+        arguments = ["view", str(broken), "--mcap", str(out)]
+    else:
+        arguments = ["export", str(broken), "--to", verb, "--out", str(out)]
+    code, said = main(arguments), capsys.readouterr().err
+    if how == "cut" and verb != "view":  # which copies images as they are
+        assert code == 0
+        return
+    assert code == 1
+    assert str(path) in said.splitlines()[-1]
+    assert "extract" in said.splitlines()[-1]
+    assert "Errno" not in said
+    assert not out.exists()
