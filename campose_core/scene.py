@@ -324,13 +324,12 @@ def _frames_text(frames: Iterable[SceneFrame]) -> str:
 
 def _check_complete(scene: Scene) -> None:
     """Refuse a frames.csv that ends after a whole row, and lacks others."""
-    found = Counter(frame.source for frame in scene.frames)
+    found, path = Counter(frame.source for frame in scene.frames), scene.path / "frames.csv"
     for name, fields in scene.sources.items():
         wanted = fields.get("frames", 0)
         if isinstance(wanted, int) and found[name] < wanted:
             raise SceneError(
-                f"{scene.path / 'frames.csv'} has {found[name]} of the {wanted} frames of {name}: it was cut off, copy "
-                "it again"
+                f"{path} has {found[name]} of the {wanted} frames of {name}: it was cut off, copy it again"
             )
 
 

@@ -10,9 +10,7 @@ from campose_core.geometry import (
     Pose,
     Similarity,
     covariance_at_lever,
-    exp_quat,
     lasting_quat,
-    log_quat,
     pose_error,
     products,
     rotation_from_quat_xyzw,
@@ -98,13 +96,6 @@ def test_umeyama_refuses_points_on_a_line(count):
     points = np.outer(np.arange(count), [1.0, 2.0, 3.0])
     with pytest.raises(GeometryError, match=r"one line|three or more"):
         umeyama(points, points)
-
-
-@given(rotations)
-def test_log_quaternion_round_trip(rotation):
-    logarithm = log_quat(rotation)
-    assert np.linalg.norm(logarithm) <= np.pi / 2 + 1e-9
-    assert (exp_quat(logarithm).inv() * rotation).magnitude() < 1e-7
 
 
 def test_covariance_at_a_lever_matches_simulation():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 from strategies import poses, rotations
 
-from campose_core.geometry import Pose, log_quat, pose_error
+from campose_core.geometry import Pose, pose_error
 from campose_core.learning.losses import (
     PoseLoss,
     PoseNumbers,
@@ -20,6 +20,7 @@ from campose_core.learning.losses import (
     spread_loss,
 )
 from campose_core.learning.rotations import rotation_exp
+from campose_core.paper.log_quaternion import log_quat
 
 PENALTIES = ("mse", "l1", "smooth_l1", "rmse")
 seeds = st.integers(0, 2**16)
