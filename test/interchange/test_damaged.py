@@ -59,7 +59,13 @@ def test_a_damaged_map_is_refused_by_name(scene, tmp_path, file, name, change):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("change", SOME_BITS.values(), ids=SOME_BITS)
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(change, id=name, marks=pytest.mark.long if number else ())
+        for number, (name, change) in enumerate(SOME_BITS.items())
+    ],
+)
 @pytest.mark.parametrize("file", [*MODEL_FILES, "database.db"])
 def test_a_map_with_random_bytes_in_it_is_taken_or_refused(scene, tmp_path, file, change):
     """Of a coordinate nothing can tell."""
