@@ -2,8 +2,9 @@
 
     python benchmarks/matrix.py SCENE QUERY REFERENCE [--kill-each S]
 
-Prints the wall time of one worker over that of two, which a machine with other work makes smaller; and, which it does
-not, the time of one worker that no run took: what two cannot share. With --kill-each the workers of a scheduler, one of
+Prints the wall time of one worker over that of two, and beside it what the machine gives at most: `campose localize`
+twice, one after the other, over the same two at once. Cores share memory, and a machine with other work makes both
+smaller. And the time of one worker that no run took. With --kill-each the workers of a scheduler, one of
 them killed and replaced every S seconds. Each time the rows must be those of one worker, but for times.
 """
 
@@ -22,6 +23,7 @@ from campose_core.matrix.one_run import TIMES
 
 CONDITIONS = {"night": [0.25, 0.5], "motion-blur": [0.25, 0.5], "jpeg": [0.5, 0.9], "zoom": [0.5]}  # and as recorded
 DASK = [sys.executable, "-m"]
+CAMPOSE = [sys.executable, "-m", "campose_core.cli.main"]
 
 
 def main() -> None:
@@ -41,6 +43,7 @@ def main() -> None:
         two_s, again = timed(folder, "two", "--workers", "2")
         print(f"{len(rows)} runs: one worker {one_s:.1f} s, {alone_s:.1f} s of it in no run; two {two_s:.1f} s")
         print(f"two workers are {one_s / two_s:.2f} times as fast; rows {compared(rows, again)}")
+        print(f"two processes that know nothing of each other: {side_by_side(folder, scene, query):.2f} times")
         if options.kill_each:
             kills, again = among_killed_workers(folder, options.kill_each)
             print(f"workers of Dask, {kills} killed: rows {compared(rows, again)}")
@@ -52,6 +55,24 @@ def timed(folder: Path, out: str, *arguments: str) -> tuple[float, list[dict[str
     if campose(["matrix", str(folder / "runs.yaml"), "--out", str(folder / out), *arguments]) != 0:
         raise SystemExit("a run failed")
     return time.monotonic() - started, rows_of(folder / out)
+
+
+def side_by_side(folder: Path, scene: str, query: str) -> float:
+    """Return how much faster two processes of one thread localize at once than one after the other."""
+
+    def started(number: int) -> subprocess.Popen[bytes]:
+        command = [*CAMPOSE, "localize", scene, query, "--estimator", "structure", "--out", f"{folder}/{number}.tum"]
+        return subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | {"OMP_NUM_THREADS": "1"}
+        )
+
+    before = time.monotonic()
+    for number in range(2):
+        started(number).wait()
+    between = time.monotonic()
+    for process in [started(number) for number in range(2)]:
+        process.wait()
+    return (between - before) / (time.monotonic() - between)
 
 
 def rows_of(out: Path) -> list[dict[str, Any]]:
