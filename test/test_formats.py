@@ -5,6 +5,7 @@ gets a folder beside it, a reader, and a line in CHANGELOG.md.
 """
 
 import shutil
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,15 @@ def test_a_later_scene_is_refused(earlier):
     (earlier / "scene.yaml").write_text(yaml.safe_dump(header | {"format": FORMAT + 1}))
     with pytest.raises(SceneError, match=rf"scene\.yaml: format {FORMAT + 1}, this campose reads up to {FORMAT}"):
         Scene.open(earlier)
+
+
+def test_a_member_that_is_no_array_is_refused(tmp_path):
+    """numpy gives its bytes."""
+    path = tmp_path / "some.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x.npy", b"\0NUMPY")
+    with pytest.raises(MappingError, match=r"some\.npz is damaged \(it is no whole \.npz file of numbers\)"):
+        read_arrays(path)
 
 
 def test_later_arrays_are_refused_and_those_without_a_number_are_of_the_first_format(tmp_path):

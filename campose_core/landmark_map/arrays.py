@@ -51,6 +51,8 @@ def read_arrays(path: Path, names: Collection[str] | None = None) -> dict[str, N
             arrays = {name: file[name] for name in wanted if name != "format"}
     except DAMAGE as error:
         raise damaged(path, NO_ARRAYS) from error
+    if not all(isinstance(array, np.ndarray) for array in arrays.values()):  # else numpy gives a member's bytes
+        raise damaged(path, NO_ARRAYS)
     check_format(path, found, FORMAT, MappingError)
     return arrays
 
