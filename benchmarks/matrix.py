@@ -4,8 +4,8 @@
 
 Prints the wall time of one worker over that of two, and beside it what the machine gives at most: `campose localize`
 twice, one after the other, over the same two at once. Cores share memory, and a machine with other work makes both
-smaller. And the time of one worker that no run took. With --kill-each the workers of a scheduler, one of
-them killed and replaced every S seconds. Each time the rows must be those of one worker, but for times.
+smaller. And the time of one worker that no run took. With --kill-each the workers of a scheduler, one of them killed
+and replaced every S seconds. Each time the rows must be those of one worker, but for times.
 """
 
 import argparse

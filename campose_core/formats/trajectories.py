@@ -42,9 +42,8 @@ log = logging.getLogger(__name__)
 
 STRAY_SCANNER = ["timestamp", "frame", "x", "y", "z", "qx", "qy", "qz", "qw"]
 Z_UP_FROM_Y_UP = Rotation.from_euler("x", 90, degrees=True)
-Rows = tuple[
-    Sequence[int], Sequence[int] | Stamps, Array
-]  # the numbers of their lines, stamps in nanoseconds, poses (N, 7)
+# The numbers of their lines, stamps in nanoseconds, poses (N, 7).
+Rows = tuple[Sequence[int], Sequence[int] | Stamps, Array]
 # What is left out, by its reason, as it is said.
 UNSEEN, REPEATED = "without a pose", "repeated"
 

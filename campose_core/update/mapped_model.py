@@ -1,4 +1,4 @@
-"""The COLMAP model and database of a mapped scene: checked once, before an update rests on them.
+"""The COLMAP model and database of a mapped scene: checked once, before an update or an export rests on them.
 
 What runs here is a stage, in a process of its own: on damaged files COLMAP aborts.
 """
@@ -34,11 +34,7 @@ def mapped_looks(*, model: str, database: str, landmarks: str, out: str) -> dict
         MappingError: model, database or landmarks are damaged, or belong to different maps.
     """
     known = Landmarks.load(Path(landmarks))
-    check_model_files(Path(model))
-    with _whole(model):
-        reconstruction = load_pycolmap().Reconstruction(model)
-        ids = _checked_points(reconstruction)
-        images = _checked_images(reconstruction)
+    reconstruction, ids, images = _checked(model)
     names = [str(name) for name in known.frame_names]
     if len(ids) != len(known.xyz) or sorted(names) != sorted(images):
         raise MappingError(f"{landmarks} is of another map than {model}: run `campose map` again")
@@ -57,11 +53,7 @@ def whole_map(*, model: str, database: str | None) -> dict[str, Any]:
     Raises:
         MappingError: one of them is damaged; it is named.
     """
-    check_model_files(Path(model))
-    with _whole(model):
-        reconstruction = load_pycolmap().Reconstruction(model)
-        _checked_points(reconstruction)
-        images = _checked_images(reconstruction)
+    _, _, images = _checked(model)
     if database is not None:
         with _whole(database), load_pycolmap().Database.open(database) as db:
             stored = db.read_all_images()
@@ -92,6 +84,14 @@ def _whole(path: str) -> Iterator[None]:
     except (*DAMAGE, CamposeError) as error:
         reason = f" ({error})" if isinstance(error, CamposeError) else ""
         raise MappingError(f"{path} is damaged{reason}: remove it and run `campose map` again") from error
+
+
+def _checked(path: str) -> tuple[Any, NDArray[np.int64], dict[str, Any]]:
+    """Read a model; returns it, the ids of its points, and its images by name."""
+    check_model_files(Path(path))
+    with _whole(path):
+        model = load_pycolmap().Reconstruction(path)
+        return model, _checked_points(model), _checked_images(model)
 
 
 def _checked_points(model: Any) -> NDArray[np.int64]:
