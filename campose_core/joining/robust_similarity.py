@@ -81,8 +81,9 @@ def align_to_poses(sfm_from_cams: list[Pose], map_from_cams: list[Pose]) -> Alig
     long as the path is wide.
 
     Raises:
-        AlignmentError: fewer than three poses, a path too short, positions on a line with unusable orientations, or
-            poses that fit in another direction or with another order of the quaternion.
+        AlignmentError: fewer than three poses, a path too short, positions on a line with unusable orientations, no
+            two poses that agree, or poses that fit in another direction or with another order of the quaternion.
+        GeometryError: one path is the other's mirror image.
     """
     if len(sfm_from_cams) < MIN_PAIRS:
         raise AlignmentError(f"only {len(sfm_from_cams)} frames have a reference pose, three are needed")
@@ -176,6 +177,8 @@ def _robust_oriented(source: Array, target: Array, per_frame: Rotation, lever: f
     for _ in range(10):
         turn = rotation_angle(rotation.inv() * per_frame)
         agreeing = (residual <= max(3.0 * float(np.median(residual)), 1e-9)) & (turn <= max(3 * np.median(turn), 1e-9))
+        if not agreeing.any() or np.ptp(source[agreeing], axis=0).max() < 1e-12:
+            raise AlignmentError(f"of {len(source)} poses no two agree in place and in turn")
         similarity = _fit_oriented(source[agreeing], target[agreeing], matrices[agreeing].sum(0), scale, lever)
         scale, rotation = similarity.scale, similarity.rotation
         residual = np.linalg.norm(similarity.transform(source) - target, axis=1)

@@ -20,7 +20,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from campose_core.camera import pixels_from_colmap
-from campose_core.errors import AlignmentError
+from campose_core.errors import AlignmentError, GeometryError
 from campose_core.features.base import ImageFeatures
 from campose_core.geometry import Array, Pose, pose_difference
 from campose_core.joining.robust_similarity import align_to_poses
@@ -184,7 +184,7 @@ def _find_again(
         rest = {str(name): landmarks.world_from_cam(i) for i, name in enumerate(landmarks.frame_names)}
         try:
             whole_from_rest = align_to_poses(list(rest.values()), [whole_poses[name] for name in rest]).map_from_sfm
-        except AlignmentError:  # the rest of the cameras stand at one place
+        except (AlignmentError, GeometryError):  # the rest of the cameras stand at one place, or agree on nothing
             return {}
         jacobian = error_jacobian(whole_from_rest)
         match = LandmarkMatcher(landmarks)

@@ -62,6 +62,18 @@ def test_orientations_of_another_body_are_noticed():
     assert worst(found.map_from_sfm, Similarity.identity(), truth) < 1e-4
 
 
+def test_poses_of_which_no_two_agree_are_refused():
+    """One fits in place, another in turn, none in both: of a corridor's images matched across it."""
+    places, turned_deg = np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0]]), (0.0, 9.0, 2.0)
+    poses_sfm = [Pose(Rotation.identity(), place) for place in places]
+    reference = [
+        Pose(Rotation.from_euler("z", deg, degrees=True), place)
+        for deg, place in zip(turned_deg, [*places[:2], [5.0, 5, 0]], strict=True)
+    ]
+    with pytest.raises(AlignmentError, match="no two agree in place and in turn"):
+        align_to_poses(poses_sfm, reference)
+
+
 def written_w_first(pose: Pose) -> Pose:
     """The pose that comes of reading w x y z as x y z w."""
     return Pose.from_quat_xyzw(np.roll(pose.quat_xyzw, 1), pose.translation)
