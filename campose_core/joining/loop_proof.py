@@ -31,7 +31,7 @@ def drop_unproven(database: Any, sequences: Sequence[Sequence[str]]) -> list[str
 
     database: pycolmap's, open. sequences: names of each recording's keyframes in time order. Returns a line about each.
     """
-    place = {name: (s, i) for s, sequence in enumerate(sequences) for i, name in enumerate(sequence)}
+    place = _places(sequences)
     images = {image.image_id: image for image in database.read_all_images()}
     place_of = {image_id: place[image.name] for image_id, image in images.items()}
     turns = _turns(database, images)
@@ -42,6 +42,21 @@ def drop_unproven(database: Any, sequences: Sequence[Sequence[str]]) -> list[str
     for pair in dropped:
         database.delete_two_view_geometry(*pair)
     return [f"{images[a].name} and {images[b].name} look alike, but {why}" for (a, b), why in sorted(dropped.items())]
+
+
+def drop_loops(database: Any, sequences: Sequence[Sequence[str]]) -> None:
+    """Delete all verified pairs that close a loop, or join two recordings, whatever speaks for them."""
+    place = _places(sequences)
+    names = {image.image_id: image.name for image in database.read_all_images()}
+    pycolmap = load_pycolmap()
+    for pair_id in database.read_two_view_geometries()[0]:
+        first, second = pycolmap.pair_id_to_image_pair(pair_id)
+        if not _near(place[names[first]], place[names[second]]):
+            database.delete_two_view_geometry(first, second)
+
+
+def _places(sequences: Sequence[Sequence[str]]) -> dict[str, Place]:
+    return {name: (s, i) for s, sequence in enumerate(sequences) for i, name in enumerate(sequence)}
 
 
 def _unproven(turns: Turns, place: dict[int, Place]) -> dict[tuple[int, int], str]:

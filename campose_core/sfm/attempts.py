@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from campose_core.joining.components import Piece, pieces_of
+from campose_core.joining.components import Piece, explained_pairs, is_folded, pieces_of
+from campose_core.joining.loop_proof import drop_loops
 from campose_core.landmark_map.colmap import (
     adjust,
     drop_outliers,
@@ -17,6 +18,7 @@ from campose_core.landmark_map.colmap import (
 )
 from campose_core.landmark_map.lens_switches import confirmed, possible_switches
 from campose_core.landmark_map.zooms import placed_names, steady_lenses
+from campose_core.sfm.joint_database import copy_database
 from campose_core.sfm.pair_selection import match_again
 from campose_core.sfm.shared_intrinsics import (
     share_cameras,
@@ -52,12 +54,14 @@ class Walk(NamedTuple):
 
 
 class Attempt(NamedTuple):
-    """What one way led to: the database it used, its models, and their pieces, the largest first."""
+    """What one way led to: the database it used, its models, and their pieces, the largest first, of which none is
+    folded, and whether any was."""
 
     how: str
     database: Path
     models: list[Any]
     pieces: list[Piece]
+    folded: bool
 
     @property
     def held(self) -> int:
@@ -110,7 +114,7 @@ def _from_better_guesses(attempt: Attempt, walk: Walk) -> tuple[Attempt, dict[st
 
 def first_attempt(database: Path, walk: Walk) -> Attempt:
     """Return what the mapper makes of a database as it is."""
-    return _attempt(walk.mapper, walk.images, database, walk.model, walk.mapper, walk.kind is None)
+    return _attempt(walk.mapper, database, walk, walk.mapper)
 
 
 def best_attempt(first: Attempt, walk: Walk) -> tuple[Attempt, dict[str, int]]:
@@ -128,34 +132,47 @@ def _is_good(attempt: Attempt, walk: Walk) -> bool:
 
 
 def _further_attempts(first: Attempt, walk: Walk) -> Iterator[Attempt]:
-    images, model, mapper, sequences, guessed, kind = walk
-    is_joint, database, best = kind is None, first.database, first
-    if guessed:
+    mapper, database, best = walk.mapper, first.database, first
+    if first.folded:
+        chain = database.with_suffix(".chain.db")
+        copy_database(database, chain)
+        with load_pycolmap().Database.open(chain) as db:
+            drop_loops(db, walk.sequences)
+        attempt = _attempt(f"{mapper}, neighbours in time alone", chain, walk, mapper)
+        yield attempt
+        best = max(best, attempt, key=lambda a: a.held)
+    if walk.guessed:
         estimated = database.with_suffix(".focal.db")
-        if with_estimated_focal_lengths(database, guessed, estimated):
-            attempt = _attempt(f"{mapper}, estimated focal lengths", images, estimated, model, mapper, is_joint)
+        if with_estimated_focal_lengths(best.database, walk.guessed, estimated):
+            attempt = _attempt(f"{mapper}, estimated focal lengths", estimated, walk, mapper)
             yield attempt
             best = max(best, attempt, key=lambda a: a.held)
-    if share_cameras(best.database, guessed):
+    if share_cameras(best.database, walk.guessed):
         apart = database.with_suffix(".apart.db")
         with_own_cameras(best.database, apart)
-        attempt = _attempt(f"{mapper}, a camera for each recording", images, apart, model, mapper, is_joint)
+        attempt = _attempt(f"{mapper}, a camera for each recording", apart, walk, mapper)
         yield attempt
         best = max(best, attempt, key=lambda a: a.held)
     if mapper == "global":
-        if kind is not None:
-            match_again(str(best.database), _across_borders(best.pieces, sequences), kind)
-        yield _attempt("incremental", images, best.database, model, "incremental", is_joint)
+        if walk.kind is not None:
+            match_again(str(best.database), _across_borders(best.pieces, walk.sequences), walk.kind)
+        yield _attempt("incremental", best.database, walk, "incremental")
 
 
-def _attempt(how: str, images: str, database: Path, model: Path, mapper: str, is_joint: bool) -> Attempt:
-    models = mapped(images, database, model, mapper)
-    if is_joint:
-        models = [settled(images, database, one, model.with_suffix(".settled"), ROUNDS) for one in models]
+def _attempt(how: str, database: Path, walk: Walk, mapper: str) -> Attempt:
+    models = mapped(walk.images, database, walk.model, mapper)
+    if walk.kind is None:
+        models = [settled(walk.images, database, one, walk.model.with_suffix(".settled"), ROUNDS) for one in models]
+    pieces, folded = list[Piece](), False
     with load_pycolmap().Database.open(database) as db:
-        pieces = [piece for one in models for piece in pieces_of(one, db)]
+        for one in models:
+            explained = explained_pairs(one, db)
+            found = pieces_of(one, explained, walk.sequences)
+            sound = [piece for piece in found if not is_folded(piece, explained, walk.sequences)]
+            folded |= len(sound) < len(found)
+            pieces += sound
     pieces.sort(key=lambda piece: len(piece.world_from_cam), reverse=True)
-    return Attempt(how, database, models, pieces)
+    return Attempt(how, database, models, pieces, folded)
 
 
 def settled(images: str, database: Path, found: Any, work: Path, rounds: int) -> Any:
@@ -177,7 +194,7 @@ def settled(images: str, database: Path, found: Any, work: Path, rounds: int) ->
     return found
 
 
-def with_more_images(images: str, database: Path, kept: Any, model: Path) -> Any:
+def with_more_images(images: str, database: Path, kept: Any, model: Path, sequences: Sequence[Sequence[str]]) -> Any:
     """Return the model with images that it lacks, registered one by one where its pieces stay one; else as it was.
 
     A mapper that places all at once gives a weak image any place, and it is cut off; the incremental one has landmarks
@@ -197,7 +214,7 @@ def with_more_images(images: str, database: Path, kept: Any, model: Path) -> Any
     if not grown:
         return kept
     with pycolmap.Database.open(database) as db:
-        pieces = pieces_of(grown[0], db)
+        pieces = pieces_of(grown[0], explained_pairs(grown[0], db), sequences)
     return grown[0] if pieces and pieces[0].is_whole else kept
 
 

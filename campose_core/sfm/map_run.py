@@ -39,6 +39,9 @@ ALIKE = {Detail.HALF: 3, Detail.FULL: 15}  # images that look most alike and are
 # Of the keyframes that are to be left out, found again in the map without them: of walks that hold (a desk, a kitchen,
 # rendered floors) 98 %; of a campus whose loop is open a tenth can be left out at all, of a lobby half.
 FOUND_AGAIN = 0.8
+# Of maps by the strong matching: of a flat, a tower, a campus, a tree all or nearly all of them, of a lobby half; of a
+# corridor with doors and cabinets of one make, which had been put onto itself, none.
+PROVEN, MIN_TESTED = 0.3, 5
 AS_NEEDED, STRONG = MATCHINGS = "as-needed", "strong"
 
 
@@ -110,8 +113,8 @@ class MapRun:
         """Return what half the image holds; where that is not all of the walk, or not sure, what more matching does."""
         strong_fits = self.features == SIFT and self.posed is None and not self.rigs
         if self.matching == STRONG and strong_fits:
-            return self._strongly_reconstructed()
-        more = self._strongly_reconstructed if strong_fits else partial(self._reconstructed, Detail.FULL)
+            return self._strongly_held()
+        more = self._strongly_held if strong_fits else partial(self._reconstructed, Detail.FULL)
         how = "XFeat and LighterGlue" if strong_fits else "features of the full image"
         try:
             half = self._reconstructed(Detail.HALF)
@@ -143,7 +146,7 @@ class MapRun:
             return half
         if half.report.held_out is None:
             return found if _held(found.report) >= _held(half.report) else half
-        found = self._with_landmarks(found)
+        found = self._with_landmarks(found) if found.report.held_out is None else found
         return found if found.report.found_again > half.report.found_again else half
 
     def _with_landmarks(self, made: Made) -> Made:
@@ -172,6 +175,21 @@ class MapRun:
         if tested.held_out is not None:
             log.info(f"map: {tested.held_out.text()}")
         return made._replace(report=report.with_stage(tested))
+
+    def _strongly_held(self) -> Made:
+        """Return what the strong matching holds, where it proves itself.
+
+        Raises:
+            MappingError: the map does not find again what is left out of it.
+        """
+        made = self._with_landmarks(self._strongly_reconstructed())
+        tested = made.report.held_out
+        if tested and (tested.found or 0) < PROVEN * (tested.keyframes or 0) and (tested.keyframes or 0) >= MIN_TESTED:
+            raise MappingError(
+                f"of what XFeat and LighterGlue hold only {tested.found} of {tested.keyframes} keyframes are found "
+                "again when they are left out: it seems that things that look alike were taken for one place"
+            )
+        return made
 
     def _strongly_reconstructed(self) -> Made:
         """From images to a model by two kinds of features, and on the poses of it to a model of each kind."""

@@ -145,7 +145,7 @@ def _one_model(
         drop_outliers(kept)
     total = sum(map(len, sequences))
     if kept.num_reg_images() < total:
-        more = with_more_images(images, found.database, kept, model)
+        more = with_more_images(images, found.database, kept, model, sequences)
         if more.num_reg_images() > kept.num_reg_images():
             kept = more
             adjust(kept)

@@ -1,10 +1,12 @@
 """What the images of a reconstruction hold together."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from campose_core.geometry import rotation_angle
-from campose_core.joining.components import explained_pairs, pieces_of
+from campose_core.joining.components import Explained, explained_pairs, is_folded, pieces_of
 from campose_core.joining.seen_turns import seen_turns
 from campose_core.landmark_map.colmap import load_pycolmap, model_poses
 from campose_core.sfm.loop_drift import loop_drift
@@ -33,7 +35,7 @@ def without_common_landmarks(model, first, second):
 
 def test_a_whole_map_is_one_piece(mapped):
     model, names, database = mapped
-    (piece,) = pieces_of(model, database)
+    (piece,) = pieces_of(model, explained_pairs(model, database), [names])
     assert piece.is_whole
     assert sorted(piece.world_from_cam) == names
     for image_id in model.reg_image_ids():
@@ -53,12 +55,41 @@ def test_a_map_is_cut_where_no_match_is_explained(mapped):
     model, names, database = mapped
     first, second = set(names[:20]), set(names[20:])
     without_common_landmarks(model, first, second)
-    pieces = pieces_of(model, database)
+    pieces = pieces_of(model, explained_pairs(model, database), [names])
     assert len(pieces) >= 2
     for piece in pieces:
         assert not piece.is_whole
         assert piece.world_from_cam.keys() <= first or piece.world_from_cam.keys() <= second
     assert sum(len(piece.world_from_cam) for piece in pieces) > 0.8 * len(names)
+
+
+def test_a_map_that_explains_no_neighbours_is_folded(mapped):
+    """As a corridor of alike doors that was put onto itself: far apart in time all fits, from door to door not."""
+    model, names, database = mapped
+    explained = explained_pairs(model, database)
+    (piece,) = pieces_of(model, explained, [names])
+    assert not is_folded(piece, explained, [names])
+    breaks = names[::7]
+    folded = [pair._replace(common=0) if {pair.first, pair.second} & {*breaks} else pair for pair in explained]
+    assert is_folded(piece, folded, [names])
+    assert not is_folded(piece, folded, [[name] for name in names])  # of as many recordings none has neighbours
+
+
+def test_one_alike_thing_joins_no_two_places(mapped):
+    """A fire extinguisher of the same make fits by itself; what is beside it does not."""
+    model, names, _ = mapped
+    halves = names[: len(names) // 2], names[len(names) // 2 :]
+    across = [(names[0], names[-1]), (names[1], names[-1]), (names[0], names[-2])]
+    within = [Explained(one, other, 100, 80) for half in halves for one, other in pairwise(half)]
+
+    def count(commons):
+        extinguisher = [Explained(*pair, 60, common) for pair, common in zip(across, commons, strict=True)]
+        return len(pieces_of(model, within + extinguisher, [names]))
+
+    assert count([40, 40, 1]) == 1
+    assert count([40, 10, 10]) == 1  # neither for nor against
+    assert count([40, 1, 1]) == 2
+    assert count([1, 1, 1]) == 2
 
 
 def test_loops_hold_the_map_where_neighbours_drift(mapped):

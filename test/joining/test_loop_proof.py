@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from campose_core.joining.loop_proof import drop_unproven
+from campose_core.joining.loop_proof import drop_loops, drop_unproven
 from campose_core.landmark_map.colmap import load_pycolmap
 
 COUNT, ROUND, POINTS, FOCAL = 36, 24, 60, 500.0
@@ -114,3 +114,10 @@ def test_neighbours_in_time_are_not_in_question(walk):
     twice_round = walk({(4, 7): 30.0})
     assert drop_unproven(twice_round.db, [NAMES]) == []
     assert (4, 7) in twice_round.verified()
+
+
+def test_without_loops_neighbours_in_time_stay(walk):
+    twice_round = walk({})
+    before = twice_round.verified()
+    drop_loops(twice_round.db, [NAMES])
+    assert twice_round.verified() == before - {*twice_round.loops}
