@@ -7,19 +7,39 @@ chained so: two images give none.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from campose_core.geometry import rotation_angle
+from campose_core.geometry import Pose, rotation_angle
 from campose_core.joining.components import MIN_EXPLAINED, explained_pairs
 from campose_core.landmark_map.two_view_turn import two_view_turn
 from campose_core.sfm.report import LoopDrift
 
 MIN_APART = 20  # keyframes, to call two images of one place a loop
+# Of the way between them: a map that holds has bent by less where the walk is back (rotations aside, a street of 300 m
+# by 0.5 %, walks through buildings by a few percent).
+MAX_BEND = 0.3
+
+
+def comes_back(poses: Mapping[str, Pose], sequences: Sequence[Sequence[str]]) -> bool:
+    """Return whether a walk may have been at one place twice, however much its map bends.
+
+    Where it cannot have, no matching finds a loop. Of several recordings nobody knows. poses: world_from_cam of the
+    keyframes by name. sequences: see `loop_drift`.
+    """
+    if len(sequences) != 1:
+        return True
+    places = np.array([poses[name].translation for name in sequences[0] if name in poses])
+    along = np.cumsum(np.linalg.norm(np.diff(places, axis=0), axis=1))
+    for first in range(len(places) - MIN_APART):
+        way = along[first + MIN_APART - 1 :] - (along[first - 1] if first else 0.0)
+        if (np.linalg.norm(places[first + MIN_APART :] - places[first], axis=1) < MAX_BEND * way).any():
+            return True
+    return False
 
 
 def loop_drift(model: Any, database: Any, sequences: Sequence[Sequence[str]]) -> LoopDrift:

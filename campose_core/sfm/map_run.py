@@ -39,6 +39,7 @@ ALIKE = {Detail.HALF: 3, Detail.FULL: 15}  # images that look most alike and are
 # Of the keyframes that are to be left out, found again in the map without them: of walks that hold (a desk, a kitchen,
 # rendered floors) 98 %; of a campus whose loop is open a tenth can be left out at all, of a lobby half.
 FOUND_AGAIN = 0.8
+ENOUGH_FOUND = 10  # keyframes, to call a walk sound
 # Of maps by the strong matching: of a flat, a tower, a campus, a tree all or nearly all of them, of a lobby half; of a
 # corridor with doors and cabinets of one make, which had been put onto itself, none.
 PROVEN, MIN_TESTED = 0.3, 5
@@ -136,6 +137,9 @@ class MapRun:
         if _held(half.report) >= GOOD_SHARE * self.total:
             half = self._with_landmarks(half)
             if not strong_fits or half.report.found_again >= FOUND_AGAIN:
+                return half
+            if _is_sound_chain(half.report):
+                log.info("map: the walk comes back to no place, so nothing shows how far its map bends")
                 return half
             doubt = "the map does not hold without some of its keyframes"
         log.info(f"map: {doubt}: tried again with {how}")
@@ -281,6 +285,13 @@ class MapRun:
         found = run_stage(stage, arguments, folder / f"{name}.log", self.timeout_s, self.total)
         write_text(report, json.dumps(found))
         return MapReport.from_dict(found)
+
+
+def _is_sound_chain(made: MapReport) -> bool:
+    """Whether keyframes are found again where they can be left out, and the rest is one way without a loop to find."""
+    tested = made.held_out
+    found, left_out = (tested.found or 0, tested.keyframes or 0) if tested else (0, 0)
+    return not made.comes_back and found >= max(ENOUGH_FOUND, FOUND_AGAIN * left_out)
 
 
 def _held(made: MapReport) -> int:

@@ -33,7 +33,7 @@ from campose_core.landmark_map.zooms import (
 )
 from campose_core.sfm.attempts import Attempt, attempt_by_lenses, mapped, settled, with_more_images
 from campose_core.sfm.cross_validation import leave_out
-from campose_core.sfm.loop_drift import loop_drift
+from campose_core.sfm.loop_drift import comes_back, loop_drift
 from campose_core.sfm.pair_selection import verified_pairs
 from campose_core.sfm.report import MapReport, RigReport
 from campose_core.sfm.rig_constraints import hold_rigs, write_rigs
@@ -112,6 +112,7 @@ def reconstruction(
         joined_by=by,
         joins_refused=refused or None,
         loop_drift=drift,
+        comes_back=comes_back(model_poses(kept), sequences),
         rigs=rig_reports,
         cameras=model_cameras(kept, switches),
         lens_switches=switches or None,

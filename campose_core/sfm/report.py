@@ -84,10 +84,10 @@ class MapReport:
     which of these were not believed, and why, a line each. registered: keyframes in the map. reprojection_px: mean
     error. other_models: keyframes in each piece that was left out. tried: keyframes that each way of mapping held
     together. joined_by: how each further piece came in; joins_refused: which pieces were left out although images or
-    odometry could have placed them, and why, a line each. cameras: refined, by `lens_of`. lens_switches: the first
-    frame by each further lens of its source. zooms: where its focal length changes, which frames were left out.
-    focal_sigmas: of the logarithms, where the focal length was guessed. of_cameras: what is to be said of these, a line
-    each. detail: of the features.
+    odometry could have placed them, and why, a line each. comes_back: whether the walk may have been at one
+    place twice. cameras: refined, by `lens_of`. lens_switches: the first frame by each further lens of its source.
+    zooms: where its focal length changes, which frames were left out. focal_sigmas: of the logarithms, where the focal
+    length was guessed. of_cameras: what is to be said of these, a line each. detail: of the features.
     matching: what it took. removable: of the keyframes that were to be left out, the share without which the rest
     still hung together. held_by_second: keyframes with too few landmarks of the main kind to be placed by.
     keyframes_left_out: how many frames are none, by reason. posed: frames with a pose; without_pose: names of the
@@ -109,6 +109,7 @@ class MapReport:
     joined_by: list[str] | None = None
     joins_refused: list[str] | None = None
     loop_drift: LoopDrift | None = None
+    comes_back: bool | None = None
     rigs: list[RigReport] | None = None
     cameras: dict[str, Camera] | None = None
     lens_switches: list[str] | None = None
@@ -209,7 +210,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "tried": _counts,
     "joined_by": lambda saved: [str(how) for how in saved],
     "joins_refused": lambda saved: [str(why) for why in saved],
-    "loop_drift": lambda saved: _of(LoopDrift, saved),
+    "loop_drift": lambda saved: _of(LoopDrift, saved), "comes_back": bool,
     "rigs": lambda saved: [RigReport.from_dict(rig) for rig in saved],
     "cameras": lambda saved: {str(source): Camera.from_dict(camera) for source, camera in saved.items()},
     "given_poses": lambda saved: _of(GivenPosesReport, saved),

@@ -4,12 +4,13 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
-from campose_core.geometry import rotation_angle
+from campose_core.geometry import Pose, rotation_angle
 from campose_core.joining.components import Explained, explained_pairs, is_folded, pieces_of
 from campose_core.joining.seen_turns import seen_turns
 from campose_core.landmark_map.colmap import load_pycolmap, model_poses
-from campose_core.sfm.loop_drift import loop_drift
+from campose_core.sfm.loop_drift import comes_back, loop_drift
 from campose_core.sfm.report import LoopDrift
 
 pytestmark = pytest.mark.slow
@@ -103,6 +104,18 @@ def test_loops_hold_the_map_where_neighbours_drift(mapped):
 def test_a_walk_without_loops_says_so(mapped):
     model, names, database = mapped
     assert loop_drift(model, database, [names[:15], names[15:30]]) == LoopDrift(loops=0)
+
+
+def test_a_street_comes_back_nowhere_and_a_round_does(mapped):
+    model, names, _ = mapped
+    assert comes_back(model_poses(model), [names])  # round a room
+    away = np.arange(60.0)
+    bent = np.column_stack([20.0 * np.sin(away / 20.0), away, 0.0 * away])
+    there_and_back = np.column_stack([np.minimum(away, 60.0 - away), 0.0 * away, 0.0 * away])
+    for places, expected in ((bent, False), (there_and_back, True)):
+        walk = {f"{i:03d}": Pose(Rotation.identity(), place) for i, place in enumerate(places)}
+        assert comes_back(walk, [sorted(walk)]) is expected
+        assert comes_back(walk, [sorted(walk)[:30], sorted(walk)[30:]])  # of two recordings nobody knows
 
 
 def test_turns_between_pieces_are_seen_by_pairs_of_images(mapped):
