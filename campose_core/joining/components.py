@@ -5,15 +5,16 @@ distance and scale. It shows: features that were matched and verified between tw
 common landmarks, because no place of the cameras explains them. A model is therefore cut where no pair of images
 across the cut has its matches explained; within what is left, the poses are as good as in any map.
 
-What looks alike is put into one place as well: two fire extinguishers, or a corridor of many doors onto itself. Then a
-pair of images that lie far apart in time is explained, and others of the same two places are not. So images that lie
-near in time hold together by one pair, and what they hold joins the rest only where more pairs speak for it than
-against it. Where neighbours in time are those that are not explained, the part is folded, and is no map.
+What looks alike is put into one place as well: two fire extinguishers, or a corridor of many doors onto itself. Then
+some pairs of images are explained, and others of the same two places are not. So only images next to each other hold
+together by one pair. The runs of them join where at least two more pairs speak for it than against it, and not where
+images that are next to each other would be among those that are not explained: they are of one place, whatever looks
+alike elsewhere. A part in which many such are is folded, and is no map.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -23,7 +24,6 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from campose_core.geometry import Pose
-from campose_core.joining.loop_proof import NEIGHBOURS
 from campose_core.landmark_map.colmap import load_pycolmap, model_poses
 from campose_core.landmark_map.two_view_turn import MIN_INLIER_MATCHES
 
@@ -35,8 +35,8 @@ MIN_EXPLAINED, MIN_SHARE = 12, 0.3
 # A pair with so many matches, of which less than that share is explained, contradicts its model. Of images next to each
 # other, or next but one, no pair did in eleven right maps of real walks (of all but one in twenty a share of 0.46 and
 # more is explained), and a quarter in one of a corridor that was put onto itself.
-TELLING, UNEXPLAINED, MAX_CONTRADICTING = 30, 0.1, 0.1
-NEXT = 2
+TELLING, UNEXPLAINED, MAX_CONTRADICTING = 20, 0.1, 0.1
+NEXT = 2  # keyframes
 
 
 class Explained(NamedTuple):
@@ -98,32 +98,44 @@ def pieces_of(model: Any, explained: Sequence[Explained], sequences: Sequence[Se
     poses, place = model_poses(model), _places(sequences)
     names = sorted(poses)
     row_of = {name: row for row, name in enumerate(names)}
-    near = [(row_of[p.first], row_of[p.second]) for p in explained if p.holds and _apart(p, place) <= NEIGHBOURS]
-    rows, columns = np.array(near, dtype=np.intp).reshape(-1, 2).T
+    next_to = [(row_of[p.first], row_of[p.second]) for p in explained if p.holds and _apart(p, place) <= NEXT]
+    rows, columns = np.array(next_to, dtype=np.intp).reshape(-1, 2).T
     links = coo_matrix((np.ones(len(rows)), (rows, columns)), (len(names), len(names)))
-    labels = _joined(connected_components(links, directed=False)[1], explained, row_of)
+    run_of = connected_components(links, directed=False)[1]
+    joint: defaultdict[frozenset[int], float] = defaultdict(float)
+    for pair in explained:
+        between = frozenset(int(run_of[row_of[name]]) for name in (pair.first, pair.second))
+        if len(between) == 2:
+            joint[between] += _vote(pair, _apart(pair, place))
+    labels = _joined(run_of, joint)
     members = [[names[row] for row in np.flatnonzero(labels == label)] for label in np.unique(labels)]
     pieces = [Piece(model, {name: poses[name] for name in group}) for group in members if len(group) > 2]
     return sorted(pieces, key=lambda piece: len(piece.world_from_cam), reverse=True)
 
 
-def _joined(labels: NDArray[np.int32], explained: Sequence[Explained], row_of: Mapping[str, int]) -> NDArray[np.int32]:
-    """Join parts (a label for each image) for whom more pairs speak than against, those with the most votes first."""
-    votes: Counter[frozenset[int]] = Counter()
-    for pair in explained:
-        between = frozenset(int(labels[row_of[name]]) for name in (pair.first, pair.second))
-        if len(between) == 2:
-            votes[between] += pair.holds - pair.contradicts
+def _vote(pair: Explained, apart: float) -> float:
+    """Return what a pair says of joining the two runs of its images, which are where the sum passes 1."""
+    if pair.holds:
+        return 1.0
+    if apart <= NEXT and pair.shown >= TELLING:
+        return -np.inf
+    return -1.0 if pair.contradicts else 0.0
+
+
+def _joined(labels: NDArray[np.int32], votes: Mapping[frozenset[int], float]) -> NDArray[np.int32]:
+    """Join parts (a label for each image), those with the most votes first, while there are more than one."""
     while votes:
         best, most = max(votes.items(), key=lambda item: (item[1], *(-label for label in sorted(item[0]))))
-        if most <= 0:
+        if most <= 1:
             break
         kept, gone = sorted(best)
         labels = np.where(labels == gone, kept, labels)
-        moved: Counter[frozenset[int]] = Counter()
+        moved: defaultdict[frozenset[int], float] = defaultdict(float)
         for between, count in votes.items():
-            moved[frozenset(kept if label == gone else label for label in between)] += count
-        votes = Counter({between: count for between, count in moved.items() if len(between) == 2})
+            both = frozenset(kept if label == gone else label for label in between)
+            if len(both) == 2:
+                moved[both] += count
+        votes = moved
     return labels
 
 

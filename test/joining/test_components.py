@@ -87,10 +87,22 @@ def test_one_alike_thing_joins_no_two_places(mapped):
         extinguisher = [Explained(*pair, 60, common) for pair, common in zip(across, commons, strict=True)]
         return len(pieces_of(model, within + extinguisher, [names]))
 
-    assert count([40, 40, 1]) == 1
-    assert count([40, 10, 10]) == 1  # neither for nor against
-    assert count([40, 1, 1]) == 2
-    assert count([1, 1, 1]) == 2
+    assert count([40, 40, 40]) == 1
+    assert count([40, 40, 10]) == 1  # 10 of 60 speak neither for it nor against
+    assert count([40, 40, 1]) == 2
+    assert count([40, 10, 10]) == 2
+
+
+def test_what_images_next_to_each_other_deny_nothing_else_joins(mapped):
+    """Of a corridor of alike doors, by which all of one stretch fits on the one before."""
+    model, names, _ = mapped
+    half = len(names) // 2
+    within = [Explained(one, other, 100, 80) for part in (names[:half], names[half:]) for one, other in pairwise(part)]
+    doors = [Explained(names[half - 10 + i], names[half + i], 100, 80) for i in range(8)]
+    for common, expected in ((20, 2), (80, 1)):
+        next_door = Explained(names[half - 1], names[half], 100, common)
+        assert len(pieces_of(model, [*within, *doors, next_door], [names])) == expected
+    assert len(pieces_of(model, [*within, *doors], [names])) == 1  # nothing seen between the two
 
 
 def test_loops_hold_the_map_where_neighbours_drift(mapped):
