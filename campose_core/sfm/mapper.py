@@ -35,7 +35,7 @@ from campose_core.sfm.attempts import Attempt, attempt_by_lenses, mapped, settle
 from campose_core.sfm.cross_validation import leave_out
 from campose_core.sfm.loop_drift import comes_back, loop_drift
 from campose_core.sfm.pair_selection import verified_pairs
-from campose_core.sfm.report import MapReport, RigReport
+from campose_core.sfm.report import LoopDrift, MapReport, RigReport
 from campose_core.sfm.rig_constraints import hold_rigs, write_rigs
 from campose_core.sfm.shared_intrinsics import share_cameras, with_cameras_of_lenses, with_own_cameras
 from campose_core.sfm.triangulation import MIN_LANDMARKS, posed_model
@@ -99,8 +99,9 @@ def reconstruction(
         if kept.num_points3D() < MIN_LANDMARKS:
             raise MappingError(_failure(path, sequences, best.pieces))
         rig_reports = []
+    back = comes_back(model_poses(kept), sequences)
     with pycolmap.Database.open(database) as db:
-        drift = loop_drift(kept, db, sequences)
+        drift = loop_drift(kept, db, sequences) if back else LoopDrift(0)
     Path(model).mkdir(parents=True)
     kept.write(model)
     return MapReport(
@@ -112,7 +113,7 @@ def reconstruction(
         joined_by=by,
         joins_refused=refused or None,
         loop_drift=drift,
-        comes_back=comes_back(model_poses(kept), sequences),
+        comes_back=back,
         rigs=rig_reports,
         cameras=model_cameras(kept, switches),
         lens_switches=switches or None,
