@@ -62,6 +62,20 @@ def test_orientations_of_another_body_are_noticed():
     assert worst(found.map_from_sfm, Similarity.identity(), truth) < 1e-4
 
 
+def test_a_lens_whose_centre_was_guessed_turns_no_street():
+    """Along 270 m a degree is 4 m at the ends, and positions know better."""
+    way = np.arange(0.0, 270.0, 2.0)
+    places = np.column_stack([way, 30.0 * np.sin(way / 60.0), 0.1 * np.cos(way)])
+    headings = [Rotation.from_euler("z", 0.5 * np.cos(at / 60.0)) * CAM_LEVEL for at in way]
+    truth = [Pose(heading, place) for heading, place in zip(headings, places, strict=True)]
+    lens = Rotation.from_euler("xy", [1.2, 0.9], degrees=True)
+    noise = np.random.default_rng(3).normal(0.0, 0.05, places.shape)
+    poses_sfm = [Pose(p.rotation * lens, p.translation + off) for p, off in zip(truth, noise, strict=True)]
+    found = align_to_poses(poses_sfm, truth)
+    assert found.residual.max_m < 0.5
+    assert found.residual.median_deg == pytest.approx(1.5, abs=0.1)
+
+
 def test_poses_of_which_no_two_agree_are_refused():
     """One fits in place, another in turn, none in both: of a corridor's images matched across it."""
     places, turned_deg = np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0]]), (0.0, 9.0, 2.0)

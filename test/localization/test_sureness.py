@@ -1,10 +1,16 @@
 """How uncertain a pose may be to be given out."""
 
+import shutil
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from campose_core.localization.estimators.base import MAX_SIGMA_M, is_sure, most_sigma
+from campose_core.localization.estimators.structure import StructureEstimator
 from campose_core.map_scale import MEASURED, UNKNOWN, MapScale, ScaleBasis
+from campose_core.residual import Residual
+from campose_core.scene import Scene
 
 ASSUMED = MapScale(ScaleBasis.ASSUMED, 0.15)
 
@@ -32,3 +38,12 @@ def test_assumed_metres_are_borne_as_metres_indoors_and_as_a_share_of_a_street()
 def test_an_unknown_unit_decides_nothing(unit):
     """The same map in another unit gives out the same poses."""
     assert most_sigma(UNKNOWN, 3.0 * unit) == pytest.approx(unit * most_sigma(UNKNOWN, 3.0))
+
+
+@pytest.mark.slow
+def test_a_map_that_lies_too_far_from_its_reference_says_that_all_will_be_lost(small_scene, tmp_path, capsys):
+    scene = Scene.open(shutil.copytree(small_scene, tmp_path / "scene"))
+    for median_m, said in ((0.05, False), (0.9, True)):
+        residual = Residual(frames=40.0, median_m=median_m, median_deg=0.5)
+        StructureEstimator.load(replace(scene, alignment=replace(scene.alignment, residual=residual)))
+        assert ("all frames will be LOST" in capsys.readouterr().err) is said

@@ -5,6 +5,7 @@ They are SIFT's. A scene that has a second kind (`localization.second_kind`) is 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from itertools import chain
 
@@ -45,6 +46,9 @@ SIFT_AGAIN_S = 1.0
 MAX_CAMERAS = 32  # that are followed: a tracker takes 0.4 MB
 
 
+log = logging.getLogger(__name__)
+
+
 class StructureEstimator:
     """Pose from landmarks; none where too few landmarks agree, several where places look alike."""
 
@@ -78,7 +82,16 @@ class StructureEstimator:
             MappingError: the scene has no landmarks. LocalizationError: it is not aligned.
         """
         calibration = CovarianceCalibration.load(scene)
-        return cls(aligned_landmarks(scene), RefinedCameras(scene), calibration, SecondKind.load(scene), scene.scale)
+        estimator = cls(
+            aligned_landmarks(scene), RefinedCameras(scene), calibration, SecondKind.load(scene), scene.scale
+        )
+        if calibration.floor_m > estimator._most_sigma:
+            log.warning(
+                f"{scene.path} is as its reference has it only to {calibration.floor_m:.2g} m, and no pose is given "
+                f"out that is less sure than {estimator._most_sigma:.2g} m: all frames will be LOST. Map it with the "
+                "calibration of its camera (--camera), or on the poses of the reference (`campose map --poses`)"
+            )
+        return estimator
 
     @classmethod
     def offered(cls, scene: Scene, request: EstimatorRequest) -> list[str]:
