@@ -32,6 +32,9 @@ from campose_core.scene_lock import held_files
 
 # glog lines such as "Processed image [12/235]" or "Registering image #7 (num_reg_frames=12)".
 COUNTERS = re.compile(rb"\[(\d+)/\d+|num_reg_frames=(\d+)")
+# Stages compute in threads of their own, whose small products OpenBLAS would split again: matching a kitchen's features
+# takes half the time on two cores, what two images of a campus have in common a tenth beside other work.
+ONE_BLAS_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
 PROBED = 16 * 2**20  # bytes: a database grows by less at a time
 # As the system and SQLite say it. COLMAP aborts then, and its last words may not be on the disk either.
 FULL_DISK = re.compile("no space left on device|disk is full|disk quota exceeded", re.IGNORECASE)
@@ -67,7 +70,12 @@ def run_stage(stage: Stage, arguments: dict[str, Any], log: Path, timeout_s: flo
     command += [str(arguments_file), str(os.getpid())]
     with open(log, "wb") as output:
         child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=output, pass_fds=held_files()
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=output,
+            env=ONE_BLAS_THREAD | os.environ,
+            pass_fds=held_files(),
         )
     try:
         for _ in track(_wait(child, name, log, time.monotonic() + timeout_s, total), name, total):
