@@ -79,7 +79,7 @@ def at_own_stamps(trajectory: Trajectory, stamp_of: Mapping[int, int], where: ob
     Raises:
         TrajectoryError: it has no stamps, and not as many poses as there are images.
     """
-    if trajectory.counts_images:
+    if trajectory.of_images:
         return _at_numbers(trajectory, stamp_of, where)
     numbers = np.rint(trajectory.stamps_ns / FRAME_PERIOD_NS).astype(np.int64)
     off_ns = np.abs(trajectory.stamps_ns - numbers * FRAME_PERIOD_NS)
@@ -104,14 +104,15 @@ def _at_numbers(trajectory: Trajectory, stamp_of: Mapping[int, int], where: obje
             f"{where}: poses without stamps are of the images of one recording: name it, or give poses with stamps, "
             "as TUM's `stamp_s x y z qx qy qz qw`"
         )
-    numbers = np.array(sorted(stamp_of), dtype=np.int64)
     # Of a recording that was thinned, the last images may be missing.
-    step = int(np.diff(numbers).max(initial=1))
-    images = int(numbers[-1]) + 1
-    if not images <= len(trajectory) < images + step:
+    step = int(np.diff(sorted(stamp_of)).max(initial=1))
+    images = max(stamp_of) + 1
+    if not images <= trajectory.of_images < images + step:
         raise TrajectoryError(
-            f"{where}: {len(trajectory)} poses without stamps, one for each image, are not of the {images} images "
+            f"{where}: {trajectory.of_images} poses without stamps, one for each image, are not of the {images} images "
             "there: give poses with stamps, as TUM's `stamp_s x y z qx qy qz qw`"
         )
-    chosen = trajectory.select(numbers)
-    return replace(chosen, stamps_ns=np.array([stamp_of[int(number)] for number in numbers], dtype=np.int64))
+    numbers = trajectory.stamps_ns // FRAME_PERIOD_NS
+    known = np.isin(numbers, list(stamp_of))
+    stamps_ns = np.array([stamp_of[int(number)] for number in numbers[known]], dtype=np.int64)
+    return replace(trajectory.select(known), stamps_ns=stamps_ns)
