@@ -57,15 +57,16 @@ FORMATS = (
         "TUM RGB-D, evo, ORB-SLAM2 and 3, campose",
         GIVEN,
         ("stamps", "poses"),
-        "apart by blanks, tabs, `,` or `;`; seconds, or milli-, micro- or nanoseconds that are a date; metres where "
-        "the program knows them",
+        "apart by blanks, tabs, `,` or `;`; seconds, or milli-, micro- or nanoseconds that are a date, or nanoseconds "
+        "by their steps; metres where the program knows them",
     ),
     Format(
         "a table whose first line names `stamp_s` or `stamp_ns` (or `timestamp`, `time`, `t`), x, y, z, qx, qy, qz, qw",
-        "campose's own `frames.csv`, MCD, bags as CSV",
+        "campose's own `frames.csv`, MCD, bags as CSV (`rostopic echo -p`, bagpy, PlotJuggler)",
         GIVEN,
         ("stamps", "poses", "metres"),
-        "in any order, other columns are ignored; a unit in brackets, of a stamp also behind `_`, counts",
+        "in any order, other columns are ignored; a unit in brackets, of a stamp also behind `_`, counts; a header's "
+        "stamp before that of receipt",
     ),
     Format(
         "`data.csv` of the ground truth",
