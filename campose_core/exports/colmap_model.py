@@ -56,8 +56,10 @@ def read_colmap_model(path: Path, images: Path) -> Export:
     if not images.is_dir():
         raise CaptureError(f"{images}: no such folder; --images names the one that the names in the model start from")
     if not is_colmap_model(path):
+        inside = [below for below in _folders_below(path) if is_colmap_model(below)]
+        found = f"; {', '.join(map(str, inside[:4]))} {'are' if len(inside) > 1 else 'is one'}" if inside else ""
         raise CaptureError(
-            f"{path}: no COLMAP model, which is a folder with cameras.bin and images.bin (or .txt), as sparse/0"
+            f"{path}: no COLMAP model, which is a folder with cameras.bin and images.bin (or .txt), as sparse/0{found}"
         )
     end = "bin" if (path / "cameras.bin").is_file() and (path / "images.bin").is_file() else "txt"
     cameras = dict((_binary_cameras if end == "bin" else _text_cameras)(path / f"cameras.{end}"))
@@ -85,6 +87,13 @@ def read_colmap_model(path: Path, images: Path) -> Export:
         metric=False,
         level=False,
     )
+
+
+def _folders_below(path: Path) -> list[Path]:
+    """Return the folders in a folder, and in those, where mappers put models: sparse/0."""
+    if not path.is_dir():
+        return []
+    return sorted(below for form in ("*/", "*/*/") for below in path.glob(form) if below.is_dir())
 
 
 def _camera(model: str, width: float, height: float, params: list[float], where: Path) -> Camera:
