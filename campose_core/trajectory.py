@@ -70,8 +70,8 @@ def seconds_text(stamp_ns: int) -> str:
 class Trajectory:
     """Poses `frame_from_child` at strictly increasing stamps.
 
-    stamps_ns (N,) int64; positions (N, 3) metres; rotations: N rotations. N may be zero. counts_images: there were no
-    stamps, pose i is that of image i of a recording, and its stamp i * FRAME_PERIOD_NS.
+    stamps_ns (N,) int64; positions (N, 3) metres; rotations: N rotations. N may be zero. of_images: not 0 where there
+    were no stamps: the pose at i * FRAME_PERIOD_NS is that of image i of a recording of so many.
 
     Raises:
         TrajectoryError: lengths differ, stamps do not increase or are no time, or a pose is not finite.
@@ -82,7 +82,7 @@ class Trajectory:
     rotations: Rotation
     frame_id: str = "map"
     child_frame_id: str = "camera"
-    counts_images: bool = False
+    of_images: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stamps_ns", np.asarray(self.stamps_ns, dtype=np.int64).reshape(-1))

@@ -23,6 +23,8 @@ from campose_core.yaml_files import read_yaml
 
 log = logging.getLogger(__name__)
 
+SCHEMALESS = "__schemaless__"  # rosbags' type of a channel whose schema the index of an MCAP file lacks
+
 
 @contextmanager
 def open_bag(path: Path) -> Iterator[Bag]:
@@ -89,6 +91,12 @@ class _Indexed:
     def topics(self) -> list[Topic]:
         return [Topic(c.topic, standard_name(c.msgtype), c.msgcount) for c in self._reader.connections]
 
+    @property
+    def tells_all(self) -> bool:
+        """Return whether the index names the topics with their types; recorders may leave either out of it."""
+        types = [connection.msgtype for connection in self._reader.connections]
+        return bool(types) and SCHEMALESS not in types
+
     def definition(self, topic: str) -> Definition | None:
         connection = next((c for c in self._reader.connections if c.topic == topic), None)
         if connection is None:
@@ -131,7 +139,10 @@ def _sources(path: Path, stack: ExitStack) -> list[Source]:
             if any(has_log(file) for file in files):
                 raise CaptureError(f"{path}: messages are in the log of a database, not in what metadata.yaml counts")
             with reading(path):
-                return [_indexed(Reader(path), files, stack)]
+                source = _indexed(Reader(path), files, stack)
+            if source.tells_all or not any(file.suffix == ".mcap" for file in files):
+                return [source]
+            raise CaptureError(f"{path}: the index of its files does not name their topics")
         except CaptureError as error:
             if not files:
                 raise
@@ -159,7 +170,11 @@ def _file_source(path: Path, stack: ExitStack) -> Source:
     is_ros1 = path.suffix == ".bag" or starts_with(path, ROS1_MAGIC)
     try:
         with reading(path):
-            return _indexed(rosbag1.Reader(file) if is_ros1 else rosbag2.Reader(file), [file], stack, is_ros1)
+            source = _indexed(rosbag1.Reader(file) if is_ros1 else rosbag2.Reader(file), [file], stack, is_ros1)
+        if source.tells_all or not starts_with(file, MCAP_MAGIC):
+            return source
+        whole = McapStream(file)
+        return _Streamed(whole) if whole.channels else source
     except CaptureError as error:
         if path.suffix == ".db3":
             raise CaptureError(f"{error}; `sqlite3 {path} .recover` may rescue a part of it") from error

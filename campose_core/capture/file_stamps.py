@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,22 +22,42 @@ log = logging.getLogger(__name__)
 # What all names begin with, then decimal seconds, or `seconds_nanoseconds`, or a whole number in a smaller unit, then
 # what all end with.
 NAME = re.compile(
-    r"(?P<prefix>(?:.*[^\d.])?)(?:(?P<seconds>\d+\.\d+)|(?P<parts>\d{9,10}[_-]\d{9})|(?P<whole>\d{13,19}))"
+    r"(?P<prefix>(?:.*[^\d.])?)(?:(?P<seconds>\d+\.\d+)|(?P<parts>\d{9,10}[_-]\d{9})|(?P<whole>\d{10}|\d{13,19}))"
     r"(?P<suffix>(?:[^\d.].*)?)"
 )
 EARLIEST_S, LATEST_S = 946_684_800, 4_102_444_800  # the years 2000 to 2100
 UNITS_NS = (1, 1_000, 1_000_000)
+WHOLE_S_FROM = 1_100_000_000  # Android numbers what it shares from 1000000001 on
 MIN_DECIMALS = 6  # of seconds that count from elsewhere than 1970: 1.002 may be a number
+LONGEST_FLOAT = 7  # decimals of a date, of the shortest text of a float
+MOST = 0.5  # of names are stamps: it is said that the others hinder
 OF_IMAGES = 0.9  # of poses that count images; seconds of a walk that was recorded with gaps run ahead of its images
 
 
 def stamps_in_names(files: Sequence[Path]) -> list[int] | None:
-    """Return the stamp of each file in nanoseconds; None where names are anything else, or two have the same stamp."""
+    """Return the stamp of each file in nanoseconds; None where names are anything else, or two have the same stamp.
+
+    Where most names are stamps, a line says what hinders.
+    """
     matches = [NAME.fullmatch(file.stem) for file in files]
-    stamps = [_stamp_ns(match) for match in matches if match is not None]
-    known = [stamp for stamp in stamps if stamp is not None]
-    others = {(match["prefix"], match["suffix"]) for match in matches if match is not None}
-    return known if len(set(known)) == len(files) and len(others) == 1 else None
+    stamps = [None if match is None else _stamp_ns(match) for match in matches]
+    known = {stamp for stamp in stamps if stamp is not None}
+    others = [file.name for file, stamp in zip(files, stamps, strict=True) if stamp is None]
+    around = {(match["prefix"], match["suffix"]) for match in matches if match is not None}
+    if len(known) == len(files) and len(around) == 1 and _are_decimals(match["seconds"] for match in matches if match):
+        return [stamp for stamp in stamps if stamp is not None]
+    if len(around) == 1 and MOST * len(files) < len(known) and len(files) > len(known):
+        why = f"such as {others[0]}" if others else "two have the same stamp"
+        log.info(f"{files[0].parent}: {len(known)} of {len(files)} names are stamps, the others not, {why}: numbered")
+    return None
+
+
+def _are_decimals(texts: Iterable[str | None]) -> bool:
+    """Tell seconds from `seconds.count`, and from nanoseconds that were not filled up: 17.9 is before 17.10."""
+    decimals = [text.partition(".")[2] for text in texts if text]
+    if len({len(text) for text in decimals}) < 2:
+        return True
+    return all(len(text) <= LONGEST_FLOAT and (len(text) == 1 or text[-1] != "0") for text in decimals)
 
 
 def _stamp_ns(match: re.Match[str]) -> int | None:
@@ -46,7 +66,10 @@ def _stamp_ns(match: re.Match[str]) -> int | None:
         stamp_ns = int(seconds) * 1_000_000_000 + int(nanoseconds)
         return stamp_ns if _is_date(stamp_ns) else None
     if match["whole"]:
-        return next((stamp for unit in UNITS_NS if _is_date(stamp := int(match["whole"]) * unit)), None)
+        number = int(match["whole"])
+        if len(match["whole"]) == 10:
+            return number * 1_000_000_000 if WHOLE_S_FROM <= number < LATEST_S else None
+        return next((stamp for unit in UNITS_NS if _is_date(stamp := number * unit)), None)
     try:
         stamp_ns = stamp_from_seconds(match["seconds"])
     except OverflowError:
@@ -72,23 +95,23 @@ def own_stamps(frames: Sequence[SceneFrame]) -> dict[int, int]:
 def at_own_stamps(trajectory: Trajectory, stamp_of: Mapping[int, int], where: object = "reference") -> Trajectory:
     """Return the trajectory at the stamps of images where it counts them, 0.1 s each, and log so; else as it is.
 
-    stamp_of: the stamp of each image by its number. It counts where it has no stamps of its own, or where those of the
-    images are dates, and it has nothing but whole tenths, nearly all of them at numbers that the images reach.
-    where: its file, for messages.
+    stamp_of: the stamp of each image by its number. It counts where it has no stamps of its own, or where it has
+    nothing but whole tenths, nearly all of them at numbers that the images reach, and those of the images are dates, or
+    end long before, while there is one for each. where: its file, for messages.
 
     Raises:
         TrajectoryError: it has no stamps, and not as many poses as there are images.
     """
-    if trajectory.counts_images:
+    if trajectory.of_images:
         return _at_numbers(trajectory, stamp_of, where)
     numbers = np.rint(trajectory.stamps_ns / FRAME_PERIOD_NS).astype(np.int64)
     off_ns = np.abs(trajectory.stamps_ns - numbers * FRAME_PERIOD_NS)
     if not len(numbers) or not stamp_of or (off_ns > 1_000_000).any():
         return trajectory
-    if not _is_date(min(stamp_of.values())) or numbers[0] < 0 or np.quantile(numbers, OF_IMAGES) > max(stamp_of):
+    if numbers[0] < 0 or np.quantile(numbers, OF_IMAGES) > max(stamp_of):
         return trajectory
     known = np.array([int(number) in stamp_of for number in numbers])
-    if not known.any():
+    if not known.any() or not (_is_date(min(stamp_of.values())) or _is_one_for_each(trajectory, stamp_of)):
         return trajectory
     log.info(
         f"poses at {trajectory.interval_text()} count the images, 0.1 s each, whose own stamps begin at "
@@ -98,20 +121,28 @@ def at_own_stamps(trajectory: Trajectory, stamp_of: Mapping[int, int], where: ob
     return replace(trajectory.select(known), stamps_ns=stamps_ns)
 
 
+def _is_one_for_each(trajectory: Trajectory, stamp_of: Mapping[int, int]) -> bool:
+    """Tell whether there is a pose for each image, and most are of times when there were no images any more."""
+    beyond = trajectory.stamps_ns > max(stamp_of.values()) + FRAME_PERIOD_NS
+    numbers = np.rint(trajectory.stamps_ns / FRAME_PERIOD_NS).astype(np.int64)
+    return bool(beyond.mean() > MOST and np.isin(list(stamp_of), numbers).mean() >= OF_IMAGES)
+
+
 def _at_numbers(trajectory: Trajectory, stamp_of: Mapping[int, int], where: object) -> Trajectory:
     if not stamp_of:
         raise TrajectoryError(
             f"{where}: poses without stamps are of the images of one recording: name it, or give poses with stamps, "
             "as TUM's `stamp_s x y z qx qy qz qw`"
         )
-    numbers = np.array(sorted(stamp_of), dtype=np.int64)
     # Of a recording that was thinned, the last images may be missing.
-    step = int(np.diff(numbers).max(initial=1))
-    images = int(numbers[-1]) + 1
-    if not images <= len(trajectory) < images + step:
+    step = int(np.diff(sorted(stamp_of)).max(initial=1))
+    images = max(stamp_of) + 1
+    if not images <= trajectory.of_images < images + step:
         raise TrajectoryError(
-            f"{where}: {len(trajectory)} poses without stamps, one for each image, are not of the {images} images "
+            f"{where}: {trajectory.of_images} poses without stamps, one for each image, are not of the {images} images "
             "there: give poses with stamps, as TUM's `stamp_s x y z qx qy qz qw`"
         )
-    chosen = trajectory.select(numbers)
-    return replace(chosen, stamps_ns=np.array([stamp_of[int(number)] for number in numbers], dtype=np.int64))
+    numbers = trajectory.stamps_ns // FRAME_PERIOD_NS
+    known = np.isin(numbers, list(stamp_of))
+    stamps_ns = np.array([stamp_of[int(number)] for number in numbers[known]], dtype=np.int64)
+    return replace(trajectory.select(known), stamps_ns=stamps_ns)

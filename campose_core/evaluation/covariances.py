@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from campose_core.errors import TrajectoryError
 from campose_core.files import check_whole, read_text
-from campose_core.formats.pose_rows import stamped_numbers, whole_stamps
+from campose_core.formats.pose_rows import stamped_numbers
+from campose_core.formats.row_stamps import whole_stamps
 from campose_core.geometry import Array
 from campose_core.statistics import is_covariance
 from campose_core.trajectory import Stamps, stamp_from_text

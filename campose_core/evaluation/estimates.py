@@ -29,7 +29,7 @@ from campose_core.evaluation.covariances import covariance_path, covariances_tex
 from campose_core.evaluation.outcomes import FrameOutcome as FrameOutcome
 from campose_core.evaluation.outcomes import OutcomeTable
 from campose_core.files import check_whole, read_json, read_text, write_texts
-from campose_core.formats.pose_rows import whole_stamps
+from campose_core.formats.row_stamps import whole_stamps
 from campose_core.formats.trajectories import read_trajectory
 from campose_core.landmark_map.camera_estimate import CameraEstimate
 from campose_core.map_scale import MapScale, ScaleBasis

@@ -28,6 +28,8 @@ NOTE = "poses and intrinsics are kept; no metres and no up, which `campose align
 MODELS = (
     ("SIMPLE_PINHOLE", 3), ("PINHOLE", 4), ("SIMPLE_RADIAL", 4), ("RADIAL", 5), ("OPENCV", 8), ("OPENCV_FISHEYE", 8),
     ("FULL_OPENCV", 12), ("FOV", 5), ("SIMPLE_RADIAL_FISHEYE", 4), ("RADIAL_FISHEYE", 5), ("THIN_PRISM_FISHEYE", 12),
+    ("RAD_TAN_THIN_PRISM_FISHEYE", 16), ("SIMPLE_DIVISION", 4), ("DIVISION", 5), ("SIMPLE_FISHEYE", 3), ("FISHEYE", 4),
+    ("EUCM", 6),
 )  # fmt: skip
 UNDISTORT = "`colmap image_undistorter` makes images and a model of a camera that is understood"
 
@@ -54,8 +56,10 @@ def read_colmap_model(path: Path, images: Path) -> Export:
     if not images.is_dir():
         raise CaptureError(f"{images}: no such folder; --images names the one that the names in the model start from")
     if not is_colmap_model(path):
+        inside = [below for below in _folders_below(path) if is_colmap_model(below)]
+        found = f"; {', '.join(map(str, inside[:4]))} {'are' if len(inside) > 1 else 'is one'}" if inside else ""
         raise CaptureError(
-            f"{path}: no COLMAP model, which is a folder with cameras.bin and images.bin (or .txt), as sparse/0"
+            f"{path}: no COLMAP model, which is a folder with cameras.bin and images.bin (or .txt), as sparse/0{found}"
         )
     end = "bin" if (path / "cameras.bin").is_file() and (path / "images.bin").is_file() else "txt"
     cameras = dict((_binary_cameras if end == "bin" else _text_cameras)(path / f"cameras.{end}"))
@@ -83,6 +87,13 @@ def read_colmap_model(path: Path, images: Path) -> Export:
         metric=False,
         level=False,
     )
+
+
+def _folders_below(path: Path) -> list[Path]:
+    """Return the folders in a folder, and in those, where mappers put models: sparse/0."""
+    if not path.is_dir():
+        return []
+    return sorted(below for form in ("*/", "*/*/") for below in path.glob(form) if below.is_dir())
 
 
 def _camera(model: str, width: float, height: float, params: list[float], where: Path) -> Camera:

@@ -35,6 +35,7 @@ PROGRAM = "nerfstudio transforms.json"
 FORM = "`transforms.json` or its folder; `transforms_train.json` and the like"
 BRINGS = ("intrinsics", "poses", "metres")
 NOTE = "metres and up where a phone tracked it; neither where COLMAP made it or it was scaled"
+ENDINGS = (".png", ".jpg", ".jpeg", ".JPG", ".PNG")
 NAME, NAMES = "transforms.json", r"transforms(_\w+)?\.json"
 # Of image-up to the nearest axis of the world; people tilt a phone by half of a right angle, seldom by more on average.
 MOST_TILTED_DEG = 40.0
@@ -86,7 +87,8 @@ def _image(file: Path, fields: Mapping[str, Any]) -> Path:
         raise CaptureError(f"{file}: a frame has no 'file_path': {AGAIN}")
     image = folder / name
     if image.name and not image.suffix:  # Blender's sets leave it out
-        image = image.with_suffix(".png")
+        endings = [image.with_suffix(ending) for ending in ENDINGS]
+        image = next((named for named in endings if is_there(named)), endings[0])
     there = PureWindowsPath(name)  # splits at both slashes
     if is_there(image) or not (there.root or "\\" in name):
         return image

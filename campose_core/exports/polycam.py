@@ -45,7 +45,7 @@ def read(path: Path) -> Export:
     pair = _pair(path)
     assert pair is not None
     images, cameras = pair
-    files = sorted((f for f in images.iterdir() if f.suffix.lower() in SUFFIXES), key=_order)
+    files = sorted((f for f in images.iterdir() if f.suffix.lower() in SUFFIXES and f.name[0] != "."), key=_order)
     if not files:
         raise CaptureError(f"{images}: no images: export the raw data once more, in Polycam's developer mode")
     frames = []

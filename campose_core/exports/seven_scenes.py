@@ -29,7 +29,7 @@ KINECT = Camera("SIMPLE_RADIAL", 640, 480, (525.0, 319.5, 239.5, 0.0))
 
 def recognizes(path: Path) -> bool:
     """Tell whether a path is a scene, the list of its training or test sequences, or one sequence."""
-    return bool(_sequences(path)) or (path.name in SPLITS and path.is_file())
+    return bool(_sequences(path)) or (path.name in SPLITS and path.is_file()) or _is_packed_scene(path)
 
 
 def read(path: Path) -> Export:
@@ -47,6 +47,11 @@ def read(path: Path) -> Export:
         frames += posed_frames(folder, PERIOD_NS, KINECT, begin_ns)
     world = scene.resolve().name
     return Export(PROGRAM, path, tuple(frames), calibrated=False, level=False, world=world)
+
+
+def _is_packed_scene(path: Path) -> bool:
+    """Tell a scene as it is downloaded: its zip file holds the lists, and a zip file of each sequence."""
+    return path.is_dir() and any((path / name).is_file() for name in SPLITS) and any(path.glob("seq-*.zip"))
 
 
 def _is_sequence(path: Path) -> bool:

@@ -22,10 +22,13 @@ from campose_core.formats.camera_fields import (
     whole,
 )
 
+NAMES_OF_SIZE = {"image_width": "width", "image_height": "height", "w": "width", "h": "height"}
+
 
 def ours(fields: dict[str, Any], unsized: Unsized) -> list[NamedCamera]:
     """Read {width, height, model, params}, or with the parameters by their names; without a model as these tell."""
-    names = [str(name) for name in fields]
+    fields = {NAMES_OF_SIZE.get(name, name): value for key, value in fields.items() if (name := str(key).lower())}
+    names = list(fields)
     model = str(fields["model"]).upper() if "model" in fields else _model_of(names)
     named = fields if "params" not in fields else {}
     params = fields.get("params") or [
@@ -50,39 +53,77 @@ def _model_of(names: Sequence[str]) -> str:
 
 
 def ost(text: str, unsized: Unsized) -> list[NamedCamera]:
-    """Read ost.txt, which camera_calibration writes beside ost.yaml: camera_calibration_parsers/src/parse_ini.cpp."""
-    words = re.sub(r"#.*", "", text).split()
+    """Read ost.txt, which camera_calibration writes beside ost.yaml: camera_calibration_parsers/src/parse_ini.cpp.
+
+    Of a stereo camera it holds both (calibrator.py: ost, lrost), each below `[image]`.
+    """
+    blocks = re.split(r"^\s*\[image\]\s*$", re.sub(r"#.*", "", text), flags=re.MULTILINE)[1:]
+    return [_ost(block) for block in blocks]
+
+
+def _ost(block: str) -> NamedCamera:
+    words = block.split()
     k = [float(word) for word in words[words.index("matrix") + 1 :][:9]]
     d = [float(word) for word in words[words.index("distortion") + 1 : words.index("rectification")]]
     size = whole(words[words.index("width") + 1]), whole(words[words.index("height") + 1])
-    return [unnamed(of_matrix(k, d, "", size))]
-
-
-def ros_or_opencv(fields: dict[str, Any], unsized: Unsized) -> list[NamedCamera]:
-    """Read ROS's camera_info and ost.yaml, and what OpenCV's FileStorage holds after a calibration.
-
-    ros-perception/image_common camera_calibration_parsers/src/parse_yml.cpp; `ros2 topic echo` of sensor_msgs/
-    CameraInfo; opencv samples/cpp/tutorial_code/calib3d/camera_calibration/camera_calibration.cpp: saveCameraParams.
-    """
-    plain = {re.sub(r"[\s_]", "", str(key)).lower(): value for key, value in fields.items()}
-    k = numbers_in(next(plain[key] for key in MATRIX_KEYS if key in plain), "the camera matrix")
-    if len(k) == 4 and "intrinsics" in plain:
-        k = [k[0], 0, k[2], 0, k[1], k[3], 0, 0, 1]
-    k = camera_matrix(k)
-    d = next((numbers_in(plain[key], "the distortion") for key in DISTORTION_KEYS if plain.get(key) is not None), [])
-    region = plain.get("roi") if isinstance(plain.get("roi"), dict) else {}
-    if any(whole(plain.get(key, 0)) > 1 for key in ("binningx", "binningy")) or whole((region or {}).get("width", 0)):
-        raise GeometryError("binning or a region of interest: give the camera matrix of the images as they are")
-    model = str(plain.get("distortionmodel", ""))
-    if whole(plain.get("fisheyemodel", 0)):
-        model = "equidistant"
-    return [unnamed(of_matrix(k, d, model, size_of(plain, unsized, k)), str(plain.get("cameraname", "")))]
+    name = re.search(r"^\s*\[(.+)\]\s*$", block, re.MULTILINE)
+    return unnamed(of_matrix(k, d, "", size), name[1] if name else "")
 
 
 MATRIX_KEYS = ("cameramatrix", "k", "intrinsicmatrix", "intrinsics", "mtx", "cammatrix")
 DISTORTION_KEYS = (
     "distortioncoefficients", "distcoeffs", "distortioncoeffs", "d", "dist", "distcoeff", "distortion",
 )  # fmt: skip
+# Of two cameras in one file: opencv samples/cpp/stereo_calib.cpp has M1, D1, M2, D2.
+MATRIX_KEY = re.compile(rf"(?:{'|'.join(MATRIX_KEYS)}|m(?=\d))(\d|l|r|left|right)?")
+
+
+def ros_or_opencv(fields: dict[str, Any], unsized: Unsized) -> list[NamedCamera]:
+    """Read ROS's camera_info and ost.yaml, and what OpenCV's FileStorage holds after a calibration.
+
+    ros-perception/image_common camera_calibration_parsers/src/parse_yml.cpp; `ros2 topic echo` of sensor_msgs/
+    CameraInfo; opencv samples/cpp/tutorial_code/calib3d/camera_calibration/camera_calibration.cpp: saveCameraParams;
+    opencv apps/interactive-calibration/calibController.cpp: saveCurrentCameraParameters.
+    """
+    plain = {_plain_key(key): value for key, value in fields.items()}
+    which = {found[1]: key for key in plain if (found := MATRIX_KEY.fullmatch(key)) and is_matrix(plain[key])}
+    if None in which:
+        return [_of_opencv(plain, which[None], "", unsized, str(plain.get("cameraname", "")))]
+    return [_of_opencv(plain, key, of, unsized, f"camera {of}") for of, key in which.items()]
+
+
+def holds_matrix(fields: dict[str, Any]) -> bool:
+    """Tell whether one of the keys is a camera matrix's."""
+    return any(MATRIX_KEY.fullmatch(_plain_key(key)) and is_matrix(value) for key, value in fields.items())
+
+
+def is_matrix(value: Any) -> bool:
+    """Tell a matrix, be it damaged, from a number of the same name, such as k1."""
+    return not isinstance(value, int | float)
+
+
+def _plain_key(key: Any) -> str:
+    return re.sub(r"[\s_-]", "", str(key)).lower()
+
+
+def _of_opencv(plain: dict[str, Any], key: str, of: str, unsized: Unsized, name: str) -> NamedCamera:
+    """Read the camera under a key of `plain`. of: which of several, as its keys end."""
+    k = numbers_in(plain[key], "the camera matrix")
+    if len(k) == 4 and "intrinsics" in plain:
+        k = [k[0], 0, k[2], 0, k[1], k[3], 0, 0, 1]
+    k = camera_matrix(k)
+    terms = (plain[f"{key}{of}"] for key in DISTORTION_KEYS if plain.get(f"{key}{of}") is not None)
+    d = next((numbers_in(value, "the distortion") for value in terms), [])
+    size = size_of(plain, unsized, k)
+    given = plain.get("roi")
+    region = [whole(given.get(side, 0)) for side in ("width", "height")] if isinstance(given, dict) else [0, 0]
+    # The whole image may be given as zeros, or as itself: sensor_msgs/CameraInfo.msg.
+    if any(whole(plain.get(key, 0)) > 1 for key in ("binningx", "binningy")) or tuple(region) not in ((0, 0), size):
+        raise GeometryError("binning or a region of interest: give the camera matrix of the images as they are")
+    model = str(plain.get("distortionmodel", ""))
+    if whole(plain.get("fisheyemodel", 0)):
+        model = "equidistant"
+    return NamedCamera(name, "", of_matrix(k, d, model, size))
 
 
 def kalibr(fields: dict[str, Any], unsized: Unsized) -> list[NamedCamera]:

@@ -12,6 +12,7 @@ from campose_core.camera import Camera
 from campose_core.errors import GeometryError
 
 Size = tuple[int, int]
+OFF_CENTRE = 0.08  # of the size of images, from their middle: 0.03 in EuRoC and TUM RGB-D; of 800 instead of 640, 0.1
 
 
 class NamedCamera(NamedTuple):
@@ -34,7 +35,7 @@ class Unsized(NamedTuple):
             GeometryError: it lies far from their middle, so that the camera was measured at another size.
         """
         width, height = self.of_images()
-        if abs(centre[0] - width / 2) > 0.2 * width or abs(centre[1] - height / 2) > 0.2 * height:
+        if abs(centre[0] - width / 2) > OFF_CENTRE * width or abs(centre[1] - height / 2) > OFF_CENTRE * height:
             raise GeometryError(
                 f"says no size, and its principal point ({centre[0]:g}, {centre[1]:g}) is not near the middle of "
                 f"images of {width}x{height} pixels: add the size that it was measured at, image_width and image_height"
@@ -54,17 +55,21 @@ def of_matrix(k: Sequence[float], d: Sequence[float], distortion_model: str, siz
         GeometryError: its focal length is not in pixels, or the distortion is not understood.
     """
     require_pixels(k[0])
-    return camera_of_info(*size, k, d, distortion_model)
+    try:
+        return camera_of_info(*size, k, d, distortion_model)
+    except GeometryError as error:
+        said = str(error).removeprefix("camera_info has ")
+        raise GeometryError(f"{said}; OpenCV's are read, of a pinhole and of a fisheye: calibrate with one") from error
 
 
-MATRIX_SHAPES = {9: (3, 3), 16: (4, 4)}
+MATRIX_SHAPES = {9: (3, 3), 12: (3, 4), 16: (4, 4)}
 
 
 def camera_matrix(numbers: Sequence[float]) -> list[float]:
     """Return the nine numbers of a camera matrix by rows, of one that may stand by columns.
 
     By columns, as Open3D has it, the last row is the principal point and 1. ScanNet's intrinsic_color.txt fills it up
-    to 4x4 with the identity.
+    to 4x4 with the identity; a projection matrix is filled up to 3x4 with zeros.
 
     Raises:
         GeometryError: it is none.
@@ -73,8 +78,9 @@ def camera_matrix(numbers: Sequence[float]) -> list[float]:
         raise GeometryError(f"the camera matrix must have 9 numbers, not {len(numbers)}")
     filled = np.reshape(numbers, MATRIX_SHAPES[len(numbers)])
     k = filled[:3, :3]
-    if len(filled) == 4 and (filled[:3, 3].any() or filled[3, :3].any()):
-        raise GeometryError("a 4x4 matrix that is more than a camera matrix: fx 0 cx, 0 fy cy, 0 0 1")
+    if filled[:3, 3:].any() or filled[3:, :3].any():
+        shape = "x".join(map(str, filled.shape))
+        raise GeometryError(f"a {shape} matrix that is more than a camera matrix: fx 0 cx, 0 fy cy, 0 0 1")
     if k[0, 2] == 0 and k[2, 0] > 0:
         k = k.T
     if k.any() and (not np.allclose(k[2], (0, 0, 1)) or k[1, 0] or abs(k[0, 1]) > 1e-3 * abs(k[0, 0])):
@@ -94,7 +100,7 @@ def size_of(plain: dict[str, Any], unsized: Unsized, k: Sequence[float]) -> Size
     for names in (("imagewidth", "imageheight"), ("width", "height")):
         if plain.get(names[0]) is not None and plain.get(names[1]) is not None:
             return whole(plain[names[0]]), whole(plain[names[1]])
-    listed = next((plain[key] for key in ("imagesize", "resolution", "size") if key in plain), None)
+    listed = next((plain[key] for key in ("imagesize", "cameraresolution", "resolution", "size") if key in plain), None)
     if listed is not None:
         width, height = numbers_in(listed, "the size", 2)
         return int(width), int(height)

@@ -14,11 +14,11 @@ from campose_core.camera import MODEL_PARAMS
 from campose_core.errors import GeometryError
 from campose_core.files import read_text
 from campose_core.formats import calibrations as read
-from campose_core.formats.calibrations import MATRIX_KEYS
 from campose_core.formats.camera_fields import MATRIX_SHAPES, NamedCamera, Size, Unsized
 from campose_core.formats.catalogue import Format
 from campose_core.formats.reconstruction_cameras import FISHEYES, colmap_line, transforms
 from campose_core.formats.structured_text import parse
+from campose_core.formats.unread_cameras import REMEDY, unread_fields, unread_text
 
 CAMERA = "`--camera FILE`"
 CENTRE, CORNER = "pixels from the centre of the first one", "pixels from the corner of the first one"
@@ -46,11 +46,11 @@ FORMATS = (
     ),
     Format("`sensor.yaml`", "EuRoC", CAMERA, ("intrinsics",), CENTRE),
     Format(
-        "FileStorage, YAML or XML: `camera_matrix`, `distortion_coefficients`",
+        "FileStorage, YAML, XML or JSON: `camera_matrix`, `distortion_coefficients`; `M1`, `D1` ...",
         "OpenCV's calibration",
         CAMERA,
         ("intrinsics",),
-        f"{CENTRE}; `fisheye_model` counts; without a size that of the images",
+        f"{CENTRE}; `fisheye_model` counts; without a size that of the images; of several cameras none",
     ),
     Format(
         "settings: `Camera.fx`, `Camera1.fx` ...; `Camera: {model: ...}`",
@@ -75,8 +75,8 @@ FORMATS = (
         f"{CORNER}; the middle where there is none",
     ),
     Format(
-        "a bare 3x3 matrix, or one filled up to 4x4, apart by blanks, `,` or `;`",
-        "Stray Scanner (`camera_matrix.csv`), ScanNet, numpy",
+        "a bare 3x3 matrix, or one filled up to 3x4 or 4x4, apart by blanks, `,` or `;`, with brackets or without",
+        "Stray Scanner (`camera_matrix.csv`), ScanNet, numpy, MATLAB",
         CAMERA,
         ("intrinsics",),
         f"{CENTRE}; of images of the size that is read",
@@ -91,9 +91,10 @@ KINDS: tuple[tuple[Callable[[dict[str, Any]], bool], Callable[[dict[str, Any], U
     (lambda fields: bool({"fl_x", "camera_angle_x", "frames"} & set(fields)), transforms),
     (lambda fields: "sensor_type" in fields or {"intrinsics", "resolution"} <= set(fields), read.euroc),
     (lambda fields: any(isinstance(v, dict) and "intrinsics" in v for v in fields.values()), read.kalibr),
-    (lambda fields: any(re.sub(r"[\s_]", "", str(key)).lower() in MATRIX_KEYS for key in fields), read.ros_or_opencv),
-    (lambda fields: bool({"fx", "f", "params", "model"} & set(fields)), read.ours),
+    (read.holds_matrix, read.ros_or_opencv),
+    (lambda fields: bool({"fx", "f", "params", "model"} & {str(key).lower() for key in fields}), read.ours),
 )
+BINARY = {".npy", ".npz", ".mat", ".pkl"}
 EXPECTED = "expected the keys width, height, model, params (or fx, fy, cx, cy), or a file of docs/formats.md"
 
 
@@ -106,6 +107,8 @@ def read_cameras(path: Path | str, size_of_images: Callable[[], Size] | None = N
         GeometryError: unreadable, of no kind that is known, a key is missing or unknown, or the numbers are no camera.
     """
     path = Path(path)
+    if path.suffix.lower() in BINARY:
+        raise GeometryError(f"{path}: give the matrix as text, as `numpy.savetxt(path, K)` writes it")
     if path.suffix == ".bin":
         raise GeometryError(f"{path}: give cameras.txt, which `colmap model_converter --output_type TXT` writes")
     text = read_text(path, GeometryError)
@@ -127,27 +130,55 @@ def _cameras(path: Path, text: str, unsized: Unsized) -> list[NamedCamera]:
         return [colmap_line(fields) for fields in lines]
     if lines and all(len(fields) > 4 and fields[0].isdigit() and fields[1].isupper() for fields in lines):
         raise GeometryError(f"COLMAP's camera model {lines[0][1]} is not read; {', '.join(MODEL_PARAMS)} are")
-    numbers = _bare_numbers(re.sub(r"[\[\]]", " ", text))
+    numbers = _bare_numbers(text)
     if len(numbers) in MATRIX_SHAPES:
         return read.matrix(numbers, unsized)
+    if numbers:
+        raise GeometryError(f"{len(numbers)} numbers without names; a bare matrix has 9, by rows: {REMEDY}")
     if ["[image]"] in lines and ["camera", "matrix"] in lines:
         return read.ost(text, unsized)
+    if unread := unread_text(text):
+        raise GeometryError(unread)
     fields = parse(path, text)
     if not isinstance(fields, dict):
         raise GeometryError(EXPECTED)
-    kind = next((reader for fits, reader in KINDS if fits(fields)), None)
-    cameras = kind(fields, unsized) if kind else []
-    if kind is None and {"width", "height"} <= set(fields):
+    cameras = _of_fields(fields, unsized)
+    if cameras is None and {"width", "height"} <= set(fields):
         return read.ours(fields, unsized)
     if not cameras:
         raise GeometryError(f"{EXPECTED}; got {', '.join(map(str, fields))[:200]}")
     return cameras
 
 
+def _of_fields(fields: dict[str, Any], unsized: Unsized) -> list[NamedCamera] | None:
+    """Return the cameras of a file's fields, or of those one level below, by their names; None where there are none."""
+    if unread := unread_fields(fields):
+        raise GeometryError(unread)
+    kind = next((reader for fits, reader in KINDS if fits(fields)), None)
+    if kind is not None:
+        return kind(fields, unsized)
+    found = []
+    for name, inner in fields.items():
+        kind = next((reader for fits, reader in KINDS if isinstance(inner, dict) and fits(inner)), None)
+        if kind is not None:
+            found += [
+                camera._replace(name=" ".join(filter(None, (str(name), camera.name))))
+                for camera in kind(inner, unsized)
+            ]
+    return found or None
+
+
 def _bare_numbers(text: str) -> list[float]:
-    """Return the numbers of a text that holds nothing else; none where it does."""
+    """Return the numbers of a text that holds nothing else, as numpy, MATLAB, JSON or a spreadsheet write them.
+
+    None where it does.
+    """
+    plain = re.sub(r"#.*", "", text)
+    plain = re.sub(r"\A\s*\w+\s*=|\barray\(|\bdtype=\w+|[\[\](){}\"']", " ", plain)
+    if re.search(r"\d,\d", plain) and ";" in plain and "." not in plain:
+        plain = plain.replace(",", ".")  # decimal commas
     try:
-        return [float(field) for field in re.sub(r"[,;\s]+", " ", re.sub(r"#.*", "", text)).split()]
+        return [float(field) for field in re.sub(r"[,;\s]+", " ", plain).split()]
     except ValueError:
         return []
 

@@ -31,7 +31,7 @@ def read_optitrack(path: Path, text: str) -> list[tuple[int, str, list[str], flo
     Raises:
         TrajectoryError: no rigid body, or several, or angles instead of quaternions, or another unit or frame.
     """
-    rows = list(csv.reader(text.splitlines()))
+    rows = _rows(text)
     said = dict(zip(rows[0][::2], rows[0][1::2], strict=False))
     begin = next((i for i, row in enumerate(rows) if row[:2] == ["Frame", "Time (Seconds)"]), 0)
     if begin == 0:
@@ -50,6 +50,14 @@ def read_optitrack(path: Path, text: str) -> list[tuple[int, str, list[str], flo
         for number, row in enumerate(rows[begin + 1 :], start=begin + 2)
         if len(row) > 1
     ]
+
+
+def _rows(text: str) -> list[list[str]]:
+    """Return the cells; those of a spreadsheet of another country, apart by `;`, have decimal commas."""
+    lines = text.splitlines()
+    if lines[0].count(";") <= lines[0].count(","):
+        return list(csv.reader(lines))
+    return [[cell.replace(",", ".") for cell in row] for row in csv.reader(lines, delimiter=";")]
 
 
 def _refuse(path: Path, said: dict[str, str], key: str, known: tuple[str, ...]) -> None:

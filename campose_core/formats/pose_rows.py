@@ -5,9 +5,9 @@ A file names its columns in its first line, or is of a program whose columns are
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Sequence
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,22 +15,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from campose_core.errors import TrajectoryError
+from campose_core.formats.row_stamps import unit_of
 from campose_core.geometry import Array
 from campose_core.text import quoted
-from campose_core.trajectory import FARTHEST_NS, FARTHEST_S, NO_STAMP, Stamps, stamp_from_seconds, stamp_from_text
 
-# A stamp that lies in the years 2000 to 2100 in this unit; smaller ones are seconds of a clock of their own.
-EARLIEST_S, LATEST_S = 946_684_800, 4_102_444_800
-LATEST_NS = LATEST_S * 10**9
-EXPONENTS = {"s": 0, "ms": -3, "us": -6, "ns": -9}  # of ten: seconds
 LONGEST_STAMP = 40  # letters: no decimal number of nanoseconds needs as many
 POSE = ("x", "y", "z", "qx", "qy", "qz", "qw")
-STAMP_NAME = re.compile(r"%?(?:stamp|timestamp|time|t|sec|secs|seconds)(?:_(s|ms|us|ns))?")
+STAMP_NAME = re.compile(r"(?:stamp|timestamp|time|t|sec|secs|seconds)(?:_(s|ms|us|ns))?")
+# The header's own stamp beside the time of receipt; and one in two columns, seconds and nanoseconds, as ROS has it.
+HEADER_STAMP_NAME = re.compile(r"(?:.*_)?header_stamp(?:_(s|ms|us|ns))?")
+SECONDS_NAME = re.compile(r"((?:.*_)?(?:stamp|timestamp|time)_)?(?:sec|secs|seconds)")
+NANOSECONDS_NAME = re.compile(r"((?:.*_)?(?:stamp|timestamp|time)_)?(?:nsec|nsecs|nanosec|nanosecs|nanoseconds)")
 UNIT_NAME = re.compile(r"[\[(]\s*(s|sec|ms|us|ns|nsec)?[^\])]*[\])]\s*$")
-PLACE_NAME = re.compile(r"(?:t|p|pos|position|p_rs_r|.*position)?_?([xyz])")
-TURN_NAME = re.compile(r"(?:q|quat|quaternion|q_rs|rot|ori|orientation|.*orientation)_?([xyzw])")
+PLACE_NAME = re.compile(r"(?:t|p|pos|position|p_rs_r|.*position|.*translation)?_?([xyz])")
+TURN_NAME = re.compile(r"(?:q|quat|quaternion|q_rs|rot|ori|orientation|.*orientation|.*rotation)_?([xyzw])")
 LENGTH_NAME = re.compile(r"[\[(]\s*([^\])\s]+)\s*[\])]\s*$")
 LENGTHS_M = {"m": 1.0, "cm": 0.01, "mm": 0.001}
+# `#` begins a comment, but not in -1.#IND, which Microsoft's compilers wrote for NaN; so do % and // a line.
+COMMENT = re.compile(r"^\s*(?:%|//)|(?<!1\.)#|#(?!IND|QNAN|SNAN|INF)", re.IGNORECASE)
+NO_NUMBER = re.compile(r"[-+]?(?:nan(?:\(\w*\))?|1\.#\w+)", re.IGNORECASE)
 NAMES_WANTED = f"one of stamp_ns and stamp_s, and {','.join(POSE)}"
 
 
@@ -47,7 +50,7 @@ class Layout(NamedTuple):
     """Which fields are the stamp (None: rows count images) and x, y, z, qx, qy, qz, qw, and the unit of the stamp.
 
     unit: of EXPONENTS, or None where its size must tell. names: of the columns in the message about a wrong row.
-    metres: how many one unit of length is.
+    metres: how many one unit of length is. nanoseconds: the field with the rest of a stamp in whole seconds.
     """
 
     stamp: int | None
@@ -55,23 +58,34 @@ class Layout(NamedTuple):
     unit: str | None
     names: str
     metres: float = 1.0
+    nanoseconds: int | None = None
 
 
 TUM = Layout(0, (1, 2, 3, 4, 5, 6, 7), None, "stamp_s x y z qx qy qz qw")
 # Quaternions with w first.
 EUROC = Layout(0, (1, 2, 3, 5, 6, 7, 4), "ns", "stamp_ns,x,y,z,qw,qx,qy,qz")
+MATRICES = Layout(None, tuple(range(12)), None, "the 12 numbers of a 3x4 matrix")
+StampColumn = tuple[int, str | None, int | None]  # with its unit, and the column of its nanoseconds
+UNSEEN = "without a pose"  # rows that are left out, as it is said
+COLUMNS_OF_OPENVINS = 20  # with twelve of two covariances: open_vins ov_eval/src/utils/Loader.cpp
 
 
 def begin_of_rows(lines: Sequence[str]) -> tuple[list[str], int]:
     """Return the names in the first line that has some, `#` before it or not, and where the rows of numbers begin."""
     names: list[str] = []
+    commented: list[str] = []
     for index, line in enumerate(lines):
-        body, _, comment = line.partition("#")
+        body, comment = _parts(line)
         if not body.strip():
-            if _is_layout(_fields(comment)[0]):  # a comment that names no columns is one
-                names = _fields(comment)[0]
+            said = _fields(comment)[0]
+            if _is_layout(said):  # a comment that names no columns is one
+                names = said
+            elif said and STAMP_NAME.fullmatch(_plain(said[0])):
+                commented = said
             continue
         fields, _ = _fields(body)
+        if not names and len(commented) == len(fields):
+            names = commented  # of columns, which are others
         if names or are_numbers(fields):
             return names, index
         names = fields
@@ -81,9 +95,15 @@ def begin_of_rows(lines: Sequence[str]) -> tuple[list[str], int]:
 def rows_from(lines: Sequence[str], begin: int) -> Iterator[Row]:
     """Yield the rows of lines, beginning with one of them; comments and empty lines are none."""
     for number, line in enumerate(lines[begin:], start=begin + 1):
-        body, _, _ = line.partition("#")
+        body, _ = _parts(line)
         if body.strip():
             yield Row(number, line.strip(), *_fields(body))
+
+
+def _parts(line: str) -> tuple[str, str]:
+    """Return what stands before a comment, and the comment."""
+    found = COMMENT.search(line)
+    return (line, "") if found is None else (line[: found.start()], line[found.end() :])
 
 
 def stamped_numbers(
@@ -111,45 +131,24 @@ def stamped_numbers(
     return texts, others[:, [column - (column > stamp) for column in wanted]]
 
 
-def alike_stamps(texts: NDArray[np.str_], unit: str) -> Stamps | None:
-    """Return nanoseconds of stamps that all have as many digits before the point and behind it; else None.
-
-    The same as `stamp_ns`, for a file of a hundred thousand lines.
-    """
-    point, width = texts[0].find("."), len(texts[0])
-    letters = texts.view(np.uint32).reshape(len(texts), -1)
-    if letters[:, width:].any() or point == width - 1:
-        return None
-    if point >= 0:
-        if (letters[:, point] != ord(".")).any():
-            return None
-        letters, width = np.delete(letters, point, axis=1), width - 1
-    digits = letters[:, :width] - np.uint32(ord("0"))
-    lowest = 9 + EXPONENTS[unit] - (width - point if point >= 0 else 0)  # of ten, of the last digit, in nanoseconds
-    if not width or lowest < 0 or width + lowest > 19 or (digits > 9).any():
-        return None
-    stamps = digits.astype(np.uint64) @ np.uint64(10) ** np.arange(width + lowest - 1, lowest - 1, -1, dtype=np.uint64)
-    return None if stamps.max() > FARTHEST_NS else stamps.astype(np.int64)
-
-
-def whole_stamps(texts: NDArray[np.str_]) -> Stamps:
-    """Return whole nanoseconds (N,) from their decimal texts.
-
-    Raises:
-        ValueError, ArithmeticError: one of them is no whole number, or no stamp (OverflowError).
-    """
-    alike = alike_stamps(texts, "ns") if len(texts) else None
-    return np.array([stamp_from_text(text) for text in texts.tolist()], dtype=np.int64) if alike is None else alike
-
-
 def are_numbers(fields: Sequence[str]) -> bool:
     """Tell whether a line holds numbers (NaN too) or nothing, and no names."""
     try:
-        for _ in map(float, filter(None, fields)):
+        for _ in map(value_of, fields):
             pass
     except ValueError:
         return False
     return True
+
+
+def value_of(text: str) -> float:
+    """Return a number; NaN, in whatever spelling, where there is none.
+
+    Raises:
+        ValueError: the text is anything else.
+    """
+    plain = text.strip()
+    return math.nan if not plain or NO_NUMBER.fullmatch(plain) else float(plain)
 
 
 def _fields(line: str) -> tuple[list[str], bool]:
@@ -171,25 +170,52 @@ def _fields(line: str) -> tuple[list[str], bool]:
 
 
 def _is_layout(names: Sequence[str]) -> bool:
-    found = _columns(names)
-    return bool(found[0]) and all(found[1].get(name) for name in POSE)
+    pose = _pose_columns(names)
+    return bool(_stamp_columns(names)) and all(pose.get(name) for name in POSE)
 
 
-def _columns(names: Sequence[str]) -> tuple[list[tuple[int, str | None]], dict[str, list[int]]]:
-    """Return the columns that are stamps, each with its unit, and those of each number of a pose."""
-    stamps: list[tuple[int, str | None]] = []
+def _plain(name: str) -> str:
+    """Return the name of a column without its unit, in small letters, its parts apart by `_`."""
+    return re.sub(r"[./\s]+", "_", re.sub(r"[\[(].*", "", name).strip().lstrip("#").strip().lower()).strip("_")
+
+
+def _stamp_columns(names: Sequence[str]) -> list[StampColumn]:
+    """Return the columns that may be the stamp, each with its unit, and with that of its nanoseconds.
+
+    Those of a header come before all others, which are times of receipt beside them.
+    """
+    plain = [_plain(name) for name in names]
+    rests = {found[1]: i for i, name in enumerate(plain) if (found := NANOSECONDS_NAME.fullmatch(name))}
+    pairs: list[StampColumn] = [
+        (i, "s", rests[found[1]])
+        for i, name in enumerate(plain)
+        if (found := SECONDS_NAME.fullmatch(name)) and found[1] in rests
+    ]
+
+    def named(kind: re.Pattern[str]) -> list[StampColumn]:
+        found = ((i, kind.fullmatch(name)) for i, name in enumerate(plain))
+        return [(i, _unit(names[i], match[1]), None) for i, match in found if match]
+
+    in_headers = [pair for pair in pairs if "header" in plain[pair[0]]]
+    return in_headers or named(HEADER_STAMP_NAME) or pairs or named(STAMP_NAME)
+
+
+def _unit(name: str, written: str | None) -> str | None:
+    """Return the unit of a stamp by its name, where that says one. written: behind the name."""
+    found = UNIT_NAME.search(name)
+    said = written or (found[1] if found else None)
+    return {"sec": "s", "nsec": "ns"}.get(str(said), said)
+
+
+def _pose_columns(names: Sequence[str]) -> dict[str, list[int]]:
+    """Return the columns of each number of a pose."""
     pose: dict[str, list[int]] = {}
-    for i, name in enumerate(names):
-        unit = UNIT_NAME.search(name)
-        plain = re.sub(r"[./\s]+", "_", re.sub(r"[\[(].*", "", name).strip().lstrip("#").strip().lower()).strip("_")
-        if stamp := STAMP_NAME.fullmatch(plain):
-            written = stamp[1] or (unit[1] if unit else None)
-            stamps.append((i, {"sec": "s", "nsec": "ns"}.get(str(written), written)))
-        elif turn := TURN_NAME.fullmatch(plain):
+    for i, name in enumerate(map(_plain, names)):
+        if turn := TURN_NAME.fullmatch(name):
             pose.setdefault(f"q{turn[1]}", []).append(i)
-        elif place := PLACE_NAME.fullmatch(plain):
+        elif place := PLACE_NAME.fullmatch(name):
             pose.setdefault(place[1], []).append(i)
-    return stamps, pose
+    return pose
 
 
 def named_layout(path: Path, names: Sequence[str]) -> Layout:
@@ -198,16 +224,19 @@ def named_layout(path: Path, names: Sequence[str]) -> Layout:
     Raises:
         TrajectoryError: a column is missing, or there are two of a kind; or another unit of length.
     """
-    stamps, pose = _columns(names)
+    stamps, pose = _stamp_columns(names), _pose_columns(names)
+    if len(names) == len(MATRICES.pose) and not stamps and not all(pose.get(name) for name in POSE):
+        return MATRICES
     twice = next((name for name in POSE if len(pose.get(name, [])) > 1), None)
     if len(stamps) != 1 or twice or not all(pose.get(name) for name in POSE):
         said = f"two columns may be {twice}" if twice else f"got `{quoted(names)}`"
         raise TrajectoryError(f"{path}: the first line must name the columns {NAMES_WANTED}; {said}")
-    column, unit = stamps[0]
+    column, unit, nanoseconds = stamps[0]
     if any(name.strip().lstrip("#").lower().startswith("p_rs_r") for name in names):
         unit = "ns"  # of EuRoC, also where the unit is left out
     columns = tuple(pose[name][0] for name in POSE)
-    return Layout(column, columns, unit, NAMES_WANTED, _metres(path, [names[column] for column in columns[:3]]))
+    metres = _metres(path, [names[column] for column in columns[:3]])
+    return Layout(column, columns, unit, NAMES_WANTED, metres, nanoseconds)
 
 
 def _metres(path: Path, names: Sequence[str]) -> float:
@@ -225,59 +254,26 @@ def counted_layout(path: Path, lines: Sequence[str], begin: int) -> Layout:
         TrajectoryError: no program is known to write such rows, or two are, with another order of the quaternion.
     """
     first = next(rows_from(lines, begin))
-    count, commas = len(first.fields), "," in first.text
+    count, separated = len(first.fields), re.search("[,;]", first.text) is not None
     whole_ns = unit_of(first.fields[0]) == "ns"
-    if commas and (count == 17 or (first.open_end and count in (8, 11))) and re.fullmatch(r"\d+", first.fields[0]):
+    if separated and (count == 17 or (first.open_end and count in (8, 11))) and re.fullmatch(r"\d+", first.fields[0]):
         return EUROC  # of the data set, and of VINS-Mono and VINS-Fusion, which end each number with a comma
-    if commas and count == 8 and whole_ns:
+    if separated and count in (8, 11) and whole_ns:
         raise TrajectoryError(
             f"{path}:{first.number}: is its quaternion x y z w or w x y z? Name the columns in a first line, as "
             "`stamp_ns,x,y,z,qw,qx,qy,qz`"
         )
-    if count == 8:
+    if count in (8, COLUMNS_OF_OPENVINS):
         return TUM
-    if count == 9 and _counts_up([row.fields[-1] for row in rows_from(lines, begin) if len(row.fields) == 9]):
+    if count == 9 and _counts_up(lines, begin):
         return TUM  # and the number of a node of RTAB-Map
-    if count == 12 or (count == 16 and [float(field or "nan") for field in first.fields[12:]] == [0, 0, 0, 1]):
-        return Layout(None, tuple(range(12)), None, "the 12 numbers of a 3x4 matrix")
+    if count == 12 or (count == 16 and [value_of(field) for field in first.fields[12:]] == [0, 0, 0, 1]):
+        return MATRICES
     raise TrajectoryError(f"{path}:{first.number}: expected `{TUM.names}`, got {first.text[:200]!r}")
 
 
-def _counts_up(texts: Sequence[str]) -> bool:
-    return all(re.fullmatch(r"\d+", text) for text in texts) and sorted(set(map(int, texts))) == list(map(int, texts))
-
-
-def unit_of(text: str) -> str:
-    """Return the unit in which a stamp is a date of this century; seconds where it is none."""
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
-        return "s"
-    if number.is_nan():
-        return "s"
-    for unit in ("ns", "us", "ms"):
-        if 0 < number < LATEST_NS and EARLIEST_S <= number.scaleb(EXPONENTS[unit]) < LATEST_S:
-            return unit
-    return "s"
-
-
-def stamp_ns(text: str, unit: str, where: str) -> int:
-    """Return nanoseconds from the decimal text of a stamp in a unit, exactly.
-
-    Raises:
-        TrajectoryError: it is no number, or no stamp.
-    """
-    said = "whole nanoseconds" if unit == "ns" else "seconds" if unit == "s" else unit
-    try:
-        if unit == "s":
-            return stamp_from_seconds(text)
-        if unit == "ns" and text.isdigit():
-            return stamp_from_text(text)
-        seconds = Decimal(text).scaleb(EXPONENTS[unit])
-        if unit == "ns" and abs(seconds) <= FARTHEST_S and seconds != round(seconds, 9):
-            raise InvalidOperation
-        return stamp_from_seconds(str(seconds))
-    except OverflowError as error:
-        raise TrajectoryError(f"{where}: {error}") from error
-    except NO_STAMP:
-        raise TrajectoryError(f"{where}: the stamp must be in {said}, got {text[:40]!r}") from None
+def _counts_up(lines: Sequence[str], begin: int) -> bool:
+    """Tell whether the last of nine numbers counts up; of lines that are repeated once."""
+    texts = dict.fromkeys(row.text for row in rows_from(lines, begin) if len(row.fields) == 9)
+    last = [re.split(r"[\s,;]+", text.strip(" \t,;"))[-1] for text in texts]
+    return all(re.fullmatch(r"\d+", text) for text in last) and sorted(set(map(int, last))) == list(map(int, last))

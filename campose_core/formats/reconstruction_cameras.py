@@ -11,7 +11,7 @@ from campose_core.errors import GeometryError
 from campose_core.formats.camera_fields import NamedCamera, Unsized, of_matrix, whole
 
 # COLMAP's models that are one of ours with the missing terms zero; both fisheyes are r = theta (1 + k1 theta^2 + ...).
-FISHEYES = {"SIMPLE_RADIAL_FISHEYE": 1, "RADIAL_FISHEYE": 2}
+FISHEYES = {"SIMPLE_FISHEYE": 0, "FISHEYE": 0, "SIMPLE_RADIAL_FISHEYE": 1, "RADIAL_FISHEYE": 2}
 
 
 def colmap_line(fields: Sequence[str]) -> NamedCamera:
@@ -26,9 +26,10 @@ def colmap_camera(model: str, width: int, height: int, params: Sequence[float]) 
     Raises:
         GeometryError: a lens that is not understood, or numbers that are none.
     """
-    if model in FISHEYES and len(params) == 3 + FISHEYES[model]:
-        f, cx, cy, *terms = params
-        model, params = "OPENCV_FISHEYE", [f, f, cx, cy, *terms, *[0.0] * (4 - FISHEYES[model])]
+    focals = 2 if model == "FISHEYE" else 1
+    if model in FISHEYES and len(params) == focals + 2 + FISHEYES[model]:
+        centre_and_terms = [*params[focals:], *[0.0] * (4 - FISHEYES[model])]
+        model, params = "OPENCV_FISHEYE", [params[0], params[focals - 1], *centre_and_terms]
     return Camera.from_colmap(model, width, height, params)
 
 

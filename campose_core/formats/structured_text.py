@@ -28,6 +28,7 @@ def parse(path: Path, text: str) -> Any:
             pass  # YAML's braces need no quotes
     # OpenCV writes `%YAML:1.0`, which the standard writes with a blank, and tabs as other blanks.
     plain = re.sub(r"\A(\s*)%YAML[^\n]*", r"\1", text).replace("\t", " ")
+    plain = re.sub(r"^(\s*[\w.]+):(?=\[)", r"\1: ", plain, flags=re.MULTILINE)  # it reads lists without the blank too
     documents = [part for part in re.split(r"^---\s*$", plain, flags=re.MULTILINE) if part.strip()]
     first = plain[: plain.index(documents[0])].count("\n") * "\n" + documents[0] if documents else ""
     return parse_yaml(first.encode(), str(path), GeometryError)

@@ -9,34 +9,36 @@ import logging
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from campose_core.errors import GeometryError, TrajectoryError
+from campose_core.errors import TrajectoryError
 from campose_core.files import read_text
 from campose_core.formats.catalogue import Format
+from campose_core.formats.matrix_rows import of_images
 from campose_core.formats.optitrack import is_optitrack, read_optitrack
 from campose_core.formats.pose_rows import (
     TUM,
+    UNSEEN,
     Layout,
     Row,
-    alike_stamps,
     are_numbers,
     begin_of_rows,
     counted_layout,
     named_layout,
     rows_from,
-    stamp_ns,
     stamped_numbers,
-    unit_of,
+    value_of,
 )
-from campose_core.geometry import FARTHEST_M, Array, Pose, is_place
+from campose_core.formats.row_stamps import LOOKED_AT, alike_stamps, stamp_ns, unit_of_stamps
+from campose_core.geometry import FARTHEST_M, Array
 from campose_core.text import quoted
-from campose_core.trajectory import FRAME_PERIOD_NS, Stamps, Trajectory, are_poses
+from campose_core.trajectory import Stamps, Trajectory, are_poses
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +47,8 @@ Z_UP_FROM_Y_UP = Rotation.from_euler("x", 90, degrees=True)
 # The numbers of their lines, stamps in nanoseconds, poses (N, 7).
 Rows = tuple[Sequence[int], Sequence[int] | Stamps, Array]
 # What is left out, by its reason, as it is said.
-UNSEEN, REPEATED = "without a pose", "repeated"
+REPEATED = "repeated"
+ROUNDED = 1e-6  # metres, and of a quaternion: the last digit that programs write
 
 GIVEN = "`--reference`, `--poses`, `--tracker`, `evaluate`"
 FORMATS = (
@@ -54,15 +57,16 @@ FORMATS = (
         "TUM RGB-D, evo, ORB-SLAM2 and 3, campose",
         GIVEN,
         ("stamps", "poses"),
-        "apart by blanks, tabs, `,` or `;`; seconds, or milli-, micro- or nanoseconds that are a date; metres where "
-        "the program knows them",
+        "apart by blanks, tabs, `,` or `;`; seconds, or milli-, micro- or nanoseconds that are a date, or nanoseconds "
+        "by their steps; metres where the program knows them",
     ),
     Format(
         "a table whose first line names `stamp_s` or `stamp_ns` (or `timestamp`, `time`, `t`), x, y, z, qx, qy, qz, qw",
-        "campose's own `frames.csv`, MCD, bags as CSV",
+        "campose's own `frames.csv`, MCD, bags as CSV (`rostopic echo -p`, bagpy, PlotJuggler)",
         GIVEN,
         ("stamps", "poses", "metres"),
-        "in any order, other columns are ignored; a unit in brackets, of a stamp also behind `_`, counts",
+        "in any order, other columns are ignored; a unit in brackets, of a stamp also behind `_`, counts; a header's "
+        "stamp before that of receipt",
     ),
     Format(
         "`data.csv` of the ground truth",
@@ -134,7 +138,7 @@ def read_trajectory(path: Path | str, frame_id: str = "map", child_frame_id: str
         return _trajectory(*found, frame_id, child_frame_id, Z_UP_FROM_Y_UP)
     lines = text.splitlines()
     names, begin = begin_of_rows(lines)
-    if names and are_numbers(names[:1]):
+    if names and names[0] and are_numbers(names[:1]):
         raise TrajectoryError(f"{path}: {_no_names(names)}")
     if begin == len(lines) and not names:
         raise TrajectoryError(f"{path}: holds no pose")
@@ -142,9 +146,9 @@ def read_trajectory(path: Path | str, frame_id: str = "map", child_frame_id: str
     if begin == len(lines):
         raise TrajectoryError(f"{path}: holds no pose")
     if layout.stamp is None:
-        return _counted(path, list(rows_from(lines, begin)), layout, frame_id, child_frame_id)
+        return of_images(path, list(rows_from(lines, begin)), frame_id, child_frame_id)
     first = next(rows_from(lines, begin))
-    unit = layout.unit or unit_of("".join(first.fields[layout.stamp : layout.stamp + 1]))  # it may end before
+    unit = layout.unit or _unit(path, lines, begin, layout.stamp)
     plain = _plain(lines, begin, layout, first, unit)
     rows, stamps, values = plain or _by_rows(path, lines, begin, layout, first, unit, bool(names))
     values[:, :3] *= layout.metres
@@ -155,10 +159,17 @@ def read_trajectory(path: Path | str, frame_id: str = "map", child_frame_id: str
     return _trajectory(*found, frame_id, child_frame_id)
 
 
+def _unit(path: Path, lines: Sequence[str], begin: int, stamp: int) -> str:
+    rows = islice(rows_from(lines, begin), LOOKED_AT)
+    return unit_of_stamps(["".join(row.fields[stamp : stamp + 1]) for row in rows], str(path))  # a row may end before
+
+
 def _plain(lines: Sequence[str], begin: int, layout: Layout, first: Row, unit: str) -> Rows | None:
     """Read a table of numbers at once; None where a line is no such row, or one that must be named."""
     delimiter = "," if "," in first.text else None
     assert layout.stamp is not None
+    if layout.nanoseconds is not None:
+        return None
     table = stamped_numbers(lines[begin:], len(first.fields), layout.stamp, layout.pose, delimiter)
     if table is None:
         return None
@@ -178,18 +189,27 @@ def _by_rows(path: Path, lines: Sequence[str], begin: int, layout: Layout, first
         TrajectoryError: one of them is no such row.
     """
     assert layout.stamp is not None
-    last = max(layout.stamp, *layout.pose)
+    last = max(layout.stamp, layout.nanoseconds or 0, *layout.pose)
     rows = []
     for row in rows_from(lines, begin):
         where = f"{path}:{row.number}"
         missing = last + 1 - len(row.fields)
-        empty_cells = named and re.search("[,;]", row.text)
+        empty_cells = re.search("[,;]", row.text) and (named or not any(map(str.strip, row.fields[1:])))
         fields = [*row.fields, *[""] * missing] if empty_cells else row.fields
         wrong = not named and (len(fields) != len(first.fields) or not are_numbers(fields))
         if wrong or (missing > 0 and not empty_cells):
             raise TrajectoryError(f"{where}: expected `{layout.names}`, got {row.text[:200]!r}")
-        rows.append(_row(where, row.number, fields[layout.stamp], unit, [fields[i] for i in layout.pose]))
+        stamp = fields[layout.stamp]
+        if layout.nanoseconds is not None:
+            stamp = _in_two(stamp, fields[layout.nanoseconds])
+        rows.append(_row(where, row.number, stamp, unit, [fields[i] for i in layout.pose]))
     return _columns(rows)
+
+
+def _in_two(seconds: str, nanoseconds: str) -> str:
+    """Return decimal seconds of a stamp whose seconds and nanoseconds stand in two columns, else what is no number."""
+    whole = (seconds.strip().removesuffix(".0"), nanoseconds.strip().removesuffix(".0"))
+    return f"{whole[0]}.{whole[1]:0>9}" if all(map(str.isdecimal, whole)) and len(whole[1]) <= 9 else " ".join(whole)
 
 
 def _motive_rows(path: Path, text: str) -> Rows:
@@ -213,7 +233,7 @@ def _columns(rows: Sequence[tuple[int, int, list[float]]]) -> Rows:
 
 def _numbers(texts: Sequence[str], where: str) -> list[float]:
     try:
-        return [float(text.strip() or "nan") for text in texts]
+        return [value_of(text) for text in texts]
     except ValueError:
         raise TrajectoryError(f"{where}: not a pose: {quoted(texts)}") from None
 
@@ -224,10 +244,10 @@ def _seen(path: Path, numbers: Sequence[int], stamps_ns: Sequence[int] | Stamps,
     numbers: of the lines.
     """
     stamps = np.array(stamps_ns, dtype=np.int64)
-    rows = np.flatnonzero(~np.isnan(table).any(axis=1))
+    rows = np.flatnonzero(~np.isnan(table).any(axis=1) & table.any(axis=1))  # seven zeros are no pose either
     order = rows[np.argsort(stamps[rows], kind="stable")]
     again = np.flatnonzero(np.diff(stamps[order]) == 0) + 1
-    alike = (table[order[again]] == table[order[again - 1]]).all(axis=1)
+    alike = _are_alike(table[order[again]], table[order[again - 1]])
     wrong = [*order[again[~alike]], *order[~are_poses(table[order])]]
     if wrong:
         _refuse(f"{path}:{numbers[min(wrong)]}", int(stamps[min(wrong)]), table[min(wrong)])
@@ -241,6 +261,13 @@ def _seen(path: Path, numbers: Sequence[int], stamps_ns: Sequence[int] | Stamps,
     return stamps[order], table[order]
 
 
+def _are_alike(ones: Array, others: Array) -> NDArray[np.bool_]:
+    """Tell which rows (N, 7) are the same pose, be it rounded, or with the other sign of the quaternion."""
+    signs = np.where((ones[:, 3:] * others[:, 3:]).sum(axis=1) < 0, -1.0, 1.0)
+    apart = np.hstack([ones[:, :3] - others[:, :3], signs[:, None] * ones[:, 3:] - others[:, 3:]])
+    return np.asarray(np.abs(apart).max(axis=1, initial=0.0) <= ROUNDED)
+
+
 def _refuse(where: str, stamp: int, values: Array) -> NoReturn:
     if are_poses(values[None])[0]:
         raise TrajectoryError(f"{where}: the stamp {stamp / 1e9:.9f} appears twice, with another pose")
@@ -251,25 +278,6 @@ def _refuse(where: str, stamp: int, values: Array) -> NoReturn:
         f"{said}, whose last four numbers are a quaternion of length {math.hypot(*values[3:]):.4g} and not 1: write "
         "quaternions, no angles"
     )
-
-
-def _counted(path: Path, rows: Sequence[Row], layout: Layout, frame_id: str, child_frame_id: str) -> Trajectory:
-    """Read rows without stamps, of matrices (3, 4): the row of each image."""
-    poses = []
-    for row in rows:
-        where = f"{path}:{row.number}"
-        if len(row.fields) != len(rows[0].fields) or not are_numbers(row.fields):
-            raise TrajectoryError(f"{where}: expected {layout.names}, got {row.text[:200]!r}")
-        values = [float(row.fields[i] or "nan") for i in layout.pose]
-        if not is_place(values):
-            raise TrajectoryError(f"{where}: expected {layout.names}, got {row.text[:200]!r}")
-        try:
-            poses.append(Pose.from_matrix(np.reshape(values, (3, 4))))
-        except GeometryError as error:
-            raise TrajectoryError(f"{where}: {error}") from error
-    log.info(f"{path}: {len(poses)} poses without stamps: one for each image, in their order")
-    stamps = np.arange(len(poses)) * FRAME_PERIOD_NS
-    return replace(Trajectory.from_poses(stamps, poses, frame_id, child_frame_id), counts_images=True)
 
 
 def _trajectory(

@@ -399,6 +399,17 @@ def test_mcap_of_other_recorders_needs_neither_profile_nor_new_type_names(tmp_pa
     assert recording.dropped == {}
 
 
+@pytest.mark.parametrize("left_out", [("repeat_channels",), ("repeat_schemas",), ("repeat_channels", "use_statistics")])
+@pytest.mark.parametrize("in_folder", [False, True])
+def test_mcap_whose_index_leaves_its_topics_out_is_read_from_front_to_back(tmp_path, left_out, in_folder):
+    """mcap.dev/spec: the repetition of schemas and channels in the summary is optional; ros2/rosbag2's storage options
+    noRepeatedSchemas, noRepeatedChannels and noStatistics (mcap::McapWriterOptions) leave it out."""
+    path = tmp_path / "bag" / "walk.mcap" if in_folder else tmp_path / "walk.mcap"
+    path.parent.mkdir(exist_ok=True)
+    write_chunked_mcap(path, "sensor_msgs/msg/Image", "ros2", **dict.fromkeys(left_out, False))
+    assert_is_walk(list(open_recording(path.parent if in_folder else path).frames()))
+
+
 @pytest.mark.parametrize(("encoding", "words"), [("json", "in json, not of ROS"), ("protobuf", "in protobuf, not of")])
 def test_mcap_of_other_messages_is_named_in_our_words(tmp_path, encoding, words):
     path = write_chunked_mcap(tmp_path / "other.mcap", "robot.Picture", "", encoding)
@@ -478,11 +489,11 @@ def test_images_of_foxglove_are_read(tmp_path):
     assert (frame.stamp_ns, frame.camera_frame, frame.image.shape) == (7 * 10**9, "eye", (48, 64, 3))
 
 
-def write_chunked_mcap(path, schema, profile, encoding="cdr"):
+def write_chunked_mcap(path, schema, profile, encoding="cdr", **summary):
     mcap_writer = pytest.importorskip("mcap.writer")
     make = Messages(ros1=encoding == "ros1")
     with path.open("wb") as file:
-        writer = mcap_writer.Writer(file, chunk_size=20_000, compression=mcap_writer.CompressionType.ZSTD)
+        writer = mcap_writer.Writer(file, chunk_size=20_000, compression=mcap_writer.CompressionType.ZSTD, **summary)
         writer.start(profile, "test")
         schema_id = writer.register_schema(schema, "ros2msg", b"")
         channel_id = writer.register_channel(TOPIC, encoding, schema_id)

@@ -73,7 +73,7 @@ def test_of_a_chain_the_camera_of_the_bags_topic_is_taken(tmp_path, capsys, capl
 
 def counted(poses):
     return Trajectory(
-        np.arange(poses) * FRAME_PERIOD_NS, np.zeros((poses, 3)), Rotation.identity(poses), counts_images=True
+        np.arange(poses) * FRAME_PERIOD_NS, np.zeros((poses, 3)), Rotation.identity(poses), of_images=poses
     )
 
 
@@ -86,6 +86,12 @@ def test_poses_without_stamps_are_of_the_images_by_their_number():
             at_own_stamps(counted(poses), stamps)
     with pytest.raises(TrajectoryError, match="without stamps are of the images of one recording: name it"):
         at_own_stamps(counted(3), {})  # of several recordings
+
+
+def test_an_image_without_a_pose_leaves_those_of_the_others():
+    stamps = {i: START_NS + i * 33_000_000 for i in range(10)}
+    found = at_own_stamps(counted(10).select(np.arange(10) % 4 != 1), stamps)
+    assert found.stamps_ns.tolist() == [stamps[i] for i in range(10) if i % 4 != 1]
 
 
 def test_seconds_of_a_recording_with_gaps_are_not_numbers_of_its_images():

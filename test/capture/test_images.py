@@ -57,6 +57,9 @@ def test_pictures_come_in_the_natural_order_of_their_names(tmp_path):
         (["1305031102.175304_rgb", "1305031102.275304_rgb"], [1_305_031_102_175_304_000, 1_305_031_102_275_304_000]),
         (["1403636579763555584-cam0", "1403636579813555456-cam0"], [1403636579763555584, 1403636579813555456]),
         (["12.345678", "9.100000"], [12_345_678_000, 9_100_000_000]),  # seconds since the start
+        (["1714567890", "1714567893"], [1_714_567_890_000_000_000, 1_714_567_893_000_000_000]),  # `date +%s`
+        # Python writes as many digits as a float needs.
+        (["1305031102.1753", "1305031102.27"], [1_305_031_102_175_300_000, 1_305_031_102_270_000_000]),
     ],
 )
 def test_names_that_are_stamps_are_the_stamps(tmp_path, capsys, names, stamps_ns):
@@ -75,10 +78,12 @@ def test_names_that_are_stamps_are_the_stamps(tmp_path, capsys, names, stamps_ns
 @pytest.mark.parametrize(
     "names",
     [
-        ["1305031102.175304", "1305031102.275304", "cover"],
         ["20240131120000123", "20240131120000223"],  # a date in digits
         ["1.001", "1.002"],
-        ["1305031102", "1305031103"],
+        ["1000012345", "1000012347"],  # Android's numbers of what is shared
+        ["0000000001", "0000000002"],  # KITTI
+        ["1700000000.9", "1700000000.10", "1700000000.11"],  # a second, and the number of the image in it
+        ["1305031102.175304000", "1305031102.75304000"],  # nanoseconds without their first zeros
         ["frame-000001.color", "frame-000002.color"],
         ["a1305031102.175304", "b1305031102.275304"],
         ["1305031102.175304_a", "1305031102.275304_b"],
@@ -90,6 +95,18 @@ def test_other_names_are_no_stamps(tmp_path, capsys, names):
         PillowImage.fromarray(picture(i)).save(tmp_path / f"{name}.png")
     assert [frame.stamp_ns for frame in ImageFolder(tmp_path).frames()] == [i * 100_000_000 for i in range(len(names))]
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("last", "said"),
+    [("cover.png", "2 of 3 names are stamps, the others not, such as cover.png: numbered"),
+     ("1305031102.1753040.png", "2 of 3 names are stamps, the others not, two have the same stamp: numbered")],
+)  # fmt: skip
+def test_a_name_that_keeps_the_others_from_being_stamps_is_said(tmp_path, capsys, last, said):
+    for i, name in enumerate(["1305031102.175304.png", "1305031102.275304.png", last]):
+        PillowImage.fromarray(picture(i)).save(tmp_path / name)
+    assert [frame.stamp_ns for frame in ImageFolder(tmp_path).frames()] == [0, 100_000_000, 200_000_000]
+    assert f"{tmp_path}: {said}" in capsys.readouterr().err
 
 
 # EXIF orientation -> what makes the stored pixels upright (EXIF 2.3, 4.6.4 A)
@@ -177,6 +194,14 @@ def test_poses_that_count_images_whose_names_are_stamps_are_found_and_said(capsy
         Trajectory.from_poses([900_000_000, 1_000_000_000], [Pose.identity()] * 2),  # beyond the last image
     ):
         assert at_own_stamps(other, stamp_of) is other
+    from_zero = {i: i * 33_333_333 for i in range(30)}  # of names that are seconds since the start
+    counting = Trajectory.from_poses([i * 100_000_000 for i in range(30)], [Pose.identity()] * 30)
+    assert at_own_stamps(counting, from_zero).stamps_ns.tolist() == list(from_zero.values())
+    assert "count the images, 0.1 s each" in capsys.readouterr().err
+    ten_a_second = Trajectory.from_poses([i * 100_000_000 for i in range(11)], [Pose.identity()] * 11)
+    longer = Trajectory.from_poses([i * 100_000_000 for i in range(20)], [Pose.identity()] * 20)
+    for other in (ten_a_second, longer):  # in seconds of the same clock
+        assert at_own_stamps(other, from_zero) is other
     numbered = {i: i * 100_000_000 for i in range(4)}
     assert at_own_stamps(trajectory, numbered) is trajectory
     assert capsys.readouterr().err == ""

@@ -78,6 +78,7 @@ def test_a_damaged_or_foreign_model_is_refused_in_one_line(model, capsys):
         assert "\n" not in str(refused.value)
 
     says("no COLMAP model, which is a folder with cameras.bin", model=images)
+    says(r"no COLMAP model, .* as sparse/0; \S+binary, \S+text are$", model=folder)
     says("no such folder; --images names the one", images=folder / "nowhere")
     says(r"none of the 6 images of .* is here, such as cam0/im äge 3.jpg", images=folder / "binary")
     with pytest.raises(CaptureError, match=r"a COLMAP model; its images are needed too: --colmap .* --images DIR"):

@@ -158,7 +158,7 @@ FAULTS = [
     ("EuRoC (ASL)", "mav0/cam0/sensor.yaml", "T_BS: 3\n", r"sensor\.yaml: T_BS, the camera on the body, is"),
     ("EuRoC (ASL)", "mav0/cam0/sensor.yaml", "a: [1", r"sensor\.yaml"),
     ("EuRoC (ASL)", "mav0/cam0/data.csv", "#t\n1.5,a.png\n", r"data\.csv:2: the time stamp '1\.5' should be whole"),
-    ("EuRoC (ASL)", "mav0/state_groundtruth_estimate0/data.csv", "#\n1,0,0,0,0,0,0,0\n", r"data\.csv:2: not a pose"),
+    ("EuRoC (ASL)", "mav0/state_groundtruth_estimate0/data.csv", "#\n1,0,0,0,0,0,0,2\n", r"data\.csv:2: not a pose"),
     ("7-Scenes", "TrainSplit.txt", "sequence9\n", r"TrainSplit\.txt: 'sequence9' is listed, .*unpack its zip"),
     ("7-Scenes", "seq-01/frame-000000.pose.txt", "2 0 0 0 0 2 0 0 0 0 2 0 0 0 0 1", "pose is no rotation"),
     ("12-Scenes", "info.txt", "m_colorWidth = 3\n", r"info\.txt: the line m_colorHeight is missing"),
@@ -186,6 +186,29 @@ def test_a_damaged_export_is_refused_in_one_line_that_names_the_file(tmp_path, c
     assert main(["extract", str(folder), "--scene", str(tmp_path / "scene")]) == 1
     assert not (tmp_path / "scene").exists()
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_what_macos_and_windows_leave_in_folders_is_no_part_of_an_export(tmp_path, name):
+    """AppleDouble files are called as those beside them, after `._`: developer.apple.com, TN1150 and copyfile(3)."""
+    small, dark = Camera("PINHOLE", 32, 24, (30.0, 30.0, 15.5, 11.5)), np.full((24, 32, 3), 90, np.uint8)
+    taken = [Shot(dark, START_NS + n * 100_000_000, Pose(Rotation.identity(), [n, 0, 0])) for n in range(4)]
+    folder = WRITERS[name](tmp_path / "export", taken, small)
+    expected = [frame.image for frame in read_export(folder).frames]
+    for inside in [folder, *(path for path in folder.rglob("*") if path.is_dir())]:
+        for file in [path for path in inside.iterdir() if path.is_file()]:
+            (inside / f"._{file.name}").write_bytes(b"\0\5\x16\7\0\2\0\0Mac OS X")
+        for left in (".DS_Store", "Thumbs.db", "desktop.ini"):
+            (inside / left).write_bytes(b"\0\0\0\1Bud1")
+    assert [frame.image for frame in read_export(folder).frames] == expected
+
+
+def test_a_scene_of_seven_scenes_whose_sequences_are_packed_says_to_unpack_them(tmp_path):
+    """As it is downloaded: redkitchen.zip holds the lists and seq-01.zip, seq-02.zip ..."""
+    (tmp_path / "TrainSplit.txt").write_text("sequence1\n")
+    (tmp_path / "seq-01.zip").write_bytes(b"PK")
+    with pytest.raises(CaptureError, match=r"TrainSplit.txt: 'sequence1' is listed, .*unpack its zip file there"):
+        open_recording(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -305,6 +328,19 @@ def test_images_named_by_another_machine_are_those_beside_the_file_and_tell_thei
     found = read_export(folder / "transforms_train.json")
     assert [frame.image.resolve() for frame in found.frames] == [frame.image.resolve() for frame in expected.frames]
     assert [frame.camera for frame in found.frames] == [frame.camera for frame in expected.frames]
+
+
+@pytest.mark.parametrize("ending", [".png", ".jpg"])
+def test_names_without_an_ending_are_of_the_images_that_are_there(tmp_path, ending):
+    """The sets of NeRF leave it out; github.com/bmild/nerf: load_blender.py adds .png."""
+    folder = WRITERS["nerfstudio transforms.json"](tmp_path / "ns", shots(CAMERA), CAMERA)
+    fields = json.loads((folder / "transforms.json").read_text())
+    for frame in fields["frames"]:
+        file = folder / frame["file_path"]
+        file.rename(file.with_suffix(ending))
+        frame["file_path"] = frame["file_path"].removesuffix(".png")
+    (folder / "transforms.json").write_text(json.dumps(fields))
+    assert {frame.image.suffix for frame in read_export(folder).frames} == {ending}
 
 
 def test_a_split_of_twelve_scenes_and_a_list_of_cambridge_are_for_queries(tmp_path):

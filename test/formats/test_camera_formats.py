@@ -1,6 +1,7 @@
 """Cameras as the programs that calibrate write them."""
 
 import json
+import re
 
 import numpy as np
 import pycolmap
@@ -314,7 +315,54 @@ projection
 0.000000 0.000000 1.000000 0.000000
 
 """
+# opencv samples/cpp/stereo_calib.cpp: intrinsics.yml; its size is that of the images.
+MATRIX, TERMS = (
+    "!!opencv-matrix\n   rows: 3\n   cols: 3\n   dt: d\n   data: [585.5, 0., 320.5, 0., 584.25, 240.25, 0., 0., 1.]\n",
+    "!!opencv-matrix\n   rows: 1\n   cols: 5\n   dt: d\n   data: [ 0.05, -0.1, 0.001, 0.0005, 0. ]\n",
+)
+STEREO = (
+    f"%YAML:1.0\n---\nimage_width: 640\nimage_height: 480\nM1: {MATRIX}D1: {TERMS}"
+    f"M2: {MATRIX.replace('585.5', '590.5')}D2: {TERMS}"
+)
+# opencv apps/interactive-calibration/calibController.cpp: saveCurrentCameraParameters
+INTERACTIVE = FILE_STORAGE_XML.replace("camera_matrix", "cameraMatrix").replace(
+    "distortion_coefficients", "dist_coeffs"
+)
+INTERACTIVE = re.sub(r"<image_width>.*</image_height>", "<cameraResolution>\n  640 480</cameraResolution>", INTERACTIVE,
+                     flags=re.DOTALL)  # fmt: skip
+# Open3D's camera_trajectory: PinholeCameraParameters
+OPEN3D_VIEW = {
+    "class_name": "PinholeCameraParameters", "extrinsic": [1.0] * 16,
+    "intrinsic": {"width": 640, "height": 480, "intrinsic_matrix": [585.5, 0, 0, 0, 584.25, 0, 320.5, 240.25, 1]},
+}  # fmt: skip
+# ORB_SLAM3 Examples_old/Stereo/EuRoC.yaml, of which OpenCV's parser takes `data:[` too
+ORB_SLAM2_STEREO = """\
+%YAML:1.0
+
+Camera.fx: 435.2046959714599
+Camera.fy: 435.2046959714599
+Camera.cx: 367.4517211914062
+Camera.cy: 252.2008514404297
+Camera.width: 752
+Camera.height: 480
+LEFT.D: !!opencv-matrix
+   rows: 1
+   cols: 5
+   dt: d
+   data:[-0.28340811, 0.07395907, 0.00019359, 1.76187114e-05, 0.0]
+LEFT.K: !!opencv-matrix
+   rows: 3
+   cols: 3
+   dt: d
+   data: [458.654, 0.0, 367.215, 0.0, 457.296, 248.375, 0.0, 0.0, 1.0]
+"""
 SIZED = {
+    "interactive.xml": (INTERACTIVE, OPENCV),
+    "one of two.yml": (STEREO.split("M2:")[0], OPENCV),
+    "nested.yml": ("calibration:\n" + "".join(f"   {line}\n" for line in OST.splitlines()), OPENCV),
+    "view.json": (json.dumps(OPEN3D_VIEW), PINHOLE),
+    "whole region.yaml": (ECHO.replace("  height: 0\n  width: 0", "  height: 480\n  width: 640"), OPENCV),
+    "w and h.json": (json.dumps({"w": 640, "h": 480, "Fx": 585.5, "Fy": 584.25, "Cx": 320.5, "Cy": 240.25}), PINHOLE),
     "ost.yaml": (OST, OPENCV),
     "ost.txt": (OST_TXT, OPENCV),
     "info.yaml": (ECHO, OPENCV),
@@ -364,7 +412,8 @@ def test_a_calibration_is_the_camera_that_it_was_written_for(tmp_path, name):
 @pytest.mark.parametrize("model", [*sorted(MODEL_PARAMS.keys() - {"OPENCV_THIN_PRISM"}), *FISHEYES])
 def test_cameras_of_colmap_send_points_where_colmap_sends_them(tmp_path, model):
     """COLMAP's doc/format.rst; its pixels begin at the corner of the first one, ours at its centre."""
-    names = MODEL_PARAMS.get(model, ("f", "cx", "cy", "k1", "k2")[: 3 + FISHEYES.get(model, 0)])
+    focals = ("fx", "fy") if model == "FISHEYE" else ("f",)
+    names = MODEL_PARAMS.get(model, (*focals, "cx", "cy", *("k1", "k2")[: FISHEYES.get(model, 0)]))
     values = {"f": 585.5, "fx": 585.5, "fy": 584.25, "cx": 320.0, "cy": 240.0}
     params = [values.get(name, 0.01 * (1 + i)) for i, name in enumerate(names)]
     text = "# Camera list with one line of data per camera:\n#   CAMERA_ID, MODEL, WIDTH, HEIGHT, PARAMS[]\n"
@@ -372,6 +421,24 @@ def test_cameras_of_colmap_send_points_where_colmap_sends_them(tmp_path, model):
     points = np.array([[0.1, -0.2, 1.0], [-0.3, 0.25, 1.2], [0.0, 0.0, 2.0]])
     colmap = pycolmap.Camera(model=model, width=640, height=480, params=params)
     np.testing.assert_allclose(read_camera_file(path).project(points) + 0.5, colmap.img_from_cam(points), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[[585.5    0.   320.5 ]\n [  0.   584.25 240.25]\n [  0.     0.     1.  ]]\n",
+        "array([[585.5 ,   0.  , 320.5 ],\n       [  0.  , 584.25, 240.25],\n       [  0.  ,   0.  ,   1.  ]])",
+        "K = [585.5, 0, 320.5; 0, 584.25, 240.25; 0, 0, 1];\n",
+        "K =\n\n  585.5000         0  320.5000\n         0  584.2500  240.2500\n         0         0    1.0000\n",
+        "[[585.5, 0, 320.5], [0, 584.25, 240.25], [0, 0, 1]]",
+        '"585,5";"0";"320,5"\n"0";"584,25";"240,25"\n"0";"0";"1"\n',
+        "585.5 0 320.5 0\n0 584.25 240.25 0\n0 0 1 0\n",
+    ],
+    ids=["numpy", "numpy's repr", "matlab", "matlab prints", "json", "a spreadsheet", "a projection"],
+)
+def test_a_bare_matrix_is_read_as_programs_print_it(tmp_path, text):
+    ((_, _, camera),) = read_cameras(written(tmp_path, "k.txt", text), lambda: (640, 480))
+    assert_same(camera, PINHOLE)
 
 
 @pytest.mark.parametrize("separator", [" ", ", ", ";", "\t"])
@@ -387,8 +454,10 @@ def test_a_bare_matrix_is_of_images_of_the_size_that_is_read(tmp_path, separator
     by_columns = "".join(separator.join(map(str, row)) + "\n" for row in rows.T)
     ((_, _, camera),) = read_cameras(written(tmp_path, "k.csv", by_columns), lambda: (640, 480))
     assert_same(camera, PINHOLE)
-    with pytest.raises(GeometryError, match=r"k\.csv: says no size.*not near the middle of images of 1280x960 pixels"):
-        read_cameras(tmp_path / "k.csv", lambda: (1280, 960))
+    for width, height in ((1280, 960), (800, 600)):
+        said = rf"k\.csv: says no size.*not near the middle of images of {width}x{height} pixels"
+        with pytest.raises(GeometryError, match=said):
+            read_cameras(tmp_path / "k.csv", lambda size=(width, height): size)
     with pytest.raises(GeometryError, match=r"k\.csv: says no size of the images: add image_width"):
         read_cameras(tmp_path / "k.csv")
 
@@ -449,7 +518,30 @@ def test_frames_with_intrinsics_of_their_own_are_one_camera_where_these_are_alik
         ("s.yaml", STELLA.replace("perspective", "equirectangular"), "the Camera.model 'equirectangular' is not read"),
         ("skew.yaml", OST.replace("[585.5, 0.,", "[585.5, 12.,"), "no camera matrix: fx 0 cx, 0 fy cy"),
         ("basalt.json", json.dumps({"value0": {"intrinsics": [{"camera_type": "ds"}], "resolution": [[512, 512]]}}),
-         "intrinsics must be a list of numbers, got .*camera_type"),
+         "a calibration of Basalt is not read: write its numbers into a JSON file"),
+        ("c.json", json.dumps({"value0": {}, "intrinsics": [{"camera_type": "ds"}], "resolution": [1]}), "of Basalt"),
+        ("s.yaml", SENSOR.replace("[585.5, 584.25, 320.5, 240.25]", "[{}]"), "intrinsics must be a list of numbers"),
+        ("d.json", json.dumps({"boardName": "OAK-D", "cameraData": []}), "a calibration of DepthAI is not read"),
+        ("k.json", json.dumps({"CalibrationInformation": {"Cameras": []}}), "of Azure Kinect is not read"),
+        ("a.json", json.dumps({"calibration_data": {"intrinsic_matrix": [1]}}), "a calibration of Apple is not read"),
+        ("o.json", json.dumps({"v2": {"projection_type": "brown", "focal": 0.8}}), "of OpenSfM is not read"),
+        ("m.sfm", json.dumps({"views": [], "intrinsics": [{"width": "640"}]}), "a calibration of Meshroom is not read"),
+        ("o.yaml", "cameras:\n- {focal_length: [5, 5]}\n", "a calibration of OKVIS, SVO or maplab is not read"),
+        ("r.json", json.dumps({"width": 640, "height": 480, "ppx": 320, "fx": 9}), "of librealsense is not"),
+        ("r.txt", " Intrinsic of \"Color\" / 640x480\n  Width:\t640\n  PPX:\t320.5\n", "of rs-enumerate-devices .Real"),
+        ("m.xml", '<?xml version="1.0"?><calibration><projection>frame</projection><f>500</f><cx>1</cx></calibration>',
+         "a calibration of Metashape is not read"),
+        ("z.conf", "[LEFT_CAM_HD]\nfx=700\n", "a calibration of a ZED is not read"),
+        ("d.txt", "RadTan 458.6 457.2 367.2 248.3 -0.28 0.07 0 0\n752 480\ncrop\n640 480\n", "of DSO is not read"),
+        ("calib.txt", "P0: 718 0 607 0 0 718 185 0 0 0 1 0\n", "a calibration of KITTI is not read"),
+        ("results-cam.txt", "cam0:\n type: <class 'aslam_cv.X'>\n", "kalibr's report: give the camchain"),
+        ("k.npy", "\x93NUMPY", "give the matrix as text, as `numpy.savetxt"),
+        ("k.txt", "500 500 320 240\n", "4 numbers without names; a bare matrix has 9, by rows: write its numbers"),
+        ("p.txt", "500 0 320 -386\n0 500 240 0\n0 0 1 0\n", "a 3x4 matrix that is more than a camera matrix"),
+        ("ost.txt", OST_TXT + OST_TXT.replace("585.5", "600.5").replace("narrow_stereo", "right"), "several cameras"),
+        ("intrinsics.yml", STEREO, r"several cameras \(camera 1, camera 2\)"),
+        ("roi.yaml", ECHO.replace("  height: 0\n  width: 0", "  height: 240\n  width: 320"), "a region of interest"),
+        ("e.yaml", ORB_SLAM2_STEREO, "Camera.fx is of the rectified images, LEFT.K and RIGHT.K of those recorded"),
         ("v.yaml", CAMODOCAL.replace("PINHOLE", "MEI"), "the model_type 'MEI' is not read"),
         ("t.json", json.dumps({"fl_x": 500, "camera_model": "FISHEYE624", "w": 6, "h": 4}), "'FISHEYE624' is not read"),
         ("t.json", json.dumps({"fl_x": 500}), "says no size of the images"),

@@ -8,7 +8,7 @@ from scipy.spatial.transform import Rotation
 from strategies import poses
 
 from campose_core.errors import TrajectoryError
-from campose_core.formats.pose_rows import EXPONENTS, alike_stamps, stamp_ns, whole_stamps
+from campose_core.formats.row_stamps import EXPONENTS, alike_stamps, stamp_ns, whole_stamps
 from campose_core.formats.trajectories import read_trajectory
 from campose_core.geometry import Pose, pose_error
 from campose_core.trajectory import FRAME_PERIOD_NS, Trajectory, write_tum
@@ -67,6 +67,8 @@ FORMATS = {
     # open_vins ov_eval/src/utils/Recorder.h
     "openvins": "# timestamp(s) tx ty tz qx qy qz qw Pr11 Pr12 Pr13 Pr22 Pr23 Pr33 Pt11 Pt12 Pt13 Pt22 Pt23 Pt33\n"
     + rows([*TUM, *["0.01"] * 12], seconds(STAMPS)),
+    # open_vins ov_eval/src/utils/Loader.cpp: load_data takes rows of 8 and of 20 numbers, by their count
+    "openvins without its header": rows([*TUM, *["0.01"] * 12], seconds(STAMPS), " ", " "),
     # VINS-Mono vins_estimator/src/utility/visualization.cpp: pubOdometry, w first, velocity, a comma at the end
     "vins-mono": rows([*W_FIRST, "0.1", "0.2", "0.3"], STAMPS, ",", ","),
     # VINS-Mono pose_graph/src/pose_graph.cpp: updatePath
@@ -76,6 +78,11 @@ FORMATS = {
     + rows([*W_FIRST, "0.5", "0.6"], STAMPS, ","),
     "tum-vi": EUROC_NAMES + rows(W_FIRST, STAMPS, ","),
     "euroc without its header": rows([*W_FIRST, *["0.1"] * 9], STAMPS, ","),
+    "euroc of a spreadsheet": rows([*W_FIRST, *["0.1"] * 9], STAMPS, ";").replace(".", ","),
+    "comments of matlab": "% ground truth\n% timestamp tx ty tz qx qy qz qw\n" + rows(TUM, seconds(STAMPS)),
+    "comments of c++": "// of a log\n" + rows(TUM, seconds(STAMPS)),
+    # pandas.DataFrame.to_csv: the index is the first column, and has no name
+    "pandas": ",timestamp,tx,ty,tz,qx,qy,qz,qw\n" + rows(["i", *TUM], seconds(STAMPS), ","),
     # mcdviral.github.io: pose_inW.csv
     "mcd": "num,t,x,y,z,qx,qy,qz,qw\n" + rows(["i", *TUM], seconds(STAMPS), ","),
     # `rostopic echo -p` of geometry_msgs/PoseStamped
@@ -85,6 +92,20 @@ FORMATS = {
     + ",".join(f"field.pose.orientation.{axis}" for axis in "xyzw")
     + "\n"
     + rows(["t", "i", "map", *"xyzabcw"], STAMPS, ","),
+    # ros_comm rostopic/__init__.py: %time is when it was received, the header says when it was
+    "a bag as csv, with the stamp of its header": "%time,field.header.seq,field.header.stamp,"
+    + ",".join(f"field.transform.translation.{axis}" for axis in "xyz")
+    + ","
+    + ",".join(f"field.transform.rotation.{axis}" for axis in "xyzw")
+    + "\n"
+    + rows([str(START_NS + 12_345_678), "i", *TUM], STAMPS, ","),
+    # bagpy bagreader.py: message_by_topic
+    "bagpy": "Time,header.stamp.secs,header.stamp.nsecs,"
+    + ",".join(f"pose.position.{axis}" for axis in "xyz")
+    + ","
+    + ",".join(f"pose.orientation.{axis}" for axis in "xyzw")
+    + "\n"
+    + rows(["1403636579.8", *TUM], [f"{s // 10**9},{s % 10**9}" for s in STAMPS], ","),
     "paths of a topic's fields": "__time,"
     + ",".join(f"/odom/pose/pose/position/{axis}" for axis in "xyz")
     + ","
@@ -181,8 +202,11 @@ def test_motive_has_y_up_and_says_its_units(tmp_path, caplog):
     found = read_trajectory(written(tmp_path, motive(gap=(2,)), "take.csv"))
     kept, stamps = [WALK[i] for i in (0, 1, 3, 4)], [round(i / 120, 6) for i in (0, 1, 3, 4)]
     assert_walk(found, kept, [round(stamp * 10**6) * 1000 for stamp in stamps], within=1e-5)
+    round_stamps = [round(i * 10**6 / 120) * 1000 for i in range(5)]
     assert "4 poses; left out: 1 rows without a pose" in caplog.text
     assert "take.csv: Motive's y axis is up: turned, so that z is" in caplog.text
+    by_spreadsheet = motive().replace(",", ";").replace(".", ",")
+    assert_walk(read_trajectory(written(tmp_path, by_spreadsheet, "take.csv")), stamps=round_stamps, within=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -208,8 +232,15 @@ def test_matrices_count_the_images(tmp_path, columns):
     """KITTI odometry's devkit readme: the 3x4 matrix world_from_cam of each image, row by row."""
     lines = [" ".join(f"{value:e}" for value in pose.matrix().ravel()[:columns]) for pose in WALK]
     found = read_trajectory(written(tmp_path, "\n".join(lines)))
-    assert found.counts_images
+    assert found.of_images == 5
     assert_walk(found, stamps=[i * FRAME_PERIOD_NS for i in range(5)])
+    path = written(tmp_path, " ".join(f"r{i}" for i in range(columns)) + "\n" + "\n".join(lines))
+    if columns == 12:
+        assert_walk(read_trajectory(path), stamps=[i * FRAME_PERIOD_NS for i in range(5)])
+    lines[1] = " ".join(["nan"] * columns)
+    found = read_trajectory(written(tmp_path, "\n".join(lines)))
+    assert found.of_images == 5
+    assert_walk(found, [WALK[i] for i in (0, 2, 3, 4)], [i * FRAME_PERIOD_NS for i in (0, 2, 3, 4)])
 
 
 def test_rows_without_a_pose_and_repeated_ones_are_left_out_and_counted(tmp_path, caplog):
@@ -220,6 +251,44 @@ def test_rows_without_a_pose_and_repeated_ones_are_left_out_and_counted(tmp_path
     found = read_trajectory(written(tmp_path, "\n".join([lines[0], lost, *lines[2:], lines[-1]])))
     assert_walk(found, [WALK[0], *WALK[2:]], [STAMPS[0], *STAMPS[2:]])
     assert "4 poses; left out: 1 rows without a pose, 1 rows repeated" in caplog.text
+
+
+@pytest.mark.parametrize("lost", ["-nan(ind)", "-1.#IND", "1.#QNAN0", "NaN", "-nan", ""])
+@pytest.mark.parametrize("separator", [" ", ",", ";"])
+def test_rows_without_a_pose_are_left_out_however_they_are_spelled(tmp_path, lost, separator):
+    """-nan(ind), and -1.#IND before 2015, are Microsoft's: learn.microsoft.com, printf's %f. Zeros are no pose."""
+    lines = rows(TUM, seconds(STAMPS), separator).splitlines()
+    if lost or separator != " ":
+        lines[1] = separator.join([seconds(STAMPS)[1], *[lost] * 7])
+    lines[3] = separator.join([seconds(STAMPS)[3], *["0"] * 7])
+    found = read_trajectory(written(tmp_path, "\n".join(lines)))
+    kept = [0, 2, 4] if lost or separator != " " else [0, 1, 2, 4]
+    assert_walk(found, [WALK[i] for i in kept], [STAMPS[i] for i in kept])
+
+
+def test_a_pose_that_is_repeated_may_be_rounded_or_have_the_other_sign(tmp_path):
+    lines = rows(TUM, seconds(STAMPS)).splitlines()
+    stamp, *values = lines[2].split()
+    rounded = [f"{float(value):.6f}" for value in values]
+    turned = [*values[:3], *(str(-float(value)) for value in values[3:])]
+    lines[3:3] = [" ".join([stamp, *rounded]), " ".join([stamp, *turned])]
+    assert_walk(read_trajectory(written(tmp_path, "\n".join(lines))))
+    numbered = rows([*TUM, "i"], seconds(STAMPS)).splitlines()  # of RTAB-Map
+    assert_walk(read_trajectory(written(tmp_path, "\n".join([*numbered[:2], *numbered[1:]]))))
+
+
+@pytest.mark.parametrize("names", ["", "timestamp tx ty tz qx qy qz qw\n"])
+@pytest.mark.parametrize("decimals", [0, 6])
+def test_nanoseconds_of_a_clock_of_their_own_are_told_by_their_steps(tmp_path, names, decimals):
+    """ORB_SLAM3 src/System.cc: SaveTrajectoryEuRoC writes 1e9 times whatever seconds it was given."""
+    stamps = [f"{i * 1e9 / 30:.{decimals}f}" for i in range(5)]
+    expected = [round(i * 1e9 / 30) for i in range(5)]
+    assert_walk(read_trajectory(written(tmp_path, names + rows(TUM, stamps))), stamps=expected)
+    path = written(tmp_path, names + rows(TUM, [33_333 * i for i in range(5)]))
+    with pytest.raises(TrajectoryError, match=r"poses\.txt: the stamps are 33333 apart, which are no seconds: name"):
+        read_trajectory(path)
+    path.write_text("stamp_us x y z qx qy qz qw\n" + rows(TUM, [33_333 * i for i in range(5)]))
+    assert_walk(read_trajectory(path), stamps=[33_333_000 * i for i in range(5)])
 
 
 @pytest.mark.parametrize(
@@ -244,6 +313,11 @@ def test_rows_without_a_pose_and_repeated_ones_are_left_out_and_counted(tmp_path
         ("1 0 0 0 0 1 0 0 0 0 2 0\n", ":1: the rotation part of a pose matrix is not a rotation"),
         ("1e200 0 0 0 0 1 0 0 0 0 1 0\n", ":1: expected the 12 numbers"),
         ("nan 0 0 0 0 1 0 0 0 0 1 0\n", ":1: expected the 12 numbers"),
+        (" ".join(["nan"] * 12) + "\n", "holds no pose, 1 rows without a pose"),
+        (rows([*W_FIRST, "0", "0", "0"], STAMPS, ","), ":1: is its quaternion x y z w or w x y z"),
+        (rows(W_FIRST, STAMPS, ";"), ":1: is its quaternion x y z w or w x y z"),
+        ("# time x y z roll pitch yaw speed\n1 1 2 3 0 0 0 1\n", "must name the columns .* got `time,x,y,z,roll"),
+        ("sec,nsec,x,y,z,qx,qy,qz,qw\n1,0.5,1,2,3,0,0,0,1\n", ":2: the stamp must be in seconds, got '1 0.5'"),
         ("1e900000,1,2,3,0,0,0,1,\n", ":1: .*the stamp|:1: the stamp"),
         ("1 0 0 0 0 1 0 0 0 0 1 0\n1 2\n", ":2: expected the 12 numbers"),
         # COLMAP's doc/format.rst

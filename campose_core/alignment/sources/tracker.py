@@ -43,7 +43,7 @@ class Tracker(AlignmentSource):
                 f"{tracker.path}: of which recording is it? Name one of {', '.join(known)} with --source"
             )
         trajectory = read_outside_poses(tracker.path, tracker.topic, clock_in(scene, tracker.path))
-        if trajectory.counts_images:
+        if trajectory.of_images:
             raise AlignmentError(f"{tracker.path}: a tracker's poses need stamps: `stamp_s x y z qx qy qz qw`")
         mounting = None if tracker.mounting is None else Pose.from_quat_xyzw(tracker.mounting[3:], tracker.mounting[:3])
         frames = [frame for frame in scene.frames if frame.name in poses and source in (None, frame.source)]

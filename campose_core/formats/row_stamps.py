@@ -1,0 +1,125 @@
+"""Stamps of the rows of a text file: their unit, and nanoseconds from their decimal texts, exactly."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+
+import numpy as np
+from numpy.typing import NDArray
+
+from campose_core.errors import TrajectoryError
+from campose_core.trajectory import FARTHEST_NS, FARTHEST_S, NO_STAMP, Stamps, stamp_from_seconds, stamp_from_text
+
+# A stamp that lies in the years 2000 to 2100 in this unit; smaller ones are seconds of a clock of their own.
+EARLIEST_S, LATEST_S = 946_684_800, 4_102_444_800
+LATEST_NS = LATEST_S * 10**9
+EXPONENTS = {"s": 0, "ms": -3, "us": -6, "ns": -9}  # of ten: seconds
+# From pose to pose, of a clock of its own: a quarter of an hour and more is no walk in seconds; from 200 a second on it
+# is nanoseconds, and between the two microseconds or nanoseconds, which nothing tells apart.
+LONGEST_STEP, SHORTEST_STEP_NS = 1000, 5_000_000
+LOOKED_AT = 100  # stamps
+ORB_SLAM3 = re.compile(r"\d+\.\d{6}")  # nanoseconds with what a product of floats leaves behind the point
+
+
+def alike_stamps(texts: NDArray[np.str_], unit: str) -> Stamps | None:
+    """Return nanoseconds of stamps that all have as many digits before the point and behind it; else None.
+
+    The same as `stamp_ns`, for a file of a hundred thousand lines.
+    """
+    point, width = texts[0].find("."), len(texts[0])
+    letters = texts.view(np.uint32).reshape(len(texts), -1)
+    if letters[:, width:].any() or point == width - 1:
+        return None
+    if point >= 0:
+        if (letters[:, point] != ord(".")).any():
+            return None
+        letters, width = np.delete(letters, point, axis=1), width - 1
+    digits = letters[:, :width] - np.uint32(ord("0"))
+    lowest = 9 + EXPONENTS[unit] - (width - point if point >= 0 else 0)  # of ten, of the last digit, in nanoseconds
+    if not width or lowest < 0 or width + lowest > 19 or (digits > 9).any():
+        return None
+    stamps = digits.astype(np.uint64) @ np.uint64(10) ** np.arange(width + lowest - 1, lowest - 1, -1, dtype=np.uint64)
+    return None if stamps.max() > FARTHEST_NS else stamps.astype(np.int64)
+
+
+def whole_stamps(texts: NDArray[np.str_]) -> Stamps:
+    """Return whole nanoseconds (N,) from their decimal texts.
+
+    Raises:
+        ValueError, ArithmeticError: one of them is no whole number, or no stamp (OverflowError).
+    """
+    alike = alike_stamps(texts, "ns") if len(texts) else None
+    return np.array([stamp_from_text(text) for text in texts.tolist()], dtype=np.int64) if alike is None else alike
+
+
+def unit_of(text: str) -> str:
+    """Return the unit in which a stamp is a date of this century; seconds where it is none."""
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return "s"
+    if number.is_nan():
+        return "s"
+    for unit in ("ns", "us", "ms"):
+        if 0 < number < LATEST_NS and EARLIEST_S <= number.scaleb(EXPONENTS[unit]) < LATEST_S:
+            return unit
+    return "s"
+
+
+def unit_of_stamps(texts: Sequence[str], where: str) -> str:
+    """Return the unit of stamps: that in which the first is a date, else what the steps between them can mean.
+
+    Raises:
+        TrajectoryError: they are no dates, and too far apart for seconds.
+    """
+    known = [text for text in texts[:LOOKED_AT] if _is_finite(text)]
+    unit = unit_of(known[0]) if known else "s"
+    if unit != "s" or len(known) < 2 or EARLIEST_S <= Decimal(known[0]) < LATEST_S or _is_of_seconds(known[0]):
+        return unit
+    steps = np.abs(np.diff(np.sort([float(text) for text in known])))
+    step = float(np.median(steps[steps > 0])) if steps.any() else 0.0
+    if step < LONGEST_STEP:
+        return "s"
+    if step >= SHORTEST_STEP_NS:
+        return "ns"
+    raise TrajectoryError(
+        f"{where}: the stamps are {step:g} apart, which are no seconds: name their unit in a first line, as `stamp_us "
+        "x y z qx qy qz qw`"
+    )
+
+
+def _is_of_seconds(text: str) -> bool:
+    return len(text.partition(".")[2]) > 6  # more than any program writes behind nanoseconds
+
+
+def _is_finite(text: str) -> bool:
+    try:
+        return Decimal(text).is_finite() and abs(Decimal(text)) < Decimal(10) ** 30
+    except InvalidOperation:
+        return False
+
+
+def stamp_ns(text: str, unit: str, where: str) -> int:
+    """Return nanoseconds from the decimal text of a stamp in a unit, exactly.
+
+    Raises:
+        TrajectoryError: it is no number, or no stamp.
+    """
+    said = "whole nanoseconds" if unit == "ns" else "seconds" if unit == "s" else unit
+    try:
+        if unit == "s":
+            return stamp_from_seconds(text)
+        if unit == "ns" and text.isdigit():
+            return stamp_from_text(text)
+        seconds = Decimal(text).scaleb(EXPONENTS[unit])
+        if unit == "ns" and ORB_SLAM3.fullmatch(text):
+            return stamp_from_seconds(str(round(seconds, 9)))
+        if unit == "ns" and abs(seconds) <= FARTHEST_S and seconds != round(seconds, 9):
+            raise InvalidOperation
+        return stamp_from_seconds(str(seconds))
+    except OverflowError as error:
+        raise TrajectoryError(f"{where}: {error}") from error
+    except NO_STAMP:
+        raise TrajectoryError(f"{where}: the stamp must be in {said}, got {text[:40]!r}") from None
