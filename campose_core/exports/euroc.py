@@ -2,11 +2,14 @@
 
 https://projects.asl.ethz.ch/datasets/euroc-mav: mav0/cam0/ holds data.csv (`timestamp [ns],filename`), data/ and
 sensor.yaml with `T_BS`, body_from_sensor, and intrinsics in OpenCV's terms;
-mav0/state_groundtruth_estimate0/data.csv gives p_RS_R and q_RS (w, x, y, z) of the body in the world, z up.
+mav0/state_groundtruth_estimate0/data.csv gives p_RS_R and q_RS (w, x, y, z) of the body in the world, z up. TUM-VI in
+this format has the same of its IMU, which is the body, in mav0/mocap0/data.csv
+(https://cvg.cit.tum.de/data/datasets/visual-inertial-dataset).
 """
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +28,9 @@ PROGRAM = "EuRoC (ASL)"
 FORM = "folder with `mav0/cam0`, `mav0/state_groundtruth_estimate0`; or one `camN`"
 BRINGS = ("stamps", "intrinsics", "poses", "metres")
 NOTE = "z is up; the camera sits where `T_BS` says"
-TRUTH = "state_groundtruth_estimate0"
+TRUTHS = ("state_groundtruth_estimate0", "mocap0")
+
+log = logging.getLogger(__name__)
 
 
 def recognizes(path: Path) -> bool:
@@ -52,7 +57,7 @@ def read(path: Path) -> Export:
     body_from_cam = _mounting(read_yaml(sensor, CaptureError), sensor)
     listed = [(int(_whole(row[0], where)), row[1].strip()) for row, where in _rows(table, 2)]
     listed.sort()
-    poses = _poses(folder.parent / TRUTH / "data.csv", [stamp for stamp, _ in listed])
+    poses = _poses(folder.parent, [stamp for stamp, _ in listed])
     with refused():
         one = read_cameras(sensor)[0].camera
     frames = [
@@ -81,12 +86,15 @@ def _whole(text: str, where: str) -> int:
     return int(stamp)
 
 
-def _poses(path: Path, stamps: list[int]) -> dict[int, Pose]:
-    """Return world_from_body at these stamps, where the ground truth covers them."""
-    if not path.is_file():
+def _poses(folder: Path, stamps: list[int]) -> dict[int, Pose]:
+    """Return world_from_body at these stamps, where the ground truth beside the cameras covers them."""
+    tables = [folder / name / "data.csv" for name in TRUTHS]
+    table = next((table for table in tables if table.is_file()), None)
+    if table is None:
+        log.info(f"{folder}: has neither {' nor '.join(TRUTHS)}: images without poses")
         return {}
     with refused():
-        truth = read_trajectory(path)
+        truth = read_trajectory(table)
     return dict(truth.interpolate(np.unique(np.array(stamps, dtype=np.int64)))[1])
 
 

@@ -19,6 +19,7 @@ EXPONENTS = {"s": 0, "ms": -3, "us": -6, "ns": -9}  # of ten: seconds
 # From pose to pose, of a clock of its own: a quarter of an hour and more is no walk in seconds; from 200 a second on it
 # is nanoseconds, and between the two microseconds or nanoseconds, which nothing tells apart.
 LONGEST_STEP, SHORTEST_STEP_NS = 1000, 5_000_000
+DIGITS = 30  # of a number that may be a stamp in any unit
 LOOKED_AT = 100  # stamps
 ORB_SLAM3 = re.compile(r"\d+\.\d{6}")  # nanoseconds with what a product of floats leaves behind the point
 
@@ -96,7 +97,7 @@ def _is_of_seconds(text: str) -> bool:
 
 def _is_finite(text: str) -> bool:
     try:
-        return Decimal(text).is_finite() and abs(Decimal(text)) < Decimal(10) ** 30
+        return Decimal(text).is_finite() and Decimal(text).adjusted() < DIGITS  # no arithmetic, which could overflow
     except InvalidOperation:
         return False
 

@@ -362,3 +362,18 @@ def test_a_folder_that_only_resembles_an_export_is_none(tmp_path):
         (tmp_path / name).write_text("0 0 0\n")
     assert not is_export(tmp_path)
     assert not any(is_export(tmp_path / name) for name in ("split.txt", "dataset_train.txt", "keyframes", "nothing"))
+
+
+def test_tum_vi_has_its_truth_in_mocap0_and_a_folder_without_any_says_so(tmp_path, capsys):
+    taken = shots(BESIDE)
+    mav0 = WRITERS["EuRoC (ASL)"](tmp_path / "room1", taken, BESIDE) / "mav0"
+    rows = (mav0 / "state_groundtruth_estimate0" / "data.csv").read_text().splitlines()
+    without(mav0, "state_groundtruth_estimate0/data.csv")
+    assert read_export(mav0.parent).posed == 0
+    assert "has neither state_groundtruth_estimate0 nor mocap0: images without poses" in capsys.readouterr().err
+    (mav0 / "mocap0").mkdir()
+    (mav0 / "mocap0" / "data.csv").write_text("".join(",".join(row.split(",")[:8]) + "\n" for row in rows))
+    export = read_export(mav0.parent)
+    assert export.posed == len(taken)
+    for frame, shot in zip(export.frames, taken, strict=True):
+        assert max(pose_error(frame.world_from_cam, shot.map_from_cam)) < 1e-5
