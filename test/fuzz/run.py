@@ -17,9 +17,11 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from types import FrameType
 
 TEXTS, DECODED = 1_000_000, 50_000  # executions
-TIMEOUT_S, MEMORY_MB = 30, 4096  # of one execution
+TIMEOUT_S, MEMORY_MB = 30, 4096  # of one execution: seconds of the processor, for a busy machine is no finding
+BLOCKED_S = 600  # by the clock: it waits for something, or loops in C
 LONGEST = {False: 4096, True: 65536}  # bytes of text, and of what decodes
 
 
@@ -35,17 +37,23 @@ def fuzz(name: str, executions: int, seconds: int, findings: Path) -> None:
     corpus = findings / f"{name}-corpus"
     corpus.mkdir(parents=True, exist_ok=True)
     options = [
-        f"-runs={executions}", f"-max_total_time={seconds}", f"-timeout={TIMEOUT_S}", f"-rss_limit_mb={MEMORY_MB}",
+        f"-runs={executions}", f"-max_total_time={seconds}", f"-timeout={BLOCKED_S}", f"-rss_limit_mb={MEMORY_MB}",
         f"-max_len={LONGEST[TARGETS[name].decodes]}", f"-artifact_prefix={findings}/{name}-", "-print_final_stats=1",
+        f"-report_slow_units={BLOCKED_S}",
     ]  # fmt: skip
 
     tempfile.tempdir = None if MEMORY is None else str(MEMORY)  # of what readers unpack
+
+    def too_long(number: int, frame: FrameType | None) -> None:
+        raise TimeoutError(f"took more than {TIMEOUT_S} s of the processor")
 
     def execute(data: bytes) -> None:
         if not faulthandler.is_enabled():
             # Before libFuzzer's own handlers, which stand by now: they tell of a crash or a hang without Python's part.
             faulthandler.enable()
             faulthandler.register(signal.SIGALRM, chain=True)
+            signal.signal(signal.SIGPROF, too_long)
+        signal.setitimer(signal.ITIMER_PROF, TIMEOUT_S)
         attempt(name, data)
 
     atheris.Setup([sys.argv[0], *options, str(corpus), str(CORPUS / name)], execute)
