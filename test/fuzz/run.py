@@ -70,6 +70,7 @@ def main() -> int:
     options = parser.parse_args()
     if options.here:
         fuzz(options.targets[0], options.executions, options.seconds, options.findings)
+    from campose_core.files import write_text
     from targets import TARGETS
 
     options.findings.mkdir(parents=True, exist_ok=True)
@@ -92,7 +93,7 @@ def main() -> int:
         done = re.findall(r"stat::number_of_executed_units:\s*(\d+)|^Done (\d+)", text, re.M)
         count = max((int(a or b) for a, b in done), default=0)
         tried[name] = tried.get(name, 0) + count
-        ledger.write_text(json.dumps(tried, indent=1))
+        write_text(ledger, json.dumps(tried, indent=1) + "\n")
         if finding := re.search(r"Test unit written to (.+)", text):
             log = log.rename(f"{finding[1]}.log")
         verdict = "nothing found" if code == 0 else f"FINDING, see {log}"
