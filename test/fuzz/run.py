@@ -70,8 +70,9 @@ def main() -> int:
     options = parser.parse_args()
     if options.here:
         fuzz(options.targets[0], options.executions, options.seconds, options.findings)
-    from campose_core.files import write_text
     from targets import TARGETS
+
+    from campose_core.files import write_text
 
     options.findings.mkdir(parents=True, exist_ok=True)
     ledger = options.findings / "executions.json"
