@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from campose_core.errors import UsageError
+from campose_core.files import read_bytes
 from campose_core.yaml_files import DAMAGE, parse_yaml
 
 PARAMETER, FILE = ("-p", "--param"), "--params-file"
@@ -63,7 +64,7 @@ def _check_parameter(rule: str) -> None:
 def _check_file(path: str) -> None:
     where = f"the parameter file {path}"
     try:
-        data = Path(path).read_bytes()
+        data = read_bytes(Path(path), UsageError)
         data.decode("utf-8")
     except (OSError, ValueError) as error:
         missing = isinstance(error, FileNotFoundError)

@@ -13,12 +13,12 @@ from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image as PilImage
 from scipy import ndimage
 
+from campose_core.errors import SceneError
 from campose_core.features.sift import SiftExtractor
 from campose_core.geometry import Pose, pose_error
-from campose_core.image_files import PILLOW_ERRORS
+from campose_core.image_files import opened
 from campose_core.scene import Scene, SceneFrame
 from campose_core.statistics import evenly_spaced
 
@@ -140,9 +140,9 @@ class _Measure:
 
     def _facts(self, frame: SceneFrame) -> ImageFacts | None:
         try:
-            with PilImage.open(self._scene.frame_path(frame)) as file:
+            with opened(self._scene.frame_path(frame), SceneError) as file:
                 image = np.asarray(file.convert("L"))
-        except PILLOW_ERRORS:
+        except SceneError:
             return None
         half = image[: image.shape[0] // 2 * 2, : image.shape[1] // 2 * 2].astype(np.float32)
         half = half.reshape(half.shape[0] // 2, 2, -1, 2).mean(axis=(1, 3))

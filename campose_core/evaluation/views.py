@@ -16,6 +16,7 @@ from PIL import Image as PilImage
 from campose_core.errors import SceneError
 from campose_core.frame import Image
 from campose_core.geometry import Array
+from campose_core.image_files import opened
 from campose_core.scene import Scene, SceneFrame
 
 SIZE, COARSE = (64, 48), 4  # of a copy, and into cells of how many pixels it is summed up to be searched for
@@ -68,11 +69,11 @@ def scene_views(scene: Scene, frames: Iterable[tuple[int, SceneFrame]]) -> Views
 def _copy_of(scene: Scene, frame: SceneFrame) -> NDArray[np.float32]:
     path = scene.frame_path(frame)
     try:
-        with PilImage.open(path) as file:
+        with opened(path, SceneError) as file:
             file.draft("L", (2 * SIZE[0], 2 * SIZE[1]))  # JPEG's own reduction: ten times faster
             return small_copy(file)
-    except (OSError, SyntaxError) as error:
-        raise SceneError(f"{path}: cannot be read as an image: extract its recording again") from error
+    except SceneError as error:
+        raise SceneError(f"{path}: cannot be read as an image ({error}): extract its recording again") from error
 
 
 def nearest_views(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 from PIL import ImageOps
 
 from campose_core.errors import FloorError
+from campose_core.files import read_text
 from campose_core.geometry import Array, is_place
 from campose_core.image_files import opened
 from campose_core.text import quoted
@@ -86,24 +88,23 @@ def _placed(fit: PlanPlace, grid: Array) -> complex:
 
 def _read_pairs(path: Path) -> tuple[Array, Array]:
     """Pixels (N, 2) and map points (N, 2)."""
+    table = csv.DictReader(io.StringIO(read_text(path, FloorError)))
+    rows = []
     try:
-        with open(path, newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            if tuple(reader.fieldnames or ()) != COLUMNS:
-                raise FloorError(
-                    f"{path}: the columns must be `{','.join(COLUMNS)}` (a pixel, and its place in the map); "
-                    f"got `{quoted(reader.fieldnames or ())}`"
-                )
-            rows = []
-            for number, row in enumerate(reader, start=2):
-                try:
-                    values = [float(row[name]) for name in COLUMNS]
-                except (TypeError, ValueError):
-                    values = [np.nan]
-                if not is_place(values):
-                    raise FloorError(f"{path}:{number}: not a row of four finite numbers: {list(row.values())}")
-                rows.append(values)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        if tuple(table.fieldnames or ()) != COLUMNS:
+            raise FloorError(
+                f"{path}: the columns must be `{','.join(COLUMNS)}` (a pixel, and its place in the map); "
+                f"got `{quoted(table.fieldnames or ())}`"
+            )
+        for number, row in enumerate(table, start=2):
+            try:
+                values = [float(row[name]) for name in COLUMNS]
+            except (TypeError, ValueError):
+                values = [np.nan]
+            if not is_place(values):
+                raise FloorError(f"{path}:{number}: not a row of four finite numbers: {list(row.values())}")
+            rows.append(values)
+    except csv.Error as error:
         raise FloorError(f"{path}: cannot be read: {error}") from error
-    table = np.array(rows, dtype=np.float64).reshape(-1, 4)
-    return table[:, :2], table[:, 2:]
+    pairs = np.array(rows, dtype=np.float64).reshape(-1, 4)
+    return pairs[:, :2], pairs[:, 2:]

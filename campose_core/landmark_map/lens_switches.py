@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image as PilImage
 
 from campose_core.camera import Camera
+from campose_core.errors import MappingError
 from campose_core.features.base import ImageFeatures
 from campose_core.features.matching import match_nearest
 from campose_core.features.registry import FEATURES, SIFT
 from campose_core.geometry import Array
-from campose_core.image_files import PILLOW_ERRORS
+from campose_core.image_files import opened
 from campose_core.landmark_map.colmap import load_pycolmap, model_cameras, model_images
 from campose_core.landmark_map.intrinsics import lens_of
 from campose_core.landmark_map.zooms import Zoom
@@ -173,9 +173,9 @@ def _located(images: Path, before: str, after: str, excess: float) -> LensSwitch
     seen = []
     for name in between:
         try:
-            with PilImage.open(images / name) as file:
+            with opened(images / name, MappingError) as file:
                 seen.append((extract(np.asarray(file.convert("RGB"))), file.width))
-        except PILLOW_ERRORS:
+        except MappingError:
             return None
     steps = np.array([_step(one, two, width) for (one, width), (two, _) in pairwise(seen)])
     if not np.isfinite(steps).any():

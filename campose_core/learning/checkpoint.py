@@ -26,7 +26,7 @@ from torch import Tensor
 
 from campose_core.camera import Camera
 from campose_core.errors import CamposeError, CheckpointError, MissingDependency, in_words
-from campose_core.files import check_format, replacing, write_bytes, write_text
+from campose_core.files import check_format, read_bytes, replacing, write_bytes, write_text
 from campose_core.frame import Image
 from campose_core.geometry import Array, Pose
 from campose_core.learning.model import PoseNetwork, create_model, is_finite, to_poses
@@ -122,7 +122,7 @@ def load(folder: Path) -> TrainedModel:
     if (camera.width, camera.height) != (architecture.image_size, architecture.image_size):
         raise CheckpointError(f"{description_path} is damaged: {camera} does not have the network's image_size")
 
-    weights = weights_path.read_bytes()
+    weights = read_bytes(weights_path, CheckpointError)
     found_sha256 = hashlib.sha256(weights).hexdigest()
     if found_sha256 != expected_sha256:
         raise CheckpointError(

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as Pillow
 
 from campose_core.errors import LearningError
 from campose_core.files import replacing
+from campose_core.image_files import opened
 from campose_core.learning.preprocess import NetworkInput
 from campose_core.progress import track
 from campose_core.scene import Scene, SceneFrame
@@ -56,9 +56,9 @@ def _write(path: Path, scene: Scene, frames: Sequence[SceneFrame], network_input
 def _image(scene: Scene, frame: SceneFrame, network_input: NetworkInput) -> Images:
     path = scene.frame_path(frame)
     try:
-        with Pillow.open(path) as file:
+        with opened(path, LearningError) as file:
             image = np.asarray(file.convert("RGB"))
-    except (OSError, SyntaxError) as error:
+    except LearningError as error:
         raise LearningError(f"{path}: cannot be read as an image: {error}; extract the scene again") from error
     try:
         return network_input.prepare(image, scene.cameras[frame.camera])

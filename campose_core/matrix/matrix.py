@@ -17,7 +17,7 @@ from typing import Any
 from campose_core import __version__
 from campose_core.errors import CamposeError
 from campose_core.extras import load_extra
-from campose_core.files import write_text
+from campose_core.files import read_json, write_text
 from campose_core.matrix.digests import digest_of, digest_of_files, digest_of_scene
 from campose_core.matrix.engine import Engine
 from campose_core.matrix.job import Ended, Job
@@ -93,9 +93,9 @@ def make_scenes(plan: Plan, out: Path, engine: Engine) -> dict[str, str]:
 def finished(job: Job, inputs: str) -> dict[str, Any] | None:
     """Return the row of a job that was done before, of the same inputs; None where it is to be done."""
     try:
-        result = json.loads(job.result.read_text(encoding="utf-8"))
+        result = read_json(job.result, CamposeError)
         return dict(result["row"]) if result["inputs"] == inputs else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (CamposeError, ValueError, KeyError, TypeError):
         return None
 
 

@@ -9,12 +9,14 @@ import numpy as np
 
 from campose_core.errors import CaptureError
 from campose_core.extras import load_extra
+from campose_core.image_files import MAX_PHOTO_PIXELS
 from campose_core.pixels.image_codec import Image
 
 if TYPE_CHECKING:
     import av
 
 NANOSECONDS = 1_000_000_000
+BOUNDED = {"max_pixels": str(MAX_PHOTO_PIXELS)}  # options of FFmpeg, whose decoders take no memory for larger images
 START_CODE = re.compile(rb"\x00\x00\x01")  # of a unit in a byte stream (ITU-T H.264, annex B)
 # What a message calls its stream: names of codecs and of their encoders (libx264, hevc_nvenc, h264;yuv420p;...).
 H264, H265 = re.compile("h264|x264|h\\.264|avc", re.I), re.compile("h265|x265|h\\.265|hevc", re.I)
@@ -68,6 +70,7 @@ class PacketDecoder:
                 )
             self._context = av.CodecContext.create(self.codec, "r")
             self._context.thread_count = 1  # threads would hold images back
+            self._context.options = BOUNDED
         packet = av.Packet(data)
         packet.pts = stamp_ns
         try:

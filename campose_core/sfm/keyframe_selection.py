@@ -19,7 +19,7 @@ from PIL import Image as PilImage
 from campose_core.errors import MappingError
 from campose_core.extras import load_extra
 from campose_core.geometry import Array
-from campose_core.image_files import PILLOW_ERRORS
+from campose_core.image_files import opened
 from campose_core.progress import track
 
 STEP = 0.01  # widths of the image
@@ -67,7 +67,7 @@ def measure_motion(paths: Sequence[Path], description: str) -> FrameMotion:
     for path in track(paths, description):
         try:
             grey = _small_grey(path)
-        except PILLOW_ERRORS:
+        except MappingError:
             unread.append(path)
             continue
         motion.append(0.0 if before is None else _step(cv2, before, grey))
@@ -121,7 +121,7 @@ def choose_at_most(recordings: dict[str, FrameMotion], most: int) -> dict[str, K
 
 
 def _small_grey(path: Path) -> NDArray[np.uint8]:
-    with PilImage.open(path) as file:
+    with opened(path, MappingError) as file:
         scale = max(1, max(file.size) // SMALL_SIDE)
         size = (file.width // scale, file.height // scale)
         file.draft("L", size)  # a JPEG is decoded at a fraction of its size, at a fraction of the cost

@@ -275,7 +275,7 @@ class MapRun:
         name = stage.__name__
         report = folder / f"{name}.json"
         if report.is_file():
-            return MapReport.from_dict(json.loads(report.read_text()))
+            return MapReport.read(report, f"remove {folder}, then map again")
         # With all that a killed stage left: SQLite would replay a write-ahead log of the old database into the new one.
         for left in folder.glob(f"{result.name}*"):
             if left.is_dir():

@@ -17,7 +17,7 @@ from typing import Any
 from campose_core.capture.mapped_recordings import recorded_odometry
 from campose_core.errors import MappingError
 from campose_core.features.registry import FEATURES, SIFT
-from campose_core.files import replacing, write_text
+from campose_core.files import read_json, replacing, write_text
 from campose_core.landmark_map.colmap import load_pycolmap
 from campose_core.landmark_map.focal_certainty import focal_texts
 from campose_core.landmark_map.intrinsics import given_camera, lens_of, sharing_a_camera, source_of_lens
@@ -195,7 +195,11 @@ def _only_counts(scene: Scene, source: str) -> bool:
 def _work_folder(work: Path, inputs: dict[str, Any]) -> Path:
     """Return the folder for unfinished results; emptied when it belongs to other inputs."""
     note = work / "inputs.json"
-    if not note.is_file() or json.loads(note.read_text()) != inputs:
+    try:
+        before = read_json(note, MappingError)
+    except MappingError:  # none, or damaged
+        before = None
+    if before != inputs:
         shutil.rmtree(work, ignore_errors=True)
         write_text(note, json.dumps(inputs))
     return work

@@ -169,14 +169,19 @@ class MapReport:
             MappingError: damaged.
         """
         path = scene.sfm_dir / FILE
-        if not path.is_file():
-            return cls()
+        return cls.read(path, f"run `campose map {scene.path}` again") if path.is_file() else cls()
+
+    @classmethod
+    def read(cls, path: Path, remedy: str) -> MapReport:
+        """Read a report; remedy: what helps where it is damaged.
+
+        Raises:
+            MappingError: damaged.
+        """
         try:
             return cls.from_dict(read_json(path, MappingError))
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError, CamposeError) as error:
-            raise MappingError(
-                f"{path} is damaged ({in_words(error)}): run `campose map {scene.path}` again"
-            ) from error
+            raise MappingError(f"{path} is damaged ({in_words(error)}): {remedy}") from error
 
 
 def _of(kind: type[T], saved: Mapping[str, Any]) -> T:

@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image as PilImage
 
 from campose_core.camera import Camera
 from campose_core.errors import MappingError
 from campose_core.features.base import Detail
 from campose_core.features.registry import FEATURES
-from campose_core.image_files import PILLOW_ERRORS
+from campose_core.image_files import opened
 from campose_core.landmark_map.colmap import load_pycolmap
 from campose_core.landmark_map.landmarks import landmarks_from_model
 from campose_core.landmark_map.lens import pixels_without_lens, without_lens
@@ -57,9 +56,9 @@ def features(
     with pycolmap.Database.open(database) as db:
         for image in db.read_all_images():
             try:
-                with PilImage.open(Path(images) / image.name) as file:
+                with opened(Path(images) / image.name, MappingError) as file:
                     decoded = np.asarray(file.convert("RGB"))
-            except PILLOW_ERRORS:  # COLMAP has read no more than the header; it is named below
+            except MappingError:  # COLMAP has read no more than the header; it is named below
                 continue
             found = extract(decoded)
             pixels = pixels_without_lens(lenses[image.name.split("/")[0]], found.pixels)

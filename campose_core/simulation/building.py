@@ -128,8 +128,8 @@ def _wall(strip: Rectangle, doors: list[Rectangle], axis: int) -> Iterator[Box]:
 
 def _faces(rng: Generator, box: Box, walls: list[Box]) -> Iterator[Surface]:
     """Yield the faces of a box that can be seen from inside the building."""
-    solid = [(wall.low, wall.high) for wall in walls]
-    outer_low, outer_high = np.min([wall.low for wall in walls], axis=0), np.max([wall.high for wall in walls], axis=0)
+    lows, highs = np.array([wall.low for wall in walls]), np.array([wall.high for wall in walls])
+    along_edge = np.linspace(0.02, 0.98, 25)[:, None]
     for side, material in box.materials:
         if side in ("+z", "-z"):
             z = box.high[2] if side == "+z" else box.low[2]
@@ -137,18 +137,10 @@ def _faces(rng: Generator, box: Box, walls: list[Box]) -> Iterator[Surface]:
         else:
             edges = standing(side, box.low, box.high)
         corner, along, down = (np.array(edge) for edge in edges)
-        samples = [
-            corner + u * along + 0.5 * down + 0.01 * np.array(NORMALS[side]) for u in np.linspace(0.02, 0.98, 25)
-        ]
-        hidden = [
-            bool(
-                (p < outer_low).any()
-                or (p > outer_high).any()
-                or any((p > lo).all() and (p < hi).all() for lo, hi in solid)
-            )
-            for p in samples
-        ]
-        if not all(hidden):
+        samples = corner + along_edge * along + 0.5 * down + 0.01 * np.array(NORMALS[side])  # (25, 3)
+        outside = ((samples < lows.min(axis=0)) | (samples > highs.max(axis=0))).any(axis=1)
+        in_a_wall = ((samples[:, None] > lows) & (samples[:, None] < highs)).all(axis=2).any(axis=1)
+        if not (outside | in_a_wall).all():
             chosen = str(rng.choice(["plaster", "wallpaper", "brick"])) if material == "wall" else material
             yield Surface(*edges, chosen, new_seed(rng), SHADE[side])
 

@@ -1,5 +1,6 @@
 """Video files: true time stamps, upright pixels, and what is left of damaged ones."""
 
+import io
 import struct
 from fractions import Fraction
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from PIL import Image
 from recordings import picture
 
 from campose_core.capture.sources.video import VideoRecording
@@ -325,6 +327,19 @@ def test_a_thermal_video_of_16_bits_is_stretched_in_all_images_alike(tmp_path, c
     assert one_place == sorted(one_place)
     assert one_place[-1] > one_place[0]
     assert "are stretched to 8 bits, in all images alike" in capsys.readouterr().err
+
+
+def test_images_of_256_megapixels_in_a_small_file_are_not_decoded(tmp_path):
+    packed = io.BytesIO()
+    Image.new("1", (16_000, 16_000)).save(packed, "PNG")
+    with av.open(str(tmp_path / "large.mov"), "w") as container:
+        stream = container.add_stream("png", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "rgb24"
+        packet = av.Packet(packed.getvalue())
+        packet.stream, packet.pts, packet.dts, packet.time_base = stream, 0, 0, Fraction(1, 10)
+        container.mux(packet)
+    with pytest.raises(CaptureError, match=r"large\.mov: not one frame can be decoded \(1 x undecodable packet\)"):
+        list(VideoRecording(tmp_path / "large.mov").frames())
 
 
 def test_a_video_that_begins_later_is_not_taken_for_cut_off(tmp_path):

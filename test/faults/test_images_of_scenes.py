@@ -1,5 +1,6 @@
 """An image of a scene that is missing or damaged: whoever needs it ends with one line that names it."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -11,9 +12,11 @@ from PIL import Image
 pytest.importorskip("pycolmap", reason="the scene is COLMAP's: pip install 'campose_ros[map]'")
 
 from campose_core.cli.main import main
-from campose_core.errors import SceneError
+from campose_core.errors import CamposeError, SceneError
+from campose_core.evaluation.views import scene_views
 from campose_core.pixels.scene_images import read_image
 from campose_core.scene import Scene
+from campose_core.sfm.keyframe_selection import measure_motion
 
 NAME = "walk/000001.jpg"
 DAMAGES = {
@@ -58,6 +61,34 @@ def test_whole_images_are_read(scene):
     image, grey = (read_image(opened, opened.frames[0], mode) for mode in ("RGB", "L"))
     assert image.shape == (*grey.shape, 3)
     assert image.std() > 20
+
+
+def prepare_for_training(scene: Scene) -> None:
+    frame_cache = pytest.importorskip("campose_core.learning.frame_cache")
+    from campose_core.learning.preprocess import NetworkInput
+
+    camera = scene.cameras[scene.frames[0].camera]
+    frame_cache.cached_images(scene, scene.frames, NetworkInput.covering(camera, 32))
+
+
+READERS = {
+    "views": lambda scene: scene_views(scene, enumerate(scene.frames)),
+    "keyframes": lambda scene: measure_motion([scene.frame_path(frame) for frame in scene.frames], "motion"),
+    "training": prepare_for_training,
+}
+
+
+@pytest.mark.parametrize("kind", ["a pipe", "441 megapixels"])
+@pytest.mark.parametrize("read", READERS.values(), ids=READERS)
+def test_nobody_waits_for_an_image_or_fills_the_memory_with_it(broken, kind, read):
+    path = broken / "frames" / NAME
+    path.unlink()
+    if kind == "a pipe":
+        os.mkfifo(path)
+    else:
+        Image.new("1", (21_000, 21_000)).save(path, "PNG")
+    with pytest.raises(CamposeError, match=str(path)):
+        read(Scene.open(broken))
 
 
 @pytest.mark.parametrize("how", ["cut", "missing", "nowhere"])

@@ -12,15 +12,18 @@ import pytest
 from PIL import Image
 from written_exports import WRITERS, Shot
 
+from campose_core.alignment.sources.points import read_pairs
 from campose_core.camera import Camera
 from campose_core.capture.recording import open_recording
 from campose_core.cli.main import main
 from campose_core.errors import CamposeError, CaptureError
 from campose_core.exports.table import read_export
 from campose_core.floor import FloorMap
+from campose_core.floorplan.drawing_registration import register_plan
 from campose_core.geometry import Pose
 from campose_core.scene import Scene
 from campose_core.trajectory import read_tum
+from campose_ros.ros_arguments import check_arguments
 
 DATA = Path(__file__).parents[1] / "data" / "scene_format_1"
 IN_A_SCENE = (
@@ -82,6 +85,23 @@ def test_in_a_folder_of_images_and_a_map(tmp_path, kind):
     put(kind, tmp_path / "bag.mcap")
     with pytest.raises(CaptureError):
         list(open_recording(tmp_path / "bag.mcap").frames())
+
+
+@pytest.mark.parametrize("kind", ["pipe", "endless"])
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda path: read_pairs(path, {}),
+        lambda path: register_plan(path.with_name("plan.png"), path),
+        lambda path: check_arguments(["--ros-args", "--params-file", str(path)]),
+    ],
+    ids=["pairs of points", "points of a plan", "parameters"],
+)
+def test_in_what_a_command_is_given(tmp_path, kind, read):
+    Image.new("L", (64, 48)).save(tmp_path / "plan.png")
+    put(kind, tmp_path / "given")
+    with pytest.raises(CamposeError, match="given: cannot be read: it is no file, but a pipe or a device"):
+        read(tmp_path / "given")
 
 
 def test_what_a_shell_hands_over_is_read(tmp_path):

@@ -103,7 +103,7 @@ def test_the_verb_places_a_plan_by_pairs(plan, tmp_path, capsys):
     ("arguments", "code", "said"),
     [
         (["--points", "pairs.csv", "--resolution", "0.1"], 2, "leave out --resolution, --distance and --origin"),
-        (["--points", "pairs.csv"], 1, "pairs.csv: cannot be read"),
+        (["--points", "pairs.csv"], 1, "pairs.csv: no such file"),
         (["--points", "1", "2", "3", "--distance", "2"], 2, "needs four numbers X1 Y1 X2 Y2, or one CSV file"),
         (["--points", "1", "2", "3", "door", "--distance", "2"], 2, "got 1 2 3 door"),
     ],

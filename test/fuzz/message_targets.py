@@ -19,7 +19,8 @@ from campose_core.localization.message_reading import Refusal
 from campose_core.localization.session import ONLY_CAMERA, LocalizationSession, SessionFrames
 from campose_core.localization.session_camera import InfoTopic, SessionCamera
 
-OPTICAL = "camera_optical"
+SEEN = {stamp(i): at(1.0 + 0.05 * i) for i in range(4)}
+IMAGES = [frame(stamp(index)) for index in (1, 2)]
 
 
 class Ears:
@@ -31,15 +32,15 @@ class Ears:
         camera = SessionCamera(
             ONLY_CAMERA, None if placed else Pose.identity(), CAMERA, InfoTopic("/camera_info", read_camera_info)
         )
-        localizer = Localizer(ScriptedEstimator({stamp(i): at(1.0 + 0.05 * i) for i in range(4)}))
+        localizer = Localizer(ScriptedEstimator(SEEN))
         self.session = LocalizationSession(
             localizer, [camera], SessionFrames(base_frame="base_link"), self.transforms, self.refused.append
         )
 
     def look(self) -> None:
         """Localize two images; no answer may hold what is no number."""
-        for index in (1, 2):
-            answer = self.session.localize(ONLY_CAMERA, frame(stamp(index)), 0.0)
+        for image in IMAGES:
+            answer = self.session.localize(ONLY_CAMERA, image, 0.0)
             pose = answer.result.map_from_base
             assert pose is None or np.isfinite(pose.translation).all()
 

@@ -31,7 +31,7 @@ from campose_core.evaluation.covariances import read_covariances
 from campose_core.evaluation.estimates import read_estimates
 from campose_core.exchange import previous_note
 from campose_core.exports.colmap_model import read_colmap_model
-from campose_core.exports.table import read_export
+from campose_core.exports.table import EXPORTS, read_export
 from campose_core.floor import FloorMap
 from campose_core.floorplan.drawing import floor_from_drawing
 from campose_core.floorplan.drawing_registration import register_plan
@@ -148,7 +148,8 @@ def _export(program: str, file: str) -> Target:
             export = WRITERS[program](Path(temporary) / "export", shots, Camera.from_field_of_view(64, 48, 60.0))
             shutil.copytree(export, folder, dirs_exist_ok=True)
 
-    return Target(lambda path: read_export(path.parents[file.count("/")]), file, beside=written)
+    kind = next(kind for kind in EXPORTS if kind.program == program)
+    return Target(lambda path: kind.read(path.parents[file.count("/")]), file, beside=written)
 
 
 def _colmap_text(folder: Path) -> None:
@@ -170,7 +171,7 @@ TARGETS = {
     "floor": Target(_read_map, "map.yaml", beside=_floor),
     "walkable": Target(
         lambda path: load_walkable(path.parent), "walkable.yaml",
-        beside=lambda folder: FloorMap(np.zeros((40, 40), np.int8), 0.05).save(folder),
+        beside=lambda folder: FloorMap(np.zeros((12, 12), np.int8), 0.05).save(folder),
     ),
     "plan": Target(read_plan, "runs.yaml", beside=_beside_a_plan),
     "parameters": Target(_parameters, "node.yaml"),

@@ -1,5 +1,6 @@
 """What is kept of fuzzing, and changes of it, at every reader: taken, or refused in a line. `make fuzz` goes on."""
 
+import json
 import re
 import subprocess
 import sys
@@ -60,8 +61,11 @@ def test_each_value_of_a_kept_text_may_be_anything(name):
     remove_folder(name)
 
 
-def test_a_long_run_goes_on_from_there(tmp_path):
+def test_a_long_run_goes_on_from_there_and_from_what_was_tried_before(tmp_path):
     pytest.importorskip("atheris")
-    command = [sys.executable, str(Path(__file__).parent / "run.py"), "tum", "--executions", "2000"]
-    done = subprocess.run([*command, "--findings", str(tmp_path)], capture_output=True, text=True, check=True)
-    assert "2000 executions, nothing found" in done.stdout
+    (tmp_path / "executions.json").write_text('{"tum": 998000, "points": 1000000}')
+    command = [sys.executable, str(Path(__file__).parent / "run.py"), "tum", "points", "--findings", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "2000 executions, 1000000 in all, nothing found" in re.sub(" +", " ", done.stdout)
+    assert "points 1000000 executions before this run" in re.sub(" +", " ", done.stdout)
+    assert json.loads((tmp_path / "executions.json").read_text()) == {"tum": 1000000, "points": 1000000}

@@ -65,6 +65,12 @@ def refused(folder, match):
     assert str(folder) in str(error.value)
 
 
+def test_weights_that_no_memory_holds(folder):
+    with open(folder / "weights.safetensors", "r+b") as file:
+        file.truncate(2**40)  # of which nothing is on the disk
+    refused(folder, "weights.safetensors: cannot be read: it has more than 1024 MB")
+
+
 def test_a_loaded_model_answers_as_the_saved_one(model, folder):
     loaded = load(folder)
     (pose, covariance), (expected, expected_covariance) = (

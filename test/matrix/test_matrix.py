@@ -83,11 +83,12 @@ def test_each_run_is_a_row(done):
 def test_what_is_finished_is_not_run_again_and_the_rest_is(done, few, small_scene):
     plan = plan_of(few, small_scene, "[retrieval, 'replay:retrieval']")
     rows, before = rows_of(done), times(done / "runs")
-    gone = done / "runs" / rows[2]["run"]
+    gone, damaged = (done / "runs" / rows[row]["run"] for row in (2, 1))
     (gone / "result.json").unlink()
+    (damaged / "result.json").write_text("[" * 100_000)
     assert main(["matrix", str(plan), "--out", str(done), "--workers", "2"]) == 0
     changed = {name.split("/")[0] for name, stamp in times(done / "runs").items() if before.get(name) != stamp}
-    assert changed == {gone.name}
+    assert changed == {gone.name, damaged.name}
     assert without_times(rows_of(done)) == without_times(rows)
 
 

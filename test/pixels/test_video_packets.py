@@ -1,5 +1,6 @@
 """Video packets one by one: images with the stamps of their packets, from a key image on, out of bags too."""
 
+from contextlib import nullcontext
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
@@ -171,3 +172,31 @@ def test_a_bag_that_begins_in_the_middle_of_a_video_says_what_it_waited_for(tmp_
     frames = list(recording.frames())
     assert [frame.stamp_ns for frame in frames] == [stamp(i) for i in range(GOP, len(images))]
     assert recording.dropped == {"undecodable image": GOP - 3}
+
+
+def golomb(number: int) -> str:
+    """The exponential Golomb code that H.264 counts in, as bits."""
+    binary = f"{number + 1:b}"
+    return "0" * (len(binary) - 1) + binary
+
+
+def unit(header: bytes, *bits: str) -> bytes:
+    """A unit of a byte stream: of its bits, with the one that ends them, and bytes that keep start codes out of it."""
+    text = "".join(bits) + "1"
+    text += "0" * (-len(text) % 8)
+    payload = bytes(int(text[i : i + 8], 2) for i in range(0, len(text), 8))
+    return b"\0\0\0\1" + header + payload.replace(b"\0\0\0", b"\0\0\3\0").replace(b"\0\0\1", b"\0\0\3\1")
+
+
+@pytest.mark.parametrize(("side", "refused"), [(640, False), (16_000, True)])
+def test_a_packet_of_40_bytes_that_says_it_is_of_256_megapixels_takes_no_memory_for_them(
+    side: int, refused: bool
+) -> None:
+    sizes = golomb(side // 16 - 1) * 2
+    parameters = unit(b"\x67\x42\x00\x33", golomb(0), golomb(0), golomb(2), golomb(1), "0", sizes, "1100")
+    pictures = unit(b"\x68", golomb(0), golomb(0), "00", golomb(0) * 3, "000", golomb(0) * 3, "000")
+    key = unit(b"\x65", golomb(0), golomb(7), golomb(0), "0000", golomb(0), "00", golomb(0), "0" * 64)
+    packet = parameters + pictures + key
+    assert len(packet) < 50
+    with pytest.raises(CaptureError, match="damaged packet") if refused else nullcontext():
+        PacketDecoder("h264").feed(0, packet)

@@ -187,6 +187,18 @@ def test_blank_pictures_name_the_stage_and_the_remedy(tmp_path):
     assert not (tmp_path / "scene" / "sfm").exists()
 
 
+def test_notes_of_unfinished_work_that_are_damaged(tmp_path):
+    with pytest.raises(MappingError, match="better light"):
+        mapped([np.full((240, 320, 3), 90, np.uint8)] * 3, tmp_path)
+    scene, work = Scene.open(tmp_path / "scene"), tmp_path / "scene" / ".sfm.work"
+    (work / "half" / "features.json").write_text("[" * 100_000)
+    with pytest.raises(MappingError, match=r"features\.json is damaged .*: remove .*\.sfm\.work/half, then map again"):
+        map_scene(scene, MapOptions())
+    (work / "inputs.json").write_text("{")  # it is of other inputs, for all one knows
+    with pytest.raises(MappingError, match="better light"):
+        map_scene(scene, MapOptions())
+
+
 def test_pictures_without_overlap_name_the_stage_and_the_remedy(tmp_path):
     generator = np.random.default_rng(0)
     blobs = [generator.integers(0, 255, (15, 12, 3), dtype=np.uint8) for _ in range(6)]

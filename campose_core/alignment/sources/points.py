@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from campose_core.alignment.evidence import Evidence, evidence_of_poses
 from campose_core.alignment.sources.base import AlignmentSource, Borrowed
 from campose_core.errors import AlignmentError
+from campose_core.files import read_text
 from campose_core.geometry import Array, Pose, is_place
 from campose_core.joining.robust_similarity import align_to_points
 from campose_core.text import quoted
@@ -45,32 +47,27 @@ def read_pairs(path: Path, poses: dict[str, Pose]) -> tuple[Array, Array]:
     Raises:
         AlignmentError: unknown columns, a number that is none, or a frame that is not registered.
     """
+    rows = csv.DictReader(io.StringIO(read_text(path, AlignmentError)))
     try:
-        with open(path, newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            columns = tuple(reader.fieldnames or ())
-            if columns not in PAIR_COLUMNS:
-                known = "; or ".join(f"`{','.join(names)}` ({meaning})" for names, meaning in PAIR_COLUMNS.items())
-                raise AlignmentError(f"{path}: the columns must be {known}; got `{quoted(columns)}`")
-            source, target = [], []
-            for number, row in enumerate(reader, start=2):
-                try:
-                    if columns[0] == "name":
-                        source.append(poses[row["name"]].translation)
-                    else:
-                        source.append(np.array([float(row[c]) for c in columns[:3]]))
-                    target.append([float(row[c]) for c in ("x", "y", "z")])
-                    if not is_place([*source[-1], *target[-1]]):
-                        raise ValueError
-                except KeyError:
-                    raise AlignmentError(
-                        f"{path}:{number}: frame {row['name']!r} is not in the reconstruction"
-                    ) from None
-                except (TypeError, ValueError):
-                    raise AlignmentError(
-                        f"{path}:{number}: not a row of finite numbers: {list(row.values())}"
-                    ) from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        columns = tuple(rows.fieldnames or ())
+        if columns not in PAIR_COLUMNS:
+            known = "; or ".join(f"`{','.join(names)}` ({meaning})" for names, meaning in PAIR_COLUMNS.items())
+            raise AlignmentError(f"{path}: the columns must be {known}; got `{quoted(columns)}`")
+        source, target = [], []
+        for number, row in enumerate(rows, start=2):
+            try:
+                if columns[0] == "name":
+                    source.append(poses[row["name"]].translation)
+                else:
+                    source.append(np.array([float(row[c]) for c in columns[:3]]))
+                target.append([float(row[c]) for c in ("x", "y", "z")])
+                if not is_place([*source[-1], *target[-1]]):
+                    raise ValueError
+            except KeyError:
+                raise AlignmentError(f"{path}:{number}: frame {row['name']!r} is not in the reconstruction") from None
+            except (TypeError, ValueError):
+                raise AlignmentError(f"{path}:{number}: not a row of finite numbers: {list(row.values())}") from None
+    except csv.Error as error:
         raise AlignmentError(f"{path}: cannot be read: {error}") from error
     if len(source) < 3:
         raise AlignmentError(f"{path}: holds {len(source)} point pairs, three or more are needed")

@@ -17,6 +17,7 @@ from campose_core.errors import CaptureError
 from campose_core.extras import load_extra
 from campose_core.frame import Frame, Image
 from campose_core.pixels.levels import Levels
+from campose_core.pixels.video_packets import BOUNDED
 from campose_core.trajectory import stamp_from_seconds
 
 if TYPE_CHECKING:
@@ -282,7 +283,9 @@ def _chosen(path: Path, container: Any) -> Any:
         raise CaptureError(f"{path}: its video codec is unknown")
     most = max(stream.frames for stream in known)  # 0 where the file does not tell
     often = [stream for stream in known if not stream.frames or 10 * stream.frames >= most]  # no thumbnails
-    return max(often, key=lambda s: (s.width * s.height, bool(s.disposition & Disposition.default), -s.index))
+    chosen = max(often, key=lambda s: (s.width * s.height, bool(s.disposition & Disposition.default), -s.index))
+    chosen.codec_context.options = BOUNDED
+    return chosen
 
 
 def _described(stream: Any) -> str:
