@@ -4,14 +4,17 @@ zlib is imported first: pycolmap's wheel exports `deflate` and other symbols of 
 it binds to those and aborts the process at its first use.
 
 Importing it also sets glog's handler for SIGTERM, which prints a stack trace and kills, or waits for ever for a lock of
-the import: it is not let (rclpy's handler ends a node cleanly, and stands).
+the import: the handler from before (rclpy's, that ends a node cleanly) is put back before a signal gets through.
 """
 
 from __future__ import annotations
 
+import ctypes
+import signal
 import zlib  # noqa: F401  (must precede pycolmap, see above)
-from collections.abc import Iterable, Sequence
-from functools import cache, partial
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 from scipy.spatial.transform import Rotation
@@ -20,7 +23,6 @@ from campose_core.camera import Camera, pixels_to_colmap
 from campose_core.extras import load_extra
 from campose_core.geometry import Array, Pose
 from campose_core.landmark_map.intrinsics import lens_of
-from campose_core.landmark_map.unheeded_handlers import keeping_sigterm
 
 COLMAP_LACKS = ("OPENCV_THIN_PRISM",)
 MAX_REPROJECTION_PX, MIN_ANGLE_DEG = 4.0, 1.5  # COLMAP's own bounds on a landmark
@@ -33,9 +35,24 @@ def load_pycolmap() -> Any:
     Raises:
         MissingDependency: pycolmap is not installed.
     """
-    pycolmap = keeping_sigterm(partial(load_extra, "pycolmap", "map"))
+    with _keeping_sigterm():
+        pycolmap = load_extra("pycolmap", "map")
     pycolmap.logging.minloglevel = pycolmap.logging.Level.WARNING.value
     return pycolmap
+
+
+@contextmanager
+def _keeping_sigterm() -> Iterator[None]:
+    # Python's signal module neither shows nor restores handlers that C code has set.
+    libc = ctypes.CDLL(None)
+    action = ctypes.create_string_buffer(512)  # struct sigaction has at most 152 bytes
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    libc.sigaction(int(signal.SIGTERM), None, action)
+    try:
+        yield
+    finally:
+        libc.sigaction(int(signal.SIGTERM), action, None)
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 def to_colmap_camera(camera: Camera) -> Any:
