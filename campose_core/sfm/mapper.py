@@ -15,6 +15,7 @@ from campose_core.errors import MappingError
 from campose_core.geometry import Pose
 from campose_core.joining.components import Piece
 from campose_core.joining.join import join
+from campose_core.joining.loop_drift import LoopDrift, comes_back, loop_drift
 from campose_core.joining.seen_turns import seen_turns
 from campose_core.landmark_map.colmap import adjust, drop_outliers, load_pycolmap, model_cameras, model_poses
 from campose_core.landmark_map.cropped_centres import with_found_centres
@@ -33,9 +34,8 @@ from campose_core.landmark_map.zooms import (
 )
 from campose_core.sfm.attempts import Attempt, attempt_by_lenses, mapped, settled, with_more_images
 from campose_core.sfm.cross_validation import leave_out
-from campose_core.sfm.loop_drift import comes_back, loop_drift
 from campose_core.sfm.pair_selection import verified_pairs
-from campose_core.sfm.report import LoopDrift, MapReport, RigReport
+from campose_core.sfm.report import MapReport, RigReport
 from campose_core.sfm.rig_constraints import hold_rigs, write_rigs
 from campose_core.sfm.shared_intrinsics import share_cameras, with_cameras_of_lenses, with_own_cameras
 from campose_core.sfm.triangulation import MIN_LANDMARKS, posed_model

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from campose_core.camera import Camera
 from campose_core.errors import CamposeError, MappingError, in_words
 from campose_core.files import read_json, write_text
+from campose_core.joining.loop_drift import LoopDrift
 from campose_core.landmark_map.held_out import HeldOutReport
 from campose_core.landmark_map.zooms import Zoom
 from campose_core.scene import Scene
@@ -18,20 +19,6 @@ from campose_core.sfm.rig_calibration import RigScale
 
 FILE = "report.json"  # below sfm/
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class LoopDrift:
-    """chained_deg, map_deg: medians over the loops of the rotation by which the chain of neighbours and the map miss
-    what a pair itself says; None without loops."""
-
-    loops: int
-    chained_deg: float | None = None
-    map_deg: float | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON can hold it."""
-        return _known(vars(self))
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,9 @@ from scipy.spatial.transform import Rotation
 
 from campose_core.geometry import Pose, rotation_angle
 from campose_core.joining.components import Explained, explained_pairs, is_folded, pieces_of
+from campose_core.joining.loop_drift import LoopDrift, comes_back, loop_drift
 from campose_core.joining.seen_turns import seen_turns
 from campose_core.landmark_map.colmap import load_pycolmap, model_poses
-from campose_core.sfm.loop_drift import comes_back, loop_drift
-from campose_core.sfm.report import LoopDrift
 
 pytestmark = pytest.mark.slow
 

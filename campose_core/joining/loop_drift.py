@@ -8,6 +8,7 @@ chained so: two images give none.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -17,12 +18,25 @@ from scipy.spatial.transform import Rotation
 from campose_core.geometry import Pose, rotation_angle
 from campose_core.joining.components import MIN_EXPLAINED, explained_pairs
 from campose_core.landmark_map.two_view_turn import two_view_turn
-from campose_core.sfm.report import LoopDrift
 
 MIN_APART = 20  # keyframes, to call two images of one place a loop
 # Of the way between them: a map that holds has bent by less where the walk is back (rotations aside, a street of 300 m
 # by 0.5 %, walks through buildings by a few percent).
 MAX_BEND = 0.3
+
+
+@dataclass(frozen=True)
+class LoopDrift:
+    """chained_deg, map_deg: medians over the loops of the rotation by which the chain of neighbours and the map miss
+    what a pair itself says; None without loops."""
+
+    loops: int
+    chained_deg: float | None = None
+    map_deg: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON can hold it; what is not known is absent."""
+        return {name: value for name, value in vars(self).items() if value is not None}
 
 
 def comes_back(poses: Mapping[str, Pose], sequences: Sequence[Sequence[str]]) -> bool:
