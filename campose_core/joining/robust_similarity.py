@@ -15,8 +15,9 @@ from campose_core.scene import Alignment
 
 RANSAC_TRIALS = 500
 MIN_PAIRS = 3
-# Turns that are off by more are off together (the guessed centre of a lens: 1.6 deg along a street), and count as one.
-COMMON_DEG = 0.5
+# Turns off together by more than that, and by so many times what positions leave open (the guessed centre of a lens:
+# 1.4 deg along a street, whose positions tell it to 0.35), say nothing. Of a kitchen it is 0.07 deg, twice as much.
+COMMON_DEG, COMMON_TIMES, COMMON_FRAMES = 0.5, 3.0, 20  # of fewer frames positions alone fit their noise
 AGREEING_DEG = 10.0  # orientations of the reference that differ by more are not the camera's
 
 
@@ -80,7 +81,7 @@ def align_to_poses(sfm_from_cams: list[Pose], map_from_cams: list[Pose]) -> Alig
 
     Positions alone leave the rotation about a straight path open, and weak on a short one. Where the reference's
     orientations fit the reconstruction's, they therefore count too: a turn as the way it moves a point at a lever as
-    long as the path is wide, or less where turns fit worse than positions do.
+    long as the path is wide. Not where positions leave no doubt that all turns are off together.
 
     Raises:
         AlignmentError: fewer than three poses, a path too short, positions on a line with unusable orientations, no
@@ -101,7 +102,8 @@ def align_to_poses(sfm_from_cams: list[Pose], map_from_cams: list[Pose]) -> Alig
     oriented = float(np.median(np.degrees(rotation_angle(consensus.inv() * per_frame)))) < AGREEING_DEG
     if not oriented and (said := _misreading(sfm_from_cams, map_from_cams)):
         raise AlignmentError(f"the reference poses {said}")
-    similarity = _robust_oriented(source, target, per_frame, width) if oriented else robust_umeyama(source, target)
+    similarity = _off_together(source, target, per_frame) if oriented else robust_umeyama(source, target)
+    similarity = similarity or _robust_oriented(source, target, per_frame, width)
     residual = np.linalg.norm(similarity.transform(source) - target, axis=1)
     angles = np.degrees(rotation_angle((similarity.rotation * source_rotations).inv() * target_rotations))
     return Alignment(
@@ -154,11 +156,29 @@ def _misreading(sfm_from_cams: Sequence[Pose], given: Sequence[Pose]) -> str | N
     return None
 
 
+def _off_together(source: Array, target: Array, per_frame: Rotation) -> Similarity | None:
+    """Find the similarity by positions alone, where all orientations are off from it together by far more than its own
+    rotation can be; else None."""
+    if len(source) < COMMON_FRAMES:
+        return None
+    try:
+        by_places = robust_umeyama(source, target)
+    except AlignmentError:  # on one line
+        return None
+    off = np.linalg.norm(by_places.transform(source) - target, axis=1)
+    agreeing = off <= 3.0 * np.median(off)
+    common = np.linalg.norm(np.mean((by_places.rotation.inv() * per_frame)[agreeing].as_rotvec(), axis=0))
+    # What the second longest direction of the path leaves open of the turn about the longest.
+    across = np.linalg.svd(target[agreeing] - target[agreeing].mean(axis=0), compute_uv=False)[1]
+    open_rad = np.sqrt(np.mean(off[agreeing] ** 2)) / across
+    return by_places if common > max(np.radians(COMMON_DEG), COMMON_TIMES * open_rad) else None
+
+
 def _robust_oriented(source: Array, target: Array, per_frame: Rotation, lever: float) -> Similarity:
     """Positions (N, 3) and the rotation that each frame by itself asks for, robust against wild frames.
 
-    Two frames make a hypothesis (the rotation of one, the scale of their distance), positions alone another; the
-    median residual judges, and refits on the agreeing frames follow.
+    Two frames make a hypothesis (the rotation of one, the scale of their distance), the median residual judges it;
+    refits on the agreeing frames follow.
     """
     generator = np.random.default_rng(0)
     matrices = per_frame.as_matrix()
@@ -176,24 +196,12 @@ def _robust_oriented(source: Array, target: Array, per_frame: Rotation, lever: f
     if best is None:
         raise AlignmentError("the camera did not move: a path is needed for a scale")
     scale, rotation, residual = best
-    try:
-        by_places = robust_umeyama(source, target)
-    except AlignmentError:  # on one line
-        pass
-    else:
-        left = np.linalg.norm(by_places.transform(source) - target, axis=1)
-        if np.median(left) < best_median:
-            scale, rotation, residual = by_places.scale, by_places.rotation, left
     for _ in range(10):
         turn = rotation_angle(rotation.inv() * per_frame)
         agreeing = (residual <= max(3.0 * float(np.median(residual)), 1e-9)) & (turn <= max(3 * np.median(turn), 1e-9))
         if not agreeing.any() or np.ptp(source[agreeing], axis=0).max() < 1e-12:
             raise AlignmentError(f"of {len(source)} poses no two agree in place and in turn")
-        off, off_rad = (np.sqrt(np.mean(each[agreeing] ** 2)) for each in (residual, turn))
-        worth = lever
-        if off_rad > np.radians(COMMON_DEG):
-            worth = min(lever, off / off_rad) / np.sqrt(agreeing.sum())
-        similarity = _fit_oriented(source[agreeing], target[agreeing], matrices[agreeing].sum(0), scale, worth)
+        similarity = _fit_oriented(source[agreeing], target[agreeing], matrices[agreeing].sum(0), scale, lever)
         scale, rotation = similarity.scale, similarity.rotation
         residual = np.linalg.norm(similarity.transform(source) - target, axis=1)
     return similarity

@@ -174,7 +174,7 @@ def test_camera_files_are_read(tmp_path, text, expected):
         ("{width: 640, height: 480, fx: 1, fy: 1, cx: 1, cy: 1, k9: 1}", "unknown key 'k9'"),
         ("{width: 640, height: 480, fx: -1, fy: 1, cx: 1, cy: 1}", "positive"),
         ("{width: wide, height: 480, fx: 1, fy: 1, cx: 1, cy: 1}", "wide"),
-        ("[1, 2]", "expected the keys width"),
+        ("[1, 2]", "2 numbers without names"),
         ("", "expected the keys width"),
         ("{", "it is not yaml"),
     ],
