@@ -110,14 +110,14 @@ def play_to_node(bag: Path, scene: Path, out: Path, log: Path, rate: float = 1.0
     environment = {**os.environ, **DDS}
     with open(log, "wb") as log_file:
         node = subprocess.Popen(
-            [sys.executable, "-m", "campose_ros", "localizer", "--ros-args", *options],
+            [sys.executable, "-m", "campose_ros.localizer_node", "--ros-args", *options],
             stdout=log_file,
             stderr=subprocess.STDOUT,
             env=environment,
         )
     try:
         replayed = subprocess.run(
-            [sys.executable, "-m", "campose_ros", "replay", str(bag), "--out", str(out), "--rate", str(rate)],
+            [sys.executable, "-m", "campose_ros.replay_node", str(bag), "--out", str(out), "--rate", str(rate)],
             env=environment,
             check=False,
         )
@@ -202,4 +202,4 @@ def main(args: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit("demo is no program: run `campose_demo`, or `python -m campose_ros demo`")
+    sys.exit(main())

@@ -291,4 +291,4 @@ def main(args: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit("localizer_node is no program: run `campose_localizer`, or `python -m campose_ros localizer`")
+    sys.exit(main())

@@ -116,4 +116,4 @@ def _replay(options: argparse.Namespace, args: list[str] | None) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit("replay_node is no program: run `campose_replay`, or `python -m campose_ros replay`")
+    sys.exit(main())

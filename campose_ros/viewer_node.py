@@ -193,4 +193,4 @@ def main(args: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit("viewer_node is no program: run `campose_viewer`, or `python -m campose_ros viewer`")
+    sys.exit(main())

@@ -19,7 +19,7 @@ from benchmarks.ros.processes import LARGE_SHM, cpu_s, has_loaded, memory_mb, pa
 from benchmarks.ros.watching import Watch, percentiles_ms, watching
 from campose_core.cli.console import say
 
-NODE, PLAIN, SLOW = "campose_ros localizer", "benchmarks.ros.plain_node", "benchmarks.ros.slow_node"
+NODE, PLAIN, SLOW = "campose_ros.localizer_node", "benchmarks.ros.plain_node", "benchmarks.ros.slow_node"
 VIEWER_PORT = 8799
 SECONDS = 12.0
 FAST_HZ = 100.0
@@ -164,7 +164,7 @@ def _viewer_rows(material: Material, out: Path, rate_hz: float) -> list[Row]:
         for number in range(ROUNDS):
             say(f"viewer: {rate_hz:g} Hz, round {number + 1} of {ROUNDS}")
             measured["no viewer"].append(_rate(watch, process, None))
-            with started("campose_ros viewer", *parameters(port=VIEWER_PORT), log=out / "viewer.log") as shown:
+            with started("campose_ros.viewer_node", *parameters(port=VIEWER_PORT), log=out / "viewer.log") as shown:
                 watch.spin(4.0)
                 measured["nobody looks"].append(_rate(watch, process, shown))
                 for name, arguments in CLIENTS.items():

@@ -22,10 +22,10 @@ TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 @contextmanager
 def started(module: str, *arguments: str, log: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
-    """`python -m module` (with a first argument behind a space), ended by SIGINT."""
+    """`python -m module`, ended by SIGINT."""
     with open(log, "wb") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", *module.split(), *arguments],
+            [sys.executable, "-m", module, *arguments],
             stdout=file,
             stderr=subprocess.STDOUT,
             env={**os.environ, **DDS, **environment},

@@ -28,7 +28,7 @@ def ros_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def start_node(ros_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartNode]:
-    """Start `python -m campose_ros localizer` with a node name and parameters; ended after the module.
+    """Start `python -m campose_ros.localizer_node` with a node name and parameters; ended after the module.
 
     As on a robot: pycolmap and torch cannot be imported.
     """
@@ -38,7 +38,7 @@ def start_node(ros_environment: dict[str, str], tmp_path_factory: pytest.TempPat
         values = [f"{key}:={_yaml(value)}" for key, value in parameters.items()]
         given = [word for value in values for word in ("-p", value)]
         python = ["env", f"PYTHONPATH={environment_without_mapper()['PYTHONPATH']}", sys.executable]
-        command = [*python, "-m", "campose_ros", "localizer", "--ros-args", "-r", f"__node:={name}", *given]
+        command = [*python, "-m", "campose_ros.localizer_node", "--ros-args", "-r", f"__node:={name}", *given]
         node = NodeProcess([*command, *arguments], tmp_path_factory.mktemp("node") / "output.txt")
         started.append(node)
         return node

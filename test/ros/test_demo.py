@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.ros, pytest.mark.slow]
 
 def test_the_demo_from_end_to_end(tmp_path):
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "campose_ros", "demo", str(out), "--size", "small"]
+    command = [sys.executable, "-m", "campose_ros.demo", str(out), "--size", "small"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=400)
     assert done.returncode == 0, done.stderr
     replay = json.loads((out / "replay" / "replay.json").read_text())

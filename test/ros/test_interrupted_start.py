@@ -29,29 +29,6 @@ def test_while_it_imports(ros_environment: dict[str, str], executable: str, begi
     assert (ended.returncode, ended.stderr) == (130, f"campose_{executable}: interrupted\n")
 
 
-def test_while_the_package_imports_that_is_run_as_a_module(ros_environment: dict[str, str]) -> None:
-    signals = [str(int(signal.SIGINT)), "import numpy", "campose_ros.__main__", "localizer"]
-    ended = subprocess.run([sys.executable, INTERRUPTED, *signals], capture_output=True, text=True, timeout=60)
-    assert (ended.returncode, ended.stderr) == (130, "campose_localizer: interrupted\n")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "code", "words"),
-    [
-        (["campose_ros"], 2, "the following arguments are required: PROGRAM"),
-        (["campose_ros", "localiser"], 2, "invalid choice: 'localiser' (choose from"),
-        (["campose_ros.viewer_node"], 1, "viewer_node is no program: run `campose_viewer`, or `python -m campose_ros"),
-    ],
-)  # fmt: skip
-def test_modules_that_are_no_programs_say_so(
-    ros_environment: dict[str, str], arguments: list[str], code: int, words: str
-) -> None:
-    ended = subprocess.run([sys.executable, "-m", *arguments], capture_output=True, text=True, timeout=60)
-    assert (ended.returncode, ended.stdout) == (code, "")
-    assert words in ended.stderr
-    assert "Traceback" not in ended.stderr
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("executable", ["localizer", "viewer"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])

@@ -67,14 +67,16 @@ class Robot:
         """The state after an image in the usual course of things, but for `inputs`."""
         self.now_ns += PERIOD_NS
         usual = {INFO: camera_info(self.now_ns), "/tf": tf(mast(self.now_ns)), ODOM: odometry(self.now_ns)}
-        for topic, message in {**usual, **(inputs or {})}.items():
+        told = {**usual, **(inputs or {})}
+        for topic, message in told.items():
             if topic != IMAGE:
                 self.tell(topic, message)
         image = raw_message(self.now_ns, VIEW)
         self.tell(IMAGE, image)
-        for _ in range(10):  # best effort: a message may be lost on a busy machine
+        for _ in range(10):  # best effort: messages may be lost on a busy machine
             if self.client.within(1.0, lambda: self.now_ns in stamps(self.status)):
                 return next(values(m.status[0])["state"] for m in self.status if stamps([m]) == [self.now_ns])
+            self._publishers[INFO].publish(told[INFO])
             self._publishers[IMAGE].publish(image)
         raise AssertionError(f"no status for {self.now_ns}: {self.node.output()[-2000:]}")
 

@@ -127,7 +127,7 @@ def test_the_node_and_a_replay_of_its_bag_say_the_same(
     stamps_ns = [START_NS + i * PERIOD_NS for i in range(COUNT)]
     write_tum(truth, Trajectory.from_poses(stamps_ns, [standing_at(camera_x(stamp_ns)) for stamp_ns in stamps_ns]))
     out = [f"--out={tmp_path / 'live'}", f"--node={name}", f"--reference={truth}"]
-    command = [sys.executable, "-m", "campose_ros", "replay", str(robot_bag), *out, "--reliable", "--lockstep"]
+    command = [sys.executable, "-m", "campose_ros.replay_node", str(robot_bag), *out, "--reliable", "--lockstep"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         client.until(lambda: process.poll() is not None, "the bag is played", 90.0)
         assert process.stdout is not None

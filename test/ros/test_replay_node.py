@@ -44,7 +44,7 @@ def bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def replay(bag: Path, out: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "campose_ros", "replay", str(bag), "--out", str(out), *options]
+    command = [sys.executable, "-m", "campose_ros.replay_node", str(bag), "--out", str(out), *options]
     return subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
 
 
@@ -150,7 +150,7 @@ def test_without_a_localizer_it_says_what_to_check(ros_environment: dict[str, st
 def test_a_signal_ends_a_waiting_replay_in_one_line(
     ros_environment: dict[str, str], bag: Path, tmp_path: Path, number: int
 ) -> None:
-    command = [sys.executable, "-m", "campose_ros", "replay", str(bag), "--out", str(tmp_path / "out")]
+    command = [sys.executable, "-m", "campose_ros.replay_node", str(bag), "--out", str(tmp_path / "out")]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         # Fast DDS 3 (Kilted) first warns of the older name of the variable with the profile.
         assert any(line.startswith("waiting for a subscriber") for line in process.stderr)

@@ -59,7 +59,7 @@ def test_the_policy_is_that_of_the_running_nodes(start_node: StartNode, client: 
 
 def test_the_policy_is_that_of_the_viewer(client: Client, tmp_path: Path) -> None:
     pytest.importorskip("foxglove", reason="the viewer needs foxglove-sdk: pip install 'campose_ros[view]'")
-    command = [sys.executable, "-m", "campose_ros", "viewer", "--ros-args", "-p", "port:=0"]
+    command = [sys.executable, "-m", "campose_ros.viewer_node", "--ros-args", "-p", "port:=0"]
     viewer = NodeProcess(command, tmp_path / "output.txt")
     try:
         replies = allowed("viewer", "reply")

@@ -37,7 +37,7 @@ def start_viewer(ros_environment: dict[str, str], tmp_path_factory: pytest.TempP
 
     def start(**parameters: Any) -> NodeProcess:
         given = [word for name, value in parameters.items() for word in ("-p", f"{name}:={value}")]
-        command = [sys.executable, "-m", "campose_ros", "viewer", "--ros-args", *given]
+        command = [sys.executable, "-m", "campose_ros.viewer_node", "--ros-args", *given]
         started.append(NodeProcess(command, tmp_path_factory.mktemp("viewer") / "output.txt"))
         return started[-1]
 
