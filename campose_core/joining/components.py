@@ -24,6 +24,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from campose_core.geometry import Pose
+from campose_core.joining.loop_proof import Place, places_of
 from campose_core.landmark_map.colmap import load_pycolmap, model_poses
 from campose_core.landmark_map.two_view_turn import MIN_INLIER_MATCHES
 
@@ -95,7 +96,7 @@ def pieces_of(model: Any, explained: Sequence[Explained], sequences: Sequence[Se
 
     explained: all its pairs. sequences: names of each recording's keyframes in time order.
     """
-    poses, place = model_poses(model), _places(sequences)
+    poses, place = model_poses(model), places_of(sequences)
     names = sorted(poses)
     row_of = {name: row for row, name in enumerate(names)}
     next_to = [(row_of[p.first], row_of[p.second]) for p in explained if p.holds and _apart(p, place) <= NEXT]
@@ -141,7 +142,7 @@ def _joined(labels: NDArray[np.int32], votes: Mapping[frozenset[int], float]) ->
 
 def is_folded(piece: Piece, explained: Sequence[Explained], sequences: Sequence[Sequence[str]]) -> bool:
     """Return whether a piece puts alike things into one place at the cost of images that are next to each other."""
-    place = _places(sequences)
+    place = places_of(sequences)
     told = [
         pair.contradicts
         for pair in explained
@@ -153,11 +154,7 @@ def is_folded(piece: Piece, explained: Sequence[Explained], sequences: Sequence[
     return bool(told) and float(np.mean(told)) > MAX_CONTRADICTING
 
 
-def _places(sequences: Sequence[Sequence[str]]) -> dict[str, tuple[int, int]]:
-    return {name: (source, i) for source, sequence in enumerate(sequences) for i, name in enumerate(sequence)}
-
-
-def _apart(pair: Explained, place: Mapping[str, tuple[int, int]]) -> float:
+def _apart(pair: Explained, place: Mapping[str, Place]) -> float:
     """How many keyframes lie from one image of a pair to the other; infinity in two recordings."""
     (source, i), (other, j) = place[pair.first], place[pair.second]
     return abs(i - j) if source == other else np.inf

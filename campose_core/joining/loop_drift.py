@@ -17,6 +17,7 @@ from scipy.spatial.transform import Rotation
 
 from campose_core.geometry import Pose, rotation_angle
 from campose_core.joining.components import MIN_EXPLAINED, explained_pairs
+from campose_core.joining.loop_proof import places_of
 from campose_core.landmark_map.two_view_turn import two_view_turn
 
 MIN_APART = 20  # keyframes, to call two images of one place a loop
@@ -33,10 +34,6 @@ class LoopDrift:
     loops: int
     chained_deg: float | None = None
     map_deg: float | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON can hold it; what is not known is absent."""
-        return {name: value for name, value in vars(self).items() if value is not None}
 
 
 def comes_back(poses: Mapping[str, Pose], sequences: Sequence[Sequence[str]]) -> bool:
@@ -62,7 +59,7 @@ def loop_drift(model: Any, database: Any, sequences: Sequence[Sequence[str]]) ->
     sequences: names of each recording's keyframes in the order of time.
     """
     images = {model.image(i).name: model.image(i) for i in model.reg_image_ids()}
-    place = {name: (s, i) for s, sequence in enumerate(sequences) for i, name in enumerate(sequence)}
+    place = places_of(sequences)
     chains = [_chained(sequence, images, database) for sequence in sequences]
     chained, mapped = [], []
     for pair in explained_pairs(model, database):

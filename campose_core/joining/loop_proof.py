@@ -31,7 +31,7 @@ def drop_unproven(database: Any, sequences: Sequence[Sequence[str]]) -> list[str
 
     database: pycolmap's, open. sequences: names of each recording's keyframes in time order. Returns a line about each.
     """
-    place = _places(sequences)
+    place = places_of(sequences)
     images = {image.image_id: image for image in database.read_all_images()}
     place_of = {image_id: place[image.name] for image_id, image in images.items()}
     turns = _turns(database, images)
@@ -46,7 +46,7 @@ def drop_unproven(database: Any, sequences: Sequence[Sequence[str]]) -> list[str
 
 def drop_loops(database: Any, sequences: Sequence[Sequence[str]]) -> None:
     """Delete all verified pairs that close a loop, or join two recordings, whatever speaks for them."""
-    place = _places(sequences)
+    place = places_of(sequences)
     names = {image.image_id: image.name for image in database.read_all_images()}
     pycolmap = load_pycolmap()
     for pair_id in database.read_two_view_geometries()[0]:
@@ -55,7 +55,8 @@ def drop_loops(database: Any, sequences: Sequence[Sequence[str]]) -> None:
             database.delete_two_view_geometry(first, second)
 
 
-def _places(sequences: Sequence[Sequence[str]]) -> dict[str, Place]:
+def places_of(sequences: Sequence[Sequence[str]]) -> dict[str, Place]:
+    """Return the place of each keyframe by its name; sequences: names of each recording's in time order."""
     return {name: (s, i) for s, sequence in enumerate(sequences) for i, name in enumerate(sequence)}
 
 

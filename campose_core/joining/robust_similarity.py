@@ -102,8 +102,10 @@ def align_to_poses(sfm_from_cams: list[Pose], map_from_cams: list[Pose]) -> Alig
     oriented = float(np.median(np.degrees(rotation_angle(consensus.inv() * per_frame)))) < AGREEING_DEG
     if not oriented and (said := _misreading(sfm_from_cams, map_from_cams)):
         raise AlignmentError(f"the reference poses {said}")
-    similarity = _off_together(source, target, per_frame) if oriented else robust_umeyama(source, target)
-    similarity = similarity or _robust_oriented(source, target, per_frame, width)
+    if oriented:
+        similarity = _off_together(source, target, per_frame) or _robust_oriented(source, target, per_frame, width)
+    else:
+        similarity = robust_umeyama(source, target)
     residual = np.linalg.norm(similarity.transform(source) - target, axis=1)
     angles = np.degrees(rotation_angle((similarity.rotation * source_rotations).inv() * target_rotations))
     return Alignment(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from campose_core.joining.loop_proof import places_of
 from campose_core.landmark_map.colmap import load_pycolmap
 from campose_core.landmark_map.two_view_turn import MIN_INLIER_MATCHES, two_view_turn
 
@@ -22,7 +23,7 @@ def seen_turns(
     database: an open one. piece_of: number of the piece of each image that is in one.
     """
     pycolmap = load_pycolmap()
-    place = {name: (s, i) for s, sequence in enumerate(sequences) for i, name in enumerate(sequence)}
+    place = places_of(sequences)
     images = {image.image_id: image for image in database.read_all_images() if image.name in place}
     found = {}
     for pair_id, geometry in zip(*database.read_two_view_geometries(), strict=True):

@@ -108,7 +108,7 @@ class MapRun:
         log.info(f"map: {made.report.registered} of {self.total} keyframes hold together")
         for text in _pieces_texts(made.report):
             log.info(f"map: {text}")
-        return self._with_landmarks(made) if made.report.held_out is None else made
+        return self._with_landmarks(made)
 
     def _most_held(self) -> Made:
         """Return what half the image holds; where that is not all of the walk, or not sure, what more matching does."""
@@ -150,11 +150,13 @@ class MapRun:
             return half
         if half.report.held_out is None:
             return found if _held(found.report) >= _held(half.report) else half
-        found = self._with_landmarks(found) if found.report.held_out is None else found
+        found = self._with_landmarks(found)
         return found if found.report.found_again > half.report.found_again else half
 
     def _with_landmarks(self, made: Made) -> Made:
         """Write what localization needs of a model, and find out how well keyframes are found again without them."""
+        if made.report.held_out is not None:  # it has them
+            return made
         report, folder = made.report, made.folder
         models = [
             {"database": str(place / "database.db"), "model": str(place / "model")} for place in made.by_kind.values()

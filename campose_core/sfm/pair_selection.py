@@ -11,6 +11,7 @@ import numpy as np
 
 from campose_core.features.registry import FEATURES
 from campose_core.features.vlad import Vlad
+from campose_core.joining.loop_proof import places_of
 from campose_core.landmark_map.colmap import load_pycolmap
 from campose_core.landmark_map.two_view_turn import MIN_INLIER_MATCHES
 from campose_core.sfm.colmap_database import SEED, match_pairs
@@ -91,7 +92,7 @@ def _loop_pairs(database: str, names: dict[str, list[str]], count: int, kind: st
     to_unit = FEATURES.load(kind).to_unit
     vlad = Vlad.of_images(local, seed=SEED, to_unit=to_unit)
     table = np.stack([vlad.describe(to_unit(descriptors)) for descriptors in local])
-    position = {name: (s, i) for s, sequence in enumerate(names.values()) for i, name in enumerate(sequence)}
+    position = places_of(list(names.values()))
     similarity = table @ table.T
     pairs = []
     for row, name in enumerate(ordered):

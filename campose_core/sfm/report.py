@@ -187,7 +187,9 @@ def _as_json(value: Any) -> Any:
         return [_as_json(one) for one in value]
     if isinstance(value, GivenPosesReport | HeldOutReport):
         return asdict(value)
-    return value.to_dict() if isinstance(value, LoopDrift | RigReport | Camera) else value
+    if isinstance(value, LoopDrift):
+        return _known(vars(value))
+    return value.to_dict() if isinstance(value, RigReport | Camera) else value
 
 
 def _counts(saved: Mapping[str, Any]) -> dict[str, int]:
