@@ -1,5 +1,7 @@
 """A furnished box of a room seen through any lens: rays of the camera, cut with walls that carry random patches."""
 
+from functools import lru_cache
+
 import numpy as np
 from landmark_rooms import looking
 
@@ -64,18 +66,22 @@ def _colour(points, face, seed):
     axis = (face % 10) // 2
     rows = np.arange(len(points))
     across = points[rows, np.where(axis == 0, 1, 0)], points[rows, np.where(axis == 2, 1, 2)]
-    colour = np.zeros((len(points), 3))
+    colour = np.zeros((len(points), 3), np.float32)
     for size in (40, 13, 5):
-        generator = np.random.default_rng([seed, size])
-        tile = generator.uniform(0, 255, (64, 97, 101, 3))
+        tile = _tile(seed, size)
         u, v = (coordinate * TEXELS_PER_M / size for coordinate in across)
         column, row = np.floor(u).astype(int), np.floor(v).astype(int)
-        du, dv = _eased(u - column)[:, None], _eased(v - row)[:, None]
+        du, dv = (_eased(part).astype(np.float32)[:, None] for part in (u - column, v - row))
         corner = [tile[face % 64, (row + j) % 97, (column + i) % 101] for j in (0, 1) for i in (0, 1)]
         colour += (
             (1 - dv) * ((1 - du) * corner[0] + du * corner[1]) + dv * ((1 - du) * corner[2] + du * corner[3])
         ) / 3
     return np.clip(128 + 2.0 * (colour - 128), 0, 255)
+
+
+@lru_cache
+def _tile(seed, size):
+    return np.random.default_rng([seed, size]).integers(0, 256, (64, 97, 101, 3), np.uint8)
 
 
 def _eased(t):

@@ -8,7 +8,6 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -23,31 +22,28 @@ NAV2_MSGS = {"srv/SetInitialPose.srv": "geometry_msgs/PoseWithCovarianceStamped 
 @pytest.fixture(scope="session")
 def tf2_msgs(ros_environment: dict[str, str]) -> None:
     """tf2_msgs can be imported here and in the nodes that are started from now on."""
-    from campose_ros.build_tf2_msgs import TF2_MSGS
-
-    _provide("campose_tf2_msgs", [TF2_MSGS])
+    _provide("tf2_msgs")
 
 
 @pytest.fixture(scope="session")
 def nav2_messages(ros_environment: dict[str, str]) -> None:
     """As tf2_msgs: of bond and nav2_msgs what a localizer uses."""
-    from campose_ros.build_messages import MessagePackage
-
-    _provide("campose_nav2_msgs", [MessagePackage("bond", BOND), MessagePackage("nav2_msgs", NAV2_MSGS)])
+    _provide("bond", "nav2_msgs")
 
 
-def _provide(folder: str, packages: list[Any]) -> None:
-    if all(importlib.util.find_spec(package.name) is not None for package in packages):
+def _provide(*names: str) -> None:
+    if all(importlib.util.find_spec(name) is not None for name in names):
         return
     if missing := [tool for tool in ("cmake", "c++") if shutil.which(tool) is None]:
-        names = " and ".join(package.name for package in packages)
-        pytest.skip(f"{names} is not installed, and cannot be built without {' and '.join(missing)}")
-    from campose_ros.build_messages import build
+        pytest.skip(f"{' and '.join(names)} not installed, and cannot be built without {' and '.join(missing)}")
+    from campose_ros.build_messages import MessagePackage, build
+    from campose_ros.build_tf2_msgs import TF2_MSGS
 
-    prefix = Path(sys.prefix) / "share" / folder
+    prefix = Path(sys.prefix) / "share" / "campose_test_messages"
     python = prefix / f"lib/python3.{sys.version_info.minor}/site-packages"
+    packages = [TF2_MSGS, MessagePackage("bond", BOND), MessagePackage("nav2_msgs", NAV2_MSGS)]
     if not all((python / package.name / "__init__.py").exists() for package in packages):
-        build(prefix, packages)
+        build(prefix, packages)  # all at once: it is fetching the generators that takes long
     _load(sorted((prefix / "lib").glob("*.so")))
     sys.path.insert(0, str(python))
     for variable, path in (("PYTHONPATH", python), ("LD_LIBRARY_PATH", prefix / "lib")):
