@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from campose_core.features.base import SizedFeatures
+from campose_core.features.denormals import denormals_as_zero
 from campose_core.features.matching import Float32
 from campose_core.features.onnx_network import open_network
 
@@ -34,15 +35,16 @@ class LighterGlue:
         """Return (K, 2), which features of the two belong together; each row occurs at most once on either side."""
         if min(len(first.pixels), len(second.pixels)) < 2:
             return np.zeros((0, 2), dtype=np.intp)
-        best, score, best_back = self._network.run(
-            None,
-            {
-                "pixels0": _normalized(first),
-                "descriptors0": first.descriptors[None],
-                "pixels1": _normalized(second),
-                "descriptors1": second.descriptors[None],
-            },
-        )
+        with denormals_as_zero():
+            best, score, best_back = self._network.run(
+                None,
+                {
+                    "pixels0": _normalized(first),
+                    "descriptors0": first.descriptors[None],
+                    "pixels1": _normalized(second),
+                    "descriptors1": second.descriptors[None],
+                },
+            )
         rows = np.arange(len(first.pixels))
         mutual = (best_back[0][best[0]] == rows) & (score[0] > MIN_SCORE)
         return np.column_stack([rows[mutual], best[0][mutual]])

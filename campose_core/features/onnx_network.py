@@ -22,8 +22,6 @@ def open_network(path: Path, inputs: Collection[str]) -> Any:
     runtime = load_extra("onnxruntime", "robot")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    # Numbers below 1e-38, of which attention is full, take a processor ten times as long as others.
-    options.add_session_config_entry("session.set_denormal_as_zero", "1")
     options.log_severity_level = 4  # it writes on the terminal what it raises as well
     try:
         network = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

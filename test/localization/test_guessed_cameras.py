@@ -1,6 +1,7 @@
 """Recordings without intrinsics: one phone or several, near the guess or far from it."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -52,6 +53,18 @@ def mapped(path, *folders):
     return map_scene(extract(Scene.open_or_create(path), folders), MapOptions())
 
 
+@pytest.fixture(scope="module")
+def walked(tmp_path_factory):
+    """Images of one phone in walk/, and scene/, a map of them."""
+    folder = tmp_path_factory.mktemp("walked")
+    mapped(folder / "scene", filmed(folder / "walk", PHONE, count=20))
+    return folder
+
+
+def scene_of(walked, folder):
+    return Scene.open(shutil.copytree(walked / "scene", folder / "scene"))
+
+
 def report_of(scene):
     return json.loads((scene.sfm_dir / "report.json").read_text())
 
@@ -77,8 +90,8 @@ def test_recordings_of_two_lenses_are_told_apart_and_a_query_takes_the_one_that_
     assert "query has no intrinsics: focal length" in capsys.readouterr().err
 
 
-def test_a_query_of_an_unknown_zoom_is_measured_by_localize_and_by_update(tmp_path):
-    scene = mapped(tmp_path / "scene", filmed(tmp_path / "walk", PHONE, count=20))
+def test_a_query_of_an_unknown_zoom_is_measured_by_localize_and_by_update(walked, tmp_path):
+    scene = scene_of(walked, tmp_path)
     zoom = scene.cameras["walk"].focal[0] / PHONE.focal[0]  # of the room, whose unit nobody knows
     folder = filmed(tmp_path / "query", ZOOMED, slice(1, 20, 2), 20)
     cameras = cameras_of_recording(scene, open_recording(folder))
@@ -86,7 +99,7 @@ def test_a_query_of_an_unknown_zoom_is_measured_by_localize_and_by_update(tmp_pa
     assert not estimate.own
     assert estimate.camera.focal[0] == pytest.approx(zoom * ZOOMED.focal[0], rel=0.01)
     mapped_cameras, refined = dict(scene.cameras), RefinedCameras(scene)
-    two_phones = as_photos(tmp_path / "photos", {"A": folder, "B": tmp_path / "walk"})
+    two_phones = as_photos(tmp_path / "photos", {"A": folder, "B": walked / "walk"})
     focal = {frame.name: one.focal[0] for frame, one in frames_with_camera(scene, two_phones, None, "")}
     names = sorted(focal)
     assert [focal[name] for name in names[:10]] == pytest.approx([zoom * ZOOMED.focal[0]] * 10, rel=0.01)
@@ -118,8 +131,8 @@ def test_a_zoom_that_switches_is_two_cameras_of_a_map_and_said(tmp_path, capsys)
     assert any("changes at 1.00 s" in text for text in diagnose(Scene.open(scene.path)).report.of_cameras)
 
 
-def test_an_update_with_a_zoom_that_switches_is_refused_by_name(tmp_path):
-    scene = mapped(tmp_path / "scene", filmed(tmp_path / "walk", PHONE, count=20))
+def test_an_update_with_a_zoom_that_switches_is_refused_by_name(walked, tmp_path):
+    scene = scene_of(walked, tmp_path)
     folder = zooming(tmp_path / "query")
     mapped_cameras, refined = dict(scene.cameras), RefinedCameras(scene)
     landmarks = Landmarks.load(scene.sfm_dir / "landmarks.npz")

@@ -14,11 +14,20 @@ pytest.importorskip("rclpy", reason="rclpy is not installed: pip install '.[ros]
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
 
 
-def test_the_demo_from_end_to_end(tmp_path):
-    out = tmp_path / "out"
-    command = [sys.executable, "-m", "campose_ros.demo", str(out), "--size", "small"]
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    return tmp_path_factory.mktemp("demo") / "out"
+
+
+def demo(out, *options):
+    command = [sys.executable, "-m", "campose_ros.demo", str(out), "--size", "small", *options]
     done = subprocess.run(command, capture_output=True, text=True, timeout=400)
     assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_the_demo_from_end_to_end(out):
+    done = demo(out)
     replay = json.loads((out / "replay" / "replay.json").read_text())
     assert replay["answered"] > 0.5 * replay["accepted"]
     assert len(read_estimates(out / "replay" / "pose.tum").trajectory) == replay["on_floor"]
@@ -35,10 +44,13 @@ def test_the_demo_from_end_to_end(tmp_path):
     assert counts["/localizer/pose"] > 0.5 * counts["/camera/image_raw/compressed"]
     assert counts["/error"] > counts["/localizer/pose"]
 
-    before = (out / "world" / "mapping.bag" / "metadata.yaml").stat().st_mtime_ns
+
+@pytest.mark.long
+def test_the_demo_goes_on_from_what_is_there_and_trains(out):
     pytest.importorskip("pytorch_lightning", reason="training needs it: pip install 'campose_ros[train]'")
-    again = subprocess.run([*command, "--train"], capture_output=True, text=True, timeout=400)
-    assert again.returncode == 0, again.stderr
+    demo(out)
+    before = (out / "world" / "mapping.bag" / "metadata.yaml").stat().st_mtime_ns
+    again = demo(out, "--train")
     assert "nearest mapped image" in again.stdout
     assert "mapnet" in again.stdout
     assert (out / "world" / "mapping.bag" / "metadata.yaml").stat().st_mtime_ns == before
