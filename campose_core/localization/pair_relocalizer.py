@@ -1,7 +1,7 @@
 """Where a camera is from one image alone, by what it has in common with single keyframes: LighterGlue, then PnP.
 
 Nearest descriptors find too little at dusk of what was mapped in the afternoon; LighterGlue, which sees all features of
-both images, finds it, for some 0.13 s a keyframe on one core. So few keyframes are asked, one after the other, and no
+both images, finds it, for some 0.1 s a keyframe on one core. So few keyframes are asked, one after the other, and no
 more as soon as enough landmarks agree.
 """
 
