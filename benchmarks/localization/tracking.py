@@ -61,7 +61,8 @@ Change = Callable[[list[Shot]], list[Shot]]
 
 class Run(NamedTuple):
     """errors (N, 2): metres and radians, inf without an answer; inside: whether the 90 % ellipsoid of an answer holds
-    the true position, by what PnP alone knows, without what the map lends; lost: images that needed a relocalization; seconds by step."""
+    the true position, by what PnP alone knows, without what the map lends; lost: images that needed a relocalization;
+    seconds by step."""
 
     errors: Array
     inside: Array
