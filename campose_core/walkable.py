@@ -236,18 +236,25 @@ def load_walkable(folder: Path | str) -> WalkableMap | None:
     A folder that holds only map.yaml and its image (no walkable.yaml) gets the default radius and distance.
 
     Raises:
-        FloorError: a file of the folder is damaged, or nothing is walkable; the folder is named.
+        FloorError: a file of the folder is damaged, or a link that leads nowhere, or nothing is walkable; the folder
+            is named.
     """
     folder = Path(folder)
-    if not (folder / "map.yaml").exists():
+    if not (_is_there(folder) and _is_there(folder / "map.yaml")):
         return None
-    keepout = FloorMap.load(folder / "keepout.yaml") if (folder / "keepout.yaml").exists() else None
-    settings = _read_settings(folder / "walkable.yaml") if (folder / "walkable.yaml").exists() else {}
+    keepout = FloorMap.load(folder / "keepout.yaml") if _is_there(folder / "keepout.yaml") else None
+    settings = _read_settings(folder / "walkable.yaml") if _is_there(folder / "walkable.yaml") else {}
     floor = FloorMap.load(folder / "map.yaml")
     try:
         return WalkableMap.from_floor(floor, keepout, **settings)
     except FloorError as error:
         raise FloorError(f"{folder}: {error}") from error
+
+
+def _is_there(path: Path) -> bool:
+    if path.is_symlink() and not path.exists():
+        raise FloorError(f"{path} is a link that leads nowhere: put back what it leads to, or remove it")
+    return path.exists()
 
 
 def _read_settings(path: Path) -> dict[str, float]:

@@ -253,6 +253,16 @@ def test_floor_folder_round_trip(tmp_path):
         load_walkable(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["floor", "floor/map.yaml", "floor/keepout.yaml", "floor/walkable.yaml"])
+def test_a_link_that_leads_nowhere_is_no_missing_file(tmp_path, name):
+    """A floor on a disk that is not mounted: poses would be published unsnapped, or beyond the keepout."""
+    save_walkable(tmp_path / "floor", OPEN, FloorMap(np.pad(np.full((4, 4), 100, dtype=np.int8), 8), 0.1))
+    (tmp_path / name).rename(tmp_path / "floor.moved")
+    (tmp_path / name).symlink_to(tmp_path / "gone")
+    with pytest.raises(FloorError, match=rf"{name} is a link that leads nowhere: put back what it leads to"):
+        load_walkable(tmp_path / "floor")
+
+
 def test_real_maps_snap_onto_walkable_floor(shared_data):
     rng = np.random.default_rng(0)
     for name in ("4_26_15", "depot"):
