@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from os.path import lexists
 from pathlib import Path
 from typing import NamedTuple
 
@@ -226,35 +227,26 @@ def save_walkable(
     floor.save(folder, "map")
     if keepout is not None:
         keepout.save(folder, "keepout")
-    settings = {"radius_m": float(radius_m), "max_snap_m": float(max_snap_m)}
-    write_text(folder / "walkable.yaml", yaml_text(settings))
+    write_text(folder / "walkable.yaml", yaml_text({"radius_m": float(radius_m), "max_snap_m": float(max_snap_m)}))
 
 
 def load_walkable(folder: Path | str) -> WalkableMap | None:
-    """Read the walkable map of a scene's floor folder; None when the scene has no floor map.
-
-    A folder that holds only map.yaml and its image (no walkable.yaml) gets the default radius and distance.
+    """Read the walkable map of a scene's floor folder, without walkable.yaml by the defaults; None without a floor map.
 
     Raises:
-        FloorError: a file of the folder is damaged, or a link that leads nowhere, or nothing is walkable; the folder
-            is named.
+        FloorError: a file of the folder is damaged, or nothing is walkable; the folder is named.
     """
     folder = Path(folder)
-    if not (_is_there(folder) and _is_there(folder / "map.yaml")):
+    # A link that leads nowhere, to a disk that is not mounted, is no missing file: reading says so.
+    if not lexists(folder / "map.yaml") and lexists(folder) == folder.exists():
         return None
-    keepout = FloorMap.load(folder / "keepout.yaml") if _is_there(folder / "keepout.yaml") else None
-    settings = _read_settings(folder / "walkable.yaml") if _is_there(folder / "walkable.yaml") else {}
+    keepout = FloorMap.load(folder / "keepout.yaml") if lexists(folder / "keepout.yaml") else None
+    settings = _read_settings(folder / "walkable.yaml") if lexists(folder / "walkable.yaml") else {}
     floor = FloorMap.load(folder / "map.yaml")
     try:
         return WalkableMap.from_floor(floor, keepout, **settings)
     except FloorError as error:
         raise FloorError(f"{folder}: {error}") from error
-
-
-def _is_there(path: Path) -> bool:
-    if path.is_symlink() and not path.exists():
-        raise FloorError(f"{path} is a link that leads nowhere: put back what it leads to, or remove it")
-    return path.exists()
 
 
 def _read_settings(path: Path) -> dict[str, float]:

@@ -32,16 +32,24 @@ def cached_images(scene: Scene, frames: Sequence[SceneFrame], network_input: Net
         LearningError: a frame's file is missing, damaged, or not of its camera's size. OSError: the disk is full.
     """
     path = scene.path / "cache" / f"frames-{_key(scene, frames, network_input)}.npy"
-    if not path.is_file():
+    if (kept := _kept(path, (len(frames), network_input.size, network_input.size, 3))) is None:
         try:
             _write(path, scene, frames, network_input)
         except OSError as error:
             raise OSError(error.errno, error.strerror, str(path)) from error
-        for other in path.parent.glob(f"frames-*-{network_input.size}.npy"):
-            if other != path:
-                other.unlink(missing_ok=True)
-    loaded: Images = np.load(path, mmap_mode="r")
-    return loaded
+        for other in set(path.parent.glob(f"frames-*-{network_input.size}.npy")) - {path}:
+            other.unlink(missing_ok=True)
+        kept = np.load(path, mmap_mode="r")
+    return kept
+
+
+def _kept(path: Path, shape: tuple[int, ...]) -> Images | None:
+    """None where it is not there, or damaged."""
+    try:
+        kept: Images = np.load(path, mmap_mode="r")
+    except (OSError, ValueError, EOFError):
+        return None
+    return kept if (kept.shape, kept.dtype) == (shape, np.uint8) else None
 
 
 def _write(path: Path, scene: Scene, frames: Sequence[SceneFrame], network_input: NetworkInput) -> None:
@@ -69,8 +77,7 @@ def _image(scene: Scene, frame: SceneFrame, network_input: NetworkInput) -> Imag
 def _key(scene: Scene, frames: Sequence[SceneFrame], network_input: NetworkInput) -> str:
     # A frame extracted again under its old name has another stamp, size or time of writing.
     files = [(f.name, f.stamp_ns, f.camera, *_written(scene.frame_path(f))) for f in frames]
-    cameras = {name: camera.to_dict() for name, camera in scene.cameras.items()}
-    text = json.dumps([files, cameras, network_input.camera.to_dict()])
+    text = json.dumps([files, {k: v.to_dict() for k, v in scene.cameras.items()}, network_input.camera.to_dict()])
     return f"{hashlib.sha256(text.encode()).hexdigest()[:16]}-{network_input.size}"
 
 

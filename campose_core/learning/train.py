@@ -33,13 +33,7 @@ from campose_core.learning.features import FeatureSamples, feature_samples, feat
 from campose_core.learning.floor_loss import FloorDistance
 from campose_core.learning.head import count_anchors
 from campose_core.learning.losses import PoseNumbers
-from campose_core.learning.material import (
-    Material,
-    frames_of_split,
-    joined,
-    material_of_splits,
-    ordered_frames,
-)
+from campose_core.learning.material import Material, frames_of_split, joined, material_of_splits, ordered_frames
 from campose_core.learning.model import PoseNetwork, create_model, to_numbers
 from campose_core.learning.module import VALIDATION_BATCH, PoseTraining
 from campose_core.learning.nearby_views import with_views

@@ -98,6 +98,20 @@ def test_splits_share_a_cache_and_keep_their_own_frames(tmp_path):
     assert [len(material.inverse_depth) for material in found] == [len(frames) for frames in splits]
 
 
+@pytest.mark.parametrize("damage", ["empty", "cut", "no array", "other shape", "other numbers"])
+def test_a_damaged_cache_is_made_anew(tmp_path, damage):
+    scene = make_scene(tmp_path / "scene", {"a": 20})
+    frames, network_input = frames_of_split(scene, "train"), NetworkInput.covering(CAMERA, 16)
+    right = np.array(cached_images(scene, frames, network_input))
+    (path,) = (scene.path / "cache").glob("frames-*.npy")
+    if damage in ("other shape", "other numbers"):
+        np.save(path, right[:-1] if damage == "other shape" else right.astype(float))
+    else:
+        path.write_bytes({"empty": b"", "cut": path.read_bytes()[:-9], "no array": b"no array"}[damage])
+    np.testing.assert_array_equal(cached_images(scene, frames, network_input), right)
+    assert list((scene.path / "cache").glob("frames-*.npy")) == [path]
+
+
 def test_joined_materials_follow_each_other(scene):
     frames, network_input = frames_of_split(scene, "train"), NetworkInput.covering(CAMERA, 16)
     first, second = material_of_splits(scene, [frames[:5], frames[5:]], network_input, with_depth=False)
