@@ -30,7 +30,7 @@ _CONTROLS = {
 
 @contextmanager
 def denormals_as_zero() -> Iterator[None]:
-    """In this thread, and in what it starts, within the block; elsewhere than on Linux nothing changes."""
+    """In this thread, and in what it starts, within the block; on other systems and processors nothing changes."""
     control = _CONTROLS.get(platform.machine()) if sys.platform == "linux" else None
     if control is None:
         yield

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -32,9 +32,11 @@ def cached_images(scene: Scene, frames: Sequence[SceneFrame], network_input: Net
         LearningError: a frame's file is missing, damaged, or not of its camera's size. OSError: the disk is full.
     """
     path = scene.path / "cache" / f"frames-{_key(scene, frames, network_input)}.npy"
-    if (kept := _kept(path, (len(frames), network_input.size, network_input.size, 3))) is None:
+    shape = (len(frames), network_input.size, network_input.size, 3)
+    if (kept := _kept(path, shape)) is None:
+        images = (_image(scene, frame, network_input) for frame in track(frames, "preprocessing frames"))
         try:
-            _write(path, scene, frames, network_input)
+            _write(path, shape, images)
         except OSError as error:
             raise OSError(error.errno, error.strerror, str(path)) from error
         for other in set(path.parent.glob(f"frames-*-{network_input.size}.npy")) - {path}:
@@ -52,13 +54,11 @@ def _kept(path: Path, shape: tuple[int, ...]) -> Images | None:
     return kept if (kept.shape, kept.dtype) == (shape, np.uint8) else None
 
 
-def _write(path: Path, scene: Scene, frames: Sequence[SceneFrame], network_input: NetworkInput) -> None:
+def _write(path: Path, shape: tuple[int, ...], images: Iterable[Images]) -> None:
     """Not through a memory map: where the disk is full, that ends the process without a word."""
-    shape = (len(frames), network_input.size, network_input.size, 3)
     with replacing(path) as beside, open(beside, "wb") as file:
         np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
-        for frame in track(frames, "preprocessing frames"):
-            file.write(_image(scene, frame, network_input).tobytes())
+        file.writelines(image.tobytes() for image in images)
 
 
 def _image(scene: Scene, frame: SceneFrame, network_input: NetworkInput) -> Images:
