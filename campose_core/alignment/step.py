@@ -18,6 +18,7 @@ from campose_core.alignment.selection import gather
 from campose_core.alignment.solvers.level import standing_at_origin
 from campose_core.alignment.sources.base import MappedScene
 from campose_core.alignment.sources.table import sources_of
+from campose_core.alignment.straightening import put_straight
 from campose_core.errors import AlignmentError
 from campose_core.floorplan.attach import save_aligned
 from campose_core.floorplan.scene_floor import why_not_snapped
@@ -46,14 +47,15 @@ def align_scene_by_distance(scene: Scene, first: str, second: str, distance_m: f
     return align_scene(scene, AlignRequest(distance=(first, second, distance_m), camera_height_m=height_m))
 
 
-@writes("floor", "reports")
+@writes("floor", "reports", "sfm")
 def align_scene(scene: Scene, request: AlignRequest) -> Scene:
     """Find map_from_sfm by what was asked for, or by what the recordings hold; returns the scene as saved.
 
     Of what gives a whole frame, the first in the order of trust (`sources.table`) is applied; else the first that gives
     a scale alone (a distance, the size of markers), with the level that is known best. The others are compared with it;
     the differences are printed and stored with the alignment. Where nothing gives the scale, see
-    `align_without_scale`; that never takes the place of a measured one unless it is asked for.
+    `align_without_scale`; that never takes the place of a measured one unless it is asked for. A map that a reference
+    shows to be bent is put straight first.
 
     Raises:
         AlignmentError: a file or a source that was asked for cannot be used; or two that were asked for contradict
@@ -66,6 +68,9 @@ def align_scene(scene: Scene, request: AlignRequest) -> Scene:
     if scene.alignment is not None and scene.is_done("align", options):
         log.info("align: done already")
         return scene
+    scene = put_straight(scene, request)
+    mapped = MappedScene(scene, request)
+    sources = sources_of(mapped)
     poses, path_sfm = mapped.poses, mapped.path_sfm
     found = gather(mapped, sources)
     everything = found.evidence

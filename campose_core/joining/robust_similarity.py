@@ -17,7 +17,7 @@ RANSAC_TRIALS = 500
 MIN_PAIRS = 3
 # Turns off together by more than that, and by so many times what positions leave open (the guessed centre of a lens:
 # 1.4 deg along a street, whose positions tell it to 0.35), say nothing. Of a kitchen it is 0.07 deg, twice as much.
-COMMON_DEG, COMMON_TIMES, COMMON_FRAMES = 0.5, 3.0, 20  # of fewer frames positions alone fit their noise
+COMMON_DEG, COMMON_TIMES, COMMON_FRAMES = 0.1, 3.0, 20  # of fewer frames positions alone fit their noise
 AGREEING_DEG = 10.0  # orientations of the reference that differ by more are not the camera's
 
 

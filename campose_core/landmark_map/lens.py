@@ -9,11 +9,14 @@ prism beside Brown's model either.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 from scipy.optimize import least_squares
 
 from campose_core.camera import MODEL_PARAMS, Camera, pixels_to_colmap
 from campose_core.geometry import Array
+from campose_core.landmark_map.intrinsics import source_of_lens
 
 UNDISTORTED = ("OPENCV", "FULL_OPENCV", "OPENCV_THIN_PRISM")
 FIT_COLUMNS, FIT_ROWS = 24, 18
@@ -72,3 +75,17 @@ def with_lens(adjusted: Camera, given: Camera) -> Camera:
         return np.append(off.ravel(), STAY_PX * (values - start)[2:] / (1.0 + np.abs(start[2:])))
 
     return fitted(least_squares(residuals, start, x_scale="jac").x)
+
+
+def refined_cameras(
+    adjusted: Mapping[str, Camera], given: Mapping[str, Camera], shared: Sequence[Sequence[str]]
+) -> dict[str, Camera]:
+    """Return cameras by lens, as they have to be where reconstruction has adjusted them.
+
+    given: by source. shared: sources that one camera took, so that it is also known where one has no place in the map.
+    """
+    refined = {lens: with_lens(camera, given[source_of_lens(lens)]) for lens, camera in adjusted.items()}
+    for group in shared:
+        known = [refined[source] for source in group if source in refined]
+        refined |= {source: known[0] for source in group if known and source not in refined}
+    return refined

@@ -20,9 +20,9 @@ from campose_core.features.registry import FEATURES, SIFT
 from campose_core.files import read_json, replacing, write_text
 from campose_core.landmark_map.colmap import load_pycolmap
 from campose_core.landmark_map.focal_certainty import focal_texts
-from campose_core.landmark_map.intrinsics import given_camera, lens_of, sharing_a_camera, source_of_lens
+from campose_core.landmark_map.intrinsics import given_camera, lens_of, sharing_a_camera
 from campose_core.landmark_map.landmarks import Landmarks, landmark_file
-from campose_core.landmark_map.lens import with_lens
+from campose_core.landmark_map.lens import refined_cameras
 from campose_core.landmark_map.lens_switches import switch_texts
 from campose_core.scene import Scene, SceneFrame
 from campose_core.scene_step import writes
@@ -131,10 +131,7 @@ def map_scene(scene: Scene, options: MapOptions) -> Scene:
         matching=options.matching, timeout_s=options.stage_timeout_s, posed=posed, rigs=rigs, odometry=odometry,
     ).run()  # fmt: skip
     folder, report = made.folder, made.report
-    refined = {lens: with_lens(cam, cameras[source_of_lens(lens)]) for lens, cam in (report.cameras or {}).items()}
-    for group in shared:  # one camera, also where a recording of it has no place in the map
-        known = [refined[source] for source in group if source in refined]
-        refined |= {source: known[0] for source in group if known and source not in refined}
+    refined = refined_cameras(report.cameras or {}, cameras, shared)
     exact = posed if report.given_poses is not None and not report.given_poses.adjusted else {}
     landmarks = [Landmarks.load(place / "landmarks.npz") for place in made.by_kind.values()]
     switches, zooms = report.lens_switches or [], report.zooms or []

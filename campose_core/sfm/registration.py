@@ -35,6 +35,13 @@ class SfmPoses:
     positions: Array
     quats_xyzw: Array
 
+    @classmethod
+    def of(cls, poses: dict[str, Pose]) -> SfmPoses:
+        """Make them from sfm_from_cam by frame name."""
+        names = sorted(poses)
+        positions, quats = ([getattr(poses[n], what) for n in names] for what in ("translation", "quat_xyzw"))
+        return cls(np.array(names), np.array(positions), np.array(quats))
+
     def poses(self) -> dict[str, Pose]:
         """Return sfm_from_cam by frame name."""
         rows = zip(self.names, self.quats_xyzw, self.positions, strict=True)
@@ -89,12 +96,7 @@ def register(
             if found is not None and (landmarks is kinds[0] or len(found.inliers) >= SURE_OF_SECOND):
                 poses[frame.name] = found.world_from_cam
     poses |= poses_by_partners(poses, scene)
-    names = sorted(poses)
-    return SfmPoses(
-        np.array(names),
-        np.array([poses[name].translation for name in names]),
-        np.array([poses[name].quat_xyzw for name in names]),
-    )
+    return SfmPoses.of(poses)
 
 
 def unplaced_text(frames: Sequence[SceneFrame], placed: Collection[str], source: str) -> str | None:

@@ -14,9 +14,9 @@ import numpy as np
 
 from campose_core.errors import MappingError
 from campose_core.geometry import Pose, pose_error
+from campose_core.joining.known_positions import adjust_to_positions
 from campose_core.joining.robust_similarity import align_to_poses
 from campose_core.landmark_map.colmap import (
-    drop_outliers,
     incremental_options,
     load_pycolmap,
     model_cameras,
@@ -57,9 +57,10 @@ def triangulation(*, images: str, database: str, model: str, poses: dict[str, li
         )
     before = _residual(given)
     adjusted = pycolmap.Reconstruction(given)
-    _adjust(adjusted, poses)
+    positions = {name: pose[:3] for name, pose in poses.items()}
+    adjust_to_positions(adjusted, positions, PRIOR_M)
     adjusted = triangulated(adjusted, database, images, work)
-    _adjust(adjusted, poses)
+    adjust_to_positions(adjusted, positions, PRIOR_M)
     _align(adjusted, poses)
     after = _residual(adjusted)
     helps = after < WORTH * before
@@ -105,29 +106,6 @@ def triangulated(model: Any, database: str, images: str, work: Path) -> Any:
     pycolmap = load_pycolmap()
     options = incremental_options(model.cameras.values(), seed=0)
     return pycolmap.triangulate_points(model, database, images, str(work), clear_points=True, options=options)
-
-
-def _adjust(model: Any, poses: dict[str, list[float]]) -> None:
-    """Bundle adjustment of landmarks, poses and focal lengths; the given positions hold the map in its frame."""
-    pycolmap = load_pycolmap()
-    options, priors = pycolmap.BundleAdjustmentOptions(), pycolmap.PosePriorBundleAdjustmentOptions()
-    options.print_summary = False
-    options.refine_principal_point = False
-    options.ceres.loss_function_type = pycolmap.LossFunctionType.SOFT_L1
-    options.ceres.solver_options.function_tolerance = 1e-4
-    options.ceres.solver_options.num_threads = 1
-    config, listed = pycolmap.BundleAdjustmentConfig(), []
-    for image_id in sorted(model.reg_image_ids()):
-        image = model.image(image_id)
-        config.add_image(image_id)
-        prior = pycolmap.PosePrior()
-        prior.position = np.array(poses[image.name][:3])
-        prior.position_covariance = PRIOR_M**2 * np.eye(3)
-        prior.coordinate_system = pycolmap.PosePriorCoordinateSystem.CARTESIAN
-        prior.corr_data_id = image.data_id
-        listed.append(prior)
-    pycolmap.create_pose_prior_bundle_adjuster(options, priors, config, listed, model).solve()
-    drop_outliers(model)
 
 
 def _align(model: Any, poses: dict[str, list[float]]) -> None:

@@ -1,0 +1,70 @@
+"""A map that is bent against the reference that it is aligned by is put straight first, see `joining.straightening`."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from dataclasses import replace
+
+from campose_core.alignment.request import AlignRequest
+from campose_core.alignment.sources.reference import frames_with_reference
+from campose_core.geometry import Pose, Similarity
+from campose_core.joining.robust_similarity import align_to_poses
+from campose_core.joining.straightening import Straightened, straightened
+from campose_core.scene import Scene, SceneFrame
+from campose_core.sfm.registration import SfmPoses
+from campose_core.sfm.report import MapReport
+from campose_core.sfm.stage_process import run_stage
+from campose_core.sfm.straight_map import STAGE_TIMEOUT_S, WORK, exchange_map
+from campose_core.sfm.triangulation import PRIOR_M
+
+log = logging.getLogger(__name__)
+
+
+def put_straight(scene: Scene, request: AlignRequest) -> Scene:
+    """Return the scene to align: with a map that was put straight, where the reference shows that it is bent.
+
+    Raises:
+        AlignmentError: the reference cannot be used. MappingError: a stage failed, or a file of the map is damaged.
+    """
+    report = MapReport.load(scene)
+    if scene.alignment is None and report.cameras:  # a kill may have come between the map and its cameras
+        scene = replace(scene, cameras={**scene.cameras, **report.cameras})
+    if request.reference is None or scene.rigs or not (scene.sfm_dir / "model").is_dir():
+        return scene
+    poses = SfmPoses.load(scene).poses()
+    placed = [frame for frame in scene.frames if frame.name in poses]
+    known = frames_with_reference(placed, request.reference, request.source)
+    alignment = align_to_poses([poses[frame.name] for frame, _ in known], [pose for _, pose in known])
+    if (alignment.residual.p95_m or 0.0) <= PRIOR_M:
+        return scene
+    work = scene.sfm_dir / WORK
+    shutil.rmtree(work, ignore_errors=True)
+    (work / "model").mkdir(parents=True)
+    try:
+        found = _adjusted(scene, report, alignment.map_from_sfm, known)
+        if not found.helps:
+            return scene
+        before_cm, after_cm = (100 * alignment.map_from_sfm.scale * off for off in (found.before, found.after))
+        log.info(
+            f"align: the map was bent: {before_cm:.2g} cm from the reference in the median, {after_cm:.2g} cm once its "
+            f"positions count; images are explained to {found.free_px:.2f} px without, {found.held_px:.2f} px with them"
+        )
+        return exchange_map(scene, report, found.cameras)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _adjusted(
+    scene: Scene, report: MapReport, map_from_sfm: Similarity, known: list[tuple[SceneFrame, Pose]]
+) -> Straightened:
+    work, sfm_from_map = scene.sfm_dir / WORK, map_from_sfm.inverse()
+    arguments = {
+        "model": str(scene.sfm_dir / "model"),
+        "positions": {frame.name: [*map(float, sfm_from_map.transform(pose.translation))] for frame, pose in known},
+        "sigma": PRIOR_M * sfm_from_map.scale,
+        "switches": report.lens_switches or [],
+        "guessed": not any(scene.sources[frame.source].get("calibrated", True) for frame, _ in known),
+        "out": str(work / "model"),
+    }
+    return Straightened(**run_stage(straightened, arguments, work / "straightened.log", STAGE_TIMEOUT_S, len(known)))

@@ -1,0 +1,59 @@
+"""A model held by positions that are known from elsewhere: how good they are, and the adjustment to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from campose_core.geometry import Array
+from campose_core.landmark_map.colmap import drop_outliers, load_pycolmap
+from campose_core.statistics import robust_sigma
+
+AROUND = 5  # images on either side, whose offset is alike where a map is bent
+WILD = 4.0  # standard deviations from these, for a position that is none
+
+
+def noise_along(offsets: Array, least: float) -> tuple[float, NDArray[np.bool_]]:
+    """Tell noise (standard deviation on an axis) from what is alike in neighbours; and which positions are wild (N,).
+
+    offsets: (N, 3) of a map from the positions, in time order. least: what is no noise yet.
+    """
+    windows = [offsets[max(0, row - AROUND) : row + AROUND + 1] for row in range(len(offsets))]
+    off = offsets - np.array([np.median(window, axis=0) for window in windows])
+    wild = np.linalg.norm(off, axis=1) > WILD * np.sqrt(3.0) * max(robust_sigma(off), least)
+    # The second difference of a bend is next to nothing, that of noise has 1 + 4 + 1 times its variance.
+    return robust_sigma(np.diff(offsets, 2, axis=0)) / np.sqrt(6.0), wild
+
+
+def adjust_to_positions(
+    model: Any, positions: Mapping[str, Sequence[float]], sigma: float, *, refine_centres: bool = False
+) -> None:
+    """Bundle adjustment of landmarks, poses and focal lengths; positions (x, y, z) of images by name hold the map.
+
+    sigma: their standard deviation on each axis, in the model's unit. refine_centres: also where lenses have their
+    centre.
+    """
+    pycolmap = load_pycolmap()
+    options, priors = pycolmap.BundleAdjustmentOptions(), pycolmap.PosePriorBundleAdjustmentOptions()
+    options.print_summary = False
+    options.refine_principal_point = refine_centres
+    options.ceres.loss_function_type = pycolmap.LossFunctionType.SOFT_L1
+    options.ceres.solver_options.function_tolerance = 1e-4
+    options.ceres.solver_options.num_threads = 1
+    config, listed = pycolmap.BundleAdjustmentConfig(), []
+    for image_id in sorted(model.reg_image_ids()):
+        image = model.image(image_id)
+        config.add_image(image_id)
+        if image.name not in positions:
+            continue
+        prior = pycolmap.PosePrior()
+        prior.position = np.array(positions[image.name])
+        prior.position_covariance = sigma**2 * np.eye(3)
+        prior.coordinate_system = pycolmap.PosePriorCoordinateSystem.CARTESIAN
+        prior.corr_data_id = image.data_id
+        listed.append(prior)
+    pycolmap.create_pose_prior_bundle_adjuster(options, priors, config, listed, model).solve()
+    drop_outliers(model)
