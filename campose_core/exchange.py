@@ -8,8 +8,7 @@ path. Only a writer moves files, and there is one at a time (`campose_core.scene
     .update/new/         what takes its place, moved out one by one
     .update/old/         what was there
 
-An update keeps the old files in FOLDER/.previous, from where `undo` brings them back, by the same means.
-`write_together` keeps nothing.
+An update keeps the old files in FOLDER/.previous, from where `undo` brings them back; `write_together` keeps nothing.
 """
 
 from __future__ import annotations
@@ -36,12 +35,12 @@ class _Journal(NamedTuple):
 
     name: str
     take: str
-    keep: str | None
+    keep: str
     rest: str
 
 
 JOURNALS = (
-    _Journal(SAVE, "new", None, SAVE_PART),
+    _Journal(SAVE, "new", "old", SAVE_PART),
     _Journal(FORWARD, "new", "old", PREVIOUS),
     _Journal(BACKWARD, "old", "new", PART),
 )
@@ -66,8 +65,9 @@ def commit(folder: Path, paths: Sequence[str], note: dict[str, Any]) -> None:
     _begin(folder, PART, FORWARD, paths)
 
 
-def write_together(folder: Path, texts: Mapping[str, str]) -> None:
-    """Write UTF-8 texts to files of the folder, by name: all of them, or none; on disk when this returns."""
+def write_together(folder: Path, texts: Mapping[str, str], *prepared: Path) -> None:
+    """Write UTF-8 texts to files of the folder, by name, and move folders that are `prepared` below it to their names
+    in it: all of them, or none; on disk when this returns."""
     new = _empty(folder, SAVE_PART)
     try:
         for name, text in texts.items():
@@ -75,7 +75,9 @@ def write_together(folder: Path, texts: Mapping[str, str]) -> None:
                 (new / name).write_text(text, encoding="utf-8")
             except OSError as error:  # a full disk is found by a write, which knows no name
                 raise OSError(error.errno, error.strerror, str(folder / name)) from error
-        _begin(folder, SAVE_PART, SAVE, list(texts))
+        for path in prepared:
+            path.rename(new / path.name)
+        _begin(folder, SAVE_PART, SAVE, [*texts, *(path.name for path in prepared)])
     finally:
         shutil.rmtree(folder / SAVE_PART, ignore_errors=True)
 
@@ -172,19 +174,18 @@ def _exchange(folder: Path, journal: _Journal) -> None:
     names = _paths(folder, journal.name)
     # All are looked at before the first is moved.
     moves = [(place(folder, name), place(folder, f"{journal.name}/{journal.take}/{name}"), name) for name in names]
-    kept_at = {name: place(folder, f"{journal.name}/{journal.keep}/{name}") for name in names if journal.keep}
+    kept_at = {name: place(folder, f"{journal.name}/{journal.keep}/{name}") for name in names}
     for here, fresh, name in moves:
-        kept = kept_at.get(name)
+        kept = kept_at[name]
         if fresh.exists():
             here.parent.mkdir(parents=True, exist_ok=True)
-            if kept is not None:
-                kept.parent.mkdir(parents=True, exist_ok=True)
-                if here.is_dir():
-                    here.rename(kept)
-                elif here.exists() and not kept.exists():
-                    os.link(here, kept)  # a file is replaced in one step, so that it is never absent
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            if here.is_dir():
+                here.rename(kept)
+            elif here.exists() and not kept.exists() and journal.name != SAVE:
+                os.link(here, kept)  # a file is replaced in one step, so that it is never absent
             fresh.replace(here)
-        elif journal.name == BACKWARD and kept is not None and here.exists() and not kept.exists():
+        elif journal.name == BACKWARD and here.exists() and not kept.exists():
             kept.parent.mkdir(parents=True, exist_ok=True)
             here.rename(kept)
     rest = place(folder, journal.rest)

@@ -231,8 +231,8 @@ class Scene:
         """Be its one writer for a block, which writes to `names` in its folder; see `SceneFiles.writing`."""
         return self._files.writing(self.path, *names)
 
-    def save(self) -> None:
-        """Write frames.csv and scene.yaml, both or none.
+    def save(self, *prepared: Path) -> None:
+        """Write frames.csv and scene.yaml, and move folders that are `prepared` in it to their names: all, or nothing.
 
         Raises:
             SceneError: another process writes the scene, or did since it was opened; or a name could not be read back.
@@ -250,7 +250,7 @@ class Scene:
             **({"rigs": {name: rig.to_dict() for name, rig in self.rigs.items()}} if self.rigs else {}),
             "versions": _versions(),
         }
-        self._files.write(self.path, yaml_text(header), _frames_text(self.frames))
+        self._files.write(self.path, yaml_text(header), _frames_text(self.frames), *prepared)
 
     def is_done(self, step: str, options: dict[str, Any]) -> bool:
         """Tell whether `step` was finished with these options on top of the present results of the steps before it."""

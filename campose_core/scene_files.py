@@ -46,14 +46,14 @@ class SceneFiles:
         """Note that the folder holds no scene."""
         self.digests[folder] = _digest_of(folder)
 
-    def write(self, folder: Path, header: str, frames: str) -> None:
-        """Write both files, or none.
+    def write(self, folder: Path, header: str, frames: str, *prepared: Path) -> None:
+        """Write both files, with folders that are `prepared` as `write_together` has them, or nothing.
 
         Raises:
             SceneError: see `writing`. OSError: the disk is full.
         """
         with self.writing(folder):
-            write_together(folder, {FRAMES: frames, HEADER: header})
+            write_together(folder, {FRAMES: frames, HEADER: header}, *prepared)
             self.digests[folder] = _digest(header.encode(), frames.encode())
 
     @contextmanager

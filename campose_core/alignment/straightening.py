@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import shutil
-from dataclasses import replace
 
 from campose_core.alignment.request import AlignRequest
 from campose_core.alignment.sources.reference import frames_with_reference
@@ -27,9 +26,6 @@ def put_straight(scene: Scene, request: AlignRequest) -> Scene:
     Raises:
         AlignmentError: the reference cannot be used. MappingError: a stage failed, or a file of the map is damaged.
     """
-    report = MapReport.load(scene)
-    if scene.alignment is None and report.cameras:  # a kill may have come between the map and its cameras
-        scene = replace(scene, cameras={**scene.cameras, **report.cameras})
     if request.reference is None or scene.rigs or not (scene.sfm_dir / "model").is_dir():
         return scene
     poses = SfmPoses.load(scene).poses()
@@ -38,7 +34,7 @@ def put_straight(scene: Scene, request: AlignRequest) -> Scene:
     alignment = align_to_poses([poses[frame.name] for frame, _ in known], [pose for _, pose in known])
     if (alignment.residual.p95_m or 0.0) <= PRIOR_M:
         return scene
-    work = scene.sfm_dir / WORK
+    report, work = MapReport.load(scene), scene.sfm_dir / WORK
     shutil.rmtree(work, ignore_errors=True)
     (work / "model").mkdir(parents=True)
     try:

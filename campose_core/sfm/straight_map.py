@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 from campose_core.camera import Camera
-from campose_core.files import replacing
 from campose_core.landmark_map.aligned import SECOND
 from campose_core.landmark_map.carried import Carried
 from campose_core.landmark_map.intrinsics import given_camera, sharing_a_camera
@@ -42,17 +41,15 @@ def exchange_map(scene: Scene, report: MapReport, adjusted: Mapping[str, Any]) -
     given = {source: given_camera(scene, source) for source in scene.sources}
     lenses = {lens: Camera.from_dict(camera) for lens, camera in adjusted.items()}
     cameras = refined_cameras(lenses, given, sharing_a_camera(scene, list(given)))
-    with replacing(scene.sfm_dir) as sfm:
-        shutil.copytree(scene.sfm_dir, sfm, ignore=shutil.ignore_patterns(WORK, "model", "landmarks.npz"))
-        shutil.move(work / "model", sfm / "model")
-        shutil.move(out, sfm / "landmarks.npz")
-        if (sfm / SECOND).is_file():
-            carried.landmarks(Landmarks.load(sfm / SECOND)).save(sfm / SECOND)
-        SfmPoses.of(poses).save(sfm / "poses.npz")
-        replace(report, cameras={**(report.cameras or {}), **cameras}, landmarks=len(after.xyz)).save(sfm)
-        unposed = tuple(replace(frame, map_from_cam=None) for frame in scene.frames)
-        scene = scene.without_step("align", frames=unposed, alignment=None)
-        scene.save()
-    scene = replace(scene, cameras={**scene.cameras, **cameras})
-    scene.save()
+    sfm = work / scene.sfm_dir.name
+    shutil.copytree(scene.sfm_dir, sfm, ignore=shutil.ignore_patterns(WORK, "model", "landmarks.npz"))
+    shutil.move(work / "model", sfm / "model")
+    shutil.move(out, sfm / "landmarks.npz")
+    if (sfm / SECOND).is_file():
+        carried.landmarks(Landmarks.load(sfm / SECOND)).save(sfm / SECOND)
+    SfmPoses.of(poses).save(sfm / "poses.npz")
+    replace(report, cameras={**(report.cameras or {}), **cameras}, landmarks=len(after.xyz)).save(sfm)
+    unposed = tuple(replace(frame, map_from_cam=None) for frame in scene.frames)
+    scene = scene.without_step("align", frames=unposed, alignment=None, cameras={**scene.cameras, **cameras})
+    scene.save(sfm)
     return scene
