@@ -9,7 +9,8 @@ What looks alike is put into one place as well: two fire extinguishers, or a cor
 some pairs of images are explained, and others of the same two places are not. So only images next to each other hold
 together by one pair. The runs of them join where at least two more pairs speak for it than against it, and not where
 images that are next to each other would be among those that are not explained: they are of one place, whatever looks
-alike elsewhere. A part in which many such are is folded, and is no map.
+alike elsewhere. A part in which many such are is folded, and is no map. And nothing joins images that would stand side
+by side and see different things, see `one_place`.
 """
 
 from __future__ import annotations
@@ -20,11 +21,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from campose_core.geometry import Pose
 from campose_core.joining.loop_proof import Place, places_of
+from campose_core.joining.one_place import SideBySide, side_by_side
 from campose_core.landmark_map.colmap import load_pycolmap, model_poses
 from campose_core.landmark_map.two_view_turn import MIN_INLIER_MATCHES
 
@@ -99,16 +99,16 @@ def pieces_of(model: Any, explained: Sequence[Explained], sequences: Sequence[Se
     poses, place = model_poses(model), places_of(sequences)
     names = sorted(poses)
     row_of = {name: row for row, name in enumerate(names)}
-    next_to = [(row_of[p.first], row_of[p.second]) for p in explained if p.holds and _apart(p, place) <= NEXT]
-    rows, columns = np.array(next_to, dtype=np.intp).reshape(-1, 2).T
-    links = coo_matrix((np.ones(len(rows)), (rows, columns)), (len(names), len(names)))
-    run_of = connected_components(links, directed=False)[1]
+    beside = side_by_side(model, names)
+    next_to = [p for p in explained if p.holds and _apart(p, place) <= NEXT]
+    links = {frozenset((row_of[p.first], row_of[p.second])): float(p.common) for p in next_to}
+    run_of = _joined(np.arange(len(names)), links, beside, more_than=0.0)
     joint: defaultdict[frozenset[int], float] = defaultdict(float)
     for pair in explained:
         between = frozenset(int(run_of[row_of[name]]) for name in (pair.first, pair.second))
         if len(between) == 2:
             joint[between] += _vote(pair, _apart(pair, place))
-    labels = _joined(run_of, joint)
+    labels = _joined(run_of, joint, beside, more_than=1.0)
     members = [[names[row] for row in np.flatnonzero(labels == label)] for label in np.unique(labels)]
     pieces = [Piece(model, {name: poses[name] for name in group}) for group in members if len(group) > 2]
     return sorted(pieces, key=lambda piece: len(piece.world_from_cam), reverse=True)
@@ -123,13 +123,22 @@ def _vote(pair: Explained, apart: float) -> float:
     return -1.0 if pair.contradicts else 0.0
 
 
-def _joined(labels: NDArray[np.int32], votes: Mapping[frozenset[int], float]) -> NDArray[np.int32]:
-    """Join parts (a label for each image), those with the most votes first, while there are more than one."""
+def _joined(
+    labels: NDArray[np.intp], votes: Mapping[frozenset[int], float], beside: SideBySide, more_than: float
+) -> NDArray[np.intp]:
+    """Join parts (a label for each image), those with the most votes first, while there are `more_than` that.
+
+    Not parts whose images, side by side then, would see different things.
+    """
+    votes = {between: count for between, count in votes.items() if len(between) == 2}
     while votes:
         best, most = max(votes.items(), key=lambda item: (item[1], *(-label for label in sorted(item[0]))))
-        if most <= 1:
+        if most <= more_than:
             break
         kept, gone = sorted(best)
+        if beside.deny(labels == kept, labels == gone):
+            votes = {between: count for between, count in votes.items() if between != best}
+            continue
         labels = np.where(labels == gone, kept, labels)
         moved: defaultdict[frozenset[int], float] = defaultdict(float)
         for between, count in votes.items():
