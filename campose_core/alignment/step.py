@@ -61,10 +61,10 @@ def align_scene(scene: Scene, request: AlignRequest) -> Scene:
         AlignmentError: a file or a source that was asked for cannot be used; or two that were asked for contradict
             each other.
     """
-    options, mapped = request.options(), MappedScene(scene, request)
-    sources = sources_of(mapped)
+    options = request.options()
     if "from" in options:  # another floor map may tell another place
-        options |= {name: value for source in sources.values() for name, value in source.inputs().items()}
+        for source in sources_of(MappedScene(scene, request)).values():
+            options |= source.inputs()
     if scene.alignment is not None and scene.is_done("align", options):
         log.info("align: done already")
         return scene

@@ -43,7 +43,7 @@ def put_straight(scene: Scene, request: AlignRequest) -> Scene:
             return scene
         before_cm, after_cm = (100 * alignment.map_from_sfm.scale * off for off in (found.before, found.after))
         log.info(
-            f"align: the map was bent: {before_cm:.2g} cm from the reference in the median, {after_cm:.2g} cm once its "
+            f"align: the map was bent: {before_cm:.3g} cm from the reference in the median, {after_cm:.3g} cm once its "
             f"positions count; images are explained to {found.free_px:.2f} px without, {found.held_px:.2f} px with them"
         )
         return exchange_map(scene, report, found.cameras)

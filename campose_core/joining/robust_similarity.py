@@ -15,9 +15,11 @@ from campose_core.scene import Alignment
 
 RANSAC_TRIALS = 500
 MIN_PAIRS = 3
-# Turns off together by more than that, and by so many times what positions leave open (the guessed centre of a lens:
-# 1.4 deg along a street, whose positions tell it to 0.35), say nothing. Of a kitchen it is 0.07 deg, twice as much.
+# Turns off together by more than that, by so many times what positions leave open, and from poses that positions alone
+# fit CLEARLY_BETTER, say nothing: the centre of the lens is elsewhere. Of a street with a straight map it is 0.3 to 0.5
+# deg, and 0.2 to 0.3 of the median distance are left without them; of a kitchen and of desks 0.91 to 0.98.
 COMMON_DEG, COMMON_TIMES, COMMON_FRAMES = 0.1, 3.0, 20  # of fewer frames positions alone fit their noise
+CLEARLY_BETTER = 0.5
 AGREEING_DEG = 10.0  # orientations of the reference that differ by more are not the camera's
 
 
@@ -103,7 +105,8 @@ def align_to_poses(sfm_from_cams: list[Pose], map_from_cams: list[Pose]) -> Alig
     if not oriented and (said := _misreading(sfm_from_cams, map_from_cams)):
         raise AlignmentError(f"the reference poses {said}")
     if oriented:
-        similarity = _off_together(source, target, per_frame) or _robust_oriented(source, target, per_frame, width)
+        similarity = _robust_oriented(source, target, per_frame, width)
+        similarity = _off_together(source, target, per_frame, similarity) or similarity
     else:
         similarity = robust_umeyama(source, target)
     residual = np.linalg.norm(similarity.transform(source) - target, axis=1)
@@ -158,9 +161,9 @@ def _misreading(sfm_from_cams: Sequence[Pose], given: Sequence[Pose]) -> str | N
     return None
 
 
-def _off_together(source: Array, target: Array, per_frame: Rotation) -> Similarity | None:
+def _off_together(source: Array, target: Array, per_frame: Rotation, oriented: Similarity) -> Similarity | None:
     """Find the similarity by positions alone, where all orientations are off from it together by far more than its own
-    rotation can be; else None."""
+    rotation can be, and it fits the positions far better than the `oriented` one; else None."""
     if len(source) < COMMON_FRAMES:
         return None
     try:
@@ -168,6 +171,8 @@ def _off_together(source: Array, target: Array, per_frame: Rotation) -> Similari
     except AlignmentError:  # on one line
         return None
     off = np.linalg.norm(by_places.transform(source) - target, axis=1)
+    if np.median(off) > CLEARLY_BETTER * np.median(np.linalg.norm(oriented.transform(source) - target, axis=1)):
+        return None
     agreeing = off <= 3.0 * np.median(off)
     common = np.linalg.norm(np.mean((by_places.rotation.inv() * per_frame)[agreeing].as_rotvec(), axis=0))
     # What the second longest direction of the path leaves open of the turn about the longest.
