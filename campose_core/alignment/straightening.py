@@ -26,7 +26,8 @@ def put_straight(scene: Scene, request: AlignRequest) -> Scene:
     Raises:
         AlignmentError: the reference cannot be used. MappingError: a stage failed, or a file of the map is damaged.
     """
-    if request.reference is None or scene.rigs or not (scene.sfm_dir / "model").is_dir():
+    has_model = (scene.sfm_dir / "model").is_dir() and (scene.sfm_dir / "database.db").is_file()
+    if request.reference is None or scene.rigs or not has_model:
         return scene
     poses = SfmPoses.load(scene).poses()
     placed = [frame for frame in scene.frames if frame.name in poses]

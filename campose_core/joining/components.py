@@ -6,11 +6,11 @@ common landmarks, because no place of the cameras explains them. A model is ther
 across the cut has its matches explained; within what is left, the poses are as good as in any map.
 
 What looks alike is put into one place as well: two fire extinguishers, or a corridor of many doors onto itself. Then
-some pairs of images are explained, and others of the same two places are not. So only images next to each other hold
-together by one pair. The runs of them join where at least two more pairs speak for it than against it, and not where
-images that are next to each other would be among those that are not explained: they are of one place, whatever looks
-alike elsewhere. A part in which many such are is folded, and is no map. And nothing joins images that would stand side
-by side and see different things, see `one_place`.
+some pairs of images are explained, and others of the same two places are not. So a walk goes on from image to image
+where the pairs next to that step explain it together. The runs of them join where at least two more pairs speak for it
+than against it, and not where images that are next to each other would be among those that are not explained: they are
+of one place, whatever looks alike elsewhere. A part in which many such are is folded, and is no map. And nothing joins
+images that would stand side by side and see different things, see `one_place`.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ def side_by_side(model: Any, names: Sequence[str]) -> SideBySide:
         np.unique([column_of[point.point3D_id] for point in images[name].points2D if point.has_point3D()]).astype(int)
         for name in names
     ]
-    counts = np.array([len(columns) for columns in seen])
+    counts = np.array([len(columns) for columns in seen], dtype=np.intp)
     rows = np.repeat(np.arange(len(names)), counts)
     shown = csr_matrix((np.ones(len(rows)), (rows, np.concatenate(seen))), (len(names), len(xyz)))
     positions = np.array([poses[name].translation for name in names])

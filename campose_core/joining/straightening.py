@@ -18,6 +18,7 @@ from campose_core.geometry import Pose
 from campose_core.joining.known_positions import adjust_to_positions, noise_along
 from campose_core.landmark_map.colmap import adjust, load_pycolmap, model_cameras, model_poses
 
+MIN_POSITIONS = 10  # of keyframes, to tell a bend from noise
 NEARER = 0.8  # of the distance from the reference must be left, for an adjustment to it to be kept
 DEARER = 1.1  # times the median reprojection error: images contradict the reference
 
@@ -48,6 +49,7 @@ def straightened(
 
     sigma: least standard deviation of a position, on each axis. switches: as of `model_cameras`. guessed: the cameras
     are, so that the centres of their lenses are open too. Positions and sigma are in the frame and unit of the model.
+    With few positions nothing is done, which does not help.
     """
     pycolmap = load_pycolmap()
     pycolmap.set_random_seed(0)
@@ -55,6 +57,8 @@ def straightened(
     free = pycolmap.Reconstruction(model)
     poses = model_poses(free)
     known = {name: position for name, position in positions.items() if name in poses}
+    if len(known) < MIN_POSITIONS:
+        return asdict(Straightened(0.0, 0.0, 0.0, 0.0, {}))
     offsets = np.array([poses[name].translation - known[name] for name in known])
     noise, wild = noise_along(offsets, sigma)
     priors = {name: position for (name, position), is_wild in zip(known.items(), wild, strict=True) if not is_wild}
