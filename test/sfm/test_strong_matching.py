@@ -31,12 +31,13 @@ def test_the_walk_is_mapped_to_its_truth(strongly_mapped: Scene, small_world: Pa
     stamp_of = {frame.name: frame.stamp_ns for frame in strongly_mapped.frames}
     poses = SfmPoses.load(strongly_mapped).poses()
     report = MapReport.load(strongly_mapped)
-    assert report.registered == report.keyframes
+    assert report.registered >= report.keyframes - 2  # at a fast turn, by one pair: held, they were 1.5 m off
     names = sorted(poses)
     there = [truth[stamp_of[name]] for name in names]
     map_from_sfm = align_to_poses([poses[name] for name in names], there).map_from_sfm
     off = [map_from_sfm.transform(poses[n].translation) - t.translation for n, t in zip(names, there, strict=True)]
     assert np.median(np.linalg.norm(off, axis=1)) < 0.02
+    assert np.max(np.linalg.norm(off, axis=1)) < 0.2
     assert report.matching == "strong"
 
 
