@@ -61,16 +61,15 @@ def align_scene(scene: Scene, request: AlignRequest) -> Scene:
         AlignmentError: a file or a source that was asked for cannot be used; or two that were asked for contradict
             each other.
     """
-    options = request.options()
+    options, mapped = request.options(), MappedScene(scene, request)
     if "from" in options:  # another floor map may tell another place
-        for source in sources_of(MappedScene(scene, request)).values():
+        for source in sources_of(mapped).values():
             options |= source.inputs()
     if scene.alignment is not None and scene.is_done("align", options):
         log.info("align: done already")
         return scene
-    scene = put_straight(scene, request)
-    mapped = MappedScene(scene, request)
-    sources = sources_of(mapped)
+    mapped = put_straight(mapped)
+    scene, sources = mapped.scene, sources_of(mapped)
     poses, path_sfm = mapped.poses, mapped.path_sfm
     found = gather(mapped, sources)
     everything = found.evidence

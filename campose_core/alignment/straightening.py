@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 import shutil
 
-from campose_core.alignment.request import AlignRequest
+from campose_core.alignment.sources.base import MappedScene
 from campose_core.alignment.sources.reference import frames_with_reference
 from campose_core.geometry import Pose, Similarity
 from campose_core.joining.robust_similarity import align_to_poses
 from campose_core.joining.straightening import Straightened, straightened
 from campose_core.scene import Scene, SceneFrame
-from campose_core.sfm.registration import SfmPoses
 from campose_core.sfm.report import MapReport
 from campose_core.sfm.stage_process import run_stage
 from campose_core.sfm.straight_map import STAGE_TIMEOUT_S, WORK, exchange_map
@@ -20,34 +19,35 @@ from campose_core.sfm.triangulation import PRIOR_M
 log = logging.getLogger(__name__)
 
 
-def put_straight(scene: Scene, request: AlignRequest) -> Scene:
-    """Return the scene to align: with a map that was put straight, where the reference shows that it is bent.
+def put_straight(mapped: MappedScene) -> MappedScene:
+    """Return what to align: with a map that was put straight, where the reference shows that it is bent.
 
     Raises:
         AlignmentError: the reference cannot be used. MappingError: a stage failed, or a file of the map is damaged.
     """
+    scene, request = mapped.scene, mapped.request
     has_model = (scene.sfm_dir / "model").is_dir() and (scene.sfm_dir / "database.db").is_file()
     if request.reference is None or scene.rigs or not has_model:
-        return scene
-    poses = SfmPoses.load(scene).poses()
+        return mapped
+    poses = mapped.poses
     placed = [frame for frame in scene.frames if frame.name in poses]
     known = frames_with_reference(placed, request.reference, request.source)
     alignment = align_to_poses([poses[frame.name] for frame, _ in known], [pose for _, pose in known])
     if (alignment.residual.p95_m or 0.0) <= PRIOR_M:
-        return scene
+        return mapped
     report, work = MapReport.load(scene), scene.sfm_dir / WORK
     shutil.rmtree(work, ignore_errors=True)
     (work / "model").mkdir(parents=True)
     try:
         found = _adjusted(scene, report, alignment.map_from_sfm, known)
         if not found.helps:
-            return scene
+            return mapped
         before_cm, after_cm = (100 * alignment.map_from_sfm.scale * off for off in (found.before, found.after))
         log.info(
             f"align: the map was bent: {before_cm:.3g} cm from the reference in the median, {after_cm:.3g} cm once its "
             f"positions count; images are explained to {found.free_px:.2f} px without, {found.held_px:.2f} px with them"
         )
-        return exchange_map(scene, report, found.cameras)
+        return MappedScene(exchange_map(scene, report, found.cameras), request)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 

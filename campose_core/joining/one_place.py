@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
-from campose_core.landmark_map.colmap import model_poses
+from campose_core.landmark_map.colmap import model_poses, shown_landmarks
 
 # Of the lesser median distance of what two images see; and between their views. In right maps (a kitchen, desks, rooms,
 # a flat, a campus with its loop, a building, a terrace) at most 2 % of the pairs of images so near to each other, each
@@ -42,22 +41,14 @@ class SideBySide:
 
 def side_by_side(model: Any, names: Sequence[str]) -> SideBySide:
     """Find the pairs in a pycolmap Reconstruction; rows are those of names, all registered."""
-    poses, images = model_poses(model), {model.image(i).name: model.image(i) for i in model.reg_image_ids()}
-    column_of = {point_id: column for column, point_id in enumerate(model.points3D)}
-    xyz = np.array([point.xyz for point in model.points3D.values()]).reshape(-1, 3)
-    seen = [
-        np.unique([column_of[point.point3D_id] for point in images[name].points2D if point.has_point3D()]).astype(int)
-        for name in names
-    ]
-    counts = np.array([len(columns) for columns in seen], dtype=np.intp)
-    rows = np.repeat(np.arange(len(names)), counts)
-    shown = csr_matrix((np.ones(len(rows)), (rows, np.concatenate(seen))), (len(names), len(xyz)))
+    poses, (shown, xyz) = model_poses(model), shown_landmarks(model, names)
+    counts = np.diff(shown.indptr)
     positions = np.array([poses[name].translation for name in names])
     views = np.array([poses[name].rotation.as_matrix()[:, 2] for name in names])
     depths = np.array(
         [
             np.median(np.linalg.norm(xyz[columns] - position, axis=1)) if len(columns) else 0.0
-            for columns, position in zip(seen, positions, strict=True)
+            for columns, position in zip(np.split(shown.indices, shown.indptr[1:-1]), positions, strict=True)
         ]
     )
     apart = np.linalg.norm(positions[:, None] - positions, axis=2)

@@ -19,7 +19,7 @@ class Carried:
 
     def __init__(self, before: Landmarks, after: Landmarks) -> None:
         row_of = {str(name): row for row, name in enumerate(after.frame_names)}
-        scales = np.array([_depths(after)[row_of[str(name)]] for name in before.frame_names]) / _depths(before)
+        scales = _depths(after)[[row_of[str(name)] for name in before.frame_names]] / _depths(before)
         self._names, self._positions = before.frame_names, before.frame_positions
         self._moves = {
             str(name): _move(before.world_from_cam(i), after.world_from_cam(row_of[str(name)]), scale)

@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
+import numpy as np
+from scipy.sparse import coo_matrix
 from scipy.spatial.transform import Rotation
 
 from campose_core.camera import Camera, pixels_to_colmap
@@ -127,6 +129,16 @@ def model_cameras(model: Any, switches: Sequence[str] = ()) -> dict[str, Camera]
     switches: first images by another lens.
     """
     return {lens_of(image.name, switches): from_colmap_camera(image.camera) for image in model_images(model)}
+
+
+def shown_landmarks(model: Any, names: Sequence[str]) -> tuple[Any, Array]:
+    """Return which landmarks registered images show: (F, L), sparse, of ones; and where these landmarks are (L, 3)."""
+    images = {model.image(i).name: model.image(i) for i in model.reg_image_ids()}
+    seen = [{point.point3D_id for point in images[name].points2D if point.has_point3D()} for name in names]
+    ids, columns = np.unique(np.array([i for some in seen for i in sorted(some)], dtype=np.uint64), return_inverse=True)
+    rows = np.repeat(np.arange(len(names)), [len(some) for some in seen])
+    shown = coo_matrix((np.ones(len(rows), dtype=np.int32), (rows, columns)), (len(names), max(1, len(ids)))).tocsr()
+    return shown, np.array([model.point3D(i).xyz for i in ids.tolist()]).reshape(-1, 3)
 
 
 def adjust(model: Any, refine_rigs: bool = False, tolerance: float = 1e-4, *, refine_centres: bool = False) -> None:

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from campose_core.camera import pixels_from_colmap
@@ -24,7 +23,7 @@ from campose_core.errors import AlignmentError, GeometryError
 from campose_core.features.base import ImageFeatures
 from campose_core.geometry import Array, Pose, pose_difference
 from campose_core.joining.robust_similarity import align_to_poses
-from campose_core.landmark_map.colmap import adjust, from_colmap_camera, load_pycolmap, model_poses
+from campose_core.landmark_map.colmap import adjust, from_colmap_camera, load_pycolmap, model_poses, shown_landmarks
 from campose_core.landmark_map.held_out import HeldOut, error_jacobian
 from campose_core.landmark_map.landmarks import Landmarks, landmarks_from_model
 from campose_core.landmark_map.pnp import LandmarkMatcher, solve_pnp
@@ -130,16 +129,7 @@ class Links:
 def _links(models: Sequence[Any]) -> Links:
     """Return what holds the images together that all of the models have."""
     names = sorted(model_poses(models[0]))
-    return Links(names, [_shown(model, names) for model in models])
-
-
-def _shown(model: Any, names: list[str]) -> Any:
-    images = {model.image(i).name: model.image(i) for i in model.reg_image_ids()}
-    seen = [{point.point3D_id for point in images[name].points2D if point.has_point3D()} for name in names]
-    columns = np.unique(np.concatenate([np.array(sorted(ids), dtype=np.int64) for ids in seen]), return_inverse=True)[1]
-    rows = np.repeat(np.arange(len(names)), [len(ids) for ids in seen])
-    shape = len(names), int(columns.max(initial=-1)) + 1  # an image may show none
-    return coo_matrix((np.ones(len(rows), dtype=np.int32), (rows, columns.reshape(-1))), shape).tocsr()
+    return Links(names, [shown_landmarks(model, names)[0] for model in models])
 
 
 def removable(blocks: list[list[str]], links: Links) -> list[str]:

@@ -55,7 +55,7 @@ def _move(pose: Pose, bend_m: float) -> Similarity:
     return Similarity(scale, turn, there - scale * turn.as_matrix() @ pose.translation)
 
 
-def street_scene(folder: Path, calibrated: bool = True) -> Scene:
+def street_scene(folder: Path) -> Scene:
     """SCENE as `campose map` leaves it, of a street that is bent; its frames are 0.1 s apart."""
     pycolmap = load_pycolmap()
     (folder / "sfm" / "model").mkdir(parents=True)
@@ -79,7 +79,7 @@ def street_scene(folder: Path, calibrated: bool = True) -> Scene:
     poses = model_poses(model)
     SfmPoses.of(poses).save(folder / "sfm" / "poses.npz")
     frames = tuple(SceneFrame(name, "walk", i * 10**8, "walk", "") for i, name in enumerate(sorted(poses)))
-    source = {"kind": "video", "path": "walk.mp4", "calibrated": calibrated, "given_camera": OWN.to_dict()}
+    source = {"kind": "video", "path": "walk.mp4", "calibrated": True, "given_camera": OWN.to_dict()}
     scene = Scene(folder, "street", {"walk": OWN}, {"walk": source}, frames=frames).with_step("map", {})
     scene.save()
     return scene

@@ -40,13 +40,8 @@ def mapped_scene_of_points(folder: Path, keyframes: int = 6, points: int = 60) -
     model.write(folder / "sfm" / "model")
     landmarks.save(folder / "sfm" / "landmarks.npz")
     poses = model_poses(model)
-    names = sorted(poses)
-    SfmPoses(
-        np.array(names),
-        np.array([poses[name].translation for name in names]),
-        np.array([poses[name].quat_xyzw for name in names]),
-    ).save(folder / "sfm" / "poses.npz")
-    frames = tuple(SceneFrame(name, "walk", i * 10**8, "walk", "", poses[name]) for i, name in enumerate(names))
+    SfmPoses.of(poses).save(folder / "sfm" / "poses.npz")
+    frames = tuple(SceneFrame(name, "walk", i * 10**8, "walk", "", poses[name]) for i, name in enumerate(sorted(poses)))
     camera = from_colmap_camera(next(iter(model.cameras.values())))
     alignment = Alignment(Similarity(1.0, Rotation.identity(), np.zeros(3)), "by hand")
     scene = Scene(folder, "points", {"walk": camera}, {"walk": {"kind": "video", "path": "walk.mp4"}}, frames=frames)
