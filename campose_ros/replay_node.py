@@ -20,12 +20,12 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.utilities import remove_ros_args
 
 from campose_core.bag.file import open_bag
+from campose_core.capture.external_poses import read_reference
 from campose_core.cli.console import exit_code_of, show, show_log
 from campose_core.evaluation.constant_offset import constant_offset
 from campose_core.evaluation.estimates import Estimates, read_estimates
 from campose_core.evaluation.metrics import evaluate
 from campose_core.evaluation.table import tables
-from campose_core.formats.trajectories import read_trajectory
 from campose_core.geometry import Pose
 from campose_core.pixels.large_buffers import keep_large_buffers
 from campose_core.trajectory import Trajectory
@@ -66,7 +66,7 @@ def replay(options: argparse.Namespace) -> None:
         TrajectoryError: the reference cannot be read.
         LocalizationError: no active localizer takes the images.
     """
-    reference = read_trajectory(options.reference) if options.reference else None
+    reference = read_reference(Path(options.reference)) if options.reference else None
     node = rclpy.create_node("campose_replay")
     try:
         with open_bag(options.bag) as bag, spinning(node):

@@ -24,6 +24,29 @@ POSE_FIELDS = {
     TRANSFORM: (),
 }
 
+# Poses that someone wished for, not where anything was.
+WISHES = ("goal", "initialpose", "waypoint")
+
+
+def is_odom(frame: str) -> bool:
+    """Tell whether a frame is odometry's, by its name."""
+    return "odom" in frame
+
+
+def absolute_pose_topics(path: Path) -> dict[str, tuple[str, str]]:
+    """Return the type and the frame of each topic of poses in a frame that does not drift, by name."""
+    found = {}
+    with open_bag(path) as bag:
+        for topic in bag.topics:
+            if topic.msgtype not in POSE_FIELDS or not topic.messages or any(wish in topic.name for wish in WISHES):
+                continue
+            readable = (m for _, m in bag.messages(topic.name) if not isinstance(m, CaptureError))
+            first = next(readable, None)
+            frame = "" if first is None else str(first.header.frame_id).lstrip("/")
+            if not is_odom(frame):
+                found[topic.name] = (topic.msgtype, frame)
+    return found
+
 
 def pose_topics(topics: Sequence[Topic], wanted: str | None) -> dict[str, Topic]:
     """Return those that `read_poses` chooses from, by name; transforms where wanted, or where nothing else is there."""

@@ -13,6 +13,7 @@ from campose_core.bag.clock import AS_RECORDED, BagClock
 from campose_core.bag.file import is_bag, open_bag
 from campose_core.bag.odometry import ODOMETRY
 from campose_core.bag.poses import pose_topics, read_poses
+from campose_core.capture.recorded_truth import recorded_truth
 from campose_core.capture.sources.export import ExportedRecording
 from campose_core.errors import TrajectoryError, UsageError
 from campose_core.exports.table import is_export
@@ -49,13 +50,19 @@ def read_outside_poses(path: Path | str, topic: str | None = None, clock: BagClo
     return read_trajectory(path, child_frame_id="")
 
 
-def read_reference(path: Path) -> Trajectory:
-    """Read map_from_cam out of a file, see `read_trajectory`, or of an export, such as a data set's ground truth.
+def read_reference(path: Path, image_topic: str | None = None) -> Trajectory:
+    """Read map_from_cam out of a file, see `read_trajectory`, of an export, such as a data set's ground truth, or of
+    the bag that holds the camera's images, see `recorded_truth`: BAG, BAG:TOPIC or BAG:FRAME.
+
+    image_topic: whose camera, where a bag has several.
 
     Raises:
         TrajectoryError, CaptureError: missing, damaged, or without poses in metres.
     """
     check_reference(path)
+    bag, _, chosen = _in_bag(path)
+    if is_bag(bag):
+        return recorded_truth(bag, chosen, image_topic)
     return _exported(path) if is_export(path) else read_trajectory(path)
 
 
@@ -63,19 +70,22 @@ def check_reference(path: Path) -> None:
     """Look at what may be a reference without reading it.
 
     Raises:
-        TrajectoryError: nothing there, or a bag.
+        TrajectoryError: nothing there, or a folder that is none.
     """
-    if not path.exists():
+    bag, _, _ = _in_bag(path)
+    if not bag.exists():
         raise TrajectoryError(f"{path}: no such file")
-    if is_bag(path):
+    if bag.is_dir() and not is_bag(bag) and not is_export(path):
         raise TrajectoryError(
-            f"{path}: the poses in a bag are of a body, and a reference is of its camera: align with --tracker {path}, "
-            "or give the camera's poses as a file"
+            f"{path}: is a folder, and no bag or export of a capture app or a data set: give a file of poses "
+            "(docs/formats.md)"
         )
-    if path.is_dir() and not is_export(path):
-        raise TrajectoryError(
-            f"{path}: is a folder, and no export of a capture app or a data set: give a file of poses (docs/formats.md)"
-        )
+
+
+def _in_bag(path: Path) -> tuple[Path, str, str]:
+    """Return the bag, and what of it, as `partition` does; the path alone where there is such a file."""
+    bag, colon, chosen = str(path).partition(":")
+    return (path, "", "") if path.exists() or not Path(bag).exists() else (Path(bag), colon, chosen)
 
 
 def _exported(path: Path) -> Trajectory:

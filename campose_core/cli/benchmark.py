@@ -32,7 +32,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--out", metavar="DIR", type=Path | None, help="with --dataset: folder for its maps and answers"
     )
     parser.add_argument("--query", type=Path | None, help="a recording that the scene was not built from")
-    parser.add_argument("--reference", type=Path | None, help="TUM file: map_from_cam of the query")
+    parser.add_argument("--reference", type=Path | None, help="TUM file, or bag: map_from_cam of the query")
     add_query_arguments(parser)
     parser.add_argument(
         "--tables", action="store_true", help="with --query: train and compare the paper's networks on the query"

@@ -27,7 +27,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Declare the two trajectories, what they are judged beside, and where the metrics go."""
     parser.add_argument("estimate", type=Path, help="EST.tum; EST.json beside it tells the frames without an answer")
     parser.add_argument(
-        "reference", type=Path, help="REF.tum, another trajectory or a data set: map_from_cam of the recording"
+        "reference",
+        type=Path,
+        help="map_from_cam of the recording: REF.tum, another trajectory, a data set, or its bag with /tf or poses: "
+        "BAG, BAG:TOPIC, BAG:FRAME",
     )
     parser.add_argument(
         "--scene", type=Path | None, help="the scene that was localized in: is any frame also in its map? And the snap"
@@ -60,7 +63,7 @@ def run(options: Namespace) -> None:
     if options.topic is not None and options.query is None:
         raise UsageError("--topic is of --query: give both")
     gates = gates_of(options)
-    estimates, reference = read_estimates(options.estimate), read_reference(options.reference)
+    estimates, reference = read_estimates(options.estimate), read_reference(options.reference, options.topic)
     scene = None if options.scene is None else Scene.open(options.scene)
     query = None if options.query is None else open_recording(options.query, options.topic)
     beside = Beside.of_query(scene, query)

@@ -68,7 +68,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--reference",
         metavar="REF.tum",
         type=Path | None,
-        help="true poses of the camera: print the errors of the base",
+        help="true poses of the camera, or the bag that knows them: print the errors of the base",
     )
     parser.add_argument(
         "--max-rate-hz",
@@ -85,7 +85,7 @@ def run(options: Namespace) -> None:
     scene = Scene.open(options.scene)
     numbers = pose_numbers("--base-from-camera", options.base_from_camera)
     mounting = Pose.from_quat_xyzw(numbers[3:], numbers[:3])
-    reference = read_reference(options.reference) if options.reference else None
+    reference = read_reference(options.reference, options.topic) if options.reference else None
     recording = open_recording(options.recording, options.topic)
     _check(options, scene, recording)
     walkable = walkable_of(scene)

@@ -63,7 +63,7 @@ def course_of_query(
     Raises:
         CaptureError, TrajectoryError: the recording or the reference cannot be read.
     """
-    recording, truth = open_recording(query, topic), read_reference(reference)
+    recording, truth = open_recording(query, topic), read_reference(reference, topic)
     return Course(
         query.name,
         truth,

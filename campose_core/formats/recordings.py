@@ -34,4 +34,12 @@ FORMATS = (
         ("stamps", "poses", "metres"),
         "Odometry, PoseStamped, PoseWithCovarianceStamped, TransformStamped",
     ),
+    Format(
+        "/tf or a pose topic, in the bag of the images",
+        "AMCL, slam_toolbox, motion capture, Gazebo",
+        "`--reference BAG`, `evaluate EST.tum BAG`",
+        ("stamps", "poses", "metres"),
+        "of the camera, by `/tf_static`; `BAG:TOPIC` or `BAG:FRAME` where several say it; odometry's frames, goals "
+        "and what campose itself published are no reference",
+    ),
 )

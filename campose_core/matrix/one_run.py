@@ -66,7 +66,7 @@ def execute(run: Run, scene_path: Path, source: RecordingSource, out: Path) -> d
     """
     started = time.perf_counter()
     scene, recording = Scene.open(scene_path), open_recording(source.path, source.topic)
-    reference = read_reference(source.reference) if source.reference else None
+    reference = read_reference(source.reference, source.topic) if source.reference else None
     topics = [source.topic] if source.topic else []
     camera = read_camera_file(source.camera, [source.path], topics) if source.camera else None
     place = None

@@ -11,10 +11,12 @@ from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_typestore
 
 from campose_core.bag.images import header_stamp_ns
+from campose_core.capture.external_poses import read_reference
 from campose_core.capture.recording import open_recording
 from campose_core.errors import LocalizationError
 from campose_core.evaluation.estimates import read_estimates
 from campose_core.evaluation.metrics import evaluate
+from campose_core.geometry import pose_error
 from campose_core.localization.estimators.retrieval import RetrievalEstimator
 from campose_core.scene import Scene
 from campose_core.simulation.drive import BASE_FROM_CAM
@@ -119,6 +121,11 @@ def test_the_copy_of_a_bag_holds_all_that_was_recorded_and_all_that_was_answered
     assert {(link.header.frame_id, link.child_frame_id) for link in links} == {("map", "odom")}
     errors = [float(message.status[0].values[0].value) for message in ours["/error"]]
     assert np.median(errors) < 0.05
+
+    answered, truth = read_tum(small_world / "later.tum").interpolate(read_reference(out / "bag").stamps_ns)
+    assert answered.all()
+    for (_, pose), (_, true) in zip(read_reference(out / "bag"), truth, strict=True):  # by /reference, not by /tf
+        assert max(pose_error(pose, true)) < 1e-6
 
     again = campose(*replaying, out / "bag", "--out", tmp_path / "again")
     assert again.returncode == 0, again.stderr

@@ -12,14 +12,13 @@ from campose_core.alignment.sources.recordings import (
     RecordedSource,
     bags,
     having,
-    is_odom,
     moving_in,
     of_camera,
     tf_pairs,
     topics,
 )
 from campose_core.bag.odometry import ODOMETRY
-from campose_core.bag.poses import read_poses
+from campose_core.bag.poses import is_odom, read_poses
 from campose_core.capture.mapped_recordings import MAX_GAP_NS
 from campose_core.trajectory import Trajectory
 

@@ -6,20 +6,13 @@ from campose_core.alignment.evidence import Evidence
 from campose_core.alignment.sources.base import Borrowed
 from campose_core.alignment.sources.recordings import (
     RecordedSource,
-    Recordings,
+    bags,
     evidence_of_pairs,
     having,
-    is_odom,
     of_camera,
-    topics,
 )
-from campose_core.bag.file import open_bag
 from campose_core.bag.odometry import ODOMETRY
-from campose_core.bag.poses import POSE_FIELDS, TRANSFORM, read_poses
-from campose_core.errors import CaptureError
-
-# Poses that someone wished for, not where anything was.
-WISHES = ("goal", "initialpose", "waypoint")
+from campose_core.bag.poses import TRANSFORM, absolute_pose_topics, read_poses
 
 
 class PoseTopic(RecordedSource):
@@ -28,9 +21,10 @@ class PoseTopic(RecordedSource):
     what = "PoseStamped or PoseWithCovarianceStamped, such as /amcl_pose"
 
     def names(self) -> list[str]:
-        recordings = self.mapped.recordings
-        found = topics(recordings, [msgtype for msgtype in POSE_FIELDS if msgtype not in (ODOMETRY, TRANSFORM)])
-        return [n for n in found if not any(wish in n for wish in WISHES) and not is_odom(_frame_of(recordings, n))]
+        found: dict[str, tuple[str, str]] = {}
+        for recording in bags(self.mapped.recordings):
+            found |= absolute_pose_topics(recording.path)
+        return sorted(name for name, (msgtype, _) in found.items() if msgtype not in (ODOMETRY, TRANSFORM))
 
     def evidence(self, name: str, borrowed: Borrowed) -> Evidence:
         pairs, frame = [], ""
@@ -39,10 +33,3 @@ class PoseTopic(RecordedSource):
             frame = map_from_body.frame_id.lstrip("/")
             pairs.append(recording.pairs(of_camera(recording, map_from_body, name), name))
         return evidence_of_pairs(f"poses {name}", frame, pairs)
-
-
-def _frame_of(recordings: Recordings, topic: str) -> str:
-    """Return the frame of the first message that can be read."""
-    with open_bag(having(recordings, topic)[0].path) as bag:
-        first = next((message for _, message in bag.messages(topic) if not isinstance(message, CaptureError)), None)
-    return "" if first is None else str(first.header.frame_id)

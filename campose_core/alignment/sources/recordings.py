@@ -55,11 +55,6 @@ def moving_in(recordings: Recordings, frame: str) -> list[MappedRecording]:
     return [recording for recording in bags(recordings) if moves(recording)]
 
 
-def is_odom(frame: str) -> bool:
-    """Tell whether a frame is odometry's, by its name."""
-    return "odom" in frame
-
-
 def evidence_of_pairs(name: str, frame: str, pairs: Sequence[Pairs], notes: Sequence[str] = ()) -> Evidence:
     """Judge the camera's poses in sfm and in `frame`, of each recording."""
     sfm = list(chain.from_iterable(one for one, _ in pairs))

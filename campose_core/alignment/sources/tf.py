@@ -8,10 +8,10 @@ from campose_core.alignment.sources.recordings import (
     RecordedSource,
     bags,
     evidence_of_pairs,
-    is_odom,
     moving_in,
     tf_pairs,
 )
+from campose_core.bag.poses import is_odom
 
 
 class TransformRoot(RecordedSource):
