@@ -81,7 +81,13 @@ setup(
     license="Apache-2.0",
     packages=find_packages(include=["campose_core", "campose_core.*", "campose_ros", "campose_ros.*"]),
     package_data={
-        "campose_core": ["py.typed", "features/weights/*.onnx", "features/weights/NOTICE", "matrix/datasets/*.csv"]
+        "campose_core": [
+            "py.typed",
+            "features/weights/*.onnx",
+            "features/weights/NOTICE",
+            "features/weights/SHA256SUMS",
+            "matrix/datasets/*.csv",
+        ]
     },
     data_files=data_files,
     python_requires=">=3.10",

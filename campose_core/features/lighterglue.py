@@ -29,7 +29,7 @@ class LighterGlue:
     """
 
     def __init__(self) -> None:
-        self._network = open_network(WEIGHTS, ["pixels0", "descriptors0", "pixels1", "descriptors1"])
+        self._network = open_network(WEIGHTS)
 
     def __call__(self, first: SizedFeatures, second: SizedFeatures) -> NDArray[np.intp]:
         """Return (K, 2), which features of the two belong together; each row occurs at most once on either side."""

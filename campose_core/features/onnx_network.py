@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import hashlib
 from pathlib import Path
 from typing import Any
 
 from campose_core.errors import MissingDependency
 from campose_core.extras import load_extra
 
+SUMS = Path(__file__).parent / "weights" / "SHA256SUMS"  # as `sha256sum` writes it
 
-def open_network(path: Path, inputs: Collection[str]) -> Any:
+
+def open_network(path: Path) -> Any:
     """Return an InferenceSession of the file, on one thread.
 
     Several threads would add in another order, and take the core that the robot's other programs run on.
-    inputs: the names of what it takes.
 
     Raises:
-        MissingDependency: ONNX Runtime is not installed; or the file is missing, damaged or of another network.
+        MissingDependency: ONNX Runtime is not installed; or the file is missing, damaged (a weight with one bit turned
+            would run, and find other features) or of another network.
     """
     runtime = load_extra("onnxruntime", "robot")
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise MissingDependency(f"{path} is missing: install campose_ros again") from error
+    if f"{hashlib.sha256(data).hexdigest()}  {path.name}" not in SUMS.read_text().splitlines():
+        raise MissingDependency(f"{path} is damaged: install campose_ros again")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4  # it writes on the terminal what it raises as well
     try:
-        network = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        return runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its exceptions have no class in common
-        raise MissingDependency(f"{path} is missing or damaged, it is no network: install campose_ros again") from error
-    if {one.name for one in network.get_inputs()} != set(inputs):
-        raise MissingDependency(f"{path} is damaged, it is another network: install campose_ros again")
-    return network
+        reason = str(error).splitlines()[0]
+        raise MissingDependency(f"ONNX Runtime {runtime.__version__} cannot run {path}: {reason}") from error

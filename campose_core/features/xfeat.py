@@ -51,7 +51,7 @@ class XFeatExtractor:
 
     def __init__(self, detail: Detail = Detail.HALF, max_features: int | None = None) -> None:
         self._cv2 = load_extra("cv2", "robot")
-        self._network = open_network(WEIGHTS, ["grey"])
+        self._network = open_network(WEIGHTS)
         self._max_side = detail.max_side
         self._most = max_features or MAX_FEATURES
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bent_streets import street_poses, street_scene
+from full_disk import full_disk
 from kill_loop import files
 
 from campose_core.cli.main import main
@@ -76,6 +77,17 @@ def test_a_damaged_model_is_named_and_the_scene_stays(bent_street, scene, capsys
     complaint = capsys.readouterr().err.strip().splitlines()[-1]
     assert str(scene) in complaint
     assert files(scene) == before
+
+
+@pytest.mark.parametrize(
+    "most_bytes", [3000, *(pytest.param(size, marks=pytest.mark.long) for size in (30_000, 200_000, 600_000))]
+)
+def test_a_full_disk_is_one_line_and_the_bent_map_stays(bent_street, scene, most_bytes):
+    words = ["align", str(scene), "--reference", str(bent_street / "street.tum")]
+    full_disk(scene, words, most_bytes, passing="sfm/database.db")  # in which SQLite counts, and its journals
+    assert main(words) == 0
+    assert not (scene / "sfm" / "database.db-wal").exists()
+    assert off_m([frame.map_from_cam for frame in Scene.open(scene).frames]) < 0.1
 
 
 @pytest.mark.parametrize("kills", [4, pytest.param(25, marks=pytest.mark.long)])

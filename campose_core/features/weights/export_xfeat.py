@@ -10,6 +10,7 @@ all but the bound on the score, and without leaving features out on the way, as 
 
 from __future__ import annotations
 
+import hashlib
 import importlib.resources
 import re
 from pathlib import Path
@@ -22,6 +23,7 @@ from torch import Tensor, nn
 from torch.nn.functional import logsigmoid, normalize, pixel_shuffle
 
 OPSET = 18
+NAMES = ("lighterglue.onnx", "xfeat.onnx")
 WIDTH = 96  # of LighterGlue's descriptors
 LIGHTERGLUE = {
     "name": "xfeat", "input_dim": 64, "descriptor_dim": WIDTH, "n_layers": 6, "num_heads": 1, "add_scale_ori": False,
@@ -158,9 +160,11 @@ def main() -> None:
         opset_version=OPSET,
         external_data=False,
     )
-    for name in ("xfeat.onnx", "lighterglue.onnx"):
+    for name in NAMES:
         _without_notes(here / name)
         print(f"{here / name}: {(here / name).stat().st_size / 1e6:.2f} MB")
+    sums = [f"{hashlib.sha256((here / name).read_bytes()).hexdigest()}  {name}\n" for name in NAMES]
+    (here / "SHA256SUMS").write_text("".join(sums))
 
 
 if __name__ == "__main__":
