@@ -92,6 +92,27 @@ def test_one_alike_thing_joins_no_two_places(mapped):
     assert count([40, 10, 10]) == 2
 
 
+def stepping(explained, names, at, counts):
+    """The pairs with those across one step of the walk replaced: (before, after) of the step: (shown, common)."""
+    first = {*names[:at]}
+    kept = [pair for pair in explained if (pair.first in first) == (pair.second in first)]
+    return [*kept, *(Explained(names[at - b], names[at + a - 1], *count) for (b, a), count in counts.items())]
+
+
+def test_a_walk_goes_on_where_its_pairs_explain_little_and_contradict_nothing(mapped):
+    model, names, database = mapped
+    explained = explained_pairs(model, database)
+    campus = {(1, 1): (464, 130), (1, 2): (360, 113), (2, 1): (380, 56)}
+    (piece,) = pieces_of(model, stepping(explained, names, 20, campus), [names])
+    assert piece.is_whole
+    (piece,) = pieces_of(model, stepping(explained, names, 20, {(1, 1): (9, 8), (1, 2): (6, 6)}), [names])
+    assert piece.is_whole
+    building = {(1, 1): (41, 0), (1, 2): (79, 30), (2, 1): (33, 7)}
+    assert not pieces_of(model, stepping(explained, names, 20, building), [names])[0].is_whole
+    few = {(1, 1): (9, 5), (1, 2): (6, 6)}
+    assert not pieces_of(model, stepping(explained, names, 20, few), [names])[0].is_whole
+
+
 def test_what_images_next_to_each_other_deny_nothing_else_joins(mapped):
     """Of a corridor of alike doors, by which all of one stretch fits on the one before."""
     model, names, _ = mapped
