@@ -12,6 +12,7 @@ from campose_core.geometry import Array
 from campose_core.landmark_map.colmap import drop_outliers, load_pycolmap
 from campose_core.statistics import robust_sigma
 
+MIN_ALONG = 10  # positions, to tell a bend from noise
 AROUND = 5  # images on either side, whose offset is alike where a map is bent
 WILD = 4.0  # standard deviations from these, for a position that is none
 

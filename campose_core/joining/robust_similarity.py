@@ -10,6 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from campose_core.errors import AlignmentError, GeometryError
 from campose_core.geometry import Array, Pose, Similarity, rotation_angle, umeyama
+from campose_core.joining.known_positions import MIN_ALONG, noise_along
 from campose_core.residual import Residual
 from campose_core.scene import Alignment
 
@@ -83,7 +84,8 @@ def align_to_poses(sfm_from_cams: list[Pose], map_from_cams: list[Pose]) -> Alig
 
     Positions alone leave the rotation about a straight path open, and weak on a short one. Where the reference's
     orientations fit the reconstruction's, they therefore count too: a turn as the way it moves a point at a lever as
-    long as the path is wide. Not where positions leave no doubt that all turns are off together.
+    long as the path is wide. Not where positions leave no doubt that all turns are off together. The poses are in time
+    order, for the noise of the residual.
 
     Raises:
         AlignmentError: fewer than three poses, a path too short, positions on a line with unusable orientations, no
@@ -109,8 +111,10 @@ def align_to_poses(sfm_from_cams: list[Pose], map_from_cams: list[Pose]) -> Alig
         similarity = _off_together(source, target, per_frame, similarity) or similarity
     else:
         similarity = robust_umeyama(source, target)
-    residual = np.linalg.norm(similarity.transform(source) - target, axis=1)
-    angles = np.degrees(rotation_angle((similarity.rotation * source_rotations).inv() * target_rotations))
+    offsets = similarity.transform(source) - target
+    turns = (similarity.rotation * source_rotations * target_rotations.inv()).as_rotvec(degrees=True)
+    residual, angles = np.linalg.norm(offsets, axis=1), np.linalg.norm(turns, axis=1)
+    tells_noise = len(source) >= MIN_ALONG
     return Alignment(
         similarity,
         "reference poses" if oriented else "reference positions (its orientations are not the camera's)",
@@ -120,6 +124,8 @@ def align_to_poses(sfm_from_cams: list[Pose], map_from_cams: list[Pose]) -> Alig
             p95_m=float(np.percentile(residual, 95)),
             max_m=float(residual.max()),
             median_deg=float(np.median(angles)),
+            noise_m=noise_along(offsets, 0.0)[0] if tells_noise else None,
+            noise_deg=noise_along(turns, 0.0)[0] if tells_noise else None,
         ),
     )
 

@@ -15,10 +15,9 @@ from typing import Any
 import numpy as np
 
 from campose_core.geometry import Pose
-from campose_core.joining.known_positions import adjust_to_positions, noise_along
+from campose_core.joining.known_positions import MIN_ALONG, adjust_to_positions, noise_along
 from campose_core.landmark_map.colmap import adjust, load_pycolmap, model_cameras, model_poses
 
-MIN_POSITIONS = 10  # of keyframes, to tell a bend from noise
 NEARER = 0.8  # of the distance from the reference must be left, for an adjustment to it to be kept
 DEARER = 1.1  # times the median reprojection error: images contradict the reference
 
@@ -57,7 +56,7 @@ def straightened(
     free = pycolmap.Reconstruction(model)
     poses = model_poses(free)
     known = {name: position for name, position in positions.items() if name in poses}
-    if len(known) < MIN_POSITIONS:
+    if len(known) < MIN_ALONG:
         return asdict(Straightened(0.0, 0.0, 0.0, 0.0, {}))
     offsets = np.array([poses[name].translation - known[name] for name in known])
     noise, wild = noise_along(offsets, sigma)

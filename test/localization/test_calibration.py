@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chi2
+from walks import BASE_FROM_CAM, drive, poses_of
 
 from campose_core.errors import LocalizationError, MappingError
 from campose_core.geometry import Similarity
+from campose_core.joining.robust_similarity import align_to_poses
 from campose_core.landmark_map.held_out import HeldOut
 from campose_core.localization.calibration import (
     MIN_ERRORS,
@@ -21,6 +23,7 @@ from campose_core.localization.calibration import (
 )
 from campose_core.residual import Residual
 from campose_core.scene import Alignment, Scene
+from campose_core.trajectory import Trajectory
 
 
 def claims(generator: np.random.Generator, count: int) -> np.ndarray:
@@ -118,6 +121,22 @@ def test_the_residual_of_the_reference_is_part_of_the_floor(tmp_path):
     assert CovarianceCalibration.load(scene_with(tmp_path / "c", held_out(50), positions_only)).floor_rad == (
         without.floor_rad
     )
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 1000), st.floats(0.02, 3.0), st.floats(0.0, 1.0))
+def test_noise_of_the_reference_is_not_the_maps_and_a_bend_is(seed, noise_m, bend_m):
+    """A walk of 200 frames beside a reference that is noisy, in a map that is bent by a parabola."""
+    truth = drive(40.0, seed).moved_by(BASE_FROM_CAM)
+    along = np.linspace(-1.0, 1.0, len(truth))
+    bent = truth.positions + bend_m * (along**2)[:, None] * [0.0, 0.0, 1.0]
+    noise = np.random.default_rng(seed).normal(0.0, noise_m, (len(truth), 3))
+    reference = Trajectory(truth.stamps_ns, truth.positions + noise, truth.rotations)
+    alignment = align_to_poses(poses_of(Trajectory(truth.stamps_ns, bent, truth.rotations)), poses_of(reference))
+    left_m = np.linalg.norm(alignment.map_from_sfm.transform(bent) - truth.positions, axis=1)
+    floor_m = CovarianceCalibration(1.0, 0.002, 0.001).with_residual(alignment).floor_m
+    # Some of the noise may pass for a bend; what the map is off by may not get lost.
+    assert 0.6 * np.sqrt(np.mean(left_m**2) / 3.0) < floor_m < 2.0 * left_m.max() / np.sqrt(3.0) + 0.4 * noise_m
 
 
 def test_a_damaged_file_is_one_clear_line(tmp_path):
