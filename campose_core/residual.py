@@ -14,8 +14,8 @@ class Residual:
     Counts of what it rests on: frames, pairs (of points), markers, fixes (of GPS) and jumped, those left out; segments
     (stretches of odometry) and slipped, those left out; level_planes, upright_planes.
 
-    How far what counts is off: median_m, p95_m, max_m, median_deg; noise_m and noise_deg, standard deviations on an
-    axis of what neighbours differ by, which is no bend of a map. What is known of the frame, as standard deviations:
+    How far what counts is off: median_m, p95_m, max_m, median_deg; bent_m, bent_deg, of that what neighbours are off by
+    together, which is no noise of the reference. What is known of the frame, as standard deviations:
     scale_percent (of markers: by how much their size contradicts their places), tilt_deg, heading_deg, sigma_m (of one
     fix). height_m: of the camera above the floor, where that gave the scale. drift_m, drift_deg: where odometry thinks
     the last pose is, after path_m. mounting_m, mounting_deg: how far a camera sits from where it was said to.
@@ -36,8 +36,8 @@ class Residual:
     median_m: float | None = None
     p95_m: float | None = None
     max_m: float | None = None
-    noise_m: float | None = None
-    noise_deg: float | None = None
+    bent_m: float | None = None
+    bent_deg: float | None = None
     sigma_m: float | None = None
     median_deg: float | None = None
     heading_deg: float | None = None

@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from campose_core.errors import AlignmentError, GeometryError
 from campose_core.geometry import Array, Pose, Similarity, rotation_angle, umeyama
-from campose_core.joining.known_positions import MIN_ALONG, noise_along
+from campose_core.joining.known_positions import MIN_ALONG, bend_along
 from campose_core.residual import Residual
 from campose_core.scene import Alignment
 
@@ -85,7 +85,7 @@ def align_to_poses(sfm_from_cams: list[Pose], map_from_cams: list[Pose]) -> Alig
     Positions alone leave the rotation about a straight path open, and weak on a short one. Where the reference's
     orientations fit the reconstruction's, they therefore count too: a turn as the way it moves a point at a lever as
     long as the path is wide. Not where positions leave no doubt that all turns are off together. The poses are in time
-    order, for the noise of the residual.
+    order, for the bend in the residual.
 
     Raises:
         AlignmentError: fewer than three poses, a path too short, positions on a line with unusable orientations, no
@@ -114,7 +114,7 @@ def align_to_poses(sfm_from_cams: list[Pose], map_from_cams: list[Pose]) -> Alig
     offsets = similarity.transform(source) - target
     turns = (similarity.rotation * source_rotations * target_rotations.inv()).as_rotvec(degrees=True)
     residual, angles = np.linalg.norm(offsets, axis=1), np.linalg.norm(turns, axis=1)
-    tells_noise = len(source) >= MIN_ALONG
+    tells_bend = len(source) >= MIN_ALONG
     return Alignment(
         similarity,
         "reference poses" if oriented else "reference positions (its orientations are not the camera's)",
@@ -124,8 +124,8 @@ def align_to_poses(sfm_from_cams: list[Pose], map_from_cams: list[Pose]) -> Alig
             p95_m=float(np.percentile(residual, 95)),
             max_m=float(residual.max()),
             median_deg=float(np.median(angles)),
-            noise_m=noise_along(offsets, 0.0)[0] if tells_noise else None,
-            noise_deg=noise_along(turns, 0.0)[0] if tells_noise else None,
+            bent_m=bend_along(offsets) if tells_bend else None,
+            bent_deg=bend_along(turns) if tells_bend else None,
         ),
     )
 
@@ -176,9 +176,10 @@ def _off_together(source: Array, target: Array, per_frame: Rotation, oriented: S
         by_places = robust_umeyama(source, target)
     except AlignmentError:  # on one line
         return None
-    off = np.linalg.norm(by_places.transform(source) - target, axis=1)
-    if np.median(off) > CLEARLY_BETTER * np.median(np.linalg.norm(oriented.transform(source) - target, axis=1)):
+    offsets = by_places.transform(source) - target
+    if bend_along(offsets) > CLEARLY_BETTER * bend_along(oriented.transform(source) - target):
         return None
+    off = np.linalg.norm(offsets, axis=1)
     agreeing = off <= 3.0 * np.median(off)
     common = np.linalg.norm(np.mean((by_places.rotation.inv() * per_frame)[agreeing].as_rotvec(), axis=0))
     # What the second longest direction of the path leaves open of the turn about the longest.

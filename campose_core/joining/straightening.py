@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from campose_core.geometry import Pose
-from campose_core.joining.known_positions import MIN_ALONG, adjust_to_positions, noise_along
+from campose_core.joining.known_positions import MIN_ALONG, adjust_to_positions, bend_along, noise_along
 from campose_core.landmark_map.colmap import adjust, load_pycolmap, model_cameras, model_poses
 
 NEARER = 0.8  # of the distance from the reference must be left, for an adjustment to it to be kept
@@ -26,8 +26,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Straightened:
-    """before, after: median distance from the reference, in the model's unit. free_px, held_px: median reprojection
-    error, adjusted without the reference and with it. cameras: that took the images, by source, as dictionaries."""
+    """before, after: how bent it is beside the reference, in the model's unit (`bend_along`). free_px, held_px: median
+    reprojection error, adjusted without the reference and with it. cameras: that took the images, by source, as
+    dictionaries.
+    """
 
     before: float
     after: float
@@ -66,13 +68,13 @@ def straightened(
     adjust(free)
     held.write(out)
     cameras = {lens: camera.to_dict() for lens, camera in model_cameras(held, switches).items()}
-    said = Straightened(_off(poses, priors), _off(model_poses(held), priors), _px(free), _px(held), cameras)
+    said = Straightened(_bend(poses, priors), _bend(model_poses(held), priors), _px(free), _px(held), cameras)
     log.info(f"{said.before:.3g} off before, {said.after:.3g} after, {said.free_px:.3f} px free, {said.held_px:.3f} px")
     return asdict(said)
 
 
-def _off(poses: Mapping[str, Pose], positions: Mapping[str, Sequence[float]]) -> float:
-    return float(np.median([np.linalg.norm(poses[name].translation - positions[name]) for name in positions]))
+def _bend(poses: Mapping[str, Pose], positions: Mapping[str, Sequence[float]]) -> float:
+    return bend_along(np.array([poses[name].translation - positions[name] for name in positions]))
 
 
 def _px(model: Any) -> float:

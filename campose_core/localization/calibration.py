@@ -7,8 +7,8 @@ landmarks alike, so that it neither averages out nor shows in the residuals; it 
     covariance = factor^2 * PnP's + diag(floor_m^2 x 3, floor_rad^2 x 3)
 
 What the whole map is off by does not show in keyframes left out of it. Where a reference trajectory has placed the map,
-the residual of that alignment shows it, and is part of the floor; less what differs from one pose of the reference to
-the next, which is noise of its own.
+the residual of that alignment shows it, and is part of the floor: what neighbours are off by together, since the rest
+is noise of the reference's own.
 """
 
 from __future__ import annotations
@@ -83,22 +83,13 @@ class CovarianceCalibration:
         residual = alignment.residual
         if residual.frames is None or residual.median_m is None or residual.median_deg is None:
             return self
-        floor_m = _bent(self.floor_m, residual.median_m, residual.noise_m, residual.frames)
-        floor_rad = self.floor_rad
-        if residual.median_deg <= AGREEING_DEG:  # else the reference's orientations are not the camera's
-            noise_rad = None if residual.noise_deg is None else np.radians(residual.noise_deg)
-            floor_rad = _bent(floor_rad, np.radians(residual.median_deg), noise_rad, residual.frames)
-        return replace(self, floor_m=floor_m, floor_rad=floor_rad)
-
-
-def _bent(floor: float, median: float, noise: float | None, frames: float) -> float:
-    """Widen a floor by what a map is off by from its reference: the median less the noise of single poses (on an axis),
-    as far as the floor, by keyframes that were left out, does not tell it as the map's own; the noise of the reference
-    moves the whole map only by what is left of it over its frames (3 of 6 numbers of a similarity to each axis).
-    """
-    of_reference = max((noise or 0.0) ** 2 - floor**2, 0.0)
-    of_map = max((PER_AXIS * median) ** 2 - of_reference, 0.0)
-    return float(np.sqrt(floor**2 + of_map + 3.0 * of_reference / frames))
+        bent_m = residual.median_m if residual.bent_m is None else residual.bent_m
+        bent_deg = residual.median_deg if residual.bent_deg is None else residual.bent_deg
+        per_axis = PER_AXIS * np.array([bent_m, np.radians(bent_deg)])
+        if residual.median_deg > AGREEING_DEG:
+            per_axis[1] = 0.0  # the reference's orientations are not the camera's
+        floor_m, floor_rad = np.hypot([self.floor_m, self.floor_rad], per_axis)
+        return replace(self, floor_m=float(floor_m), floor_rad=float(floor_rad))
 
 
 # Cautious: real and rendered rooms and floors came out at factors of 1 to 3, and floors of 1 to 2 mm and 0.06 degrees.

@@ -135,8 +135,8 @@ def test_noise_of_the_reference_is_not_the_maps_and_a_bend_is(seed, noise_m, ben
     alignment = align_to_poses(poses_of(Trajectory(truth.stamps_ns, bent, truth.rotations)), poses_of(reference))
     left_m = np.linalg.norm(alignment.map_from_sfm.transform(bent) - truth.positions, axis=1)
     floor_m = CovarianceCalibration(1.0, 0.002, 0.001).with_residual(alignment).floor_m
-    # Some of the noise may pass for a bend; what the map is off by may not get lost.
-    assert 0.6 * np.sqrt(np.mean(left_m**2) / 3.0) < floor_m < 2.0 * left_m.max() / np.sqrt(3.0) + 0.4 * noise_m
+    # A little of the noise may pass for a bend; what the map is off by may not get lost.
+    assert 0.6 * np.sqrt(np.mean(left_m**2) / 3.0) < floor_m < 1.5 * left_m.max() / np.sqrt(3.0) + 0.3 * noise_m
 
 
 def test_a_damaged_file_is_one_clear_line(tmp_path):
