@@ -11,16 +11,14 @@ from typing import Any
 class Residual:
     """What a method can say of its own fit; None is what it does not say.
 
-    Counts of what it rests on: frames, pairs (of points), markers, fixes (of GPS) and jumped, those left out; segments
-    (stretches of odometry) and slipped, those left out; level_planes, upright_planes.
-
-    How far what counts is off: median_m, p95_m, max_m, median_deg; bent_m, bent_deg, of that what neighbours are off by
-    together, which is no noise of the reference. What is known of the frame, as standard deviations:
+    Counts of what it rests on: frames, pairs (of points), markers, fixes (of GPS) and jumped, segments (stretches of
+    odometry) and slipped (both left out); level_planes, upright_planes. How far what counts is off: median_m, p95_m,
+    max_m, median_deg; bent_m, bent_deg: what of it is alike in neighbours, no noise. Standard deviations of the frame:
     scale_percent (of markers: by how much their size contradicts their places), tilt_deg, heading_deg, sigma_m (of one
     fix). height_m: of the camera above the floor, where that gave the scale. drift_m, drift_deg: where odometry thinks
-    the last pose is, after path_m. mounting_m, mounting_deg: how far a camera sits from where it was said to.
-    near, free: shares of the walls that lie on a floor map, and of what was seen through that is free there; second:
-    the score of the next best place, as a share. posture_deg, level_deg: by how much cameras and planes miss level.
+    the last pose is, after path_m. mounting_m, mounting_deg: how far a camera sits from where it was said to. near,
+    free: shares of the walls that lie on a floor map, and of what was seen through that is free there; second: of the
+    next best place. posture_deg, level_deg: by how much cameras and planes miss level.
     """
 
     frames: float | None = None
@@ -70,9 +68,7 @@ class Residual:
 @dataclass(frozen=True)
 class Check:
     """How a source that was not applied differs from the one that was; None where one of them does not say.
-
-    translation_m: median over the camera path. agree: whether that is within what both claim to know.
-    """
+    translation_m: median over the camera path. agree: whether that is within what both claim to know."""
 
     method: str
     scale_ratio: float | None = None

@@ -1,4 +1,4 @@
-"""A model held by positions that are known from elsewhere: how good they are, and the adjustment to them."""
+"""A model held by positions that are known from elsewhere."""
 
 from __future__ import annotations
 
@@ -6,49 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from campose_core.geometry import Array
 from campose_core.landmark_map.colmap import drop_outliers, load_pycolmap
-from campose_core.statistics import robust_sigma
-
-MIN_ALONG = 10  # positions, to tell a bend from noise
-AROUND = 5  # images on either side, whose offset is alike where a map is bent
-MEDIAN_LENGTH = 1.54  # of noise with a standard deviation of 1 on each of three axes: sqrt(chi2.ppf(0.5, 3))
-WILD = 4.0  # standard deviations from these, for a position that is none
-
-
-def noise_along(offsets: Array, least: float) -> tuple[float, NDArray[np.bool_]]:
-    """Tell noise (standard deviation on an axis) from what is alike in neighbours; and which positions are wild (N,).
-
-    offsets: (N, 3) of a map from the positions, in time order. least: what is no noise yet.
-    """
-    off = offsets - _alike(offsets)
-    wild = np.linalg.norm(off, axis=1) > WILD * np.sqrt(3.0) * max(robust_sigma(off), least)
-    return _noise(offsets), wild
-
-
-def bend_along(offsets: Array) -> float:
-    """Measure a bend: the median length of what is alike in neighbours, less what noise leaves in it, and what noise
-    leaves open of where the whole lies (3 of the 6 or 7 numbers of a rigid motion or a similarity to each axis).
-
-    offsets: (N, 3) of a map from positions, or from orientations as rotation vectors, in time order; noise may be many
-    times the bend.
-    """
-    variance = _noise(offsets) ** 2
-    alike = np.median(np.linalg.norm(_alike(offsets), axis=1)) ** 2
-    left = MEDIAN_LENGTH**2 * np.pi / 2.0 * variance / (2 * AROUND + 1)  # pi / 2: of a median, not a mean
-    return float(np.sqrt(max(alike - left, 0.0) + MEDIAN_LENGTH**2 * 3.0 * variance / len(offsets)))
-
-
-def _alike(offsets: Array) -> Array:
-    windows = [offsets[max(0, row - AROUND) : row + AROUND + 1] for row in range(len(offsets))]
-    return np.array([np.median(window, axis=0) for window in windows])
-
-
-def _noise(offsets: Array) -> float:
-    # The second difference of a bend is next to nothing, that of noise has 1 + 4 + 1 times its variance.
-    return robust_sigma(np.diff(offsets, 2, axis=0)) / np.sqrt(6.0)
 
 
 def adjust_to_positions(

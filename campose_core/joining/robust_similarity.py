@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from campose_core.errors import AlignmentError, GeometryError
 from campose_core.geometry import Array, Pose, Similarity, rotation_angle, umeyama
-from campose_core.joining.known_positions import MIN_ALONG, bend_along
+from campose_core.joining.bend import MIN_ALONG, bend_along
 from campose_core.residual import Residual
 from campose_core.scene import Alignment
 

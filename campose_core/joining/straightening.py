@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from campose_core.geometry import Pose
-from campose_core.joining.known_positions import MIN_ALONG, adjust_to_positions, bend_along, noise_along
+from campose_core.joining.bend import MIN_ALONG, bend_along, noise_along
+from campose_core.joining.known_positions import adjust_to_positions
 from campose_core.landmark_map.colmap import adjust, load_pycolmap, model_cameras, model_poses
 
 NEARER = 0.8  # of the distance from the reference must be left, for an adjustment to it to be kept

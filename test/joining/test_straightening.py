@@ -8,7 +8,7 @@ from scipy.spatial.transform import Rotation
 
 from campose_core.camera import Camera
 from campose_core.geometry import Pose
-from campose_core.joining.known_positions import noise_along
+from campose_core.joining.bend import noise_along
 from campose_core.joining.straightening import Straightened, straightened
 from campose_core.landmark_map.colmap import load_pycolmap, model_poses
 from campose_core.simulation.drive import BASE_FROM_CAM
