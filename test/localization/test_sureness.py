@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from campose_core.landmark_map.held_out import HeldOut
 from campose_core.localization.estimators.base import MAX_SIGMA_M, is_sure, most_sigma
 from campose_core.localization.estimators.structure import StructureEstimator
 from campose_core.map_scale import MEASURED, UNKNOWN, MapScale, ScaleBasis
@@ -46,4 +47,19 @@ def test_a_map_that_lies_too_far_from_its_reference_says_that_all_will_be_lost(s
     for median_m, said in ((0.05, False), (0.9, True)):
         residual = Residual(frames=40.0, median_m=median_m, median_deg=0.5)
         StructureEstimator.load(replace(scene, alignment=replace(scene.alignment, residual=residual)))
-        assert ("all frames will be LOST" in capsys.readouterr().err) is said
+        assert ("as its reference has it only to" in (found := capsys.readouterr().err)) is said
+        assert ("all frames will be LOST" in found) is said
+
+
+@pytest.mark.slow
+def test_a_map_that_does_not_find_its_own_keyframes_says_that_all_will_be_lost(small_scene, tmp_path, capsys):
+    scene = Scene.open(shutil.copytree(small_scene, tmp_path / "scene"))
+    scene = replace(scene, alignment=replace(scene.alignment, residual=Residual(height_m=1.45)))
+    held_out = HeldOut.load(scene.sfm_dir / "held_out.npz")
+    StructureEstimator.load(scene)
+    assert "LOST" not in capsys.readouterr().err
+    off = np.random.default_rng(0).normal(0.0, 2.0, held_out.errors.shape) * [1, 1, 1, 0, 0, 0]
+    replace(held_out, errors=held_out.errors + off).save(scene.sfm_dir / "held_out.npz")
+    StructureEstimator.load(scene)
+    assert "keyframes that are left out of" in (found := capsys.readouterr().err)
+    assert "all frames will be LOST" in found

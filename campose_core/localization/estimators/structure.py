@@ -86,11 +86,7 @@ class StructureEstimator:
             aligned_landmarks(scene), RefinedCameras(scene), calibration, SecondKind.load(scene), scene.scale
         )
         if calibration.floor_m > estimator._most_sigma:
-            log.warning(
-                f"{scene.path} is as its reference has it only to {calibration.floor_m:.2g} m, and no pose is given "
-                f"out that is less sure than {estimator._most_sigma:.2g} m: all frames will be LOST. Map it with the "
-                "calibration of its camera (--camera), or on the poses of the reference (`campose map --poses`)"
-            )
+            log.warning(_why_all_are_lost(scene, calibration.floor_m, estimator._most_sigma))
         return estimator
 
     @classmethod
@@ -164,3 +160,13 @@ class StructureEstimator:
             if pose is not None
         ]
         return [estimate for estimate in estimates if is_sure(estimate.covariance, self._most_sigma)]
+
+
+def _why_all_are_lost(scene: Scene, floor_m: float, most_m: float) -> str:
+    if scene.alignment is not None and scene.alignment.residual.frames is not None:
+        found = f"{scene.path} is as its reference has it only to {floor_m:.2g} m"
+        cure = "Map it with the calibration of its camera (--camera), or on the poses of the reference (`map --poses`)"
+    else:
+        found = f"keyframes that are left out of {scene.path} come back {floor_m:.2g} m off"
+        cure = "The map is bent, or a loop of the walk stayed open: `campose doctor` says where to record more"
+    return f"{found}, and no pose is given out that is less sure than {most_m:.2g} m: all frames will be LOST. {cure}"
