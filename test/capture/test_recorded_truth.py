@@ -1,5 +1,7 @@
 """A bag that knows where its camera was: by TF, by topics, and what it does not take for the truth."""
 
+import json
+
 import numpy as np
 import pytest
 from bag_messages import TYPES
@@ -7,9 +9,11 @@ from recorded_walks import CAMERA, IMAGES, Walk
 from recordings import jpeg, picture, write_bag
 
 from campose_core.capture.external_poses import read_reference
+from campose_core.cli.main import main
 from campose_core.errors import CaptureError, TrajectoryError
 from campose_core.geometry import pose_error
-from campose_core.trajectory import Trajectory
+from campose_core.scene import Scene
+from campose_core.trajectory import Trajectory, write_tum
 
 ODOMETRY, POSE, WITH_COVARIANCE = TYPES
 
@@ -112,3 +116,16 @@ def test_tf_of_another_time_is_said(tmp_path):
     later = Trajectory(walk.base.stamps_ns + 10**11, walk.base.positions, walk.base.rotations)
     with pytest.raises(TrajectoryError, match="/tf has no map -> camera_optical while images were taken"):
         read_reference(bag_of(recorded(walk.tf("map", "base_link", later))))
+
+
+def test_a_map_is_aligned_and_answers_are_judged_by_the_bag_itself(tmp_path, capsys):
+    walk = recorded(by_amcl(Walk(tmp_path)))
+    scene = walk.scene()
+    assert main(["align", str(scene.path), "--reference", str(tmp_path / "walk.bag")]) == 0
+    placed = [(frame.stamp_ns, frame.map_from_cam) for frame in Scene.open(scene.path).frames]
+    truth = dict(walk.truth)
+    assert max(pose_error(pose, truth[stamp])[0] for stamp, pose in placed) < 0.02
+    write_tum(tmp_path / "est.tum", Trajectory.from_poses(*zip(*placed, strict=True)))
+    capsys.readouterr()
+    assert main(["evaluate", str(tmp_path / "est.tum"), str(tmp_path / "walk.bag"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["recall"]["5cm/5deg"] == 1.0
