@@ -72,6 +72,10 @@ class Player:
             if counts != self._subscribers():
                 counts, changed = self._subscribers(), time.monotonic()
 
+    def heard_images(self) -> set[str]:
+        """Return the image topics that somebody subscribes to."""
+        return {name for name in self._images if self._publishers[name].get_subscription_count()}
+
     def _subscribers(self) -> list[int]:
         return [publisher.get_subscription_count() for publisher in (self._clock, *self._publishers.values())]
 
@@ -83,7 +87,7 @@ class Player:
         image_published: gets the stamp of each image that somebody subscribes to, just before it is sent.
         wait_for_answer: returns when the image of the stamp is answered; nothing more is published before that.
         """
-        unheard = {name for name in self._images if not self._publishers[name].get_subscription_count()}
+        unheard = self._images - self.heard_images()
         started, first_ns = 0.0, None
         for message in self._bag.serialized(set(self._publishers) - unheard):
             if first_ns is None:

@@ -20,7 +20,7 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.utilities import remove_ros_args
 
 from campose_core.bag.file import open_bag
-from campose_core.capture.external_poses import read_reference
+from campose_core.capture.external_poses import check_reference, read_reference
 from campose_core.cli.console import exit_code_of, show, show_log
 from campose_core.evaluation.constant_offset import constant_offset
 from campose_core.evaluation.estimates import Estimates, read_estimates
@@ -66,7 +66,9 @@ def replay(options: argparse.Namespace) -> None:
         TrajectoryError: the reference cannot be read.
         LocalizationError: no active localizer takes the images.
     """
-    reference = read_reference(Path(options.reference)) if options.reference else None
+    reference: Trajectory | None = None
+    if options.reference:
+        check_reference(Path(options.reference))
     node = rclpy.create_node("campose_replay")
     try:
         with open_bag(options.bag) as bag, spinning(node):
@@ -74,6 +76,9 @@ def replay(options: argparse.Namespace) -> None:
             player = Player(node, bag, reliable=options.reliable)
             player.wait_for_subscriber(options.wait, localizer.require_active)
             recorder.wait_for_node(options.wait)
+            if options.reference:  # the camera of a bag with several is the one that the node listens to
+                [*heard] = player.heard_images()
+                reference = read_reference(Path(options.reference), heard[0] if len(heard) == 1 else None)
             base_from_cam = localizer.base_from_camera() if reference is not None else None
             player.play(options.rate, recorder.image_published, recorder.wait_for_answer if options.lockstep else None)
             recorder.wait_until_quiet()

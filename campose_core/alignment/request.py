@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from campose_core.capture.external_poses import reference_parts
 from campose_core.errors import AlignmentError
 
 
@@ -57,7 +58,7 @@ class AlignRequest:
         for name, path in (("reference", self.reference), ("points", self.points), ("markers", self.markers)):
             if path is not None:
                 modified = "modified_ns" if not options else f"{name}_modified_ns"
-                options |= {name: str(path.resolve()), modified: _modified_ns(path)}
+                options |= {name: str(path.resolve()), modified: _modified_ns(reference_parts(path)[0])}
         if self.tracker is not None:
             options |= {**self.tracker.options(), "tracker_modified_ns": _modified_ns(self.tracker.path)}
         options |= {} if self.source is None else {"source": self.source}

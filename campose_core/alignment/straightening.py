@@ -7,6 +7,7 @@ import shutil
 
 from campose_core.alignment.sources.base import MappedScene
 from campose_core.alignment.sources.reference import frames_with_reference
+from campose_core.capture.mapped_recordings import image_topic_of
 from campose_core.geometry import Pose, Similarity
 from campose_core.joining.robust_similarity import align_to_poses
 from campose_core.joining.straightening import Straightened, straightened
@@ -31,7 +32,7 @@ def put_straight(mapped: MappedScene) -> MappedScene:
         return mapped
     poses = mapped.poses
     placed = [frame for frame in scene.frames if frame.name in poses]
-    known = frames_with_reference(placed, request.reference, request.source)
+    known = frames_with_reference(placed, request.reference, request.source, image_topic_of(scene, request.source))
     alignment = align_to_poses([poses[frame.name] for frame, _ in known], [pose for _, pose in known])
     if (alignment.residual.p95_m or 0.0) <= PRIOR_M:
         return mapped

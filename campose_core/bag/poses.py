@@ -25,7 +25,7 @@ POSE_FIELDS = {
 }
 
 # Poses that someone wished for, not where anything was.
-WISHES = ("goal", "initialpose", "waypoint")
+WISHES = ("goal", "initialpose", "setpoint", "target", "waypoint")
 
 
 def is_odom(frame: str) -> bool:
@@ -43,7 +43,7 @@ def absolute_pose_topics(path: Path) -> dict[str, tuple[str, str]]:
             readable = (m for _, m in bag.messages(topic.name) if not isinstance(m, CaptureError))
             first = next(readable, None)
             frame = "" if first is None else str(first.header.frame_id).lstrip("/")
-            if not is_odom(frame):
+            if not is_odom(frame or topic.name):
                 found[topic.name] = (topic.msgtype, frame)
     return found
 

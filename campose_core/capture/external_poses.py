@@ -60,7 +60,7 @@ def read_reference(path: Path, image_topic: str | None = None) -> Trajectory:
         TrajectoryError, CaptureError: missing, damaged, or without poses in metres.
     """
     check_reference(path)
-    bag, _, chosen = _in_bag(path)
+    bag, chosen = reference_parts(path)
     if is_bag(bag):
         return recorded_truth(bag, chosen, image_topic)
     return _exported(path) if is_export(path) else read_trajectory(path)
@@ -72,7 +72,7 @@ def check_reference(path: Path) -> None:
     Raises:
         TrajectoryError: nothing there, or a folder that is none.
     """
-    bag, _, _ = _in_bag(path)
+    bag, _ = reference_parts(path)
     if not bag.exists():
         raise TrajectoryError(f"{path}: no such file")
     if bag.is_dir() and not is_bag(bag) and not is_export(path):
@@ -82,10 +82,10 @@ def check_reference(path: Path) -> None:
         )
 
 
-def _in_bag(path: Path) -> tuple[Path, str, str]:
-    """Return the bag, and what of it, as `partition` does; the path alone where there is such a file."""
-    bag, colon, chosen = str(path).partition(":")
-    return (path, "", "") if path.exists() or not Path(bag).exists() else (Path(bag), colon, chosen)
+def reference_parts(path: Path) -> tuple[Path, str]:
+    """Return the file of a reference, and what of it is meant, as in BAG:TOPIC; empty where that is not said."""
+    file, _, chosen = str(path).rpartition(":")
+    return (path, "") if path.exists() or not file or not Path(file).exists() else (Path(file), chosen)
 
 
 def _exported(path: Path) -> Trajectory:

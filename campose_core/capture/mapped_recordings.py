@@ -104,6 +104,12 @@ def clock_in(scene: Scene, path: Path | str) -> BagClock:
     return clock_of(next(of_bag, {}))
 
 
+def image_topic_of(scene: Scene, source: str | None) -> str | None:
+    """Return the image topic of a source, of the only one for None; None where there are several, or it is no bag."""
+    topics = {d.get("topic") for name, d in scene.sources.items() if source in (None, name)}
+    return next(iter(topics)) if len(topics) == 1 else None
+
+
 def _exported(path: Path, kind: str) -> ExportedRecording | None:
     """Return the export that a source of this kind was extracted from, where that has poses in metres."""
     recording = ExportedRecording(path) if kind == EXPORT and is_export(path) else None

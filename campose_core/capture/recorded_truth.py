@@ -37,10 +37,12 @@ def recorded_truth(path: Path, chosen: str = "", image_topic: str | None = None)
     recording = BagRecording(path, image_topic)
     camera, clock = recording.first_camera_frame().lstrip("/"), recording.clock
     tree = read_tf(path, clock)
+    if tree.frames() and camera not in tree.frames():
+        raise TrajectoryError(f"{path}: its images are of the frame {camera!r}, and /tf has {_listed(tree.frames())}")
     ways = _ways(path, tree, camera)
     names = list(ways) if chosen else _trusted(path, ways)
     if chosen not in ways and (chosen or len(names) != 1):
-        raise TrajectoryError(_choice(path, chosen, names))
+        raise TrajectoryError(_choice(path, chosen, names, list(ways)))
     way = chosen or names[0]
     if way in tree.frames():
         _, truth = tree.between(way, camera, np.unique(recording.stamps.stamps_ns))
@@ -62,35 +64,60 @@ def recorded_truth(path: Path, chosen: str = "", image_topic: str | None = None)
 
 def _ways(path: Path, tree: TransformTree, camera: str) -> dict[str, tuple[str, str]]:
     """Return the type (empty: TF) and the frame of what says where the camera was in a map, by its name."""
-    chain = tree.chain(camera)
-    moving = [frame for at, frame in enumerate(chain) if not all(map(tree.is_static, chain[:at]))]
-    frames = [frame for frame in moving if not is_odom(frame)][-1:]
-    topics = {name: entry for name, entry in absolute_pose_topics(path).items() if entry[0] != TRANSFORM}
-    return {**{frame: ("", frame) for frame in frames}, **topics}
+    topics = {
+        name: (msgtype, frame)
+        for name, (msgtype, frame) in absolute_pose_topics(path).items()
+        if msgtype != TRANSFORM and not _is_mounted(tree, camera, frame)  # of a marker that was seen, of an arm
+    }
+    return {**{frame: ("", frame) for frame in _frames_above_odometry(tree.chain(camera), tree)}, **topics}
+
+
+def _is_mounted(tree: TransformTree, camera: str, frame: str) -> bool:
+    return frame in tree.chain(camera) and tree.mounting(frame, camera) is not None
+
+
+def _frames_above_odometry(chain: list[str], tree: TransformTree) -> list[str]:
+    """Return the frames of TF in which the camera moves, and not as odometry says alone; the root first."""
+    odometry = [at for at, frame in enumerate(chain) if is_odom(frame)]
+    if odometry:
+        above = range(odometry[-1] + 1, len(chain))
+        return [chain[at] for at in reversed(above) if not all(map(tree.is_static, chain[odometry[-1] : at]))]
+    root_is_fixed_to_it = all(map(tree.is_static, chain[:-1]))
+    return [] if root_is_fixed_to_it or chain[-1].startswith("base") else chain[-1:]
 
 
 def _trusted(path: Path, ways: dict[str, tuple[str, str]]) -> list[str]:
-    """List those that may be taken unasked: not what campose itself answered, nor what AMCL says in TF more often."""
+    """List those that may be taken unasked: not what campose itself answered, nor what AMCL says in TF more often, and
+    of the frames of TF the root alone."""
     with open_bag(path) as bag:
-        own = [topic.name.removesuffix(OWN) for topic in bag.topics if topic.name.endswith(OWN)]
+        topics = {topic.name for topic in bag.topics}
+    own = [node for name in topics if (node := name.removesuffix(OWN)) != name and f"{node}/pose" in topics]
     frames = [] if own else [name for name, (msgtype, _) in ways.items() if not msgtype]
-    topics = [
+    named = [
         name
         for name, (msgtype, frame) in ways.items()
         if msgtype
         and not any(name.startswith(f"{node}/") for node in own)
         and not (msgtype == WITH_COVARIANCE and frame in frames)
     ]
-    return [*frames, *topics]
+    return [*frames[:1], *named]
 
 
-def _choice(path: Path, chosen: str, ways: list[str]) -> str:
+def _choice(path: Path, chosen: str, names: list[str], ways: list[str]) -> str:
     if not ways:
         return (
             f"{path}: does not say where its camera was in a map: /tf leads to no frame above odometry's, and no topic "
             f"has poses. Poses of a body: align with --tracker {path}; those of the camera: give a file"
         )
-    listed = ", ".join(ways)
     if chosen:
-        return f"{path}: {chosen!r} does not say where its camera was; these do: {listed}"
-    return f"{path}: {listed} say where its camera was: choose one, as in {path}:{ways[0]}"
+        return f"{path}: {chosen!r} does not say where its camera was; these do: {', '.join(ways)}"
+    if not names:
+        return (
+            f"{path}: campose itself answered while it was recorded; if {', '.join(ways)} is of something else, "
+            f"choose it, as in {path}:{ways[0]}"
+        )
+    return f"{path}: {', '.join(names)} say where its camera was: choose one, as in {path}:{names[0]}"
+
+
+def _listed(frames: set[str]) -> str:
+    return ", ".join(sorted(frames))

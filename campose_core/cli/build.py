@@ -9,6 +9,7 @@ from jsonargparse import ArgumentParser, Namespace
 from campose_core.alignment.request import AlignRequest
 from campose_core.alignment.sources.reference import frames_with_reference
 from campose_core.alignment.step import align_scene
+from campose_core.capture.mapped_recordings import image_topic_of
 from campose_core.cli.align import add_alignment_arguments, alignment_request
 from campose_core.cli.console import say, show
 from campose_core.cli.extract import add_extract_arguments, extract_sources
@@ -96,7 +97,7 @@ def _built(
     """Return the scene, and of a network that was trained its errors on the test frames."""
     scene = extract_sources(options)
     if options.reference is not None:
-        frames_with_reference(scene.frames, options.reference, options.source)
+        frames_with_reference(scene.frames, options.reference, options.source, image_topic_of(scene, options.source))
     if options.map is not None:
         scene = attach_floor(scene, options.map)
     scene = map_scene(scene, MapOptions(poses=poses))

@@ -23,10 +23,10 @@ def open_network(path: Path) -> Any:
     """
     runtime = load_extra("onnxruntime", "robot")
     try:
-        data = path.read_bytes()
+        data, sums = path.read_bytes(), SUMS.read_text().splitlines()
     except OSError as error:
-        raise MissingDependency(f"{path} is missing: install campose_ros again") from error
-    if f"{hashlib.sha256(data).hexdigest()}  {path.name}" not in SUMS.read_text().splitlines():
+        raise MissingDependency(f"{error.filename} is missing: install campose_ros again") from error
+    if f"{hashlib.sha256(data).hexdigest()}  {path.name}" not in sums:
         raise MissingDependency(f"{path} is damaged: install campose_ros again")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -34,5 +34,5 @@ def open_network(path: Path) -> Any:
     try:
         return runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its exceptions have no class in common
-        reason = str(error).splitlines()[0]
+        reason = str(error).partition("\n")[0]
         raise MissingDependency(f"ONNX Runtime {runtime.__version__} cannot run {path}: {reason}") from error

@@ -11,6 +11,7 @@ from campose_core.statistics import robust_sigma
 MIN_ALONG = 10  # positions, to tell a bend from noise
 AROUND = 5  # images on either side, whose offset is alike where a map is bent
 MEDIAN_LENGTH = 1.54  # of noise with a standard deviation of 1 on each of three axes: sqrt(chi2.ppf(0.5, 3))
+OF_A_WALK = 20  # of these a bend may have two periods: 5 on either side from 100 on
 WILD = 4.0  # standard deviations from these, for a position that is none
 
 
@@ -19,7 +20,7 @@ def noise_along(offsets: Array, least: float) -> tuple[float, NDArray[np.bool_]]
 
     offsets: (N, 3) of a map from the positions, in time order. least: what is no noise yet.
     """
-    off = offsets - _alike(offsets)
+    off = offsets - _alike(offsets, AROUND)
     wild = np.linalg.norm(off, axis=1) > WILD * np.sqrt(3.0) * max(robust_sigma(off), least)
     return _noise(offsets), wild
 
@@ -29,16 +30,16 @@ def bend_along(offsets: Array) -> float:
     leaves open of where the whole lies (3 of the 6 or 7 numbers of a rigid motion or a similarity to each axis).
 
     offsets: (N, 3) of a map from positions, or from orientations as rotation vectors, in time order; noise may be many
-    times the bend.
+    times the bend. Few of them are compared with fewer neighbours, over which a bend is still straight.
     """
-    variance = _noise(offsets) ** 2
-    alike = np.median(np.linalg.norm(_alike(offsets), axis=1)) ** 2
-    left = MEDIAN_LENGTH**2 * np.pi / 2.0 * variance / (2 * AROUND + 1)  # pi / 2: of a median, not a mean
+    around, variance = min(AROUND, len(offsets) // OF_A_WALK), _noise(offsets) ** 2
+    alike = np.median(np.linalg.norm(_alike(offsets, around), axis=1)) ** 2
+    left = MEDIAN_LENGTH**2 * variance * (np.pi / 2.0 / (2 * around + 1) if around else 1.0)  # pi / 2: of a median
     return float(np.sqrt(max(alike - left, 0.0) + MEDIAN_LENGTH**2 * 3.0 * variance / len(offsets)))
 
 
-def _alike(offsets: Array) -> Array:
-    windows = [offsets[max(0, row - AROUND) : row + AROUND + 1] for row in range(len(offsets))]
+def _alike(offsets: Array, around: int) -> Array:
+    windows = [offsets[max(0, row - around) : row + around + 1] for row in range(len(offsets))]
     return np.array([np.median(window, axis=0) for window in windows])
 
 

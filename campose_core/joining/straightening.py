@@ -64,6 +64,8 @@ def straightened(
     offsets = np.array([poses[name].translation - known[name] for name in known])
     noise, wild = noise_along(offsets, sigma)
     priors = {name: position for (name, position), is_wild in zip(known.items(), wild, strict=True) if not is_wild}
+    if len(priors) < MIN_ALONG:
+        return asdict(Straightened(0.0, 0.0, 0.0, 0.0, {}))
     held = pycolmap.Reconstruction(free)
     adjust_to_positions(held, priors, max(sigma, noise), refine_centres=guessed)
     adjust(free)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from campose_core import __version__
+from campose_core.capture.external_poses import reference_parts
 from campose_core.errors import CamposeError
 from campose_core.extras import load_extra
 from campose_core.files import read_json, write_text
@@ -109,11 +110,11 @@ class _Digests:
 
     def of(self, run: Run) -> str:
         source = self._plan.recordings[run.recording]
-        paths = (source.path, source.reference, source.camera, source.world)
+        reference = source.reference and reference_parts(source.reference)[0]
+        paths = (source.path, reference, source.camera, source.world)
         folder = self._folders[run.scene]
-        return digest_of(
-            [__version__, run.name, str(folder), self._scene(folder), source.topic, *map(self._files, paths)]
-        )
+        named = [__version__, run.name, str(folder), source.topic, str(source.reference)]
+        return digest_of([*named, self._scene(folder), *map(self._files, paths)])
 
 
 def _folder(scene: SceneSource, out: Path) -> Path:

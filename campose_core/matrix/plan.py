@@ -31,6 +31,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from campose_core.capture.external_poses import reference_parts
 from campose_core.errors import SceneError, UsageError
 from campose_core.files import is_there
 from campose_core.matrix.conditions.table import Condition
@@ -224,7 +225,7 @@ def _recording(name: str, value: Any, base: Path) -> RecordingSource:
         if key in fields:
             [text] = _texts([fields[key]], f"{where}: {key}")
             paths[key] = (base / text).resolve()
-            if not is_there(paths[key]):
+            if not is_there(reference_parts(paths[key])[0]):
                 raise UsageError(f"{where}: {key}: {paths[key]} is not there")
     return RecordingSource(
         name,

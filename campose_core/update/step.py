@@ -155,7 +155,7 @@ def _updated(
         raise MappingError(f"{recording}: it holds several cameras ({', '.join(names)}): {cure}")
     name = names[0]
     rows = [frame for frame in scene.frames if frame.source == name]
-    truth = _truth(rows, options.reference)
+    truth = _truth(rows, options.reference, scene.sources[name].get("topic"))
     frames = frames_with_features(scene, rows, landmarks)
     camera, trusted = new_camera(scene, name, frames, landmarks, old_cameras, refined)
     found = MapFinder(landmarks).find_all(frames, camera)
@@ -212,10 +212,10 @@ def refusal(before: HeldOutFigures, after: HeldOutFigures) -> str:
     )
 
 
-def _truth(rows: Sequence[SceneFrame], reference: Path | None) -> dict[str, Pose]:
+def _truth(rows: Sequence[SceneFrame], reference: Path | None, image_topic: str | None) -> dict[str, Pose]:
     if reference is None:
         return {}
-    return {frame.name: pose for frame, pose in frames_with_reference(rows, reference)}
+    return {frame.name: pose for frame, pose in frames_with_reference(rows, reference, image_topic=image_topic)}
 
 
 def _halves(frames: Sequence[NewFrame]) -> tuple[list[NewFrame], list[NewFrame]]:

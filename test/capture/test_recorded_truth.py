@@ -1,17 +1,18 @@
 """A bag that knows where its camera was: by TF, by topics, and what it does not take for the truth."""
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
-from bag_messages import TYPES
+from bag_messages import TYPES, static
 from recorded_walks import CAMERA, IMAGES, Walk
 from recordings import jpeg, picture, write_bag
 
 from campose_core.capture.external_poses import read_reference
 from campose_core.cli.main import main
 from campose_core.errors import CaptureError, TrajectoryError
-from campose_core.geometry import pose_error
+from campose_core.geometry import Pose, pose_error
 from campose_core.scene import Scene
 from campose_core.trajectory import Trajectory, write_tum
 
@@ -89,7 +90,7 @@ def test_answers_that_were_recorded_are_not_the_truth_about_themselves(tmp_path)
     walk = recorded(by_amcl(Walk(tmp_path, seconds=4.0)))
     walk.entries = [entry for entry in walk.entries if entry[0] != "/amcl_pose"]
     walk.poses("/localizer/pose", walk.base, POSE, "map").poses("/localizer/pose_raw", walk.base, POSE, "map")
-    with pytest.raises(TrajectoryError, match="does not say where its camera was in a map"):
+    with pytest.raises(TrajectoryError, match=r"campose itself answered while it was recorded; .* as in .*own:map"):
         read_reference(bag_of(walk, "own"))
     assert max(farthest(read_reference(tmp_path / "own:map"), walk)) < 1e-6  # who says so
     walk.poses("/mocap", walk.base, POSE, "map")
@@ -129,3 +130,61 @@ def test_a_map_is_aligned_and_answers_are_judged_by_the_bag_itself(tmp_path, cap
     capsys.readouterr()
     assert main(["evaluate", str(tmp_path / "est.tum"), str(tmp_path / "walk.bag"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["recall"]["5cm/5deg"] == 1.0
+
+
+def test_what_is_chosen_of_a_bag_aligns_it_too(tmp_path):
+    walk = recorded(Walk(tmp_path).mounted().odometry().poses("/slam", Walk(tmp_path).base, POSE, "map"))
+    walk.poses("/vicon", walk.base, POSE, "world")
+    scene, bag = walk.scene(), tmp_path / "walk.bag"
+    assert main(["align", str(scene.path), "--reference", f"{bag}:/nothing"]) == 1
+    assert main(["align", str(scene.path), "--reference", f"{bag}:/vicon"]) == 0
+    truth = dict(walk.truth)
+    frames = Scene.open(scene.path).frames
+    assert max(pose_error(frame.map_from_cam, truth[frame.stamp_ns])[0] for frame in frames) < 0.02
+
+
+def test_a_time_in_the_name_of_a_bag_is_no_choice(tmp_path):
+    walk = recorded(by_amcl(Walk(tmp_path, seconds=4.0)))
+    bag = bag_of(walk, "walk_12:30:00")
+    assert len(read_reference(bag)) == len(walk.base)
+    assert len(read_reference(tmp_path / "walk_12:30:00:/amcl_pose")) == 2
+
+
+STILL = Pose.identity()
+
+
+@pytest.mark.parametrize("links", [["map"], ["odom"], ["base_footprint", "odom"], ["base_footprint"]], ids="/".join)
+def test_odometry_under_another_name_is_not_the_truth(tmp_path, links):
+    """A map that is fixed to odometry's frame; a base on /tf; a head that turns on a base."""
+    walk = Walk(tmp_path, seconds=4.0).mounted()
+    if links == ["map"]:
+        walk.tf("odom", "base_link", walk.base)
+        walk.entries.append(("/tf_static", int(walk.base.stamps_ns[0]), static(walk.make, ("map", "odom", STILL))))
+    for child, parent in pairwise(["base_link", *links] if links != ["map"] else []):
+        walk.tf(parent, child, walk.base)
+    with pytest.raises(TrajectoryError, match="/tf leads to no frame above odometry's"):
+        read_reference(bag_of(recorded(walk)))
+
+
+def test_all_frames_above_odometry_can_be_chosen_and_the_root_is_taken(tmp_path):
+    walk = recorded(by_amcl(Walk(tmp_path, seconds=4.0)))
+    up = Pose(STILL.rotation, np.array([0.0, 0.0, 100.0]))
+    walk.entries.append(("/tf_static", int(walk.base.stamps_ns[0]), static(walk.make, ("earth", "map", up))))
+    bag = bag_of(walk)
+    assert max(farthest(read_reference(tmp_path / "walk:map"), walk)) < 1e-6
+    assert np.allclose(read_reference(bag).positions[:, 2] - read_reference(tmp_path / "walk:map").positions[:, 2], 100)
+
+
+def test_poses_without_a_frame_and_of_what_was_seen_are_not_the_cameras(tmp_path):
+    walk = Walk(tmp_path, seconds=4.0).mounted()
+    walk.poses("/odom", walk.base, ODOMETRY, "").poses("/marker", walk.base, POSE, CAMERA)
+    walk.poses("/gripper", walk.base, POSE, "base_link")
+    with pytest.raises(TrajectoryError, match="no topic has poses"):
+        read_reference(bag_of(recorded(walk)))
+
+
+def test_images_whose_frame_tf_does_not_know_are_refused(tmp_path):
+    walk = Walk(tmp_path, seconds=4.0).poses("/vicon", Walk(tmp_path).base, POSE, "world")
+    walk.tf("odom", "base_link", walk.base)
+    with pytest.raises(TrajectoryError, match="images are of the frame 'camera_optical', and /tf has base_link, odom"):
+        read_reference(bag_of(recorded(walk)))

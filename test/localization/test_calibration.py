@@ -12,6 +12,7 @@ from walks import BASE_FROM_CAM, drive, poses_of
 
 from campose_core.errors import LocalizationError, MappingError
 from campose_core.geometry import Similarity
+from campose_core.joining.bend import bend_along
 from campose_core.joining.robust_similarity import align_to_poses
 from campose_core.landmark_map.held_out import HeldOut
 from campose_core.localization.calibration import (
@@ -121,6 +122,12 @@ def test_the_residual_of_the_reference_is_part_of_the_floor(tmp_path):
     assert CovarianceCalibration.load(scene_with(tmp_path / "c", held_out(50), positions_only)).floor_rad == (
         without.floor_rad
     )
+
+
+@given(st.integers(10, 300), st.floats(0.3, 2.0), st.floats(0.0, 6.3))
+def test_a_bend_without_noise_is_measured_whole(count, periods, phase):
+    bend = np.cos(2.0 * np.pi * periods * np.linspace(0.0, 1.0, count) + phase)[:, None] * [0.1, 0.0, 0.3]
+    assert 0.8 < bend_along(bend) / np.median(np.linalg.norm(bend, axis=1)) < 1.25
 
 
 @settings(max_examples=25, deadline=None)

@@ -61,5 +61,5 @@ def test_a_map_that_does_not_find_its_own_keyframes_says_that_all_will_be_lost(s
     off = np.random.default_rng(0).normal(0.0, 2.0, held_out.errors.shape) * [1, 1, 1, 0, 0, 0]
     replace(held_out, errors=held_out.errors + off).save(scene.sfm_dir / "held_out.npz")
     StructureEstimator.load(scene)
-    assert "keyframes that are left out of" in (found := capsys.readouterr().err)
+    assert "by keyframes that were left out of it" in (found := capsys.readouterr().err)
     assert "all frames will be LOST" in found

@@ -12,6 +12,7 @@ from campose_core.alignment.evidence import Evidence, evidence_of_poses
 from campose_core.alignment.sources.base import AlignmentSource, Borrowed
 from campose_core.capture.external_poses import read_reference
 from campose_core.capture.file_stamps import at_own_stamps, own_stamps
+from campose_core.capture.mapped_recordings import image_topic_of
 from campose_core.errors import AlignmentError
 from campose_core.geometry import Pose
 from campose_core.joining.robust_similarity import align_to_poses
@@ -29,8 +30,8 @@ class Reference(AlignmentSource):
 
     def evidence(self, name: str, borrowed: Borrowed) -> Evidence:
         path, poses = Path(name), self.mapped.poses
-        frames = [frame for frame in self.mapped.scene.frames if frame.name in poses]
-        known = frames_with_reference(frames, path, self.mapped.request.source)
+        frames, source = [f for f in self.mapped.scene.frames if f.name in poses], self.mapped.request.source
+        known = frames_with_reference(frames, path, source, image_topic_of(self.mapped.scene, source))
         sfm_from_cams = [poses[frame.name] for frame, _ in known]
         alignment = align_to_poses(sfm_from_cams, [pose for _, pose in known])
         path_sfm = np.array([pose.translation for pose in sfm_from_cams])
@@ -38,9 +39,11 @@ class Reference(AlignmentSource):
 
 
 def frames_with_reference(
-    frames: Sequence[SceneFrame], reference: Path, source: str | None = None
+    frames: Sequence[SceneFrame], reference: Path, source: str | None = None, image_topic: str | None = None
 ) -> list[tuple[SceneFrame, Pose]]:
-    """List the frames (of one source, or of all) whose stamp the TUM file covers, with the map_from_cam it gives them.
+    """List the frames (of one source, or of all) whose stamp the reference covers, with the map_from_cam it gives them.
+
+    image_topic: whose camera it is of, where it is a bag with several.
 
     Raises:
         AlignmentError: fewer than three (both intervals are named), no such source, or frames of several sources at the
@@ -50,7 +53,7 @@ def frames_with_reference(
     if source not in (None, *sources):
         raise AlignmentError(f"no frame comes from the source {source!r}; there are {', '.join(sources) or 'none'}")
     asked = sorted((f for f in frames if source in (None, f.source)), key=lambda f: f.stamp_ns)
-    trajectory = at_own_stamps(read_reference(reference), own_stamps(asked), reference)
+    trajectory = at_own_stamps(read_reference(reference, image_topic), own_stamps(asked), reference)
     stamps = np.unique(np.array([f.stamp_ns for f in asked], dtype=np.int64))
     _, at_stamps = trajectory.interpolate(stamps)
     map_from_cam = dict(at_stamps)

@@ -163,10 +163,11 @@ class StructureEstimator:
 
 
 def _why_all_are_lost(scene: Scene, floor_m: float, most_m: float) -> str:
-    if scene.alignment is not None and scene.alignment.residual.frames is not None:
+    residual = None if scene.alignment is None else scene.alignment.residual
+    if residual is not None and residual.frames is not None and (residual.median_m or 0.0) > floor_m:
         found = f"{scene.path} is as its reference has it only to {floor_m:.2g} m"
         cure = "Map it with the calibration of its camera (--camera), or on the poses of the reference (`map --poses`)"
     else:
-        found = f"keyframes that are left out of {scene.path} come back {floor_m:.2g} m off"
+        found = f"poses in {scene.path} are sure to {floor_m:.2g} m at best, by keyframes that were left out of it"
         cure = "The map is bent, or a loop of the walk stayed open: `campose doctor` says where to record more"
     return f"{found}, and no pose is given out that is less sure than {most_m:.2g} m: all frames will be LOST. {cure}"
