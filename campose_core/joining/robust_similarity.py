@@ -176,10 +176,9 @@ def _off_together(source: Array, target: Array, per_frame: Rotation, oriented: S
         by_places = robust_umeyama(source, target)
     except AlignmentError:  # on one line
         return None
-    offsets = by_places.transform(source) - target
-    if bend_along(offsets) > CLEARLY_BETTER * bend_along(oriented.transform(source) - target):
+    off = np.linalg.norm(by_places.transform(source) - target, axis=1)
+    if np.median(off) > CLEARLY_BETTER * np.median(np.linalg.norm(oriented.transform(source) - target, axis=1)):
         return None
-    off = np.linalg.norm(offsets, axis=1)
     agreeing = off <= 3.0 * np.median(off)
     common = np.linalg.norm(np.mean((by_places.rotation.inv() * per_frame)[agreeing].as_rotvec(), axis=0))
     # What the second longest direction of the path leaves open of the turn about the longest.
