@@ -17,6 +17,7 @@ from campose_core.capture.recorded_truth import recorded_truth
 from campose_core.capture.sources.export import ExportedRecording
 from campose_core.errors import TrajectoryError, UsageError
 from campose_core.exports.table import is_export
+from campose_core.files import is_there
 from campose_core.formats.trajectories import read_trajectory
 from campose_core.trajectory import Trajectory
 
@@ -73,7 +74,7 @@ def check_reference(path: Path) -> None:
         TrajectoryError: nothing there, or a folder that is none.
     """
     bag, _ = reference_parts(path)
-    if not bag.exists():
+    if not is_there(bag):
         raise TrajectoryError(f"{path}: no such file")
     if bag.is_dir() and not is_bag(bag) and not is_export(path):
         raise TrajectoryError(
@@ -85,7 +86,7 @@ def check_reference(path: Path) -> None:
 def reference_parts(path: Path) -> tuple[Path, str]:
     """Return the file of a reference, and what of it is meant, as in BAG:TOPIC; empty where that is not said."""
     file, _, chosen = str(path).rpartition(":")
-    return (path, "") if path.exists() or not file or not Path(file).exists() else (Path(file), chosen)
+    return (path, "") if is_there(path) or not file or not is_there(Path(file)) else (Path(file), chosen)
 
 
 def _exported(path: Path) -> Trajectory:
