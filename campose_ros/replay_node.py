@@ -77,7 +77,7 @@ def replay(options: argparse.Namespace) -> None:
             player.wait_for_subscriber(options.wait, localizer.require_active)
             recorder.wait_for_node(options.wait)
             if options.reference:  # the camera of a bag with several is the one that the node listens to
-                [*heard] = player.heard_images()
+                heard = sorted(player.heard_images())
                 reference = read_reference(Path(options.reference), heard[0] if len(heard) == 1 else None)
             base_from_cam = localizer.base_from_camera() if reference is not None else None
             player.play(options.rate, recorder.image_published, recorder.wait_for_answer if options.lockstep else None)

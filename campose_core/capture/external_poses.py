@@ -11,6 +11,7 @@ from pathlib import Path
 
 from campose_core.bag.clock import AS_RECORDED, BagClock
 from campose_core.bag.file import is_bag, open_bag
+from campose_core.bag.image_messages import IMAGE_TYPES
 from campose_core.bag.odometry import ODOMETRY
 from campose_core.bag.poses import pose_topics, read_poses
 from campose_core.capture.recorded_truth import recorded_truth
@@ -71,11 +72,16 @@ def check_reference(path: Path) -> None:
     """Look at what may be a reference without reading it.
 
     Raises:
-        TrajectoryError: nothing there, or a folder that is none.
+        TrajectoryError: nothing there, a folder that is none, or a bag without images. CaptureError: a damaged bag.
     """
     bag, _ = reference_parts(path)
     if not is_there(bag):
         raise TrajectoryError(f"{path}: no such file")
+    if is_bag(bag) and not _has_images(bag):
+        raise TrajectoryError(
+            f"{path}: the poses in a bag are of a body, and a reference is of its camera: align with --tracker {path}, "
+            "or give the camera's poses as a file"
+        )
     if bag.is_dir() and not is_bag(bag) and not is_export(path):
         raise TrajectoryError(
             f"{path}: is a folder, and no bag or export of a capture app or a data set: give a file of poses "
@@ -87,6 +93,11 @@ def reference_parts(path: Path) -> tuple[Path, str]:
     """Return the file of a reference, and what of it is meant, as in BAG:TOPIC; empty where that is not said."""
     file, _, chosen = str(path).rpartition(":")
     return (path, "") if is_there(path) or not file or not is_there(Path(file)) else (Path(file), chosen)
+
+
+def _has_images(path: Path) -> bool:
+    with open_bag(path) as bag:
+        return any(topic.msgtype in IMAGE_TYPES for topic in bag.topics)
 
 
 def _exported(path: Path) -> Trajectory:

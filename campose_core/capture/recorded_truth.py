@@ -38,7 +38,8 @@ def recorded_truth(path: Path, chosen: str = "", image_topic: str | None = None)
     camera, clock = recording.first_camera_frame().lstrip("/"), recording.clock
     tree = read_tf(path, clock)
     if tree.frames() and camera not in tree.frames():
-        raise TrajectoryError(f"{path}: its images are of the frame {camera!r}, and /tf has {_listed(tree.frames())}")
+        known = ", ".join(sorted(tree.frames()))
+        raise TrajectoryError(f"{path}: its images are of the frame {camera!r}, and /tf has {known}")
     ways = _ways(path, tree, camera)
     names = list(ways) if chosen else _trusted(path, ways)
     if chosen not in ways and (chosen or len(names) != 1):
@@ -117,7 +118,3 @@ def _choice(path: Path, chosen: str, names: list[str], ways: list[str]) -> str:
             f"choose it, as in {path}:{ways[0]}"
         )
     return f"{path}: {', '.join(names)} say where its camera was: choose one, as in {path}:{names[0]}"
-
-
-def _listed(frames: set[str]) -> str:
-    return ", ".join(sorted(frames))

@@ -10,7 +10,7 @@ from campose_core.statistics import robust_sigma
 
 MIN_ALONG = 10  # positions, to tell a bend from noise
 AROUND = 5  # images on either side, whose offset is alike where a map is bent
-MEDIAN_LENGTH = 1.54  # of noise with a standard deviation of 1 on each of three axes: sqrt(chi2.ppf(0.5, 3))
+PER_AXIS = 0.65  # standard deviation on each of three axes, for a median distance of 1: 1 / sqrt(chi2.ppf(0.5, 3))
 OF_A_WALK = 20  # of these a bend may have two periods: 5 on either side from 100 on
 WILD = 4.0  # standard deviations from these, for a position that is none
 
@@ -32,10 +32,10 @@ def bend_along(offsets: Array) -> float:
     offsets: (N, 3) of a map from positions, or from orientations as rotation vectors, in time order; noise may be many
     times the bend. Few of them are compared with fewer neighbours, over which a bend is still straight.
     """
-    around, variance = min(AROUND, len(offsets) // OF_A_WALK), _noise(offsets) ** 2
+    around, variance = min(AROUND, len(offsets) // OF_A_WALK), (_noise(offsets) / PER_AXIS) ** 2
     alike = np.median(np.linalg.norm(_alike(offsets, around), axis=1)) ** 2
-    left = MEDIAN_LENGTH**2 * variance * (np.pi / 2.0 / (2 * around + 1) if around else 1.0)  # pi / 2: of a median
-    return float(np.sqrt(max(alike - left, 0.0) + MEDIAN_LENGTH**2 * 3.0 * variance / len(offsets)))
+    left = variance * (np.pi / 2.0 / (2 * around + 1) if around else 1.0)  # pi / 2: of a median
+    return float(np.sqrt(max(alike - left, 0.0) + 3.0 * variance / len(offsets)))
 
 
 def _alike(offsets: Array, around: int) -> Array:

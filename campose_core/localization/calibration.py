@@ -21,6 +21,7 @@ from scipy.special import gammaincinv
 
 from campose_core.errors import LocalizationError
 from campose_core.geometry import Array
+from campose_core.joining.bend import PER_AXIS
 from campose_core.joining.robust_similarity import AGREEING_DEG
 from campose_core.landmark_map.held_out import HeldOut
 from campose_core.scene import Alignment, Scene
@@ -31,7 +32,6 @@ log = logging.getLogger(__name__)
 MIN_ERRORS = 10  # fewer tell less than UNCALIBRATED
 TAILS = 8.0  # degrees of freedom of Student's t
 LEVELS = (0.5, 0.75, 0.9)
-PER_AXIS = 0.65  # standard deviation on each of three axes, for a median distance of 1: 1 / sqrt(chi2.ppf(0.5, 3))
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,7 @@ def test_files_and_bags_say_the_same_but_only_odometry_names_its_body(tmp_path):
         np.testing.assert_allclose(trajectory.positions, stamped.positions, atol=1e-8)
     with pytest.raises(CaptureError, match="choose one of its pose topics"):
         read_outside_poses(bag)
-    with pytest.raises(CaptureError, match="walk: no image topic"):
+    with pytest.raises(TrajectoryError, match=r"walk: the poses in a bag are of a body, .* align with --tracker"):
         read_reference(bag)
     with pytest.raises(UsageError, match="is not a bag: leave out the topic /pose"):
         read_outside_poses(tmp_path / "walk.tum", "/pose")
