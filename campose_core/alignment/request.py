@@ -58,7 +58,8 @@ class AlignRequest:
         for name, path in (("reference", self.reference), ("points", self.points), ("markers", self.markers)):
             if path is not None:
                 modified = "modified_ns" if not options else f"{name}_modified_ns"
-                options |= {name: str(path.resolve()), modified: _modified_ns(reference_parts(path)[0])}
+                file = reference_parts(path)[0] if name == "reference" else path
+                options |= {name: str(path.resolve()), modified: _modified_ns(file)}
         if self.tracker is not None:
             options |= {**self.tracker.options(), "tracker_modified_ns": _modified_ns(self.tracker.path)}
         options |= {} if self.source is None else {"source": self.source}

@@ -9,6 +9,7 @@ from campose_core.bag.clock import AS_RECORDED, BagClock
 from campose_core.bag.file import open_bag
 from campose_core.bag.ros_messages import pose_of, pose_of_transform
 from campose_core.bag.stamps import StampedRows
+from campose_core.bag.transforms import TransformTree
 from campose_core.errors import CaptureError, GeometryError
 from campose_core.geometry import Pose
 from campose_core.trajectory import Trajectory
@@ -31,6 +32,17 @@ WISHES = ("goal", "initialpose", "setpoint", "target", "waypoint")
 def is_odom(frame: str) -> bool:
     """Tell whether a frame is odometry's, by its name."""
     return "odom" in frame
+
+
+def frames_above_odometry(tree: TransformTree, frame: str) -> list[str]:
+    """Return the frames of TF in which `frame` moves, and not as odometry says alone; the root first."""
+    chain = tree.chain(frame)
+    odometry = [at for at, name in enumerate(chain) if is_odom(name)]
+    if odometry:
+        above = range(odometry[-1] + 1, len(chain))
+        return [chain[at] for at in reversed(above) if not all(map(tree.is_static, chain[odometry[-1] : at]))]
+    root_is_fixed_to_it = all(map(tree.is_static, chain[:-1]))
+    return [] if root_is_fixed_to_it or chain[-1].startswith("base") else chain[-1:]
 
 
 def absolute_pose_topics(path: Path) -> dict[str, tuple[str, str]]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from campose_core.bag.file import open_bag
 from campose_core.bag.odometry import ODOMETRY
-from campose_core.bag.poses import TRANSFORM, absolute_pose_topics, is_odom, read_poses
+from campose_core.bag.poses import TRANSFORM, absolute_pose_topics, frames_above_odometry, read_poses
 from campose_core.bag.tf import read_tf
 from campose_core.bag.transforms import TransformTree
 from campose_core.capture.sources.bag import BagRecording
@@ -70,21 +70,11 @@ def _ways(path: Path, tree: TransformTree, camera: str) -> dict[str, tuple[str, 
         for name, (msgtype, frame) in absolute_pose_topics(path).items()
         if msgtype != TRANSFORM and not _is_mounted(tree, camera, frame)  # of a marker that was seen, of an arm
     }
-    return {**{frame: ("", frame) for frame in _frames_above_odometry(tree.chain(camera), tree)}, **topics}
+    return {**{frame: ("", frame) for frame in frames_above_odometry(tree, camera)}, **topics}
 
 
 def _is_mounted(tree: TransformTree, camera: str, frame: str) -> bool:
     return frame in tree.chain(camera) and tree.mounting(frame, camera) is not None
-
-
-def _frames_above_odometry(chain: list[str], tree: TransformTree) -> list[str]:
-    """Return the frames of TF in which the camera moves, and not as odometry says alone; the root first."""
-    odometry = [at for at, frame in enumerate(chain) if is_odom(frame)]
-    if odometry:
-        above = range(odometry[-1] + 1, len(chain))
-        return [chain[at] for at in reversed(above) if not all(map(tree.is_static, chain[odometry[-1] : at]))]
-    root_is_fixed_to_it = all(map(tree.is_static, chain[:-1]))
-    return [] if root_is_fixed_to_it or chain[-1].startswith("base") else chain[-1:]
 
 
 def _trusted(path: Path, ways: dict[str, tuple[str, str]]) -> list[str]:

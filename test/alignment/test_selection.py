@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from bag_messages import TYPES
+from bag_messages import TYPES, static
 from PIL import Image
 from recorded_walks import Walk, mapped_scene, path_errors
 from scipy.spatial.transform import Rotation
@@ -19,6 +19,7 @@ from campose_core.cli.main import main
 from campose_core.geometry import Pose
 from campose_core.map_scale import UNKNOWN
 from campose_core.scene import Scene
+from campose_core.simulation.drive import drifting_odometry
 from campose_core.trajectory import Trajectory, write_tum
 
 
@@ -75,6 +76,21 @@ def test_tf_with_a_gap_is_a_reference_where_it_is_there(tmp_path, capsys):
     assert scene.alignment.residual.frames == 139
     # Odometry is in TF too, and is compared.
     assert [check.method for check in scene.alignment.checks] == ["odometry tf odom"]
+
+
+def test_a_map_that_is_fixed_to_odometrys_frame_is_odometry(tmp_path, capsys):
+    """It drifts as odometry does, and is trusted no more."""
+    walk = Walk(tmp_path, 2).mounted()
+    walk.tf("odom", "base_link", drifting_odometry(walk.base, 0.02, 2))
+    fixed = static(walk.make, ("map", "odom", Pose.identity()))
+    walk.entries.append(("/tf_static", int(walk.base.stamps_ns[0]), fixed))
+    code, scene, said = align(capsys, walk.scene())
+    assert code == 0
+    assert scene.alignment.method == "odometry"
+    assert not scene.alignment.checks
+    code, _, said = align(capsys, scene, "--from", "tf")
+    assert code == 1
+    assert "hold no tf" in said
 
 
 def test_gps_takes_its_level_from_gravity_and_says_where_on_earth_it_is(tmp_path, capsys):

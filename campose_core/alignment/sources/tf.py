@@ -11,18 +11,17 @@ from campose_core.alignment.sources.recordings import (
     moving_in,
     tf_pairs,
 )
-from campose_core.bag.poses import is_odom
+from campose_core.bag.poses import frames_above_odometry
 
 
 class TransformRoot(RecordedSource):
-    """The camera's pose in the root of the TF tree in which it moves, where that is not odometry's frame."""
+    """The camera's pose in the root of the TF tree, where it moves there otherwise than odometry says alone."""
 
     what = "/tf with a frame above odometry's, such as map"
 
     def names(self) -> list[str]:
-        recordings = self.mapped.recordings
-        roots = {recording.tf.chain(recording.camera_frame)[-1] for recording in bags(recordings)}
-        return sorted(root for root in roots if not is_odom(root) and moving_in(recordings, root))
+        roots = [frames_above_odometry(one.tf, one.camera_frame)[:1] for one in bags(self.mapped.recordings)]
+        return sorted({root for found in roots for root in found})
 
     def evidence(self, name: str, borrowed: Borrowed) -> Evidence:
         notes: list[str] = []
