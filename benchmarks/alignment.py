@@ -36,7 +36,7 @@ from campose_core.joining.robust_similarity import align_to_poses
 from campose_core.plotting.figure import WIDTH_INCHES, new_figure, png_of
 from campose_core.plotting.floor_plan import corners_around, draw_floor
 from campose_core.plotting.palette import BLUE, VERMILION
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.sfm.registration import SfmPoses
 from campose_core.simulation.drive import BASE_FROM_CAM, drifting_odometry
 from campose_core.trajectory import Trajectory, read_tum

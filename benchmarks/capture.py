@@ -21,7 +21,7 @@ import sys
 from pathlib import Path
 from campose_core.cli.console import show_log
 from campose_core.capture.extract import extract
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 scene = extract(Scene.open_or_create(sys.argv[2]), [Path(sys.argv[1])], fps=float(sys.argv[3]))
 peak = next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM"))
 print(len(scene.frames), peak)

@@ -38,7 +38,7 @@ from campose_core.landmark_map.covisibility import Keyframes
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.localization.relocalizer import Relocalizer
 from campose_core.progress import track
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.simulation.building import build_world
 from campose_core.simulation.drive import BASE_FROM_CAM
 from campose_core.simulation.render import Renderer, expose

@@ -22,7 +22,7 @@ from campose_core.floorplan.from_landmarks import floor_from_landmarks
 from campose_core.geometry import Similarity
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.landmark_map.levelling import level
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.walkable import DEFAULT_RADIUS_M
 
 PIXELS = 6  # of an image per cell

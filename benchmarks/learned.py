@@ -34,7 +34,8 @@ from campose_core.learning.visual_odometry import VisualOdometry
 from campose_core.localization.estimators.pose_graph import recorded_odometry
 from campose_core.localization.estimators.registry import load_estimator
 from campose_core.localization.estimators.retrieval import RetrievalEstimator
-from campose_core.scene import Scene, SceneFrame
+from campose_core.scene.frames_table import SceneFrame
+from campose_core.scene.scene import Scene
 from campose_core.simulation.building import build_world
 from campose_core.simulation.drive import BASE_FROM_CAM, Stop, drifting_odometry, drive_by_way_of
 from campose_core.trajectory import Trajectory, read_tum, write_tum

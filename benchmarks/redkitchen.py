@@ -22,7 +22,7 @@ from campose_core.evaluation.run import localize_frames
 from campose_core.evaluation.table import metrics_table
 from campose_core.frame import Frame
 from campose_core.localization.estimators.registry import load_estimator
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.trajectory import Trajectory
 
 

@@ -25,7 +25,7 @@ import torch
 import torchvision
 
 from campose_core.cli.console import show_log
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 SIZE, BATCH = 224, 16
 EPOCHS = 3

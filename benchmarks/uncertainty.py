@@ -30,7 +30,7 @@ from campose_core.learning.nearby_views import with_views
 from campose_core.learning.options import TrainOptions
 from campose_core.learning.train import train
 from campose_core.learning.validation import Calibration, Residuals
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.trajectory import read_tum
 
 PASSES = 16

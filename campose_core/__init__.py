@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from campose_core.floor import FloorMap
     from campose_core.geometry import Pose
     from campose_core.localization.localizer import Localizer
-    from campose_core.scene import Scene
+    from campose_core.scene.scene import Scene
     from campose_core.trajectory import Trajectory
 
 __version__ = "0.1.0"
@@ -26,7 +26,7 @@ _MODULES = {
     "FloorMap": "floor",
     "Localizer": "localization.localizer",
     "Pose": "geometry",
-    "Scene": "scene",
+    "Scene": "scene.scene",
     "Trajectory": "trajectory",
 }
 

@@ -37,7 +37,7 @@ from campose_core.floor import FloorMap
 from campose_core.frame import Image
 from campose_core.geometry import Pose
 from campose_core.localization.estimators.registry import load_estimator
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.simulation.drive import BASE_FROM_CAM
 from campose_core.simulation.simulate import simulate
 from campose_core.simulation.world import SIZES

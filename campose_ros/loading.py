@@ -12,7 +12,7 @@ from campose_core.localization.focal_watch import ASSUMED_SIGMA
 from campose_core.localization.localizer import Localizer
 from campose_core.localization.scene_digest import scene_digest
 from campose_core.motion.imu_motion import ImuMotion
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.walkable import WalkableMap
 from campose_ros.camera_parameters import CameraParameters
 from campose_ros.parameters import LocalizerParameters, pose_of_numbers

@@ -9,7 +9,7 @@ from nav_msgs.srv import LoadMap
 
 from campose_core.errors import CamposeError, SceneError
 from campose_core.files import is_there
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_ros.loading import LoadedScene, load
 from campose_ros.plain_log import fault_line
 

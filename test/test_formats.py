@@ -17,7 +17,7 @@ from campose_core.landmark_map.aligned import aligned_landmarks
 from campose_core.landmark_map.arrays import FORMAT as ARRAYS_FORMAT
 from campose_core.landmark_map.arrays import read_arrays, write_arrays
 from campose_core.localization.estimators.structure import StructureEstimator
-from campose_core.scene import FORMAT, Scene
+from campose_core.scene.scene import FORMAT, Scene
 from campose_core.walkable import load_walkable
 
 DATA = Path(__file__).parent / "data"

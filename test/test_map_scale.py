@@ -23,7 +23,7 @@ from campose_core.localization.estimators.base import Kind
 from campose_core.localization.localizer import Localizer
 from campose_core.localization.result import LocalizationResult
 from campose_core.map_scale import MEASURED, UNKNOWN, MapScale, ScaleBasis
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.walkable import WalkableMap
 
 ASSUMED = MapScale(ScaleBasis.ASSUMED, 0.15, (0.5, -1.0, 1.4))

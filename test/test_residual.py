@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from campose_core.errors import SceneError
 from campose_core.geometry import Similarity
 from campose_core.residual import Check, Residual
-from campose_core.scene import Alignment, Scene
+from campose_core.scene.alignment import Alignment
+from campose_core.scene.scene import Scene
 
 numbers = st.none() | st.floats(0, 1e3)
 

@@ -13,7 +13,7 @@ from campose_core.capture.camera_file import read_camera_file
 from campose_core.cli.numbers import Count, PositiveNumber
 from campose_core.errors import CamposeError, FloorError
 from campose_core.floor import FloorMap
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.walkable import load_walkable
 from campose_core.yaml_files import MAX_BYTES, MAX_DEPTH, MAX_VALUES, parse_yaml, read_yaml, yaml_text
 

@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ from campose_core.landmark_map.intrinsics import RefinedCameras, scene_camera
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.landmark_map.pnp import CameraPose, LandmarkMatcher, solve_pnp
 from campose_core.localization.relocalizer import Relocalizer
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.trajectory import Trajectory
 
 FLOORS = (1, 4, 16)

@@ -26,7 +26,7 @@ from campose_core.landmark_map.intrinsics import RefinedCameras
 from campose_core.localization.calibration import CovarianceCalibration
 from campose_core.localization.estimators.structure import StructureEstimator
 from campose_core.localization.second_kind import SecondKind
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 
 def ways(scene: Scene) -> dict[str, StructureEstimator]:

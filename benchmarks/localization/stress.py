@@ -21,7 +21,7 @@ from campose_core.localization.estimators.registry import load_estimator
 from campose_core.localization.localizer import Localizer
 from campose_core.localization.result import LocalizationResult
 from campose_core.progress import track
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.simulation.building import build_world
 
 TWIN_SHIFT = (20.0, 0.0, 0.0)  # metres: beyond the building

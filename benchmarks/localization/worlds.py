@@ -15,7 +15,7 @@ from campose_core.frame import Image
 from campose_core.geometry import Pose
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.progress import track
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.simulation.simulate import drawing
 from campose_core.simulation.surfaces import SHADE, lying, standing
 from campose_core.simulation.world import CEILING, Rectangle, Surface, World

@@ -23,7 +23,7 @@ from campose_core.evaluation.metrics import evaluate
 from campose_core.evaluation.run import localize_recording
 from campose_core.evaluation.table import metrics_table
 from campose_core.localization.estimators.registry import load_estimator
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.trajectory import read_tum
 
 COUNTS = (300, 600, 1200, FRAMES)

@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmarks.mapping.plain import Mapped
 from campose_core.geometry import umeyama
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.sfm.registration import SfmPoses
 from campose_core.trajectory import read_tum
 

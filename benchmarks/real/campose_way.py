@@ -16,7 +16,7 @@ from campose_core.matrix.matrix import run_matrix
 from campose_core.matrix.one_run import ESTIMATES
 from campose_core.matrix.plan import Plan, RecordingSource, Run, SceneSource
 from campose_core.matrix.rows import Row
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 METHOD = "campose"
 

@@ -13,7 +13,7 @@ import numpy as np
 from campose_core.camera import Camera
 from campose_core.cli.console import say
 from campose_core.landmark_map.landmarks import Landmarks
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.walkable import save_walkable
 
 sys.path.append(str(Path(__file__).parents[2] / "test" / "support"))  # wall.py

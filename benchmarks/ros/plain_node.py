@@ -24,7 +24,7 @@ from campose_core.frame import Frame
 from campose_core.geometry import Pose
 from campose_core.localization.estimators import registry
 from campose_core.localization.localizer import Localizer
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.walkable import load_walkable
 from campose_ros.conversions import pose_stamped, status_message
 

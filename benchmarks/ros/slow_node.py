@@ -14,7 +14,7 @@ from campose_core.camera import Camera
 from campose_core.frame import Frame
 from campose_core.localization.estimators import registry
 from campose_core.localization.estimators.base import PoseEstimate, PosePrior
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 ESTIMATE_S = 0.05
 

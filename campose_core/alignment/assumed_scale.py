@@ -14,7 +14,8 @@ from campose_core.geometry import Array, Pose, Similarity
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.map_scale import UNKNOWN, MapScale, ScaleBasis
 from campose_core.residual import Residual
-from campose_core.scene import Alignment, Scene
+from campose_core.scene.alignment import Alignment
+from campose_core.scene.scene import Scene
 
 # A phone before the chest or the face of a walking person. Adults of 1.55 to 1.95 m hold it at 0.75 to 0.9 of their
 # height, and lower while they look down on it.

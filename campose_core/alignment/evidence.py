@@ -9,7 +9,7 @@ import numpy as np
 
 from campose_core.geometry import Array, Similarity, rotation_angle
 from campose_core.residual import Check
-from campose_core.scene import Alignment
+from campose_core.scene.alignment import Alignment
 
 SIGMAS = 3.0  # two sources disagree when they differ by more standard deviations than this
 

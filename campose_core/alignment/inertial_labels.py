@@ -25,7 +25,8 @@ from campose_core.inertial.error_state_filter import ImuNoise, ImuState
 from campose_core.inertial.mounting import mounted_imu
 from campose_core.inertial.smoother import Drift, PoseFix, measured_drift, smoothed
 from campose_core.landmark_map.held_out import HeldOut
-from campose_core.scene import Scene, SceneFrame
+from campose_core.scene.frames_table import SceneFrame
+from campose_core.scene.scene import Scene
 
 log = logging.getLogger(__name__)
 

@@ -26,8 +26,9 @@ from campose_core.geometry import Pose
 from campose_core.landmark_map.held_out import HeldOut
 from campose_core.map_scale import MEASURED
 from campose_core.residual import Residual
-from campose_core.scene import Alignment, Scene
-from campose_core.scene_step import writes
+from campose_core.scene.alignment import Alignment
+from campose_core.scene.scene import Scene
+from campose_core.scene.step import writes
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,8 @@ from campose_core.capture.mapped_recordings import image_topic_of
 from campose_core.geometry import Pose, Similarity
 from campose_core.joining.robust_similarity import align_to_poses
 from campose_core.joining.straightening import Straightened, straightened
-from campose_core.scene import Scene, SceneFrame
+from campose_core.scene.frames_table import SceneFrame
+from campose_core.scene.scene import Scene
 from campose_core.sfm.report import MapReport
 from campose_core.sfm.stage_process import run_stage
 from campose_core.sfm.straight_map import STAGE_TIMEOUT_S, WORK, exchange_map

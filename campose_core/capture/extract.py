@@ -20,9 +20,10 @@ from campose_core.frame import Recording
 from campose_core.pixels.image_codec import encode_jpeg
 from campose_core.progress import track
 from campose_core.rig import Rig
-from campose_core.scene import Scene, SceneFrame
-from campose_core.scene_names import place
-from campose_core.scene_step import writes
+from campose_core.scene.frames_table import SceneFrame
+from campose_core.scene.names import place
+from campose_core.scene.scene import Scene
+from campose_core.scene.step import writes
 from campose_core.statistics import require_positive
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from campose_core.errors import TrajectoryError
-from campose_core.scene import SceneFrame
+from campose_core.scene.frames_table import SceneFrame
 from campose_core.trajectory import FRAME_PERIOD_NS, Trajectory, stamp_from_seconds
 
 log = logging.getLogger(__name__)

@@ -24,7 +24,7 @@ from campose_core.errors import AlignmentError, CaptureError
 from campose_core.exports.table import is_export
 from campose_core.files import is_there
 from campose_core.geometry import Pose
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.trajectory import Trajectory
 
 log = logging.getLogger(__name__)

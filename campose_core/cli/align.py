@@ -14,7 +14,7 @@ from campose_core.cli.console import show
 from campose_core.cli.numbers import FiniteNumber, pose_numbers
 from campose_core.errors import AlignmentError, UsageError
 from campose_core.geometry import FARTHEST_M
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 
 def add_arguments(parser: ArgumentParser) -> None:

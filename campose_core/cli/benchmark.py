@@ -19,7 +19,7 @@ from campose_core.learning.options import LIMITS, TrainOptions
 from campose_core.matrix.datasets.layouts import DATASETS
 from campose_core.matrix.datasets.table import field_table, table_text, to_dicts
 from campose_core.matrix.engine import on_this_machine
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -23,9 +23,9 @@ from campose_core.floorplan.attach import attach_floor, attach_floor_from_landma
 from campose_core.landmark_map.colmap import load_pycolmap
 from campose_core.learning.networks import NETWORKS, kind_of_model
 from campose_core.learning.options import TrainOptions
-from campose_core.learning.split import split
-from campose_core.scene import Scene
-from campose_core.scene_lock import locked
+from campose_core.scene.lock import locked
+from campose_core.scene.scene import Scene
+from campose_core.scene.split import split
 from campose_core.sfm.given_poses import GivenPoses
 from campose_core.sfm.pipeline import MapOptions, map_scene
 

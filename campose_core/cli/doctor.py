@@ -11,8 +11,8 @@ from campose_core.doctor.diagnosis import diagnose
 from campose_core.doctor.diagnosis_picture import picture_of
 from campose_core.doctor.diagnosis_text import text_of
 from campose_core.files import write_bytes, write_text
-from campose_core.scene import Scene
-from campose_core.scene_names import place
+from campose_core.scene.names import place
+from campose_core.scene.scene import Scene
 
 
 def add_arguments(parser: ArgumentParser) -> None:

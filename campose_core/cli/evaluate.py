@@ -18,7 +18,7 @@ from campose_core.evaluation.judge import Beside, judged
 from campose_core.evaluation.table import measure_table, tables
 from campose_core.files import write_text
 from campose_core.map_scale import ScaleBasis
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 STDOUT = "-"
 

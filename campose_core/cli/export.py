@@ -7,7 +7,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from campose_core.cli.console import say, show
 from campose_core.interchange.export import FORMS, export_scene
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 
 def add_arguments(parser: ArgumentParser) -> None:

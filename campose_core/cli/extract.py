@@ -8,7 +8,7 @@ from campose_core.capture.camera_file import read_camera_file
 from campose_core.capture.extract import extract
 from campose_core.cli.console import show
 from campose_core.cli.numbers import FrameRate
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 
 def add_arguments(parser: ArgumentParser) -> None:

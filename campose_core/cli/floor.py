@@ -16,7 +16,7 @@ from campose_core.floorplan.drawing import DrawingKind
 from campose_core.floorplan.drawing_registration import PlanPlace, register_plan
 from campose_core.floorplan.painted_zones import resolution_from_points
 from campose_core.floorplan.scene_floor import why_not_snapped
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.snap_targets import walkable_cells
 from campose_core.walkable import DEFAULT_MAX_SNAP_M, DEFAULT_RADIUS_M
 

@@ -18,7 +18,7 @@ from campose_core.evaluation.run import localize_recording
 from campose_core.frame import Recording
 from campose_core.localization.estimators.pose_graph import PGO, recorded_odometry
 from campose_core.localization.estimators.registry import ESTIMATORS, load_estimator
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 
 def add_arguments(parser: ArgumentParser) -> None:

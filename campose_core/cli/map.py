@@ -10,7 +10,7 @@ from campose_core.cli.console import show
 from campose_core.cli.numbers import Count, pose_numbers
 from campose_core.errors import UsageError
 from campose_core.features.registry import FEATURES
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.sfm.given_poses import GivenPoses
 from campose_core.sfm.map_run import MATCHINGS
 from campose_core.sfm.pipeline import MAPPERS, MapOptions, map_scene

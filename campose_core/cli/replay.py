@@ -30,7 +30,7 @@ from campose_core.localization.localizer import Localizer
 from campose_core.motion.imu_motion import imu_motion
 from campose_core.replay.bag_session import BagSession
 from campose_core.replay.recording import Outcomes, Step, replay_bag, replay_frames, require_topics, true_base
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.trajectory import Trajectory
 from campose_core.visualization.layout import LAYOUT, how_to_look, write_layout
 from campose_core.visualization.replay_bag import ReplayBag, new_replay_bag

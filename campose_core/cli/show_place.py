@@ -25,7 +25,7 @@ from campose_core.localization.estimators.registry import load_estimator
 from campose_core.localization.localizer import Localizer
 from campose_core.localization.options import LocalizerOptions
 from campose_core.localization.result import LocalizationResult
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.text import one_line
 from campose_core.visualization.place import heading_of, place_picture
 from campose_core.visualization.scene_landmarks import read_landmarks

@@ -7,8 +7,8 @@ from jsonargparse import ArgumentParser, Namespace
 
 from campose_core.cli.console import show
 from campose_core.cli.numbers import Fraction
-from campose_core.learning.split import Scheme, SplitOptions, counts, split
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
+from campose_core.scene.split import Scheme, SplitOptions, counts, split
 
 
 def add_arguments(parser: ArgumentParser) -> None:

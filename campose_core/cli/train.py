@@ -15,7 +15,7 @@ from campose_core.extras import load_extra
 from campose_core.learning.networks import NETWORKS, kind_of_model
 from campose_core.learning.options import LIMITS, TrainOptions
 from campose_core.localization.estimators.registry import ESTIMATORS
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.yaml_files import read_yaml
 
 

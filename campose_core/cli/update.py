@@ -11,7 +11,7 @@ from campose_core.capture.camera_file import read_camera_file
 from campose_core.cli.console import say, show
 from campose_core.cli.numbers import FrameRate
 from campose_core.errors import CamposeError, MissingDependency, UsageError
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.update.step import UpdateOptions, undo_update, update_scene
 
 

@@ -10,7 +10,7 @@ from campose_core.bag.file import is_bag, open_bag
 from campose_core.cli.console import say
 from campose_core.cli.numbers import Port
 from campose_core.errors import UsageError
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.visualization.layout import LAYOUT, how_to_look, layout_beside, write_layout
 from campose_core.visualization.topics import Source
 from campose_core.walkable import WalkableMap

@@ -36,7 +36,7 @@ from campose_core.errors import MappingError, SceneError
 from campose_core.floorplan.scene_floor import walkable_of
 from campose_core.landmark_map.held_out import HeldOut
 from campose_core.landmark_map.landmarks import Landmarks
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.sfm.registration import SfmPoses
 from campose_core.sfm.report import MapReport
 from campose_core.walkable import WalkableMap

@@ -17,7 +17,7 @@ from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.landmark_map.levelling import Level, level
 from campose_core.landmark_map.planes import SurfacePoints, surface_points
 from campose_core.residual import Check, Residual
-from campose_core.scene import Alignment
+from campose_core.scene.alignment import Alignment
 
 FLOOR_M = 0.15  # landmarks this close to the floor's height are taken to lie on it
 FACING_UP = 0.9

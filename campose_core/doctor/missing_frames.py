@@ -19,7 +19,8 @@ from campose_core.errors import SceneError
 from campose_core.features.sift import SiftExtractor
 from campose_core.geometry import Pose, pose_error
 from campose_core.image_files import opened
-from campose_core.scene import Scene, SceneFrame
+from campose_core.scene.frames_table import SceneFrame
+from campose_core.scene.scene import Scene
 from campose_core.statistics import evenly_spaced
 
 IMAGES = 9  # looked at in each stretch

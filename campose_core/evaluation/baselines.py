@@ -20,7 +20,8 @@ from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.landmark_map.pnp import LandmarkMatcher, solve_pnp
 from campose_core.localization.estimators.base import Kind, PoseEstimate, PosePrior
 from campose_core.localization.result import Status
-from campose_core.scene import Scene, SceneFrame
+from campose_core.scene.frames_table import SceneFrame
+from campose_core.scene.scene import Scene
 from campose_core.trajectory import Stamps, Trajectory
 
 

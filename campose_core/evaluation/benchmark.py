@@ -27,8 +27,9 @@ from campose_core.localization.estimators.pose_graph import recorded_odometry
 from campose_core.localization.estimators.registry import estimator_names, knows_train_split_alone, load_estimator
 from campose_core.localization.estimators.retrieval import RetrievalEstimator
 from campose_core.pixels.scene_images import read_image
-from campose_core.scene import Scene, SceneFrame
-from campose_core.scene_step import writes
+from campose_core.scene.frames_table import SceneFrame
+from campose_core.scene.scene import Scene
+from campose_core.scene.step import writes
 from campose_core.trajectory import Stamps, Trajectory
 
 log = logging.getLogger(__name__)

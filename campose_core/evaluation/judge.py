@@ -19,7 +19,8 @@ from campose_core.evaluation.views import Views, scene_views, small_copy
 from campose_core.floorplan.scene_floor import walkable_of
 from campose_core.frame import Image, Recording
 from campose_core.pixels.scene_images import read_image
-from campose_core.scene import Scene, SceneFrame
+from campose_core.scene.frames_table import SceneFrame
+from campose_core.scene.scene import Scene
 from campose_core.trajectory import Trajectory
 from campose_core.walkable import WalkableMap
 

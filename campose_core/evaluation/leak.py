@@ -21,7 +21,7 @@ from scipy.spatial.transform import Rotation
 
 from campose_core.evaluation.views import Views, nearest_views
 from campose_core.geometry import Array
-from campose_core.scene import SceneFrame
+from campose_core.scene.frames_table import SceneFrame
 from campose_core.trajectory import Stamps, Trajectory
 
 # A frame of the scene's own test split is between two training frames that are no farther apart in time, or with no

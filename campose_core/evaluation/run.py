@@ -14,7 +14,7 @@ from campose_core.landmark_map.recording_cameras import RecordingCameras, camera
 from campose_core.localization.estimators.base import PoseEstimator
 from campose_core.localization.result import Status
 from campose_core.progress import track
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 
 def localize_recording(

@@ -17,7 +17,8 @@ from campose_core.errors import SceneError
 from campose_core.frame import Image
 from campose_core.geometry import Array
 from campose_core.image_files import opened
-from campose_core.scene import Scene, SceneFrame
+from campose_core.scene.frames_table import SceneFrame
+from campose_core.scene.scene import Scene
 
 SIZE, COARSE = (64, 48), 4  # of a copy, and into cells of how many pixels it is summed up to be searched for
 # Mean difference in grey levels of the copies of one image that was encoded twice: at most 0.6 (JPEG 30), 1.3 (320 x

@@ -16,8 +16,8 @@ from campose_core.floorplan.from_landmarks import floor_from_landmarks
 from campose_core.floorplan.scene_floor import has_own_floor
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.map_scale import ScaleBasis
-from campose_core.scene import Scene
-from campose_core.scene_step import writes
+from campose_core.scene.scene import Scene
+from campose_core.scene.step import writes
 from campose_core.walkable import DEFAULT_MAX_SNAP_M, DEFAULT_RADIUS_M, WalkableMap, save_walkable
 
 log = logging.getLogger(__name__)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from campose_core.map_scale import ScaleBasis
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.walkable import WalkableMap, load_walkable
 
 

@@ -20,7 +20,7 @@ from campose_core.interchange.whole_map import check_map
 from campose_core.landmark_map.colmap import COLMAP_LACKS, load_pycolmap, model_images, to_colmap_camera
 from campose_core.landmark_map.intrinsics import given_camera, source_of_lens
 from campose_core.landmark_map.lens import without_lens
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 
 def write_colmap(scene: Scene, folder: Path) -> int:

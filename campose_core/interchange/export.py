@@ -10,7 +10,7 @@ from campose_core.files import replacing
 from campose_core.interchange.colmap_form import write_colmap
 from campose_core.interchange.hloc_form import write_hloc
 from campose_core.interchange.nerfstudio_form import write_nerfstudio
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 FORMS: dict[str, Callable[[Scene, Path], int]] = {
     "colmap": write_colmap,

@@ -16,7 +16,7 @@ from campose_core.files import write_text
 from campose_core.interchange.colmap_form import map_model
 from campose_core.interchange.images import copy_images
 from campose_core.landmark_map.colmap import from_colmap_camera, model_images
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 NUM_MATCHED = 20
 

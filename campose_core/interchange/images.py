@@ -7,8 +7,8 @@ from collections.abc import Collection
 from pathlib import Path
 
 from campose_core.pixels.scene_images import unreadable
-from campose_core.scene import Scene
-from campose_core.scene_names import place
+from campose_core.scene.names import place
+from campose_core.scene.scene import Scene
 
 
 def copy_images(scene: Scene, names: Collection[str], folder: Path) -> None:

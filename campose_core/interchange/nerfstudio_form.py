@@ -15,7 +15,7 @@ from campose_core.errors import MappingError
 from campose_core.exports.export import GL_FROM_CV
 from campose_core.files import write_text
 from campose_core.interchange.images import copy_images
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 NAMES = {"f": "fl_x", "fx": "fl_x", "fy": "fl_y"}
 LACKED = ("k4", "k5", "k6", "s1", "s2", "s3", "s4")  # of the perspective model: they mean something else there

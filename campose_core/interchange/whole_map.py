@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from campose_core.errors import MappingError
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.sfm.stage_process import StageCrash, run_stage
 from campose_core.update.mapped_model import whole_map
 

@@ -12,7 +12,7 @@ from campose_core.errors import AlignmentError, GeometryError
 from campose_core.geometry import Array, Pose, Similarity, rotation_angle, umeyama
 from campose_core.joining.bend import MIN_ALONG, bend_along
 from campose_core.residual import Residual
-from campose_core.scene import Alignment
+from campose_core.scene.alignment import Alignment
 
 RANSAC_TRIALS = 500
 MIN_PAIRS = 3

@@ -3,7 +3,7 @@
 from campose_core.errors import LocalizationError
 from campose_core.features.registry import XFEAT
 from campose_core.landmark_map.landmarks import Landmarks, landmark_file
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 SECOND = landmark_file(XFEAT)
 

@@ -10,7 +10,7 @@ import numpy as np
 from campose_core.camera import Camera
 from campose_core.errors import GeometryError, LocalizationError, SceneError
 from campose_core.frame import Frame
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 # Of the logarithm of a focal length that was calibrated and is not the map's: the camera_info of a kitchen's recording
 # is 0.4 % beside what its images say, which moves a camera by 1.4 cm along its view; landmarks show half of it.

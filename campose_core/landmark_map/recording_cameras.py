@@ -25,7 +25,7 @@ from campose_core.landmark_map.focal_length import FrameMatches
 from campose_core.landmark_map.intrinsics import camera_of_image, scene_camera
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.landmark_map.similar_keyframes import SimilarKeyframes
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 log = logging.getLogger(__name__)
 

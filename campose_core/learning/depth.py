@@ -17,7 +17,8 @@ from campose_core.errors import MappingError
 from campose_core.geometry import Array
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.learning.preprocess import NetworkInput
-from campose_core.scene import Scene, SceneFrame
+from campose_core.scene.frames_table import SceneFrame
+from campose_core.scene.scene import Scene
 
 SIDE = 56  # of a depth map, in its cells
 MIN_LANDMARKS = 12

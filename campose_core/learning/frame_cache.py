@@ -20,7 +20,8 @@ from campose_core.files import replacing
 from campose_core.image_files import opened
 from campose_core.learning.preprocess import NetworkInput
 from campose_core.progress import track
-from campose_core.scene import Scene, SceneFrame
+from campose_core.scene.frames_table import SceneFrame
+from campose_core.scene.scene import Scene
 
 Images = NDArray[np.uint8]
 

@@ -19,7 +19,8 @@ from campose_core.geometry import Pose
 from campose_core.learning.depth import inverse_depths
 from campose_core.learning.frame_cache import Images, cached_images
 from campose_core.learning.preprocess import NetworkInput
-from campose_core.scene import Scene, SceneFrame
+from campose_core.scene.frames_table import SceneFrame
+from campose_core.scene.scene import Scene
 
 
 @dataclass(frozen=True, eq=False)

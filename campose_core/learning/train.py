@@ -44,7 +44,8 @@ from campose_core.learning.trainer import fit
 from campose_core.learning.unlabelled import unlabelled_material
 from campose_core.learning.validation import Residuals
 from campose_core.pixels.large_buffers import keep_large_buffers
-from campose_core.scene import SPLITS, Scene, SceneFrame
+from campose_core.scene.frames_table import SPLITS, SceneFrame
+from campose_core.scene.scene import Scene
 
 log = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from campose_core.floorplan.scene_floor import why_not_snapped
 from campose_core.learning.callbacks import Record, SaveState, WholeFiles
 from campose_core.learning.module import PoseTraining
 from campose_core.learning.options import TrainOptions
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 log = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from campose_core.learning.networks import MENET
 from campose_core.learning.preprocess import NetworkInput
 from campose_core.learning.visual_odometry import VisualOdometry
 from campose_core.progress import track
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from campose_core.frame import Image
 from campose_core.geometry import Array, Pose
 from campose_core.learning.checkpoint import TrainedModel, load
 from campose_core.learning.networks import MENET
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 JITTER = 1.25  # stamps of a camera waver by less
 REACH = 2.0  # times the longest interval of training; over longer ones a network guesses

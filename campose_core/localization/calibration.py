@@ -24,7 +24,8 @@ from campose_core.geometry import Array
 from campose_core.joining.bend import PER_AXIS
 from campose_core.joining.robust_similarity import AGREEING_DEG
 from campose_core.landmark_map.held_out import HeldOut
-from campose_core.scene import Alignment, Scene
+from campose_core.scene.alignment import Alignment
+from campose_core.scene.scene import Scene
 from campose_core.statistics import squared_mahalanobis
 
 log = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ import hashlib
 
 from campose_core.landmark_map.aligned import SECOND
 from campose_core.landmark_map.arrays import checksums
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 
 def scene_digest(scene: Scene) -> str:

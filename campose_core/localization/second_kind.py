@@ -15,7 +15,7 @@ from campose_core.landmark_map.pnp import CameraPose
 from campose_core.localization.pair_relocalizer import PairRelocalizer
 from campose_core.localization.relocalizer import best_supported
 from campose_core.localization.tracker import Tracker
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 
 class SecondKind:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from campose_core.localization.scene_digest import scene_digest
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 
 def digest_of(value: Any) -> str:

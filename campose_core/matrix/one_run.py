@@ -26,7 +26,7 @@ from campose_core.matrix.conditions.table import Condition
 from campose_core.matrix.conditions.world import RenderedPlace, Shot, read_world
 from campose_core.matrix.plan import REPLAY, RecordingSource, Run
 from campose_core.replay.recording import Outcomes, replay_frames
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 ESTIMATES = "estimates.tum"
 TIMES = ("wall_s", "latency_ms.p50", "latency_ms.p95", "latency_ms.p99")  # what differs from one time to the next

@@ -36,7 +36,7 @@ from campose_core.errors import SceneError, UsageError
 from campose_core.files import is_there
 from campose_core.matrix.conditions.table import Condition
 from campose_core.matrix.digests import digest_of
-from campose_core.scene_names import check_key
+from campose_core.scene.names import check_key
 from campose_core.yaml_files import read_yaml
 
 REPLAY = "replay:"

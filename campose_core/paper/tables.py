@@ -20,7 +20,7 @@ from campose_core.localization.estimators.pose_graph import PGO
 from campose_core.localization.estimators.registry import estimator_names, knows_train_split_alone, load_estimator
 from campose_core.localization.estimators.retrieval import RetrievalEstimator
 from campose_core.paper.variants import Line, Plan
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.yaml_files import read_yaml
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,8 @@ import numpy as np
 from campose_core.errors import SceneError
 from campose_core.frame import Image
 from campose_core.image_files import opened
-from campose_core.scene import Scene, SceneFrame
+from campose_core.scene.frames_table import SceneFrame
+from campose_core.scene.scene import Scene
 
 
 def read_image(scene: Scene, frame: SceneFrame, mode: str = "RGB") -> Image:

@@ -20,7 +20,7 @@ from campose_core.localization.localizer import Localizer
 from campose_core.localization.message_reading import Refusal, frame_name
 from campose_core.localization.session import ONLY_CAMERA, Answer, LocalizationSession, SessionFrames
 from campose_core.localization.session_camera import InfoTopic, SessionCamera
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 MAP_FRAME = "map"
 TF, TF_STATIC = "/tf", "/tf_static"

@@ -21,7 +21,9 @@ from campose_core.capture.sources.export import colmap_recording
 from campose_core.errors import MappingError, UsageError
 from campose_core.geometry import Pose, Similarity
 from campose_core.residual import Residual
-from campose_core.scene import Alignment, Scene, SceneFrame
+from campose_core.scene.alignment import Alignment
+from campose_core.scene.frames_table import SceneFrame
+from campose_core.scene.scene import Scene
 from campose_core.sfm.registration import SfmPoses
 from campose_core.sfm.report import MapReport
 from campose_core.trajectory import Stamps, Trajectory

@@ -24,8 +24,9 @@ from campose_core.landmark_map.intrinsics import given_camera, lens_of, sharing_
 from campose_core.landmark_map.landmarks import Landmarks, landmark_file
 from campose_core.landmark_map.lens import refined_cameras
 from campose_core.landmark_map.lens_switches import switch_texts
-from campose_core.scene import Scene, SceneFrame
-from campose_core.scene_step import writes
+from campose_core.scene.frames_table import SceneFrame
+from campose_core.scene.scene import Scene
+from campose_core.scene.step import writes
 from campose_core.sfm.given_poses import GivenPoses, in_map_frame
 from campose_core.sfm.keyframe_selection import choose_at_most, measure_motion
 from campose_core.sfm.map_run import AS_NEEDED, MapRun

@@ -19,7 +19,8 @@ from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.landmark_map.pnp import LandmarkMatcher, solve_pnp
 from campose_core.pixels.scene_images import read_image
 from campose_core.progress import track
-from campose_core.scene import Scene, SceneFrame
+from campose_core.scene.frames_table import SceneFrame
+from campose_core.scene.scene import Scene
 from campose_core.sfm.rig_calibration import poses_by_partners
 
 FORMS = {"names": Form("U", ("N",)), "positions": Form("f", ("N", 3)), "quats_xyzw": Form("f", ("N", 4))}

@@ -14,7 +14,7 @@ from campose_core.files import read_json, write_text
 from campose_core.joining.loop_drift import LoopDrift
 from campose_core.landmark_map.held_out import HeldOutReport
 from campose_core.landmark_map.zooms import Zoom
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.sfm.rig_calibration import RigScale
 
 FILE = "report.json"  # below sfm/

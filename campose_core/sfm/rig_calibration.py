@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from campose_core.geometry import Pose, rotation_angle
 from campose_core.rig import Rig, moments
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.statistics import robust_sigma
 
 MIN_BASELINE_M = 1e-3  # less is one place

@@ -21,7 +21,7 @@ from campose_core.errors import MappingError
 from campose_core.geometry import Pose
 from campose_core.landmark_map.colmap import adjust, load_pycolmap, model_poses, to_colmap_pose
 from campose_core.rig import Rig, moments
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.sfm.report import RigReport
 from campose_core.sfm.rig_calibration import RigScale, scale_from_rig, stamped_names
 

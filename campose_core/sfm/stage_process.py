@@ -28,7 +28,7 @@ from typing import Any
 from campose_core.errors import CamposeError, MappingError
 from campose_core.files import write_text
 from campose_core.progress import track
-from campose_core.scene_lock import held_files
+from campose_core.scene.lock import held_files
 
 # glog lines such as "Processed image [12/235]" or "Registering image #7 (num_reg_frames=12)".
 COUNTERS = re.compile(rb"\[(\d+)/\d+|num_reg_frames=(\d+)")

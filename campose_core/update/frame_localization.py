@@ -20,7 +20,8 @@ from campose_core.landmark_map.pnp import solve_pnp
 from campose_core.landmark_map.similar_keyframes import SimilarKeyframes
 from campose_core.pixels.scene_images import read_image
 from campose_core.progress import track
-from campose_core.scene import Scene, SceneFrame
+from campose_core.scene.frames_table import SceneFrame
+from campose_core.scene.scene import Scene
 from campose_core.statistics import evenly_spaced
 
 SIMILAR, NEAR = 20, 12  # keyframes whose landmarks are looked at: by likeness, and about where a neighbour was found

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from campose_core.geometry import Pose
-from campose_core.learning.split import SplitOptions, split
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
+from campose_core.scene.split import SplitOptions, split
 from campose_core.sfm.registration import SfmPoses
 from campose_core.sfm.report import MapReport
 from campose_core.update.map_state import GrowingMap

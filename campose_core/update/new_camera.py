@@ -14,7 +14,7 @@ from campose_core.landmark_map.intrinsics import RefinedCameras
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.landmark_map.recording_cameras import SAMPLE, frame_matches, lines_of
 from campose_core.landmark_map.similar_keyframes import SimilarKeyframes
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.statistics import evenly_spaced
 from campose_core.update.frame_localization import NewFrame
 

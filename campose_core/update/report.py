@@ -12,7 +12,7 @@ from campose_core.geometry import Array, Pose, pose_error
 from campose_core.plotting.figure import WIDTH_INCHES, new_figure, png_of
 from campose_core.plotting.floor_plan import show_from_above
 from campose_core.plotting.palette import BLUE, GREEN, MUTED, POINTS, VERMILION
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.update.frame_localization import FoundFrame, NewFrame
 from campose_core.update.map_state import GrowingMap
 

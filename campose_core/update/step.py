@@ -1,8 +1,8 @@
 """`campose update`: a new recording of a mapped place becomes part of its map, whose frame and poses stay as they are.
 
-All of it happens in a copy beside the scene (`campose_core.exchange`), which takes the scene's place in the end, or is
-given up. Half of the recording, every second stretch of it, joins first; on the other half is then measured whether the
-map has become better, and only if it has not become worse the other half joins too.
+All of it happens in a copy beside the scene (`campose_core.scene.exchange`), which takes the scene's place in the end,
+or is given up. Half of the recording, every second stretch of it, joins first; on the other half is then measured
+whether the map has become better, and only if it has not become worse the other half joins too.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ from campose_core.bag.file import is_bag
 from campose_core.camera import Camera
 from campose_core.capture.extract import extract
 from campose_core.errors import AlignmentError, MappingError
-from campose_core.exchange import commit, discard, prepare, previous_note
-from campose_core.exchange import undo as put_back
 from campose_core.files import write_bytes, write_text
 from campose_core.geometry import Pose
 from campose_core.landmark_map.intrinsics import RefinedCameras
-from campose_core.scene import Scene, SceneFrame
-from campose_core.scene_step import writes
+from campose_core.scene.exchange import commit, discard, prepare, previous_note
+from campose_core.scene.exchange import undo as put_back
+from campose_core.scene.frames_table import SceneFrame
+from campose_core.scene.scene import Scene
+from campose_core.scene.step import writes
 from campose_core.sfm.registration import SfmPoses, unplaced_text
 from campose_core.update.frame_localization import FoundFrame, MapFinder, NewFrame, frames_with_features
 from campose_core.update.map_state import GrowingMap, read_map

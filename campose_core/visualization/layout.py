@@ -11,7 +11,7 @@ import numpy as np
 
 from campose_core.files import config_file, write_text
 from campose_core.geometry import Array
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.walkable import WalkableMap
 
 LAYOUT = "foxglove_layout.json"

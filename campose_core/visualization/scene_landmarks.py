@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from campose_core.bag.ros_messages import RosMessages
 from campose_core.geometry import Array
 from campose_core.landmark_map.landmarks import read_shown
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 MAX_POINTS = 50_000  # of a cloud: 0.8 MB; a map of a thousand keyframes has more, and looks no better
 

@@ -15,7 +15,8 @@ from campose_core.geometry import Pose
 from campose_core.localization.estimators.base import Matches
 from campose_core.pixels.image_codec import decode_bytes
 from campose_core.pixels.scene_images import unreadable
-from campose_core.scene import Scene, SceneFrame
+from campose_core.scene.frames_table import SceneFrame
+from campose_core.scene.scene import Scene
 from campose_core.visualization import topics
 from campose_core.visualization.matches import draw_matches, encode_drawing
 from campose_core.visualization.scene_landmarks import read_landmarks

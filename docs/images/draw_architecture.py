@@ -64,7 +64,7 @@ def drawing() -> str:
     for column, (title, text) in enumerate(looks):
         parts.append(box(20 + 188 * column, 410, 168, 70, title, text))
     parts.append(
-        heading(506, "Below them all: nouns (pose, camera, trajectory, floor map, scene), inertial, simulation")
+        heading(506, "Below them all: nouns (pose, camera, trajectory, floor map), scene, inertial, simulation")
     )
     point = f'<path d="M0,0 L7,3 L0,6 z" fill="{INK}"/>'
     head = f'<marker id="head" markerWidth="8" markerHeight="8" refX="7" refY="3" orient="auto">{point}</marker>'

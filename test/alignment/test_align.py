@@ -10,7 +10,8 @@ from campose_core.alignment.sources.reference import frames_with_reference
 from campose_core.cli.main import main
 from campose_core.errors import AlignmentError
 from campose_core.geometry import Pose, pose_error
-from campose_core.scene import Scene, SceneFrame
+from campose_core.scene.frames_table import SceneFrame
+from campose_core.scene.scene import Scene
 from campose_core.simulation.drive import BASE_FROM_CAM
 from campose_core.trajectory import Trajectory, read_tum, write_tum
 

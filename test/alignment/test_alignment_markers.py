@@ -15,7 +15,8 @@ from campose_core.camera import Camera
 from campose_core.capture.sources.bag import BagRecording
 from campose_core.errors import AlignmentError
 from campose_core.geometry import Pose
-from campose_core.scene import Scene, SceneFrame
+from campose_core.scene.frames_table import SceneFrame
+from campose_core.scene.scene import Scene
 
 # Markers on the wall y = 4, whose front looks along -y: x of the print along -x of the room, y up.
 ON_WALL = Rotation.from_matrix(np.column_stack([[1.0, 0, 0], [0, 0, 1.0], [0, -1.0, 0]]))

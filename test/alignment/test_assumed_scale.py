@@ -21,7 +21,7 @@ from campose_core.floorplan.scene_floor import walkable_of, why_not_snapped
 from campose_core.geometry import Pose
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.map_scale import MEASURED, UNKNOWN, ScaleBasis
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.simulation.building import build_world
 from campose_core.trajectory import Trajectory, read_tum, write_tum
 

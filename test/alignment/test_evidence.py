@@ -7,7 +7,7 @@ from scipy.spatial.transform import Rotation
 from campose_core.alignment.evidence import Evidence, compare, evidence_of_poses, table
 from campose_core.geometry import Similarity
 from campose_core.residual import Residual
-from campose_core.scene import Alignment
+from campose_core.scene.alignment import Alignment
 
 PATH = np.random.default_rng(0).uniform(-3, 3, (50, 3))
 

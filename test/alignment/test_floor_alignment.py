@@ -14,7 +14,8 @@ from campose_core.errors import AlignmentError
 from campose_core.floor import FREE, OCCUPIED, UNKNOWN, FloorMap
 from campose_core.geometry import Similarity
 from campose_core.landmark_map.landmarks import Landmarks
-from campose_core.scene import Scene, SceneFrame
+from campose_core.scene.frames_table import SceneFrame
+from campose_core.scene.scene import Scene
 from campose_core.sfm.registration import SfmPoses
 from campose_core.simulation.building import build_world
 

@@ -15,7 +15,9 @@ from tracked_walks import Path
 from campose_core.alignment.inertial_labels import label_by_imu
 from campose_core.errors import AlignmentError, CaptureError
 from campose_core.geometry import Pose, Similarity, pose_error
-from campose_core.scene import Alignment, Scene, SceneFrame
+from campose_core.scene.alignment import Alignment
+from campose_core.scene.frames_table import SceneFrame
+from campose_core.scene.scene import Scene
 
 IMU_FROM_CAM = Pose(Rotation.from_euler("xyz", [-90.0, 10.0, 80.0], degrees=True), np.array([0.1, 0.02, -0.05]))
 SECONDS = 32.0

@@ -13,7 +13,7 @@ from campose_core.floor import FREE, FloorMap
 from campose_core.floorplan.attach import attach_floor_from_landmarks
 from campose_core.geometry import pose_error
 from campose_core.landmark_map.landmarks import Landmarks
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.sfm.pipeline import MapOptions, map_scene
 from campose_core.simulation.building import build_world
 from campose_core.simulation.render import Renderer, expose

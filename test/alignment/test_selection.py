@@ -18,7 +18,7 @@ from campose_core.capture.exif_gps import read_exif_gps
 from campose_core.cli.main import main
 from campose_core.geometry import Pose
 from campose_core.map_scale import UNKNOWN
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.simulation.drive import drifting_odometry
 from campose_core.trajectory import Trajectory, write_tum
 

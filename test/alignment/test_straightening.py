@@ -16,7 +16,7 @@ from campose_core.cli.main import main
 from campose_core.geometry import Pose, pose_error
 from campose_core.landmark_map.aligned import SECOND, aligned_landmarks, second_landmarks
 from campose_core.landmark_map.landmarks import Landmarks
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.trajectory import Trajectory, write_tum
 
 LOOP = Path(__file__).parents[1] / "support" / "kill_loop.py"

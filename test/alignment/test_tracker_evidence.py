@@ -14,7 +14,8 @@ from campose_core.alignment.sources.tracker import Tracker
 from campose_core.camera import Camera
 from campose_core.cli.main import main
 from campose_core.errors import AlignmentError
-from campose_core.scene import Scene, SceneFrame
+from campose_core.scene.frames_table import SceneFrame
+from campose_core.scene.scene import Scene
 from campose_core.sfm.registration import SfmPoses
 from campose_core.trajectory import write_tum
 

@@ -12,7 +12,7 @@ from campose_core.capture.extract import extract
 from campose_core.capture.mapped_recordings import clock_of
 from campose_core.capture.recording import open_recording
 from campose_core.errors import CaptureError
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 
 @pytest.mark.parametrize("compressed", [False, True])

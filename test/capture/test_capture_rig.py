@@ -11,7 +11,7 @@ from campose_core.capture.synchronized_cameras import camera_names
 from campose_core.cli.main import main
 from campose_core.errors import CaptureError, UsageError
 from campose_core.geometry import pose_error
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 SMALL = Camera("PINHOLE", 64, 48, (50.0, 50.0, 31.5, 23.5))
 BOTH = list(TOPICS.values())

@@ -14,7 +14,7 @@ from campose_core.capture.mapped_recordings import recorded_odometry
 from campose_core.capture.recording import open_recording
 from campose_core.errors import CaptureError, TrajectoryError
 from campose_core.geometry import Pose, pose_error
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 CAMERA = Camera("PINHOLE", 32, 24, (30.0, 31.0, 16.0, 12.5))
 START_NS = 1_700_000_000_000_000_000

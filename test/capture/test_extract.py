@@ -17,7 +17,7 @@ from campose_core.capture.camera_file import read_camera_file
 from campose_core.capture.extract import extract
 from campose_core.cli.main import main
 from campose_core.errors import CaptureError, GeometryError, UsageError
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 
 def new_scene(tmp_path):
@@ -254,7 +254,7 @@ def test_a_killed_extraction_is_done_again_with_the_result_of_an_undisturbed_one
 PEAK = """
 import sys
 from campose_core.capture.extract import extract
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 extract(Scene.open_or_create(sys.argv[2]), [sys.argv[1]])
 print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
 """

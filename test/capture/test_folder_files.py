@@ -12,7 +12,7 @@ from campose_core.capture.extract import extract
 from campose_core.capture.recording import open_recording
 from campose_core.capture.sources.image_folder import ImageFile, ImageFolder
 from campose_core.errors import CaptureError, MissingDependency
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 EXIF_IFD, MODEL, FOCAL_35MM = 0x8769, 0x0110, 0xA405
 needs_heif = pytest.mark.skipif(importlib.util.find_spec("pi_heif") is None, reason="pi_heif is not installed")

@@ -13,7 +13,7 @@ from campose_core.capture.file_stamps import at_own_stamps
 from campose_core.cli.main import main
 from campose_core.errors import GeometryError, TrajectoryError
 from campose_core.geometry import Pose
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.trajectory import FRAME_PERIOD_NS, Trajectory
 
 MATRIX = "50,0,31.5\n0,50,23.5\n0,0,1\n"

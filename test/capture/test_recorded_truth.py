@@ -13,7 +13,7 @@ from campose_core.capture.external_poses import read_reference
 from campose_core.cli.main import main
 from campose_core.errors import CaptureError, TrajectoryError
 from campose_core.geometry import Pose, pose_error
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.trajectory import Trajectory, write_tum
 
 ODOMETRY, POSE, WITH_COVARIANCE = TYPES

@@ -12,9 +12,9 @@ import pytest
 from full_disk import full_disk
 
 from campose_core.cli.main import main
-from campose_core.exchange import commit, prepare
 from campose_core.geometry import pose_error
-from campose_core.scene import Scene
+from campose_core.scene.exchange import commit, prepare
+from campose_core.scene.scene import Scene
 
 LOOP = Path(__file__).parents[1] / "support" / "kill_loop.py"
 VERBS = {

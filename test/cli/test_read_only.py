@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 SCRIPT = Path(__file__).parents[1] / "support" / "read_only.py"
 READING = {

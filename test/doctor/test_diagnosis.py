@@ -19,7 +19,7 @@ from campose_core.doctor.diagnosis_picture import COLOURS, LINK, picture_of
 from campose_core.doctor.diagnosis_text import MAX_LINES, text_of
 from campose_core.doctor.record_next import WIND, wind
 from campose_core.landmark_map.landmarks import Landmarks
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 pytest.importorskip("cv2")
 pytest.importorskip("matplotlib")

@@ -11,7 +11,7 @@ from campose_core.doctor.map_health import health_of, surface_shape
 from campose_core.geometry import Similarity
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.residual import Check, Residual
-from campose_core.scene import Alignment
+from campose_core.scene.alignment import Alignment
 
 WALK = mapped([*spin(2.5, 2.0), *drive(np.arange(3.0, 7.5, 0.25), 0), *spin(7.5, 2.0)], per_m2=60)
 ALIGNED = Alignment(Similarity.identity(), "reference poses", Residual(median_m=0.01, median_deg=0.1))

@@ -9,7 +9,7 @@ from two_rooms import PERIOD_NS, drive, look, mapped, scene_at, textured
 
 from campose_core.doctor.missing_frames import missing_stretches, poor_pictures
 from campose_core.geometry import Pose
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 WALK = mapped(drive(np.arange(1.0, 3.0, 0.1), 0), per_m2=8)
 AFTER = 10

@@ -7,7 +7,7 @@ from scipy.spatial.transform import Rotation
 from campose_core.evaluation.baselines import mean_pose, odometry_alone
 from campose_core.evaluation.metrics import evaluate
 from campose_core.geometry import Pose
-from campose_core.scene import SceneFrame
+from campose_core.scene.frames_table import SceneFrame
 from campose_core.trajectory import Trajectory
 
 STAMPS = 10**8 * np.arange(100)

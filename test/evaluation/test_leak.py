@@ -16,7 +16,9 @@ from campose_core.evaluation.leak import Training, find_leak
 from campose_core.evaluation.table import tables
 from campose_core.evaluation.views import Views, nearest_views, scene_views, small_copy
 from campose_core.geometry import Pose
-from campose_core.scene import Alignment, Scene, SceneFrame
+from campose_core.scene.alignment import Alignment
+from campose_core.scene.frames_table import SceneFrame
+from campose_core.scene.scene import Scene
 from campose_core.trajectory import Trajectory, write_tum
 
 STEP_NS = 200_000_000

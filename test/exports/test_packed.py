@@ -21,7 +21,7 @@ from campose_core.errors import CaptureError
 from campose_core.exports.packed import PREFIX
 from campose_core.exports.table import read_export
 from campose_core.geometry import Pose, pose_error
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 CAMERA = Camera("PINHOLE", 32, 24, (30.0, 31.0, 16.0, 12.5))
 SHOTS = [

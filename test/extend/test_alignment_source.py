@@ -10,7 +10,7 @@ from recorded_walks import Walk, path_errors
 
 from campose_core.alignment.sources.table import SOURCES
 from campose_core.cli.main import main
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.trajectory import Trajectory
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "extend" / "alignment_source.md"

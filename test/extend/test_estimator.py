@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from recipes import WAYS, add_by_recipe
 
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.trajectory import read_tum
 
 

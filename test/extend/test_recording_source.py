@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from recipes import WAYS, add_by_recipe
 
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 
 @pytest.mark.parametrize("way", WAYS)

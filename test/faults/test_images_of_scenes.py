@@ -15,7 +15,7 @@ from campose_core.cli.main import main
 from campose_core.errors import CamposeError, SceneError
 from campose_core.evaluation.views import scene_views
 from campose_core.pixels.scene_images import read_image
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.sfm.keyframe_selection import measure_motion
 
 NAME = "walk/000001.jpg"

@@ -21,7 +21,7 @@ from campose_core.exports.table import read_export
 from campose_core.floor import FloorMap
 from campose_core.floorplan.drawing_registration import register_plan
 from campose_core.geometry import Pose
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.trajectory import read_tum
 from campose_ros.ros_arguments import check_arguments
 

@@ -14,7 +14,8 @@ from campose_core.floorplan.drawing_registration import register_plan
 from campose_core.formats.trajectories import read_trajectory
 from campose_core.geometry import Pose, umeyama
 from campose_core.joining.robust_similarity import align_to_points
-from campose_core.scene import Scene, SceneFrame
+from campose_core.scene.frames_table import SceneFrame
+from campose_core.scene.scene import Scene
 from campose_core.trajectory import read_tum
 
 STAMPS = ("1e900000", "0.1e999995500", "1e99", "nan", "sNaN", "inf", "-1e900000", "9" * 5000)

@@ -8,7 +8,7 @@ from scipy import ndimage
 from campose_core.cli.main import main
 from campose_core.errors import FloorError
 from campose_core.floorplan.drawing import floor_from_drawing
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 METRES = 0.02  # per pixel
 INK, PAPER = (35, 32, 30), (250, 247, 238)

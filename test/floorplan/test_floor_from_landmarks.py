@@ -16,7 +16,9 @@ from campose_core.floorplan.attach import attach_floor_from_landmarks
 from campose_core.floorplan.from_landmarks import floor_from_landmarks
 from campose_core.geometry import Pose, Similarity
 from campose_core.landmark_map.landmarks import Landmarks
-from campose_core.scene import Alignment, Scene, SceneFrame
+from campose_core.scene.alignment import Alignment
+from campose_core.scene.frames_table import SceneFrame
+from campose_core.scene.scene import Scene
 from campose_core.simulation.building import build_world
 from campose_core.simulation.drive import ROBOT_RADIUS
 from campose_core.walkable import load_walkable

@@ -13,7 +13,7 @@ from campose_core.errors import FloorError
 from campose_core.floor import FloorMap
 from campose_core.floorplan.attach import attach_floor
 from campose_core.floorplan.painted_zones import floor_from_plan, resolution_from_points
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.walkable import load_walkable
 
 

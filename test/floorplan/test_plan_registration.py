@@ -11,7 +11,7 @@ from campose_core.cli.main import main
 from campose_core.errors import FloorError
 from campose_core.floor import FloorMap
 from campose_core.floorplan.drawing_registration import register_plan
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 WIDTH, HEIGHT = 200, 120
 PIXELS = np.array([[20, 10], [180, 15], [170, 100], [30, 90], [100, 60]], dtype=float)

@@ -29,7 +29,6 @@ from campose_core.errors import CamposeError, SceneError
 from campose_core.evaluation.comparison import read_earlier
 from campose_core.evaluation.covariances import read_covariances
 from campose_core.evaluation.estimates import read_estimates
-from campose_core.exchange import previous_note
 from campose_core.exports.colmap_model import read_colmap_model
 from campose_core.exports.table import EXPORTS, read_export
 from campose_core.floor import FloorMap
@@ -44,7 +43,8 @@ from campose_core.localization.remembered_pose import remembered
 from campose_core.matrix.conditions.world import read_world
 from campose_core.matrix.plan import read_plan
 from campose_core.pixels.image_codec import decode_bytes
-from campose_core.scene import Scene
+from campose_core.scene.exchange import previous_note
+from campose_core.scene.scene import Scene
 from campose_core.sfm.registration import SfmPoses
 from campose_core.sfm.report import MapReport
 from campose_core.trajectory import read_tum

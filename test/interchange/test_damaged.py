@@ -14,7 +14,7 @@ from PIL import Image
 from campose_core.cli.main import main
 from campose_core.errors import MappingError
 from campose_core.interchange.export import export_scene
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 ALL_BITS = {"of random bytes": lambda data: np.random.default_rng(0).bytes(len(data))}
 SOME_BITS = {

@@ -15,7 +15,7 @@ from campose_core.exports.colmap_model import read_colmap_model
 from campose_core.exports.table import read_export
 from campose_core.geometry import pose_error
 from campose_core.map_scale import MEASURED
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 pytestmark = pytest.mark.slow
 CAMERA = Camera("PINHOLE", 400, 300, (310.0, 304.0, 202.5, 146.5))

@@ -15,7 +15,7 @@ from campose_core.cli.main import main
 from campose_core.evaluation.estimates import read_estimates
 from campose_core.geometry import pose_error
 from campose_core.joining.robust_similarity import align_to_poses
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.trajectory import read_tum, seconds_text
 
 pytestmark = pytest.mark.long

@@ -8,7 +8,7 @@ import pytest
 
 from campose_core.camera import Camera
 from campose_core.landmark_map.intrinsics import CALIBRATED_SIGMA, RefinedCameras
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 GIVEN = Camera("SIMPLE_RADIAL", 640, 480, (520.0, 319.5, 239.5, 0.0))
 REFINED = Camera("SIMPLE_RADIAL", 640, 480, (523.0, 319.5, 239.5, -0.03))

@@ -13,7 +13,9 @@ from scipy.spatial.transform import Rotation
 from campose_core.geometry import Pose
 from campose_core.learning.depth import MIN_LANDMARKS, SIDE, inverse_depths
 from campose_core.learning.preprocess import NetworkInput
-from campose_core.scene import Alignment, Scene, SceneFrame
+from campose_core.scene.alignment import Alignment
+from campose_core.scene.frames_table import SceneFrame
+from campose_core.scene.scene import Scene
 
 INPUT = NetworkInput.covering(CAMERA, 96)
 COARSE = INPUT.camera.resized(SIDE, SIDE)

@@ -12,7 +12,7 @@ import pytest
 from learnable import SMALL, make_scene
 
 from campose_core.learning.checkpoint import load
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 pytestmark = pytest.mark.slow
 

@@ -13,7 +13,7 @@ from campose_core.learning.material import Material, frames_of_split, material_o
 from campose_core.learning.model import PoseNetwork, create_model, to_numbers
 from campose_core.learning.preprocess import NetworkInput
 from campose_core.learning.samples import ImageSamples
-from campose_core.learning.split import SplitOptions
+from campose_core.scene.split import SplitOptions
 
 INPUT = NetworkInput.covering(CAMERA, 32)
 OPTIONS = replace(QUICK, **SMALL, components=8, views=2)

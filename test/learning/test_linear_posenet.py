@@ -19,7 +19,7 @@ from campose_core.learning.kinds.linear import RIDGES, fit
 from campose_core.learning.losses import PoseNumbers, pose_errors
 from campose_core.learning.rotations import rotation_exp
 from campose_core.learning.train import train
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 LINEAR = replace(QUICK, kind="linear", **SMALL)
 

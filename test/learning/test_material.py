@@ -15,8 +15,10 @@ from campose_core.geometry import Pose, Similarity
 from campose_core.learning.frame_cache import cached_images
 from campose_core.learning.material import frames_of_split, joined, material_of_splits, pair_rows, tuple_rows
 from campose_core.learning.preprocess import NetworkInput
-from campose_core.learning.split import SplitOptions
-from campose_core.scene import Alignment, Scene, SceneFrame
+from campose_core.scene.alignment import Alignment
+from campose_core.scene.frames_table import SceneFrame
+from campose_core.scene.scene import Scene
+from campose_core.scene.split import SplitOptions
 
 ALL_TRAIN = SplitOptions(val=0.0, test=0.0)
 recordings = st.lists(st.integers(2, 20), min_size=1, max_size=4)

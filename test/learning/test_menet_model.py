@@ -14,8 +14,8 @@ from campose_core.geometry import pose_error
 from campose_core.learning.checkpoint import load
 from campose_core.learning.kinds.menet import CONVOLUTIONS, MIN_SIZE, PairEncoder
 from campose_core.learning.model import create_model
-from campose_core.learning.split import SplitOptions
 from campose_core.learning.train import train
+from campose_core.scene.split import SplitOptions
 
 MENET = replace(QUICK, kind="menet", image_size=MIN_SIZE, tuple_skip=1)
 

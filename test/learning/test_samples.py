@@ -14,7 +14,7 @@ from campose_core.learning.material import Material, frames_of_split, material_o
 from campose_core.learning.model import to_numbers
 from campose_core.learning.preprocess import NetworkInput
 from campose_core.learning.samples import ImageSamples, PairSamples
-from campose_core.learning.split import SplitOptions
+from campose_core.scene.split import SplitOptions
 
 INPUT = NetworkInput.covering(CAMERA, 32)
 ROWS = torch.tensor([[0, 1], [2, 3], [9, 10]])

@@ -23,9 +23,9 @@ from campose_core.floor import FloorMap
 from campose_core.geometry import pose_error
 from campose_core.learning.checkpoint import load
 from campose_core.learning.floor_loss import FloorDistance
-from campose_core.learning.split import SplitOptions, split
 from campose_core.learning.train import train
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
+from campose_core.scene.split import SplitOptions, split
 from campose_core.walkable import load_walkable
 
 FAST = replace(QUICK, **SMALL)

@@ -23,7 +23,8 @@ from campose_core.localization.calibration import (
     squared_mahalanobis,
 )
 from campose_core.residual import Residual
-from campose_core.scene import Alignment, Scene
+from campose_core.scene.alignment import Alignment
+from campose_core.scene.scene import Scene
 from campose_core.trajectory import Trajectory
 
 

@@ -21,7 +21,7 @@ from campose_core.localization.estimators.base import EstimatorRequest, Kind, Po
 from campose_core.localization.estimators.registry import ESTIMATORS, estimator_names, load_estimator
 from campose_core.localization.estimators.structure import MAX_CAMERAS
 from campose_core.localization.tracker import Tracker
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.trajectory import Trajectory, read_tum
 
 pytestmark = pytest.mark.slow

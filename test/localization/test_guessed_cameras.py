@@ -18,7 +18,7 @@ from campose_core.evaluation.run import frames_with_camera
 from campose_core.landmark_map.intrinsics import RefinedCameras, sharing_a_camera
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.landmark_map.recording_cameras import cameras_of_recording
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.sfm.pipeline import MapOptions, map_scene
 from campose_core.update.frame_localization import frames_with_features
 from campose_core.update.new_camera import new_camera

@@ -20,7 +20,7 @@ from campose_core.localization.estimators.registry import estimator_names, load_
 from campose_core.localization.estimators.structure import StructureEstimator
 from campose_core.localization.localizer import Localizer
 from campose_core.localization.result import Status
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.trajectory import read_tum
 
 pytestmark = pytest.mark.slow

@@ -14,7 +14,7 @@ from campose_core.landmark_map.aligned import aligned_landmarks
 from campose_core.landmark_map.covisibility import Keyframes
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.localization.relocalizer import Relocalizer
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.trajectory import read_tum
 
 VIEW = looking(0.7, np.array([2.6, 2.4, 1.3]))

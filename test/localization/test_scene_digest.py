@@ -10,7 +10,8 @@ from campose_core.errors import MappingError
 from campose_core.geometry import Similarity
 from campose_core.landmark_map.arrays import read_arrays, write_arrays
 from campose_core.localization.scene_digest import scene_digest
-from campose_core.scene import Alignment, Scene
+from campose_core.scene.alignment import Alignment
+from campose_core.scene.scene import Scene
 
 
 def scene_at(path: Path, xyz: float = 1.0) -> Scene:

@@ -22,7 +22,7 @@ from campose_core.localization.estimators import structure
 from campose_core.localization.estimators.base import Kind, PoseEstimate, PosePrior
 from campose_core.localization.estimators.structure import StructureEstimator
 from campose_core.localization.second_kind import SecondKind
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.trajectory import read_tum
 
 pytestmark = pytest.mark.slow

@@ -11,7 +11,7 @@ from campose_core.localization.estimators.base import MAX_SIGMA_M, is_sure, most
 from campose_core.localization.estimators.structure import StructureEstimator
 from campose_core.map_scale import MEASURED, UNKNOWN, MapScale, ScaleBasis
 from campose_core.residual import Residual
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 ASSUMED = MapScale(ScaleBasis.ASSUMED, 0.15)
 

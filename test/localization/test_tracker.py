@@ -17,7 +17,7 @@ from campose_core.landmark_map.intrinsics import RefinedCameras
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.localization.estimators.base import PosePrior
 from campose_core.localization.tracker import Tracker
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.trajectory import read_tum
 
 pytestmark = pytest.mark.slow

@@ -23,7 +23,7 @@ from campose_core.learning.train import train
 from campose_core.paper.page import write_benchmark
 from campose_core.paper.tables import compare, text_tables
 from campose_core.paper.variants import DEFAULT_BACKBONE, choose_backbones, plan_tables
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 pytest.importorskip("matplotlib", reason="images need the extra `view`")
 

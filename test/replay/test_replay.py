@@ -18,7 +18,7 @@ from campose_core.evaluation.estimates import read_estimates
 from campose_core.evaluation.metrics import evaluate
 from campose_core.geometry import pose_error
 from campose_core.localization.estimators.retrieval import RetrievalEstimator
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.simulation.drive import BASE_FROM_CAM
 from campose_core.trajectory import Trajectory, read_tum, write_tum
 from campose_core.visualization.replay_bag import WRITTEN

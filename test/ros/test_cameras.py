@@ -24,7 +24,7 @@ from campose_core.bag.ros_messages import pose_of
 from campose_core.frame import Frame
 from campose_core.geometry import Pose, pose_error
 from campose_core.localization.estimators.structure import StructureEstimator
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_ros.parameter_refusal import refusal
 
 START_NS, PERIOD_NS, APART_NS = 1_700_000_000_000_000_000, 100_000_000, 7_000_000

@@ -19,7 +19,7 @@ from nav_msgs.srv import LoadMap
 from node_process import NodeProcess, StartNode
 
 from campose_core.map_scale import MEASURED, UNKNOWN, MapScale, ScaleBasis
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 ASSUMED = MapScale(ScaleBasis.ASSUMED, 0.15, (0.0, 0.0, 1.2))
 

@@ -19,7 +19,7 @@ from visualization_msgs.msg import Marker
 from wall import WALL_WIDTH, WALL_Y
 
 from campose_core.pixels.image_codec import decode_bytes
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.visualization.matches import EXPECTED, SEEN
 from campose_core.visualization.scene_landmarks import read_landmarks
 

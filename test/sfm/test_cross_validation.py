@@ -15,7 +15,8 @@ from campose_core.geometry import Similarity
 from campose_core.landmark_map.held_out import NOTHING, HeldOut, HeldOutReport
 from campose_core.localization.calibration import UNCALIBRATED, CovarianceCalibration
 from campose_core.localization.estimators.structure import StructureEstimator
-from campose_core.scene import Alignment, Scene
+from campose_core.scene.alignment import Alignment
+from campose_core.scene.scene import Scene
 from campose_core.sfm.cross_validation import (
     FOLDS,
     MIN_KEYFRAMES,

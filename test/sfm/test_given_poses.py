@@ -12,7 +12,8 @@ from campose_core.bag.writer import BASE_FRAME, CAMERA_FRAME
 from campose_core.cli.main import main
 from campose_core.errors import MappingError, UsageError
 from campose_core.geometry import Pose, pose_error
-from campose_core.scene import Scene, SceneFrame
+from campose_core.scene.frames_table import SceneFrame
+from campose_core.scene.scene import Scene
 from campose_core.sfm.given_poses import GivenPoses
 from campose_core.trajectory import Trajectory, read_tum, write_tum
 

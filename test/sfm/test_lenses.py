@@ -13,7 +13,7 @@ from campose_core.joining.robust_similarity import align_to_poses
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.landmark_map.lens import UNDISTORTED, with_lens, without_lens
 from campose_core.landmark_map.pnp import LandmarkMatcher, solve_pnp
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.sfm.pipeline import MapOptions, map_scene
 from campose_core.sfm.registration import SfmPoses
 

@@ -21,7 +21,7 @@ from campose_core.errors import AlignmentError, MappingError, SceneError
 from campose_core.geometry import Pose, pose_error
 from campose_core.landmark_map.colmap import load_pycolmap
 from campose_core.landmark_map.landmarks import Landmarks
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.sfm import stages
 from campose_core.sfm.pipeline import MapOptions, map_scene
 from campose_core.sfm.registration import SfmPoses

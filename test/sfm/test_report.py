@@ -9,7 +9,7 @@ from campose_core.camera import Camera
 from campose_core.errors import MappingError
 from campose_core.joining.loop_drift import LoopDrift
 from campose_core.landmark_map.held_out import NOTHING, HeldOutReport
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.sfm.report import GivenPosesReport, MapReport, RigReport
 from campose_core.sfm.rig_calibration import RigScale
 

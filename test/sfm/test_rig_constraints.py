@@ -16,7 +16,8 @@ from campose_core.joining.robust_similarity import align_to_poses
 from campose_core.landmark_map.colmap import from_colmap_pose, load_pycolmap
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.rig import Rig
-from campose_core.scene import Scene, SceneFrame
+from campose_core.scene.frames_table import SceneFrame
+from campose_core.scene.scene import Scene
 from campose_core.sfm.mapper import reconstruction
 from campose_core.sfm.pipeline import MapOptions, map_scene
 from campose_core.sfm.registration import SfmPoses

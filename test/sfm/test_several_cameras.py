@@ -18,7 +18,7 @@ from campose_core.localization.estimators.base import Kind, PoseEstimate, PosePr
 from campose_core.localization.estimators.structure import StructureEstimator
 from campose_core.localization.localizer import Localizer
 from campose_core.localization.result import LocalizationResult, Status
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.trajectory import read_tum
 
 CAMERA = Camera.from_field_of_view(64, 48, 70.0)

@@ -11,7 +11,8 @@ from campose_core.alignment.step import align_scene_to_reference
 from campose_core.camera import Camera
 from campose_core.capture.extract import extract
 from campose_core.geometry import pose_error
-from campose_core.scene import Scene, SceneFrame
+from campose_core.scene.frames_table import SceneFrame
+from campose_core.scene.scene import Scene
 from campose_core.sfm.pipeline import MapOptions, map_scene
 from campose_core.sfm.registration import unplaced_text
 from campose_core.simulation.building import build_world

@@ -10,7 +10,7 @@ from campose_core.features.registry import FEATURES, SIFT, XFEAT
 from campose_core.joining.robust_similarity import align_to_poses
 from campose_core.landmark_map.colmap import load_pycolmap
 from campose_core.landmark_map.landmarks import Landmarks, landmark_file
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.sfm.joint_database import joined, of_one_kind
 from campose_core.sfm.pipeline import MapOptions, map_scene
 from campose_core.sfm.registration import SfmPoses

@@ -11,7 +11,8 @@ from scipy.spatial.transform import Rotation
 from campose_core.geometry import Pose, Similarity
 from campose_core.landmark_map.colmap import load_pycolmap, model_poses, to_colmap_pose
 from campose_core.landmark_map.landmarks import landmarks_from_model
-from campose_core.scene import Scene, SceneFrame
+from campose_core.scene.frames_table import SceneFrame
+from campose_core.scene.scene import Scene
 from campose_core.sfm.registration import SfmPoses
 
 LENGTH_M, KEYFRAMES = 120.0, 61

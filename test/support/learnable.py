@@ -15,8 +15,9 @@ from campose_core.frame import Frame
 from campose_core.geometry import Pose, Similarity
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.learning.options import TrainOptions
-from campose_core.learning.split import SplitOptions, split
-from campose_core.scene import Scene, SceneFrame
+from campose_core.scene.frames_table import SceneFrame
+from campose_core.scene.scene import Scene
+from campose_core.scene.split import SplitOptions, split
 from campose_core.trajectory import Trajectory
 
 WIDTH, HEIGHT = 64, 48

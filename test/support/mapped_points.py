@@ -10,7 +10,9 @@ from scipy.spatial.transform import Rotation
 from campose_core.geometry import Similarity
 from campose_core.landmark_map.colmap import from_colmap_camera, load_pycolmap, model_poses
 from campose_core.landmark_map.landmarks import landmarks_from_model
-from campose_core.scene import Alignment, Scene, SceneFrame
+from campose_core.scene.alignment import Alignment
+from campose_core.scene.frames_table import SceneFrame
+from campose_core.scene.scene import Scene
 from campose_core.sfm.registration import SfmPoses
 
 

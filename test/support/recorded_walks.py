@@ -12,7 +12,8 @@ from walks import BASE_FROM_CAM, drive, poses_of, reconstructed, similarity
 
 from campose_core.camera import Camera
 from campose_core.geometry import Array, Pose, Similarity
-from campose_core.scene import Scene, SceneFrame
+from campose_core.scene.frames_table import SceneFrame
+from campose_core.scene.scene import Scene
 from campose_core.sfm.registration import SfmPoses
 from campose_core.simulation.drive import drifting_odometry
 from campose_core.trajectory import Trajectory

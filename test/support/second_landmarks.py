@@ -5,7 +5,7 @@ from pathlib import Path
 
 from campose_core.landmark_map.aligned import SECOND
 from campose_core.landmark_map.landmarks import Landmarks
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.sfm.given_poses import GivenPoses
 from campose_core.sfm.pipeline import MapOptions, map_scene
 

@@ -10,7 +10,7 @@ from wall import build_scene
 from campose_core.floor import FREE, OCCUPIED, FloorMap
 from campose_core.geometry import Pose
 from campose_core.landmark_map.landmarks import Landmarks
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.walkable import save_walkable
 
 APART_M = 20.0

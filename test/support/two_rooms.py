@@ -20,7 +20,9 @@ from campose_core.floor import FREE, OCCUPIED, UNKNOWN, FloorMap
 from campose_core.geometry import Pose, Similarity
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.residual import Residual
-from campose_core.scene import Alignment, Scene, SceneFrame
+from campose_core.scene.alignment import Alignment
+from campose_core.scene.frames_table import SceneFrame
+from campose_core.scene.scene import Scene
 from campose_core.sfm.registration import SfmPoses
 from campose_core.walkable import save_walkable
 

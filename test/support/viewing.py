@@ -22,7 +22,9 @@ from campose_core.camera import Camera
 from campose_core.floor import FloorMap
 from campose_core.geometry import Pose, Similarity
 from campose_core.residual import Residual
-from campose_core.scene import Alignment, Scene, SceneFrame
+from campose_core.scene.alignment import Alignment
+from campose_core.scene.frames_table import SceneFrame
+from campose_core.scene.scene import Scene
 
 VIEWER_CLIENT = Path(__file__).parent / "viewer_client"
 # Looking along +x of the map: the optical z axis is map x, the optical x axis is map -y.

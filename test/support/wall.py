@@ -22,7 +22,9 @@ from campose_core.features.vlad import Vlad
 from campose_core.floor import FREE, OCCUPIED, FloorMap
 from campose_core.geometry import Pose, Similarity
 from campose_core.landmark_map.landmarks import Landmarks
-from campose_core.scene import Alignment, Scene, SceneFrame
+from campose_core.scene.alignment import Alignment
+from campose_core.scene.frames_table import SceneFrame
+from campose_core.scene.scene import Scene
 from campose_core.walkable import save_walkable
 
 CAMERA = Camera("PINHOLE", 320, 240, (260.0, 260.0, 159.5, 119.5))

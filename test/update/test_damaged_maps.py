@@ -19,7 +19,7 @@ from campose_core.cli.main import main
 from campose_core.errors import MappingError
 from campose_core.landmark_map.arrays import write_arrays
 from campose_core.landmark_map.landmarks import Landmarks
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.sfm.registration import SfmPoses
 from campose_core.update.map_state import LOOKS, read_map
 from campose_core.update.mapped_model import mapped_looks

@@ -20,9 +20,9 @@ from campose_core.cli.update import train_again
 from campose_core.errors import AlignmentError, MappingError
 from campose_core.geometry import pose_error
 from campose_core.landmark_map.landmarks import Landmarks
-from campose_core.learning.split import split
 from campose_core.map_scale import MapScale, ScaleBasis
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
+from campose_core.scene.split import split
 from campose_core.sfm.registration import SfmPoses
 from campose_core.simulation.building import build_world
 from campose_core.trajectory import read_tum

@@ -11,7 +11,7 @@ import pytest
 from viewing import Viewer, campose_view, layout_topics, pose_of, small_scene, stamp_of, values
 
 from campose_core.geometry import pose_error
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.visualization.topics import TYPES
 from campose_core.walkable import load_walkable
 

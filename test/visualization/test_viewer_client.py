@@ -8,7 +8,7 @@ import pytest
 from viewing import campose_view, small_scene, viewers_client, walk
 
 from campose_core.bag.file import open_bag
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.visualization.mcap import write_source
 from campose_core.visualization.scene_view import SceneView
 from campose_core.visualization.topics import IMAGE, LATCHED, POSE, TF, TYPES

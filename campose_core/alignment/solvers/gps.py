@@ -14,7 +14,7 @@ from campose_core.alignment.solvers.level import level_rotation
 from campose_core.errors import AlignmentError
 from campose_core.geometry import Array, Similarity
 from campose_core.residual import Residual
-from campose_core.scene import Alignment
+from campose_core.scene.alignment import Alignment
 from campose_core.statistics import robust_sigma
 
 TRIALS = 1000

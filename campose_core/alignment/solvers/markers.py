@@ -17,7 +17,7 @@ from campose_core.errors import AlignmentError
 from campose_core.geometry import Array, Pose
 from campose_core.joining.robust_similarity import umeyama_or_advice
 from campose_core.residual import Residual
-from campose_core.scene import Alignment
+from campose_core.scene.alignment import Alignment
 
 MIN_VIEWS = 2
 PAIRS = 100

@@ -25,7 +25,7 @@ from campose_core.alignment.solvers.level import level_rotation, mean_direction
 from campose_core.errors import AlignmentError
 from campose_core.geometry import Array, Pose, Similarity, rotation_angle
 from campose_core.residual import Residual
-from campose_core.scene import Alignment
+from campose_core.scene.alignment import Alignment
 from campose_core.statistics import robust_sigma
 
 SEGMENT_M = 0.5

@@ -19,7 +19,7 @@ from campose_core.geometry import Array, Pose, Similarity, pose_error, rotation_
 from campose_core.joining.robust_similarity import align_to_poses
 from campose_core.joining.time_offset import LONGEST_GAP_NS, TimeOffset, time_offsets
 from campose_core.residual import Residual
-from campose_core.scene import Alignment
+from campose_core.scene.alignment import Alignment
 from campose_core.statistics import robust_sigma
 from campose_core.trajectory import Stamps, Trajectory
 

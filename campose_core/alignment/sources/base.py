@@ -15,7 +15,7 @@ from campose_core.alignment.request import AlignRequest
 from campose_core.capture.mapped_recordings import MappedRecording, mapped_recordings
 from campose_core.geometry import Array, Pose
 from campose_core.landmark_map.landmarks import Landmarks
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.sfm.registration import SfmPoses
 
 

@@ -9,7 +9,7 @@ from campose_core.alignment.floor_matching.refine import align_to_floor
 from campose_core.alignment.sources.base import AlignmentSource, Borrowed, Part
 from campose_core.floor import FloorMap
 from campose_core.floorplan.scene_floor import has_floor_plan
-from campose_core.scene import Alignment
+from campose_core.scene.alignment import Alignment
 
 
 class FloorPlan(AlignmentSource):

@@ -28,7 +28,7 @@ from campose_core.extras import load_extra
 from campose_core.geometry import FARTHEST_M, Array, Pose
 from campose_core.pixels.scene_images import read_image
 from campose_core.progress import track
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.text import quoted
 from campose_core.yaml_files import read_yaml
 

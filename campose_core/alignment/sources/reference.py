@@ -16,7 +16,7 @@ from campose_core.capture.mapped_recordings import image_topic_of
 from campose_core.errors import AlignmentError
 from campose_core.geometry import Pose
 from campose_core.joining.robust_similarity import align_to_poses
-from campose_core.scene import SceneFrame
+from campose_core.scene.frames_table import SceneFrame
 
 
 class Reference(AlignmentSource):

@@ -9,7 +9,7 @@ from campose_core.camera import Camera
 from campose_core.frame import Frame
 from campose_core.geometry import Array, Pose
 from campose_core.map_scale import MapScale, ScaleBasis
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.trajectory import Trajectory
 
 

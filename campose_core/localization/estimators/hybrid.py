@@ -23,7 +23,7 @@ from campose_core.localization.estimators.base import (
 )
 from campose_core.localization.estimators.learned import LearnedEstimator, model_names
 from campose_core.localization.estimators.structure import StructureEstimator
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from campose_core.frame import Frame
 from campose_core.landmark_map.intrinsics import RefinedCameras
 from campose_core.learning.networks import MENET
 from campose_core.localization.estimators.base import SCENE_ALONE, EstimatorRequest, Kind, PoseEstimate, PosePrior
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.seams.seam import did_you_mean
 from campose_core.yaml_files import read_yaml
 

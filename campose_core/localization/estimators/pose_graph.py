@@ -32,7 +32,7 @@ from campose_core.localization.estimators.learned import LearnedEstimator, has_m
 from campose_core.localization.fusion import CORRELATED_OVER_M
 from campose_core.motion.model import MotionOptions, UncertainPose, odometry_motion
 from campose_core.motion.pose_graph import PoseGraph
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.trajectory import Trajectory
 
 log = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ import re
 
 from campose_core.errors import LocalizationError, PluginError
 from campose_core.localization.estimators.base import EstimatorRequest, NamedEstimator, PoseEstimator
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 from campose_core.seams.seam import Seam
 from campose_core.trajectory import Trajectory
 

@@ -18,7 +18,7 @@ from campose_core.landmark_map.aligned import aligned_landmarks
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.localization.estimators.base import SCENE_ALONE, EstimatorRequest, Kind, PoseEstimate, PosePrior
 from campose_core.localization.threads import one_blas_thread
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 # Keyframes that all look the same way err by nothing in rotation, which proves nothing: 1 cm and 0.1 degrees.
 MIN_VARIANCE = np.square([0.01, np.radians(0.1)])

@@ -35,7 +35,7 @@ from campose_core.localization.second_kind import SecondKind
 from campose_core.localization.threads import one_blas_thread
 from campose_core.localization.tracker import Tracker
 from campose_core.map_scale import MEASURED, MapScale
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 # Landmarks that agree. Of 126 images of other floors of a tower SIFT answered three, with 20, 26 and 32 landmarks; a
 # map that has a second kind is of such a place. Other maps keep these answers: of a desk all right ones have so few.

@@ -18,7 +18,7 @@ from campose_core.matrix.datasets.published import SOURCES, Score, published
 from campose_core.matrix.engine import Engine
 from campose_core.matrix.matrix import make_scenes, run_matrix
 from campose_core.matrix.rows import Row
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 ESTIMATORS = {"structure": "campose", "retrieval": "campose, nearest image"}
 MAP = "campose, its map"

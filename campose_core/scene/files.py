@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from campose_core.errors import SceneError
-from campose_core.exchange import current, finish, write_together
 from campose_core.files import read_bytes
-from campose_core.scene_lock import locked
-from campose_core.scene_names import refuse_links_out
+from campose_core.scene.exchange import current, finish, write_together
+from campose_core.scene.lock import locked
+from campose_core.scene.names import refuse_links_out
 
 HEADER, FRAMES = "scene.yaml", "frames.csv"
 

@@ -10,18 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from campose_core import scene_lock
 from campose_core.cli.main import main
 from campose_core.errors import SceneError
-from campose_core.learning.split import SplitOptions, split
-from campose_core.scene import Scene
-from campose_core.scene_lock import FILE, locked
+from campose_core.scene import lock
+from campose_core.scene.lock import FILE, locked
+from campose_core.scene.scene import Scene
+from campose_core.scene.split import SplitOptions, split
 
-DATA = Path(__file__).parent / "data" / "scene_format_1"
+DATA = Path(__file__).parents[1] / "data" / "scene_format_1"
 HOLDER = """
 import sys
 from pathlib import Path
-from campose_core.scene_lock import locked
+from campose_core.scene.lock import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
@@ -32,7 +32,7 @@ with locked(Path(sys.argv[1])):
 LEAVES_AN_ORPHAN = """
 import os, subprocess, sys
 from pathlib import Path
-from campose_core.scene_lock import held_files, locked
+from campose_core.scene.lock import held_files, locked
 with locked(Path(sys.argv[1])):
     subprocess.Popen(["sh", "-c", f"until [ -e {sys.argv[2]} ]; do sleep 0.01; done"], pass_fds=held_files())
     os._exit(0)
@@ -107,11 +107,11 @@ def test_a_writer_that_was_killed_is_in_nobodys_way(scene, holder, ended_by):
 def test_children_of_a_writer_that_was_killed_are_waited_for(scene, tmp_path, monkeypatch):
     end = tmp_path / "end"
     subprocess.run([sys.executable, "-c", LEAVES_AN_ORPHAN, str(scene), str(end)], check=True)
-    monkeypatch.setattr(scene_lock, "ORPHANS_S", 0.0)
+    monkeypatch.setattr(lock, "ORPHANS_S", 0.0)
     with pytest.raises(SceneError, match="is being written by process"):
         split(Scene.open(scene))
-    monkeypatch.setattr(scene_lock, "ORPHANS_S", 60.0)
-    monkeypatch.setattr(scene_lock.time, "sleep", lambda _: end.touch())  # the child ends once it is waited for
+    monkeypatch.setattr(lock, "ORPHANS_S", 60.0)
+    monkeypatch.setattr(lock.time, "sleep", lambda _: end.touch())  # the child ends once it is waited for
     split(Scene.open(scene))
     assert end.exists()
     assert not (scene / FILE).exists()

@@ -11,8 +11,9 @@ from campose_core.camera import Camera
 from campose_core.cli.main import main
 from campose_core.errors import SceneError
 from campose_core.geometry import Pose
-from campose_core.learning.split import SplitOptions, counts, split
-from campose_core.scene import Scene, SceneFrame
+from campose_core.scene.frames_table import SceneFrame
+from campose_core.scene.scene import Scene
+from campose_core.scene.split import SplitOptions, counts, split
 
 CAMERA = Camera("PINHOLE", 8, 6, (5, 5, 4, 3))
 

@@ -9,21 +9,18 @@
       models/NAME/      weights.safetensors, model.yaml
       reports/
 
-Every step reads and writes only this folder, one at a time (`campose_core.scene_step`). A finished step is recorded
+Every step reads and writes only this folder, one at a time (`campose_core.scene.step`). A finished step is recorded
 with its options and a key that also covers the steps before it, so that a second run skips what is done and redoes what
 its options, or a step before it, changed.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import importlib.metadata
-import io
 import json
 import platform
 from collections import Counter
-from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -31,82 +28,20 @@ from typing import Any
 
 from campose_core.camera import Camera
 from campose_core.errors import CamposeError, SceneError, in_words
-from campose_core.exchange import current
-from campose_core.files import check_format, check_whole
-from campose_core.geometry import Pose, Similarity, lasting_quat, rotation_from_quat_xyzw
-from campose_core.map_scale import MEASURED, UNKNOWN, MapScale
-from campose_core.residual import Check, Residual
+from campose_core.files import check_format
+from campose_core.map_scale import UNKNOWN, MapScale
 from campose_core.rig import Rig
-from campose_core.scene_files import SceneFiles
-from campose_core.scene_names import check_key, check_name
-from campose_core.text import quoted
-from campose_core.trajectory import Trajectory, stamp_from_text
+from campose_core.scene.alignment import Alignment
+from campose_core.scene.exchange import current
+from campose_core.scene.files import SceneFiles
+from campose_core.scene.frames_table import SceneFrame, frames_text, read_frames
+from campose_core.scene.names import check_key, check_name
+from campose_core.trajectory import Trajectory
 from campose_core.yaml_files import parse_yaml, yaml_text
 
 FORMAT = 1
-COLUMNS = ["name", "source", "stamp_ns", "camera", "split", "x", "y", "z", "qx", "qy", "qz", "qw"]
-ROW = "a name, a source, a stamp in nanoseconds, a camera, a split, and the seven numbers of a pose or none"
-SPLITS = ("train", "val", "test")
 # What each step is built on; `train:NAME` stands on `split`.
 UPSTREAM = {"extract": None, "map": "extract", "align": "map", "split": "align", "train": "split", "floor": None}
-
-
-@dataclass(frozen=True)
-class SceneFrame:
-    """One row of frames.csv. `name` is `SOURCE/FILE.jpg` below frames/; `split` is '' or one of SPLITS."""
-
-    name: str
-    source: str
-    stamp_ns: int
-    camera: str
-    split: str = ""
-    map_from_cam: Pose | None = None
-
-
-@dataclass(frozen=True)
-class Alignment:
-    """Where the reconstruction lies in the map frame, how that was found, and how well it fits.
-
-    residual: what the method can say of its fit. checks: what other sources say, each by how much it differs.
-    origin: where on the earth the map's origin lies (latitude_deg, longitude_deg, altitude_m), when that is known.
-    scale: what its metres rest on; measured where scene.yaml does not say.
-    """
-
-    map_from_sfm: Similarity
-    method: str
-    residual: Residual = field(default_factory=Residual)
-    checks: tuple[Check, ...] = ()
-    origin: dict[str, float] = field(default_factory=dict)
-    scale: MapScale = MEASURED
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return its fields for `scene.yaml`; an unknown origin and a measured scale are left out."""
-        similarity = self.map_from_sfm
-        return {
-            "method": self.method,
-            "scale": similarity.scale,
-            "quat_xyzw": [float(v) for v in lasting_quat(similarity.rotation)],
-            "translation": [float(v) for v in similarity.translation],
-            "residual": self.residual.to_dict(),
-            "checks": [check.to_dict() for check in self.checks],
-            **({"origin": self.origin} if self.origin else {}),
-            **({"scale_basis": self.scale.to_dict()} if self.scale != MEASURED else {}),
-        }
-
-    @classmethod
-    def from_dict(cls, fields: dict[str, Any]) -> Alignment:
-        """Make it from what `to_dict` gave.
-
-        Raises:
-            KeyError, TypeError, ValueError: a field is missing, or none of its kind.
-            GeometryError: the numbers are no similarity.
-        """
-        rotation = rotation_from_quat_xyzw(fields["quat_xyzw"])
-        similarity = Similarity(float(fields["scale"]), rotation, fields["translation"])
-        checks = tuple(Check.from_dict(check) for check in fields.get("checks", []))
-        residual, origin = Residual.from_dict(fields.get("residual", {})), dict(fields.get("origin", {}))
-        scale = MapScale.from_dict(fields["scale_basis"]) if "scale_basis" in fields else MEASURED
-        return cls(similarity, str(fields["method"]), residual, checks, origin, scale)
 
 
 @dataclass(frozen=True)
@@ -192,7 +127,9 @@ class Scene:
                 sources={name: dict(fields) for name, fields in header["sources"].items()},
                 alignment=Alignment.from_dict(alignment) if alignment else None,
                 steps={n: {"options": dict(r["options"]), "key": str(r["key"])} for n, r in header["steps"].items()},
-                frames=tuple(_read_frames(path / "frames.csv", frames_bytes, header, unrecorded)),
+                frames=tuple(
+                    read_frames(path / "frames.csv", frames_bytes, header["cameras"], header["sources"], unrecorded)
+                ),
                 rigs={name: Rig.from_dict(fields) for name, fields in header.get("rigs", {}).items()},
                 _files=files,
             )
@@ -250,7 +187,7 @@ class Scene:
             **({"rigs": {name: rig.to_dict() for name, rig in self.rigs.items()}} if self.rigs else {}),
             "versions": _versions(),
         }
-        self._files.write(self.path, yaml_text(header), _frames_text(self.frames), *prepared)
+        self._files.write(self.path, yaml_text(header), frames_text(self.frames), *prepared)
 
     def is_done(self, step: str, options: dict[str, Any]) -> bool:
         """Tell whether `step` was finished with these options on top of the present results of the steps before it."""
@@ -309,19 +246,6 @@ def _versions() -> dict[str, str]:
     return versions
 
 
-def _frames_text(frames: Iterable[SceneFrame]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for frame in frames:
-        pose = frame.map_from_cam
-        numbers = [""] * 7
-        if pose is not None:
-            numbers = [repr(float(v)) for v in (*pose.translation, *lasting_quat(pose.rotation))]
-        writer.writerow([frame.name, frame.source, frame.stamp_ns, frame.camera, frame.split, *numbers])
-    return text.getvalue()
-
-
 def _check_complete(scene: Scene) -> None:
     """Refuse a frames.csv that ends after a whole row, and lacks others."""
     found, path = Counter(frame.source for frame in scene.frames), scene.path / "frames.csv"
@@ -331,41 +255,3 @@ def _check_complete(scene: Scene) -> None:
             raise SceneError(
                 f"{path} has {found[name]} of the {wanted} frames of {name}: it was cut off, copy it again"
             )
-
-
-def _read_frames(path: Path, data: bytes, header: dict[str, Any], unrecorded: bool) -> Iterable[SceneFrame]:
-    cameras, sources = header["cameras"], header["sources"]
-    try:
-        text = data.decode("utf-8")
-        lines = list(csv.reader(io.StringIO(text)))
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise SceneError(f"{path} is damaged: it is no table of comma-separated text") from error
-    if not lines or lines[0] != COLUMNS:
-        raise SceneError(f"{path}: expected the columns {','.join(COLUMNS)}, got {quoted(lines[0] if lines else [])}")
-    check_whole(path, text, SceneError)
-    for number, fields in enumerate(lines[1:], start=2):
-        try:
-            row = dict(zip(COLUMNS, fields, strict=True))
-            if row["split"] not in ("", *SPLITS):
-                raise SceneError(f"unknown split {row['split']!r}")
-            numbers = [row[column] for column in COLUMNS[5:]]
-            pose = None
-            if any(numbers):
-                values = [float(value) for value in numbers]
-                pose = Pose.from_quat_xyzw(values[3:], values[:3])
-            if row["camera"] not in cameras and row["source"] not in sources:
-                if unrecorded:
-                    continue
-                raise SceneError(
-                    f"the extraction of {row['source']!r} was cut short: run `campose extract` with it again"
-                )
-            if row["camera"] not in cameras:
-                raise SceneError(f"unknown camera {row['camera']!r}; scene.yaml has {', '.join(cameras) or 'none'}")
-            check_name(row["name"], "name")
-            check_key(row["source"], "source")
-            stamp_ns = stamp_from_text(row["stamp_ns"])
-            yield SceneFrame(row["name"], row["source"], stamp_ns, row["camera"], row["split"], pose)
-        except CamposeError as error:
-            raise SceneError(f"{path}:{number}: {error}") from error
-        except (ValueError, TypeError, OverflowError) as error:
-            raise SceneError(f"{path}:{number}: expected {ROW}, got {quoted(fields)}") from error

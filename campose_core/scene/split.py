@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from campose_core.errors import SceneError
-from campose_core.scene import SPLITS, Scene, SceneFrame
-from campose_core.scene_step import writes
+from campose_core.scene.frames_table import SPLITS, SceneFrame
+from campose_core.scene.scene import Scene
+from campose_core.scene.step import writes
 
 Scheme = Literal["contiguous", "interleaved", "source"]
 # A val and a test stretch per so many frames of a recording, so that both see more than one corner of the place, and

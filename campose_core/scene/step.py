@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
-from campose_core.scene import Scene
+from campose_core.scene.scene import Scene
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -16,7 +16,7 @@ Step = Callable[Concatenate[Scene, Arguments], Result]
 def writes(*names: str) -> Callable[[Step[Arguments, Result]], Step[Arguments, Result]]:
     """Make a function of a scene a step that is its only writer, and that writes to `names` in its folder.
 
-    The step raises SceneError, before it begins, as `campose_core.scene_files.SceneFiles.writing` does.
+    The step raises SceneError, before it begins, as `campose_core.scene.files.SceneFiles.writing` does.
     """
 
     def decorate(step: Step[Arguments, Result]) -> Step[Arguments, Result]:

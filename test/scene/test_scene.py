@@ -9,7 +9,9 @@ from campose_core.camera import Camera
 from campose_core.errors import SceneError
 from campose_core.geometry import Pose, pose_error
 from campose_core.residual import Residual
-from campose_core.scene import Alignment, Scene, SceneFrame
+from campose_core.scene.alignment import Alignment
+from campose_core.scene.frames_table import SceneFrame
+from campose_core.scene.scene import Scene
 
 letters = st.characters(codec="utf-8", exclude_characters="/\\", exclude_categories=["Cs", "Cc"])
 names = st.text(letters, min_size=1, max_size=60).filter(lambda name: name not in (".", ".."))

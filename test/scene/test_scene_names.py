@@ -11,12 +11,13 @@ from recordings import jpeg, picture
 from campose_core.capture.extract import extract
 from campose_core.cli.main import main
 from campose_core.errors import SceneError
-from campose_core.exchange import JOURNALS, current, finish, undo
-from campose_core.learning.split import split
-from campose_core.scene import Scene, SceneFrame
-from campose_core.scene_names import check_name, refuse_links_out
+from campose_core.scene.exchange import JOURNALS, current, finish, undo
+from campose_core.scene.frames_table import SceneFrame
+from campose_core.scene.names import check_name, refuse_links_out
+from campose_core.scene.scene import Scene
+from campose_core.scene.split import split
 
-DATA = Path(__file__).parent / "data" / "scene_format_1"
+DATA = Path(__file__).parents[1] / "data" / "scene_format_1"
 OUTSIDE = [
     "../victim",
     "a/../../victim",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from campose_core.exchange import commit, current, discard, finish, prepare, previous_note, undo, write_together
+from campose_core.scene.exchange import commit, current, discard, finish, prepare, previous_note, undo, write_together
 
 OLD = {"a.txt": "old a", "b/one": "old one", "b/two": "old two", "kept": "kept"}
 NEW = {"a.txt": "new a", "b/one": "new one", "c/d/three": "added", "kept": "kept"}
@@ -19,7 +19,7 @@ PATHS = ["b", "c/d", "a.txt"]
 VICTIM = """
 import os, signal, sys
 from pathlib import Path
-from campose_core import exchange
+from campose_core.scene import exchange
 steps = 0
 def count(event, _):
     global steps

@@ -2,7 +2,7 @@
 
 What is new is prepared beside them. Renaming that to its journal is the moment from which the new holds: who reads
 from then on finds each path by `current`, wherever the exchange has come to, and who writes next finishes it, path by
-path. Only a writer moves files, and there is one at a time (`campose_core.scene_lock`).
+path. Only a writer moves files, and there is one at a time (`campose_core.scene.lock`).
 
     .update/paths.json   what is exchanged
     .update/new/         what takes its place, moved out one by one
@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 from campose_core.errors import SceneError
 from campose_core.files import read_bytes, write_text
-from campose_core.scene_names import check_name, place
+from campose_core.scene.names import check_name, place
 
 PART, FORWARD, PREVIOUS, BACKWARD = ".update.part", ".update", ".previous", ".undo"
 SAVE_PART, SAVE = ".save.part", ".save"
