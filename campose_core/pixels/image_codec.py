@@ -9,15 +9,18 @@ sensor_msgs/image_encodings.hpp.
 
 import importlib
 import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
+from PIL import ImageOps
 
 from campose_core.errors import CaptureError
 from campose_core.extras import load_extra
 from campose_core.image_files import check_size, opened
+from campose_core.pixels.deep_images import deep_values as deep_values_of_image
 from campose_core.pixels.levels import Levels
 
 Image = NDArray[np.uint8]  # (H, W, 3) RGB
@@ -68,9 +71,8 @@ def decode_image(message: Any, levels: Levels | None = None) -> Image:
     width, height = int(message.width), int(message.height)
     check_size(width, height, CaptureError)
     if encoding in PACKED:
-        channels, size, order = PACKED[encoding]
-        values = _one_byte(_rows(message, height, width * channels * size), size, message.is_bigendian, levels)
-        return _ordered(values.reshape(height, width, channels), order)
+        _, size, order = PACKED[encoding]
+        return _ordered(_one_byte(_opaque(message, encoding), size, message.is_bigendian, levels), order)
     if encoding in YUV422:
         _check_even(encoding, width % 2 == 0, width, height)
         return _converted(_rows(message, height, width * 2).reshape(height, width, 2), YUV422[encoding])
@@ -95,11 +97,12 @@ def deep_values(message: Any) -> NDArray[np.uint16] | None:
     if not hasattr(message, "encoding"):
         return _deep_values_of_file(_bytes(message.data).tobytes())
     encoding, width, height = str(message.encoding).strip().lower(), int(message.width), int(message.height)
-    channels, size = PACKED[encoding][:2] if encoding in PACKED else (1, BAYER.get(encoding, ("", 1))[1])
+    size = PACKED[encoding][1] if encoding in PACKED else BAYER.get(encoding, ("", 1))[1]
     if size == 1:
         return None
     check_size(width, height, CaptureError)
-    return _words(_rows(message, height, width * channels * 2), message.is_bigendian)
+    rows = _opaque(message, encoding) if encoding in PACKED else _rows(message, height, width * size)
+    return _words(rows, message.is_bigendian)
 
 
 def decode_compressed(message: Any, levels: Levels | None = None) -> Image:
@@ -124,7 +127,7 @@ def decode_bytes(data: bytes, levels: Levels | None = None) -> Image:
     try:
         with opened(io.BytesIO(data), CaptureError, formats=(kind,)) as image:
             fast = _jpeg_by_opencv(data) if image.mode in ("RGB", "L") else None
-            return rgb_pixels(image, levels) if fast is None else fast
+            return rgb_pixels(image, data, levels) if fast is None else fast
     except CaptureError as error:
         raise CaptureError(f"unusable {kind}: {error}") from error
 
@@ -165,30 +168,41 @@ def encode_jpeg(image: Image, quality: int) -> bytes:
     return file.getvalue()
 
 
-def rgb_pixels(image: PillowImage.Image, levels: Levels | None = None) -> Image:
-    """Return the pixels (H, W, 3) uint8 RGB of a Pillow image of any mode; no transparency, 16 bits as elsewhere."""
-    if is_deep(image):
-        values = deep_pixels(image)
-        grey = (values >> 8).astype(np.uint8) if levels is None else levels.to_bytes(values)
-        return np.repeat(grey[..., None], 3, axis=2)
+def rgb_pixels(
+    image: PillowImage.Image, source: Path | bytes, levels: Levels | None = None, upright: bool = False
+) -> Image:
+    """Return the pixels (H, W, 3) uint8 RGB of a Pillow image of any mode; no transparency, 16 bits as elsewhere.
+
+    image: opened from `source`, and not decoded yet. upright: apply the turn that EXIF tells.
+
+    Raises:
+        CaptureError: floating-point values other than of 0 to 1; or see `deep_images.deep_values`.
+    """
+    values = deep_values_of_image(image, source, upright)
+    if values is not None:
+        pixels = (values >> 8).astype(np.uint8) if levels is None else levels.to_bytes(values)
+        return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
+    image = ImageOps.exif_transpose(image) if upright else image
+    if image.mode == "F":
+        image = PillowImage.fromarray(_of_floats(np.asarray(image)))
     return np.array(image if image.mode == "RGB" else image.convert("RGB"))
 
 
-def is_deep(image: PillowImage.Image) -> bool:
-    """Whether it is grey of 16 bits, which Pillow's convert would clip."""
-    return image.mode.startswith("I")
-
-
-def deep_pixels(image: PillowImage.Image) -> NDArray[np.uint16]:
-    """Return the values (H, W) of a Pillow image that `is_deep`."""
-    return np.clip(np.asarray(image), 0, 65535).astype(np.uint16)
+def _of_floats(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+    low, high = float(values.min()), float(values.max())
+    if not 0 <= low <= high <= 1:  # nor is NaN
+        raise CaptureError(
+            f"floating-point values of {low:g} to {high:g}, and only 0 (black) to 1 (white) are read: save it as 8 or "
+            "16 bits"
+        )
+    return np.rint(values * 255).astype(np.uint8)
 
 
 def _deep_values_of_file(data: bytes) -> NDArray[np.uint16] | None:
     if not data.startswith(PNG_MAGIC):
         return None
     with opened(io.BytesIO(data), CaptureError, formats=("PNG",)) as image:
-        return deep_pixels(image) if is_deep(image) else None
+        return deep_values_of_image(image, data)
 
 
 def is_plain_jpeg(data: bytes) -> bool:
@@ -226,12 +240,19 @@ def _rows(message: Any, height: int, width_bytes: int) -> NDArray[np.uint8]:
     return data[: step * height].reshape(height, step)[:, :width_bytes]
 
 
+def _opaque(message: Any, encoding: str) -> NDArray[np.uint8]:
+    """Return the bytes (height, width, B) of packed pixels without those of alpha, whose white is no picture's."""
+    (channels, size, _), height, width = PACKED[encoding], int(message.height), int(message.width)
+    rows = _rows(message, height, width * channels * size)
+    return rows.reshape(height, width, channels * size)[..., : 3 * size]
+
+
 def _one_byte(rows: NDArray[np.uint8], size: int, is_bigendian: Any, levels: Levels | None) -> NDArray[np.uint8]:
     if size == 1:
         return rows
     if levels is not None:
         return levels.to_bytes(_words(rows, is_bigendian))
-    return rows[:, 0::2] if is_bigendian else rows[:, 1::2]
+    return rows[..., 0::2] if is_bigendian else rows[..., 1::2]
 
 
 def _words(rows: NDArray[np.uint8], is_bigendian: Any) -> NDArray[np.uint16]:

@@ -32,8 +32,9 @@ class Levels:
     def look_at(self, values: NDArray[np.uint16]) -> None:
         """Count the values of an image, of any shape."""
         pixels = values.reshape(-1)
-        sample = pixels[:: max(1, pixels.size // SAMPLED_PIXELS)]
-        self._counts += np.bincount(sample, minlength=VALUES)
+        step = max(1, pixels.size // SAMPLED_PIXELS)
+        step += step % 3 == 0  # else of colours it would be one channel that is looked at
+        self._counts += np.bincount(pixels[::step], minlength=VALUES)
         self._choose()
 
     def to_bytes(self, values: NDArray[np.uint16]) -> NDArray[np.uint8]:

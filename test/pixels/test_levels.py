@@ -71,6 +71,21 @@ def test_dead_pixels_and_lamps_do_not_make_the_others_dark(tmp_path, encoding):
     assert 90 < np.median(frame.image) < 100
 
 
+@pytest.mark.parametrize("encoding", ["rgba16", "bgra16"])
+def test_alpha_is_no_value_of_the_picture(tmp_path, encoding):
+    def message(index, values):
+        made = deep_message(index, values.reshape(len(values), -1), encoding)
+        made.width = values.shape[1]
+        return made
+
+    grey = GREY[0, :12]
+    values = np.stack([grey << 4] * 3 + [np.full_like(grey, 65535)], axis=-1)
+    (frame,) = recorded(tmp_path, [values], message).frames()
+    np.testing.assert_array_equal(frame.image, np.stack([grey] * 3, axis=-1))
+    ((_, _, pixels, _),) = ImageDecoder().feed(message(0, values))
+    np.testing.assert_array_equal(pixels(), frame.image)
+
+
 def test_a_blank_image_is_no_contrast():
     levels = Levels()
     noise = 8000 + np.random.default_rng(1).integers(0, 4, (48, 64)).astype(np.uint16)

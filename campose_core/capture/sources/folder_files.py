@@ -17,7 +17,7 @@ from campose_core.errors import CaptureError
 from campose_core.exports.export import natural_key
 from campose_core.extras import load_extra
 from campose_core.image_files import opened
-from campose_core.pixels.image_codec import is_deep
+from campose_core.pixels.deep_images import is_deep
 
 HEIF_SUFFIXES = {".heic", ".heif", ".hif"}
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", *HEIF_SUFFIXES}
@@ -25,7 +25,7 @@ UNREAD_SUFFIXES = {
     ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".avif", ".jxl", ".jp2", ".gif", ".exr", ".svg",
     ".mp4", ".mov", ".avi", ".mkv",
 }  # fmt: skip
-MAY_BE_DEEP = {".png", ".tif", ".tiff", ".pgm"}
+MAY_BE_DEEP = {".png", ".tif", ".tiff", ".pgm", ".ppm"}
 DEPTH_WORDS, COLOUR_WORDS = {"depth", "depths", "depthmap"}, {"color", "colour", "rgb", "image", "img", "aligned"}
 HEIF_CURE = "pip install 'campose_ros[heic]'"
 EXIF_IFD, MAKE, MODEL, FOCAL_LENGTH_35MM = 0x8769, 0x010F, 0x0110, 0xA405

@@ -29,7 +29,8 @@ from campose_core.capture.thinning import thinned
 from campose_core.errors import CaptureError
 from campose_core.files import read_bytes
 from campose_core.frame import Frame
-from campose_core.pixels.image_codec import deep_pixels, is_deep, is_plain_jpeg, rgb_pixels
+from campose_core.pixels.deep_images import deep_values
+from campose_core.pixels.image_codec import is_plain_jpeg, rgb_pixels
 from campose_core.pixels.levels import Levels
 from campose_core.trajectory import FRAME_PERIOD_NS
 
@@ -140,10 +141,11 @@ class ImageFolder:
         for file in files[:: max(1, len(files) // LOOKED_AT)]:
             try:
                 with open_photo(file) as image:
-                    if is_deep(image):
-                        levels.look_at(deep_pixels(image))
+                    values = deep_values(image, file)
             except CaptureError:
                 continue
+            if values is not None:
+                levels.look_at(values)
         levels.fixed = True
         if levels.said:
             log.info(f"{self.path}: {levels.said}")
@@ -241,7 +243,7 @@ def frame_of_file(
     except OSError as error:
         raise CaptureError("it is missing, or may not be read") from error
     with open_photo(file) as image:
-        pixels = rgb_pixels(ImageOps.exif_transpose(image) if upright else image, levels)
+        pixels = rgb_pixels(image, data, levels, upright)
     return Frame(stamp_ns, pixels, camera_frame, name, data if is_plain_jpeg(data) else None)
 
 
