@@ -1,7 +1,7 @@
-"""Image files of 16 bits a channel as whole values: those of grey, and of colour, of which Pillow keeps the upper byte.
+"""Pixels of image files that Pillow opens, those of 16 bits a channel too.
 
-Pillow has no kind of image for colour of 16 bits, but it can be told which byte of each value to unpack. So such a file
-is decoded twice, the second time in the other order of bytes.
+Pillow has no image of 16 bit colour, and keeps the upper bytes; but it can be told which byte of each value to unpack.
+So such a file is decoded twice, the second time in the other order of bytes.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from PIL import ImageOps
 
 from campose_core.errors import CaptureError
 from campose_core.image_files import opened
+from campose_core.pixels.levels import Levels
 
 RAW_COLOUR = re.compile(r"(RGB|RGBX|RGBA|RGBa);16([BLN])")  # Pillow's names of what it unpacks
 OTHER_ORDER = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
@@ -26,12 +27,44 @@ GREY_ALPHA = "LA;16B"  # of PNG; four bytes a pixel, as RGBA has
 BITS, PLANES, SEPARATE = 258, 284, 2  # tags of TIFF
 
 
+def rgb_pixels(
+    image: PillowImage.Image, source: Path | bytes, levels: Levels | None = None, upright: bool = False
+) -> NDArray[np.uint8]:
+    """Return the pixels (H, W, 3) uint8 RGB of a Pillow image of any mode; no transparency, 16 bits as elsewhere.
+
+    image: opened from `source`, and not decoded yet. upright: apply the turn that EXIF tells.
+
+    Raises:
+        CaptureError: floating-point values other than of 0 to 1; or see `values_of_16_bits`.
+    """
+    values = values_of_16_bits(image, source, upright)
+    if values is not None:
+        pixels = (values >> 8).astype(np.uint8) if levels is None else levels.to_bytes(values)
+        return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
+    image = ImageOps.exif_transpose(image) if upright else image
+    if image.mode == "F":
+        image = PillowImage.fromarray(_of_floats(np.asarray(image)))
+    return np.array(image if image.mode == "RGB" else image.convert("RGB"))
+
+
+def _of_floats(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+    low, high = float(values.min()), float(values.max())
+    if not 0 <= low <= high <= 1:  # nor is NaN
+        raise CaptureError(
+            f"floating-point values of {low:g} to {high:g}, and only 0 (black) to 1 (white) are read: save it as 8 or "
+            "16 bits"
+        )
+    return np.rint(values * 255).astype(np.uint8)
+
+
 def is_deep(image: PillowImage.Image) -> bool:
     """Whether it is grey of 16 bits, which Pillow's convert would clip."""
     return image.mode.startswith("I")
 
 
-def deep_values(image: PillowImage.Image, source: Path | bytes, upright: bool = False) -> NDArray[np.uint16] | None:
+def values_of_16_bits(
+    image: PillowImage.Image, source: Path | bytes, upright: bool = False
+) -> NDArray[np.uint16] | None:
     """Return the values, (H, W) grey or (H, W, 3) RGB, of an image of 16 bits; None of any other.
 
     image: opened, and not decoded yet. source: what it was opened from. upright: apply the turn that EXIF tells.

@@ -9,25 +9,25 @@ sensor_msgs/image_encodings.hpp.
 
 import importlib
 import io
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
-from PIL import ImageOps
 
 from campose_core.errors import CaptureError
 from campose_core.extras import load_extra
 from campose_core.image_files import check_size, opened
-from campose_core.pixels.deep_images import deep_values as deep_values_of_image
+from campose_core.pixels.deep_images import rgb_pixels, values_of_16_bits
 from campose_core.pixels.levels import Levels
 
 Image = NDArray[np.uint8]  # (H, W, 3) RGB
 
 JPEG_MAGIC = b"\xff\xd8\xff"
 JPEG_END = b"\xff\xd9"
-PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+MAGIC = {
+    JPEG_MAGIC: "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"RIFF": "WebP", b"II*\0": "TIFF", b"MM\0*": "TIFF",
+}  # fmt: skip
 EXIF_ORIENTATION = 0x0112
 
 MEASURED, DEPTH = ("32fc", "64fc"), "compressedDepth"
@@ -106,30 +106,59 @@ def deep_values(message: Any) -> NDArray[np.uint16] | None:
 
 
 def decode_compressed(message: Any, levels: Levels | None = None) -> Image:
-    """Return the image (H, W, 3) uint8 RGB of a sensor_msgs/CompressedImage holding a JPEG or PNG.
+    """Return the image (H, W, 3) uint8 RGB of a sensor_msgs/CompressedImage holding a JPEG, PNG, WebP or TIFF.
 
     The kind is told by the first bytes: drivers fill `format` in many ways. EXIF rotation is not applied, as in
-    image_transport. 16 bit values as in `decode_image`.
+    image_transport. 16 bit values as in `decode_image`. Grey that `format` calls a Bayer mosaic becomes colour.
 
     Raises:
-        CaptureError: neither JPEG nor PNG, damaged, cut off, or larger than `MAX_PHOTO_PIXELS`.
+        CaptureError: no such file, depth, damaged, cut off, or larger than `MAX_PHOTO_PIXELS`.
+        MissingDependency: Bayer, and OpenCV is not installed.
     """
-    if DEPTH in str(message.format):
+    form = str(message.format).strip().lower()
+    if DEPTH.lower() in form:
         raise CaptureError(f"{DEPTH} is depth, no picture: {OTHER_TOPIC}")
-    return decode_bytes(_bytes(message.data).tobytes(), levels)
+    if form.startswith(MEASURED):
+        raise CaptureError(f"{form} is depth or another measurement, no picture: {OTHER_TOPIC}")
+    pixels, is_grey = _decoded(_bytes(message.data).tobytes(), levels)
+    mosaic = _mosaic(form)
+    return _demosaiced(pixels[..., 0], BAYER[mosaic][0]) if mosaic and is_grey else pixels
+
+
+def _mosaic(form: str) -> str | None:
+    """Return the Bayer encoding of the pixels of a CompressedImage by its format, None where they are none.
+
+    compressed_image_transport writes "bayer_rggb8; jpeg compressed " and the mosaic itself, or, since 2021, behind it
+    what it was made into: "mono8".
+    """
+    encoding, _, rest = form.partition(";")
+    stored = rest.partition("compressed")[2].strip() or encoding.strip()
+    return stored if stored in BAYER else None
 
 
 def decode_bytes(data: bytes, levels: Levels | None = None) -> Image:
-    """As `decode_compressed`, of the bytes of a JPEG or PNG file."""
-    if not data.startswith((JPEG_MAGIC, PNG_MAGIC)):
-        raise CaptureError(f"neither JPEG nor PNG: {len(data)} bytes that start with {data[:8].hex(' ') or 'nothing'}")
-    kind = "JPEG" if data.startswith(JPEG_MAGIC) else "PNG"
+    """As `decode_compressed`, of the bytes of a file."""
+    return _decoded(data, levels)[0]
+
+
+def _decoded(data: bytes, levels: Levels | None) -> tuple[Image, bool]:
+    """Return the image, and whether it is grey in its file."""
+    kind = _kind_of_file(data)
+    if kind is None:
+        start = data[:12].hex(" ") or "nothing"
+        raise CaptureError(f"neither JPEG, PNG, WebP nor TIFF: {len(data)} bytes that start with {start}")
     try:
-        with opened(io.BytesIO(data), CaptureError, formats=(kind,)) as image:
-            fast = _jpeg_by_opencv(data) if image.mode in ("RGB", "L") else None
-            return rgb_pixels(image, data, levels) if fast is None else fast
+        with opened(io.BytesIO(data), CaptureError, formats=(kind.upper(),)) as image:
+            is_grey = image.mode in ("1", "L", "F") or image.mode.startswith("I")
+            fast = _jpeg_by_opencv(data) if kind == "JPEG" and image.mode in ("RGB", "L") else None
+            return (rgb_pixels(image, data, levels) if fast is None else fast), is_grey
     except CaptureError as error:
         raise CaptureError(f"unusable {kind}: {error}") from error
+
+
+def _kind_of_file(data: bytes) -> str | None:
+    found = next((kind for magic, kind in MAGIC.items() if data.startswith(magic)), None)
+    return None if found == "WebP" and data[8:12] != b"WEBP" else found
 
 
 def _jpeg_by_opencv(data: bytes) -> Image | None:
@@ -168,41 +197,12 @@ def encode_jpeg(image: Image, quality: int) -> bytes:
     return file.getvalue()
 
 
-def rgb_pixels(
-    image: PillowImage.Image, source: Path | bytes, levels: Levels | None = None, upright: bool = False
-) -> Image:
-    """Return the pixels (H, W, 3) uint8 RGB of a Pillow image of any mode; no transparency, 16 bits as elsewhere.
-
-    image: opened from `source`, and not decoded yet. upright: apply the turn that EXIF tells.
-
-    Raises:
-        CaptureError: floating-point values other than of 0 to 1; or see `deep_images.deep_values`.
-    """
-    values = deep_values_of_image(image, source, upright)
-    if values is not None:
-        pixels = (values >> 8).astype(np.uint8) if levels is None else levels.to_bytes(values)
-        return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
-    image = ImageOps.exif_transpose(image) if upright else image
-    if image.mode == "F":
-        image = PillowImage.fromarray(_of_floats(np.asarray(image)))
-    return np.array(image if image.mode == "RGB" else image.convert("RGB"))
-
-
-def _of_floats(values: NDArray[np.float32]) -> NDArray[np.uint8]:
-    low, high = float(values.min()), float(values.max())
-    if not 0 <= low <= high <= 1:  # nor is NaN
-        raise CaptureError(
-            f"floating-point values of {low:g} to {high:g}, and only 0 (black) to 1 (white) are read: save it as 8 or "
-            "16 bits"
-        )
-    return np.rint(values * 255).astype(np.uint8)
-
-
 def _deep_values_of_file(data: bytes) -> NDArray[np.uint16] | None:
-    if not data.startswith(PNG_MAGIC):
+    kind = _kind_of_file(data)
+    if kind not in ("PNG", "TIFF"):
         return None
-    with opened(io.BytesIO(data), CaptureError, formats=("PNG",)) as image:
-        return deep_values_of_image(image, data)
+    with opened(io.BytesIO(data), CaptureError, formats=(kind,)) as image:
+        return values_of_16_bits(image, data)
 
 
 def is_plain_jpeg(data: bytes) -> bool:

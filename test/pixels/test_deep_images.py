@@ -11,7 +11,7 @@ from PIL import Image as PillowImage
 from campose_core.capture.recording import open_recording
 from campose_core.errors import CaptureError
 from campose_core.image_files import opened
-from campose_core.pixels.deep_images import deep_values
+from campose_core.pixels.deep_images import values_of_16_bits
 from campose_core.pixels.image_codec import decode_bytes
 
 COLOUR, GREY_ALPHA, COLOUR_ALPHA = 2, 4, 6  # colour types of PNG, ISO 15948
@@ -89,7 +89,7 @@ def ppm(values, white=65535):
 
 def read(data, upright=False):
     with opened(io.BytesIO(data), CaptureError) as image:
-        return deep_values(image, data, upright)
+        return values_of_16_bits(image, data, upright)
 
 
 @pytest.mark.parametrize("order", ["<", ">"])

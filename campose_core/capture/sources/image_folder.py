@@ -29,8 +29,8 @@ from campose_core.capture.thinning import thinned
 from campose_core.errors import CaptureError
 from campose_core.files import read_bytes
 from campose_core.frame import Frame
-from campose_core.pixels.deep_images import deep_values
-from campose_core.pixels.image_codec import is_plain_jpeg, rgb_pixels
+from campose_core.pixels.deep_images import rgb_pixels, values_of_16_bits
+from campose_core.pixels.image_codec import is_plain_jpeg
 from campose_core.pixels.levels import Levels
 from campose_core.trajectory import FRAME_PERIOD_NS
 
@@ -141,7 +141,7 @@ class ImageFolder:
         for file in files[:: max(1, len(files) // LOOKED_AT)]:
             try:
                 with open_photo(file) as image:
-                    values = deep_values(image, file)
+                    values = values_of_16_bits(image, file)
             except CaptureError:
                 continue
             if values is not None:
