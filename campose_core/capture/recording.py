@@ -6,7 +6,7 @@ from typing import ClassVar, Protocol
 
 from campose_core.capture.sources.export import colmap_recording
 from campose_core.capture.sources.folder_files import SUFFIXES as IMAGE_SUFFIXES
-from campose_core.capture.sources.folder_files import has_images
+from campose_core.capture.sources.folder_files import has_images, unread_files
 from campose_core.errors import CaptureError, UsageError
 from campose_core.exports.colmap_model import is_colmap_model
 from campose_core.exports.table import is_export, kind_of_export, read_export
@@ -78,7 +78,9 @@ def open_recording(
     if topic is not None and not (kind and kind.has_topics):
         raise UsageError(f"{path} is not a bag: leave out --topic {topic}")
     if kind is None:
-        raise CaptureError(f"{path}: holds neither images nor a bag; a recording is {understood}{_inside(path)}")
+        unread, why = unread_files(path) if path.is_dir() else (0, "")
+        reason = f": {unread} {why}" if unread else f"; a recording is {understood}"
+        raise CaptureError(f"{path}: holds neither images nor a bag{reason}{_inside(path)}")
     return kind(path, name=name) if topic is None else kind(path, name=name, topic=topic)  # type: ignore[call-arg]
 
 

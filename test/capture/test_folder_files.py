@@ -106,6 +106,27 @@ def test_files_of_other_kinds_are_counted(tmp_path, capsys):
     assert "2 files are not read (.dng, .mov): save images as JPEG" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("kinds", [["avif"], ["GIF", "jp2"], ["mp4"]])
+def test_a_folder_of_other_kinds_alone_names_them(tmp_path, kinds):
+    for number, kind in enumerate(kinds):
+        (tmp_path / f"{number}.{kind}").write_bytes(b"not looked into")
+    named = ", ".join(f".{kind.lower()}" for kind in kinds)
+    said = rf"holds neither images nor a bag: {len(kinds)} files are not read \({named}\): save images as JPEG, give"
+    with pytest.raises(CaptureError, match=f"{said} videos by themselves$"):
+        open_recording(tmp_path)
+    saved(tmp_path / "rgb", "0.png")
+    with pytest.raises(CaptureError, match=r"are not read .*; its folder 'rgb' holds images: give that$"):
+        open_recording(tmp_path)
+
+
+def test_jfif_is_jpeg(tmp_path):
+    (tmp_path / "a.jfif").write_bytes(jpeg(picture(0)))
+    (frame,) = open_recording(tmp_path).frames()
+    assert frame.jpeg == (tmp_path / "a.jfif").read_bytes()
+    with pytest.raises(CaptureError, match="a single image; give the folder"):
+        open_recording(tmp_path / "a.jfif")
+
+
 def photo(index, width, height, model="", focal_35mm=0):
     tags = PillowImage.Exif()
     if model:

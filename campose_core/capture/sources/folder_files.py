@@ -20,10 +20,10 @@ from campose_core.image_files import opened
 from campose_core.pixels.deep_images import is_deep
 
 HEIF_SUFFIXES = {".heic", ".heif", ".hif"}
-SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", *HEIF_SUFFIXES}
+SUFFIXES = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", *HEIF_SUFFIXES}
 UNREAD_SUFFIXES = {
-    ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".avif", ".jxl", ".jp2", ".gif", ".exr", ".svg",
-    ".mp4", ".mov", ".avi", ".mkv",
+    ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".avif", ".jxl", ".jp2", ".j2k", ".gif", ".exr",
+    ".hdr", ".tga", ".psd", ".svg", ".mp4", ".mov", ".avi", ".mkv", ".webm",
 }  # fmt: skip
 MAY_BE_DEEP = {".png", ".tif", ".tiff", ".pgm", ".ppm"}
 DEPTH_WORDS, COLOUR_WORDS = {"depth", "depths", "depthmap"}, {"color", "colour", "rgb", "image", "img", "aligned"}
@@ -77,20 +77,25 @@ def folder_files(folder: Path) -> FolderFiles:
     heif = [file for file in named if file.suffix.lower() in HEIF_SUFFIXES]
     unread = set(heif) if importlib.util.find_spec("pi_heif") is None else set()
     depth = _depth_images([file for file in named if file not in unread])
-    other = Counter(file.suffix.lower() for file in folder.iterdir() if _is_shown(file, UNREAD_SUFFIXES))
+    other, named_other = unread_files(folder)
     counts = {
         "depth image": (len(depth), "depth images beside those of a camera are no frames"),
         "HEIC image": (len(unread), f"HEIC images are left out, and read after {HEIF_CURE}"),
-        "file of another kind": (
-            sum(other.values()),
-            f"files are not read ({', '.join(sorted(other))}): save images as JPEG, give videos by themselves",
-        ),
+        "file of another kind": (other, named_other),
     }
     return FolderFiles(
         [file for file in named if file not in unread and file not in depth],
         {what: count for what, (count, _) in counts.items() if count},
         "; ".join(f"{count} {words}" for count, words in counts.values() if count),
     )
+
+
+def unread_files(folder: Path) -> tuple[int, str]:
+    """Return how many files of a folder are images or videos that are not read in one, and words that go on with this
+    number."""
+    kinds = Counter(file.suffix.lower() for file in folder.iterdir() if _is_shown(file, UNREAD_SUFFIXES))
+    cure = "save images as JPEG, give videos by themselves"
+    return sum(kinds.values()), f"files are not read ({', '.join(sorted(kinds))}): {cure}"
 
 
 def taken_by(file: Path) -> TakenBy | None:
