@@ -17,7 +17,7 @@ from scipy import ndimage
 
 from campose_core.errors import FloorError
 from campose_core.floor import FREE, OCCUPIED, UNKNOWN, FloorMap
-from campose_core.floorplan.painted_zones import floor_of_paint, painted_pixels, read_drawing
+from campose_core.floorplan.painted_zones import floor_of_paint, on_paper, painted_pixels, read_drawing
 
 DrawingKind = Literal["paint", "walls"]
 
@@ -49,8 +49,9 @@ def floor_from_drawing(
     path = Path(path)
     drawing = read_drawing(path)
     if kind == "walls":
-        return floor_of_ink(drawing, path, resolution, origin), "walls"
+        return floor_of_ink(on_paper(drawing, path), path, resolution, origin), "walls"
     painted = painted_pixels(drawing, colour)
+    drawing = on_paper(drawing, path)
     if kind is None and painted.mean() < PAINTED_SHARE:
         return floor_of_ink(drawing, path, resolution, origin), "walls"
     return floor_of_paint(drawing, painted, path, resolution, origin, colour), "paint"

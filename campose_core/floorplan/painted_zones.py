@@ -1,9 +1,10 @@
 """A drawing whose blocked zones are painted becomes a floor map.
 
 Paint alone decides: what is painted is occupied, the rest is free. The ink of a plan (door swings, signs, lettering)
-is no obstacle, and what is one is painted over. Transparent pixels are unknown.
+is no obstacle, and what is one is painted over. Transparent pixels are unknown; where all paper is, they are the paper.
 """
 
+import logging
 import math
 from pathlib import Path
 
@@ -16,11 +17,16 @@ from campose_core.errors import FloorError
 from campose_core.floor import FREE, OCCUPIED, UNKNOWN, FloorMap
 from campose_core.image_files import opened
 
+log = logging.getLogger(__name__)
+
 HUE_TOLERANCE = 25 / 360  # of a full circle
 # Half way between paint and white paper lies the edge of a zone; hue means nothing in the black of ink.
 MIN_SATURATION = 0.5
 MIN_VALUE = 0.2
 SPECKLE_PIXELS = 64  # a block of JPEG
+LEAST_ALPHA = 64  # of 255; shapes of slides are often half transparent
+PAPER_SHARE = 0.1  # of what is transparent: with less opaque paper the drawing is on transparent paper
+LIGHT = 0.5  # of paper at least, by its value
 
 
 def floor_from_plan(
@@ -37,8 +43,10 @@ def floor_from_plan(
     Raises:
         FloorError: the drawing cannot be read, nothing or everything is painted, or the colour is a shade of gray.
     """
-    drawing = read_drawing(Path(image_path))
-    return floor_of_paint(drawing, painted_pixels(drawing, colour), Path(image_path), resolution, origin, colour)
+    path = Path(image_path)
+    drawing = read_drawing(path)
+    painted = painted_pixels(drawing, colour)
+    return floor_of_paint(on_paper(drawing, path), painted, path, resolution, origin, colour)
 
 
 def floor_of_paint(
@@ -79,17 +87,36 @@ def read_drawing(path: Path) -> Image.Image:
         raise FloorError(f"{path}: the plan cannot be read: {error}") from error
 
 
+def on_paper(drawing: Image.Image, path: Path) -> Image.Image:
+    """Lay a drawing (RGBA) on white paper where its own is transparent, as CAD and slides export it.
+
+    There hardly anything opaque is as light as paper. A drawing with paper of its own is cut out instead: what is
+    transparent stays so. A line names `path` and which it is.
+    """
+    alpha = np.asarray(drawing.getchannel("A"))
+    transparent = np.count_nonzero(alpha < LEAST_ALPHA)
+    if not transparent:
+        return drawing
+    _, s, v = _hsv(drawing)
+    paper = np.count_nonzero((alpha == 255) & (s < MIN_SATURATION) & (v >= LIGHT))
+    if paper >= PAPER_SHARE * transparent:
+        log.info(f"{path}: its transparent pixels are unknown: it has paper of its own")
+        return drawing
+    log.info(f"{path}: its transparent pixels are taken for white paper")
+    return Image.alpha_composite(Image.new("RGBA", drawing.size, "white"), drawing)
+
+
 def painted_pixels(drawing: Image.Image, colour: str) -> NDArray[np.bool_]:
-    """Tell which pixels (H, W), first row as in the drawing, are of this colour, without speckle.
+    """Tell which pixels (H, W), first row as in the drawing (RGBA), are of this colour, without speckle.
 
     Raises:
         FloorError: the colour is unknown, or a shade of gray.
     """
     hue = _hue_of(colour)
-    h, s, v = (np.asarray(band, dtype=np.float32) / 255 for band in drawing.convert("RGB").convert("HSV").split())
+    h, s, v = _hsv(drawing)
     away = np.abs(h - hue)
     painted = (np.minimum(away, 1 - away) <= HUE_TOLERANCE) & (s >= MIN_SATURATION) & (v >= MIN_VALUE)
-    return _without_speckle(painted)
+    return _without_speckle(painted & (np.asarray(drawing.getchannel("A")) >= LEAST_ALPHA))
 
 
 def resolution_from_points(first: tuple[float, float], second: tuple[float, float], distance_m: float) -> float:
@@ -104,6 +131,13 @@ def resolution_from_points(first: tuple[float, float], second: tuple[float, floa
             f"the scale needs two different points and a positive distance, got {first}, {second}, {distance_m} m"
         )
     return distance_m / pixels
+
+
+def _hsv(drawing: Image.Image) -> list[NDArray[np.float32]]:
+    """Return hue, saturation and value (H, W), each 0 to 1, whatever is transparent."""
+    return [
+        np.asarray(band, dtype=np.float32) / np.float32(255) for band in drawing.convert("RGB").convert("HSV").split()
+    ]
 
 
 def _hue_of(colour: str) -> float:

@@ -12,6 +12,7 @@ from campose_core.cli.main import main
 from campose_core.errors import FloorError
 from campose_core.floor import FloorMap
 from campose_core.floorplan.attach import attach_floor
+from campose_core.floorplan.drawing import floor_from_drawing
 from campose_core.floorplan.painted_zones import floor_from_plan, resolution_from_points
 from campose_core.scene.scene import Scene
 from campose_core.walkable import load_walkable
@@ -48,6 +49,51 @@ def test_paint_is_found_through_jpeg_noise(tmp_path, quality, rgb, name):
     assert not (wrong & ~core).any()
     assert (floor.resolution, floor.origin) == (0.1, (1.0, 2.0, 0.0))
     assert ndimage.label(floor.free)[1] == 1
+
+
+def on_transparent_paper(pixels: np.ndarray, paint_alpha: int = 255) -> Image.Image:
+    """As CAD and slides export it: what is white there is nothing, whose colour is anything."""
+    alpha = np.where((pixels == 255).all(axis=2), 0, 255)
+    alpha[(pixels == (255, 0, 0)).all(axis=2)] = paint_alpha
+    pixels = np.where(alpha[..., None] > 0, pixels, (255, 0, 0))
+    return Image.fromarray(np.dstack([pixels, alpha]).astype(np.uint8))
+
+
+def furnished() -> np.ndarray:
+    """A white page with black walls around a room and a painted table in it."""
+    page = np.full((240, 320, 3), 255, dtype=np.uint8)
+    page[40:200, 40:280] = 0
+    page[44:196, 44:276] = 255
+    page[100:140, 100:160] = (255, 0, 0)
+    return page
+
+
+@pytest.mark.parametrize("paint_alpha", [255, 128])
+@pytest.mark.parametrize("saved_as", ["RGBA", "P"])
+def test_a_drawing_on_transparent_paper_is_that_on_white(tmp_path, capsys, paint_alpha, saved_as):
+    Image.fromarray(furnished()).save(tmp_path / "white.png")
+    image = on_transparent_paper(furnished(), paint_alpha)
+    (image if saved_as == "RGBA" else image.quantize(8)).save(tmp_path / "clear.png")
+    for options in ({}, {"kind": "walls"}):
+        white, kind = floor_from_drawing(tmp_path / "white.png", 0.05, **options)
+        clear, clear_kind = floor_from_drawing(tmp_path / "clear.png", 0.05, **options)
+        assert clear_kind == kind == options.get("kind", "paint")
+        if kind == "paint" or paint_alpha == 255:
+            np.testing.assert_array_equal(clear.occupancy, white.occupancy)
+        assert clear.free[120, 220]
+    said = capsys.readouterr().err
+    assert said.count("clear.png: its transparent pixels are taken for white paper") == 2
+    assert "white.png: its transparent" not in said
+
+
+def test_a_building_that_is_cut_out_has_paper_of_its_own(tmp_path, capsys):
+    page = np.dstack([furnished(), np.zeros((240, 320), dtype=np.uint8)])
+    page[40:200, 40:280, 3] = 255
+    Image.fromarray(page).save(tmp_path / "plan.png")
+    floor, _ = floor_from_drawing(tmp_path / "plan.png", 0.05)
+    assert (floor.occupancy[:40] == -1).all()
+    assert floor.free[60, 60]
+    assert "plan.png: its transparent pixels are unknown: it has paper of its own" in capsys.readouterr().err
 
 
 def test_transparent_pixels_are_unknown(tmp_path):
