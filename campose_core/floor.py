@@ -32,6 +32,7 @@ MAX_SIDE = 32767
 MAX_CELL_M = 1000.0
 GRAYS = np.arange(256, dtype=np.uint8)
 ROWS_AT_ONCE = 256
+PICTURES = (".pgm", ".ppm", ".pbm", ".pnm", ".png", ".bmp", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".gif")
 LUMA = np.array([0.212656, 0.715158, 0.072186], dtype=np.float32)  # Rec. 709, what ImageMagick's grayscale is
 
 
@@ -167,6 +168,10 @@ class FloorMap:
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
+    if path.suffix.lower() in PICTURES and is_there(path):
+        beside = next(filter(is_there, (path.with_suffix(suffix) for suffix in (".yaml", ".yml"))), None)
+        wanted = f"give {beside}" if beside else "give that; a drawing that has none is a plan (--plan)"
+        raise FloorError(f"{path} is a picture, and a map is the yaml that names it: {wanted}")
     fields = read_yaml(path, FloorError)
     if not isinstance(fields, dict):
         raise FloorError(f"{path} is not a nav2 map yaml: it holds no keys")

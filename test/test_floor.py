@@ -65,6 +65,22 @@ def test_transparent_pixels_are_unknown(tmp_path, mode, expected):
         assert cells[2] == expected[2]
 
 
+@pytest.mark.parametrize("name", ["map.pgm", "Map.PNG", "map.tif"])
+def test_the_picture_in_place_of_its_yaml_is_told_which_one_to_give(tmp_path, name):
+    picture = tmp_path / name
+    Image.new("L", (4, 3)).save(picture)
+    with pytest.raises(FloorError, match=rf"{name} is a picture, and a map is the yaml .*: give that; .*\(--plan\)$"):
+        FloorMap.load(picture)
+    beside = picture.with_suffix(".yml")
+    beside.write_text(yaml.safe_dump({**HEADER, "image": name}))
+    with pytest.raises(FloorError, match=rf"{name} is a picture, and a map is the yaml .*: give {beside}$"):
+        FloorMap.load(picture)
+    assert FloorMap.load(beside).shape == (3, 4)
+    picture.unlink()
+    with pytest.raises(FloorError, match=f"{name}: cannot be read: No such file"):
+        FloorMap.load(picture)
+
+
 def test_first_image_row_is_the_largest_y(tmp_path):
     floor = FloorMap.load(write_map(tmp_path, [[0, 254], [254, 254], [254, 254]]))
     assert floor.shape == (3, 2)
