@@ -21,6 +21,7 @@ from campose_core.formats.camera_fields import (
     unnamed,
     whole,
 )
+from campose_core.formats.lens_names import lens_model, plain_key
 
 NAMES_OF_SIZE = {"image_width": "width", "image_height": "height", "w": "width", "h": "height"}
 
@@ -67,6 +68,8 @@ def _ost(block: str) -> NamedCamera:
     d = [float(word) for word in words[words.index("distortion") + 1 : words.index("rectification")]]
     size = whole(words[words.index("width") + 1]), whole(words[words.index("height") + 1])
     name = re.search(r"^\s*\[(.+)\]\s*$", block, re.MULTILINE)
+    if len(d) == 4 and any(d):  # calibrator.py writes five or eight terms of a pinhole
+        raise GeometryError("four terms of distortion may be a fisheye's, which ost.txt does not say: give ost.yaml")
     return unnamed(of_matrix(k, d, "", size), name[1] if name else "")
 
 
@@ -85,7 +88,7 @@ def ros_or_opencv(fields: dict[str, Any], unsized: Unsized) -> list[NamedCamera]
     CameraInfo; opencv samples/cpp/tutorial_code/calib3d/camera_calibration/camera_calibration.cpp: saveCameraParams;
     opencv apps/interactive-calibration/calibController.cpp: saveCurrentCameraParameters.
     """
-    plain = {_plain_key(key): value for key, value in fields.items()}
+    plain = {plain_key(key): value for key, value in fields.items()}
     which = {found[1]: key for key in plain if (found := MATRIX_KEY.fullmatch(key)) and is_matrix(plain[key])}
     if None in which:
         return [_of_opencv(plain, which[None], "", unsized, str(plain.get("cameraname", "")))]
@@ -94,16 +97,12 @@ def ros_or_opencv(fields: dict[str, Any], unsized: Unsized) -> list[NamedCamera]
 
 def holds_matrix(fields: dict[str, Any]) -> bool:
     """Tell whether one of the keys is a camera matrix's."""
-    return any(MATRIX_KEY.fullmatch(_plain_key(key)) and is_matrix(value) for key, value in fields.items())
+    return any(MATRIX_KEY.fullmatch(plain_key(key)) and is_matrix(value) for key, value in fields.items())
 
 
 def is_matrix(value: Any) -> bool:
     """Tell a matrix, be it damaged, from a number of the same name, such as k1."""
     return not isinstance(value, int | float)
-
-
-def _plain_key(key: Any) -> str:
-    return re.sub(r"[\s_-]", "", str(key)).lower()
 
 
 def _of_opencv(plain: dict[str, Any], key: str, of: str, unsized: Unsized, name: str) -> NamedCamera:
@@ -120,10 +119,7 @@ def _of_opencv(plain: dict[str, Any], key: str, of: str, unsized: Unsized, name:
     # The whole image may be given as zeros, or as itself: sensor_msgs/CameraInfo.msg.
     if any(whole(plain.get(key, 0)) > 1 for key in ("binningx", "binningy")) or tuple(region) not in ((0, 0), size):
         raise GeometryError("binning or a region of interest: give the camera matrix of the images as they are")
-    model = str(plain.get("distortionmodel", ""))
-    if whole(plain.get("fisheyemodel", 0)):
-        model = "equidistant"
-    return NamedCamera(name, "", of_matrix(k, d, model, size))
+    return NamedCamera(name, "", of_matrix(k, d, lens_model(plain, any(d)), size))
 
 
 def kalibr(fields: dict[str, Any], unsized: Unsized) -> list[NamedCamera]:

@@ -16,6 +16,7 @@ from campose_core.files import read_text
 from campose_core.formats import calibrations as read
 from campose_core.formats.camera_fields import MATRIX_SHAPES, NamedCamera, Size, Unsized
 from campose_core.formats.catalogue import Format
+from campose_core.formats.lens_names import LENS_KEYS, plain_key
 from campose_core.formats.reconstruction_cameras import FISHEYES, colmap_line, transforms
 from campose_core.formats.structured_text import parse
 from campose_core.formats.unread_cameras import REMEDY, unread_fields, unread_text
@@ -50,7 +51,8 @@ FORMATS = (
         "OpenCV's calibration",
         CAMERA,
         ("intrinsics",),
-        f"{CENTRE}; `fisheye_model` counts; without a size that of the images; of several cameras none",
+        f"{CENTRE}; a fisheye by `fisheye_model`, `model`, `camera_model`, `lens` and the like; without a size that of "
+        "the images; of several cameras none",
     ),
     Format(
         "settings: `Camera.fx`, `Camera1.fx` ...; `Camera: {model: ...}`",
@@ -158,9 +160,11 @@ def _of_fields(fields: dict[str, Any], unsized: Unsized) -> list[NamedCamera] | 
     if kind is not None:
         return kind(fields, unsized)
     found = []
+    lens = {key: value for key, value in fields.items() if plain_key(key) in LENS_KEYS}  # of all that are below
     for name, inner in fields.items():
         kind = next((reader for fits, reader in KINDS if isinstance(inner, dict) and fits(inner)), None)
         if kind is not None:
+            inner = {**lens, **inner} if kind is read.ros_or_opencv else inner
             found += [
                 camera._replace(name=" ".join(filter(None, (str(name), camera.name))))
                 for camera in kind(inner, unsized)

@@ -471,6 +471,67 @@ def test_a_calibration_without_a_size_is_of_the_images_too(tmp_path):
         assert_same(camera, OPENCV)
 
 
+LENS = {
+    "camera_matrix": [[461.5, 0, 356.5], [0, 460.25, 231.25], [0, 0, 1]], "image_size": [752, 480],
+    "dist_coeffs": [[-0.0017], [0.0244], [-0.0358], [0.0199]],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"model": "fisheye"}, {"camera_model": "equidistant"}, {"Camera Model": "KannalaBrandt8"}, {"fisheye": True},
+        {"is_fisheye": "true"}, {"lens": "Fisheye"}, {"type": "opencv_fisheye"}, {"projection": "cv2.fisheye"},
+        {"distortion_model": "OpenCV fisheye", "camera_model": "pinhole"}, {"model": "pinhole-equi"},
+        {"lens_type": "fisheye lens", "distortion_model": ""}, {"fisheye_model": 1, "model": "pinhole"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_fisheye_is_one_under_whatever_key_it_is_named(tmp_path, said):
+    """Its four terms would be those of a pinhole too: docs.opencv.org, cv::fisheye::calibrate, cv::calibrateCamera."""
+    assert_same(read_camera_file(written(tmp_path, "c.json", json.dumps({**LENS, **said}))), FISHEYE)
+    as_yaml = "".join(f"{key}: {json.dumps(value)}\n" for key, value in {**LENS, **said}.items())
+    assert_same(read_camera_file(written(tmp_path, "c.yaml", as_yaml)), FISHEYE)
+    if "model" not in said:  # which is of a camera that is given by its parameters
+        around = json.dumps({**said, "calibration": LENS})
+        assert_same(read_camera_file(written(tmp_path, "c.json", around)), FISHEYE)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {}, {"model": "pinhole"}, {"camera_model": "Brown-Conrady"}, {"model": "plumb_bob"}, {"type": "D435"},
+        {"projection": "perspective"}, {"lens": "6 mm"}, {"distortion_model": "radtan", "model": "HERO 9"},
+        {"distortion_model": "plumb_bob", "lens": "fisheye"}, {"fisheye_model": 0, "camera_model": "rational"},
+        {"model": "pinhole_radtan8"}, {"fisheye": False}, {"camera_model": "opencv"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_pinhole_stays_one_whatever_else_is_said(tmp_path, said):
+    camera = read_camera_file(written(tmp_path, "c.json", json.dumps({**LENS, **said})))
+    assert_same(camera, Camera("OPENCV", 752, 480, FISHEYE.params))
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ({"model": "cahvor"}, "the model 'cahvor' is not known: say whose its distortion is, as `distortion_model: pl"),
+        ({"camera_model": "radial division"}, "the cameramodel 'radial division' is not known"),
+        ({"model": "inverse_brown_conrady"}, "the model 'inverse_brown_conrady' is not known"),
+        ({"model": "omnidirectional"}, "an unsupported distortion: 'omnidirectional' with 4 numbers"),
+        ({"lens": "double sphere"}, "an unsupported distortion: 'double sphere'"),
+        ({"model": "fisheye", "camera_model": "pinhole"}, "its model is 'fisheye', and there is cameramodel 'pinhole'"),
+        ({"model": "fisheye", "fisheye_model": 0}, "its model is 'fisheye', and there is fisheye false: leave the one"),
+    ],
+)
+def test_a_lens_that_is_not_known_or_two_are_refused(tmp_path, said, why):
+    with pytest.raises(GeometryError, match=rf"c\.json: {re.escape(why)}"):
+        read_camera_file(written(tmp_path, "c.json", json.dumps({**LENS, **said})))
+    undistorted = json.dumps({**LENS, "dist_coeffs": [0.0] * 4, **said})
+    if "not known" in why:  # without distortion any of them is a pinhole
+        assert read_camera_file(written(tmp_path, "c.json", undistorted)).model == "PINHOLE"
+
+
 def test_of_several_cameras_the_topic_tells_and_nothing_else(tmp_path):
     path = written(tmp_path, "camchain.yaml", CAMCHAIN + SECOND)
     assert read_camera_file(path, topics=["/cam1/image_raw"]).focal[0] == 470.5
@@ -546,6 +607,7 @@ def test_frames_with_intrinsics_of_their_own_are_one_camera_where_these_are_alik
         ("t.json", json.dumps({"fl_x": 500, "camera_model": "FISHEYE624", "w": 6, "h": 4}), "'FISHEYE624' is not read"),
         ("t.json", json.dumps({"fl_x": 500}), "says no size of the images"),
         ("o.txt", OST_TXT.replace("width\n640", ""), "width"),
+        ("o.txt", OST_TXT.replace(" 0.000500 0.000000", " 0.000500"), "may be a fisheye's, which ost.txt does not say"),
         ("k.txt", "500 0 320 1\n0 500 240 0\n0 0 1 0\n0 0 0 1\n", "more than a camera matrix"),
         ("t.json", json.dumps({**TRANSFORMS, "k4": 0.1}), "k4 of a camera that is no fisheye"),
         ("cameras.txt", "1 FOV 640 480 500 500 320 240 0.9\n", "COLMAP's camera model FOV is not read"),

@@ -1,0 +1,82 @@
+"""What files of a camera matrix call its lens: under many keys, by many names, and none of them may be missed.
+
+Four terms of distortion are those of a pinhole as well as those of a fisheye: only a name tells them apart.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from campose_core.bag.opencv_camera import is_fisheye_name
+from campose_core.errors import GeometryError
+
+FLAGS = ("fisheyemodel", "fisheye", "isfisheye", "usefisheye")
+MODEL_KEYS = (
+    "model", "cameramodel", "modeltype", "modelname", "projection", "projectionmodel", "projectiontype",
+    "distortiontype", "calibrationmodel", "calibrationtype",
+)  # fmt: skip
+# What stands there may be anything: of it only a wide lens counts.
+FREE_KEYS = ("type", "cameratype", "lens", "lenstype", "lensmodel", "calibrationmethod")
+LENS_KEYS = {"distortionmodel", *FLAGS, *MODEL_KEYS, *FREE_KEYS}
+FISHEYE = re.compile(
+    "(?:pinhole|cv2?|opencv)*(?:fisheye|equi|equidistant|kannalabrandt[48]?|kb[48]?)+"
+    "(?:opencv|model|camera|lens|calibrate|calibration|distortion)*"
+)
+PINHOLE = re.compile(
+    "(?:pinhole|plumbbob|radtan|radial|tangential|brown|conrady|rational|polynomial|thinprism|opencv|cv2?|perspective|"
+    "rectilinear|standard|normal|full|simple|mono|monocular|camera|model|lens|distortion|calibrate|calibration|[458])+"
+)
+
+
+def plain_key(key: Any) -> str:
+    """Return a key in small letters, without what stands between its words."""
+    return re.sub(r"[\s_-]", "", str(key)).lower()
+
+
+def lens_model(plain: Mapping[str, Any], is_distorted: bool) -> str:
+    """Return the distortion model that the fields of a file name; "" for OpenCV's of a pinhole.
+
+    plain: by their plain keys. is_distorted: it has terms that are not zero, so that the name matters.
+
+    Raises:
+        GeometryError: a name that is not known, or two that contradict each other.
+    """
+    flags = [_is_yes(plain[key]) for key in FLAGS if isinstance(plain.get(key), bool | int | float | str)]
+    if any(flags):
+        return "equidistant"
+    named = {key: str(plain[key]) for key in (*MODEL_KEYS, *FREE_KEYS) if _is_name(plain.get(key))}
+    if said := str(plain.get("distortionmodel") or ""):
+        return "equidistant" if _fits(FISHEYE, said) else said
+    fisheyes = {key: name for key, name in named.items() if _fits(FISHEYE, name)}
+    others = [f"{key} {name!r}" for key, name in named.items() if _fits(PINHOLE, name)]
+    others += ["fisheye false"] if flags else []
+    if fisheyes and others:
+        key, name = next(iter(fisheyes.items()))
+        raise GeometryError(f"its {key} is {name!r}, and there is {others[0]}: leave the one that is right")
+    if fisheyes:
+        return "equidistant"
+    for key, name in named.items():
+        if is_fisheye_name(name):
+            return name  # of no lens that is read, or of one that none of its terms tell
+        if is_distorted and key in MODEL_KEYS and not _fits(PINHOLE, name):
+            raise GeometryError(
+                f"the {key} {name!r} is not known: say whose its distortion is, as `distortion_model: plumb_bob` of a "
+                "pinhole or `equidistant` of a fisheye"
+            )
+    return ""
+
+
+def _fits(names: re.Pattern[str], name: str) -> bool:
+    return names.fullmatch(re.sub(r"[\W_]", "", name).lower()) is not None
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip()) and re.fullmatch(r"[-+.\d\s]+", value) is None
+
+
+def _is_yes(value: bool | int | float | str) -> bool:
+    """Tell a flag that is set; what is no flag but a name is one where it is a fisheye's."""
+    text = str(value).strip().lower()
+    return text in ("true", "yes", "on", "y") or bool(re.fullmatch(r"\d+(?:\.0*)?", text) and float(text))
