@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from campose_core.errors import TrajectoryError
+from campose_core.formats.row_stamps import are_dates, unit_of
 from campose_core.scene.frames_table import SceneFrame
 from campose_core.trajectory import FRAME_PERIOD_NS, Trajectory, stamp_from_seconds
 
@@ -41,6 +42,11 @@ def stamps_in_names(files: Sequence[Path]) -> list[int] | None:
     """
     matches = [NAME.fullmatch(file.stem) for file in files]
     stamps = [None if match is None else _stamp_ns(match) for match in matches]
+    wholes = [match["whole"] for match, stamp in zip(matches, stamps, strict=True) if match and stamp is not None]
+    wholes = [text for text in wholes if text]
+    if wholes and not are_dates(np.array(wholes, dtype=float), unit_of(wholes[0])):
+        log.info(f"{files[0].parent}: names such as {wholes[0]} would be dates too far apart for images: numbered")
+        return None
     known = {stamp for stamp in stamps if stamp is not None}
     others = [file.name for file, stamp in zip(files, stamps, strict=True) if stamp is None]
     around = {(match["prefix"], match["suffix"]) for match in matches if match is not None}

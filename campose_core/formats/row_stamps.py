@@ -10,15 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from campose_core.errors import TrajectoryError
+from campose_core.geometry import Array
 from campose_core.trajectory import FARTHEST_NS, FARTHEST_S, NO_STAMP, Stamps, stamp_from_seconds, stamp_from_text
 
 # A stamp that lies in the years 2000 to 2100 in this unit; smaller ones are seconds of a clock of their own.
 EARLIEST_S, LATEST_S = 946_684_800, 4_102_444_800
 LATEST_NS = LATEST_S * 10**9
 EXPONENTS = {"s": 0, "ms": -3, "us": -6, "ns": -9}  # of ten: seconds
-# From pose to pose, of a clock of its own: a quarter of an hour and more is no walk in seconds; from 200 a second on it
-# is nanoseconds, and between the two microseconds or nanoseconds, which nothing tells apart.
+# From pose to pose: a quarter of an hour and more is no walk in seconds, and 200 a second is the most in nanoseconds.
+# Between the two are microseconds or nanoseconds, which nothing tells apart.
 LONGEST_STEP, SHORTEST_STEP_NS = 1000, 5_000_000
+# A date whose stamps are as far apart as this in its unit is one of a clock that counts from elsewhere in the unit
+# below, with 200 a second and less: of 11 to 47 days in nanoseconds for a date in microseconds.
+SPARSE_S = 5
+BELOW = {"ms": "us", "us": "ns"}
+EVEN = 2.5  # times the median: so far from it are nine of ten steps of what was recorded at a rate
+SPARSE_STEP, FEW = 10, 10  # more poses than these, each so far from the next in seconds, may be in milliseconds
 DIGITS = 30  # of a number that may be a stamp in any unit
 LOOKED_AT = 100  # stamps
 ORB_SLAM3 = re.compile(r"\d+\.\d{6}")  # nanoseconds with what a product of floats leaves behind the point
@@ -70,25 +77,60 @@ def unit_of(text: str) -> str:
 
 
 def unit_of_stamps(texts: Sequence[str], where: str) -> str:
-    """Return the unit of stamps: that in which the first is a date, else what the steps between them can mean.
+    """Return the unit of stamps: that in which the first is a date, if the steps between them can be; else by these.
 
     Raises:
-        TrajectoryError: they are no dates, and too far apart for seconds.
+        TrajectoryError: the steps may be of two units, or are too far apart for seconds.
     """
     known = [text for text in texts[:LOOKED_AT] if _is_finite(text)]
     unit = unit_of(known[0]) if known else "s"
-    if unit != "s" or len(known) < 2 or EARLIEST_S <= Decimal(known[0]) < LATEST_S or _is_of_seconds(known[0]):
+    numbers = np.array([float(text) for text in known])
+    step, is_even = _step(numbers)
+    if not step or unit == "ns" or _is_of_seconds(known[0]):
         return unit
-    steps = np.abs(np.diff(np.sort([float(text) for text in known])))
-    step = float(np.median(steps[steps > 0])) if steps.any() else 0.0
-    if step < LONGEST_STEP:
+    if unit != "s":
+        step_s = step * 10.0 ** EXPONENTS[unit]
+        if step_s < SPARSE_S:
+            return unit
+        if step >= SHORTEST_STEP_NS and (is_even or step_s >= LONGEST_STEP):
+            return "ns"
+        below = BELOW[unit]
+        raise TrajectoryError(_name(where, step, f"dates in {unit} or a clock in {below}", (unit, below)))
+    if EARLIEST_S <= numbers[0] < LATEST_S and (numbers % 1).any():
+        return "s"
+    if step < (SPARSE_STEP if len(known) > FEW else LONGEST_STEP):
         return "s"
     if step >= SHORTEST_STEP_NS:
         return "ns"
-    raise TrajectoryError(
-        f"{where}: the stamps are {step:g} apart, which are no seconds: name their unit in a first line, as `stamp_us "
-        "x y z qx qy qz qw`"
+    if step < LONGEST_STEP:
+        raise TrajectoryError(_name(where, step, "seconds or milliseconds", ("ms", "s")))
+    raise TrajectoryError(_name(where, step, "no seconds", ("us", "ns")))
+
+
+def _name(where: str, step: float, said: str, units: tuple[str, str]) -> str:
+    return (
+        f"{where}: the stamps are {step:g} apart, which are {said}: name their unit in a first line, as "
+        f"`stamp_{units[0]} x y z qx qy qz qw` or with stamp_{units[1]}"
     )
+
+
+def are_dates(numbers: Array, unit: str) -> bool:
+    """Tell whether stamps that are dates in this unit are as far apart as images are; else they count in one below.
+
+    Photos are taken now and then; images that are evenly 5 s and more apart were recorded, by a clock in another unit.
+    """
+    step, is_even = _step(numbers)
+    step_s = step * 10.0 ** EXPONENTS[unit]
+    return step_s < SPARSE_S or (step_s < LONGEST_STEP and not (is_even and (unit == "us" or len(numbers) > FEW)))
+
+
+def _step(numbers: Array) -> tuple[float, bool]:
+    """Return the median step between stamps, 0 of one, and whether nearly all are like it."""
+    steps = np.diff(np.unique(numbers))
+    if not len(steps):
+        return 0.0, False
+    low, step, high = np.quantile(steps, (0.1, 0.5, 0.9))
+    return float(step), bool(len(steps) > 1 and step <= EVEN * low and high <= EVEN * step)
 
 
 def _is_of_seconds(text: str) -> bool:

@@ -1,13 +1,14 @@
 """Folders of images as recordings."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
 from recordings import jpeg, picture
 
-from campose_core.capture.file_stamps import at_own_stamps
+from campose_core.capture.file_stamps import at_own_stamps, stamps_in_names
 from campose_core.capture.sources.image_folder import ImageFolder
 from campose_core.errors import CaptureError
 from campose_core.geometry import Pose
@@ -95,6 +96,23 @@ def test_other_names_are_no_stamps(tmp_path, capsys, names):
         PillowImage.fromarray(picture(i)).save(tmp_path / f"{name}.png")
     assert [frame.stamp_ns for frame in ImageFolder(tmp_path).frames()] == [i * 100_000_000 for i in range(len(names))]
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("unit_ns", [1, 10**3, 10**6])
+@pytest.mark.parametrize("seconds_up", [1_000, 1_700, 1_000_000, 1_700_000])
+@pytest.mark.parametrize("step_ns", [33_333_333, 100_000_000])
+def test_names_that_count_since_a_boot_are_no_dates(seconds_up, unit_ns, step_ns):
+    """1.7e15 ns, three weeks, would be a day of 2023 in microseconds, and 1.7e12 ns, half an hour, in milliseconds."""
+    count = 12 if unit_ns > 1 else 3  # a few photos may be as far apart in milliseconds
+    names = [Path(f"{(seconds_up * 10**9 + i * step_ns) // unit_ns}.png") for i in range(count)]
+    assert stamps_in_names(names) is None
+
+
+@pytest.mark.parametrize("unit_ns", [10**3, 10**6, 10**9])
+def test_names_of_photos_are_dates_however_far_apart(unit_ns):
+    stamps = [(1_700_000_000 + apart) * 10**9 for apart in (0, 7, 60, 61, 200, 420, 425, 600)]
+    assert stamps_in_names([Path(f"{stamp // unit_ns}.jpg") for stamp in stamps]) == stamps
+    assert stamps_in_names([Path(f"{stamp // unit_ns}.jpg") for stamp in stamps[2:6:3]]) == stamps[2:6:3]
 
 
 @pytest.mark.parametrize(

@@ -291,6 +291,67 @@ def test_nanoseconds_of_a_clock_of_their_own_are_told_by_their_steps(tmp_path, n
     assert_walk(read_trajectory(path), stamps=[33_333_000 * i for i in range(5)])
 
 
+def every(count, start_ns, step_ns, unit_ns):
+    """Rows of TUM at even stamps, whole numbers in a unit, and the stamps that are right."""
+    stamps = [(start_ns + i * step_ns) // unit_ns * unit_ns for i in range(count)]
+    return rows(TUM, [stamp // unit_ns for stamp in stamps], listed=(WALK * 3)[:count]), stamps
+
+
+MINUTE_NS, DAY_NS = 60 * 10**9, 86_400 * 10**9
+
+
+@pytest.mark.parametrize("days", [1, 12, 20, 40, 47, 60])
+@pytest.mark.parametrize("step_ns", [16_666_667, 33_333_333, 100_000_000, 10**9])
+def test_a_clock_since_a_boot_is_no_date_in_a_larger_unit(tmp_path, days, step_ns):
+    """1.7e15 ns are three weeks, or a day of 2023 in microseconds; 1.7e12 are half an hour, or one in milliseconds."""
+    for start_ns in (days * DAY_NS, days * MINUTE_NS):
+        text, stamps = every(12, start_ns, step_ns, 1)
+        assert_walk(read_trajectory(written(tmp_path, text)), (WALK * 3)[:12], stamps)
+        text, _ = every(12, start_ns, step_ns, 1000)
+        with pytest.raises(TrajectoryError, match=r"apart, which are (no seconds|dates in ms or a clock in us): name"):
+            read_trajectory(written(tmp_path, text))
+
+
+@pytest.mark.parametrize("unit_ns", [1, 10**3, 10**6, 10**9])
+@pytest.mark.parametrize("step_s", [0.0, 1.0, 4.0])
+def test_dates_are_dates_in_any_unit(tmp_path, unit_ns, step_s):
+    step_ns = max(round(step_s * 10**9), 33_333_333 if unit_ns < 10**9 else 10**9)
+    text, stamps = every(12, 1_700_000_000 * 10**9, step_ns, unit_ns)
+    assert_walk(read_trajectory(written(tmp_path, text)), (WALK * 3)[:12], stamps)
+
+
+@pytest.mark.parametrize(
+    ("stamps", "said"),
+    [
+        ([33 * i for i in range(12)], "33 apart, which are seconds or milliseconds: .* `stamp_ms x y z .* stamp_s"),
+        ([f"{i * 33.333:.3f}" for i in range(12)], "33.333 apart, which are seconds or milliseconds"),
+        ([18_000_000 + 500 * i for i in range(12)], "500 apart, which are seconds or milliseconds"),
+        ([1_700_000_000 + 33 * i for i in range(12)], "33 apart, which are seconds or milliseconds"),
+        ([1_700_000_000 + 33_333 * i for i in range(12)], "33333 apart, which are no seconds"),
+        (
+            [1_700_000_000_000 + t for t in (0, 60_000, 61_000, 200_000)],
+            "dates in ms or a clock in us.*`stamp_ms .*_us",
+        ),
+        ([(1_700_000_000 + t) * 10**6 for t in (0, 60, 61, 200)], "dates in us or a clock in ns"),
+    ],
+)
+def test_stamps_of_two_units_are_asked_for(tmp_path, stamps, said):
+    path = written(tmp_path, rows(TUM, stamps, listed=(WALK * 3)[: len(stamps)]))
+    with pytest.raises(TrajectoryError, match=rf"poses\.txt: the stamps are .*{said}"):
+        read_trajectory(path)
+    path.write_text(f"stamp_us x y z qx qy qz qw\n{path.read_text()}")
+    expected = [round(float(stamp) * 1000) for stamp in stamps]
+    assert_walk(read_trajectory(path), (WALK * 3)[: len(stamps)], expected)
+
+
+def test_poses_far_apart_in_seconds_are_read_where_nothing_else_is_likely(tmp_path):
+    few = [40 * i for i in range(5)]
+    assert_walk(read_trajectory(written(tmp_path, rows(TUM, few))), stamps=[stamp * 10**9 for stamp in few])
+    dates = [1_700_000_000 * 10**9 + 30_250_000_000 * i for i in range(12)]
+    text = rows(TUM, seconds(dates), listed=(WALK * 3)[:12])
+    assert_walk(read_trajectory(written(tmp_path, text)), (WALK * 3)[:12], dates)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
