@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from campose_core.errors import GeometryError, TrajectoryError
-from campose_core.formats.pose_rows import MATRICES, UNSEEN, Row, are_numbers, value_of
+from campose_core.formats.column_names import MATRICES
+from campose_core.formats.pose_rows import UNSEEN, Row, are_numbers, value_of
 from campose_core.geometry import Pose, is_place
 from campose_core.trajectory import FRAME_PERIOD_NS, Trajectory
 

@@ -15,26 +15,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from campose_core.errors import TrajectoryError
+from campose_core.formats.column_names import (
+    MATRICES,
+    Layout,
+    is_layout,
+    names_in_comment,
+    refuse_others,
+    refuse_w_first,
+)
 from campose_core.formats.row_stamps import unit_of
 from campose_core.geometry import Array
-from campose_core.text import quoted
 
 LONGEST_STAMP = 40  # letters: no decimal number of nanoseconds needs as many
-POSE = ("x", "y", "z", "qx", "qy", "qz", "qw")
-STAMP_NAME = re.compile(r"(?:stamp|timestamp|time|t|sec|secs|seconds)(?:_(s|ms|us|ns))?")
-# The header's own stamp beside the time of receipt; and one in two columns, seconds and nanoseconds, as ROS has it.
-HEADER_STAMP_NAME = re.compile(r"(?:.*_)?header_stamp(?:_(s|ms|us|ns))?")
-SECONDS_NAME = re.compile(r"((?:.*_)?(?:stamp|timestamp|time)_)?(?:sec|secs|seconds)")
-NANOSECONDS_NAME = re.compile(r"((?:.*_)?(?:stamp|timestamp|time)_)?(?:nsec|nsecs|nanosec|nanosecs|nanoseconds)")
-UNIT_NAME = re.compile(r"[\[(]\s*(s|sec|ms|us|ns|nsec)?[^\])]*[\])]\s*$")
-PLACE_NAME = re.compile(r"(?:t|p|pos|position|p_rs_r|.*position|.*translation)?_?([xyz])")
-TURN_NAME = re.compile(r"(?:q|quat|quaternion|q_rs|rot|ori|orientation|.*orientation|.*rotation)_?([xyzw])")
-LENGTH_NAME = re.compile(r"[\[(]\s*([^\])\s]+)\s*[\])]\s*$")
-LENGTHS_M = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 # `#` begins a comment, but not in -1.#IND, which Microsoft's compilers wrote for NaN; so do % and // a line.
 COMMENT = re.compile(r"^\s*(?:%|//)|(?<!1\.)#|#(?!IND|QNAN|SNAN|INF)", re.IGNORECASE)
 NO_NUMBER = re.compile(r"[-+]?(?:nan(?:\(\w*\))?|1\.#\w+)", re.IGNORECASE)
-NAMES_WANTED = f"one of stamp_ns and stamp_s, and {','.join(POSE)}"
 
 
 class Row(NamedTuple):
@@ -46,49 +41,36 @@ class Row(NamedTuple):
     open_end: bool = False
 
 
-class Layout(NamedTuple):
-    """Which fields are the stamp (None: rows count images) and x, y, z, qx, qy, qz, qw, and the unit of the stamp.
-
-    unit: of EXPONENTS, or None where its size must tell. names: of the columns in the message about a wrong row.
-    metres: how many one unit of length is. nanoseconds: the field with the rest of a stamp in whole seconds.
-    """
-
-    stamp: int | None
-    pose: tuple[int, ...]
-    unit: str | None
-    names: str
-    metres: float = 1.0
-    nanoseconds: int | None = None
-
-
 TUM = Layout(0, (1, 2, 3, 4, 5, 6, 7), None, "stamp_s x y z qx qy qz qw")
 # Quaternions with w first.
 EUROC = Layout(0, (1, 2, 3, 5, 6, 7, 4), "ns", "stamp_ns,x,y,z,qw,qx,qy,qz")
-MATRICES = Layout(None, tuple(range(12)), None, "the 12 numbers of a 3x4 matrix")
-StampColumn = tuple[int, str | None, int | None]  # with its unit, and the column of its nanoseconds
 UNSEEN = "without a pose"  # rows that are left out, as it is said
 COLUMNS_OF_OPENVINS = 20  # with twelve of two covariances: open_vins ov_eval/src/utils/Loader.cpp
 
 
-def begin_of_rows(lines: Sequence[str]) -> tuple[list[str], int]:
-    """Return the names in the first line that has some, `#` before it or not, and where the rows of numbers begin."""
+def begin_of_rows(path: Path, lines: Sequence[str]) -> tuple[list[str], int]:
+    """Return the names of the columns, of the first line or of a comment, and where the rows of numbers begin.
+
+    A comment counts where it names as many columns as there are, or has those of a pose before other words.
+
+    Raises:
+        TrajectoryError: a comment says that these are poses of another kind.
+    """
+    comments: list[str] = []
     names: list[str] = []
-    commented: list[str] = []
     for index, line in enumerate(lines):
         body, comment = _parts(line)
         if not body.strip():
-            said = _fields(comment)[0]
-            if _is_layout(said):  # a comment that names no columns is one
-                names = said
-            elif said and STAMP_NAME.fullmatch(_plain(said[0])):
-                commented = said
+            comments.append(comment)
             continue
-        fields, _ = _fields(body)
-        if not names and len(commented) == len(fields):
-            names = commented  # of columns, which are others
-        if names or are_numbers(fields):
+        if names:
             return names, index
-        names = fields
+        refuse_others(path, comments)
+        names = fields = _fields(body)[0]
+        if not is_layout(fields):
+            named = (names_in_comment(said, lambda text: _fields(text)[0], len(fields)) for said in reversed(comments))
+            if (of_comment := next(filter(None, named), [])) or are_numbers(fields):
+                return of_comment, index
     return names, len(lines)
 
 
@@ -169,84 +151,6 @@ def _fields(line: str) -> tuple[list[str], bool]:
     return fields[:-1] if open_end else fields, open_end
 
 
-def _is_layout(names: Sequence[str]) -> bool:
-    pose = _pose_columns(names)
-    return bool(_stamp_columns(names)) and all(pose.get(name) for name in POSE)
-
-
-def _plain(name: str) -> str:
-    """Return the name of a column without its unit, in small letters, its parts apart by `_`."""
-    return re.sub(r"[./\s]+", "_", re.sub(r"[\[(].*", "", name).strip().lstrip("#").strip().lower()).strip("_")
-
-
-def _stamp_columns(names: Sequence[str]) -> list[StampColumn]:
-    """Return the columns that may be the stamp, each with its unit, and with that of its nanoseconds.
-
-    Those of a header come before all others, which are times of receipt beside them.
-    """
-    plain = [_plain(name) for name in names]
-    rests = {found[1]: i for i, name in enumerate(plain) if (found := NANOSECONDS_NAME.fullmatch(name))}
-    pairs: list[StampColumn] = [
-        (i, "s", rests[found[1]])
-        for i, name in enumerate(plain)
-        if (found := SECONDS_NAME.fullmatch(name)) and found[1] in rests
-    ]
-
-    def named(kind: re.Pattern[str]) -> list[StampColumn]:
-        found = ((i, kind.fullmatch(name)) for i, name in enumerate(plain))
-        return [(i, _unit(names[i], match[1]), None) for i, match in found if match]
-
-    in_headers = [pair for pair in pairs if "header" in plain[pair[0]]]
-    return in_headers or named(HEADER_STAMP_NAME) or pairs or named(STAMP_NAME)
-
-
-def _unit(name: str, written: str | None) -> str | None:
-    """Return the unit of a stamp by its name, where that says one. written: behind the name."""
-    found = UNIT_NAME.search(name)
-    said = written or (found[1] if found else None)
-    return {"sec": "s", "nsec": "ns"}.get(str(said), said)
-
-
-def _pose_columns(names: Sequence[str]) -> dict[str, list[int]]:
-    """Return the columns of each number of a pose."""
-    pose: dict[str, list[int]] = {}
-    for i, name in enumerate(map(_plain, names)):
-        if turn := TURN_NAME.fullmatch(name):
-            pose.setdefault(f"q{turn[1]}", []).append(i)
-        elif place := PLACE_NAME.fullmatch(name):
-            pose.setdefault(place[1], []).append(i)
-    return pose
-
-
-def named_layout(path: Path, names: Sequence[str]) -> Layout:
-    """Return the layout that the first line names.
-
-    Raises:
-        TrajectoryError: a column is missing, or there are two of a kind; or another unit of length.
-    """
-    stamps, pose = _stamp_columns(names), _pose_columns(names)
-    if len(names) == len(MATRICES.pose) and not stamps and not all(pose.get(name) for name in POSE):
-        return MATRICES
-    twice = next((name for name in POSE if len(pose.get(name, [])) > 1), None)
-    if len(stamps) != 1 or twice or not all(pose.get(name) for name in POSE):
-        said = f"two columns may be {twice}" if twice else f"got `{quoted(names)}`"
-        raise TrajectoryError(f"{path}: the first line must name the columns {NAMES_WANTED}; {said}")
-    column, unit, nanoseconds = stamps[0]
-    if any(name.strip().lstrip("#").lower().startswith("p_rs_r") for name in names):
-        unit = "ns"  # of EuRoC, also where the unit is left out
-    columns = tuple(pose[name][0] for name in POSE)
-    metres = _metres(path, [names[column] for column in columns[:3]])
-    return Layout(column, columns, unit, NAMES_WANTED, metres, nanoseconds)
-
-
-def _metres(path: Path, names: Sequence[str]) -> float:
-    """Return the metres of the unit of length that stands behind the names of x, y and z; 1 where none does."""
-    units = {unit[1].lower() if (unit := LENGTH_NAME.search(name)) else "m" for name in names}
-    if len(units) > 1 or not units <= LENGTHS_M.keys():
-        raise TrajectoryError(f"{path}: its lengths are in {quoted(sorted(units))}, and m, cm and mm are read")
-    return LENGTHS_M[units.pop()]
-
-
 def counted_layout(path: Path, lines: Sequence[str], begin: int) -> Layout:
     """Return the layout of rows without names, by the number of their fields and their separator.
 
@@ -263,10 +167,9 @@ def counted_layout(path: Path, lines: Sequence[str], begin: int) -> Layout:
             f"{path}:{first.number}: is its quaternion x y z w or w x y z? Name the columns in a first line, as "
             "`stamp_ns,x,y,z,qw,qx,qy,qz`"
         )
-    if count in (8, COLUMNS_OF_OPENVINS):
+    if count in (8, COLUMNS_OF_OPENVINS) or (count == 9 and _counts_up(lines, begin)):  # the id of RTAB-Map's nodes
+        refuse_w_first(path, [_parts(line)[1] for line in lines[:begin]])
         return TUM
-    if count == 9 and _counts_up(lines, begin):
-        return TUM  # and the number of a node of RTAB-Map
     if count == 12 or (count == 16 and [value_of(field) for field in first.fields[12:]] == [0, 0, 0, 1]):
         return MATRICES
     raise TrajectoryError(f"{path}:{first.number}: expected `{TUM.names}`, got {first.text[:200]!r}")

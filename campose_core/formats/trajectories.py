@@ -20,17 +20,16 @@ from scipy.spatial.transform import Rotation
 from campose_core.errors import TrajectoryError
 from campose_core.files import read_text
 from campose_core.formats.catalogue import Format
+from campose_core.formats.column_names import Layout, named_layout
 from campose_core.formats.matrix_rows import of_images
 from campose_core.formats.optitrack import is_optitrack, read_optitrack
 from campose_core.formats.pose_rows import (
     TUM,
     UNSEEN,
-    Layout,
     Row,
     are_numbers,
     begin_of_rows,
     counted_layout,
-    named_layout,
     rows_from,
     stamped_numbers,
     value_of,
@@ -62,11 +61,11 @@ FORMATS = (
     ),
     Format(
         "a table whose first line names `stamp_s` or `stamp_ns` (or `timestamp`, `time`, `t`), x, y, z, qx, qy, qz, qw",
-        "campose's own `frames.csv`, MCD, bags as CSV (`rostopic echo -p`, bagpy, PlotJuggler)",
+        "campose's own `frames.csv`, MCD, OKVIS, bags as CSV (`rostopic echo -p`, bagpy, PlotJuggler)",
         GIVEN,
         ("stamps", "poses", "metres"),
-        "in any order, other columns are ignored; a unit in brackets, of a stamp also behind `_`, counts; a header's "
-        "stamp before that of receipt",
+        "also in a comment, in any order, other columns are ignored; a unit in brackets or behind `_` counts, also "
+        "spelled out; a header's stamp before that of receipt",
     ),
     Format(
         "`data.csv` of the ground truth",
@@ -137,7 +136,7 @@ def read_trajectory(path: Path | str, frame_id: str = "map", child_frame_id: str
         log.info(f"{path}: Motive's y axis is up: turned, so that z is; its stamps begin with the take")
         return _trajectory(*found, frame_id, child_frame_id, Z_UP_FROM_Y_UP)
     lines = text.splitlines()
-    names, begin = begin_of_rows(lines)
+    names, begin = begin_of_rows(path, lines)
     if names and names[0] and are_numbers(names[:1]):
         raise TrajectoryError(f"{path}: {_no_names(names)}")
     if begin == len(lines) and not names:

@@ -400,11 +400,119 @@ def test_a_header_says_the_unit(tmp_path):
         assert_walk(read_trajectory(written(tmp_path, text)), stamps=[i * factor for i in range(5)])
 
 
-def test_a_header_says_the_unit_of_length(tmp_path):
-    for unit, metres in (("mm", 0.001), ("cm", 0.01), ("m", 1.0)):
-        scaled = [Pose(pose.rotation, pose.translation / metres) for pose in WALK]
-        text = f"stamp_ns,x [{unit}],y({unit}),z [ {unit} ],qx,qy,qz,qw\n{rows(TUM, STAMPS, ',', listed=scaled)}"
+LEADS = [
+    "{}", "format: {}", "TUM format: {}", "columns : {}", "ground truth: {}", "each line: {}", "[{}]", "({})",
+    "Format : [{}]", "fields {}", "{} (as it was)", "file: a.bag, {}",
+]  # fmt: skip
+LISTS = [
+    "timestamp tx ty tz {} ", "timestamp, tx, ty, tz, {}", "ts x y z {}", "unix_time x y z {}",
+    "frame_time, x, y, z, {}",
+    "timestamp[s] tx ty tz, {}", "timestamp [s], p_x [m], p_y [m], p_z [m], {}", "t(s) x(m) y(m) z(m) {}",
+    "timestamp_s tx_m ty_m tz_m {}", "Time (seconds); X; Y; Z; {}", "image_timestamp pos.x pos.y pos.z {}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("lead", LEADS)
+@pytest.mark.parametrize("listed", LISTS)
+def test_names_in_a_comment_are_the_order_whatever_stands_around_them(tmp_path, lead, listed):
+    for turn, order in (("qw qx qy qz", W_FIRST), ("q_w, q_x, q_y, q_z", W_FIRST), ("qx qy qz qw", TUM)):
+        names = lead.format(listed.format(turn.replace(", ", "; ") if ";" in listed else turn).strip())
+        text = f"# of a walk\n# {names}\n#\n" + rows(order, seconds(STAMPS))
         assert_walk(read_trajectory(written(tmp_path, text)))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "t x y z quat(wxyz)", "when x y z qw qx qy qz", "at: x y z, w, x, y, z", "quaternion: w x y z", "qw qx qy qz",
+        "1: stamp, 2-4: place, 5-8: turn (w,x,y,z)", "w first", "the quaternion is scalar-first", "a b c d q0 q1 q2 q3",
+        "when x y z rot.w rot.x rot.y rot.z", "when x y z qw[-] qx[-] qy[-] qz[-]", "order w, i, j, k",
+    ],
+)  # fmt: skip
+def test_a_comment_that_says_w_is_first_is_not_passed_over(tmp_path, said):
+    path = written(tmp_path, f"# {said}\n" + rows(W_FIRST, seconds(STAMPS)))
+    with pytest.raises(TrajectoryError, match=r"poses\.txt: is its quaternion w x y z, as `.*Name the columns"):
+        read_trajectory(path)
+    path.write_text(f"# {said}\nstamp_s x y z qw qx qy qz\n" + rows(W_FIRST, seconds(STAMPS)))
+    assert_walk(read_trajectory(path))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "time is that of the left camera of it", "x y z are of the map, yaw x y z are not", "new x y z of the run",
+        "quaternions were wxyz and are xyzw", "made by run 12 of ground truth", "timestamp tx ty tz qx qy qz qw, map",
+        "timestamp tx ty tz qx qy qz qw confidence", "t x y z quat(x y z w)", "frame: w; x forward, y left, z up",
+    ],
+)  # fmt: skip
+def test_other_comments_are_prose(tmp_path, said):
+    assert_walk(read_trajectory(written(tmp_path, f"# {said}\n" + rows(TUM, seconds(STAMPS)))))
+
+
+def test_a_comment_names_as_many_columns_as_there_are(tmp_path):
+    for names in ("id timestamp tx ty tz qx qy qz qw", "row: id, timestamp, tx, ty, tz, qx, qy, qz, qw"):
+        assert_walk(read_trajectory(written(tmp_path, f"# {names}\n" + rows(["i", *TUM], seconds(STAMPS)))))
+    text = "# format: timestamp tx ty tz qx qy qz qw\n" + rows([*TUM, "i"], seconds(STAMPS))
+    assert_walk(read_trajectory(written(tmp_path, text)))
+
+
+SPELLED = {
+    1: "ns nsec nanosec nanoseconds nanos",
+    1000: "us usec microseconds µs micros",
+    10**6: "ms msec milliseconds millis",
+    10**9: "s sec secs seconds second",
+}
+
+
+@pytest.mark.parametrize("name", ["t [{}]", "Time ({})", "timestamp[{}]", "timestamp_{}", "Time [{} since start]"])
+def test_a_unit_of_time_may_be_spelled_out(tmp_path, name):
+    for factor, units in SPELLED.items():
+        for unit in units.split():
+            text = f"{name.format(unit)},x,y,z,qx,qy,qz,qw\n{rows(TUM, [100 * i for i in range(5)], ',')}"
+            stamps = [100 * i * factor for i in range(5)]
+            assert_walk(read_trajectory(written(tmp_path, text)), stamps=stamps)
+            assert_walk(read_trajectory(written(tmp_path, f"# {text}")), stamps=stamps)
+
+
+@pytest.mark.parametrize("unit", ["min", "hours", "ticks", "frames", "1e-9 s", "s or ns", "jiffies since boot"])
+def test_an_unknown_unit_of_time_is_refused(tmp_path, unit):
+    path = written(tmp_path, f"time [{unit}],x,y,z,qx,qy,qz,qw\n{rows(TUM, range(5), ',')}")
+    with pytest.raises(
+        TrajectoryError, match=rf"poses\.txt: its stamps are in '{unit}', and s, ms, us and ns are read"
+    ):
+        read_trajectory(path)
+
+
+def test_a_stamp_may_say_of_what_it_is(tmp_path):
+    for name in ("timestamp (unix)", "unix_timestamp", "ros_time", "epoch", "time [UTC]", "TimeStamp", "time stamp"):
+        text = f"{name},x,y,z,qx,qy,qz,qw,exposure_time\n{rows([*TUM, '0.01'], seconds(STAMPS), ',')}"
+        assert_walk(read_trajectory(written(tmp_path, text)))
+
+
+def test_names_of_other_programs_are_of_a_pose_of_the_sensor_in_the_world(tmp_path):
+    """okvis okvis_apps/src/okvis_app_synchronous.cpp; the inverse, of the world in the sensor, is none."""
+    okvis = "timestamp, p_WS_W_x, p_WS_W_y, p_WS_W_z, q_WS_x, q_WS_y, q_WS_z, q_WS_w, v_WS_W_x, b_g_x\n"
+    text = okvis + rows([*TUM, "0.5", "0.6"], STAMPS, ", ")
+    assert_walk(read_trajectory(written(tmp_path, text)))
+    with pytest.raises(TrajectoryError, match="must name the columns"):
+        read_trajectory(written(tmp_path, text.replace("WS_W", "SW_S").replace("q_WS", "q_SW")))
+
+
+def test_the_inverse_of_kapture_is_refused(tmp_path):
+    """naver/kapture kapture_format.adoc: from world to device."""
+    names = "# kapture format: 1.1\n# timestamp, device_id, qw, qx, qy, qz, tx, ty, tz\n"
+    text = names + rows(["t", "cam0", *"wabcxyz"], [stamp // 1000 for stamp in STAMPS], ", ")
+    with pytest.raises(TrajectoryError, match=r"poses\.txt: this is kapture's trajectories\.txt, cam_from_world"):
+        read_trajectory(written(tmp_path, text))
+
+
+def test_a_header_says_the_unit_of_length(tmp_path):
+    for unit, metres in (("mm", 0.001), ("millimeters", 0.001), ("cm", 0.01), ("m", 1.0), ("Meters", 1.0)):
+        scaled = [Pose(pose.rotation, pose.translation / metres) for pose in WALK]
+        for names in (f"x [{unit}],y({unit}),z [ {unit} ]", f"x_{unit},y_{unit},z_{unit}", f"tx.{unit},ty,tz_{unit}"):
+            if "ty," not in names or metres == 1:
+                text = f"stamp_ns,{names},qx,qy,qz,qw\n{rows(TUM, STAMPS, ',', listed=scaled)}"
+                assert_walk(read_trajectory(written(tmp_path, text)))
     for names, said in (("x [ft],y [ft],z [ft]", "lengths are in ft, and m, cm and mm"), ("x [m],y [mm],z", "in m,mm")):
         path = written(tmp_path, f"stamp_ns,{names},qx,qy,qz,qw\n{rows(TUM, STAMPS, ',')}")
         with pytest.raises(TrajectoryError, match=said):
