@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -95,16 +96,34 @@ def require_pixels(focal: float) -> None:
         raise GeometryError(f"a focal length of {focal:g} is not in pixels: calibrate the camera, or give it in pixels")
 
 
+SIZE_NAMES = (("imagewidth", "imageheight"), ("imgwidth", "imgheight"), ("width", "height"), ("w", "h"))
+SIZE_KEYS = (
+    "imagesize", "cameraresolution", "imageresolution", "resolution", "imgsize", "framesize", "imagedim", "dim",
+    "dimensions", "size",
+)  # fmt: skip
+
+
 def size_of(plain: dict[str, Any], unsized: Unsized, k: Sequence[float]) -> Size:
     """Return the size under one of its names, or that of the images. k: row-major 3x3, for the principal point."""
-    for names in (("imagewidth", "imageheight"), ("width", "height")):
-        if plain.get(names[0]) is not None and plain.get(names[1]) is not None:
-            return whole(plain[names[0]]), whole(plain[names[1]])
-    listed = next((plain[key] for key in ("imagesize", "cameraresolution", "resolution", "size") if key in plain), None)
-    if listed is not None:
-        width, height = numbers_in(listed, "the size", 2)
-        return int(width), int(height)
-    return unsized.size((k[2], k[5]))
+    if (size := _named_size(plain)) is not None:
+        return size
+    listed = next((plain[key] for key in SIZE_KEYS if plain.get(key) is not None), None)
+    if listed is None:
+        return unsized.size((k[2], k[5]))
+    if isinstance(listed, dict) and "data" not in listed:
+        size = _named_size({str(name).lower(): value for name, value in listed.items()})
+        if size is None:
+            raise GeometryError(f"the size must have a width and a height, got {str(listed)[:80]!r}")
+        return size
+    if isinstance(listed, str) and (sides := re.fullmatch(r"\s*(\d+)\s*[xX*, ]\s*(\d+)\s*", listed)):
+        return int(sides[1]), int(sides[2])
+    width, height = numbers_in(listed, "the size", 2)
+    return int(width), int(height)
+
+
+def _named_size(plain: dict[str, Any]) -> Size | None:
+    pairs = ((plain.get(width), plain.get(height)) for width, height in SIZE_NAMES)
+    return next(((whole(width), whole(height)) for width, height in pairs if None not in (width, height)), None)
 
 
 def numbers_in(value: Any, what: str, count: int | None = None) -> list[float]:

@@ -532,6 +532,25 @@ def test_a_lens_that_is_not_known_or_two_are_refused(tmp_path, said, why):
         assert read_camera_file(written(tmp_path, "c.json", undistorted)).model == "PINHOLE"
 
 
+@pytest.mark.parametrize(
+    "size",
+    [
+        {"w": 752, "h": 480}, {"DIM": [752, 480]}, {"dim": [752.0, 480.0]},
+        {"resolution": {"width": 752, "height": 480}},
+        {"image_size": {"h": 480, "w": 752}}, {"image_size": "752x480"}, {"Image Resolution": "752 X 480"},
+        {"img_width": "752", "img_height": "480"}, {"frame_size": [[752], [480]]}, {"size": [752, 480]},
+        {"image_size": None, "w": 752, "h": 480},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_size_is_found_under_its_names(tmp_path, size):
+    """Record3D's metadata.json has K, w and h, of larger images than those of its video or depth."""
+    fields = {key: value for key, value in LENS.items() if key != "image_size"}
+    text = json.dumps({**fields, **size, "model": "fisheye"})
+    ((_, _, camera),) = read_cameras(written(tmp_path, "c.json", text), lambda: (320, 240))
+    assert_same(camera, FISHEYE)
+
+
 def test_of_several_cameras_the_topic_tells_and_nothing_else(tmp_path):
     path = written(tmp_path, "camchain.yaml", CAMCHAIN + SECOND)
     assert read_camera_file(path, topics=["/cam1/image_raw"]).focal[0] == 470.5
@@ -618,6 +637,8 @@ def test_frames_with_intrinsics_of_their_own_are_one_camera_where_these_are_alik
         ("own.json", json.dumps({name: 50 for name in [*OWN, "k3", "k4"] if name[0] != "p"}),
          "are of OPENCV_FISHEYE or of FULL_OPENCV: say which"),
         ("map.yaml", "image: map.pgm\nresolution: 0.05\n", "expected the keys width.*; got image, resolution"),
+        ("c.json", json.dumps({"K": [500, 0, 320, 0, 500, 240, 0, 0, 1], "resolution": {"fps": 30}}),
+         "the size must have a width and a height, got .*fps"),
         ("cameras.bin", "", "model_converter --output_type TXT"),
     ],
 )  # fmt: skip
