@@ -578,6 +578,30 @@ def test_frames_with_intrinsics_of_their_own_are_one_camera_where_these_are_alik
     assert (camera.focal, camera.centre) == (pytest.approx((500.0, 500.0)), (319.5, 239.5))
 
 
+METASHAPE = """\
+<?xml version="1.0" encoding="UTF-8"?>
+<document version="1.5.0">
+  <chunk><sensors><sensor id="0"><calibration type="frame"><f>500</f></calibration></sensor></sensors></chunk>
+</document>
+"""
+MRCAL = """\
+{
+  "lensmodel":  "LENSMODEL_OPENCV8",
+  "intrinsics": [ 500, 501, 320, 240, .1, .2, .01, .02, .03, .04, .05, .06 ],
+  "imagersize": [ 640, 480 ],
+}
+"""
+PIX4D = """\
+Pix4D camera calibration file 0
+
+#Focal Length mm assuming a sensor width of 12.8x8.5mm
+F 8.57
+#Principal Point mm
+Px 6.4
+Py 4.2
+"""
+
+
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
@@ -611,6 +635,15 @@ def test_frames_with_intrinsics_of_their_own_are_one_camera_where_these_are_alik
         ("r.txt", " Intrinsic of \"Color\" / 640x480\n  Width:\t640\n  PPX:\t320.5\n", "of rs-enumerate-devices .Real"),
         ("m.xml", '<?xml version="1.0"?><calibration><projection>frame</projection><f>500</f><cx>1</cx></calibration>',
          "a calibration of Metashape is not read"),
+        ("m.xml", METASHAPE, "a calibration of Metashape is not read: save it for OpenCV: `sensor.calibration.save"),
+        ("c.json", json.dumps({"intrinsics": [{"intrinsicId": "1", "pxFocalLength": "500"}]}), "of Meshroom is not"),
+        ("c.cameramodel", MRCAL, "a calibration of mrcal is not read: write its numbers into a JSON file"),
+        ("p.cam", PIX4D, "a calibration of Pix4D is not read: its numbers are millimetres, make pixels of them"),
+        ("p.txt", "fileName imageWidth imageHeight \ncamera matrix K [3x3]\n\na.JPG 60 40\n5 0\n", "images of Pix4D"),
+        ("r.txt", "[ 640x480  p[320.1 240.2]  f[500.5 501.5]  Brown Conrady [0 0 0 0 0] ]\n", "of RealSense .pyreal"),
+        ("l.cfg", "0.7 0.93 0.5 0.5 0.9\n640 480\ncrop\n640 480\n", "a calibration of LSD-SLAM is not read"),
+        ("r.xmp", '<x:xmpmeta><rdf:Description xcr:Version="3"/></x:xmpmeta>', "of RealityCapture is not read"),
+        ("a.json", json.dumps({"CameraCalibrations": [{"Label": "camera-rgb"}]}), "a calibration of Aria is not read"),
         ("z.conf", "[LEFT_CAM_HD]\nfx=700\n", "a calibration of a ZED is not read"),
         ("d.txt", "RadTan 458.6 457.2 367.2 248.3 -0.28 0.07 0 0\n752 480\ncrop\n640 480\n", "of DSO is not read"),
         ("calib.txt", "P0: 718 0 607 0 0 718 185 0 0 0 1 0\n", "a calibration of KITTI is not read"),
