@@ -119,7 +119,7 @@ def _of_opencv(plain: dict[str, Any], key: str, of: str, unsized: Unsized, name:
     # The whole image may be given as zeros, or as itself: sensor_msgs/CameraInfo.msg.
     if any(whole(plain.get(key, 0)) > 1 for key in ("binningx", "binningy")) or tuple(region) not in ((0, 0), size):
         raise GeometryError("binning or a region of interest: give the camera matrix of the images as they are")
-    return NamedCamera(name, "", of_matrix(k, d, lens_model(plain, any(d)), size))
+    return NamedCamera(name, "", of_matrix(k, d, lens_model(plain, d), size))
 
 
 def kalibr(fields: dict[str, Any], unsized: Unsized) -> list[NamedCamera]:

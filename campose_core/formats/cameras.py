@@ -164,7 +164,7 @@ def _of_fields(fields: dict[str, Any], unsized: Unsized) -> list[NamedCamera] | 
     for name, inner in fields.items():
         kind = next((reader for fits, reader in KINDS if isinstance(inner, dict) and fits(inner)), None)
         if kind is not None:
-            inner = {**lens, **inner} if kind is read.ros_or_opencv else inner
+            inner = {"named": name, **lens, **inner} if kind is read.ros_or_opencv else inner
             found += [
                 camera._replace(name=" ".join(filter(None, (str(name), camera.name))))
                 for camera in kind(inner, unsized)

@@ -111,7 +111,7 @@ def _words(text: str) -> list[str]:
         return f"\x01{'_'.join(words)}\x02" if is_unit else f" {found[1]} "
 
     plain = re.sub(r"[\[\](){}]", " ", SHORT.sub(unit, text)).replace("\x01", "[").replace("\x02", "]")
-    return [word for word in re.split(r"[\s,;]+", plain) if word]
+    return [word for word in re.split(r"[\s,;|<>\"']+", plain) if word]
 
 
 def refuse_w_first(path: Path, comments: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ Four terms of distortion are those of a pinhole as well as those of a fisheye: o
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from campose_core.bag.opencv_camera import is_fisheye_name
@@ -15,11 +15,11 @@ from campose_core.errors import GeometryError
 FLAGS = ("fisheyemodel", "fisheye", "isfisheye", "usefisheye")
 MODEL_KEYS = (
     "model", "cameramodel", "modeltype", "modelname", "projection", "projectionmodel", "projectiontype",
-    "distortiontype", "calibrationmodel", "calibrationtype",
+    "calibrationmodel", "calibrationtype",
 )  # fmt: skip
 # What stands there may be anything: of it only a wide lens counts.
 FREE_KEYS = ("type", "cameratype", "lens", "lenstype", "lensmodel", "calibrationmethod")
-LENS_KEYS = {"distortionmodel", *FLAGS, *MODEL_KEYS, *FREE_KEYS}
+LENS_KEYS = {"distortionmodel", "distortiontype", *FLAGS, *MODEL_KEYS, *FREE_KEYS}
 FISHEYE = re.compile(
     "(?:pinhole|cv2?|opencv)*(?:fisheye|equi|equidistant|kannalabrandt[48]?|kb[48]?)+"
     "(?:opencv|model|camera|lens|calibrate|calibration|distortion)*"
@@ -28,6 +28,8 @@ PINHOLE = re.compile(
     "(?:pinhole|plumbbob|radtan|radial|tangential|brown|conrady|rational|polynomial|thinprism|opencv|cv2?|perspective|"
     "rectilinear|standard|normal|full|simple|mono|monocular|camera|model|lens|distortion|calibrate|calibration|[458])+"
 )
+MENTIONED = re.compile(r"fish[\W_]?eye|equidistant|kannala", re.IGNORECASE)
+TERMS = 4  # of a fisheye's distortion, and of a pinhole's
 
 
 def plain_key(key: Any) -> str:
@@ -35,10 +37,10 @@ def plain_key(key: Any) -> str:
     return re.sub(r"[\s_-]", "", str(key)).lower()
 
 
-def lens_model(plain: Mapping[str, Any], is_distorted: bool) -> str:
+def lens_model(plain: Mapping[str, Any], d: Sequence[float]) -> str:
     """Return the distortion model that the fields of a file name; "" for OpenCV's of a pinhole.
 
-    plain: by their plain keys. is_distorted: it has terms that are not zero, so that the name matters.
+    plain: by their plain keys. d: the terms of the distortion, of which the name matters where they are not zero.
 
     Raises:
         GeometryError: a name that is not known, or two that contradict each other.
@@ -46,25 +48,29 @@ def lens_model(plain: Mapping[str, Any], is_distorted: bool) -> str:
     flags = [_is_yes(plain[key]) for key in FLAGS if isinstance(plain.get(key), bool | int | float | str)]
     if any(flags):
         return "equidistant"
-    named = {key: str(plain[key]) for key in (*MODEL_KEYS, *FREE_KEYS) if _is_name(plain.get(key))}
     if said := str(plain.get("distortionmodel") or ""):
         return "equidistant" if _fits(FISHEYE, said) else said
-    fisheyes = {key: name for key, name in named.items() if _fits(FISHEYE, name)}
-    others = [f"{key} {name!r}" for key, name in named.items() if _fits(PINHOLE, name)]
-    others += ["fisheye false"] if flags else []
-    if fisheyes and others:
-        key, name = next(iter(fisheyes.items()))
-        raise GeometryError(f"its {key} is {name!r}, and there is {others[0]}: leave the one that is right")
+    if said := str(plain.get("distortiontype") or ""):
+        return "equidistant" if _fits(FISHEYE, said) else "" if _fits(PINHOLE, said) else said
+    named = {key: str(plain[key]) for key in (*MODEL_KEYS, *FREE_KEYS) if _is_name(plain.get(key))}
+    fisheyes = [f"{key} {name!r}" for key, name in named.items() if _fits(FISHEYE, name)]
+    pinholes = [f"{key} {name!r}" for key, name in named.items() if _fits(PINHOLE, name)]
+    pinholes += ["fisheye false"] if flags else []
+    if fisheyes and pinholes:
+        raise GeometryError(f"it says {fisheyes[0]} and {pinholes[0]}: leave the one that is right")
     if fisheyes:
         return "equidistant"
-    for key, name in named.items():
-        if is_fisheye_name(name):
-            return name  # of no lens that is read, or of one that none of its terms tell
-        if is_distorted and key in MODEL_KEYS and not _fits(PINHOLE, name):
-            raise GeometryError(
-                f"the {key} {name!r} is not known: say whose its distortion is, as `distortion_model: plumb_bob` of a "
-                "pinhole or `equidistant` of a fisheye"
-            )
+    if wide := next(filter(is_fisheye_name, named.values()), ""):
+        return wide  # which is refused with any distortion that is not understood
+    unknown = [f"the {key} {name!r} is not known" for key, name in named.items() if key in MODEL_KEYS]
+    unknown = [] if pinholes else unknown
+    mentioned = None if pinholes or len(d) != TERMS else MENTIONED.search(str(plain))
+    if any(d) and (unknown or mentioned):
+        why = unknown[0] if unknown else f"it mentions {mentioned[0]!r} where no lens is named" if mentioned else ""
+        raise GeometryError(
+            f"{why}: say whose its distortion is, as `distortion_model: plumb_bob` of a pinhole or `equidistant` of a "
+            "fisheye"
+        )
     return ""
 
 

@@ -483,6 +483,7 @@ LENS = {
         {"model": "fisheye"}, {"camera_model": "equidistant"}, {"Camera Model": "KannalaBrandt8"}, {"fisheye": True},
         {"is_fisheye": "true"}, {"lens": "Fisheye"}, {"type": "opencv_fisheye"}, {"projection": "cv2.fisheye"},
         {"distortion_model": "OpenCV fisheye", "camera_model": "pinhole"}, {"model": "pinhole-equi"},
+        {"distortion_type": "equidistant", "model": "pinhole"},
         {"lens_type": "fisheye lens", "distortion_model": ""}, {"fisheye_model": 1, "model": "pinhole"},
     ],
     ids=str,
@@ -504,6 +505,8 @@ def test_a_fisheye_is_one_under_whatever_key_it_is_named(tmp_path, said):
         {"projection": "perspective"}, {"lens": "6 mm"}, {"distortion_model": "radtan", "model": "HERO 9"},
         {"distortion_model": "plumb_bob", "lens": "fisheye"}, {"fisheye_model": 0, "camera_model": "rational"},
         {"model": "pinhole_radtan8"}, {"fisheye": False}, {"camera_model": "opencv"},
+        {"distortion_type": "radialtangential"}, {"model": "GoPro", "camera_model": "pinhole"},
+        {"model": "pinhole", "notes": "no fisheye"}, {"camera_name": "fisheye", "fisheye_model": 0},
     ],
     ids=str,
 )  # fmt: skip
@@ -520,15 +523,19 @@ def test_a_pinhole_stays_one_whatever_else_is_said(tmp_path, said):
         ({"model": "inverse_brown_conrady"}, "the model 'inverse_brown_conrady' is not known"),
         ({"model": "omnidirectional"}, "an unsupported distortion: 'omnidirectional' with 4 numbers"),
         ({"lens": "double sphere"}, "an unsupported distortion: 'double sphere'"),
-        ({"model": "fisheye", "camera_model": "pinhole"}, "its model is 'fisheye', and there is cameramodel 'pinhole'"),
-        ({"model": "fisheye", "fisheye_model": 0}, "its model is 'fisheye', and there is fisheye false: leave the one"),
+        ({"model": "fisheye", "camera_model": "pinhole"}, "it says model 'fisheye' and cameramodel 'pinhole': leave"),
+        ({"model": "fisheye", "fisheye_model": 0}, "it says model 'fisheye' and fisheye false: leave the one"),
+        ({"distortion_type": "cubic"}, "an unsupported distortion: 'cubic' with 4 numbers"),
+        ({"camera_name": "fisheye_left"}, "it mentions 'fisheye' where no lens is named: say whose its distortion is"),
+        ({"lens": {"kind": "Fish-Eye"}}, "it mentions 'Fish-Eye' where no lens is named"),
+        ({"notes": "by the equidistant model"}, "it mentions 'equidistant' where no lens is named"),
     ],
 )
 def test_a_lens_that_is_not_known_or_two_are_refused(tmp_path, said, why):
     with pytest.raises(GeometryError, match=rf"c\.json: {re.escape(why)}"):
         read_camera_file(written(tmp_path, "c.json", json.dumps({**LENS, **said})))
     undistorted = json.dumps({**LENS, "dist_coeffs": [0.0] * 4, **said})
-    if "not known" in why:  # without distortion any of them is a pinhole
+    if "not known" in why or "mentions" in why:  # without distortion any of them is a pinhole
         assert read_camera_file(written(tmp_path, "c.json", undistorted)).model == "PINHOLE"
 
 

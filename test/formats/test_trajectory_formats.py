@@ -402,13 +402,14 @@ def test_a_header_says_the_unit(tmp_path):
 
 LEADS = [
     "{}", "format: {}", "TUM format: {}", "columns : {}", "ground truth: {}", "each line: {}", "[{}]", "({})",
-    "Format : [{}]", "fields {}", "{} (as it was)", "file: a.bag, {}",
+    "Format : [{}]", "fields {}", "{{{}}}", "'{}'", "{} (as it was)", "file: a.bag, {}",
 ]  # fmt: skip
 LISTS = [
     "timestamp tx ty tz {} ", "timestamp, tx, ty, tz, {}", "ts x y z {}", "unix_time x y z {}",
     "frame_time, x, y, z, {}",
     "timestamp[s] tx ty tz, {}", "timestamp [s], p_x [m], p_y [m], p_z [m], {}", "t(s) x(m) y(m) z(m) {}",
     "timestamp_s tx_m ty_m tz_m {}", "Time (seconds); X; Y; Z; {}", "image_timestamp pos.x pos.y pos.z {}",
+    "stamp | x | y | z | {}", "<time> <tx> <ty> <tz> {}",
 ]  # fmt: skip
 
 
