@@ -136,8 +136,9 @@ def refuse_others(path: Path, comments: Sequence[str]) -> None:
     """
     if any("kapture format" in comment.lower() for comment in comments):
         raise TrajectoryError(
-            f"{path}: this is kapture's trajectories.txt, cam_from_world, whose stamps have no unit: export it with "
-            "kapture_export_colmap.py and build with --colmap, or give a trajectory, `stamp_s x y z qx qy qz qw`"
+            f"{path}: this is a file of kapture, whose poses are cam_from_world and its stamps without a unit: export "
+            "it with kapture_export_colmap.py, build with --colmap, or give a trajectory, `stamp_s x y z qx qy qz "
+            "qw`"
         )
 
 

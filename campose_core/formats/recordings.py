@@ -10,8 +10,9 @@ FORMATS = (
         "photo libraries, TUM RGB-D, EuRoC, 7-Scenes",
         SOURCE,
         ("stamps", "intrinsics"),
-        "stamps where all names are seconds or nanoseconds since 1970 (no years and months), or seconds with six "
-        "decimals, and increase, else 0.1 s an image; a first focal length from EXIF; depth images are left out",
+        "stamps where all names are seconds or nanoseconds since 1970 (no years and months, no uptime), or seconds "
+        "with six decimals, and increase, else 0.1 s an image; a first focal length from EXIF; depth images are left "
+        "out",
     ),
     Format(
         "bag: `.bag`, `.mcap`, `.db3`, a folder of these, `.zstd` too",

@@ -26,6 +26,7 @@ SPARSE_S = 5
 BELOW = {"ms": "us", "us": "ns"}
 EVEN = 2.5  # times the median: so far from it are nine of ten steps of what was recorded at a rate
 SPARSE_STEP, FEW = 10, 10  # more poses than these, each so far from the next in seconds, may be in milliseconds
+DECIMALS = 9  # of seconds, as trajectory.write_tum has them, and of no smaller unit
 DIGITS = 30  # of a number that may be a stamp in any unit
 LOOKED_AT = 100  # stamps
 ORB_SLAM3 = re.compile(r"\d+\.\d{6}")  # nanoseconds with what a product of floats leaves behind the point
@@ -86,7 +87,7 @@ def unit_of_stamps(texts: Sequence[str], where: str) -> str:
     unit = unit_of(known[0]) if known else "s"
     numbers = np.array([float(text) for text in known])
     step, is_even = _step(numbers)
-    if not step or unit == "ns" or _is_of_seconds(known[0]):
+    if not step or unit == "ns" or len(known[0].partition(".")[2]) == DECIMALS:
         return unit
     if unit != "s":
         step_s = step * 10.0 ** EXPONENTS[unit]
@@ -131,10 +132,6 @@ def _step(numbers: Array) -> tuple[float, bool]:
         return 0.0, False
     low, step, high = np.quantile(steps, (0.1, 0.5, 0.9))
     return float(step), bool(len(steps) > 1 and step <= EVEN * low and high <= EVEN * step)
-
-
-def _is_of_seconds(text: str) -> bool:
-    return len(text.partition(".")[2]) > 6  # more than any program writes behind nanoseconds
 
 
 def _is_finite(text: str) -> bool:

@@ -57,7 +57,7 @@ FORMATS = (
         GIVEN,
         ("stamps", "poses"),
         "apart by blanks, tabs, `,` or `;`; seconds, or milli-, micro- or nanoseconds that are a date, or nanoseconds "
-        "by their steps; metres where the program knows them",
+        "by their steps, and asked for where these may be two; metres where the program knows them",
     ),
     Format(
         "a table whose first line names `stamp_s` or `stamp_ns` (or `timestamp`, `time`, `t`), x, y, z, qx, qy, qz, qw",

@@ -325,6 +325,7 @@ def test_dates_are_dates_in_any_unit(tmp_path, unit_ns, step_s):
     [
         ([33 * i for i in range(12)], "33 apart, which are seconds or milliseconds: .* `stamp_ms x y z .* stamp_s"),
         ([f"{i * 33.333:.3f}" for i in range(12)], "33.333 apart, which are seconds or milliseconds"),
+        ([33.333333333333336 * i for i in range(12)], "33.3333 apart, which are seconds or milliseconds"),
         ([18_000_000 + 500 * i for i in range(12)], "500 apart, which are seconds or milliseconds"),
         ([1_700_000_000 + 33 * i for i in range(12)], "33 apart, which are seconds or milliseconds"),
         ([1_700_000_000 + 33_333 * i for i in range(12)], "33333 apart, which are no seconds"),
@@ -503,7 +504,7 @@ def test_the_inverse_of_kapture_is_refused(tmp_path):
     """naver/kapture kapture_format.adoc: from world to device."""
     names = "# kapture format: 1.1\n# timestamp, device_id, qw, qx, qy, qz, tx, ty, tz\n"
     text = names + rows(["t", "cam0", *"wabcxyz"], [stamp // 1000 for stamp in STAMPS], ", ")
-    with pytest.raises(TrajectoryError, match=r"poses\.txt: this is kapture's trajectories\.txt, cam_from_world"):
+    with pytest.raises(TrajectoryError, match=r"poses\.txt: this is a file of kapture, whose poses are cam_from_world"):
         read_trajectory(written(tmp_path, text))
 
 
