@@ -174,6 +174,8 @@ def orb_slam(fields: dict[str, Any], unsized: Unsized) -> list[NamedCamera]:
         fx, fy, cx, cy = (float(fields[f"{prefix}.{name}"]) for name in ("fx", "fy", "cx", "cy"))
         fisheye = kind in ("KannalaBrandt8", "fisheye")
         terms = ("k1", "k2", "k3", "k4") if fisheye else ("k1", "k2", "p1", "p2", "k3")
+        if not fisheye and float(fields.get(f"{prefix}.k4", 0.0)):
+            raise GeometryError(f"{prefix}.k4 is of a fisheye, and {name} is {kind!r}: say {ORB_MODELS[name][-1]!r}")
         d = [float(fields.get(f"{prefix}.{term}", 0.0)) for term in terms]
         k = [fx, 0, cx, 0, fy, cy, 0, 0, 1]
         width, height = (fields.get(f"Camera.{a}", fields.get(f"Camera.{b}")) for a, b in ORB_SIZE)

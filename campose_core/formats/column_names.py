@@ -33,7 +33,7 @@ STAMP_NAME = re.compile(r"(?:stamp|timestamp|time|t|sec|secs|seconds)(?:_(s|ms|u
 # Where there is none of these.
 LONG_STAMP_NAME = re.compile(
     r"(?:(?:unix|posix|epoch|ros|utc|gps|system|frame|image|img|camera|cam|sensor|capture)_?)?"
-    rf"(?:time_?stamp|stamp|time|ts|epoch)s?(?:_?({'|'.join(TIME_UNITS)}))?"
+    rf"(?:time_?stamp|stamp|time|t|epoch)s?(?:_?(?:in_)?({'|'.join(TIME_UNITS)}))?"
 )
 # The header's own stamp beside the time of receipt; and one in two columns, seconds and nanoseconds, as ROS has it.
 HEADER_STAMP_NAME = re.compile(r"(?:.*_)?header_stamp(?:_(s|ms|us|ns))?")

@@ -626,6 +626,8 @@ Py 4.2
         ("o.yaml", ORB_SLAM3.replace("PinHole", "Omni"), "the Camera.type 'Omni' is not read"),
         ("o.yaml", ORB_SLAM3 + ORB_SLAM3.replace("Camera1.fx: 5", "Camera2.fx: 6").split("PinHole\"\n")[1]
          .replace("Camera1", "Camera2"), r"several cameras \(Camera1, Camera2\)"),
+        ("o.yaml", ORB_SLAM3_FISHEYE.replace('Camera.type: "KannalaBrandt8"\n', ""),
+         "Camera.k4 is of a fisheye, and Camera.type is 'PinHole': say 'KannalaBrandt8'"),
         ("s.yaml", STELLA.replace("perspective", "equirectangular"), "the Camera.model 'equirectangular' is not read"),
         ("skew.yaml", OST.replace("[585.5, 0.,", "[585.5, 12.,"), "no camera matrix: fx 0 cx, 0 fy cy"),
         ("basalt.json", json.dumps({"value0": {"intrinsics": [{"camera_type": "ds"}], "resolution": [[512, 512]]}}),
