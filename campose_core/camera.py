@@ -7,7 +7,7 @@ In memory and on disk the centre of the first pixel is (0, 0), as in OpenCV and 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -203,6 +203,10 @@ class Camera:
         if self.max_angle < PROFILE_ANGLES[-1]:
             rays = np.where(np.hypot(*rays.T)[:, None] < np.tan(self.max_angle), rays, np.nan)
         return self.distort(rays) * self.focal + self.centre
+
+    def is_lens_of(self, other: Camera) -> bool:
+        """Tell whether both project alike, however sure either is."""
+        return self == replace(other, focal_sigma=self.focal_sigma, centre_sigma=self.centre_sigma)
 
     def resized(self, width: int, height: int) -> Camera:
         """Return the camera of the same image at another size in pixels; the image's corners stay its corners.

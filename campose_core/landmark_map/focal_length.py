@@ -33,6 +33,10 @@ FOCAL, CENTRE, ADDED = 0, (2, 3), {"k1": 1, "cx": 2, "cy": 3}  # parameters by t
 # what the noise of their pixels leaves open. Tuned there. Of a lobby and a campus, by the one to four photos that were
 # found at zoom 0.8 and 1.43, the estimate was 0.7, 1.9 and 3.0 standard deviations off; more was not measured.
 PIXELS_ALONE = 3.0
+# By what a wrong focal length moves a camera aside of where it does to first order, as a share of that, and turns it,
+# in radians for a factor e, on each axis: which landmarks agree changes with it. A kitchen's video at 3, 7 and -10 %:
+# aside 0.12, 0.10 and 0.25 of the way in the median (p90 0.23, 0.32, 0.40), turned by 0.26, 0.58 and 0.98 deg.
+ASIDE, TURNED = 0.25, 0.12
 CONTRADICTED, LEAST_CONTRADICTION = 3.0, 0.02  # deviations, and the logarithm, of what an image says of its lens
 
 
@@ -42,6 +46,14 @@ class FrameMatches(NamedTuple):
     stamp_ns: int
     pixels: Array
     xyz: Array
+
+
+class WideMatches(NamedTuple):
+    """An image that was taken about at `world_from_cam`, by matches that may be far from where its lens, as it is
+    taken to be, puts the landmarks: what agrees with a wrong lens is about as wrong, and shows a sixth of it."""
+
+    frame: FrameMatches
+    world_from_cam: Pose
 
 
 class FrameFocal(NamedTuple):
@@ -110,6 +122,11 @@ def fit_focal_length(
     pose, or the landmarks leave the focal length open altogether.
     """
     started = [(f, p.world_from_cam.inverse()) for f, p in zip(frames, poses, strict=True) if p is not None]
+    return _fitted(started, camera, centre_sigma)
+
+
+def _fitted(started: Sequence[tuple[FrameMatches, Pose]], camera: Camera, centre_sigma: float) -> FocalFit | None:
+    """As `fit_focal_length`, of frames and where their poses (cam_from_world) are looked for."""
     prior = np.array([0.0, K1_SIGMA**-2, centre_sigma**-2, centre_sigma**-2])
     change, fit = np.zeros(4), None
     for _ in range(ROUNDS):
@@ -216,7 +233,7 @@ def derivatives(view: View, camera: Camera) -> tuple[Array, Array]:
 def lens_covariance(pose: CameraPose, camera: Camera) -> Array:
     """Return what an estimated lens adds to a pose's covariance (6, 6) over (x, y, z, rx, ry, rz), world axes.
 
-    To first order: an error of the focal length moves the camera along its axis, one of the centre turns it. An image
+    An error of the focal length moves the camera along its axis, one of the centre turns it. An image
     whose own landmarks contradict the focal length adds what they contradict it by: another lens took it. Zero for a
     calibrated camera.
     """
@@ -228,7 +245,8 @@ def lens_covariance(pose: CameraPose, camera: Camera) -> Array:
     tolerated = max(CONTRADICTED * float(np.hypot(camera.focal_sigma, alone)), LEAST_CONTRADICTION)
     variance = camera.focal_sigma**2 + ((HIDDEN * contradiction) ** 2 if abs(contradiction) > tolerated else 0.0)
     moved = _in_world(equation.pose_by_lens[:, FOCAL], pose)
-    covariance = variance * np.outer(moved, moved)
+    way = float(np.linalg.norm(moved[:3]))
+    covariance = variance * (np.outer(moved, moved) + np.diag(np.repeat([(ASIDE * way) ** 2, TURNED**2], 3)))
     for axis in CENTRE if camera.centre_sigma > 0.0 else ():
         moved = camera.centre_sigma * _in_world(equation.pose_by_lens[:, axis], pose)
         covariance += np.outer(moved, moved)
@@ -243,10 +261,11 @@ def _in_world(by_lens: Array, pose: CameraPose) -> Array:
     return np.concatenate([to_world.apply(np.cross(turn, place) - step), -to_world.apply(turn)])
 
 
-def focal_correction(world_from_cam: Pose, pixels: Array, xyz: Array, camera: Camera) -> tuple[float, float]:
-    """Return what an image with landmarks xyz (N, 3) at pixels (N, 2) alone would add to the logarithm of the focal
-    length, and the standard deviation of that."""
-    return _said(_of_image(world_from_cam.inverse(), pixels, xyz, camera))
+def focal_correction(image: WideMatches, camera: Camera) -> tuple[float, float] | None:
+    """Return what one image alone would add to the logarithm of the focal length, and the standard deviation of that;
+    None where it leaves it open."""
+    fit = _fitted([(image.frame, image.world_from_cam.inverse())], camera, CENTRE_SIGMA)
+    return fit and (float(np.log(fit.camera.focal[0] / camera.focal[0])), PIXELS_ALONE * fit.sigma)
 
 
 def _of_image(cam_from_world: Pose, pixels: Array, xyz: Array, camera: Camera) -> _Equation:

@@ -10,6 +10,7 @@ from campose_core.features.base import ImageFeatures
 from campose_core.features.matching import Float32, nearest_in
 from campose_core.geometry import Array, Pose
 from campose_core.landmark_map.covisibility import Keyframes
+from campose_core.landmark_map.focal_length import FrameMatches, WideMatches
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.landmark_map.pnp import ENOUGH, CameraPose, refine_pnp, solve_pnp
 from campose_core.localization.estimators.base import PosePrior
@@ -48,6 +49,16 @@ class GuidedMatcher:
         if found is None:
             return None
         return found, features.pixels[seen[found.inliers]], expected[shown[found.inliers]]
+
+    def widely(self, stamp_ns: int, features: ImageFeatures, camera: Camera, map_from_cam: Pose) -> WideMatches:
+        """Return what an image taken about there may show."""
+        expected = self._expected(camera, map_from_cam)
+        xyz = self._landmarks.xyz[expected]
+        similarity = features.descriptors @ self._landmarks.unit_descriptors(expected).T
+        near = _within(WIDE * camera.width, features, camera, map_from_cam, xyz)
+        least, ratio = self._likeness.near_similarity, self._likeness.near_ratio
+        seen, shown = nearest_in(np.where(near, similarity, -1.0), ratio, least)
+        return WideMatches(FrameMatches(stamp_ns, features.pixels[seen], xyz[shown]), map_from_cam)
 
     def _expected(self, camera: Camera, map_from_cam: Pose) -> NDArray[np.intp]:
         seen = self._keyframes.seen_by(self._keyframes.near(map_from_cam, NEAR))

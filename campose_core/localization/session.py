@@ -186,7 +186,7 @@ class LocalizationSession:
         way = self._odometry.between(before_ns, stamp_ns) if stamp_ns - before_ns > PAUSE_NS else []
         imu = self._imu.until(stamp_ns)
         result = self.localizer.localize(frame, intrinsics, base_from_cam, odom_from_base, imu, way)
-        self.focal.add(result)
+        self.focal.add(camera_name, result)
         latency_s = time.perf_counter() - arrived
         return Answer(frame, intrinsics, base_from_cam, odom_from_base, no_odometry, result, latency_s, started_over)
 

@@ -14,6 +14,7 @@ from campose_core.camera import Camera
 from campose_core.frame import Frame, Image
 from campose_core.geometry import Array
 from campose_core.landmark_map.covisibility import Keyframes
+from campose_core.landmark_map.focal_length import WideMatches
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.landmark_map.pnp import CameraPose
 from campose_core.localization import klt
@@ -45,7 +46,8 @@ class _Shot(NamedTuple):
 
 
 class Tracker:
-    """Follows one camera. `followed`: whether the last pose came from looks alone."""
+    """Follows one camera. `followed`: whether the last pose came from looks alone. `wide`: of the last image whose
+    landmarks were told by descriptors, of a camera whose focal length is not sure."""
 
     def __init__(self, landmarks: Landmarks, keyframes: Keyframes) -> None:
         self._xyz = landmarks.xyz
@@ -56,6 +58,7 @@ class Tracker:
     def reset(self) -> None:
         """Forget the last image."""
         self.followed = False
+        self.wide: WideMatches | None = None
         self._tracks: klt.Tracks | None = None
         self._anchor_ns = self._newest_ns = 0
         self._due: tuple[_Shot, CameraPose] | None = None
@@ -85,7 +88,7 @@ class Tracker:
 
     def _follow(self, shot: _Shot, prior: PosePrior) -> CameraPose | None:
         before, self._tracks = self._tracks, None
-        if before is None or before.camera != shot.camera or shot.interval_ns > SLOW_S * 1e9:
+        if before is None or not before.camera.is_lens_of(shot.camera) or shot.interval_ns > SLOW_S * 1e9:
             return None
         if shot.interval_ns > MAX_INTERVAL_S * 1e9 and self._expected_move(before, prior) > LITTLE * shot.camera.width:
             return None
@@ -109,10 +112,13 @@ class Tracker:
         return float(np.median(moves)) if len(moves) else 0.0
 
     def _search(self, shot: _Shot, prior: PosePrior) -> CameraPose | None:
-        matched = self._match(self._extract(shot.frame.image), shot.camera, prior)
+        features, self.wide = self._extract(shot.frame.image), None
+        matched = self._match(features, shot.camera, prior)
         if matched is None:
             return None
         found, pixels, landmarks = matched
+        if shot.camera.focal_sigma > 0.0:
+            self.wide = self._match.widely(shot.frame.stamp_ns, features, shot.camera, found.world_from_cam)
         if _spread(pixels) < MIN_SPREAD * shot.camera.width:
             return None
         self._tracks = klt.start(shot.image, shot.camera, found, pixels, landmarks, self._xyz)

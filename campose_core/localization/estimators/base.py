@@ -8,6 +8,7 @@ import numpy as np
 from campose_core.camera import Camera
 from campose_core.frame import Frame
 from campose_core.geometry import Array, Pose
+from campose_core.landmark_map.focal_length import WideMatches
 from campose_core.map_scale import MapScale, ScaleBasis
 from campose_core.scene.scene import Scene
 from campose_core.trajectory import Trajectory
@@ -36,11 +37,15 @@ class PosePrior(NamedTuple):
 
 
 class Matches(NamedTuple):
-    """Landmarks xyz (N, 3) in the map frame, and where in an image `camera` saw them: pixels (N, 2)."""
+    """Landmarks xyz (N, 3) in the map frame, and where in an image `camera` saw them: pixels (N, 2).
+
+    wide: of this image, or of one lately, where the focal length of the camera is not sure.
+    """
 
     camera: Camera
     pixels: Array
     xyz: Array
+    wide: WideMatches | None = None
 
 
 class PoseEstimate(NamedTuple):

@@ -15,7 +15,7 @@ from campose_core.frame import Frame
 from campose_core.geometry import Pose
 from campose_core.landmark_map.aligned import aligned_landmarks
 from campose_core.landmark_map.covisibility import Keyframes
-from campose_core.landmark_map.focal_length import lens_covariance
+from campose_core.landmark_map.focal_length import WideMatches, lens_covariance
 from campose_core.landmark_map.intrinsics import RefinedCameras
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.landmark_map.pnp import CameraPose
@@ -30,6 +30,7 @@ from campose_core.localization.estimators.base import (
     is_sure,
     most_sigma,
 )
+from campose_core.localization.guided_matching import GuidedMatcher
 from campose_core.localization.relocalizer import Relocalizer
 from campose_core.localization.second_kind import SecondKind
 from campose_core.localization.threads import one_blas_thread
@@ -70,6 +71,7 @@ class StructureEstimator:
         self._keyframes = Keyframes(landmarks)
         self._most_sigma = most_sigma(scale, self._keyframes.depth)
         self._relocalize = Relocalizer(landmarks, self._keyframes)
+        self._guided = GuidedMatcher(landmarks, self._keyframes)
         # By the camera's frame, since each camera follows its own last image: SIFT's tracker, then the second kind's.
         self._trackers: dict[str, list[Tracker]] = {}
         self._lost_ns: dict[str, int] = {}  # when SIFT's had no pose
@@ -116,7 +118,8 @@ class StructureEstimator:
         lost_ns = self._lost_ns.get(frame.camera_frame)
         lately = lost_ns is not None and 0 <= frame.stamp_ns - lost_ns < SIFT_AGAIN_S * 1e9
         for tracker in [*seconds, sift] if lately else [sift, *seconds]:
-            found = self._sure(frame, camera, [tracker.track(frame, camera, prior)], Kind.TRACKED)
+            pose = tracker.track(frame, camera, prior)
+            found = self._sure(frame, camera, [pose], Kind.TRACKED, tracker.wide)
             if found:
                 return found
             if tracker is sift:
@@ -133,19 +136,28 @@ class StructureEstimator:
     ) -> list[PoseEstimate]:
         """Search by the image alone; `hints` (map_from_cam) are places to look at first."""
         camera = self._refined.in_the_map(camera)
-        found = self._relocalize(features, camera, hints)
+        found, wide = self._relocalize(features, camera, hints), None
+        if found and camera.focal_sigma > 0.0:
+            wide = self._guided.widely(frame.stamp_ns, features, camera, found[0].world_from_cam)
         if self._second is not None and not found:
             found = self._second.find(frame.image, camera, hints)
         elif self._second is not None and len(found[0].inliers) < DOUBTFUL:
             found = self._second.confirmed(frame.image, camera, found)
-        return self._sure(frame, camera, found, Kind.RELOCALIZED)
+        return self._sure(frame, camera, found, Kind.RELOCALIZED, wide)
 
     @one_blas_thread
     def refresh(self) -> None:
         for tracker in chain.from_iterable(self._trackers.values()):
             tracker.refresh()
 
-    def _sure(self, frame: Frame, camera: Camera, found: Sequence[CameraPose | None], kind: Kind) -> list[PoseEstimate]:
+    def _sure(
+        self,
+        frame: Frame,
+        camera: Camera,
+        found: Sequence[CameraPose | None],
+        kind: Kind,
+        wide: WideMatches | None,
+    ) -> list[PoseEstimate]:
         """With calibrated covariances, and without those that may as well be elsewhere."""
         estimates = [
             PoseEstimate(
@@ -154,7 +166,7 @@ class StructureEstimator:
                 self._calibrate(pose.covariance) + lens_covariance(pose, camera),
                 len(pose.inliers),
                 kind,
-                Matches(camera, pose.pixels, pose.xyz),
+                Matches(camera, pose.pixels, pose.xyz, wide),
             )
             for pose in found
             if pose is not None
