@@ -329,6 +329,25 @@ def test_a_thermal_video_of_16_bits_is_stretched_in_all_images_alike(tmp_path, c
     assert "are stretched to 8 bits, in all images alike" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("pix_fmt", ["rgb48le", "gbrp16le"])
+@pytest.mark.parametrize("bits", [10, 12, 16])
+def test_colour_of_16_bits_that_uses_fewer_is_not_dark(tmp_path, capsys, pix_fmt, bits):
+    images = [np.clip(picture(n).astype(np.uint16) * 3, 0, 255) for n in range(12)]
+    path = tmp_path / "camera.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=10)
+        stream.height, stream.width, stream.pix_fmt = 48, 64, pix_fmt
+        for image in images:
+            deep = (image << (bits - 8)).astype(np.uint16)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(deep, format="rgb48le").reformat(format=pix_fmt)))
+        container.mux(stream.encode())
+    recording = VideoRecording(path)
+    for frame, image in zip(recording.frames(), images, strict=True):
+        np.testing.assert_array_equal(frame.image, image)
+    assert ("values" in recording.describe()) == (bits < 16)
+    assert ("keep the upper 8 of these, in all images alike" in capsys.readouterr().err) == (bits < 16)
+
+
 def test_images_of_256_megapixels_in_a_small_file_are_not_decoded(tmp_path):
     packed = io.BytesIO()
     Image.new("1", (16_000, 16_000)).save(packed, "PNG")
