@@ -15,6 +15,10 @@ from campose_core.pixels.levels import Levels
 if TYPE_CHECKING:
     import av
 
+FLAT, FISHEYE = (
+    4,
+    5,
+)  # AVSphericalProjection (libavutil/spherical.h): RECTILINEAR, FISHEYE; what else has no camera model
 NEARLY_SQUARE, MOST_STRETCHED = 0.01, 4  # what a header says beyond is a mistake
 
 
@@ -57,6 +61,20 @@ def pixels_of(image: av.VideoFrame, size: tuple[int, int] | None, form: str | No
 def as_stored(pixels: Image) -> Image:
     """Return them as they are: upright already."""
     return pixels
+
+
+def refuse_panorama(image: av.VideoFrame) -> None:
+    """Refuse the projections of 360 degree cameras.
+
+    Raises:
+        CaptureError: it is one (by the boxes `sv3d` and Google's `uuid` of MP4, or Projection of Matroska).
+    """
+    mapping: Any = image.side_data.get("SPHERICAL")
+    if mapping is not None and struct.unpack_from("=i", bytes(mapping))[0] not in (FLAT, FISHEYE):
+        raise CaptureError(
+            "a panorama of a 360 degree camera, which no camera model describes: export a flat view of it (reframing), "
+            "with one direction and field of view all along"
+        )
 
 
 def as_shown(image: av.VideoFrame) -> Callable[[Image], Image]:

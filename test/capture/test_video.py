@@ -125,6 +125,42 @@ def test_the_display_matrix_is_applied_to_the_pixels(tmp_path, shown, matrix):
         assert turned.image.flags.c_contiguous
 
 
+# The box of Google's "Spherical Video RFC", which FFmpeg (libavformat/mov.c, mov_parse_uuid_spherical) reads.
+SPHERICAL = bytes.fromhex("ffcc8263f8554a938814587a02521fdd")
+TAGS = (("Spherical", "true"), ("Stitched", "true"), ("StitchingSoftware", "x"), ("ProjectionType", "equirectangular"))
+
+
+def test_a_panorama_is_refused_with_what_to_export(tmp_path):
+    path = write_video(tmp_path / "walk.mp4", np.arange(5) * 40)
+    tags = "".join(f"<GSpherical:{name}>{value}</GSpherical:{name}>" for name, value in TAGS)
+    box = b"uuid" + SPHERICAL + f"<rdf:SphericalVideo>{tags}</rdf:SphericalVideo>".encode()
+    box = struct.pack(">I", len(box) + 4) + box
+    content = bytearray(path.read_bytes())
+    movie, track = (content.index(kind) - 4 for kind in (b"moov", b"trak"))
+    end = track + int.from_bytes(content[track : track + 4], "big")
+    content[end:end] = box
+    for place in (movie, track):
+        size = int.from_bytes(content[place : place + 4], "big") + len(box)
+        content[place : place + 4] = struct.pack(">I", size)
+    path.write_bytes(content)
+    with pytest.raises(CaptureError, match=r"walk\.mp4: a panorama of a 360 degree camera, .*export a flat view"):
+        list(VideoRecording(path).frames())
+
+
+@pytest.mark.parametrize("is_interlaced", [True, False])
+def test_interlaced_images_are_told_with_the_cure(tmp_path, capsys, is_interlaced):
+    path = tmp_path / "camcorder.mpg"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg2video", rate=25, options={"flags": "+ilme+ildct"} if is_interlaced else {})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for i in range(8):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture(i), format="rgb24")))
+        container.mux(stream.encode())
+    recording = VideoRecording(path)
+    assert len(list(recording.frames())) == len(list(recording.frames())) == 8
+    assert capsys.readouterr().err.count("its images are interlaced, as it says") == is_interlaced
+
+
 def write_streams(path, streams, count=12):
     """streams: (codec, width, height, frames, disposition); pixels tell by their brightness which one it is."""
     from av.stream import Disposition
@@ -295,17 +331,17 @@ def test_a_video_without_one_decodable_frame_is_an_error(tmp_path):
         list(VideoRecording(path).frames())
 
 
-def write_stream(path, codec, pix_fmt, frames, ratio=None, first_tick=0):
-    """frames: arrays in `pix_fmt`, or RGB; ratio: of the width of a pixel to its height. 10 images a second."""
+def write_stream(path, codec, pix_fmt, frames, ratio=None, first_tick=0, rate=10):
+    """frames: arrays in `pix_fmt`, or RGB; ratio: of the width of a pixel to its height. `rate` images a second."""
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=10)
+        stream = container.add_stream(codec, rate=rate)
         stream.height, stream.width = frames[0].shape[:2]
         stream.pix_fmt = pix_fmt
         if ratio is not None:
             stream.codec_context.sample_aspect_ratio = ratio
         for tick, pixels in enumerate(frames, start=first_tick):
             frame = av.VideoFrame.from_ndarray(pixels, format="rgb24" if pixels.ndim == 3 else pix_fmt)
-            frame.pts, frame.time_base = tick, Fraction(1, 10)
+            frame.pts, frame.time_base = tick, Fraction(1, rate)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path
@@ -316,6 +352,16 @@ def test_pixels_that_are_not_square_become_so_with_a_line(tmp_path, capsys, rati
     recording = VideoRecording(write_stream(tmp_path / "dv.mp4", "libx264", "yuv420p", [picture(0)] * 3, ratio))
     assert {frame.image.shape[:2] for frame in recording.frames()} == {size[::-1]}
     assert ("stretched to {}x{}".format(*size) in capsys.readouterr().err) == (ratio != 1)
+
+
+def test_images_of_another_size_are_not_squeezed_into_the_first(tmp_path):
+    parts = [
+        write_stream(tmp_path / f"{width}.ts", "libx264", "yuv420p", [picture(0, width, height)] * 20, ratio, rate=25)
+        for width, height, ratio in ((64, 48, Fraction(4, 3)), (96, 48, 1))
+    ]
+    (tmp_path / "walk.ts").write_bytes(b"".join(part.read_bytes() for part in parts))
+    sizes = [frame.image.shape[:2] for frame in VideoRecording(tmp_path / "walk.ts").frames()]
+    assert sizes == [(48, 85)] * 20 + [(48, 96)] * 20
 
 
 def test_a_thermal_video_of_16_bits_is_stretched_in_all_images_alike(tmp_path, capsys):

@@ -15,7 +15,7 @@ from campose_core.capture.video_stamps import MOST_REORDERED, PacketClock, Shown
 from campose_core.errors import CaptureError
 from campose_core.frame import Frame, Image
 from campose_core.pixels.levels import Levels
-from campose_core.pixels.video_pixels import as_shown, as_stored, deep_form, pixels_of, square_size
+from campose_core.pixels.video_pixels import as_shown, as_stored, deep_form, pixels_of, refuse_panorama, square_size
 
 if TYPE_CHECKING:
     import av
@@ -59,6 +59,7 @@ class VideoRecording:
         self.name = name or path.stem
         self.dropped: dict[str, int] = Counter()
         self._stamps = ""
+        self._is_interlaced = False
         self._levels = Levels()  # of images of more than 8 bits
         with opened(path) as container:
             chosen, streams = chosen_stream(path, container), container.streams.video
@@ -95,7 +96,11 @@ class VideoRecording:
         rotation_deg: int | None = None
         shown: Callable[[Image], Image] = as_stored
         for stamp_ns, (number, image) in images:
-            pixels = pixels_of(image, self._square_size, self._deep_form, self._levels)
+            is_alike = (
+                image.width,
+                image.height,
+            ) == self.stored_size  # else its own size, which is told where it counts
+            pixels = pixels_of(image, self._square_size if is_alike else None, self._deep_form, self._levels)
             if image.rotation != rotation_deg:  # a matrix that is read keeps its image in memory: once for all alike
                 rotation_deg, shown = image.rotation, self._as_shown(image)
             yield Frame(stamp_ns, shown(pixels), self.name, f"{number:06d}")
@@ -118,7 +123,14 @@ class VideoRecording:
             log.info(f"{self.path}: {self._levels.said}")
 
     def _as_shown(self, image: "av.VideoFrame") -> Callable[[Image], Image]:
+        if image.interlaced_frame and not self._is_interlaced:
+            self._is_interlaced = True
+            log.info(
+                f"{self.path}: its images are interlaced, as it says: if what moves looks like a comb, deinterlace it "
+                "first (`ffmpeg -i OLD -vf bwdif=0 NEW.mp4`)"
+            )
         try:
+            refuse_panorama(image)
             return as_shown(image)
         except CaptureError as error:
             raise CaptureError(f"{self.path}: {error}") from error
