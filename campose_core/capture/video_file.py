@@ -88,15 +88,16 @@ def described(stream: Any) -> str:
 def missing_at_end(stream: Any, frames: int, discarded: int, last_ns: int, longest_ns: int) -> tuple[int, str] | None:
     """Compare what was decoded with the length and number of images that the header promises, if it does.
 
-    discarded: what is decoded and not shown, as in front of where an editor cut. last_ns, longest_ns: the last stamp,
-    and the longest time from one to the next: the last image may last as long.
+    discarded: packets that show no image, as those in front of where an editor cut. last_ns, longest_ns: the last
+    stamp, and the longest time from one to the next: the last image may last as long.
 
     Returns:
         How many are missing, at least 1, and what to say; None where nothing is.
     """
     promised = stream.frames
     if promised and stream.container.format.name.startswith("mov"):  # its index leaves out what an editor cut off
-        promised = min(promised, len(stream.index_entries)) - discarded
+        promised = min(promised, len(stream.index_entries))
+    promised -= discarded
     end_ns = _promised_end_ns(stream)
     is_short = end_ns is not None and end_ns - last_ns > 1_000_000_000 + longest_ns
     if not is_short and promised - frames <= 2 + frames // 50:

@@ -85,6 +85,15 @@ def test_images_of_an_avi_are_stamped_in_the_order_in_which_they_are_shown(tmp_p
     assert recording.dropped == {}
 
 
+def test_images_that_an_avi_shows_longer_leave_gaps_and_none_is_missing(tmp_path, capsys):
+    """Of webcams that drop images: chunks without data, which AVI counts."""
+    ticks = np.cumsum([0, *([1, 1, 4] * COUNT)][:COUNT]).tolist()
+    recording = VideoRecording(written(tmp_path / "walk.avi", options={"bf": "0"}, ticks=ticks))
+    assert shown(recording) == [(tick * PERIOD_NS, i) for i, tick in enumerate(ticks)]
+    assert recording.dropped == {}
+    assert capsys.readouterr().err == ""
+
+
 def test_an_mp4_that_stamps_packets_by_their_order_is_read_likewise(tmp_path):
     """Of cameras whose muxer knows nothing of B-frames: no `ctts` box, so that pts is dts (ISO 14496-12, 8.6.1.3)."""
     path = tmp_path / "walk.mp4"
