@@ -11,8 +11,9 @@ from typing import Any, Generic, TypeVar
 Item = TypeVar("Item")
 
 RAW_RATE = 30  # raspivid, libcamera-vid and most cameras record as many images a second unless told otherwise
+AT_RATE = "`ffmpeg -framerate RATE -i OLD -c copy NEW.mkv`"
 HIGHEST_RATE = 1000  # from here on it is the unit of a clock, as in MPEG-4
-RESTART_S = 0.5  # a clock that goes back further has started again
+RESTART_S = 0.2  # a clock that goes back further has started again
 MOST_REORDERED = 16  # images that H.264 and H.265 hold back at most, to show them in their order
 STEPS = 99  # the last ones, which tell the usual one
 
@@ -34,7 +35,7 @@ def raw_rate(container: Any, stream: Any) -> tuple[Fraction, str] | None:
         return None
     named = stream.codec_context.framerate
     is_named = named is not None and 1 <= named < HIGHEST_RATE
-    rate, source = (named, "as it says") if is_named else (RAW_RATE, "since it does not say")
+    rate, source = (named, "as it says") if is_named else (RAW_RATE, f"since it does not say; if not so: {AT_RATE}")
     return Fraction(rate), f"a raw stream without time stamps: {float(rate):g} images a second, {source}"
 
 
