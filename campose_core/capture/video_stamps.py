@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 Item = TypeVar("Item")
 
 RAW_RATE = 30  # raspivid, libcamera-vid and most cameras record as many images a second unless told otherwise
-AT_RATE = "`ffmpeg -framerate RATE -i OLD -c copy NEW.mkv`"
+AT_RATE = "`ffmpeg -r RATE -i OLD -crf 15 NEW.mp4`"
 HIGHEST_RATE = 1000  # from here on it is the unit of a clock, as in MPEG-4
 RESTART_S = 0.2  # a clock that goes back further has started again
 MOST_REORDERED = 16  # images that H.264 and H.265 hold back at most, to show them in their order

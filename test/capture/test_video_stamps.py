@@ -146,6 +146,15 @@ def test_joined_files_go_on_where_the_clock_starts_again(tmp_path, capsys, suffi
     assert "its clock goes back by " in recording.describe()["stamps"]
 
 
+def test_mp4_files_behind_each_other_are_told(tmp_path, capsys):
+    path = written(tmp_path / "walk.mp4")
+    assert len(shown(VideoRecording(path))) == COUNT
+    assert capsys.readouterr().err == ""
+    path.write_bytes(path.read_bytes() * 3)
+    assert len(shown(VideoRecording(path))) == COUNT
+    assert f"{path}: 3 files behind each other, of which only the first is read: " in capsys.readouterr().err
+
+
 def test_a_clock_of_33_bits_that_is_full_goes_on_and_the_last_image_lasts_as_long_as_others(tmp_path, capsys):
     start = (2**33 // 9000) - 2005  # of a clock of 90 kHz in tenths of a second: full within
     recording = VideoRecording(written(tmp_path / "walk.ts", ticks=[start + 100 * i for i in range(COUNT)]))

@@ -10,7 +10,15 @@ import numpy as np
 
 from campose_core.camera import Camera
 from campose_core.capture.thinning import thinned
-from campose_core.capture.video_file import chosen_stream, cut_index, described, missing_at_end, opened, why
+from campose_core.capture.video_file import (
+    chosen_stream,
+    cut_index,
+    described,
+    joined_films,
+    missing_at_end,
+    opened,
+    why,
+)
 from campose_core.capture.video_stamps import MOST_REORDERED, PacketClock, ShownOrder, nanoseconds, raw_rate
 from campose_core.errors import CaptureError
 from campose_core.frame import Frame, Image
@@ -65,6 +73,9 @@ class VideoRecording:
             chosen, streams = chosen_stream(path, container), container.streams.video
             self.stored_size = (chosen.codec_context.width, chosen.codec_context.height)  # before it is turned upright
             self._square_size, self._deep_form = square_size(chosen), deep_form(chosen)
+            joined = joined_films(path, container)
+            if joined:
+                log.info(f"{path}: {joined}")
             if self._square_size is not None:
                 size = "x".join(map(str, self._square_size))
                 log.info(f"{path}: its pixels are not square, as it says: images are stretched to {size}")
