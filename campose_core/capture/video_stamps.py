@@ -14,6 +14,7 @@ RAW_RATE = 30  # raspivid, libcamera-vid and most cameras record as many images 
 AT_RATE = "`ffmpeg -r RATE -i OLD -crf 15 NEW.mp4`"
 HIGHEST_RATE = 1000  # from here on it is the unit of a clock, as in MPEG-4
 RESTART_S = 0.2  # a clock that goes back further has started again
+NEAR_S = 0.5  # behind where a clock was left, it is that clock again
 MOST_REORDERED = 16  # images that H.264 and H.265 hold back at most, to show them in their order
 STEPS = 99  # the last ones, which tell the usual one
 
@@ -55,6 +56,7 @@ class PacketClock:
         self._is_avi = container.format.name == "avi"
         self._later = 0  # ticks that are added
         self._last_dts: int | None = None
+        self._left: tuple[int, int] | None = None  # where the clock started again, and what was added before
         self._last_pts: int | None = None  # the largest
         self._steps: deque[int] = deque(maxlen=STEPS)
 
@@ -66,8 +68,11 @@ class PacketClock:
         if packet.dts is None:
             return
         if self._last_dts is not None:
-            step = packet.dts - self._last_dts
-            if step * packet.time_base < -RESTART_S:
+            step, left, self._left = packet.dts - self._last_dts, self._left, None
+            if left is not None and 0 < (packet.dts - left[0]) * packet.time_base < NEAR_S:
+                self._later = left[1]  # one stamp was wrong, and not the clock
+            elif step * packet.time_base < -RESTART_S:
+                self._left = (self._last_dts, self._later)
                 self._start_again(packet, -step)
             elif step > 0:
                 self._steps.append(step)

@@ -146,6 +146,27 @@ def test_joined_files_go_on_where_the_clock_starts_again(tmp_path, capsys, suffi
     assert "its clock goes back by " in recording.describe()["stamps"]
 
 
+def test_the_second_of_joined_files_may_be_longer(tmp_path):
+    path = written(tmp_path / "walk.ts", options={"bf": "2"})
+    longer = shown(VideoRecording(path))
+    short = written(tmp_path / "short.ts", options={"bf": "2"}, ticks=range(8))
+    path.write_bytes(short.read_bytes() + path.read_bytes())
+    found = shown(VideoRecording(path))
+    assert [index for _, index in found] == [*range(8), *range(COUNT)]
+    assert [stamp for stamp, _ in found] == [longer[0][0] + i * PERIOD_NS for i in range(8 + COUNT)]
+
+
+def test_a_single_wrong_stamp_moves_no_image_behind_it(tmp_path):
+    path = written(tmp_path / "walk.ts", options={"bf": "0"})
+    once = shown(VideoRecording(path))
+    content = bytearray(path.read_bytes())
+    images = [i for i in range(len(content)) if content[i : i + 4] == b"\x00\x00\x01\xe0"]  # ISO 13818-1, 2.4.3.7
+    assert len(images) == COUNT
+    content[images[20] + 9 : images[20] + 14] = content[images[2] + 9 : images[2] + 14]
+    path.write_bytes(content)
+    assert shown(VideoRecording(path)) == once
+
+
 def test_mp4_files_behind_each_other_are_told(tmp_path, capsys):
     path = written(tmp_path / "walk.mp4")
     assert len(shown(VideoRecording(path))) == COUNT
