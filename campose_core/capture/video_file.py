@@ -9,7 +9,7 @@ from campose_core.extras import load_extra
 from campose_core.pixels.video_packets import BOUNDED
 from campose_core.trajectory import stamp_from_seconds
 
-MEND = "copy it from the camera once more, rebuild its index with `untrunc`, or record anew"
+MEND = "copy it from the camera once more, rebuild the index of an MP4 with `untrunc`, or record anew"
 MOST_BOXES = 100_000  # of an MP4 file are looked at
 
 
