@@ -112,15 +112,17 @@ def missing_at_end(stream: Any, frames: int, discarded: int, last_ns: int, longe
     Returns:
         How many are missing, at least 1, and what to say; None where nothing is.
     """
-    promised = stream.frames
-    if promised and stream.container.format.name.startswith("mov"):  # its index leaves out what an editor cut off
-        promised = min(promised, len(stream.index_entries))
-    promised -= discarded
-    end_ns = _promised_end_ns(stream)
+    form, end_ns = stream.container.format.name, _promised_end_ns(stream)
+    promised = stream.frames - discarded
+    if form.startswith("mov"):  # its index leaves out what an editor cut off
+        promised = min(promised, len(stream.index_entries) - discarded)
     is_short = end_ns is not None and end_ns - last_ns > 1_000_000_000 + longest_ns
+    if form == "avi":  # counts an image once for each time that it is shown, and so tells when they end
+        end_ns = nanoseconds(stream.frames, stream.time_base) or 0
+        promised = frames + (max(0, end_ns - last_ns) // longest_ns - 1 if longest_ns else 0)
     if not is_short and promised - frames <= 2 + frames // 50:
         return None
-    promise = f"{end_ns / 1e9:.3f} s" if end_ns is not None and is_short else f"{promised} frames"
+    promise = f"{end_ns / 1e9:.3f} s" if end_ns is not None and (is_short or form == "avi") else f"{promised} frames"
     what = f"cut off or damaged: {frames} frames up to {last_ns / 1e9:.3f} s, of {promise}"
     return max(1, promised - frames), what
 

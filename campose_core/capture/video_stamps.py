@@ -46,8 +46,7 @@ class PacketClock:
     A clock that starts again, as where MPEG-TS files were put behind each other, goes on one image after the last.
     AVI holds no presentation times: the place of a packet is one of them, though perhaps of another image.
 
-    discarded: packets without an image, or with one that is not to be shown. said: the first time it started again,
-    in words.
+    discarded: packets whose images are not to be shown. said: the first time it started again, in words.
     """
 
     def __init__(self, container: Any) -> None:
@@ -76,7 +75,6 @@ class PacketClock:
                 self._start_again(packet, -step)
             elif step > 0:
                 self._steps.append(step)
-                self.discarded += step - 1 if self._is_avi else 0  # chunks without data, which show an image longer
         self._last_dts = packet.dts
         if packet.pts is not None:
             packet.pts += self._later

@@ -85,11 +85,12 @@ def test_images_of_an_avi_are_stamped_in_the_order_in_which_they_are_shown(tmp_p
     assert recording.dropped == {}
 
 
-def test_images_that_an_avi_shows_longer_leave_gaps_and_none_is_missing(tmp_path, capsys):
+@pytest.mark.parametrize(("rate", "steps"), [(10, [1, 1, 4]), (1000, [100])])
+def test_images_that_an_avi_shows_longer_leave_gaps_and_none_is_missing(tmp_path, capsys, rate, steps):
     """Of webcams that drop images: chunks without data, which AVI counts."""
-    ticks = np.cumsum([0, *([1, 1, 4] * COUNT)][:COUNT]).tolist()
-    recording = VideoRecording(written(tmp_path / "walk.avi", options={"bf": "0"}, ticks=ticks))
-    assert shown(recording) == [(tick * PERIOD_NS, i) for i, tick in enumerate(ticks)]
+    ticks = np.cumsum([0, *(steps * COUNT)][:COUNT]).tolist()
+    recording = VideoRecording(written(tmp_path / "walk.avi", options={"bf": "0"}, ticks=ticks, rate=rate))
+    assert shown(recording) == [(tick * 10**9 // rate, i) for i, tick in enumerate(ticks)]
     assert recording.dropped == {}
     assert capsys.readouterr().err == ""
 
