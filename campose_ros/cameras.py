@@ -15,8 +15,8 @@ from campose_core.bag.camera_info import read_camera_info
 from campose_core.bag.image_messages import IMAGE_TYPES, image_stamp_ns, video_name
 from campose_core.camera import Camera
 from campose_core.errors import MissingDependency
-from campose_core.localization.session import LocalizationSession
-from campose_core.localization.session_camera import InfoTopic, SessionCamera
+from campose_core.session.camera import InfoTopic, SessionCamera
+from campose_core.session.session import LocalizationSession
 from campose_ros.camera_parameters import CameraParameters
 from campose_ros.input_watch import InputWatch
 

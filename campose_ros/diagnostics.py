@@ -15,8 +15,8 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
 
-from campose_core.localization.focal_watch import FocalWatch
 from campose_core.localization.result import LocalizationResult, Status
+from campose_core.session.focal_watch import FocalWatch
 from campose_ros.conversions import key_values
 from campose_ros.overload import Overload
 

@@ -17,9 +17,9 @@ from campose_core.bag.transforms import WAIT_S
 from campose_core.errors import CamposeError, TransformError
 from campose_core.geometry import Pose
 from campose_core.localization.localizer import Localizer
-from campose_core.localization.message_reading import Refusal
 from campose_core.localization.result import LocalizationResult, Status
-from campose_core.localization.session import Answer, ImageTooLate, LocalizationSession, SessionFrames
+from campose_core.session.message_reading import Refusal
+from campose_core.session.session import Answer, ImageTooLate, LocalizationSession, SessionFrames
 from campose_ros.camera_parameters import CameraParameters
 from campose_ros.cameras import CameraInput, ReceivedImage, session_camera
 from campose_ros.clock_watch import ClockWatch

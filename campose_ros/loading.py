@@ -8,11 +8,11 @@ from campose_core.errors import LocalizationError, SceneError
 from campose_core.floorplan.scene_floor import walkable_of
 from campose_core.localization.estimators.base import PoseEstimator
 from campose_core.localization.estimators.registry import load_estimator
-from campose_core.localization.focal_watch import ASSUMED_SIGMA
 from campose_core.localization.localizer import Localizer
 from campose_core.localization.scene_digest import scene_digest
 from campose_core.motion.imu_motion import ImuMotion
 from campose_core.scene.scene import Scene
+from campose_core.session.focal_watch import ASSUMED_SIGMA
 from campose_core.walkable import WalkableMap
 from campose_ros.camera_parameters import CameraParameters
 from campose_ros.parameters import LocalizerParameters, pose_of_numbers

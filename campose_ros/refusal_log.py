@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from campose_core.localization.message_reading import Refusal
+from campose_core.session.message_reading import Refusal
 
 if TYPE_CHECKING:
     from rclpy.node import Node

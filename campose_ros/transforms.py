@@ -14,8 +14,8 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 
 from campose_core.errors import MissingDependency
 from campose_core.geometry import Pose
-from campose_core.localization.heard_transforms import HeardTransforms
-from campose_core.localization.message_reading import frame_name
+from campose_core.session.heard_transforms import HeardTransforms
+from campose_core.session.message_reading import frame_name
 from campose_ros.conversions import transform_stamped
 from campose_ros.refusal_log import RefusalLog
 

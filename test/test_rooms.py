@@ -16,7 +16,7 @@ CORE = ROOT / "campose_core"
 ORDER = [
     "nouns", "scene", "seams", "plotting", "pixels", "bag", "formats", "exports", "capture", "simulation", "inertial",
     "motion", "features", "landmark_map", "joining", "sfm", "floorplan", "alignment", "learning", "localization",
-    "update", "evaluation", "paper", "replay", "matrix", "doctor", "visualization", "interchange", "cli",
+    "session", "update", "evaluation", "paper", "replay", "matrix", "doctor", "visualization", "interchange", "cli",
 ]  # fmt: skip
 MAX_LINES_OF_A_ROOM = 3500
 SCRIPTS = CORE / "features" / "weights"  # what made the files there; nobody imports it
@@ -86,7 +86,7 @@ def test_every_folder_is_a_room_and_no_room_is_too_large():
 
 
 # What the robot runs: the localizer, its estimators but the networks, the replay and the viewer.
-ROBOT_SIDE = ("localization", "replay", "visualization")
+ROBOT_SIDE = ("localization", "session", "replay", "visualization")
 ROS_FILES = sorted(path.relative_to(ROOT) for path in (ROOT / "campose_ros").glob("*.py") if path.name != "demo.py")
 
 

@@ -15,12 +15,12 @@ from campose_core.capture.sources.bag import BagRecording
 from campose_core.errors import CamposeError, CaptureError, TransformError
 from campose_core.geometry import Pose
 from campose_core.landmark_map.recording_cameras import cameras_when_asked
-from campose_core.localization.heard_transforms import HeardTransforms
 from campose_core.localization.localizer import Localizer
-from campose_core.localization.message_reading import Refusal, frame_name
-from campose_core.localization.session import ONLY_CAMERA, Answer, LocalizationSession, SessionFrames
-from campose_core.localization.session_camera import InfoTopic, SessionCamera
 from campose_core.scene.scene import Scene
+from campose_core.session.camera import InfoTopic, SessionCamera
+from campose_core.session.heard_transforms import HeardTransforms
+from campose_core.session.message_reading import Refusal, frame_name
+from campose_core.session.session import ONLY_CAMERA, Answer, LocalizationSession, SessionFrames
 
 MAP_FRAME = "map"
 TF, TF_STATIC = "/tf", "/tf_static"

@@ -26,11 +26,11 @@ from campose_core.frame import Frame
 from campose_core.geometry import Pose
 from campose_core.localization.localizer import Localizer
 from campose_core.localization.result import LocalizationResult
-from campose_core.localization.session import ONLY_CAMERA, Answer, LocalizationSession
-from campose_core.localization.session_camera import SessionCamera
 from campose_core.map_scale import ScaleBasis
 from campose_core.progress import track
 from campose_core.replay.bag_session import INITIALPOSE, ODOMETRY, TF, TF_STATIC, BagSession, TfRoot
+from campose_core.session.camera import SessionCamera
+from campose_core.session.session import ONLY_CAMERA, Answer, LocalizationSession
 from campose_core.trajectory import Trajectory
 
 log = logging.getLogger(__name__)

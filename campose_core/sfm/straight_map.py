@@ -9,11 +9,11 @@ from typing import Any
 
 from campose_core.camera import Camera
 from campose_core.landmark_map.aligned import SECOND
-from campose_core.landmark_map.carried import Carried
 from campose_core.landmark_map.intrinsics import given_camera, sharing_a_camera
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.landmark_map.lens import refined_cameras
 from campose_core.scene.scene import Scene
+from campose_core.sfm.carried import Carried
 from campose_core.sfm.registration import SfmPoses
 from campose_core.sfm.report import MapReport
 from campose_core.sfm.stage_process import run_stage

@@ -18,10 +18,10 @@ from campose_core.bag.decoding import decoded
 from campose_core.bag.writer import BagOutput, new_bag, write_frame
 from campose_core.errors import CaptureError
 from campose_core.geometry import Pose, pose_error
-from campose_core.localization.session import Answer
 from campose_core.replay.bag_session import MAP_FRAME, TfRoot
 from campose_core.replay.recording import Step, true_base
 from campose_core.scene.scene import Scene
+from campose_core.session.session import Answer
 from campose_core.trajectory import Trajectory
 from campose_core.visualization import topics
 from campose_core.visualization.localization_status import localization_diagnosis, localization_status

@@ -13,11 +13,11 @@ from campose_core.bag.camera_info import read_camera_info
 from campose_core.bag.decoding import decoded
 from campose_core.errors import CaptureError
 from campose_core.geometry import Pose
-from campose_core.localization.heard_transforms import HeardTransforms
 from campose_core.localization.localizer import Localizer
-from campose_core.localization.message_reading import Refusal
-from campose_core.localization.session import ONLY_CAMERA, LocalizationSession, SessionFrames
-from campose_core.localization.session_camera import InfoTopic, SessionCamera
+from campose_core.session.camera import InfoTopic, SessionCamera
+from campose_core.session.heard_transforms import HeardTransforms
+from campose_core.session.message_reading import Refusal
+from campose_core.session.session import ONLY_CAMERA, LocalizationSession, SessionFrames
 
 SEEN = {stamp(i): at(1.0 + 0.05 * i) for i in range(4)}
 IMAGES = [frame(stamp(index)) for index in (1, 2)]

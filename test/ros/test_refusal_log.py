@@ -6,7 +6,7 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed: pip install 'campos
 
 from client import Client
 
-from campose_core.localization.message_reading import Refusal
+from campose_core.session.message_reading import Refusal
 from campose_ros.refusal_log import MAX_KINDS, RefusalLog
 
 

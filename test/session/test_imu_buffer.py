@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from campose_core.errors import CaptureError, LocalizationError
-from campose_core.localization.imu_buffer import JUDGED, ImuBuffer
+from campose_core.session.imu_buffer import JUDGED, ImuBuffer
 
 G = 9.81
 

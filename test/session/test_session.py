@@ -19,10 +19,11 @@ from campose_core.errors import CaptureError, LocalizationError, TransformError
 from campose_core.frame import Frame
 from campose_core.geometry import Pose, pose_error
 from campose_core.landmark_map.camera_estimate import GUESS_SIGMA
-from campose_core.localization.heard_transforms import HeardTransforms
 from campose_core.localization.localizer import Localizer
 from campose_core.localization.result import Status
-from campose_core.localization.session import (
+from campose_core.session.camera import InfoTopic, SessionCamera
+from campose_core.session.heard_transforms import HeardTransforms
+from campose_core.session.session import (
     LATE_NS,
     MAX_FRAMES,
     ONLY_CAMERA,
@@ -30,7 +31,6 @@ from campose_core.localization.session import (
     LocalizationSession,
     SessionFrames,
 )
-from campose_core.localization.session_camera import InfoTopic, SessionCamera
 
 ROS, IMAGES = Cdr().messages, Messages()
 BASE_FROM_CAM = Pose(Rotation.from_euler("x", -1.5), np.array([0.1, 0.0, 0.5]))

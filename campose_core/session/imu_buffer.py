@@ -11,8 +11,8 @@ import numpy as np
 from campose_core.bag.imu import ImuSamples, measured
 from campose_core.errors import LocalizationError
 from campose_core.inertial.error_state_filter import check_force
-from campose_core.localization.message_reading import stamp_of
 from campose_core.motion.imu_motion import JUDGED
+from campose_core.session.message_reading import stamp_of
 
 MAX_WAITING = 5000  # samples: ten seconds of a fast one
 

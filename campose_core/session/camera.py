@@ -13,7 +13,7 @@ from campose_core.errors import CamposeError, CaptureError, GeometryError, Local
 from campose_core.frame import Frame
 from campose_core.geometry import Pose
 from campose_core.landmark_map.camera_estimate import GUESS_SIGMA
-from campose_core.localization.rate_limit import RateLimit
+from campose_core.session.rate_limit import RateLimit
 
 
 class InfoTopic(NamedTuple):

@@ -9,7 +9,7 @@ from campose_core.bag.ros_messages import pose_of_transform
 from campose_core.bag.transforms import KEEP_S, MAX_LINKS, TransformTree
 from campose_core.errors import CamposeError, TransformError
 from campose_core.geometry import Pose
-from campose_core.localization.message_reading import Refusal, Refuse, frame_name, stamp_of
+from campose_core.session.message_reading import Refusal, Refuse, frame_name, stamp_of
 
 
 class _Link(NamedTuple):

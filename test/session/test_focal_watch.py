@@ -15,12 +15,12 @@ from campose_core.landmark_map.focal_length import FrameMatches, WideMatches, zo
 from campose_core.landmark_map.pnp import solve_pnp
 from campose_core.localization.estimators.base import Matches
 from campose_core.localization.estimators.structure import StructureEstimator
-from campose_core.localization.focal_watch import ASSUMED_SIGMA, AT_ONCE, EVERY_NS, MAX_LENGTHS, FocalWatch
 from campose_core.localization.localizer import Localizer
 from campose_core.localization.result import LocalizationResult, Status
-from campose_core.localization.session import LocalizationSession
-from campose_core.localization.session_camera import SessionCamera
 from campose_core.scene.scene import Scene
+from campose_core.session.camera import SessionCamera
+from campose_core.session.focal_watch import ASSUMED_SIGMA, AT_ONCE, EVERY_NS, MAX_LENGTHS, FocalWatch
+from campose_core.session.session import LocalizationSession
 from campose_core.statistics import squared_mahalanobis
 from campose_core.trajectory import read_tum
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campose_core.localization.rate_limit import RateLimit
+from campose_core.session.rate_limit import RateLimit
 
 
 @pytest.mark.parametrize(("camera_hz", "wanted_hz"), [(30, 10), (30, 20), (30, 7), (15, 10), (10, 10), (5, 10)])

@@ -18,15 +18,15 @@ from campose_core.camera import Camera
 from campose_core.errors import CamposeError, LocalizationError
 from campose_core.frame import Frame
 from campose_core.geometry import Pose
-from campose_core.localization.focal_watch import FocalWatch
-from campose_core.localization.heard_transforms import HeardTransforms
-from campose_core.localization.imu_buffer import ImuBuffer
 from campose_core.localization.localizer import Localizer
-from campose_core.localization.message_reading import Refusal, Refuse, frame_name, stamp_of
 from campose_core.localization.result import LocalizationResult
-from campose_core.localization.session_camera import SessionCamera
 from campose_core.motion.model import UncertainPose
 from campose_core.motion.odometry import OdometryBuffer
+from campose_core.session.camera import SessionCamera
+from campose_core.session.focal_watch import FocalWatch
+from campose_core.session.heard_transforms import HeardTransforms
+from campose_core.session.imu_buffer import ImuBuffer
+from campose_core.session.message_reading import Refusal, Refuse, frame_name, stamp_of
 
 log = logging.getLogger(__name__)
 ONLY_CAMERA = ""  # the name of a robot's single camera
