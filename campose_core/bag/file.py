@@ -1,10 +1,10 @@
 """The files of a bag: which there are, and how each is read.
 
-ROS 1 .bag files, ROS 2 folders (sqlite3 or MCAP, with or without metadata.yaml), bare .mcap and .db3 files, chunk,
-message and file compression; what rosbags refuses is read from front to back.
+ROS 1 .bag files, ROS 2 folders (sqlite3 or MCAP, with or without metadata.yaml), bare .mcap and .db3 files, folders of
+either, chunk, message and file compression; what rosbags refuses is read from front to back.
 """
 
-import logging
+import re
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -13,15 +13,28 @@ from typing import Any
 from campose_core.bag.bag import Bag, Definition, SerializedMessage, Source, Topic, reading
 from campose_core.bag.decoding import standard_definition, standard_name
 from campose_core.bag.decompression import allowance, bound_rosbags, in_one_pass, refuse_overlapping
-from campose_core.bag.salvage import MCAP_MAGIC, ROS1_MAGIC, BagStream, McapStream, Ros1Stream
-from campose_core.bag.whole_files import data_files, has_log, is_data_file, whole_file
+from campose_core.bag.salvage import BagStream, McapStream, Ros1Stream
+from campose_core.bag.whole_files import (
+    DATABASE,
+    MCAP,
+    METADATA,
+    METADATA_KEY,
+    PACKED,
+    ROS1,
+    as_named,
+    data_files,
+    has_log,
+    is_file_of_bag,
+    kind_of,
+    say_once,
+    unpacked_name,
+    whole_file,
+)
 from campose_core.errors import CaptureError
 from campose_core.extras import load_extra
 from campose_core.files import is_there
 from campose_core.text import quoted
 from campose_core.yaml_files import read_yaml
-
-log = logging.getLogger(__name__)
 
 SCHEMALESS = "__schemaless__"  # rosbags' type of a channel whose schema the index of an MCAP file lacks
 
@@ -43,10 +56,7 @@ def open_bag(path: Path) -> Iterator[Bag]:
 
 def is_bag(path: Path) -> bool:
     """Tell whether a path looks like a bag (by its first bytes or suffix, or by what the folder holds)."""
-    if path.is_dir():
-        return (path / "metadata.yaml").is_file() or bool(data_files(path))
-    named = path.suffix == ".bag" or is_data_file(path)
-    return named or starts_with(path, ROS1_MAGIC) or starts_with(path, MCAP_MAGIC)
+    return (path / METADATA).is_file() or bool(data_files(path)) if path.is_dir() else is_file_of_bag(path)
 
 
 class _Streamed:
@@ -69,8 +79,7 @@ class _Streamed:
         return Definition(standard_definition(standard_name(types[0])), "", ()) if types else None
 
     def span_ns(self) -> tuple[int, int] | None:
-        stamps = [log_ns for log_ns, _, _ in self._stream.messages({topic.name for topic in self.topics()})]
-        return (min(stamps), max(stamps)) if stamps else None
+        return self._stream.span_ns
 
     def messages(self, topics: Collection[str], from_ns: int) -> Iterator[SerializedMessage]:
         for log_ns, channel, data in self._stream.messages(topics):
@@ -118,38 +127,93 @@ class _Indexed:
             yield SerializedMessage(log_ns, connection.topic, standard_name(connection.msgtype), bytes(data))
 
 
-def starts_with(path: Path, magic: bytes) -> bool:
-    """Tell whether `path` is a file with these first bytes."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return file.read(len(magic)) == magic
-
-
 def _sources(path: Path, stack: ExitStack) -> list[Source]:
-    from rosbags.rosbag2 import Reader
-
     if path.is_file():
         return [_file_source(path, stack)]
     files = data_files(path)
-    metadata = path / "metadata.yaml"
-    if metadata.is_file():
-        _check_complete(metadata)
+    if listed := _listed(path / METADATA):
+        unlisted = [file for file in files if unpacked_name(file) not in map(unpacked_name, listed)]
+        more = [file for file in unlisted if _series(file) in map(_series, listed)]
+        for file in unlisted:
+            if file not in more:
+                say_once(f"{file}: left out, since {METADATA} does not list it: give it by itself if it is meant")
+                files.remove(file)
         try:
-            if any(has_log(file) for file in files):
-                raise CaptureError(f"{path}: messages are in the log of a database, not in what metadata.yaml counts")
-            with reading(path):
-                source = _indexed(Reader(path), files, stack)
-            if source.tells_all or not any(file.suffix == ".mcap" for file in files):
-                return [source]
-            raise CaptureError(f"{path}: the index of its files does not name their topics")
+            if more:
+                raise CaptureError(f"{path}: {METADATA} does not list {quoted([file.name for file in more])}")
+            return [_by_metadata(path, files, stack)]
         except CaptureError as error:
             if not files:
                 raise
-            log.info(f"{error}; reading its data files one by one")
+            say_once(f"{error}; reading its data files one by one")
     if not files:
-        raise CaptureError(f"{path}: a folder without metadata.yaml, .mcap and .db3 files is no bag")
-    return [_file_source(file, stack) for file in files]
+        raise CaptureError(f"{path}: a folder without {METADATA}, .bag, .mcap and .db3 files is no bag")
+    return _in_time_order(files, stack)
+
+
+def _listed(metadata: Path) -> list[Path]:
+    """Return the files that the metadata of a bag name; none where it is missing or damaged.
+
+    Raises:
+        CaptureError: one of them is missing.
+    """
+    if not metadata.is_file():
+        return []
+    try:
+        names = read_yaml(metadata, CaptureError)[METADATA_KEY]["relative_file_paths"]
+        files = [metadata.with_name(Path(name).name) for name in names]
+    except (CaptureError, KeyError, TypeError, ValueError) as error:
+        fault = str(error) if isinstance(error, CaptureError) else f"{metadata}: does not list the files of a bag"
+        say_once(f"{fault}; reading the data files beside it")
+        return []
+    missing = [file.name for file in files if not is_there(file)]
+    if missing:
+        raise CaptureError(
+            f"{metadata.parent}: parts of the bag are missing: {quoted(missing)}; "
+            "put them back, or name the parts you have one by one"
+        )
+    return files
+
+
+def _series(file: Path) -> str:
+    """Return what the parts have in common that one recorder numbers; it counts on where its metadata are old."""
+    return re.sub(r"(_\d+)?(?=\.\w+$)", "", unpacked_name(file), count=1)
+
+
+def _by_metadata(path: Path, files: list[Path], stack: ExitStack) -> Source:
+    from rosbags.rosbag2 import Reader
+
+    if any(has_log(file) for file in files):
+        raise CaptureError(f"{path}: messages are in the log of a database, not in what {METADATA} counts")
+    with reading(path):
+        source = _indexed(Reader(path), files, stack)
+    if source.tells_all or not any(file.suffix == MCAP for file in files):
+        return source
+    raise CaptureError(f"{path}: the index of its files does not name their topics")
+
+
+def _in_time_order(files: list[Path], stack: ExitStack) -> list[Source]:
+    """Return those that can be read; lines tell of the others, and of copies: `rosbag compress` keeps what it read."""
+    found: list[tuple[tuple[int, int], set[Topic], Source]] = []
+    faults = list[CaptureError]()
+    for file in files:
+        try:
+            with reading(file):
+                source = _file_source(file, stack)
+                span_ns = source.span_ns()
+                topics = {topic for topic in source.topics() if topic.messages}
+        except CaptureError as error:
+            faults.append(error)
+            continue
+        if span_ns and (span_ns, topics) in [part[:2] for part in found]:
+            say_once(f"{file}: left out, since a file beside it holds the same")
+        else:
+            found.append((span_ns or (0, 0), topics, source))
+    if not found:
+        raise faults[0]
+    for fault in faults:
+        say_once(f"{fault}; without this part of the bag")
+    return [source for _, _, source in sorted(found, key=lambda part: part[0])]
 
 
 def _indexed(reader: Any, files: Collection[Path], stack: ExitStack, is_ros1: bool = False) -> _Indexed:
@@ -167,18 +231,20 @@ def _file_source(path: Path, stack: ExitStack) -> Source:
     from rosbags import rosbag1, rosbag2
 
     file = whole_file(path, stack)
-    is_ros1 = path.suffix == ".bag" or starts_with(path, ROS1_MAGIC)
+    kind = kind_of(file)
+    is_ros1 = kind == ROS1
     try:
         with reading(path):
-            source = _indexed(rosbag1.Reader(file) if is_ros1 else rosbag2.Reader(file), [file], stack, is_ros1)
-        if source.tells_all or not starts_with(file, MCAP_MAGIC):
+            reader = rosbag1.Reader(file) if is_ros1 else rosbag2.Reader(as_named(file, stack))
+            source = _indexed(reader, [file], stack, is_ros1)
+        if source.tells_all or kind != MCAP:
             return source
         whole = McapStream(file)
         return _Streamed(whole) if whole.channels else source
     except CaptureError as error:
-        if path.suffix == ".db3":
+        if kind == DATABASE and path.suffix not in PACKED:
             raise CaptureError(f"{error}; `sqlite3 {path} .recover` may rescue a part of it") from error
-        if not starts_with(file, ROS1_MAGIC) and not starts_with(file, MCAP_MAGIC):
+        if kind == DATABASE:
             raise
         with reading(path):
             stream: BagStream = Ros1Stream(file) if is_ros1 else McapStream(file)
@@ -190,18 +256,3 @@ def _file_source(path: Path, stack: ExitStack) -> Source:
         if not stream.channels:
             raise
         return _Streamed(stream)
-
-
-def _check_complete(metadata: Path) -> None:
-    try:
-        information = read_yaml(metadata, CaptureError)["rosbag2_bagfile_information"]
-        names = [Path(name).name for name in information["relative_file_paths"]]
-    except (CaptureError, KeyError, TypeError) as error:
-        log.info(f"{metadata} is damaged ({type(error).__name__}); reading the data files beside it")
-        return
-    missing = [name for name in names if not is_there(metadata.parent / name)]
-    if missing:
-        raise CaptureError(
-            f"{metadata.parent}: parts of the bag are missing: {quoted(missing)}; "
-            "put them back, or name the parts you have one by one"
-        )

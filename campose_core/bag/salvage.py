@@ -36,7 +36,8 @@ class Channel(NamedTuple):
 class BagStream(ABC):
     """The messages of a bag file up to its end, or up to the first place that is cut or damaged.
 
-    channels: id -> Channel, and counts: id -> number of messages, of what can be read.
+    channels: id -> Channel, counts: id -> number of messages, and span_ns: the first and the last log time (None
+    without any), of what can be read.
     damage: where reading stops and why, None for a whole file. is_ros1: whether messages are serialized as in ROS 1.
     other_encodings: of channels that hold no messages of ROS.
     """
@@ -49,7 +50,12 @@ class BagStream(ABC):
         self.damage: str | None = None
         self.channels: dict[int, Channel] = {}
         self.other_encodings: set[str] = set()
-        self.counts: Counter[int] = Counter(channel_id for channel_id, _, _ in self._entries())
+        self.counts: Counter[int] = Counter()
+        self.span_ns: tuple[int, int] | None = None
+        for channel_id, log_ns, _ in self._entries():
+            self.counts[channel_id] += 1
+            first_ns, last_ns = self.span_ns or (log_ns, log_ns)
+            self.span_ns = min(first_ns, log_ns), max(last_ns, log_ns)
 
     def messages(self, topics: Collection[str]) -> Iterator[tuple[int, Channel, bytes]]:
         """Yield (log time in ns, channel, serialized message) of some topics, in the order of the file."""

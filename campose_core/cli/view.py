@@ -10,6 +10,7 @@ from campose_core.bag.file import is_bag, open_bag
 from campose_core.cli.console import say
 from campose_core.cli.numbers import Port
 from campose_core.errors import UsageError
+from campose_core.scene.files import HEADER
 from campose_core.scene.scene import Scene
 from campose_core.visualization.layout import LAYOUT, how_to_look, layout_beside, write_layout
 from campose_core.visualization.topics import Source
@@ -27,7 +28,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> None:
     """Serve a scene or a recording until it is interrupted, or write a scene as MCAP."""
     path = Path(options.what)
-    if path.exists() and is_bag(path):
+    if path.exists() and is_bag(path) and not (path / HEADER).is_file():  # a recording may lie in a scene
         if options.mcap is not None:
             raise UsageError(f"{path} is a recording: --mcap writes scenes, and the app opens MCAP files itself")
         _view_recording(path, options)

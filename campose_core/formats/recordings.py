@@ -19,7 +19,8 @@ FORMATS = (
         "ROS 1, ROS 2, `mcap convert`",
         SOURCE,
         ("stamps", "intrinsics", "poses", "metres"),
-        "image, camera_info, odometry, TF, GPS, IMU; with and without metadata.yaml, and where the recorder was killed",
+        "image, camera_info, odometry, TF, GPS, IMU; with and without metadata.yaml, and where the recorder was "
+        "killed; the files of a folder are parts of one recording, in the order of their times",
     ),
     Format(
         "MCAP in protobuf or JSON",
@@ -33,7 +34,7 @@ FORMATS = (
         "ROS 1, ROS 2, motion capture",
         "`--poses BAG`, `--tracker BAG`",
         ("stamps", "poses", "metres"),
-        "Odometry, PoseStamped, PoseWithCovarianceStamped, TransformStamped",
+        "Odometry, PoseStamped, PoseWithCovarianceStamped, TransformStamped; NaN and quaternions of zeros are no poses",
     ),
     Format(
         "/tf or a pose topic, in the bag of the images",

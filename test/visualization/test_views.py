@@ -1,6 +1,7 @@
 """Scenes and bags as a viewer is shown them, and the files that hold the same."""
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -108,6 +109,8 @@ def test_view_writes_a_file_and_says_how_to_look(tmp_path, capsys):
     layout = tmp_path / "scene" / "foxglove_layout.json"
     assert f"Import from file, {layout}" in said
     assert json.loads(layout.read_text())["configById"]["3D!all"]["cameraState"]["targetOffset"] != [0, 0, 0]
+    shutil.copy(tmp_path / "scene.mcap", tmp_path / "scene")  # a recording in a scene does not make it one
+    assert main(["view", str(tmp_path / "scene"), "--mcap", str(tmp_path / "again.mcap")]) == 0
     assert main(["view", str(tmp_path / "scene.mcap"), "--mcap", str(tmp_path / "again.mcap")]) == 2
     assert "the app opens MCAP files itself" in capsys.readouterr().err
 
