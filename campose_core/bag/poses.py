@@ -1,8 +1,10 @@
 """Trajectories out of bags: odometry, or the poses another localizer published."""
 
 import logging
+import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from campose_core.bag.bag import Topic
 from campose_core.bag.clock import AS_RECORDED, BagClock
@@ -17,14 +19,15 @@ from campose_core.trajectory import Trajectory
 log = logging.getLogger(__name__)
 
 TRANSFORM = "geometry_msgs/msg/TransformStamped"  # of motion capture, as in EuRoC
-# How to come from a message to its geometry_msgs/Pose.
+# How to come from a message to its geometry_msgs/Pose, or Transform.
 POSE_FIELDS = {
     "nav_msgs/msg/Odometry": ("pose", "pose"),
     "geometry_msgs/msg/PoseWithCovarianceStamped": ("pose", "pose"),
     "geometry_msgs/msg/PoseStamped": ("pose",),
-    TRANSFORM: (),
+    TRANSFORM: ("transform",),
 }
 
+NO_POSE = "NaN, or a quaternion of zeros"  # as `_is_lost` tells
 # Poses that someone wished for, not where anything was.
 WISHES = ("goal", "initialpose", "setpoint", "target", "waypoint")
 
@@ -72,15 +75,15 @@ def read_poses(path: Path | str, topic: str | None = None, clock: BagClock = AS_
 
     topic: of nav_msgs/Odometry, geometry_msgs/PoseStamped, PoseWithCovarianceStamped or TransformStamped; None takes
     the only one, a TransformStamped where there is no other. The trajectory maps the child frame (odometry names it)
-    into the frame of the header. clock: of the images that they are compared with. Messages that are not later than the
-    one before are left out, with a line on stderr.
+    into the frame of the header. clock: of the images that they are compared with. Messages that say that there is no
+    pose, or are not later than the one before, are left out, with a line on stderr.
 
     Raises:
-        CaptureError: not a readable bag, no such topic (those there are listed), no poses, or a pose without geometry.
+        CaptureError: not a readable bag, no such topic (those there are listed), no poses, or one that is no pose.
     """
     path = Path(path)
     poses: list[Pose] = []
-    frame_id, child_frame_id = "", ""
+    frame_id, child_frame_id, lost = "", "", 0
     with open_bag(path) as bag:
         listed = pose_topics(bag.topics, topic)
         listing = "; ".join(f"{e.name} ({e.messages} {e.msgtype.rsplit('/', 1)[1]})" for e in listed.values()) or "none"
@@ -92,10 +95,13 @@ def read_poses(path: Path | str, topic: str | None = None, clock: BagClock = AS_
         for number, (log_ns, message) in enumerate(bag.messages(chosen.name)):
             if isinstance(message, CaptureError):
                 raise CaptureError(f"{path}: message {number} on {chosen.name} is {message}")
-            frame_id, child_frame_id = message.header.frame_id, getattr(message, "child_frame_id", "")
             field = message
             for name in POSE_FIELDS[chosen.msgtype]:
                 field = getattr(field, name)
+            if _is_lost(field):
+                lost += 1
+                continue
+            frame_id, child_frame_id = message.header.frame_id, getattr(message, "child_frame_id", "")
             try:
                 poses.append(pose_of_transform(message) if chosen.msgtype == TRANSFORM else pose_of(field))
             except GeometryError as error:
@@ -103,7 +109,15 @@ def read_poses(path: Path | str, topic: str | None = None, clock: BagClock = AS_
             stamped.add(message, log_ns)
         if bag.damage:
             log.info(f"{path}: {bag.damage}; {len(poses)} poses read")
-    rows, stamps_ns = stamped.ordered()
+    rows, stamps_ns = stamped.ordered(lost, f"no pose ({NO_POSE}), or a stamp that does not increase")
     if not len(rows):
-        raise CaptureError(f"{path}: no pose with a stamp on {chosen.name}")
+        raise CaptureError(f"{path}: no pose with a stamp on {chosen.name} ({lost} messages without a pose: {NO_POSE})")
     return Trajectory.from_poses(stamps_ns, [poses[row] for row in rows], frame_id, child_frame_id or "base_link")
+
+
+def _is_lost(pose: Any) -> bool:
+    """Tell whether a Pose, or a Transform, says that there is none, as rtabmap's odometry does that has lost its way
+    (introlab/rtabmap_ros#565)."""
+    place, turn = (pose.position, pose.orientation) if hasattr(pose, "position") else (pose.translation, pose.rotation)
+    quat = [turn.x, turn.y, turn.z, turn.w]
+    return not any(quat) or not all(map(math.isfinite, [place.x, place.y, place.z, *quat]))

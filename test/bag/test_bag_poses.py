@@ -59,7 +59,7 @@ def test_topics_are_chosen_or_listed_and_bad_poses_named(tmp_path):
     identity = (0.0, 0.0, 0.0, 1.0)
     entries = [
         ("/odom", 1, pose_message(make, TYPES[0], START_NS, (0.0, 0.0, 0.0), identity)),
-        ("/amcl", 2, pose_message(make, TYPES[2], START_NS, (0.0, float("nan"), 0.0), identity)),
+        ("/amcl", 2, pose_message(make, TYPES[2], START_NS, (0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 0.5))),
         ("/info", 3, make.camera_info(START_NS)),
     ]
     path = write_bag(tmp_path / "walk", entries)
@@ -71,6 +71,46 @@ def test_topics_are_chosen_or_listed_and_bad_poses_named(tmp_path):
     with pytest.raises(CaptureError, match="message 0 on /amcl: "):
         read_poses(path, "/amcl")
     assert len(read_poses(path, "/odom")) == 1
+
+
+NAN, INF = float("nan"), float("inf")
+NO_POSES = [
+    ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 0.0)),
+    ((1.0, 2.0, 0.0), (0.0, 0.0, 0.0, 0.0)),
+    ((NAN, 0.0, 0.0), (0.0, 0.0, 0.0, 1.0)),
+    ((0.0, 0.0, INF), (0.0, 0.0, 0.0, 1.0)),
+    ((0.0, 0.0, 0.0), (NAN, NAN, NAN, NAN)),
+]
+
+
+@pytest.mark.parametrize("kind", ["ros1", "mcap"])
+@pytest.mark.parametrize("msgtype", [*TYPES, "geometry_msgs/msg/TransformStamped"])
+def test_messages_of_a_lost_tracker_are_left_out_and_counted_in_one_line(tmp_path, capsys, kind, msgtype):
+    """introlab/rtabmap_ros#565: odometry that is lost is sent on with a quaternion of zeros."""
+    make = Messages(kind == "ros1")
+    true = [((i / 10, 0.0, 0.0), (0.0, 0.0, 0.0, 1.0)) for i in range(6)]
+    sent = [NO_POSES[0], *true[:3], *NO_POSES, *true[3:], NO_POSES[2]]
+
+    def message(stamp_ns, position, quat):
+        if msgtype in TYPES:
+            return pose_message(make, msgtype, stamp_ns, position, quat)
+        types, header = make.types, make.header(stamp_ns, "odom")
+        place, turn = types["geometry_msgs/msg/Vector3"](*position), types["geometry_msgs/msg/Quaternion"](*quat)
+        return types[msgtype](header, "body", types["geometry_msgs/msg/Transform"](place, turn))
+
+    stamps = [START_NS + i * 100_000_000 for i in range(len(sent))]
+    entries = [("/odom", stamp_ns, message(stamp_ns, *pose)) for stamp_ns, pose in zip(stamps, sent, strict=True)]
+    trajectory = read_poses(write_bag(tmp_path / "walk.bag", entries, kind))
+    assert trajectory.stamps_ns.tolist() == stamps[1:4] + stamps[9:12]
+    np.testing.assert_allclose(trajectory.positions[:, 0], np.arange(6) / 10)
+    said = capsys.readouterr().err
+    assert said.count("\n") == said.count("7 messages on /odom left out: no pose (NaN, or a quaternion of zeros)") == 1
+
+    lost = [(topic, log_ns, message(log_ns, *NO_POSES[i % 5])) for i, (topic, log_ns, _) in enumerate(entries)]
+    with pytest.raises(
+        CaptureError, match=r"lost.bag: no pose with a stamp on /odom \(13 messages without a pose: NaN"
+    ):
+        read_poses(write_bag(tmp_path / "lost.bag", lost, kind))
 
 
 def test_the_odometry_of_the_kitchen_follows_the_walk(shared_data):
