@@ -109,6 +109,27 @@ def test_the_topic_is_chosen_or_the_topics_are_listed(tmp_path):
     assert len(list(open_recording(path, "/right/image").frames())) == 2
 
 
+@pytest.mark.parametrize("kind", ["ros1", "sqlite3", "mcap"])
+def test_topics_without_messages_and_of_depth_are_not_asked_about_where_one_of_pictures_is(tmp_path, kind):
+    """`ros2 bag record -a` subscribes to the topics of all transports, of which most publishers use none."""
+    make = Messages(kind == "ros1")
+    depth = make.compressed(START_NS, b"")
+    depth.format = "16UC1; compressedDepth png"
+    entries = [*image_entries(3, kind == "ros1"), ("/camera/depth/image/compressedDepth", START_NS, depth)]
+    unused = {f"{TOPIC}/compressed": "sensor_msgs/msg/CompressedImage", "/other/image": "sensor_msgs/msg/Image"}
+    path = write_bag(tmp_path / "walk.bag", entries, kind, unused)
+    recording = open_recording(path)
+    assert (recording.topic, len(list(recording.frames()))) == (TOPIC, 3)
+    with pytest.raises(CaptureError, match="/other/image: the topic is empty"):
+        list(open_recording(path, "/other/image").frames())
+    two = write_bag(tmp_path / "two.bag", [*entries, *image_entries(2, kind == "ros1", topic="/right")], kind, unused)
+    with pytest.raises(CaptureError, match=rf"choose one with --topic: {TOPIC} \(3 Image\); /right \(2 Image\)$"):
+        open_recording(two)
+    none = write_bag(tmp_path / "none.bag", entries[-1:], kind, unused)
+    with pytest.raises(CaptureError, match=r"/compressedDepth \(1 CompressedImage\); .*; /other/image \(0 Image\)$"):
+        open_recording(none)
+
+
 def test_a_bag_without_images_says_what_it_holds(tmp_path):
     path = bag(tmp_path, entries=[("/camera_info", START_NS, Messages().camera_info(START_NS))])
     with pytest.raises(CaptureError, match=r"no image topic; it holds /camera_info \(sensor_msgs/msg/CameraInfo\)"):

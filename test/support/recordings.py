@@ -69,10 +69,11 @@ class Messages:
         return self.types["sensor_msgs/msg/CameraInfo"](**fields)
 
 
-def write_bag(path: Path, entries, kind: str = "mcap") -> Path:
+def write_bag(path: Path, entries, kind: str = "mcap", unused: dict[str, str] | None = None) -> Path:
     """entries: (topic, log time, message) or (topic, log time, msgtype, bytes); `make` them by `Messages(ros1=...)`.
 
-    kind: ros1, sqlite3, mcap, or mcap-zstd (each message compressed).
+    kind: ros1, sqlite3, mcap, or mcap-zstd (each message compressed). unused: types by the topics that were subscribed
+    to and have no message.
     """
     messages = Messages(ros1=kind == "ros1")
     if kind == "ros1":
@@ -89,6 +90,8 @@ def write_bag(path: Path, entries, kind: str = "mcap") -> Path:
             if topic not in connections:
                 connections[topic] = writer.add_connection(topic, msgtype, typestore=messages.store)
             writer.write(connections[topic], log_ns, data)
+        for topic, msgtype in (unused or {}).items():
+            writer.add_connection(topic, msgtype, typestore=messages.store)
     return path
 
 

@@ -2,12 +2,12 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from campose_core.bag.bag import Bag
+from campose_core.bag.bag import Bag, Topic
 from campose_core.bag.camera_info import InfoCamera, find_info_topic, first_camera, read_camera_info
 from campose_core.bag.clock import AS_RECORDED, BagClock, UsableStamps
 from campose_core.bag.file import is_bag, open_bag
@@ -17,7 +17,7 @@ from campose_core.camera import Camera
 from campose_core.capture.thinning import thinned
 from campose_core.errors import CaptureError
 from campose_core.frame import Frame
-from campose_core.pixels.image_codec import deep_values
+from campose_core.pixels.image_codec import DEPTH, deep_values
 from campose_core.pixels.levels import Levels
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ class BagRecording:
     """The images of one topic, with their header stamps (or what stands in for them, see `stamps`), and the intrinsics
     of its camera_info topic.
 
-    topic: None takes the only image topic of the bag.
+    topic: None takes the only image topic of the bag; those without messages, and depth, count where no other is.
 
     A bag that was cut off yields what is whole; `dropped` and a line on stderr tell what is missing.
 
@@ -136,6 +136,8 @@ class BagRecording:
         seen: list[str] = []
         for number, (_, message) in enumerate(bag.messages(self.topic)):
             if not order.accepts(message):
+                if isinstance(message, CaptureError) and not self.dropped.get("undecodable image"):
+                    self._reason = str(message)
                 continue
             frame = image_frame(message)
             if frame not in ("", *seen[-1:]):
@@ -205,11 +207,15 @@ def _image_topic(bag: Bag, wanted: str | None) -> str:
     if not images:
         others = "; ".join(f"{topic.name} ({topic.msgtype})" for topic in bag.topics) or "nothing"
         raise CaptureError(f"{bag.path}: no image topic; it holds {others}")
-    listed = "; ".join(f"{t.name} ({t.messages} {t.msgtype.rsplit('/', 1)[1]})" for t in images)
     if wanted is None:
-        if len(images) > 1:
-            raise CaptureError(f"{bag.path}: several image topics, choose one with --topic: {listed}")
-        return images[0].name
+        pictures = [topic for topic in images if topic.messages and not topic.name.endswith(f"/{DEPTH}")] or images
+        if len(pictures) > 1:
+            raise CaptureError(f"{bag.path}: several image topics, choose one with --topic: {_listed(pictures)}")
+        return pictures[0].name
     if wanted not in {topic.name for topic in images}:
-        raise CaptureError(f"{bag.path}: no image topic {wanted!r}; it has: {listed}")
+        raise CaptureError(f"{bag.path}: no image topic {wanted!r}; it has: {_listed(images)}")
     return wanted
+
+
+def _listed(topics: Sequence[Topic]) -> str:
+    return "; ".join(f"{t.name} ({t.messages} {t.msgtype.rsplit('/', 1)[1]})" for t in topics)
