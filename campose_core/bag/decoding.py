@@ -29,7 +29,8 @@ def decoded(data: bytes, msgtype: str, is_ros1: bool = False) -> Any:
         return store.deserialize_ros1(data, msgtype) if is_ros1 else store.deserialize_cdr(data, msgtype)
     except Exception as error:  # generated code raises anything on bytes of another type
         log.debug("%s: %r", msgtype, error)
-        return CaptureError(f"not a {msgtype}: its {len(data)} bytes do not fit that type")
+        what = f"its {len(data)} bytes do" if data else "it is empty, or its fields do"  # empty: see `as_ros`
+        return CaptureError(f"not a {msgtype}: {what} not fit that type")
 
 
 def unpacked(data: bytes) -> bytes:

@@ -80,9 +80,10 @@ def _message(msgtype: str, fields: dict[str, Any]) -> Any:
 
 def _of_json(data: bytes) -> dict[str, Any]:
     fields = json.loads(data)
-    stamp = fields["timestamp"]
+    stamp = fields.get("timestamp")
+    time = (int(stamp["sec"]), int(stamp["nsec"])) if stamp else (0, 0)  # without one, as in protobuf
     binary = {"data": base64.b64decode(fields["data"])} if "data" in fields else {}
-    return {**fields, **binary, "timestamp": (int(stamp["sec"]), int(stamp["nsec"]))}
+    return {**fields, **binary, "timestamp": time}
 
 
 def _of_protobuf(data: bytes, numbers: dict[str, int]) -> dict[str, Any]:

@@ -32,18 +32,18 @@ def fields_of(kind, i):
     }[kind]  # fmt: skip
 
 
-def message(kind, encoding, i):
+def message(kind, encoding, i, stamped=True):
     sec, nsec = divmod(START_NS + i * PERIOD_NS, 10**9)
     fields = fields_of(kind, i)
     if encoding == "protobuf":
         sdk = pytest.importorskip("foxglove.messages")
-        return getattr(sdk, kind)(timestamp=sdk.Timestamp(sec, nsec), **fields).encode()
+        return getattr(sdk, kind)(timestamp=sdk.Timestamp(sec, nsec) if stamped else None, **fields).encode()
     if "data" in fields:
         fields["data"] = base64.b64encode(fields["data"]).decode()
-    return json.dumps({"timestamp": {"sec": sec, "nsec": nsec}, **fields}).encode()
+    return json.dumps({**({"timestamp": {"sec": sec, "nsec": nsec}} if stamped else {}), **fields}).encode()
 
 
-def write_mcap(path, kinds, encoding, change=lambda data: data):
+def write_mcap(path, kinds, encoding, change=lambda data: data, stamped=True):
     mcap_writer = pytest.importorskip("mcap.writer")
     with path.open("wb") as file:
         writer = mcap_writer.Writer(file)
@@ -54,7 +54,7 @@ def write_mcap(path, kinds, encoding, change=lambda data: data):
             channel_id = writer.register_channel(topic, encoding, schema_id)
             for i in range(COUNT):
                 log_ns = START_NS + i * PERIOD_NS
-                writer.add_message(channel_id, log_ns, change(message(kind, encoding, i)), log_ns)
+                writer.add_message(channel_id, log_ns, change(message(kind, encoding, i, stamped)), log_ns)
         writer.finish()
     return path
 
@@ -73,6 +73,27 @@ def test_images_and_their_calibration_are_read(tmp_path, kind, encoding):
     assert recording.calibrated
     assert recording.camera.model == "OPENCV"
     np.testing.assert_allclose(recording.camera.params, [50.0, 51.0, 31.5, 23.5, *D[:4]])
+
+
+@pytest.mark.parametrize("encoding", ["protobuf", "json"])
+def test_messages_without_a_timestamp_take_their_log_times(tmp_path, capsys, encoding):
+    kinds = {"CompressedImage": "/camera/image", "CameraCalibration": "/camera/camera_info"}
+    recording = open_recording(write_mcap(tmp_path / "walk.mcap", kinds, encoding, stamped=False))
+    assert [frame.stamp_ns for frame in recording.frames()] == [START_NS + i * PERIOD_NS for i in range(COUNT)]
+    assert f"all {COUNT} messages take their log time, because {COUNT} stamps are zero" in capsys.readouterr().err
+    assert recording.calibrated
+
+
+@pytest.mark.parametrize("stamp", ['"2023-11-14T22:13:20Z"', "17", '{"sec": 1700000000, "nanos": 5}'])
+def test_a_timestamp_of_another_form_is_not_taken_for_none(tmp_path, stamp):
+    def other(data):
+        return json.dumps({**json.loads(data), "timestamp": json.loads(stamp)}).encode()
+
+    path = write_mcap(tmp_path / "walk.mcap", {"CompressedImage": "/camera/image"}, "json", other)
+    with pytest.raises(
+        CaptureError, match=rf"on /camera/image: not a \S*/CompressedImage: .* \({COUNT} undecodable message"
+    ):
+        list(open_recording(path).frames())
 
 
 @pytest.mark.parametrize("encoding", ["protobuf", "json"])
