@@ -3,7 +3,8 @@
 The log times tell: the recorder wrote them down as the messages came. Header stamps differ from them by a delay; where
 that difference leaps, the clock of the headers was set. One setting is kept, the stamps of the others are moved onto
 it; a stamp that is missing becomes the log time less the usual delay. Log times that are no clock (a bag written faster
-than life) tell nothing: then messages are taken to come at a steady rate. Good stamps are never touched.
+than life) tell nothing: then messages are taken to come at a steady rate. Good stamps are never touched, but for the 0
+that a simulation begins with: it becomes 1, since 0 stands for none.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from campose_core.trajectory import Stamps
 JITTER_NS = 200_000_000  # delays differ by less; what goes back by less is out of order
 LEAP_NS = 30_000_000_000  # no delay is that long: stamps that leap ahead of the log times by more are of a clock set
 SAME_CLOCK_NS = 1_000_000_000
+NEAR_ZERO = 10  # steps, within which a clock that began at 0 comes with its second stamp
 MIN_PERIOD_NS, MAX_PERIOD_NS = 500_000, 10_000_000_000  # between two messages
 MAX_SETTINGS = 200
 NEAR = 15
@@ -94,6 +96,8 @@ def usable_stamps(header_ns: Sequence[int], log_ns: Sequence[int], is_copy: Sequ
     """Return the stamps of a topic, by message. is_copy: the message before it came again, which leaves it as it is."""
     header, logged = np.array(header_ns, dtype=np.int64), np.array(log_ns, dtype=np.int64)
     copied = np.array(is_copy, dtype=bool)
+    if begins_at_zero(header):
+        header[0] = 1  # in nanoseconds
     missing = (header <= 0) & ~copied
     repeated = np.append(False, np.diff(header) == 0)[: len(header)] & ~copied & ~missing
     lone = missing | repeated
@@ -122,6 +126,11 @@ def usable_stamps(header_ns: Sequence[int], log_ns: Sequence[int], is_copy: Sequ
     return _Repair(header, log, lone, copied, period, LEAP_NS if is_real else None).result(
         logged if is_real and (np.diff(logged) >= 0).all() else None, thousands, unit
     )
+
+
+def begins_at_zero(header_ns: Stamps) -> bool:
+    """Tell whether the first stamp of a topic, which is 0, is one: of a simulation, whose others follow from there."""
+    return len(header_ns) > 1 and bool(header_ns[0] == 0 < header_ns[1] <= NEAR_ZERO * _period(header_ns))
 
 
 def _by_log(logged: Stamps, fault: str) -> UsableStamps:

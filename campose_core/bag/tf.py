@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from pathlib import Path
 
-from campose_core.bag.clock import AS_RECORDED, BagClock
+import numpy as np
+
+from campose_core.bag.clock import AS_RECORDED, BagClock, begins_at_zero
 from campose_core.bag.file import open_bag
 from campose_core.bag.images import header_stamp_ns
 from campose_core.bag.ros_messages import pose_of_transform
@@ -20,8 +22,8 @@ def read_tf(path: Path | str, clock: BagClock = AS_RECORDED) -> TransformTree:
     """Read the frames of a bag; an empty tree where it has neither /tf nor /tf_static.
 
     A child that named several parents keeps the one that was said most often. Links on /tf that never change their
-    stamp count as static. Those with a stamp of zero, or a transform that is none, are left out. clock: of the images
-    that are looked up.
+    stamp count as static. Those with a stamp of zero, unless a simulation begins with it, or a transform that is
+    none, are left out. clock: of the images that are looked up.
 
     Raises:
         CaptureError: not a readable bag, or a message that is no TFMessage.
@@ -42,9 +44,14 @@ def read_tf(path: Path | str, clock: BagClock = AS_RECORDED) -> TransformTree:
                     parent, child = link.header.frame_id.lstrip("/"), link.child_frame_id.lstrip("/")
                     if topic == "/tf_static":
                         static[child] = (parent, pose)
-                    elif stamp_ns := clock.stamp_ns(header_stamp_ns(link), log_ns):
-                        moving[child, parent][stamp_ns] = pose
-    likeliest = {child: (parent, poses) for (child, parent), poses in sorted(moving.items(), key=lambda m: len(m[1]))}
+                    else:
+                        moving[child, parent][clock.stamp_ns(header_stamp_ns(link), log_ns)] = pose
+    for poses in moving.values():
+        if 0 in poses and not begins_at_zero(np.array(sorted(poses))):
+            del poses[0]
+    likeliest = {
+        child: (parent, poses) for (child, parent), poses in sorted(moving.items(), key=lambda m: len(m[1])) if poses
+    }
     tree = TransformTree()
     for child, (parent, poses) in likeliest.items():
         if len(poses) == 1:

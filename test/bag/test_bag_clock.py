@@ -60,6 +60,20 @@ def test_good_stamps_are_left_alone_and_nothing_is_said(tmp_path, capsys):
     assert "stamps of" not in capsys.readouterr().err
 
 
+def test_images_and_odometry_of_a_simulation_that_begins_at_zero_are_all_read(tmp_path, capsys):
+    path = recorded(tmp_path, lambda i, stamp_ns: max(0, stamp_ns - TRUE[0] - 10_000_000 * (stamp_ns != TRUE[i])))
+    recording = open_recording(path)
+    frames = [frame.stamp_ns for frame in recording.frames()]
+    assert frames == [1, *(stamp_ns - TRUE[0] for stamp_ns in TRUE[1:])]
+    assert recording.dropped == {}
+    odometry = read_poses(path, "/odom", recording.clock)
+    answered, _ = odometry.interpolate(frames)
+    assert answered.all()
+    answered, _ = read_tf(path, recording.clock).between("odom", "base_footprint", np.array(frames))
+    assert answered.all()
+    assert not capsys.readouterr().err
+
+
 def test_an_image_sent_twice_is_a_copy_and_another_one_of_the_same_stamp_is_none(tmp_path):
     make = Messages()
     shown = [0, 1, 1, 3, 4, 5, 6, 7, 8, 9]

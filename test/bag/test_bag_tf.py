@@ -67,6 +67,24 @@ def test_a_bag_without_tf_has_an_empty_tree_and_loops_end(tmp_path):
     assert tree.chain("a") == ["a", "b"]
 
 
+def test_links_that_are_none_or_without_a_stamp_are_left_out(tmp_path):
+    make = Messages()
+    entries = list(moving(make, "odom", "base", range(5)))
+    entries[2][2].transforms[0].transform.translation.x = float("nan")
+    unset = list(moving(make, "map", "odom", range(5)))
+    unset[0][2].transforms[0].header = make.header(0, "map")
+    never = static(make, ("base", "arm", MAST))
+    never.transforms[0].header = make.header(0, "base")
+    path = write_bag(tmp_path / "walk", [*entries, *unset, ("/tf", START_NS, never)])
+    tree = read_tf(path)
+    wanted = START_NS + np.arange(5) * 100_000_000
+    answered, poses = tree.between("odom", "base", wanted)
+    assert answered.all()
+    np.testing.assert_allclose(poses.positions[:, 0], 0.3 * np.arange(5))  # between its neighbours
+    assert tree.between("map", "odom", [0, *wanted])[0].tolist() == [False, False, True, True, True, True]
+    assert "arm" not in tree.frames()
+
+
 def test_what_is_no_bag_is_refused(tmp_path):
     (tmp_path / "x.bag").write_bytes(b"nothing")
     with pytest.raises(CaptureError, match=r"x\.bag"):

@@ -166,6 +166,29 @@ def test_log_times_that_went_back_with_the_stamps_are_no_gap():
     assert_true(usable(header, logged).stamps_ns)
 
 
+@pytest.mark.parametrize("dropped", [0, 3])
+@pytest.mark.parametrize("rate", [1.0, 0.3])
+def test_a_simulation_begins_at_zero(dropped, rate):
+    header = [0, *(i * PERIOD for i in range(1 + dropped, COUNT + dropped))]
+    logged = [START + int(stamp / rate) + late for stamp, late in zip(header, LATE, strict=True)]
+    found = usable(header, logged)
+    assert found.stamps_ns.tolist() == [1, *header[1:]]
+    assert (found.clock, found.done) == (AS_RECORDED, "")
+
+
+@pytest.mark.parametrize("second", [START, 5 * S])  # by the clock, since boot
+def test_a_first_stamp_of_zero_before_another_clock_is_none(second):
+    header = [0, *(second + i * PERIOD for i in range(1, COUNT))]
+    found = usable(header)
+    assert abs(int(found.stamps_ns[0]) - second) < 45_000_000
+    assert f"1 of {COUNT} messages without a stamp of their own" in found.done
+
+
+def test_several_stamps_of_zero_are_none():
+    found = usable([0, 0, 0, *(i * PERIOD for i in range(3, COUNT))])
+    assert "3 of 40 messages without a stamp of their own" in found.done
+
+
 def test_few_messages_and_none():
     assert usable([], []).stamps_ns.tolist() == []
     assert usable([0], [START]).stamps_ns.tolist() == [START]
