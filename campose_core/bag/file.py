@@ -1,34 +1,29 @@
-"""The files of a bag: which there are, and how each is read.
+"""The files of a bag: which there are, and in what order they are read.
 
 ROS 1 .bag files, ROS 2 folders (sqlite3 or MCAP, with or without metadata.yaml), bare .mcap and .db3 files, folders of
 either, chunk, message and file compression; what rosbags refuses is read from front to back.
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
-from campose_core.bag.bag import Bag, Definition, SerializedMessage, Source, Topic, reading
-from campose_core.bag.decoding import standard_definition, standard_name
-from campose_core.bag.decompression import allowance, bound_rosbags, in_one_pass, refuse_overlapping
-from campose_core.bag.salvage import BagStream, McapStream, Ros1Stream
+from campose_core.bag.bag import Bag, Source, Topic, reading
+from campose_core.bag.decompression import bound_rosbags
+from campose_core.bag.image_messages import IMAGE_TYPES
+from campose_core.bag.sources import file_source, indexed
 from campose_core.bag.whole_files import (
-    DATABASE,
     MCAP,
     METADATA,
     METADATA_KEY,
-    PACKED,
-    ROS1,
-    as_named,
     data_files,
     has_log,
     is_file_of_bag,
-    kind_of,
     say_once,
     unpacked_name,
-    whole_file,
 )
 from campose_core.errors import CaptureError
 from campose_core.extras import load_extra
@@ -36,7 +31,7 @@ from campose_core.files import is_there
 from campose_core.text import quoted
 from campose_core.yaml_files import read_yaml
 
-SCHEMALESS = "__schemaless__"  # rosbags' type of a channel whose schema the index of an MCAP file lacks
+OVERLAP_NS = 1_000_000_000  # of two parts of one recording, between which messages of several threads may change places
 
 
 @contextmanager
@@ -44,13 +39,14 @@ def open_bag(path: Path) -> Iterator[Bag]:
     """Open the bag at `path` until the block ends. A ROS 1 or MCAP file that was cut off is read as far as it goes.
 
     Raises:
-        CaptureError: no bag, nothing readable in it, or a file that its metadata names is missing.
+        CaptureError: no bag, nothing readable in it, a file that its metadata names is missing, or two files of a
+            folder are recordings of the same time.
     """
     load_extra("rosbags", "bag")
     bound_rosbags()
     with ExitStack() as stack:
         with reading(path):
-            bag = Bag(path, _sources(path, stack))
+            bag = Bag(path, [file_source(path, stack)] if path.is_file() else _folder_sources(path, stack))
         yield bag
 
 
@@ -59,77 +55,17 @@ def is_bag(path: Path) -> bool:
     return (path / METADATA).is_file() or bool(data_files(path)) if path.is_dir() else is_file_of_bag(path)
 
 
-class _Streamed:
-    """What can be read of a file that rosbags refuses."""
+class _Part(NamedTuple):
+    """A file of a folder. first_ns, last_ns: its log times, 0 without messages; topics: those with messages."""
 
-    def __init__(self, stream: BagStream) -> None:
-        self._stream = stream
-        self.is_ros1 = stream.is_ros1
-
-    @property
-    def damage(self) -> str | None:
-        return self._stream.damage
-
-    def topics(self) -> list[Topic]:
-        counts = self._stream.counts
-        return [Topic(c.topic, standard_name(c.msgtype), counts[i]) for i, c in self._stream.channels.items()]
-
-    def definition(self, topic: str) -> Definition | None:
-        types = [channel.msgtype for channel in self._stream.channels.values() if channel.topic == topic]
-        return Definition(standard_definition(standard_name(types[0])), "", ()) if types else None
-
-    def span_ns(self) -> tuple[int, int] | None:
-        return self._stream.span_ns
-
-    def messages(self, topics: Collection[str], from_ns: int) -> Iterator[SerializedMessage]:
-        for log_ns, channel, data in self._stream.messages(topics):
-            if log_ns < from_ns:
-                continue
-            yield SerializedMessage(log_ns, channel.topic, standard_name(channel.msgtype), data)
+    first_ns: int
+    last_ns: int
+    topics: set[Topic]
+    file: Path
+    source: Source
 
 
-class _Indexed:
-    """What rosbags reads by the bag's index."""
-
-    damage: str | None = None
-
-    def __init__(self, reader: Any, is_ros1: bool, size: int) -> None:
-        self._reader, self._size = reader, size
-        self.is_ros1 = is_ros1
-
-    def topics(self) -> list[Topic]:
-        return [Topic(c.topic, standard_name(c.msgtype), c.msgcount) for c in self._reader.connections]
-
-    @property
-    def tells_all(self) -> bool:
-        """Return whether the index names the topics with their types; recorders may leave either out of it."""
-        types = [connection.msgtype for connection in self._reader.connections]
-        return bool(types) and SCHEMALESS not in types
-
-    def definition(self, topic: str) -> Definition | None:
-        connection = next((c for c in self._reader.connections if c.topic == topic), None)
-        if connection is None:
-            return None
-        if self.is_ros1:
-            return Definition(standard_definition(standard_name(connection.msgtype)), "", ())
-        text = connection.msgdef.data or standard_definition(connection.msgtype)
-        return Definition(text, connection.digest, tuple(connection.ext.offered_qos_profiles))
-
-    def span_ns(self) -> tuple[int, int] | None:
-        return (self._reader.start_time, self._reader.end_time - 1) if self._reader.message_count else None
-
-    def messages(self, topics: Collection[str], from_ns: int) -> Iterator[SerializedMessage]:
-        connections = [c for c in self._reader.connections if c.topic in topics]
-        if not connections:  # an empty filter means everything to rosbags
-            return
-        found = self._reader.messages(connections, start=from_ns or None)
-        for connection, log_ns, data in in_one_pass(found, self._size):
-            yield SerializedMessage(log_ns, connection.topic, standard_name(connection.msgtype), bytes(data))
-
-
-def _sources(path: Path, stack: ExitStack) -> list[Source]:
-    if path.is_file():
-        return [_file_source(path, stack)]
+def _folder_sources(path: Path, stack: ExitStack) -> list[Source]:
     files = data_files(path)
     if listed := _listed(path / METADATA):
         unlisted = [file for file in files if unpacked_name(file) not in map(unpacked_name, listed)]
@@ -141,14 +77,14 @@ def _sources(path: Path, stack: ExitStack) -> list[Source]:
         try:
             if more:
                 raise CaptureError(f"{path}: {METADATA} does not list {quoted([file.name for file in more])}")
-            return [_by_metadata(path, files, stack)]
+            return [_by_metadata(path, listed, files, stack)]
         except CaptureError as error:
             if not files:
                 raise
             say_once(f"{error}; reading its data files one by one")
     if not files:
         raise CaptureError(f"{path}: a folder without {METADATA}, .bag, .mcap and .db3 files is no bag")
-    return _in_time_order(files, stack)
+    return _in_time_order(path, files, stack)
 
 
 def _listed(metadata: Path) -> list[Path]:
@@ -180,79 +116,62 @@ def _series(file: Path) -> str:
     return re.sub(r"(_\d+)?(?=\.\w+$)", "", unpacked_name(file), count=1)
 
 
-def _by_metadata(path: Path, files: list[Path], stack: ExitStack) -> Source:
+def _by_metadata(path: Path, listed: Sequence[Path], files: Sequence[Path], stack: ExitStack) -> Source:
+    """files: those of the bag, in the order of their names."""
     from rosbags.rosbag2 import Reader
 
     if any(has_log(file) for file in files):
         raise CaptureError(f"{path}: messages are in the log of a database, not in what {METADATA} counts")
     with reading(path):
-        source = _indexed(Reader(path), files, stack)
+        reader = Reader(path)
+        source = indexed(reader, files, stack)
+        parts = [part.metadata for part in getattr(reader.storage, "storages", ())]
+    starts = [part.start_time for part in parts if part.message_count]
+    # Numbers are the recorder's own order, also where its clock was set back between two of them.
+    is_numbered = len(set(map(_series, listed))) == 1 and [*map(unpacked_name, listed)] == [*map(unpacked_name, files)]
+    if starts != sorted(starts) and not is_numbered:
+        raise CaptureError(f"{path}: {METADATA} does not list its files in the order of their times")
     if source.tells_all or not any(file.suffix == MCAP for file in files):
         return source
     raise CaptureError(f"{path}: the index of its files does not name their topics")
 
 
-def _in_time_order(files: list[Path], stack: ExitStack) -> list[Source]:
+def _in_time_order(path: Path, files: Sequence[Path], stack: ExitStack) -> list[Source]:
     """Return those that can be read; lines tell of the others, and of copies: `rosbag compress` keeps what it read."""
-    found: list[tuple[tuple[int, int], set[Topic], Source]] = []
-    faults = list[CaptureError]()
+    parts, faults = list[_Part](), list[CaptureError]()
     for file in files:
         try:
-            with reading(file):
-                source = _file_source(file, stack)
-                span_ns = source.span_ns()
-                topics = {topic for topic in source.topics() if topic.messages}
+            part = _part(file, stack)
         except CaptureError as error:
             faults.append(error)
             continue
-        if span_ns and (span_ns, topics) in [part[:2] for part in found]:
+        if part.topics and part[:3] in [other[:3] for other in parts]:
             say_once(f"{file}: left out, since a file beside it holds the same")
         else:
-            found.append((span_ns or (0, 0), topics, source))
-    if not found:
+            parts.append(part)
+    if not parts:
         raise faults[0]
     for fault in faults:
         say_once(f"{fault}; without this part of the bag")
-    return [source for _, _, source in sorted(found, key=lambda part: part[0])]
+    for one, other in combinations(parts, 2):
+        _refuse_two_at_once(path, one, other)
+    return [part.source for part in sorted(parts, key=lambda part: part.first_ns)]
 
 
-def _indexed(reader: Any, files: Collection[Path], stack: ExitStack, is_ros1: bool = False) -> _Indexed:
-    size = sum(file.stat().st_size for file in files)
-    with allowance(size):
-        stack.enter_context(reader)
-    storage = getattr(reader, "storage", None)  # of ROS 2: a file, or a folder with several
-    for part in getattr(storage, "storages", [storage]):
-        refuse_overlapping(getattr(part, "chunks", ()))
-    return _Indexed(reader, is_ros1, size)
+def _part(file: Path, stack: ExitStack) -> _Part:
+    with reading(file):
+        source = file_source(file, stack)
+        return _Part(
+            *(source.span_ns() or (0, 0)), {topic for topic in source.topics() if topic.messages}, file, source
+        )
 
 
-def _file_source(path: Path, stack: ExitStack) -> Source:
-    """By its index; from front to back where rosbags refuses the index."""
-    from rosbags import rosbag1, rosbag2
-
-    file = whole_file(path, stack)
-    kind = kind_of(file)
-    is_ros1 = kind == ROS1
-    try:
-        with reading(path):
-            reader = rosbag1.Reader(file) if is_ros1 else rosbag2.Reader(as_named(file, stack))
-            source = _indexed(reader, [file], stack, is_ros1)
-        if source.tells_all or kind != MCAP:
-            return source
-        whole = McapStream(file)
-        return _Streamed(whole) if whole.channels else source
-    except CaptureError as error:
-        if kind == DATABASE and path.suffix not in PACKED:
-            raise CaptureError(f"{error}; `sqlite3 {path} .recover` may rescue a part of it") from error
-        if kind == DATABASE:
-            raise
-        with reading(path):
-            stream: BagStream = Ros1Stream(file) if is_ros1 else McapStream(file)
-        if not stream.channels and stream.other_encodings:
-            raise CaptureError(
-                f"{path}: its messages are in {quoted(sorted(stream.other_encodings))}, not of ROS: record them "
-                "with ROS 2, or save the images as a video or in a folder"
-            ) from error
-        if not stream.channels:
-            raise
-        return _Streamed(stream)
+def _refuse_two_at_once(path: Path, one: _Part, other: _Part) -> None:
+    """Refuse to make one recording of two of a time, such as those of two robots."""
+    names = [{topic.name for topic in part.topics if topic.msgtype in IMAGE_TYPES} for part in (one, other)]
+    overlap_ns = min(one.last_ns, other.last_ns) - max(one.first_ns, other.first_ns)
+    if overlap_ns > OVERLAP_NS and names[0] & names[1] and _series(one.file) != _series(other.file):
+        raise CaptureError(
+            f"{path}: {one.file.name} and {other.file.name} hold {quoted(names[0] & names[1])} at the same time, and "
+            "are no parts of one recording: give one of them"
+        )

@@ -42,7 +42,7 @@ def is_file_of_bag(path: Path) -> bool:
 
 def is_data_file(path: Path) -> bool:
     """Tell by its name whether a file holds the messages of a bag, be it packed."""
-    return unpacked_name(path).endswith((ROS1, MCAP, DATABASE))
+    return unpacked_name(path).lower().endswith((ROS1, MCAP, DATABASE))
 
 
 def data_files(folder: Path) -> list[Path]:

@@ -8,7 +8,8 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from recordings import START_NS, image_entries, write_bag
+import yaml
+from recordings import START_NS, Messages, image_entries, write_bag
 
 from campose_core.bag.decompression import zstd_module
 from campose_core.bag.file import is_bag, open_bag
@@ -33,11 +34,6 @@ def part(path: Path, first: int, end: int, kind: str = "mcap") -> Path:
 def numbers(path: Path) -> list[float]:
     """Which images of the walk a recording has, by their stamps."""
     return [(frame.stamp_ns - START_NS) / PERIOD_NS for frame in open_recording(path).frames()]
-
-
-def list_in_metadata(folder: Path, *names: str) -> None:
-    """As a recorder does that was killed before it ended: what matters here is which files it names."""
-    (folder / "metadata.yaml").write_text(f"rosbag2_bagfile_information: {{relative_file_paths: {list(names)}}}")
 
 
 @every_kind
@@ -74,6 +70,54 @@ def test_parts_that_old_metadata_do_not_list_are_read_and_other_files_are_named(
     (written / f"walk_1{suffix}").unlink()
     (written / f"walk_10{suffix}").unlink()
     assert numbers(written) == [0, 1, 2]
+
+
+def split_bag(folder: Path, kind: str, parts: dict[str, tuple[int, int]]) -> Path:
+    """A bag whose metadata list `parts`, first and end image by the name of the file, in this order."""
+    written = write_bag(folder.with_name(f"{folder.name} whole"), image_entries(9), kind)
+    for name, (first, end) in parts.items():
+        part(folder / f"{name}{SUFFIXES[kind]}", first, end, kind)
+    metadata = yaml.safe_load((written / "metadata.yaml").read_text())
+    names = [f"{name}{SUFFIXES[kind]}" for name in parts]
+    metadata["rosbag2_bagfile_information"]["relative_file_paths"] = names
+    (folder / "metadata.yaml").write_text(yaml.safe_dump(metadata))
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["mcap", "sqlite3"])
+@pytest.mark.parametrize("names", [("b", "a"), ("a", "b"), ("walk_1", "walk_0")])
+def test_metadata_that_list_parts_against_time_are_not_followed(tmp_path, capsys, kind, names):
+    folder = split_bag(tmp_path / "walk", kind, dict(zip(names, [(3, 6), (0, 3)], strict=True)))
+    assert numbers(folder) == [0, 1, 2, 3, 4, 5]
+    assert capsys.readouterr().err.count("metadata.yaml does not list its files in the order of their times") == 1
+
+
+@pytest.mark.parametrize("kind", ["mcap", "sqlite3"])
+def test_metadata_in_order_are_followed_and_so_are_the_numbers_of_a_recorder_whose_clock_was_set_back(
+    tmp_path, capsys, kind
+):
+    in_order = split_bag(tmp_path / "good", kind, {"b": (0, 3), "a": (3, 4), "c": (4, 6)})
+    assert numbers(in_order) == [0, 1, 2, 3, 4, 5]
+    assert not capsys.readouterr().err
+    set_back = split_bag(tmp_path / "walk", kind, {"walk_9": (400, 403), "walk_10": (0, 3)})
+    assert numbers(set_back) == [400, 401, 402, 403, 404, 405]
+    assert "the clock was set: 3 of 6 stamps moved by +40.3" in capsys.readouterr().err
+
+
+def test_recordings_of_the_same_time_are_not_made_one(tmp_path):
+    """Two robots; what one recorder wrote may overlap by a little, and other topics as they like."""
+    folder = tmp_path / "walk"
+    part(folder / "robot_a.bag", 0, 20, "ros1")
+    part(folder / "robot_b.bag", 5, 25, "ros1")
+    with pytest.raises(
+        CaptureError, match=r"robot_a.bag and robot_b.bag hold /camera/image_raw at the same time.*give"
+    ):
+        open_recording(folder)
+    (folder / "robot_b.bag").unlink()
+    part(folder / "robot_c.bag", 20, 30, "ros1")
+    infos = [(f"/{i}/camera_info", START_NS + i * PERIOD_NS, Messages(True).camera_info(START_NS)) for i in range(20)]
+    write_bag(folder / "infos.bag", infos, "ros1")
+    assert numbers(folder) == list(range(30))
 
 
 @every_kind
