@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 ROS1, MCAP, DATABASE = ".bag", ".mcap", ".db3"
 MAGICS = {ROS1_MAGIC: ROS1, MCAP_MAGIC: MCAP, b"SQLite format 3\0": DATABASE}
+UNFINISHED = ".bag.active"  # as rosbag record calls a file until it ends
 PACKED = (".zstd", ".zst")
 # Of packers that a bag is not read through, by what undoes them.
 UNPACKERS = {".gz": "gunzip -k", ".bz2": "bunzip2 -k", ".xz": "unxz -k", ".lz4": "unlz4 -k"}
@@ -42,7 +43,7 @@ def is_file_of_bag(path: Path) -> bool:
 
 def is_data_file(path: Path) -> bool:
     """Tell by its name whether a file holds the messages of a bag, be it packed."""
-    return unpacked_name(path).lower().endswith((ROS1, MCAP, DATABASE))
+    return unpacked_name(path).lower().endswith((ROS1, UNFINISHED, MCAP, DATABASE))
 
 
 def data_files(folder: Path) -> list[Path]:

@@ -104,6 +104,15 @@ def test_metadata_in_order_are_followed_and_so_are_the_numbers_of_a_recorder_who
     assert "the clock was set: 3 of 6 stamps moved by +40.3" in capsys.readouterr().err
 
 
+def test_parts_without_log_times_are_no_copies_of_each_other(tmp_path):
+    folder = tmp_path / "walk"
+    for name, first in (("a", 0), ("b", 3)):
+        entries = [(topic, 1, message) for topic, _, message in list(image_entries(first + 3))[first:]]
+        folder.mkdir(exist_ok=True)
+        shutil.copy(next(write_bag(tmp_path / name, entries).glob("*.mcap")), folder)
+    assert numbers(folder) == list(range(6))
+
+
 def test_recordings_of_the_same_time_are_not_made_one(tmp_path):
     """Two robots; what one recorder wrote may overlap by a little, and other topics as they like."""
     folder = tmp_path / "walk"
@@ -140,8 +149,12 @@ def test_the_parts_of_a_ros1_recording_are_one_and_what_they_were_compressed_fro
     folder = tmp_path / "walk"
     for number, (first, end) in enumerate([(0, 3), (3, 6)]):
         part(folder / f"walk_2023-11-14-22-13-2{number}_{number}.bag", first, end, "ros1")
+    last = part(folder / "walk_2023-11-14-22-13-22_2.bag.active", 6, 9, "ros1")  # of a recorder that was killed
+    last.write_bytes(last.read_bytes()[:-2000])
+    assert numbers(folder)[:8] == list(range(8))
+    last.unlink()
     assert numbers(folder) == list(range(6))
-    assert not capsys.readouterr().err
+    capsys.readouterr()
     shutil.copy(folder / "walk_2023-11-14-22-13-20_0.bag", folder / "walk_2023-11-14-22-13-20_0.orig.bag")
     assert numbers(folder) == list(range(6))
     assert capsys.readouterr().err.count("left out, since a file beside it holds the same") == 1

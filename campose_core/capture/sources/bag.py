@@ -39,7 +39,7 @@ class BagRecording:
             from `frames`, also when not one message holds an image.
     """
 
-    form = "a ROS 1 .bag file, a ROS 2 bag folder, or a bare .mcap or .db3 file of one"
+    form = "a ROS 1 .bag file, a ROS 2 bag folder, a bare .mcap or .db3 file of one, or a folder of these"
     has_topics = True
 
     @staticmethod
