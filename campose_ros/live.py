@@ -183,6 +183,7 @@ class LiveLocalization:
             *(Fault(WARN, watch.fault()) for watch in self._watches.values()),
             Fault(WARN, self._odometry_fault),
             Fault(WARN, self._tf_fault),
+            Fault(WARN, self._session.localizer.contradiction),
         ]
         return [localization, merged(f"{name}: inputs", faults, "all inputs come", facts)]
 

@@ -30,6 +30,11 @@ class Hypothesis(Generic[Place]):
         """Return how many images agreed without a gap, over all cameras."""
         return sum(self.rows.values())
 
+    @property
+    def cameras(self) -> set[str]:
+        """Return those whose last image agreed."""
+        return {camera for camera, images in self.rows.items() if images}
+
     def confirm(self, estimate: Place, camera: str) -> None:
         """Take in an estimate of `camera` that agrees."""
         self.newest, self.missed = estimate, 0
@@ -52,14 +57,10 @@ class Hypotheses(Generic[Place]):
     def __init__(self, reachable: Callable[[Place, Place], bool], confirmations: int) -> None:
         self._reachable, self.confirmations = reachable, confirmations
         self._alive: list[Hypothesis[Place]] = []
+        self.why_none = ""  # has won, when `add` returned None
 
     def __len__(self) -> int:
         return len(self._alive)
-
-    @property
-    def in_a_row(self) -> int:
-        """Return how many images in a row agree with the best confirmed one."""
-        return max((hypothesis.in_a_row for hypothesis in self._alive), default=0)
 
     def clear(self) -> None:
         """Drop all of them, as at the start."""
@@ -81,10 +82,28 @@ class Hypotheses(Generic[Place]):
         self._alive += [Hypothesis(estimate, {camera: 1}, confirmed=1) for estimate in free]
         self._alive = [hypothesis for hypothesis in self._alive if hypothesis.missed < FORGOTTEN_AFTER_IMAGES]
         self._alive.sort(key=lambda hypothesis: hypothesis.confirmed, reverse=True)
-        if not self._alive or self._alive[0].in_a_row < (enough or self.confirmations):
+        enough = enough or self.confirmations
+        confirmed = [hypothesis for hypothesis in self._alive if hypothesis.in_a_row >= enough]
+        if not confirmed:
+            longest = max((hypothesis.in_a_row for hypothesis in self._alive), default=0)
+            self.why_none = f"{longest} of {enough} agreeing estimates"
             return None
+        self.why_none = _contradiction(confirmed) or "another place was seen as often"
         best, *rivals = self._alive
-        if any(rival.confirmed >= RIVAL_SHARE * best.confirmed for rival in rivals):
+        if best.in_a_row < enough or any(rival.confirmed >= RIVAL_SHARE * best.confirmed for rival in rivals):
             return None
         # Another camera may have won it before, and this one sees nothing.
         return best.newest if any(best.newest is estimate for estimate in estimates) else None
+
+
+def _contradiction(confirmed: Sequence[Hypothesis[Place]]) -> str:
+    """Name cameras that confirmed places which no body can have at once: one alone never says so, it may see twins."""
+    first, *others = confirmed
+    other = next((other for other in others if not first.cameras & other.cameras), None)
+    return "" if other is None else contradict(first.cameras, other.cameras)
+
+
+def contradict(*sides: set[str]) -> str:
+    """Say that cameras on these sides see one body in different places, and the cure."""
+    names = " and ".join(sorted(", ".join(sorted(side)) for side in sides))
+    return f"{names} contradict each other: check base_from_camera"

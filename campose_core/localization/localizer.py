@@ -17,6 +17,7 @@ from campose_core.frame import Frame
 from campose_core.geometry import Pose, covariance_at_lever, pose_error
 from campose_core.landmark_map.intrinsics import camera_of_image
 from campose_core.localization.camera_clocks import CameraClocks
+from campose_core.localization.disagreements import Disagreements
 from campose_core.localization.estimators.base import Kind, PoseEstimate, PoseEstimator, PosePrior
 from campose_core.localization.fusion import Fusion
 from campose_core.localization.hypotheses import Hypotheses
@@ -93,11 +94,17 @@ class Localizer:
         self._fusion.forget()
         self._watch.reset()
         self._carry.forget()
+        self._disagreements = Disagreements()
 
     @property
     def status(self) -> Status:
         """Return what the last image, or a reset since, left known."""
         return self._status
+
+    @property
+    def contradiction(self) -> str:
+        """Say which cameras go on to contradict each other, and the cure; empty while none do."""
+        return self._disagreements.fault
 
     def localize(
         self,
@@ -203,8 +210,11 @@ class Localizer:
         if len(estimates) > 1:
             reason = f"{len(estimates)} places look alike"
         elif estimates:
-            what = "a jump" if self._believed is not None else "a first pose"
-            reason = f"{what}: {self._hypotheses.in_a_row} of {self.options.confirmations} agreeing estimates"
+            what = "a first pose"
+            if self._believed is not None:
+                what = "a jump"
+                self._disagreements.differs(image.frame.camera_frame, self._believed_by)
+            reason = self.contradiction or f"{what}: {self._hypotheses.why_none}"
         if self._believed is not None:
             self._fusion.unseen(stamp_ns)
             by_images = self._by_images(image) if image.predicted is None and not estimates else None
@@ -263,6 +273,7 @@ class Localizer:
         seen, estimate = place
         base = self._fusion.seen(estimate.stamp_ns, seen, estimate.kind, image.frame.camera_frame)
         self._watch.recognized(image.frame, image.odom_from_base)
+        self._disagreements.agrees(image.frame.camera_frame)
         self._believed, self._believed_by = Seen(base, estimate), image.frame.camera_frame
         map_from_cam = estimate.map_from_cam if base is seen else self._at_camera(base).pose
         self._carry.seen(image.frame, map_from_cam)

@@ -185,7 +185,9 @@ class LocalizationSession:
             no_odometry = self._odometry_refusal or self._odometry.why_not(stamp_ns)
         way = self._odometry.between(before_ns, stamp_ns) if stamp_ns - before_ns > PAUSE_NS else []
         imu = self._imu.until(stamp_ns)
-        result = self.localizer.localize(frame, intrinsics, base_from_cam, odom_from_base, imu, way)
+        # By the names that parameters have: what is said of two cameras is said of these.
+        named = frame._replace(camera_frame=camera_name or frame.camera_frame)
+        result = self.localizer.localize(named, intrinsics, base_from_cam, odom_from_base, imu, way)
         self.focal.add(camera_name, result)
         latency_s = time.perf_counter() - arrived
         return Answer(frame, intrinsics, base_from_cam, odom_from_base, no_odometry, result, latency_s, started_over)

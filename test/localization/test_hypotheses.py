@@ -52,6 +52,26 @@ def test_a_rival_is_forgotten_in_the_end():
     assert play(script)[-1] == 0.0
 
 
+def why_none(script: list[tuple[str, list[float]]]) -> str:
+    """Said after the last image of a script of (camera, places), in which nothing wins."""
+    hypotheses = Hypotheses(near, 3)
+    assert not any(hypotheses.add([at(x) for x in places], camera) for camera, places in script)
+    return hypotheses.why_none
+
+
+def test_two_cameras_that_confirm_two_places_contradict_each_other() -> None:
+    contradiction = "front and rear contradict each other: check base_from_camera"
+    assert why_none([("front", [0.0]), ("rear", [10.0])] * 3) == contradiction
+    assert why_none([("front", [0.0]), ("rear", [10.0])] * 25 + [("front", [0.0])]) == contradiction
+
+
+def test_why_nothing_won_is_told_where_no_cameras_contradict_each_other() -> None:
+    assert why_none([("front", [0.0]), ("front", [0.0])]) == "2 of 3 agreeing estimates"
+    assert why_none([("front", [0.0]), ("rear", [10.0])] * 2) == "2 of 3 agreeing estimates"
+    twins = [("front", [0.0, 10.0])] * 6
+    assert why_none([*twins, *[("front", [0.0])] * 2]) == "another place was seen as often"
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.lists(st.sampled_from([0.0, 10.0, 20.0]), unique=True, max_size=3), max_size=25))
 def test_a_winner_was_seen_in_the_last_images_in_a_row(script):

@@ -189,6 +189,49 @@ def test_options_refuse_what_is_not_positive(field: str, value: float) -> None:
         LocalizerOptions(**{field: value})
 
 
+def seen_by_two(rear_m: float, images: range, localizer: Localizer) -> list[LocalizationResult]:
+    """Results of a front camera that sees the body at x = 0, and of a rear one that sees it at rear_m, in turns."""
+    results = []
+    for i in images:
+        camera = ("front", "rear")[i % 2]
+        localizer.estimator = ScriptedEstimator({stamp(i): at(rear_m * (i % 2))})
+        results.append(localizer.localize(frame(stamp(i))._replace(camera_frame=camera), CAMERA))
+    return results
+
+
+CONTRADICTION = "front and rear contradict each other: check base_from_camera"
+
+
+def test_two_cameras_whose_mountings_contradict_each_other_are_named() -> None:
+    localizer = Localizer(ScriptedEstimator({}))
+    results = seen_by_two(9.0, range(40), localizer)
+    assert {r.status for r in results} == {Status.INITIALIZING}
+    assert {r.reason for r in results[6:]} == {f"a first pose: {CONTRADICTION}"}
+
+
+def test_a_camera_that_begins_to_contradict_the_other_is_named_while_tracking_goes_on() -> None:
+    localizer = Localizer(ScriptedEstimator({}))
+    assert {r.status for r in seen_by_two(0.0, range(10), localizer)[2:]} == {Status.TRACKING}
+    assert not localizer.contradiction
+    results = seen_by_two(9.0, range(10, 50), localizer)
+    assert {r.status for r in results} == {Status.TRACKING}
+    assert localizer.contradiction == results[-1].reason == CONTRADICTION
+    # A few estimates may be mistaken, and what was mended is forgotten.
+    assert [r.reason for r in results[1:8:2]] == ["a jump: 1 of 3 agreeing estimates"] * 4
+    seen_by_two(0.0, range(50, 52), localizer)
+    assert not localizer.contradiction
+
+
+def test_a_body_that_is_carried_is_no_contradiction_of_its_cameras() -> None:
+    localizer = Localizer(ScriptedEstimator({}))
+    seen_by_two(0.0, range(10), localizer)
+    for i in range(10, 40):
+        localizer.estimator = ScriptedEstimator({stamp(i): at(9.0)})
+        result = localizer.localize(frame(stamp(i))._replace(camera_frame=("front", "rear")[i % 2]), CAMERA)
+    assert result.status is Status.TRACKING
+    assert not localizer.contradiction
+
+
 class AlikePlaces:
     """Sees in each image two places, 10 m apart, that look the same."""
 

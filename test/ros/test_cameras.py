@@ -13,7 +13,7 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed: pip install 'campos
 pytest.importorskip("cv2", reason="the structure estimator needs OpenCV: pip install 'campose_ros[robot]'")
 
 from client import ALL, Client, stamps, values
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import PoseStamped
 from node_process import NodeProcess, StartNode
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -121,6 +121,19 @@ def test_one_camera_that_faces_a_white_wall_is_carried_by_the_other(robot: Robot
             assert status["answered"] == str(name != blind)
             if name != blind:
                 assert robot.error(x)[0] < 0.02
+
+
+def test_a_camera_that_goes_on_to_contradict_the_other_is_named_with_the_cure(robot: Robot) -> None:
+    robot.settle(2.8)
+    contradiction = "left and right contradict each other: check base_from_camera"
+    for _ in range(12):
+        assert robot.show("left", 2.8)["answered"] == "True"
+        told = robot.show("right", 2.8, robot.sees("right", 3.8))
+        assert (told["state"], told["answered"]) == ("TRACKING", "False")
+    client = robot.client
+    status = client.diagnosis("robot", lambda s: contradiction in s.message, "it", lambda: robot.show("left", 2.8))
+    assert (status.name, status.level) == ("robot: inputs", DiagnosticStatus.WARN)
+    robot.settle(2.8)
 
 
 def test_an_image_that_comes_too_late_is_dropped_and_counted(robot: Robot) -> None:

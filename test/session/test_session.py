@@ -242,6 +242,15 @@ def test_cameras_whose_drivers_stamp_with_one_frame_are_told_apart():
     assert frames == [OPTICAL, "right", OPTICAL]
 
 
+def test_cameras_that_contradict_each_other_are_called_as_their_parameters_are():
+    """Turned by half a turn, the mounting of the rear one puts the base elsewhere than the front one's does."""
+    turned = Pose(Rotation.from_euler("z", math.pi), np.array([2.0, 0.0, 0.0]))
+    robot = heard(SessionCamera("front", Pose.identity(), CAMERA), SessionCamera("rear", turned, CAMERA))
+    answers = [robot.see(i, ("front", "rear")[i % 2]) for i in range(10)]
+    assert answers[-1].result.reason == "a first pose: front and rear contradict each other: check base_from_camera"
+    assert [answer.frame.camera_frame for answer in answers[:2]] == [OPTICAL, "rear"]  # as tf and viewers know them
+
+
 def test_images_that_stay_away_end_no_prediction_where_odometry_tells_the_way():
     """Nine seconds without an image, out and back; the first image after them is of nothing known, and the next."""
     out = 0.5 * np.concatenate([np.arange(10), np.arange(10, 55), np.arange(55, 0, -1)]) / 10.0
