@@ -41,7 +41,7 @@ def merged(name: str, faults: Sequence[Fault], good: str, values: Mapping[str, o
     return DiagnosticStatus(
         level=max((fault.level for fault in found), default=OK),
         name=name,
-        message="; ".join(fault.text for fault in found) or good,
+        message="; ".join(dict.fromkeys(fault.text for fault in found)) or good,
         values=key_values(values),
     )
 
@@ -59,20 +59,30 @@ def idle_status(node: Node, fault: str, why: str, *, is_active: bool) -> Diagnos
     return DiagnosticStatus(level=level, name=f"{name_of(node)}: localization", message=fault or why, values=values)
 
 
+class ImageRefusal(NamedTuple):
+    """Why the last image of a camera could not be used; of_tf: that tf does not tell where the camera sits."""
+
+    text: str
+    of_tf: bool
+
+
 @dataclass
 class Tally:
-    """Counts since activation and measurements of the last images; both threads of the node write to it. focal: the
-    session's."""
+    """Counts since activation and measurements of the last images; both threads of the node write to it.
+
+    focal: the session's. silent: the cameras of which no image comes, as far as is known.
+    """
 
     dropped: int = 0
     came_late: int = 0
     refused: int = 0
     processed: int = 0
     answered: int = 0
-    fault: str = ""
     last: LocalizationResult | None = None
     focal: FocalWatch = field(default_factory=FocalWatch)
+    silent: frozenset[str] = frozenset()
     load: Overload = field(default_factory=Overload)
+    _refusals: dict[str, ImageRefusal | None] = field(default_factory=dict)  # by camera; None: its last image was used
     _latencies: deque[float] = field(default_factory=lambda: deque(maxlen=100))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -87,27 +97,28 @@ class Tally:
         with self._lock:
             self.came_late += 1
 
-    def refuse(self, reason: str) -> None:
+    def refuse(self, camera: str, reason: str, *, of_tf: bool = False) -> None:
         """Count an image that could not be used, for a reason that somebody can cure."""
         with self._lock:
             self.refused += 1
-            self.fault = reason
+            self._refusals[camera] = ImageRefusal(f"{camera}: {reason}" if camera else reason, of_tf)
 
-    def done(self, result: LocalizationResult, latency_s: float) -> None:
+    def done(self, camera: str, result: LocalizationResult, latency_s: float) -> None:
         """Count an image that was processed; `latency_s` from its arrival to its pose."""
         with self._lock:
             self.processed += 1
             self.answered += result.map_from_base is not None
             self.last = result
-            self.fault = ""
+            self._refusals[camera] = None
             self._latencies.append(latency_s)
             self.load.done(latency_s)
 
     def judgement(self) -> Fault:
         """Judge the last image."""
         with self._lock:
-            if self.fault:
-                return Fault(ERROR, self.fault)
+            refusals = self._refused()
+            if refusals and not self._another_serves():
+                return Fault(ERROR, "; ".join(refusal.text for refusal in refusals))
             if self.last is None:
                 return Fault(WARN, "no image processed yet")
             if self.focal.fault():
@@ -120,6 +131,23 @@ class Tally:
                 fault = Fault(OK, "") if self.last.status is Status.TRACKING else Fault(WARN, self.last.reason)
             load = self.load.fault()
             return Fault(WARN, "; ".join(filter(None, (fault.text, load)))) if load else fault
+
+    def _refused(self) -> list[ImageRefusal]:
+        return [refusal for refusal in self._refusals.values() if refusal is not None]
+
+    def _another_serves(self) -> bool:
+        """Whether a camera does without those whose images are refused."""
+        return any(not refusal and camera not in self.silent for camera, refusal in self._refusals.items())
+
+    def input_faults(self) -> list[str]:
+        """Return what is wrong with cameras that the robot does without, and of tf with any."""
+        with self._lock:
+            return [refusal.text for refusal in self._refused() if refusal.of_tf or self._another_serves()]
+
+    def tf_faults(self) -> list[str]:
+        """Return why tf does not tell where cameras sit."""
+        with self._lock:
+            return [refusal.text for refusal in self._refused() if refusal.of_tf]
 
     def status(self, name: str, silence: str, values: Mapping[str, object]) -> DiagnosticStatus:
         """Write the line about an active node. `silence`: that no image comes, if so; `values` are appended."""

@@ -19,7 +19,7 @@ from campose_core.geometry import Pose
 from campose_core.localization.localizer import Localizer
 from campose_core.localization.result import LocalizationResult, Status
 from campose_core.session.message_reading import Refusal
-from campose_core.session.session import Answer, ImageTooLate, LocalizationSession, SessionFrames
+from campose_core.session.session import ImageTooLate, LocalizationSession, SessionFrames
 from campose_ros.camera_parameters import CameraParameters
 from campose_ros.cameras import CameraInput, ReceivedImage, session_camera
 from campose_ros.clock_watch import ClockWatch
@@ -55,7 +55,7 @@ class LiveLocalization:
         """Begin to localize. `changed` is called, on any thread, when the level of the diagnostics does."""
         self._clock, self._changed = clock, changed
         self._level = OK
-        self._odometry_fault = self._tf_fault = ""
+        self._no_odometry: dict[str, str] = {}  # by camera: why its last image has none
         self._node = node
         self._configured = configured
         self._cameras: dict[str, CameraInput] = {}
@@ -157,12 +157,12 @@ class LiveLocalization:
         """Write the lines of localization, with `values` appended, and of the inputs."""
         name, patience_s = name_of(self._node), self._configured.parameters.lost_after_s
         silent = {what: watch.silence(patience_s) for what, watch in self._watches.items()}
-        images = [camera.images for camera in self._cameras.values()]
-        silences = [watch.silence(patience_s) for watch in images]
-        rate_hz = sum(watch.rate_hz for watch in images)
+        silences = {camera: input.images.silence(patience_s) for camera, input in self._cameras.items()}
+        self._tally.silent = frozenset(camera for camera, silence in silences.items() if silence)
+        rate_hz = sum(input.images.rate_hz for input in self._cameras.values())
         localization = self._tally.status(
             f"{name}: localization",
-            "; ".join(silences) if all(silences) else "",  # one camera can do without the others
+            "; ".join(silences.values()) if all(silences.values()) else "",  # one camera can do without the others
             {"input_rate_hz": f"{rate_hz:.1f}", **values},
         )
         for what, watch in self._watches.items():
@@ -170,9 +170,10 @@ class LiveLocalization:
                 silent[what] = ""  # intrinsics that came once may stay
         self._level = localization.level
         uses_tf = any(camera.base_from_camera_tf for camera in self._configured.cameras)
+        no_odometry = "; ".join(filter(None, list(self._no_odometry.values())))
         facts: dict[str, object] = {
-            "odometry": (self._odometry_fault or "ok") if self._configured.parameters.use_odometry else "not used",
-            "tf": (self._tf_fault or "ok") if uses_tf else "not used",
+            "odometry": (no_odometry or "ok") if self._configured.parameters.use_odometry else "not used",
+            "tf": ("; ".join(self._tally.tf_faults()) or "ok") if uses_tf else "not used",
             "clock_jumps_back": self._clock.jumps_back,
         }
         for what, watch in self._watches.items():
@@ -181,8 +182,8 @@ class LiveLocalization:
             Fault(ERROR, self._clock.fault()),
             *(Fault(ERROR, text) for text in silent.values()),
             *(Fault(WARN, watch.fault()) for watch in self._watches.values()),
-            Fault(WARN, self._odometry_fault),
-            Fault(WARN, self._tf_fault),
+            Fault(WARN, no_odometry),
+            *(Fault(WARN, text) for text in self._tally.input_faults()),
             Fault(WARN, self._session.localizer.contradiction),
         ]
         return [localization, merged(f"{name}: inputs", faults, "all inputs come", facts)]
@@ -209,12 +210,12 @@ class LiveLocalization:
         except ImageTooLate:
             self._tally.late()
         except CamposeError as error:
-            self._tally.refuse(f"{camera}: {error}" if camera else str(error))
+            self._tally.refuse(camera, str(error), of_tf=isinstance(error, TransformError))
             self._judged()
             self._image_refusals(Refusal(f"{camera} image".lstrip(), str(error)))
         except Exception as error:
             if self._node.context.ok():
-                self._tally.refuse(f"internal fault: {error!r}")
+                self._tally.refuse(camera, f"internal fault: {error!r}")
                 self._node.get_logger().error(fault_line(error), throttle_duration_sec=5.0)
 
     def _localize_in(self, configured: Configured, camera: str, received: Sequence[ReceivedImage]) -> None:
@@ -222,35 +223,27 @@ class LiveLocalization:
         if self._session.localizer.options != parameters.localizer_options():
             self._session.localizer.take_options(parameters.localizer_options())
         self._session.limit_rate(parameters.max_rate_hz)
-        answer = self._answer(camera, received)
+        answer = self._session.see(camera, [image.message for image in received], received[-1].arrived)
         if answer is None:
             return
         if answer.started_over:
             outputs.start_over()
         if parameters.use_odometry:
-            missing = f"no odometry from {parameters.odom_topic} for the last image: {answer.no_odometry}"
-            self._odometry_fault = missing if answer.no_odometry else ""
+            of = f"the last image of {camera}" if camera else "the last image"
+            missing = f"no odometry from {parameters.odom_topic} for {of}: {answer.no_odometry}"
+            self._no_odometry[camera] = missing if answer.no_odometry else ""
         outputs.publish(parameters, answer.result, answer.latency_s, answer.odom_from_base)
         if not self._cameras[camera].parameters.base_from_camera_tf:
             outputs.broadcast_camera(
                 parameters, answer.frame.camera_frame, answer.result.stamp_ns, answer.base_from_cam
             )
         outputs.visuals.show(parameters, answer.frame, answer.result)
-        self._tally.done(answer.result, answer.latency_s)
+        self._tally.done(camera, answer.result, answer.latency_s)
         if answer.result.status is Status.TRACKING and answer.result.map_from_base is not None:
             self._memory.take(answer.result)
         self._judged()
         self._log_change(answer.result)
         self._session.refresh()
-
-    def _answer(self, camera: str, received: Sequence[ReceivedImage]) -> Answer | None:
-        try:
-            answer = self._session.see(camera, [image.message for image in received], received[-1].arrived)
-        except TransformError as error:
-            self._tf_fault = str(error)
-            raise
-        self._tf_fault = ""
-        return answer
 
     def _log_change(self, result: LocalizationResult) -> None:
         if result.status is self._state:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 from fractions import Fraction
 from pathlib import Path
@@ -134,6 +135,36 @@ def test_a_camera_that_goes_on_to_contradict_the_other_is_named_with_the_cure(ro
     status = client.diagnosis("robot", lambda s: contradiction in s.message, "it", lambda: robot.show("left", 2.8))
     assert (status.name, status.level) == ("robot: inputs", DiagnosticStatus.WARN)
     robot.settle(2.8)
+
+
+def test_one_camera_whose_images_are_refused_is_a_warning_and_the_level_stays_while_the_other_serves(
+    robot: Robot,
+) -> None:
+    """Its camera_info is that of an upright image."""
+    client, info = robot.client, robot.client.publisher(CameraInfo, "/right/camera_info", ALL)
+    diagnostics = client.collect(DiagnosticArray, "/diagnostics")
+    robot.settle(2.8)
+    info.publish(camera_info(robot.now_ns, dataclasses.replace(CAMERA, width=CAMERA.height, height=CAMERA.width)))
+
+    def show_both() -> None:
+        assert robot.show("left", 2.8)["state"] == "TRACKING"
+        robot.send("right", robot.now_ns + APART_NS, robot.sees("right", 2.8))
+        client.within(0.05, lambda: False)
+
+    refused = "right: the image is 320x240, its camera 240x320"
+    status = client.diagnosis("robot", lambda s: refused in s.message, "it", show_both)
+    assert (status.name, status.level) == ("robot: inputs", DiagnosticStatus.WARN)
+    diagnostics.clear()
+    for _ in range(15):
+        show_both()
+    told = [s for m in diagnostics for s in m.status]
+    levels = [s.level for s in told if s.name == "robot: localization"]
+    assert levels
+    assert DiagnosticStatus.ERROR not in levels
+    assert all(refused in s.message for s in told if s.name == "robot: inputs")
+    info.publish(camera_info(robot.now_ns))
+    robot.settle(2.8)
+    client.diagnosis("robot", lambda s: s.name == "robot: inputs" and refused not in s.message, "it is forgotten")
 
 
 def test_an_image_that_comes_too_late_is_dropped_and_counted(robot: Robot) -> None:

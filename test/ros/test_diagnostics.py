@@ -53,12 +53,33 @@ def test_texts_and_levels_are_merged() -> None:
 def test_a_silence_of_what_was_tracked_is_lost() -> None:
     tally = Tally()
     assert values(tally.status("n: localization", "no image", {}))["state"] == "INITIALIZING"
-    tally.done(LocalizationResult(5, Status.TRACKING, support=40), 0.02)
+    tally.done("", LocalizationResult(5, Status.TRACKING, support=40), 0.02)
     status = tally.status("n: localization", "", {"scene_digest": "abc"})
     assert (status.level, status.message) == (DiagnosticStatus.OK, "localized")
     assert values(status)["scene_digest"] == "abc"
     status = tally.status("n: localization", "no image", {})
     assert (status.level, status.message, values(status)["state"]) == (DiagnosticStatus.ERROR, "no image", "LOST")
+
+
+def test_one_camera_of_two_whose_images_are_refused_is_a_warning_of_the_inputs_while_the_other_serves() -> None:
+    tally, levels = Tally(), []
+    for _ in range(3):
+        tally.done("front", LocalizationResult(5, Status.TRACKING, support=40), 0.02)
+        levels.append(tally.judgement().level)
+        tally.refuse("rear", "no transform", of_tf=True)
+        levels.append(tally.judgement().level)
+        assert tally.input_faults() == tally.tf_faults() == ["rear: no transform"]
+    tally.refuse("rear", "another size")
+    assert (tally.input_faults(), tally.tf_faults()) == (["rear: another size"], [])
+    assert levels == [DiagnosticStatus.OK] * 6
+    tally.silent = frozenset({"front"})  # then nothing is localized
+    assert tally.judgement() == Fault(DiagnosticStatus.ERROR, "rear: another size")
+    assert tally.input_faults() == []
+    tally.silent = frozenset()
+    tally.refuse("front", "no intrinsics")
+    assert tally.judgement().text == "front: no intrinsics; rear: another size"
+    tally.done("rear", LocalizationResult(6, Status.TRACKING, support=40), 0.02)
+    assert (tally.judgement().level, tally.input_faults()) == (DiagnosticStatus.OK, ["front: no intrinsics"])
 
 
 def test_two_statuses_with_the_keys_that_monitors_plot(start_node: StartNode, wall_scene: Path, client: Client) -> None:
