@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from campose_core.localization.session import LATE_NS
 from rclpy.clock import JumpThreshold
 from rclpy.duration import Duration
 
@@ -27,7 +28,9 @@ class ClockWatch:
 
     def _jumped_back(self, jump: Any) -> None:
         self.jumps_back += 1
-        self._node.get_logger().info(f"time went back by {-jump.delta.nanoseconds * 1e-9:.1f} s: starting over")
+        back_ns = -jump.delta.nanoseconds
+        then = "starting over" if back_ns > LATE_NS else "images are too late until they have caught up"
+        self._node.get_logger().info(f"time went back by {back_ns * 1e-9:.1f} s: {then}")
 
     def fault(self) -> str:
         """Say what is wrong with /clock, and the cure; empty when nothing is, or the node does not use it."""

@@ -93,7 +93,7 @@ class Tally:
             self.load.drop(older)
 
     def late(self) -> None:
-        """Count an image that came when a later one of another camera was already localized."""
+        """Count an image that came when a later one, or one with its stamp, was already localized."""
         with self._lock:
             self.came_late += 1
 

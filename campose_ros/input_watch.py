@@ -29,15 +29,20 @@ RAW = "sensor_msgs/msg/Image"
 SEGMENT_BYTES = 512 * 1024  # of shared memory, by Fast DDS' default: what is larger goes through UDP in pieces
 CLOCK_OFFSET_S = 0.5  # a stamp farther from the node's clock than transport explains
 LAST_ARRIVALS = 3  # however long ago: what tells a slow sender from a silent one
-OFTEN_BACK = 3  # in a window; a bag that starts over goes back once
+OFTEN = 3  # in a window; a bag that starts over goes back once
+REPEATED_SHARE = 0.2  # of what comes; a few messages may come twice
 
 
 class Arrival(NamedTuple):
-    """`at` by time.monotonic; `offset_s`: the node's clock less the stamp, None while the clock has no time."""
+    """`at` by time.monotonic; `offset_s`: the node's clock less the stamp, None while the clock has no time.
+
+    went_back, stood_still: the stamp is before, or is that of the message before.
+    """
 
     at: float
     offset_s: float | None
     went_back: bool
+    stood_still: bool
 
 
 class InputWatch:
@@ -64,7 +69,8 @@ class InputWatch:
         self._type = f"{kind.__module__.split('.')[0]}/msg/{kind.__name__}"
         self._alike = {self._type, *alike}
         self._started = time.monotonic()
-        self._arrivals: deque[Arrival] = deque()  # those of the window, and the last few
+        self._arrivals: deque[Arrival] = deque()  # those of the window
+        self._news: deque[float] = deque(maxlen=LAST_ARRIVALS)  # when the last whose stamp went on came
         self._losses: deque[tuple[float, int]] = deque(maxlen=1000)
         self._newest_ns = 0
         self._bytes = 0
@@ -82,8 +88,11 @@ class InputWatch:
         stamp_ns, now_ns = image_stamp_ns(message), self._node.get_clock().now().nanoseconds
         offset_s = (now_ns - stamp_ns) * 1e-9 if now_ns and stamp_ns else None
         now = time.monotonic()
-        self._arrivals.append(Arrival(now, offset_s, stamp_ns < self._newest_ns))
-        while len(self._arrivals) > LAST_ARRIVALS and self._arrivals[0].at <= now - WINDOW_S:
+        stands_still = stamp_ns == self._newest_ns != 0
+        self._arrivals.append(Arrival(now, offset_s, stamp_ns < self._newest_ns, stands_still))
+        if not stands_still:
+            self._news.append(now)
+        while self._arrivals[0].at <= now - WINDOW_S:
             self._arrivals.popleft()
         self._newest_ns = stamp_ns
         self._bytes = len(getattr(message, "data", ()))
@@ -123,12 +132,21 @@ class InputWatch:
         recent = self._recent()
         if recent and not self._newest_ns:
             return f"what comes on {self.topic} has a stamp of zero: its driver must stamp it"
-        if sum(arrival.went_back for arrival in recent) >= OFTEN_BACK:
+        still = sum(arrival.stood_still for arrival in recent)
+        if still >= OFTEN and still > REPEATED_SHARE * len(recent):
+            times = f"in {still} of {len(recent)} messages"
+            return f"the stamps on {self.topic} stand still {times}: {self._still_because()}"
+        if sum(arrival.went_back for arrival in recent) >= OFTEN:
             return f"the stamps on {self.topic} go back and forth: it is published by {self._publishers()}"
         if recent and self.lost_share() > LOST_SHARE:
             return self._loss()
         offset_s = self.offset_s()
         return "" if offset_s is None or abs(offset_s) <= CLOCK_OFFSET_S else self._wrong_clock(offset_s)
+
+    def _still_because(self) -> str:
+        if self.subscription.get_publisher_count() > 1:
+            return f"it is published by {self._publishers()}"
+        return "its driver stamps wrongly"
 
     def _loss(self) -> str:
         text = f"{self.lost_share():.0%} of what is sent on {self.topic} is lost on the way"
@@ -157,14 +175,16 @@ class InputWatch:
         )
 
     def silence(self, patience_s: float) -> str:
-        """Say that nothing has come for so long, and why; empty while messages come.
+        """Say that nothing new has come for so long, and why; empty while messages come whose stamps go on.
 
         A slow sender is not silent between two messages: patience is at least as long as the localizer's with it.
         """
-        last = [arrival.at for arrival in self._arrivals][-LAST_ARRIVALS:]
-        silence_s = silent_for(last or [self._started], time.monotonic(), patience_s)
+        silence_s = silent_for(self._news or [self._started], time.monotonic(), patience_s)
         if not silence_s:
             return ""
+        if sum(arrival.stood_still for arrival in self._recent()) >= OFTEN:
+            still = f"its stamps stand still: {self._still_because()}"
+            return f"no new {self._what} on {self.topic} for {silence_s:.0f} s: {still}"
         return f"no {self._what} on {self.topic} for {silence_s:.0f} s: {self._why_silent()}"
 
     def _why_silent(self) -> str:

@@ -39,7 +39,7 @@ MAX_FRAMES = 16
 
 
 class ImageTooLate(LocalizationError):
-    """A later image of another camera was localized before."""
+    """A later image of another camera was localized before, or one with this stamp of the same camera."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +97,7 @@ class LocalizationSession:
         self._start: list[tuple[Pose | None, UncertainPose | None]] = [(None, None)]
         self._camera_of_frame: dict[str, str] = {}
         self._newest_ns = 0
+        self._localized_ns: dict[str, int] = {}  # the newest, by what the localizer tells cameras apart by
         self.focal = FocalWatch()
 
     def start_over(self, near: Pose | None = None, offered: UncertainPose | None = None) -> None:
@@ -157,8 +158,9 @@ class LocalizationSession:
         time.perf_counter when the last one came.
 
         Raises:
-            CaptureError: damaged, or no image. ImageTooLate: a later image was localized. TransformError: tf does not
-                tell where the camera sits. LocalizationError: a stamp of zero, or no intrinsics for such an image.
+            CaptureError: damaged, or no image. ImageTooLate: a later image was localized, or one with its stamp.
+                TransformError: tf does not tell where the camera sits. LocalizationError: a stamp of zero, or no
+                intrinsics for such an image.
         """
         image = self._cameras[camera_name].newest(messages)
         if image is None:
@@ -173,9 +175,13 @@ class LocalizationSession:
         late_ns = self._newest_ns - stamp_ns
         if 0 < late_ns <= LATE_NS:
             raise ImageTooLate(f"the image is {late_ns * 1e-9:.3f} s older than the last one that was localized")
+        optical, frame = frame, frame._replace(camera_frame=self._frame_of(camera_name, frame.camera_frame))
+        # By the names that parameters have: what is said of two cameras is said of these.
+        named = frame._replace(camera_frame=camera_name or frame.camera_frame)
+        if self._localized_ns.get(named.camera_frame) == stamp_ns:
+            raise ImageTooLate("the image has the stamp of the one before: its driver must stamp each with its time")
         before_ns, self._newest_ns = self._newest_ns, stamp_ns
-        base_from_cam = self._place(camera, frame)
-        frame = frame._replace(camera_frame=self._frame_of(camera_name, frame.camera_frame))
+        base_from_cam = self._place(camera, optical)
         started_over = bool(self._start)
         if started_over:
             self.localizer.reset(*self._start.pop())
@@ -185,10 +191,10 @@ class LocalizationSession:
             no_odometry = self._odometry_refusal or self._odometry.why_not(stamp_ns)
         way = self._odometry.between(before_ns, stamp_ns) if stamp_ns - before_ns > PAUSE_NS else []
         imu = self._imu.until(stamp_ns)
-        # By the names that parameters have: what is said of two cameras is said of these.
-        named = frame._replace(camera_frame=camera_name or frame.camera_frame)
         result = self.localizer.localize(named, intrinsics, base_from_cam, odom_from_base, imu, way)
         self.focal.add(camera_name, result)
+        self._localized_ns[named.camera_frame] = stamp_ns
+        self.focal.add(result)
         latency_s = time.perf_counter() - arrived
         return Answer(frame, intrinsics, base_from_cam, odom_from_base, no_odometry, result, latency_s, started_over)
 

@@ -32,3 +32,36 @@ def test_the_rate_of_a_fast_sensor_is_what_came(client: Client) -> None:
     assert watch.rate_hz * (time.monotonic() - began) > 1400
     watch.close()
     client.node.destroy_publisher(publisher)
+
+
+def test_stamps_that_stand_still_are_told_as_that_and_messages_that_come_again_are_none(client: Client) -> None:
+    publisher = client.node.create_publisher(Imu, "/frozen", QOS)
+    watch = InputWatch(client.node, Imu, "/frozen", lambda message: None, QOS, what="imu", sender="IMU")
+    client.until(lambda: publisher.get_subscription_count() and watch.subscription.get_publisher_count(), "connected")
+
+    def send(*stamps_ns: int) -> None:
+        wanted = watch.received + len(stamps_ns)
+        for stamp_ns in stamps_ns:
+            message = Imu()
+            message.header.stamp = stamp_message(stamp_ns)
+            publisher.publish(message)
+        client.until(lambda: watch.received == wanted, "all came")
+
+    now_ns = time.time_ns()
+    send(*(now_ns + i for i in range(10)), now_ns + 9, now_ns + 9)
+    client.within(0.2, lambda: False)
+    assert watch.fault() == ""
+    assert "stand still" not in watch.silence(0.1)  # two that came again
+    send(now_ns + 9)
+    client.within(0.2, lambda: False)
+    driver = "its driver stamps wrongly"
+    assert watch.silence(0.1) == f"no new imu on /frozen for 0 s: its stamps stand still: {driver}"
+    assert watch.fault() == f"the stamps on /frozen stand still in 3 of 13 messages: {driver}"
+    second = client.node.create_publisher(Imu, "/frozen", QOS)
+    client.until(lambda: watch.subscription.get_publisher_count() == 2, "two publish")
+    assert watch.fault().endswith("it is published by /robot")
+    client.node.destroy_publisher(second)
+    send(now_ns + 20)
+    assert watch.silence(0.1) == ""
+    watch.close()
+    client.node.destroy_publisher(publisher)

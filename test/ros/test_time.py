@@ -92,14 +92,18 @@ def test_simulated_time_is_missed_followed_and_goes_back(start, client: Client) 
     status = inputs.until(f"/clock stands still at {stopped_ns * 1e-9:.2f} s")
     assert "is the simulation, or the bag, paused?" in status.message
 
+    now_ns -= 3 * PERIOD_NS
+    tick()
+    inputs.process.wait_for_output("time went back by 0.2 s: images are too late until they have caught up")
+
     # The bag starts over: so does the node, and it finds its place again.
     now_ns = START_NS
     inputs.until("all inputs come", tick)
-    inputs.process.wait_for_output("time went back by ")
+    inputs.process.wait_for_output(" s: starting over")
     inputs.drive.next_ns = now_ns + PERIOD_NS
     inputs.drive.settle(3.0)
     facts = values(inputs.until("", tick))
-    assert facts["clock_jumps_back"] == "1"
+    assert facts["clock_jumps_back"] == "2"
 
     client.node.destroy_publisher(clock)
     inputs.until("nobody publishes it any more")
@@ -119,8 +123,11 @@ def test_images_of_another_time_are_localized_and_told(start, client: Client) ->
     inputs.until("/wall_clock_eye", lambda: inputs.flash(time.time_ns() + ahead_ns))
     inputs.until("all inputs come", lambda: inputs.flash(time.time_ns()))
 
+    def simulated_ns() -> int:
+        return START_NS + time.monotonic_ns()
+
     clock = client.node.create_publisher(Clock, "/clock", BEST_EFFORT)
-    inputs.until("somebody publishes /clock: set use_sim_time to true", lambda: inputs.flash(START_NS))
+    inputs.until("somebody publishes /clock: set use_sim_time to true", lambda: inputs.flash(simulated_ns()))
     client.node.destroy_publisher(clock)
 
 
@@ -138,6 +145,18 @@ def test_images_without_a_stamp_are_refused_and_two_that_quarrel_are_told(start,
     # Of two images that come at once the node reads the newer alone: on a busy machine only their camera_info quarrels.
     status = inputs.until("go back and forth: it is published by /robot", quarrel)
     assert status.message.startswith("the stamps on /stampless_eye")
+
+
+def test_stamps_that_stand_still_are_told_with_their_cause_and_no_image_counts_twice(start) -> None:
+    inputs, frozen_ns = start("frozen"), time.time_ns()
+    inputs.until("the stamps on /frozen_eye stand still in ", lambda: inputs.flash(frozen_ns))
+    status = inputs.until("no new image on /frozen_eye for ", lambda: inputs.flash(frozen_ns), "localization")
+    assert status.message.endswith(": its stamps stand still: its driver stamps wrongly")
+    assert status.level == DiagnosticStatus.ERROR
+    facts = values(status)
+    assert facts["images_processed"] == "1"
+    assert int(facts["images_too_late"]) > 2
+    inputs.until("all inputs come", lambda: inputs.flash(time.time_ns()))
 
 
 def test_odometry_that_is_silent_late_or_early_is_told(start, client: Client) -> None:

@@ -184,12 +184,12 @@ def test_an_empty_camera_info_leaves_what_is_known_and_half_a_calibration_is_a_f
         "unsupported distortion: 'of_our_own' with 5 numbers: its focal length is a first guess"
     )
     assert (robot.see(0).camera.model, robot.see(1).camera.focal[0], camera.is_guess) == ("SIMPLE_RADIAL", 50.0, True)
-    assert robot.see(1).camera.focal_sigma == GUESS_SIGMA  # in the covariance of every answer
+    assert robot.see(2).camera.focal_sigma == GUESS_SIGMA  # in the covariance of every answer
     robot.session.take_camera_info(ONLY_CAMERA, IMAGES.camera_info(stamp(2), focal=60.0))
     robot.session.take_camera_info(ONLY_CAMERA, IMAGES.camera_info(stamp(2), **empty))
     robot.session.take_camera_info(ONLY_CAMERA, IMAGES.camera_info(stamp(2), distortion_model="of_our_own"))
-    assert (robot.see(2).camera.focal[0], camera.is_guess) == (60.0, False)
-    assert robot.see(2).camera.focal_sigma == 0.0
+    assert (robot.see(3).camera.focal[0], camera.is_guess) == (60.0, False)
+    assert robot.see(4).camera.focal_sigma == 0.0
     assert len(robot.words()) == 4
 
 
@@ -205,6 +205,23 @@ def test_images_without_a_stamp_late_or_damaged_are_refused_and_the_next_one_is_
     assert robot.see(7).result.stamp_ns == stamp(7)
     assert PERIOD_NS * 7 > LATE_NS
     assert robot.see(0).result.stamp_ns == stamp(0)  # a bag that starts over
+
+
+def test_an_image_with_the_stamp_of_the_one_before_is_refused_of_the_same_camera():
+    robot = heard(*(SessionCamera(name, Pose.identity(), CAMERA) for name in ("left", "right")))
+    for index in range(3):
+        for name in ("left", "right"):  # which may well be triggered together
+            assert robot.see(index, name).result.stamp_ns == stamp(index)
+            with pytest.raises(ImageTooLate, match="has the stamp of the one before: its driver must stamp each"):
+                robot.see(index, name)
+
+
+def test_an_image_that_was_refused_may_come_again():
+    robot = by_tf()
+    with pytest.raises(TransformError):
+        robot.see(0)
+    robot.transforms.take_static(SimpleNamespace(transforms=[link("base_link", OPTICAL, 0)]))
+    assert robot.see(0).result.stamp_ns == stamp(0)
 
 
 def test_the_newest_of_several_images_is_localized():
