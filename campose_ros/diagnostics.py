@@ -113,6 +113,12 @@ class Tally:
             self._latencies.append(latency_s)
             self.load.done(latency_s)
 
+    def forget(self) -> None:
+        """Judge by the next image; what was counted stays."""
+        with self._lock:
+            self.last = None
+            self._refusals.clear()
+
     def judgement(self) -> Fault:
         """Judge the last image."""
         with self._lock:

@@ -130,13 +130,14 @@ class LiveLocalization:
         self._session.start_over(near)
 
     def replace(self, configured: Configured) -> None:
-        """Go on in another scene, when the image at work is done, with a new path; nothing of the old scene comes after
-        this."""
+        """Go on in another scene, when the image at work is done; nothing of the old scene comes after this."""
         self._worker.stop()
         self._memory.close()
         self._configured, self._memory = configured, self._remembering(configured)
-        configured.outputs.clear_path()
+        configured.outputs.leave_scene()
         self._session.localizer = configured.localizer
+        self._session.start_over()  # not near a place of the old map
+        self._tally.forget()
         for name in self._cameras:
             self._session.take_intrinsics(name, configured.loaded.cameras.get(name))
         self._worker = LatestWorker(self._localize, "localize")

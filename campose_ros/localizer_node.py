@@ -248,7 +248,7 @@ class LocalizerNode(PlainLog, LifecycleNode):
         if self._live is not None:
             self._live.replace(self._configured)
         else:
-            self._configured.outputs.clear_path()
+            self._configured.outputs.leave_scene()
         log_scene(self.get_logger(), loaded)
         return response
 

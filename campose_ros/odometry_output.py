@@ -6,8 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from campose_core.geometry import Array, Pose
+from campose_core.geometry import Array
+from campose_core.localization.options import LocalizerOptions
 from campose_core.localization.result import LocalizationResult
+from campose_core.motion.model import UncertainPose
 
 MAX_GAP_S = 0.5  # what lies between two poses farther apart is no speed of now
 
@@ -24,26 +26,30 @@ class TwistOfPoses:
     """Takes results in order, and tells the twist at each pose that has another one shortly before it."""
 
     def __init__(self) -> None:
-        self._before: tuple[int, Pose, Array] | None = None
+        self._before: tuple[int, UncertainPose] | None = None
 
-    def take(self, result: LocalizationResult) -> Twist | None:
-        """Return the mean twist since the pose before, None where that is too long ago or there is none."""
+    def take(self, result: LocalizationResult, options: LocalizerOptions) -> Twist | None:
+        """Return the mean twist since the pose before; None where that is too long ago, there is none, or one body
+        within the limits of `options` cannot have moved so: it was carried, or the localizer was mistaken before.
+        """
         if result.map_from_base is None or result.covariance is None:
             self._before = None
             return None
         # What the whole map is wrong by moves nobody.
         covariance = result.covariance if result.within_map_covariance is None else result.within_map_covariance
-        before, self._before = self._before, (result.stamp_ns, result.map_from_base, covariance)
+        here = UncertainPose(result.map_from_base, covariance)
+        before, self._before = self._before, (result.stamp_ns, here)
         if before is None or not 0 < result.stamp_ns - before[0] <= MAX_GAP_S * 1e9:
             return None
-        stamp_ns, pose, covariance_before = before
-        duration_s = (result.stamp_ns - stamp_ns) * 1e-9
-        base_from_map = result.map_from_base.rotation.inv()
-        moved = result.map_from_base.translation - pose.translation
-        turned = pose.rotation.inv() * result.map_from_base.rotation
+        duration_s, there = (result.stamp_ns - before[0]) * 1e-9, before[1]
+        if not options.in_reach(there, here, duration_s):
+            return None
+        base_from_map = here.pose.rotation.inv()
+        moved = here.pose.translation - there.pose.translation
+        turned = there.pose.rotation.inv() * here.pose.rotation
         to_base = np.kron(np.eye(2), base_from_map.as_matrix())
         # Both poses are wrong independently: each is of its own image.
-        spread = to_base @ (covariance + covariance_before) @ to_base.T / duration_s**2
+        spread = to_base @ (here.covariance + there.covariance) @ to_base.T / duration_s**2
         return Twist(base_from_map.apply(moved) / duration_s, turned.as_rotvec() / duration_s, spread)
 
 

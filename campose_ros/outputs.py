@@ -56,8 +56,7 @@ class Outputs:
         create = self._publisher
         self._pose = create(PoseStamped, parameters.pose_topic, RELIABLE)
         self._pose_raw = create(PoseStamped, parameters.pose_raw_topic, RELIABLE)
-        # As AMCL's, for whoever comes later.
-        self._covariance = create(PoseWithCovarianceStamped, parameters.pose_with_covariance_topic, LATCHED)
+        self._covariance = self._latched_pose()
         self._odometry = create(Odometry, parameters.odometry_topic, RELIABLE)
         self._status = create(DiagnosticArray, parameters.status_topic, QoSProfile(depth=100))
         self._numbers = create(Float64MultiArray, parameters.status_numbers_topic, QoSProfile(depth=100))
@@ -68,6 +67,10 @@ class Outputs:
             # We listen as well, mostly to the same topic.
             heard_by_us = self._node.resolve_topic_name(parameters.initialpose_topic) == self._amcl.topic_name
             self._own_ears = int(heard_by_us)
+
+    def _latched_pose(self) -> Any:
+        """As AMCL's, for whoever comes later."""
+        return self._publisher(PoseWithCovarianceStamped, self._parameters.pose_with_covariance_topic, LATCHED)
 
     def _publisher(self, kind: type, topic: str, qos: QoSProfile) -> Any:
         self._publishers.append(self._node.create_lifecycle_publisher(kind, topic, qos))
@@ -85,7 +88,7 @@ class Outputs:
         parameters: those that the image was localized with.
         """
         frame_id, stamp_ns = parameters.map_frame, result.stamp_ns
-        twist, covariance = self._twists.take(result), None
+        twist, covariance = self._twists.take(result, parameters.localizer_options()), None
         if result.map_from_base is not None and result.covariance is not None:
             covariance = at_least(result.covariance, parameters.covariance_floor_m, parameters.covariance_floor_rad)
             self._pose_raw.publish(pose_stamped(frame_id, stamp_ns, result.map_from_base))
@@ -148,8 +151,8 @@ class Outputs:
         self._node.get_logger().info(f"AMCL is told to start where the robot stands, on {self._amcl.topic_name}")
 
     def start_over(self) -> None:
-        """Take the next pose for that of a robot that was found anew. Called on the worker's thread."""
-        self._bootstrap = Bootstrap()
+        """Take the next pose for that of a robot that was found anew. Called on the worker's thread, or without it."""
+        self._bootstrap, self._twists = Bootstrap(), TwistOfPoses()
 
     def is_ours(self, message: PoseWithCovarianceStamped) -> bool:
         """Tell whether an initialpose is the one that AMCL was told: it instructs AMCL, not us."""
@@ -170,6 +173,16 @@ class Outputs:
         now_ns = self._node.get_clock().now().nanoseconds
         self._path.publish(Path(header=header(self._parameters.map_frame, now_ns)))
         self.visuals.clear_trail()
+
+    def leave_scene(self) -> None:
+        """Have nothing of the scene go on: neither a path, nor a speed, nor the pose that is kept for later ones."""
+        self.clear_path()
+        self.start_over()
+        old, self._covariance = self._covariance, self._latched_pose()
+        if old.is_activated:
+            self._covariance.on_activate(None)
+        self._publishers.remove(old)
+        self._node.destroy_lifecycle_publisher(old)
 
     def publish_scene(self, loaded: LoadedScene) -> OccupancyGrid:
         """Publish what stands still, latched; returns the map.

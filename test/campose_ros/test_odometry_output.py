@@ -5,6 +5,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from campose_core.geometry import Pose
+from campose_core.localization.options import LocalizerOptions
 from campose_core.localization.result import LocalizationResult, Status
 from campose_ros.odometry_output import Twist, TwistOfPoses
 
@@ -20,7 +21,7 @@ def seen(at_s: float, pose: Pose | None) -> LocalizationResult:
 
 def twists(*results: LocalizationResult) -> list[Twist | None]:
     taker = TwistOfPoses()
-    return [taker.take(result) for result in results]
+    return [taker.take(result, LocalizerOptions()) for result in results]
 
 
 @pytest.mark.parametrize("turn", [(0.0, 0.0, 0.0), (0.0, 0.0, 1.2), (0.3, -0.2, 0.5)])
@@ -48,3 +49,14 @@ def test_across_a_gap_or_a_loss_there_is_no_speed() -> None:
     assert twists(seen(1.0, START), seen(1.6, START)) == [None, None]
     assert twists(seen(1.0, START), seen(1.1, None), seen(1.2, START)) == [None, None, None]
     assert twists(seen(1.0, START), seen(0.9, START)) == [None, None]
+
+
+def test_a_jump_is_no_speed_and_the_next_step_is_one() -> None:
+    """Carried half a metre, or turned round, from one image to the next."""
+    aside, round_about = (0.6, Rotation.identity()), (0.0, Rotation.from_euler("z", 3.0))
+    for x, rotation in (aside, round_about):
+        away = Pose(rotation, np.array([x, 0.0, 0.0]))
+        _, jump, after = twists(seen(1.0, START), seen(1.1, START * away), seen(1.2, START * away))
+        assert jump is None
+        assert after is not None
+        assert after.linear == pytest.approx([0.0] * 3, abs=1e-9)
