@@ -157,10 +157,11 @@ def test_the_place_of_a_camera_on_a_turning_mast_is_looked_up(start: StartNode, 
     diagnostics = client.collect(DiagnosticArray, "/diagnostics")
 
     def complaint(text: str, stamp_ns: int) -> DiagnosticStatus:
-        """What the diagnostics say when images of this stamp are refused."""
+        """What the diagnostics say when images from this stamp on, a nanosecond apart, are refused."""
         image, info = raw_message(stamp_ns, picture(standing_at(3.0))), camera_info(stamp_ns)
 
         def look() -> list[DiagnosticStatus]:
+            image.header.stamp.nanosec += 1
             drive.info.publish(info)
             drive.images.publish(image)
             return [s for m in diagnostics for s in m.status if s.name == "turning: localization" and text in s.message]
