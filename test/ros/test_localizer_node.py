@@ -453,6 +453,7 @@ def test_without_camera_info_the_images_wait_or_the_scene_is_asked(
     def keep_publishing() -> None:
         message = raw_message(START_NS, picture(standing_at(3.0)))
         while not stop.wait(0.2):
+            message.header.stamp.nanosec += 1
             images.publish(message)
 
     thread = threading.Thread(target=keep_publishing)
