@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from campose_core.localization.session import LATE_NS
 from rclpy.clock import JumpThreshold
 from rclpy.duration import Duration
+
+from campose_core.session.session import LATE_NS
 
 if TYPE_CHECKING:
     from rclpy.node import Node

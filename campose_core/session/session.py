@@ -194,7 +194,6 @@ class LocalizationSession:
         result = self.localizer.localize(named, intrinsics, base_from_cam, odom_from_base, imu, way)
         self.focal.add(camera_name, result)
         self._localized_ns[named.camera_frame] = stamp_ns
-        self.focal.add(result)
         latency_s = time.perf_counter() - arrived
         return Answer(frame, intrinsics, base_from_cam, odom_from_base, no_odometry, result, latency_s, started_over)
 
