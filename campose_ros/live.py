@@ -137,6 +137,7 @@ class LiveLocalization:
         configured.outputs.leave_scene()
         self._session.localizer = configured.localizer
         self._session.start_over()  # not near a place of the old map
+        self._session.focal.forget()
         self._tally.forget()
         for name in self._cameras:
             self._session.take_intrinsics(name, configured.loaded.cameras.get(name))
@@ -150,6 +151,7 @@ class LiveLocalization:
         """Start over, with a new path and new counts; nothing of the old ones comes after this."""
         self._worker.stop()
         self._configured.outputs.clear_path()
+        self._session.focal.forget()
         self._tally = Tally(focal=self._session.focal)
         self.forget()
         self._worker = LatestWorker(self._localize, "localize")

@@ -65,6 +65,10 @@ class FocalWatch:
     calibrated elsewhere than in the map."""
 
     def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew, as in another map."""
         self._said: dict[float, Said] = {}  # by the assumed focal length; replaced whole: another thread reads it
         self._newest_px: dict[str, float] = {}  # by the camera
 

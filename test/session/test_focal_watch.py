@@ -121,6 +121,13 @@ def test_each_camera_is_judged_by_the_focal_length_that_it_has_now():
     assert said == ""
 
 
+def test_another_map_says_nothing_of_what_the_first_one_showed():
+    watch = watched(zoomed(SCENES, 560.0))
+    assert watch.fault()
+    watch.forget()
+    assert (watch.fault(), watch.values(), watch.widened(SCENES)) == ("", {}, SCENES)
+
+
 def test_images_of_a_fast_camera_are_asked_once_a_second():
     watch, generator = FocalWatch(), np.random.default_rng(5)
     for number in range(1, 40):
