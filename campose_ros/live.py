@@ -34,6 +34,8 @@ from campose_ros.refusal_log import RefusalLog
 from campose_ros.transforms import Transforms
 from campose_ros.worker import LatestWorker
 
+REFUSALS_S = 0.1  # between two reports of refused images, at least
+
 
 class Configured(NamedTuple):
     """All that exists from configure to cleanup."""
@@ -54,7 +56,7 @@ class LiveLocalization:
     ) -> None:
         """Begin to localize. `changed` is called, on any thread, when the level of the diagnostics does."""
         self._clock, self._changed = clock, changed
-        self._level = OK
+        self._level, self._refusal_told = OK, 0.0
         self._no_odometry: dict[str, str] = {}  # by camera: why its last image has none
         self._node = node
         self._configured = configured
@@ -198,6 +200,13 @@ class LiveLocalization:
             self._level = level
             self._changed()
 
+    def _tell_refusal(self) -> None:
+        """At once: of such an image there is no status, and who plays a bag in lockstep waits for the count."""
+        now = time.monotonic()
+        if now - self._refusal_told > REFUSALS_S:
+            self._refusal_told = now
+            self._changed()
+
     def _on_image(self, camera: str, message: Any) -> None:
         image = ReceivedImage(message, time.perf_counter())
         self._tally.drop(self._worker.submit(camera, image.stamp_ns, image, in_order=image.is_video))
@@ -214,7 +223,7 @@ class LiveLocalization:
             self._tally.late()
         except CamposeError as error:
             self._tally.refuse(camera, str(error), of_tf=isinstance(error, TransformError))
-            self._judged()
+            self._tell_refusal()
             self._image_refusals(Refusal(f"{camera} image".lstrip(), str(error)))
         except Exception as error:
             if self._node.context.ok():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import time
 from collections.abc import Callable
+from typing import Any
 
 from rclpy.duration import Duration
 from rclpy.executors import ExternalShutdownException
@@ -29,14 +30,17 @@ HEARD_S = 5.0  # what a subscriber may take to find this side after it was found
 class Player:
     """Publishers for the topics of a bag, by their recorded names.
 
+    localizer: the node to play to; others may listen as well. reliable: images are published so.
+
     Raises:
         CaptureError: the bag holds no image topic.
     """
 
-    def __init__(self, node: Node, bag: Bag, *, reliable: bool) -> None:
-        self._node, self._bag = node, bag
+    def __init__(self, node: Node, bag: Bag, localizer: str, *, reliable: bool) -> None:
+        self._node, self._bag, self._reliable = node, bag, reliable
+        self._localizer = "/" + localizer.strip("/")
         topics = {topic.name: topic.msgtype for topic in bag.topics if topic.msgtype in PLAYED_TYPES and topic.messages}
-        self._images = {name for name, msgtype in topics.items() if msgtype in IMAGE_TYPES}
+        self._images = {name: msgtype for name, msgtype in topics.items() if msgtype in IMAGE_TYPES}
         if not self._images:
             have = ", ".join(f"{topic.name} ({topic.msgtype}, {topic.messages})" for topic in bag.topics) or "nothing"
             raise CaptureError(f"{bag.path}: no image topic; it holds {have}")
@@ -48,22 +52,20 @@ class Player:
             self._publishers[name] = node.create_publisher(message_class(msgtype), name, qos)
 
     def wait_for_subscriber(self, timeout_s: float, meanwhile: Callable[[], object]) -> None:
-        """Wait until somebody takes the images, which an active localizer does, and no more connections come.
+        """Wait until the localizer takes the images, which an active one does, and no more connections come.
 
         meanwhile: is called again and again; what it raises ends the wait.
 
         Raises:
-            LocalizationError: nobody did in time.
+            LocalizationError: it did not in time, or asks for them in another way.
         """
-        names = ", ".join(sorted(self._images))
-        say(f"waiting for a subscriber of {names}")
+        say(f"waiting for a subscriber of {', '.join(sorted(self._images))}")
         deadline = time.monotonic() + timeout_s
-        while not any(self._publishers[name].get_subscription_count() for name in self._images):
+        while not any(self._publishers[name].get_subscription_count() for name in self.heard_images()):
+            if obstacle := self._obstacle():
+                raise LocalizationError(obstacle)
             if time.monotonic() > deadline:
-                raise LocalizationError(
-                    f"nobody subscribed to {names} within {timeout_s:g} s: is the localizer active, and are its "
-                    "image_topic and image_transport those of the bag?"
-                )
+                raise LocalizationError(self._why_unheard(timeout_s))
             meanwhile()
             time.sleep(0.02)
         counts, changed = self._subscribers(), time.monotonic()
@@ -73,21 +75,64 @@ class Player:
                 counts, changed = self._subscribers(), time.monotonic()
 
     def heard_images(self) -> set[str]:
-        """Return the image topics that somebody subscribes to."""
-        return {name for name in self._images if self._publishers[name].get_subscription_count()}
+        """Return the image topics that the localizer hears."""
+        return {topic for topic, info in self._subscriptions() if self._hears(topic, info)}
+
+    def _subscriptions(self) -> list[tuple[str, Any]]:
+        """Return whose subscriptions there are to the images: the topic as recorded, and what is known of the other."""
+        return [
+            (name, info)
+            for name in sorted(self._images)
+            for info in self._node.get_subscriptions_info_by_topic(self._publishers[name].topic_name)
+        ]
+
+    def _hears(self, topic: str, info: Any) -> bool:
+        connects = self._reliable or info.qos_profile.reliability != ReliabilityPolicy.RELIABLE
+        return _node_of(info) == self._localizer and info.topic_type == self._images[topic] and connects
+
+    def _obstacle(self) -> str:
+        """Say what keeps a localizer that listens to a topic of the bag from hearing it; empty where it hears one."""
+        subscriptions, said = self._subscriptions(), ""
+        for topic, info in subscriptions:
+            if self._hears(topic, info):
+                return ""
+            if _node_of(info) == self._localizer:
+                said = f"the localizer {self._localizer} listens to {topic}, and "
+                if info.topic_type != self._images[topic]:
+                    said += f"for {info.topic_type}: the bag has {self._images[topic]} there, is image_transport right?"
+                else:
+                    said += (
+                        "its reliable subscription never connects to images that are sent with best effort (quality of "
+                        "service): replay with --reliable, or set its reliable_images to false"
+                    )
+        return said
+
+    def _why_unheard(self, timeout_s: float) -> str:
+        names = ", ".join(sorted(self._images))
+        others = sorted({_node_of(info) for _, info in self._subscriptions()})
+        who = f"only {', '.join(others)}" if others else "nobody"
+        return (
+            f"{who} subscribed to {names} within {timeout_s:g} s: is the localizer {self._localizer} (--node) active, "
+            "and are its image_topic and image_transport those of the bag?"
+        )
 
     def _subscribers(self) -> list[int]:
         return [publisher.get_subscription_count() for publisher in (self._clock, *self._publishers.values())]
 
     def play(
-        self, rate: float, image_published: Callable[[int], None], wait_for_answer: Callable[[int], None] | None = None
+        self,
+        rate: float,
+        image_published: Callable[[int], None],
+        wait_for_answer: Callable[[str, int], None] | None = None,
     ) -> None:
-        """Publish everything, `rate` times as fast as recorded.
+        """Publish everything that somebody subscribes to, `rate` times as fast as recorded.
 
-        image_published: gets the stamp of each image that somebody subscribes to, just before it is sent.
-        wait_for_answer: returns when the image of the stamp is answered; nothing more is published before that.
+        image_published: gets the stamp of each image that the localizer hears, just before it is sent.
+        wait_for_answer: gets its topic and stamp, and returns when the localizer is through with it; nothing more is
+        published before that.
         """
-        unheard = self._images - self.heard_images()
+        heard = self.heard_images()
+        unheard = {name for name in self._images if not self._publishers[name].get_subscription_count()} - heard
         started, first_ns = 0.0, None
         for message in self._bag.serialized(set(self._publishers) - unheard):
             if first_ns is None:
@@ -99,14 +144,14 @@ class Player:
             self._wait_until(message.log_ns, first_ns, rate, started)
             if not self._node.context.ok():
                 raise ExternalShutdownException
-            if message.topic not in self._images:
+            if message.topic not in heard:  # a viewer may look at other images
                 self._publishers[message.topic].publish(message.data)
                 continue
             stamp_ns, sent = stamp_ns_of_cdr(message.data), time.monotonic()
             image_published(stamp_ns)
             self._publishers[message.topic].publish(message.data)
             if wait_for_answer is not None:
-                wait_for_answer(stamp_ns)
+                wait_for_answer(message.topic, stamp_ns)
                 started += time.monotonic() - sent  # what comes next keeps its distance
 
     def _wait_until(self, log_ns: int, first_ns: int, rate: float, started: float) -> None:
@@ -119,6 +164,10 @@ class Player:
 
     def _tell_time(self, now_ns: int) -> None:
         self._clock.publish(Clock(clock=time_message(now_ns)))
+
+
+def _node_of(endpoint: Any) -> str:
+    return str(endpoint.node_namespace.rstrip("/") + "/" + endpoint.node_name)
 
 
 def stamp_ns_of_cdr(data: bytes) -> int:

@@ -96,14 +96,14 @@ class Recorder:
         """Note that an image is sent now."""
         self._published[stamp_ns] = time.perf_counter()
 
-    def wait_for_answer(self, stamp_ns: int, timeout_s: float = 10.0) -> None:
-        """Wait until the image of the stamp was processed; a line on stderr when it was not in time."""
-        deadline = time.monotonic() + timeout_s
-        while stamp_ns not in self._states:
-            if time.monotonic() > deadline or not self._node.context.ok():
-                say(f"no answer to the image {stamp_ns} within {timeout_s:g} s: the log of {self._localizer} says why")
-                return
-            time.sleep(0.002)
+    def has_status(self, stamp_ns: int) -> bool:
+        """Tell whether the image of the stamp was processed."""
+        return stamp_ns in self._states
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Return how many images were published, and how many of them processed."""
+        return len(self._published), len(self._states)
 
     def wait_until_quiet(self, quiet_s: float = 1.0, timeout_s: float = 10.0) -> None:
         """Wait until the answer to the last image is there, or nothing has come for a while."""

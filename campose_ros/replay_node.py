@@ -22,6 +22,7 @@ from rclpy.utilities import remove_ros_args
 from campose_core.bag.file import open_bag
 from campose_core.capture.external_poses import check_reference, read_reference
 from campose_core.cli.console import exit_code_of, show, show_log
+from campose_core.errors import LocalizationError
 from campose_core.evaluation.constant_offset import constant_offset
 from campose_core.evaluation.estimates import Estimates, read_estimates
 from campose_core.evaluation.metrics import evaluate
@@ -31,6 +32,7 @@ from campose_core.pixels.large_buffers import keep_large_buffers
 from campose_core.trajectory import Trajectory
 from campose_ros.asked_localizer import AskedLocalizer
 from campose_ros.large_segment import use_large_segment
+from campose_ros.lockstep import Lockstep
 from campose_ros.player import Player
 from campose_ros.recorder import Recorder, spinning
 
@@ -64,7 +66,7 @@ def replay(options: argparse.Namespace) -> None:
     Raises:
         CaptureError: the bag cannot be read or holds no image.
         TrajectoryError: the reference cannot be read.
-        LocalizationError: no active localizer takes the images.
+        LocalizationError: no active localizer takes the images, or it can use none of them.
     """
     reference: Trajectory | None = None
     if options.reference:
@@ -73,15 +75,19 @@ def replay(options: argparse.Namespace) -> None:
     try:
         with open_bag(options.bag) as bag, spinning(node):
             recorder, localizer = Recorder(node, options.node), AskedLocalizer(node, options.node)
-            player = Player(node, bag, reliable=options.reliable)
+            player = Player(node, bag, options.node, reliable=options.reliable)
             player.wait_for_subscriber(options.wait, localizer.require_active)
             recorder.wait_for_node(options.wait)
             if options.reference:  # the camera of a bag with several is the one that the node listens to
                 heard = sorted(player.heard_images())
                 reference = read_reference(Path(options.reference), heard[0] if len(heard) == 1 else None)
             base_from_cam = localizer.base_from_camera() if reference is not None else None
-            player.play(options.rate, recorder.image_published, recorder.wait_for_answer if options.lockstep else None)
+            wait = Lockstep(node, recorder, localizer).wait if options.lockstep else None
+            player.play(options.rate, recorder.image_published, wait)
             recorder.wait_until_quiet()
+            published, processed = recorder.counts
+            if not processed:
+                raise LocalizationError(localizer.why_none(published))
         recorder.write(options.out)
     finally:
         node.destroy_node()

@@ -105,6 +105,8 @@ def frame_errors(estimates: Estimates, reference: Trajectory) -> FrameErrors:
 def of_another_time(estimates: Estimates, reference: Trajectory) -> TrajectoryError:
     """Say for people that no frame has a reference, and name both intervals."""
     stamps_ns = estimates.table.stamps_ns
+    if not len(stamps_ns):
+        return TrajectoryError(f"the estimates of {estimates.estimator!r} hold no frame: nothing was localized")
     intervals = f"the estimates ({_interval_text(estimates)}) and the reference ({reference.interval_text()})"
     apart = stamps_ns[-1] < reference.stamps_ns[0] or reference.stamps_ns[-1] < stamps_ns[0]
     near = f"have no poses within {MAX_DIFFERENCE_NS / 1e6:.0f} ms of each other"
@@ -131,8 +133,6 @@ def poses_without_a_frame(estimates: Estimates, reference: Trajectory) -> int:
 
 def _interval_text(estimates: Estimates) -> str:
     stamps_ns = estimates.table.stamps_ns
-    if not len(stamps_ns):
-        return "no frames"
     first, last = int(stamps_ns[0]), int(stamps_ns[-1])
     return f"{seconds_text(first)[:-6]} .. {seconds_text(last)[:-6]} s"
 

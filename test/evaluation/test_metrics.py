@@ -153,6 +153,11 @@ def test_without_a_summary_every_reference_pose_is_a_frame():
     assert (metrics.frames, metrics.answered) == (10, 3)
 
 
+def test_estimates_without_a_frame_are_told_before_the_reference_is_blamed():
+    with pytest.raises(TrajectoryError, match="'nothing' hold no frame: nothing was localized"):
+        frame_errors(Estimates("nothing", ()), straight())
+
+
 @pytest.mark.parametrize("complete", [True, False])
 def test_no_overlap_names_both_intervals(complete):
     later = straight(10, 100 * SECOND)

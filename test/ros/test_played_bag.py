@@ -179,7 +179,7 @@ def flat(pose: Any) -> list[float]:
 
 def test_clock_goes_from_the_first_message_of_a_bag_to_its_last(client: Client, robot_bag: Path) -> None:
     with open_bag(robot_bag) as bag:
-        player = Player(client.node, bag, reliable=True)
+        player = Player(client.node, bag, client.node.get_name(), reliable=True)
         clock = client.collect(Clock, "/clock")
         client.collect(CompressedImage, IMAGE_TOPIC)
         player.wait_for_subscriber(10.0, lambda: None)
