@@ -13,12 +13,12 @@ from sensor_msgs.msg import CameraInfo
 
 from campose_core.bag.camera_info import read_camera_info
 from campose_core.bag.image_messages import IMAGE_TYPES, image_stamp_ns, video_name
-from campose_core.camera import Camera
 from campose_core.errors import MissingDependency
-from campose_core.session.camera import InfoTopic, SessionCamera
+from campose_core.session.camera import InfoTopic, Known, SessionCamera
 from campose_core.session.session import LocalizationSession
 from campose_ros.camera_parameters import CameraParameters
 from campose_ros.input_watch import InputWatch
+from campose_ros.latched_watch import LatchedWatch
 
 
 class Transport(NamedTuple):
@@ -55,11 +55,13 @@ class ReceivedImage(NamedTuple):
         return video_name(self.message) is not None
 
 
-def session_camera(parameters: CameraParameters, known: Camera | None) -> SessionCamera:
-    """Make what the session knows of a camera. known: its intrinsics, where they do not come on a topic."""
+def session_camera(parameters: CameraParameters, known: Known | None) -> SessionCamera:
+    """Make what the session knows of a camera. known: its intrinsics, where those of its topic need not come first."""
     place = None if parameters.base_from_camera_tf else parameters.mounting()
     read = partial(read_camera_info, rectified=parameters.rectified)
-    return SessionCamera(parameters.name, place, known, InfoTopic(parameters.camera_info_topic, read))
+    info = InfoTopic(parameters.camera_info_topic, read)
+    intrinsics, is_guess = known or (None, False)
+    return SessionCamera(parameters.name, place, intrinsics, info, is_guess=is_guess)
 
 
 class CameraInput:
@@ -90,11 +92,12 @@ class CameraInput:
         )  # fmt: skip
         prefix = f"{parameters.name}_" if parameters.name else ""
         watches[f"{prefix}image"] = self.images
+        self.infos = f"{prefix}camera_info"  # the name of their watch
         if parameters.camera_source == "camera_info":
             # Best effort connects to every publisher, a reliable one to reliable publishers alone.
             qos = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
             take = partial(session.take_camera_info, parameters.name)
-            watches[f"{prefix}camera_info"] = InputWatch(
+            watches[self.infos] = LatchedWatch(
                 node, CameraInfo, parameters.camera_info_topic, take, qos, what="camera_info"
             )
 

@@ -18,6 +18,7 @@ from campose_core.errors import CamposeError, TransformError
 from campose_core.geometry import Pose
 from campose_core.localization.localizer import Localizer
 from campose_core.localization.result import LocalizationResult, Status
+from campose_core.session.camera import Known
 from campose_core.session.message_reading import Refusal
 from campose_core.session.session import ImageTooLate, LocalizationSession, SessionFrames
 from campose_ros.camera_parameters import CameraParameters
@@ -38,7 +39,7 @@ REFUSALS_S = 0.1  # between two reports of refused images, at least
 
 
 class Configured(NamedTuple):
-    """All that exists from configure to cleanup."""
+    """All that exists from configure to cleanup. heard: intrinsics out of camera_info that came in earlier activity."""
 
     parameters: LocalizerParameters
     cameras: tuple[CameraParameters, ...]
@@ -46,6 +47,7 @@ class Configured(NamedTuple):
     localizer: Localizer
     transforms: Transforms
     outputs: Outputs
+    heard: dict[str, Known]
 
 
 class LiveLocalization:
@@ -108,8 +110,9 @@ class LiveLocalization:
             self._node.destroy_subscription(self._initialposes)
 
     def close(self) -> None:
-        """Unsubscribe, and end the threads."""
+        """Unsubscribe, and end the threads; of a camera that tells its intrinsics once, they stay known."""
         self._unsubscribe()
+        self._configured.heard.update({name: known for name in self._cameras if (known := self._session.known(name))})
         self._worker.stop()
         self._memory.close()
 
@@ -170,9 +173,10 @@ class LiveLocalization:
             "; ".join(silences.values()) if all(silences.values()) else "",  # one camera can do without the others
             {"input_rate_hz": f"{rate_hz:.1f}", **values},
         )
-        for what, watch in self._watches.items():
-            if what.endswith("camera_info") and watch.received:
-                silent[what] = ""  # intrinsics that came once may stay
+        for camera_name, camera in self._cameras.items():
+            infos = self._watches.get(camera.infos)
+            if infos is not None and (infos.received or self._session.known(camera_name)):
+                silent[camera.infos] = ""  # intrinsics that came once may stay
         self._level = localization.level
         uses_tf = any(camera.base_from_camera_tf for camera in self._configured.cameras)
         no_odometry = "; ".join(filter(None, list(self._no_odometry.values())))
@@ -274,5 +278,6 @@ def _session(configured: Configured, refuse: RefusalLog) -> LocalizationSession:
         base_frame=parameters.base_frame,
         odom_frame=parameters.odom_frame if parameters.publish_tf else None,
     )
-    cameras = [session_camera(camera, loaded.cameras.get(camera.name)) for camera in configured.cameras]
+    known = {**configured.heard, **{name: Known(camera) for name, camera in loaded.cameras.items()}}
+    cameras = [session_camera(camera, known.get(camera.name)) for camera in configured.cameras]
     return LocalizationSession(configured.localizer, cameras, frames, configured.transforms.heard, refuse, WAIT_S)

@@ -137,7 +137,7 @@ class LocalizerNode(PlainLog, LifecycleNode):
         except BaseException:
             transforms.close()
             raise
-        self._configured = Configured(parameters, cameras, loaded, localizer, transforms, outputs)
+        self._configured = Configured(parameters, cameras, loaded, localizer, transforms, outputs, {})
         log_scene(self.get_logger(), loaded)
         log_cameras(self.get_logger(), parameters, cameras, loaded)
 

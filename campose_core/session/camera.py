@@ -23,6 +23,13 @@ class InfoTopic(NamedTuple):
     read: Callable[[Any], InfoCamera]
 
 
+class Known(NamedTuple):
+    """Intrinsics that a camera has; `is_guess` as of SessionCamera."""
+
+    intrinsics: Camera
+    is_guess: bool = False
+
+
 class SessionCamera:
     """One camera of the robot.
 
@@ -39,14 +46,20 @@ class SessionCamera:
         intrinsics: Camera | None = None,
         info: InfoTopic | None = None,
         of_frame: Callable[[Frame], Camera] | None = None,
+        is_guess: bool = False,
     ) -> None:
         self.name, self.base_from_cam = name, base_from_cam
         self._info, self._of_frame = info, of_frame
         no_intrinsics = f"nothing came on {info.name}" if info else "no topic tells them"
         self._intrinsics: Camera | str = intrinsics or no_intrinsics  # or why there are none
-        self.is_guess = False
+        self.is_guess = is_guess
         self.rate = RateLimit()
         self._decoder = ImageDecoder()
+
+    @property
+    def known(self) -> Known | None:
+        """Return what is known without a frame."""
+        return Known(self._intrinsics, self.is_guess) if isinstance(self._intrinsics, Camera) else None
 
     def take_intrinsics(self, intrinsics: Camera | None) -> None:
         """Those of another scene; None leaves what is known."""

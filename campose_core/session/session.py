@@ -22,7 +22,7 @@ from campose_core.localization.localizer import Localizer
 from campose_core.localization.result import LocalizationResult
 from campose_core.motion.model import UncertainPose
 from campose_core.motion.odometry import OdometryBuffer
-from campose_core.session.camera import SessionCamera
+from campose_core.session.camera import Known, SessionCamera
 from campose_core.session.focal_watch import FocalWatch
 from campose_core.session.heard_transforms import HeardTransforms
 from campose_core.session.imu_buffer import ImuBuffer
@@ -110,6 +110,10 @@ class LocalizationSession:
     def take_intrinsics(self, camera_name: str, intrinsics: Camera | None) -> None:
         """Take the intrinsics of another scene; None leaves what is known of the camera."""
         self._cameras[camera_name].take_intrinsics(intrinsics)
+
+    def known(self, camera_name: str) -> Known | None:
+        """Return the intrinsics of a camera, for a session that goes on with it."""
+        return self._cameras[camera_name].known
 
     def take_camera_info(self, camera_name: str, message: Any) -> None:
         """Take in a sensor_msgs/CameraInfo, of the images from now on."""
