@@ -235,13 +235,15 @@ def test_another_scene_is_loaded_or_refused(drive: Drive, wall_scene: Path, tmp_
         (tmp_path / "nothing", LoadMap.Response.RESULT_MAP_DOES_NOT_EXIST),
         (tmp_path / ("x" * 300), LoadMap.Response.RESULT_MAP_DOES_NOT_EXIST),
         ("/dev/zero", LoadMap.Response.RESULT_MAP_DOES_NOT_EXIST),
+        ("http://host/scene", LoadMap.Response.RESULT_MAP_DOES_NOT_EXIST),
+        ("file:///a%00b", LoadMap.Response.RESULT_MAP_DOES_NOT_EXIST),
         (damaged(wall_scene, tmp_path, "scene.yaml"), LoadMap.Response.RESULT_INVALID_MAP_METADATA),
         (damaged(wall_scene, tmp_path, "sfm/landmarks.npz"), LoadMap.Response.RESULT_INVALID_MAP_DATA),
     ):
         load = drive.client.call(LoadMap, "/localizer/load_scene", LoadMap.Request(map_url=str(url)))
         assert load.result == code, url
     drive.settle()
-    load = drive.client.call(LoadMap, "/localizer/load_scene", LoadMap.Request(map_url=str(wall_scene)))
+    load = drive.client.call(LoadMap, "/localizer/load_scene", LoadMap.Request(map_url=wall_scene.as_uri()))
     assert load.result == LoadMap.Response.RESULT_SUCCESS
     assert (load.map.info.height, load.map.info.width) == floor().shape
     assert drive.show(3.0)["state"] == "INITIALIZING"
