@@ -36,6 +36,13 @@ class CameraParameters:
         """Tell whether nobody said where it sits on the robot: no camera looks along the robot's z axis."""
         return not self.base_from_camera_tf and self.base_from_camera == IN_CAMERA
 
+    @property
+    def base_topic(self) -> str:
+        """Return image_topic without the name of its transport, which may stand behind it."""
+        if self.image_transport == "raw":
+            return self.image_topic
+        return self.image_topic.removesuffix(f"/{self.image_transport}") or self.image_topic
+
     def parameter(self, field: str) -> str:
         """Return what the node calls a field, for messages."""
         return f"{self.name}.{field}" if self.name else field
@@ -78,8 +85,8 @@ def _read(node: Node, name: str) -> CameraParameters:
 
 
 def _compare(one: CameraParameters, other: CameraParameters) -> None:
-    if (one.image_topic, one.image_transport) == (other.image_topic, other.image_transport):
-        raise LocalizationError(f"the cameras {one.name} and {other.name} have the same images: {one.image_topic}")
+    if (one.base_topic, one.image_transport) == (other.base_topic, other.image_transport):
+        raise LocalizationError(f"the cameras {one.name} and {other.name} have the same images: {other.image_topic}")
     by_parameter = not (one.base_from_camera_tf or other.base_from_camera_tf)
     if by_parameter and one.base_from_camera == other.base_from_camera:
         raise LocalizationError(

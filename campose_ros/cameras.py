@@ -85,7 +85,9 @@ class CameraInput:
         self.parameters = parameters
         transport = TRANSPORTS[parameters.image_transport]
         kind = _message_class(parameters.parameter("image_transport"), transport)
-        topic = parameters.image_topic + transport.suffix
+        topic = parameters.base_topic
+        if transport.suffix:  # behind the name that a remapping gives the images, as image_transport has it
+            topic = node.resolve_topic_name(topic) + transport.suffix
         self.images = InputWatch(
             node, kind, topic, lambda message: on_image(parameters.name, message),
             QoSProfile(depth=transport.depth, reliability=reliability), alike=IMAGE_TYPES,

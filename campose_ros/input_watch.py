@@ -18,6 +18,7 @@ from rclpy.qos import DurabilityPolicy, QoSCompatibility, QoSProfile, Reliabilit
 
 from campose_core.bag.image_messages import IMAGE_TYPES, image_stamp_ns
 from campose_core.localization.camera_clocks import MISSED_INTERVALS
+from campose_ros.endpoints import node_of, other_publishers
 
 if TYPE_CHECKING:
     from rclpy.node import Node
@@ -195,12 +196,14 @@ class InputWatch:
         endpoints = self._node.get_publishers_info_by_topic(self.topic)
         for endpoint in endpoints:
             if endpoint.topic_type == self._type:
-                return f"{_name(endpoint)} {self._never_connects(endpoint.qos_profile)}"
+                return f"{node_of(endpoint)} {self._never_connects(endpoint.qos_profile)}"
         if endpoints:
             setting = ": is image_transport right?" if self._type in IMAGE_TYPES else ""
-            return f"what {_name(endpoints[0])} publishes there is {endpoints[0].topic_type}, not {self._type}{setting}"
+            return (
+                f"what {node_of(endpoints[0])} publishes there is {endpoints[0].topic_type}, not {self._type}{setting}"
+            )
         topics = [name for name, kinds in self._node.get_topic_names_and_types() if self._alike & {*kinds}]
-        published = ", ".join(name for name in sorted(topics) if self._node.count_publishers(name))
+        published = ", ".join(name for name in sorted(topics) if other_publishers(self._node, name))
         return "nobody publishes it" + (f"; other {self._what} topics: {published}" if published else "")
 
     def _never_connects(self, offered: QoSProfile) -> str:
@@ -215,7 +218,7 @@ class InputWatch:
         return f"has another quality of service: {reason.strip().rstrip(';')}"
 
     def _publishers(self) -> str:
-        names = sorted({_name(endpoint) for endpoint in self._node.get_publishers_info_by_topic(self.topic)})
+        names = sorted({node_of(endpoint) for endpoint in self._node.get_publishers_info_by_topic(self.topic)})
         return " and ".join(names) or "nobody"
 
     def facts(self) -> dict[str, object]:
@@ -238,10 +241,6 @@ def silent_for(arrivals: Sequence[float], now: float, patience_s: float) -> floa
     silence_s = now - arrivals[-1]
     interval_s = min((later - earlier for earlier, later in pairwise(arrivals)), default=0.0)
     return silence_s if silence_s > max(patience_s, MISSED_INTERVALS * interval_s) else 0.0
-
-
-def _name(endpoint: Any) -> str:
-    return str(endpoint.node_namespace.rstrip("/") + "/" + endpoint.node_name)
 
 
 def _span(seconds: float) -> str:

@@ -277,7 +277,7 @@ class LocalizerNode(PlainLog, LifecycleNode):
                 self.get_logger().warning(wrong, throttle_duration_sec=10.0)
         else:
             statuses = [idle_status(self, self._fault, self._why_idle(), is_active=self._active)]
-        statuses.append(self._setup.status())
+        statuses.append(self._setup.status(self._configured.outputs.other_map() if self._configured else ""))
         for status in statuses:
             status.hardware_id = self.get_fully_qualified_name()
         message = DiagnosticArray(status=statuses)

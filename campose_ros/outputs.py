@@ -25,6 +25,7 @@ from campose_ros.conversions import (
 )
 from campose_ros.covariance_floor import at_least
 from campose_ros.diagnostics import name_of
+from campose_ros.endpoints import other_publishers
 from campose_ros.loading import LoadedScene
 from campose_ros.odometry_output import TwistOfPoses, odometry_message
 from campose_ros.parameters import LocalizerParameters
@@ -199,6 +200,16 @@ class Outputs:
         if had_map or self._has_map:
             self._map.publish(message)
         return message
+
+    def other_map(self) -> str:
+        """Say who else publishes the map that this node publishes; empty where nobody does."""
+        others = other_publishers(self._node, self._map.topic_name) if self._has_map else []
+        if not others:
+            return ""
+        return (
+            f"{self._map.topic_name} is published by {' and '.join(others)} as well, and who listens gets either map: "
+            "end one of them (map_server is not needed), or set map_topic to another name"
+        )
 
     def close(self) -> None:
         """Take all publishers down."""

@@ -58,7 +58,7 @@ class LocalizerParameters:
         "Names of the robot's cameras. Of several, NAME.image_topic (default NAME/image), NAME.camera_info_topic, "
         "NAME.base_from_camera and so on are the parameters; one empty name: the single camera below.",
     )
-    image_topic: str = parameter("image", "Images to localize (without the /compressed of that transport).")
+    image_topic: str = parameter("image", "Images to localize, with or without the /compressed of that transport.")
     image_transport: str = parameter(
         "raw",
         "raw: sensor_msgs/Image. compressed: JPEG, PNG, or a driver's H.264. ffmpeg, foxglove: H.264 or H.265 packets, "

@@ -18,6 +18,7 @@ from campose_core.bag.bag import Bag
 from campose_core.cli.console import say
 from campose_core.errors import CaptureError, LocalizationError
 from campose_ros.conversions import message_class, time_message
+from campose_ros.endpoints import node_of
 
 IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 # What a localizer listens to. tf is not among them: its message package is not on PyPI.
@@ -88,7 +89,7 @@ class Player:
 
     def _hears(self, topic: str, info: Any) -> bool:
         connects = self._reliable or info.qos_profile.reliability != ReliabilityPolicy.RELIABLE
-        return _node_of(info) == self._localizer and info.topic_type == self._images[topic] and connects
+        return node_of(info) == self._localizer and info.topic_type == self._images[topic] and connects
 
     def _obstacle(self) -> str:
         """Say what keeps a localizer that listens to a topic of the bag from hearing it; empty where it hears one."""
@@ -96,7 +97,7 @@ class Player:
         for topic, info in subscriptions:
             if self._hears(topic, info):
                 return ""
-            if _node_of(info) == self._localizer:
+            if node_of(info) == self._localizer:
                 said = f"the localizer {self._localizer} listens to {topic}, and "
                 if info.topic_type != self._images[topic]:
                     said += f"for {info.topic_type}: the bag has {self._images[topic]} there, is image_transport right?"
@@ -109,7 +110,7 @@ class Player:
 
     def _why_unheard(self, timeout_s: float) -> str:
         names = ", ".join(sorted(self._images))
-        others = sorted({_node_of(info) for _, info in self._subscriptions()})
+        others = sorted({node_of(info) for _, info in self._subscriptions()})
         who = f"only {', '.join(others)}" if others else "nobody"
         return (
             f"{who} subscribed to {names} within {timeout_s:g} s: is the localizer {self._localizer} (--node) active, "
@@ -164,10 +165,6 @@ class Player:
 
     def _tell_time(self, now_ns: int) -> None:
         self._clock.publish(Clock(clock=time_message(now_ns)))
-
-
-def _node_of(endpoint: Any) -> str:
-    return str(endpoint.node_namespace.rstrip("/") + "/" + endpoint.node_name)
 
 
 def stamp_ns_of_cdr(data: bytes) -> int:

@@ -1,5 +1,5 @@
-"""How the node was started, and whether it runs: unknown parameters, a name taken twice, a process that stood
-still.
+"""How the node was started, and whether it runs: unknown parameters, a name or a map that is there twice, a process
+that stood still.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class SetupWatch:
         self._reported = time.monotonic()
         self._stood_still, self._ran_again = "", 0.0
 
-    def status(self) -> DiagnosticStatus:
-        """Write the line of the diagnostics; what is new in it goes into the log as well."""
-        texts = [*unknown_overrides(self._node), self._namesake(), self._pause()]
+    def status(self, other_map: str) -> DiagnosticStatus:
+        """Write the line of the diagnostics; what is new in it goes into the log as well. other_map: of Outputs."""
+        texts = [*unknown_overrides(self._node), self._namesake(), other_map, self._pause()]
         status = merged(f"{name_of(self._node)}: setup", [Fault(WARN, text) for text in texts], "as it should be", {})
         if status.level != DiagnosticStatus.OK and status.message != self._told:
             self._node.get_logger().warning(status.message)

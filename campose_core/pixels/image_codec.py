@@ -31,7 +31,7 @@ MAGIC = {
 EXIF_ORIENTATION = 0x0112
 
 MEASURED, DEPTH = ("32fc", "64fc"), "compressedDepth"
-OTHER_TOPIC = "choose the topic of a camera with --topic"
+OTHER_TOPIC = "choose the topic of a camera (--topic, of the node image_topic)"
 
 # encoding -> (channels, bytes a channel, which channels are red, green, blue)
 PACKED = {

@@ -299,7 +299,9 @@ def test_depth_is_no_picture_and_an_odd_size_is_said_whole(tmp_path):
     compressed = make.compressed(START_NS, b"")
     compressed.format = "16UC1; compressedDepth png"
     odd = make.image(START_NS, np.zeros((48, 63, 2), np.uint8), encoding="yuv422_yuy2")
-    said = {"32FC1 is depth": depth, "compressedDepth is depth": compressed, "an even size, got 63x48": odd}
+    cure = "choose the topic of a camera .--topic, of the node image_topic."
+    depths = {f"32FC1 is depth.*: {cure}": depth, f"compressedDepth is depth.*: {cure}": compressed}
+    said = {**depths, "an even size, got 63x48": odd}
     for row, (words, message) in enumerate(said.items()):
         recording = open_recording(bag(tmp_path / str(row), entries=[(TOPIC, START_NS, message)]))
         with pytest.raises(CaptureError, match=words):

@@ -240,8 +240,13 @@ def test_a_raw_image_and_a_rectified_one_tell_the_same_pose(
     [
         ({"cameras": "[a, b]"}, "a and b would sit in the same place: set a.base_from_camera and b.base_from_camera"),
         (
-            {"cameras": "[a, b]", "a.image_topic": "/x", "b.image_topic": "/x"},
-            "the cameras a and b have the same images: /x",
+            {
+                "cameras": "[a, b]",
+                "image_transport": "compressed",
+                "a.image_topic": "/x",
+                "b.image_topic": "/x/compressed",
+            },
+            "the cameras a and b have the same images: /x/compressed",
         ),
         ({"image_transport": "ffmpeg"}, "image_transport needs the messages of ffmpeg_image_transport_msgs"),
     ],
@@ -250,7 +255,7 @@ def test_a_raw_image_and_a_rectified_one_tell_the_same_pose(
 def test_cameras_that_cannot_be_are_refused_with_the_cure(
     start_node: StartNode, wall_scene: Path, given: dict[str, str], reason: str
 ) -> None:
-    if "image_transport" in given and importlib.util.find_spec("ffmpeg_image_transport_msgs"):
+    if given.get("image_transport") == "ffmpeg" and importlib.util.find_spec("ffmpeg_image_transport_msgs"):
         pytest.skip("the messages are installed")
     start_node("refused", scene=wall_scene, **given).wait_for_output(reason)
 
