@@ -21,6 +21,7 @@ ANSWER_S = 10.0
 AGAIN_S = 2.0  # a question that comes before the other side knows who asks is not answered
 REPORT_S = 3.0  # diagnostics come once a second
 LEFT_OUT = ("images_refused", "images_too_late")  # counts of the diagnostics: of such images there is no status
+SILENCE = "no image on "  # how InputWatch begins to say that images stay away, instead of what was wrong with the last
 PARAMETERS = ("cameras", "base_from_camera", "base_from_camera_tf")
 
 
@@ -41,9 +42,8 @@ class AskedLocalizer:
         node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
-        name = self.name.lstrip("/")
-        said = {status.name: status for status in message.status}
-        status, inputs = (said.get(f"{name}: {part}") for part in ("localization", "inputs"))
+        name = f"{self.name.lstrip('/')}: localization"
+        status = next((status for status in message.status if status.name == name), None)
         if status is None:
             return
         self._fault = status.message if status.level == DiagnosticStatus.ERROR else ""
@@ -52,7 +52,7 @@ class AskedLocalizer:
             counted = sum(int(values.get(key, 0)) for key in LEFT_OUT)
             if self._counted is not None and counted > self._counted:
                 self.left_out += counted - self._counted
-                if not (inputs and status.message in inputs.message):  # where that no image comes is said in both
+                if not status.message.startswith(SILENCE):
                     self.refusal = self._fault
             self._counted = counted
 

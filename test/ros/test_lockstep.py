@@ -13,6 +13,7 @@ pytest.importorskip("cv2", reason="the structure estimator needs OpenCV: pip ins
 pytest.importorskip("rosbags", reason="replay needs rosbags: pip install 'campose_ros[bag]'")
 
 from client import ALL, BEST_EFFORT, Client
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from node_process import StartNode
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CompressedImage, Image
@@ -24,6 +25,9 @@ from campose_core.bag.writer import IMAGE_TOPIC, INFO_TOPIC, new_bag
 from campose_core.errors import LocalizationError
 from campose_core.pixels.image_codec import encode_jpeg
 from campose_core.trajectory import Trajectory, write_tum
+from campose_ros.asked_localizer import AskedLocalizer
+from campose_ros.conversions import key_values
+from campose_ros.diagnostics import ERROR
 from campose_ros.player import Player
 
 START_NS, PERIOD_NS, COUNT = 1_700_000_000_500_000_000, 100_000_000, 9
@@ -121,3 +125,25 @@ def test_who_else_listens_is_no_localizer(client: Client, bags: dict[str, Path])
             player.wait_for_subscriber(0.5, lambda: None)
         assert player.heard_images() == set()
     client.node.destroy_subscription(subscription)
+
+
+def test_the_reason_is_that_of_the_images_and_not_the_silence_after_them(client: Client) -> None:
+    """Places by tf are told of under the inputs too."""
+    localizer = AskedLocalizer(client.node, "/fleet/asked")
+    publisher = client.publisher(DiagnosticArray, "/diagnostics", ALL)
+    no_place = "tf does not link base_link and eye"
+    silence = "no image on /eye for 1 s: nobody publishes it"
+
+    def report(said: str, refused: int) -> DiagnosticArray:
+        parts = ("localization", {"images_refused": refused}), ("inputs", {})
+        return DiagnosticArray(
+            status=[
+                DiagnosticStatus(name=f"fleet/asked: {part}", level=ERROR, message=said, values=key_values(values))
+                for part, values in parts
+            ]
+        )
+
+    for said, refused in ((silence, 2), (no_place, 5), (silence, 6)):
+        publisher.publish(report(said, refused))
+    client.until(lambda: localizer.left_out == 4, "all that was refused since the first report is counted")
+    assert localizer.why_none(9).endswith(f"none of the 9 images that were played to it: {no_place}")
