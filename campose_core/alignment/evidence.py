@@ -11,6 +11,7 @@ from campose_core.geometry import Array, Similarity, rotation_angle
 from campose_core.residual import Check
 from campose_core.scene.alignment import Alignment
 
+WORST = 0.05  # of the path's width: beyond, a source would agree with anything
 SIGMAS = 3.0  # two sources disagree when they differ by more standard deviations than this
 
 
@@ -55,8 +56,8 @@ def evidence_of_poses(name: str, alignment: Alignment, path_sfm: Array, frame: s
     path_sfm (N, 3): the camera's. The residual does not shrink with the number of poses: neighbours err alike.
     """
     similarity = alignment.map_from_sfm
-    off_m = max(sigma(alignment.residual.median_m), 0.005)
     across = width(similarity.scale * path_sfm)
+    off_m = min(max(sigma(alignment.residual.median_m), 0.005), WORST * across)
     turn_deg = float(np.degrees(np.arctan2(off_m, across)))
     return Evidence(
         name, alignment, frame, similarity.scale, max(off_m / across, 0.002), up_of(similarity), max(turn_deg, 0.2),

@@ -6,10 +6,8 @@ import logging
 import shutil
 
 from campose_core.alignment.sources.base import MappedScene
-from campose_core.alignment.sources.reference import frames_with_reference
-from campose_core.capture.mapped_recordings import image_topic_of
+from campose_core.alignment.sources.reference import aligned_to_reference
 from campose_core.geometry import Pose, Similarity
-from campose_core.joining.robust_similarity import align_to_poses
 from campose_core.joining.straightening import Straightened, straightened
 from campose_core.scene.frames_table import SceneFrame
 from campose_core.scene.scene import Scene
@@ -31,10 +29,7 @@ def put_straight(mapped: MappedScene) -> MappedScene:
     has_model = (scene.sfm_dir / "model").is_dir() and (scene.sfm_dir / "database.db").is_file()
     if request.reference is None or scene.rigs or not has_model:
         return mapped
-    poses = mapped.poses
-    placed = [frame for frame in scene.frames if frame.name in poses]
-    known = frames_with_reference(placed, request.reference, request.source, image_topic_of(scene, request.source))
-    alignment = align_to_poses([poses[frame.name] for frame, _ in known], [pose for _, pose in known])
+    known, alignment = aligned_to_reference(mapped, request.reference)
     if (alignment.residual.p95_m or 0.0) <= PRIOR_M:
         return mapped
     report, work = MapReport.load(scene), scene.sfm_dir / WORK

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from campose_core.errors import AlignmentError, GeometryError
-from campose_core.geometry import Array, Pose, Similarity, rotation_angle, umeyama
+from campose_core.errors import AlignmentError
+from campose_core.geometry import Array, Pose, Similarity, rotation_angle
 from campose_core.joining.bend import MIN_ALONG, bend_along
+from campose_core.joining.misreadings import AGREEING_DEG, misreading
+from campose_core.joining.robust_fit import RANSAC_TRIALS, median_rotation, robust_umeyama, umeyama_or_advice
 from campose_core.residual import Residual
 from campose_core.scene.alignment import Alignment
 
-RANSAC_TRIALS = 500
 MIN_PAIRS = 3
 # Turns off together by more than that, by so many times what positions leave open, and from poses that positions alone
 # fit CLEARLY_BETTER, say nothing: the centre of the lens is elsewhere. Of a street with a straight map it is 0.3 to 0.5
 # deg, and 0.2 to 0.3 of the median distance are left without them; of a kitchen and of desks 0.91 to 0.98.
 COMMON_DEG, COMMON_TIMES, COMMON_FRAMES = 0.1, 3.0, 20  # of fewer frames positions alone fit their noise
 CLEARLY_BETTER = 0.5
-AGREEING_DEG = 10.0  # orientations of the reference that differ by more are not the camera's
 
 
 def align_to_points(points_sfm: Array, points_map: Array) -> Alignment:
@@ -39,46 +36,6 @@ def align_to_points(points_sfm: Array, points_map: Array) -> Alignment:
     )
 
 
-def robust_umeyama(source: Array, target: Array) -> Similarity:
-    """Find `target_from_source` by Umeyama on the pairs (N, 3) that agree.
-
-    RANSAC over triples by median residual, then trimmed refits.
-
-    Raises:
-        AlignmentError: the points lie on one line.
-    """
-    generator = np.random.default_rng(0)
-    best, best_median = None, np.inf
-    for _ in range(min(RANSAC_TRIALS, 20 * len(source))):
-        triple = generator.choice(len(source), 3, replace=False)
-        try:
-            candidate = umeyama(source[triple], target[triple])
-        except GeometryError:
-            continue
-        median = float(np.median(np.linalg.norm(candidate.transform(source) - target, axis=1)))
-        if median < best_median:
-            best, best_median = candidate, median
-    if best is None:
-        return umeyama_or_advice(source, target)
-    for _ in range(10):
-        residual = np.linalg.norm(best.transform(source) - target, axis=1)
-        agreeing = residual <= max(3.0 * float(np.median(residual)), 1e-9)
-        best = umeyama_or_advice(source[agreeing], target[agreeing])
-    return best
-
-
-def umeyama_or_advice(source: Array, target: Array) -> Similarity:
-    """Find `target_from_source` by Umeyama on all pairs (N, 3), with a refusal that tells a person what to change.
-
-    Raises:
-        AlignmentError: fewer than three pairs, or all on one line.
-    """
-    try:
-        return umeyama(source, target)
-    except GeometryError as error:
-        raise AlignmentError(f"{error} (a turn in the path, or a point pair off the line)") from error
-
-
 def align_to_poses(sfm_from_cams: list[Pose], map_from_cams: list[Pose]) -> Alignment:
     """Find `map_from_sfm` from the same cameras' poses in both frames, robust against wild reference poses.
 
@@ -89,8 +46,7 @@ def align_to_poses(sfm_from_cams: list[Pose], map_from_cams: list[Pose]) -> Alig
 
     Raises:
         AlignmentError: fewer than three poses, a path too short, positions on a line with unusable orientations, no
-            two poses that agree, or poses that fit in another direction or with another order of the quaternion.
-        GeometryError: one path is the other's mirror image.
+            two poses that agree, or poses that fit as something else than map_from_cam (see `misreading`).
     """
     if len(sfm_from_cams) < MIN_PAIRS:
         raise AlignmentError(f"only {len(sfm_from_cams)} frames have a reference pose, three are needed")
@@ -102,15 +58,17 @@ def align_to_poses(sfm_from_cams: list[Pose], map_from_cams: list[Pose]) -> Alig
     source_rotations = Rotation.from_quat(np.array([pose.quat_xyzw for pose in sfm_from_cams]))
     target_rotations = Rotation.from_quat(np.array([pose.quat_xyzw for pose in map_from_cams]))
     per_frame = target_rotations * source_rotations.inv()
-    consensus = _median_rotation(per_frame)
+    consensus = median_rotation(per_frame)
     oriented = float(np.median(np.degrees(rotation_angle(consensus.inv() * per_frame)))) < AGREEING_DEG
-    if not oriented and (said := _misreading(sfm_from_cams, map_from_cams)):
-        raise AlignmentError(f"the reference poses {said}")
-    if oriented:
-        similarity = _robust_oriented(source, target, per_frame, width)
+    similarity = None
+    if oriented and (similarity := _robust_oriented(source, target, per_frame, width)):
         similarity = _off_together(source, target, per_frame, similarity) or similarity
-    else:
+    elif not oriented:
         similarity = robust_umeyama(source, target)
+    if (not oriented or similarity is None) and (said := misreading(sfm_from_cams, map_from_cams)):
+        raise AlignmentError(f"the reference poses {said}")
+    if similarity is None:  # its positions go against its orientations, which are of other axes
+        oriented, similarity = False, robust_umeyama(source, target)
     offsets = similarity.transform(source) - target
     turns = (similarity.rotation * source_rotations * target_rotations.inv()).as_rotvec(degrees=True)
     residual, angles = np.linalg.norm(offsets, axis=1), np.linalg.norm(turns, axis=1)
@@ -128,43 +86,6 @@ def align_to_poses(sfm_from_cams: list[Pose], map_from_cams: list[Pose]) -> Alig
             bent_deg=bend_along(turns) if tells_bend else None,
         ),
     )
-
-
-def _w_first(pose: Pose) -> Pose:
-    w, x, y, z = pose.rotation.as_quat()
-    return Pose.from_quat_xyzw((x, y, z, w), pose.translation)
-
-
-READINGS: dict[str, Callable[[Pose], Pose]] = {
-    "are camera_from_map: give their inverse, map_from_camera": Pose.inverse,
-    "have w first in their quaternions: name the columns in a first line, as `stamp_s x y z qw qx qy qz`": _w_first,
-    "are camera_from_map, with w first in their quaternions: give `stamp_s x y z qx qy qz qw` of map_from_camera": (
-        lambda pose: _w_first(pose).inverse()
-    ),
-}
-
-
-def _misreading(sfm_from_cams: Sequence[Pose], given: Sequence[Pose]) -> str | None:
-    """Say what poses are that are not map_from_cam; None where no other reading fits.
-
-    No reading shows in the poses: each is smooth, and of unit length. Beside the reconstruction one does: the rotation
-    map_from_sfm is the same by every frame, and by all positions.
-    """
-    sfm = Rotation.from_quat(np.array([pose.quat_xyzw for pose in sfm_from_cams]))
-    source = np.array([pose.translation for pose in sfm_from_cams])
-    for said, read in READINGS.items():
-        map_from_cams = [read(pose) for pose in given]
-        per_frame = Rotation.from_quat(np.array([pose.quat_xyzw for pose in map_from_cams])) * sfm.inv()
-        consensus = _median_rotation(per_frame)
-        if np.median(rotation_angle(consensus.inv() * per_frame)) > np.radians(AGREEING_DEG / 2):
-            continue
-        try:
-            by_places = robust_umeyama(source, np.array([pose.translation for pose in map_from_cams])).rotation
-        except AlignmentError:  # on one line
-            continue
-        if rotation_angle(consensus.inv() * by_places) < np.radians(AGREEING_DEG):
-            return said
-    return None
 
 
 def _off_together(source: Array, target: Array, per_frame: Rotation, oriented: Similarity) -> Similarity | None:
@@ -187,7 +108,7 @@ def _off_together(source: Array, target: Array, per_frame: Rotation, oriented: S
     return by_places if common > max(np.radians(COMMON_DEG), COMMON_TIMES * open_rad) else None
 
 
-def _robust_oriented(source: Array, target: Array, per_frame: Rotation, lever: float) -> Similarity:
+def _robust_oriented(source: Array, target: Array, per_frame: Rotation, lever: float) -> Similarity | None:
     """Positions (N, 3) and the rotation that each frame by itself asks for, robust against wild frames.
 
     Two frames make a hypothesis (the rotation of one, the scale of their distance), the median residual judges it;
@@ -215,25 +136,24 @@ def _robust_oriented(source: Array, target: Array, per_frame: Rotation, lever: f
         if not agreeing.any() or np.ptp(source[agreeing], axis=0).max() < 1e-12:
             raise AlignmentError(f"of {len(source)} poses no two agree in place and in turn")
         similarity = _fit_oriented(source[agreeing], target[agreeing], matrices[agreeing].sum(0), scale, lever)
+        if similarity is None:
+            return None
         scale, rotation = similarity.scale, similarity.rotation
         residual = np.linalg.norm(similarity.transform(source) - target, axis=1)
     return similarity
 
 
-def _fit_oriented(source: Array, target: Array, rotation_sum: Array, scale: float, lever: float) -> Similarity:
-    """argmin sum |s R p + t - q|^2 + lever^2 |R - R_i|_F^2, alternating between R (Procrustes) and s (linear)."""
+def _fit_oriented(source: Array, target: Array, rotation_sum: Array, scale: float, lever: float) -> Similarity | None:
+    """argmin sum |s R p + t - q|^2 + lever^2 |R - R_i|_F^2, alternating between R (Procrustes) and s (linear).
+
+    None where the positions go against the orientations.
+    """
     source_mean, target_mean = source.mean(0), target.mean(0)
     p, q = source - source_mean, target - target_mean
     for _ in range(30):
         u, _, vt = np.linalg.svd(scale * q.T @ p + lever**2 * rotation_sum)
         rotation = u @ np.diag([1.0, 1.0, np.sign(np.linalg.det(u @ vt))]) @ vt
         scale = float(np.sum(q * (p @ rotation.T)) / np.sum(p * p))
+        if scale <= 0.0:
+            return None
     return Similarity(scale, Rotation.from_matrix(rotation), target_mean - scale * rotation @ source_mean)
-
-
-def _median_rotation(rotations: Rotation) -> Rotation:
-    """Return the rotation with the smallest summed angle to a sample of the others."""
-    step = max(1, len(rotations) // 100)
-    sample = rotations[::step]
-    totals: NDArray[np.float64] = np.array([rotation_angle(candidate.inv() * sample).sum() for candidate in sample])
-    return sample[int(np.argmin(totals))]

@@ -22,7 +22,7 @@ from scipy.special import gammaincinv
 from campose_core.errors import LocalizationError
 from campose_core.geometry import Array
 from campose_core.joining.bend import PER_AXIS
-from campose_core.joining.robust_similarity import AGREEING_DEG
+from campose_core.joining.misreadings import AGREEING_DEG
 from campose_core.landmark_map.held_out import HeldOut
 from campose_core.scene.alignment import Alignment
 from campose_core.scene.scene import Scene

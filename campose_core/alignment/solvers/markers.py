@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from campose_core.errors import AlignmentError
 from campose_core.geometry import Array, Pose
-from campose_core.joining.robust_similarity import umeyama_or_advice
+from campose_core.joining.robust_fit import umeyama_or_advice
 from campose_core.residual import Residual
 from campose_core.scene.alignment import Alignment
 

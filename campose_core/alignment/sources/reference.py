@@ -9,14 +9,18 @@ from pathlib import Path
 import numpy as np
 
 from campose_core.alignment.evidence import Evidence, evidence_of_poses
-from campose_core.alignment.sources.base import AlignmentSource, Borrowed
+from campose_core.alignment.sources.base import AlignmentSource, Borrowed, MappedScene
 from campose_core.capture.external_poses import read_reference
 from campose_core.capture.file_stamps import at_own_stamps, own_stamps
 from campose_core.capture.mapped_recordings import image_topic_of
 from campose_core.errors import AlignmentError
 from campose_core.geometry import Pose
+from campose_core.joining.misreadings import AGREEING_DEG, is_far, refuse_misread
+from campose_core.joining.other_clock import refuse_other_clock
 from campose_core.joining.robust_similarity import align_to_poses
+from campose_core.scene.alignment import Alignment
 from campose_core.scene.frames_table import SceneFrame
+from campose_core.trajectory import Trajectory
 
 
 class Reference(AlignmentSource):
@@ -29,13 +33,30 @@ class Reference(AlignmentSource):
         return [] if path is None else [str(path)]
 
     def evidence(self, name: str, borrowed: Borrowed) -> Evidence:
-        path, poses = Path(name), self.mapped.poses
-        frames, source = [f for f in self.mapped.scene.frames if f.name in poses], self.mapped.request.source
-        known = frames_with_reference(frames, path, source, image_topic_of(self.mapped.scene, source))
-        sfm_from_cams = [poses[frame.name] for frame, _ in known]
-        alignment = align_to_poses(sfm_from_cams, [pose for _, pose in known])
-        path_sfm = np.array([pose.translation for pose in sfm_from_cams])
-        return evidence_of_poses(f"reference {path.name}", alignment, path_sfm)
+        known, alignment = aligned_to_reference(self.mapped, Path(name))
+        path_sfm = np.array([self.mapped.poses[frame.name].translation for frame, _ in known])
+        return evidence_of_poses(f"reference {Path(name).name}", alignment, path_sfm)
+
+
+def aligned_to_reference(mapped: MappedScene, reference: Path) -> tuple[list[tuple[SceneFrame, Pose]], Alignment]:
+    """Return the mapped frames that the reference covers, with its poses, and what it makes of the map.
+
+    Raises:
+        AlignmentError: see `frames_with_reference` and `align_to_poses`; or it fits far better by another clock, or as
+            something else than map_from_cam.
+    """
+    poses, source = mapped.poses, mapped.request.source
+    frames, topic = [f for f in mapped.scene.frames if f.name in poses], image_topic_of(mapped.scene, source)
+    known = frames_with_reference(frames, reference, source, topic)
+    sfm_from_cams, map_from_cams = [poses[frame.name] for frame, _ in known], [pose for _, pose in known]
+    alignment = align_to_poses(sfm_from_cams, map_from_cams)
+    residual = alignment.residual
+    if is_far(map_from_cams, residual.p95_m or 0.0) or (residual.median_deg or 0.0) > AGREEING_DEG:
+        refuse_misread(sfm_from_cams, map_from_cams, residual.median_m or 0.0)
+        walked = Trajectory.from_poses([frame.stamp_ns for frame, _ in known], sfm_from_cams)
+        said = at_own_stamps(read_reference(reference, topic), own_stamps([frame for frame, _ in known]), reference)
+        refuse_other_clock(walked, said, residual, reference)
+    return known, alignment
 
 
 def frames_with_reference(
