@@ -31,5 +31,5 @@ def refuse_other_clock(sfm_from_cam: Trajectory, reference: Trajectory, residual
         if abs(offset_ns) >= LEAST_S * 1e9 and before and after and after < CLEARLY * before:
             raise AlignmentError(
                 f"{name}: its clock is {offset_ns * 1e-9:+.2f} s from the images': it is {before:.2g} m off at their "
-                f"stamps, and {after:.2g} m beside them. Correct its stamps, or give it as --tracker, which finds them"
+                f"stamps, and {after:.2g} m beside them. Correct its stamps, or give it as --tracker, which does so"
             )
