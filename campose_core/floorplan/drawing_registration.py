@@ -14,11 +14,10 @@ from campose_core.errors import FloorError
 from campose_core.files import read_text
 from campose_core.geometry import Array, is_place
 from campose_core.image_files import opened
+from campose_core.joining.contradicting_pairs import largest_by_hand
 from campose_core.text import quoted
 
 COLUMNS = ("px", "py", "x", "y")
-# What hands do: a click is a pixel or two off, a tape measure a few centimetres; in metres and of the points' spread.
-MAX_OFF_M, MAX_OFF_SHARE = 0.15, 0.02
 
 
 @dataclass(frozen=True)
@@ -51,8 +50,7 @@ def register_plan(plan: Path | str, pairs: Path | str) -> PlanPlace:
     if len(grid) < 2 or np.ptp(grid, axis=0).max() < 1 or np.ptp(xy, axis=0).max() < 1e-3:
         raise FloorError(f"{pairs}: two or more pairs at different places are needed, got {len(grid)}")
     place = _fitted(grid, xy)
-    spread = float(np.linalg.norm(np.ptp(xy, axis=0)))
-    if place.residual_m.max() > max(MAX_OFF_M, MAX_OFF_SHARE * spread):
+    if place.residual_m.max() > largest_by_hand(xy):
         worst, off = _odd_one_out(grid, xy)
         raise FloorError(
             f"{pairs}: the point pairs contradict each other by up to {place.residual_m.max():.2f} m; pair {worst + 1} "

@@ -13,6 +13,7 @@ from campose_core.alignment.sources.base import AlignmentSource, Borrowed
 from campose_core.errors import AlignmentError
 from campose_core.files import read_text
 from campose_core.geometry import Array, Pose, is_place
+from campose_core.joining.contradicting_pairs import contradiction
 from campose_core.joining.robust_similarity import align_to_points
 from campose_core.text import quoted
 
@@ -33,16 +34,20 @@ class Points(AlignmentSource):
 
     def evidence(self, name: str, borrowed: Borrowed) -> Evidence:
         path = Path(name)
-        points_sfm, points_map = read_pairs(path, self.mapped.poses)
+        points_sfm, points_map, lines = read_pairs(path, self.mapped.poses)
         try:
             alignment = align_to_points(points_sfm, points_map)
         except AlignmentError as error:
             raise AlignmentError(f"{path}: {error}") from error
+        if wrong := contradiction(points_sfm, points_map, lines):
+            raise AlignmentError(f"{path}: {wrong}")
         return evidence_of_poses(f"points {path.name}", alignment, points_sfm)
 
 
-def read_pairs(path: Path, poses: dict[str, Pose]) -> tuple[Array, Array]:
+def read_pairs(path: Path, poses: dict[str, Pose]) -> tuple[Array, Array, list[str]]:
     """Read points (N, 3) in the sfm frame and in the map frame, metres, out of a CSV of point pairs.
+
+    The names of their rows, for people, come with them.
 
     Raises:
         AlignmentError: unknown columns, a number that is none, or a frame that is not registered.
@@ -53,7 +58,7 @@ def read_pairs(path: Path, poses: dict[str, Pose]) -> tuple[Array, Array]:
         if columns not in PAIR_COLUMNS:
             known = "; or ".join(f"`{','.join(names)}` ({meaning})" for names, meaning in PAIR_COLUMNS.items())
             raise AlignmentError(f"{path}: the columns must be {known}; got `{quoted(columns)}`")
-        source, target = [], []
+        source, target, names = [], [], []
         for number, row in enumerate(rows, start=2):
             try:
                 if columns[0] == "name":
@@ -61,6 +66,7 @@ def read_pairs(path: Path, poses: dict[str, Pose]) -> tuple[Array, Array]:
                 else:
                     source.append(np.array([float(row[c]) for c in columns[:3]]))
                 target.append([float(row[c]) for c in ("x", "y", "z")])
+                names.append(f"row {number} ({row['name']})" if columns[0] == "name" else f"row {number}")
                 if not is_place([*source[-1], *target[-1]]):
                     raise ValueError
             except KeyError:
@@ -71,4 +77,4 @@ def read_pairs(path: Path, poses: dict[str, Pose]) -> tuple[Array, Array]:
         raise AlignmentError(f"{path}: cannot be read: {error}") from error
     if len(source) < 3:
         raise AlignmentError(f"{path}: holds {len(source)} point pairs, three or more are needed")
-    return np.array(source), np.array(target)
+    return np.array(source), np.array(target), names
