@@ -16,6 +16,8 @@ from campose_core.errors import AlignmentError, UsageError
 from campose_core.geometry import FARTHEST_M
 from campose_core.scene.scene import Scene
 
+MAX_HEIGHT_M = 30.0  # of a camera on a mast, a crane or a drone above the floor that it sees; 120 are centimetres
+
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the scene, the ways to align it, and --json."""
@@ -78,8 +80,9 @@ def add_mounting_argument(parser: ArgumentParser) -> None:
         type=FiniteNumber,
         nargs=7,
         metavar=("X", "Y", "Z", "QX", "QY", "QZ", "QW"),
-        help="the camera's pose on the body that given poses are of (default: they are the camera's), or about where "
-        "it sits on a tracked one: counts where the motion does not show it",
+        help="with --poses (`map`, `build`): the camera's pose on the body that they are of (default: they are the "
+        "camera's); with --tracker: about where it sits on the tracked body, where the motion does not show it; not "
+        "with --reference, whose poses are the camera's (give those of a body as --tracker)",
     )
 
 
@@ -95,7 +98,9 @@ def alignment_request(options: Namespace) -> AlignRequest:
     told = ("tracker_topic",) if options.get("poses") else ("tracker_topic", "mounting")
     for name in told:
         if options[name] is not None and options.tracker is None:
-            raise UsageError(f"--{name.replace('_', '-')} tells about --tracker: leave it out, or give the tracker")
+            camera = "; poses of --reference are the camera's" if name == "mounting" and options.reference else ""
+            named = f"--{name.replace('_', '-')} tells about --tracker"
+            raise UsageError(f"{named}{camera}: leave it out, or give the tracker")
     kinds = tuple(options["from"] or ())
     known = recorded_kinds()
     for name in kinds:
@@ -121,6 +126,12 @@ def alignment_request(options: Namespace) -> AlignRequest:
     height_m = None
     if options.camera_height is not None:
         height_m = _metres(options.camera_height, "--camera-height needs")
+        if height_m > MAX_HEIGHT_M:
+            unit, times = ("centimetres", 100) if height_m <= 10 * MAX_HEIGHT_M else ("millimetres", 1000)
+            raise UsageError(
+                f"--camera-height needs metres above the floor, at most {MAX_HEIGHT_M:g}, got {height_m:g}: "
+                f"{unit}? Then give {height_m / times:g}"
+            )
     return AlignRequest(
         reference=options.reference,
         source=options.source,

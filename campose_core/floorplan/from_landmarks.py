@@ -32,6 +32,7 @@ MAX_SIGHTS = 300_000
 MIN_SIGHTS, MIN_STANDING = 2.0, 2.0  # sight lines through, and landmarks in, a cell and half of those beside it
 OUTVOTED = 1.0  # sight lines that pass a cell, for each that ends there: so many go through no wall
 GAP_M = 0.15  # of the free floor between sight lines, closed
+MAX_CELLS = 16_000_000  # 200 m by 200 m: minutes of work, and few recordings walk so far
 JUMP_M = 1.0  # two frames farther apart were not walked between
 
 
@@ -67,7 +68,7 @@ def floor_from_landmarks(
     floor `radius_m` around it is free. floor_z: where the floor is known to be; None takes the one that was seen.
 
     Raises:
-        FloorError: the landmarks are not metric and level, or nobody walked.
+        FloorError: the landmarks are not metric and level, nobody walked, or the map would have too many cells.
     """
     floor_z = _floor_height(landmarks) if floor_z is None else floor_z
     walked_points = np.concatenate([*(_filled_in(path) for path in paths), np.empty((0, 2))])
@@ -131,6 +132,12 @@ def _filled_in(path: Array) -> Array:
 def _canvas_around(xy: Array) -> _Canvas:
     low, high = xy.min(axis=0) - MARGIN_M, xy.max(axis=0) + MARGIN_M
     corner = np.floor(low / RESOLUTION) * RESOLUTION
+    wide, deep = (high - corner).tolist()
+    if wide * deep > MAX_CELLS * RESOLUTION**2:
+        raise FloorError(
+            f"the floor would be {wide:.0f} m by {deep:.0f} m, too large to be drawn from a recording: is the scale "
+            "right? (a floor map of your own: `campose floor --map`)"
+        )
     columns, rows = np.ceil((high - corner) / RESOLUTION).astype(int)
     return _Canvas(corner, (int(rows), int(columns)))
 

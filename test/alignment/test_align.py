@@ -60,6 +60,9 @@ def test_a_reference_of_another_time_or_no_frames_at_all(reference):
             (["--camera-height", height], 2, f"--camera-height needs a positive number of metres, got '{height}'")
             for height in ("0", "-1", "nan", "inf", "waist")
         ),
+        (["--camera-height", "120"], 2, "metres above the floor, at most 30, got 120: centimetres? Then give 1.2"),
+        (["--camera-height", "1450"], 2, "at most 30, got 1450: millimetres? Then give 1.45"),
+        (["--reference", "REF", "--mounting", *"0000001"], 2, "poses of --reference are the camera's: leave it out"),
         (["--from", "stars"], 2, "--from stars: choose of exported, poses, tf, floor, gps, odometry, gravity"),
         (["--markers", "nowhere.yaml"], 1, "nowhere.yaml: no such file"),
         (["--distance", "a", "b", "far"], 2, "a positive number of metres, got 'far'"),

@@ -90,6 +90,12 @@ def test_a_scene_that_is_not_metric_or_not_level_is_refused(walk):
         floor_from_landmarks(walk, [], 0.2)
 
 
+def test_a_floor_of_another_scale_is_refused_before_minutes_of_work(walk):
+    grown = walk.transformed(Similarity(100.0, Pose.identity().rotation, np.zeros(3)))
+    with pytest.raises(FloorError, match=r"the floor would be \d{3} m by \d{3} m, .*: is the scale right\?"):
+        floor_from_landmarks(grown, [grown.frame_positions[:, :2]], 0.2, floor_z=0.0)
+
+
 @pytest.fixture
 def scene(tmp_path, walk) -> Scene:
     """A mapped and aligned scene, as far as `campose floor` reads it."""
