@@ -9,6 +9,7 @@ from pathlib import Path
 from campose_core.alignment.evidence import Evidence, Level, angle_deg
 from campose_core.alignment.sources.base import AlignmentSource, Borrowed, MappedScene, Part
 from campose_core.errors import AlignmentError, CamposeError
+from campose_core.joining.wrong_unit import refuse_wrong_unit
 from campose_core.landmark_map.levelling import level
 
 WALLS = "walls and floors"
@@ -81,6 +82,9 @@ class _Gathering:
 
     def _given(self, source: AlignmentSource, borrowed: Borrowed) -> list[Evidence]:
         found = [source.evidence(name, borrowed) for name in source.names()]
+        for evidence in found:
+            if evidence.scale is not None:
+                refuse_wrong_unit(self._mapped.scene, self._mapped.poses, evidence.name, evidence.scale)
         self.asked |= {evidence.name for evidence in found}
         return found
 

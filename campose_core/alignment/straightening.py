@@ -9,6 +9,7 @@ from campose_core.alignment.sources.base import MappedScene
 from campose_core.alignment.sources.reference import aligned_to_reference
 from campose_core.geometry import Pose, Similarity
 from campose_core.joining.straightening import Straightened, straightened
+from campose_core.joining.wrong_unit import refuse_wrong_unit
 from campose_core.scene.frames_table import SceneFrame
 from campose_core.scene.scene import Scene
 from campose_core.sfm.report import MapReport
@@ -30,6 +31,7 @@ def put_straight(mapped: MappedScene) -> MappedScene:
     if request.reference is None or scene.rigs or not has_model:
         return mapped
     known, alignment = aligned_to_reference(mapped, request.reference)
+    refuse_wrong_unit(scene, mapped.poses, f"reference {request.reference.name}", alignment.map_from_sfm.scale)
     if (alignment.residual.p95_m or 0.0) <= PRIOR_M:
         return mapped
     report, work = MapReport.load(scene), scene.sfm_dir / WORK

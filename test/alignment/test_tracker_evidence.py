@@ -92,3 +92,14 @@ def test_options_are_refused_before_any_work(scene, capsys, arguments, code, mes
     complaint = capsys.readouterr().err
     assert message in complaint
     assert complaint.count("\n") == 1
+
+
+def test_a_tracker_in_millimetres_is_refused_and_writes_no_report(scene, walk, tmp_path, capsys):
+    scene = replace(scene, sources={"a": {"kind": "bag"}}).with_step("map", {})
+    scene.save()
+    before = {path: path.read_bytes() for path in scene.path.rglob("*") if path.is_file()}
+    grown = replace(walk.tracker, positions=1000.0 * walk.tracker.positions)
+    write_tum(tmp_path / "mm.tum", grown)
+    assert main(["align", str(scene.path), "--tracker", str(tmp_path / "mm.tum")]) == 1
+    assert "m/s fast: is it in millimetres?" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in scene.path.rglob("*") if path.is_file()} == before

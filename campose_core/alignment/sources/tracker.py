@@ -16,6 +16,7 @@ from campose_core.capture.mapped_recordings import clock_in
 from campose_core.errors import AlignmentError
 from campose_core.files import write_text
 from campose_core.geometry import Pose
+from campose_core.joining.wrong_unit import refuse_wrong_unit
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,7 @@ class Tracker(AlignmentSource):
             found = align_to_tracker(stamps_ns, [poses[frame.name] for frame in frames], trajectory, mounting)
         except AlignmentError as error:
             raise AlignmentError(f"{tracker.path}: {error}") from error
+        refuse_wrong_unit(scene, poses, f"tracker {tracker.path.name}", found.alignment.map_from_sfm.scale)
         log.info(f"align: {found.text()}")
         scene.reports_dir.mkdir(exist_ok=True)
         write_text(scene.reports_dir / REPORT, json.dumps(found.report(), indent=1))
