@@ -15,7 +15,7 @@ from campose_core.scene.scene import Scene
 
 WRONG = {1000.0: "millimetres", 100.0: "centimetres"}
 SAME = 0.2  # of such a factor
-HIGHEST_M = 150.0  # drones may fly 120 m high; a robot's camera at 0.2 m would be 200 m high in millimetres
+HIGHEST_M = 130.0  # drones may fly 120 m high; a hand's 1.4 m are 140 m in centimetres, a robot's 0.2 m 200 m in mm
 FASTEST_M_S = 100.0  # in the middle of a recording
 RECORDED = ("bag", "video")  # with stamps of their own; images in a folder may be numbered
 
@@ -34,7 +34,7 @@ def refuse_wrong_unit(scene: Scene, poses: Mapping[str, Pose], name: str, scale:
             if abs(max(ratio, 1 / ratio) / factor - 1) < SAME:
                 which = name if ratio > 1 else scene.alignment.method
                 raise AlignmentError(
-                    f"{name} makes the map {ratio:.3g} times as large as it is by {scene.alignment.method}: is {which} "
+                    f"{name} makes the map {ratio:.4g} times as large as it is by {scene.alignment.method}: is {which} "
                     f"in {unit}? Lengths are metres. Where that of before was wrong, take it back first: `campose "
                     f"align {scene.path} --camera-height METRES`"
                 )
@@ -42,7 +42,9 @@ def refuse_wrong_unit(scene: Scene, poses: Mapping[str, Pose], name: str, scale:
     height, speed = scale * _height(scene), scale * _speed(scene, poses)
     if height > HIGHEST_M or speed > FASTEST_M_S:
         said = f"{height:.0f} m above the floor" if height > HIGHEST_M else f"{speed:.0f} m/s fast"
-        raise AlignmentError(f"by {name} the camera would be {said}: is it in millimetres? Lengths are metres")
+        raise AlignmentError(
+            f"by {name} the camera would be {said}: is it in millimetres or centimetres? Lengths are metres"
+        )
 
 
 def _height(scene: Scene) -> float:

@@ -101,5 +101,5 @@ def test_a_tracker_in_millimetres_is_refused_and_writes_no_report(scene, walk, t
     grown = replace(walk.tracker, positions=1000.0 * walk.tracker.positions)
     write_tum(tmp_path / "mm.tum", grown)
     assert main(["align", str(scene.path), "--tracker", str(tmp_path / "mm.tum")]) == 1
-    assert "m/s fast: is it in millimetres?" in capsys.readouterr().err
+    assert "m/s fast: is it in millimetres or centimetres?" in capsys.readouterr().err
     assert {path: path.read_bytes() for path in scene.path.rglob("*") if path.is_file()} == before

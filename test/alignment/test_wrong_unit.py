@@ -61,7 +61,7 @@ def test_no_camera_is_carried_at_the_speed_of_a_bullet(walk, capsys, way):
     scene = walk.imu().mounted().scene()
     before = content(scene)
     assert main(["align", str(scene.path), *ways(walk, 1000.0)[way]]) == 1
-    assert "m/s fast: is it in millimetres?" in capsys.readouterr().err
+    assert "m/s fast: is it in millimetres or centimetres?" in capsys.readouterr().err
     assert content(scene) == before
     assert main(["align", str(scene.path), *ways(walk, 1.0)[way]]) == 0
 
@@ -76,5 +76,11 @@ def test_no_camera_is_carried_above_the_clouds(tmp_path, capsys):
     in_sfm.save(scene.sfm_dir / "landmarks.npz")
     truth = Trajectory(stamps, landmarks.frame_positions, Rotation.from_quat(landmarks.frame_quats_xyzw))
     assert main(["align", str(scene.path), "--reference", written(tmp_path / "mm.tum", truth, 1000.0)]) == 1
-    assert "m above the floor: is it in millimetres?" in capsys.readouterr().err
+    assert "m above the floor: is it in millimetres or centimetres?" in capsys.readouterr().err
     assert main(["align", str(scene.path), "--reference", written(tmp_path / "m.tum", truth, 1.0)]) == 0
+    # What was measured wrongly can be taken back.
+    small = written(tmp_path / "small.tum", truth, 0.01)
+    assert main(["align", str(scene.path), "--reference", small]) == 1
+    assert "take it back first: `campose align" in capsys.readouterr().err
+    assert main(["align", str(scene.path), "--camera-height", "1.2"]) == 0
+    assert main(["align", str(scene.path), "--reference", small]) == 0
