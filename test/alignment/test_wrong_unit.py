@@ -1,5 +1,6 @@
 """Lengths in millimetres or centimetres, given for metres, are refused before anything is changed."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -66,21 +67,32 @@ def test_no_camera_is_carried_at_the_speed_of_a_bullet(walk, capsys, way):
     assert main(["align", str(scene.path), *ways(walk, 1.0)[way]]) == 0
 
 
-def test_no_camera_is_carried_above_the_clouds(tmp_path, capsys):
-    """A slow one, with a floor in view."""
+@pytest.fixture
+def slow(tmp_path: Path) -> tuple[Scene, Trajectory]:
+    """A scene and its truth, 1.2 m above a floor in view, a frame a minute."""
     landmarks = seen_from(empty_room(6.0, 5.0), round_walk(1.5, 1.5, height=1.2), 4000)
     in_sfm = landmarks.transformed(anywhere(0))
     stamps = np.arange(len(in_sfm.frame_names)) * 60 * 10**9
     sfm = Trajectory(stamps, in_sfm.frame_positions, Rotation.from_quat(in_sfm.frame_quats_xyzw))
     scene = mapped_scene(tmp_path / "scene", sfm, {"kind": "video"})
-    in_sfm.save(scene.sfm_dir / "landmarks.npz")
-    truth = Trajectory(stamps, landmarks.frame_positions, Rotation.from_quat(landmarks.frame_quats_xyzw))
+    replace(in_sfm, frame_names=np.array([frame.name for frame in scene.frames])).save(scene.sfm_dir / "landmarks.npz")
+    return scene, Trajectory(stamps, landmarks.frame_positions, Rotation.from_quat(landmarks.frame_quats_xyzw))
+
+
+def test_no_camera_is_carried_above_the_clouds(slow, tmp_path, capsys):
+    scene, truth = slow
     assert main(["align", str(scene.path), "--reference", written(tmp_path / "mm.tum", truth, 1000.0)]) == 1
     assert "m above the floor: is it in millimetres or centimetres?" in capsys.readouterr().err
     assert main(["align", str(scene.path), "--reference", written(tmp_path / "m.tum", truth, 1.0)]) == 0
-    # What was measured wrongly can be taken back.
-    small = written(tmp_path / "small.tum", truth, 0.01)
-    assert main(["align", str(scene.path), "--reference", small]) == 1
-    assert "take it back first: `campose align" in capsys.readouterr().err
+
+
+def test_a_wrong_measurement_is_taken_back_as_the_refusal_says(slow, tmp_path, capsys):
+    """One in centimetres that a drone could have had."""
+    scene, truth = slow
+    assert main(["align", str(scene.path), "--reference", written(tmp_path / "cm.tum", truth, 100.0)]) == 0
+    right = ["align", str(scene.path), "--reference", written(tmp_path / "m.tum", truth, 1.0)]
+    assert main(right) == 1
+    assert "is reference poses in centimetres?" in (said := capsys.readouterr().err)
+    assert f"take it back first: `campose align {scene.path} --camera-height METRES`" in said
     assert main(["align", str(scene.path), "--camera-height", "1.2"]) == 0
-    assert main(["align", str(scene.path), "--reference", small]) == 0
+    assert main(right) == 0
