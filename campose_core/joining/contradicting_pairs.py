@@ -59,8 +59,8 @@ def _odd_one_out(source: Array, target: Array) -> tuple[int, float, float]:
         kept = np.delete(np.arange(len(source)), i)
         try:
             fit = umeyama(source[kept], target[kept])
-        except GeometryError:  # on one line
-            continue
+        except GeometryError:  # the others are on one line
+            fit = umeyama(source, target)
         found.append((float(_off(fit, source[kept], target[kept]).max()), i, float(_off(fit, source, target)[i])))
     others, worst, apart = min(found)
     return worst, apart, others

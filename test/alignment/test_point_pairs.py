@@ -59,9 +59,9 @@ def test_the_frame_of_a_wrong_row_is_named(walk, capsys):
     scene, xyz = walk.scene(), walk.truth.positions[spots(walk, 6)]
     xyz[2] += [1.0, 0, 0]
     rows = [f"walk/{i:06d}.jpg,{x},{y},{z}\n" for i, (x, y, z) in zip(spots(walk, 6), xyz, strict=True)]
-    (scene.path / "pairs.csv").write_text("name,x,y,z\n" + "".join(rows))
+    (scene.path / "pairs.csv").write_text("name,x,y,z\n\n" + "".join(rows))  # blank lines count
     assert main(["align", str(scene.path), "--points", str(scene.path / "pairs.csv")]) == 1
-    assert f"; row 4 (walk/{spots(walk, 6)[2]:06d}.jpg) is 1.0" in capsys.readouterr().err
+    assert f"; row 5 (walk/{spots(walk, 6)[2]:06d}.jpg) is 1.0" in capsys.readouterr().err
 
 
 def test_of_three_pairs_one_is_wrong(walk, capsys):

@@ -67,6 +67,17 @@ def test_no_camera_is_carried_at_the_speed_of_a_bullet(walk, capsys, way):
     assert main(["align", str(scene.path), *ways(walk, 1.0)[way]]) == 0
 
 
+def test_no_map_is_put_straight_by_a_reference_in_millimetres(walk, capsys):
+    """It would seem bent by metres. The model of the map is not looked at."""
+    scene = walk.scene()
+    (scene.sfm_dir / "model").mkdir()
+    (scene.sfm_dir / "database.db").touch()
+    before = content(scene)
+    assert main(["align", str(scene.path), *ways(walk, 1000.0)["reference"]]) == 1
+    assert "m/s fast: is it in millimetres or centimetres?" in capsys.readouterr().err
+    assert content(scene) == before
+
+
 @pytest.fixture
 def slow(tmp_path: Path) -> tuple[Scene, Trajectory]:
     """A scene and its truth, 1.2 m above a floor in view, a frame a minute."""

@@ -59,7 +59,7 @@ def read_pairs(path: Path, poses: dict[str, Pose]) -> tuple[Array, Array, list[s
             known = "; or ".join(f"`{','.join(names)}` ({meaning})" for names, meaning in PAIR_COLUMNS.items())
             raise AlignmentError(f"{path}: the columns must be {known}; got `{quoted(columns)}`")
         source, target, names = [], [], []
-        for number, row in enumerate(rows, start=2):
+        for number, row in ((rows.line_num, row) for row in rows):
             try:
                 if columns[0] == "name":
                     source.append(poses[row["name"]].translation)
