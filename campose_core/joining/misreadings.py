@@ -63,9 +63,9 @@ def misreading(sfm_from_cams: Sequence[Pose], given: Sequence[Pose]) -> str | No
         if _spread(per_frame) > min(np.radians(AGREEING_DEG / 2), CLEARLY * fixed):
             continue
         fitted = _fitted(source, _places(map_from_cams))
-        if fitted is not None and rotation_angle(median_rotation(per_frame).inv() * fitted[0]) < np.radians(
-            AGREEING_DEG
-        ):
+        if fitted is None:
+            continue
+        if rotation_angle(median_rotation(per_frame).inv() * fitted[0]) < np.radians(AGREEING_DEG):
             return said
     return None
 

@@ -31,11 +31,9 @@ class GuidedMatcher:
         self, features: ImageFeatures, camera: Camera, prior: PosePrior
     ) -> tuple[CameraPose, Array, NDArray[np.intp]] | None:
         """Return the pose, and the pixels (N, 2) of the landmarks (N,) that it rests on; None where too few agree."""
-        expected = self._expected(camera, prior.map_from_cam)
+        expected, xyz, similarity = self._compared(features, camera, prior.map_from_cam)
         if len(expected) < 2 or len(features.pixels) < 2:
             return None
-        xyz = self._landmarks.xyz[expected]
-        similarity = features.descriptors @ self._landmarks.unit_descriptors(expected).T
         near = _within(_radii(camera, prior, xyz), features, camera, prior.map_from_cam, xyz)
         least = self._likeness.near_similarity
         seen, shown = nearest_in(np.where(near, similarity, -1.0), self._likeness.near_ratio, least)
@@ -52,13 +50,19 @@ class GuidedMatcher:
 
     def widely(self, stamp_ns: int, features: ImageFeatures, camera: Camera, map_from_cam: Pose) -> WideMatches:
         """Return what an image taken about there may show."""
-        expected = self._expected(camera, map_from_cam)
-        xyz = self._landmarks.xyz[expected]
-        similarity = features.descriptors @ self._landmarks.unit_descriptors(expected).T
+        _, xyz, similarity = self._compared(features, camera, map_from_cam)
         near = _within(WIDE * camera.width, features, camera, map_from_cam, xyz)
         least, ratio = self._likeness.near_similarity, self._likeness.near_ratio
         seen, shown = nearest_in(np.where(near, similarity, -1.0), ratio, least)
         return WideMatches(FrameMatches(stamp_ns, features.pixels[seen], xyz[shown]), map_from_cam)
+
+    def _compared(
+        self, features: ImageFeatures, camera: Camera, map_from_cam: Pose
+    ) -> tuple[NDArray[np.intp], Array, Float32]:
+        """Return the landmarks (N,) that may be in the image, their xyz (N, 3), and how alike features are (F, N)."""
+        expected = self._expected(camera, map_from_cam)
+        similarity = features.descriptors @ self._landmarks.unit_descriptors(expected).T
+        return expected, self._landmarks.xyz[expected], similarity
 
     def _expected(self, camera: Camera, map_from_cam: Pose) -> NDArray[np.intp]:
         seen = self._keyframes.seen_by(self._keyframes.near(map_from_cam, NEAR))

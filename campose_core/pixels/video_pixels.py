@@ -15,10 +15,8 @@ from campose_core.pixels.levels import Levels
 if TYPE_CHECKING:
     import av
 
-FLAT, FISHEYE = (
-    4,
-    5,
-)  # AVSphericalProjection (libavutil/spherical.h): RECTILINEAR, FISHEYE; what else has no camera model
+# AVSphericalProjection (libavutil/spherical.h): RECTILINEAR, FISHEYE; what else has no camera model
+FLAT, FISHEYE = 4, 5
 NEARLY_SQUARE, MOST_STRETCHED = 0.01, 4  # what a header says beyond is a mistake
 
 
