@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,11 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed: pip install 'campos
 pytest.importorskip("cv2", reason="the structure estimator needs OpenCV: pip install 'campose_ros[robot]'")
 pytest.importorskip("rosbags", reason="replay needs rosbags: pip install 'campose_ros[bag]'")
 
-from client import ALL, BEST_EFFORT, Client
+import rclpy
+from client import ALL, BEST_EFFORT, Client, stamps
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from node_process import StartNode
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CompressedImage, Image
 from wall import CAMERA, picture, standing_at
@@ -67,7 +70,7 @@ def replay(client: Client, bag: Path, out: Path, *options: str) -> tuple[int, st
 def test_images_that_get_no_status_are_not_waited_for(
     start_node: StartNode, wall_scene: Path, client: Client, bags: dict[str, Path], tmp_path: Path
 ) -> None:
-    """All are refused; then one is, every second one is left out by max_rate_hz, and depth is for a viewer alone."""
+    """All are refused; then one is, and every second one is left out by max_rate_hz."""
     node = start_node(
         "stepped", scene=wall_scene, image_topic=IMAGE_TOPIC.removesuffix("/compressed"), image_transport="compressed",
         camera_info_topic=INFO_TOPIC, reliable_images=True, max_rate_hz=5.0,
@@ -84,17 +87,39 @@ def test_images_that_get_no_status_are_not_waited_for(
     assert "no answer" not in said
     assert not (tmp_path / "none").exists()
 
-    looked_at: list[Image] = []
-    subscription = client.node.create_subscription(Image, DEPTH_TOPIC, looked_at.append, BEST_EFFORT)
     code, said = replay(client, bags["whole"], tmp_path / "out", *options)
-    client.node.destroy_subscription(subscription)
     assert code == 0, said
     assert "no answer" not in said
     summary = json.loads((tmp_path / "out" / "replay.json").read_text())
     assert summary["published_stamps_ns"] == STAMPS_NS
     assert summary["accepted_stamps_ns"] == STAMPS_NS[2::2]
-    assert looked_at
     assert node.stop() == 0
+
+
+def test_images_for_a_viewer_alone_are_played_and_not_waited_for(client: Client, bags: dict[str, Path]) -> None:
+    context = client.node.context
+    played_by, viewer = (rclpy.create_node(name, context=context) for name in ("plays", "viewer"))
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(viewer)
+    looked_at: list[Image] = []
+    viewer.create_subscription(Image, DEPTH_TOPIC, looked_at.append, ALL)
+    subscription = client.node.create_subscription(CompressedImage, IMAGE_TOPIC, lambda message: None, ALL)
+    published: list[int] = []
+    waited: list[tuple[str, int]] = []
+    with open_bag(bags["whole"]) as opened:
+        player = Player(played_by, opened, client.node.get_name(), reliable=True)
+        player.wait_for_subscriber(10.0, lambda: None)
+        player.play(10.0, published.append, lambda topic, stamp_ns: waited.append((topic, stamp_ns)))
+    deadline = time.monotonic() + 10.0
+    while len(looked_at) < COUNT and time.monotonic() < deadline:
+        executor.spin_once(timeout_sec=0.1)
+    executor.shutdown()
+    client.node.destroy_subscription(subscription)
+    viewer.destroy_node()
+    played_by.destroy_node()
+    assert published == STAMPS_NS
+    assert waited == [(IMAGE_TOPIC, stamp_ns) for stamp_ns in STAMPS_NS]
+    assert stamps(looked_at) == STAMPS_NS
 
 
 @pytest.mark.parametrize(

@@ -127,9 +127,14 @@ class Client:
         def look(message: DiagnosticArray) -> None:
             found.extend(s for s in message.status if s.name.startswith(f"{node}:") and true(s))
 
+        def told() -> list[Any]:
+            if not found and doing:
+                doing()
+            return found
+
         subscription = self.node.create_subscription(DiagnosticArray, "/diagnostics", look, ALL)
         try:
-            self.until(lambda: found or (doing and doing() and found), f"diagnostics of {node}: {what}")
+            self.until(told, f"diagnostics of {node}: {what}")
         finally:
             self.node.destroy_subscription(subscription)
         return found[0]
