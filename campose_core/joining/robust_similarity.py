@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 from scipy.spatial.transform import Rotation
 
 from campose_core.errors import AlignmentError
 from campose_core.geometry import Array, Pose, Similarity, rotation_angle
-from campose_core.joining.bend import MIN_ALONG, bend_along
+from campose_core.joining.bend import AROUND, MIN_ALONG, PER_AXIS, bend_along, noise_along
 from campose_core.joining.misreadings import AGREEING_DEG, misreading
 from campose_core.joining.robust_fit import RANSAC_TRIALS, median_rotation, robust_umeyama, umeyama_or_advice
 from campose_core.residual import Residual
 from campose_core.scene.alignment import Alignment
 
 MIN_PAIRS = 3
-# Turns off together by more than that, by so many times what positions leave open, and from poses that positions alone
-# fit CLEARLY_BETTER, say nothing: the centre of the lens is elsewhere. Of a street with a straight map it is 0.3 to 0.5
-# deg, and 0.2 to 0.3 of the median distance are left without them; of a kitchen and of desks 0.91 to 0.98.
-COMMON_DEG, COMMON_TIMES, COMMON_FRAMES = 0.1, 3.0, 20  # of fewer frames positions alone fit their noise
-CLEARLY_BETTER = 0.5
+# What the orientations of a reference are off by together: the centre of the lens, or a mounting, is not as assumed. Of
+# drives through streets it is 0.2 to 0.9 deg, of a drone 5.
+TURNED_DEG = 0.5
+LEAST_M = 1e-3  # no reference is better; however exact it is, orientations tell the turn about a straight path
+WEIGHED_FRAMES = 20  # of fewer, what positions are off by does not tell what they are good for
 
 
 def align_to_points(points_sfm: Array, points_map: Array) -> Alignment:
@@ -40,9 +42,8 @@ def align_to_poses(sfm_from_cams: list[Pose], map_from_cams: list[Pose]) -> Alig
     """Find `map_from_sfm` from the same cameras' poses in both frames, robust against wild reference poses.
 
     Positions alone leave the rotation about a straight path open, and weak on a short one. Where the reference's
-    orientations fit the reconstruction's, they therefore count too: a turn as the way it moves a point at a lever as
-    long as the path is wide. Not where positions leave no doubt that all turns are off together. The poses are in time
-    order, for the bend in the residual.
+    orientations fit the reconstruction's, they therefore count too, each as far as it is good for (see `_weighed`). The
+    poses are in time order, for the bend in the residual.
 
     Raises:
         AlignmentError: fewer than three poses, a path too short, positions on a line with unusable orientations, no
@@ -62,7 +63,7 @@ def align_to_poses(sfm_from_cams: list[Pose], map_from_cams: list[Pose]) -> Alig
     oriented = float(np.median(np.degrees(rotation_angle(consensus.inv() * per_frame)))) < AGREEING_DEG
     similarity = None
     if oriented and (similarity := _robust_oriented(source, target, per_frame, width)):
-        similarity = _off_together(source, target, per_frame, similarity) or similarity
+        similarity = _weighed(source, target, per_frame, similarity)
     elif not oriented:
         similarity = robust_umeyama(source, target)
     if (not oriented or similarity is None) and (said := misreading(sfm_from_cams, map_from_cams)):
@@ -88,24 +89,31 @@ def align_to_poses(sfm_from_cams: list[Pose], map_from_cams: list[Pose]) -> Alig
     )
 
 
-def _off_together(source: Array, target: Array, per_frame: Rotation, oriented: Similarity) -> Similarity | None:
-    """Find the similarity by positions alone, where all orientations are off from it together by far more than its own
-    rotation can be, and it fits the positions far better than the `oriented` one; else None."""
-    if len(source) < COMMON_FRAMES:
-        return None
-    try:
-        by_places = robust_umeyama(source, target)
-    except AlignmentError:  # on one line
-        return None
-    off = np.linalg.norm(by_places.transform(source) - target, axis=1)
-    if np.median(off) > CLEARLY_BETTER * np.median(np.linalg.norm(oriented.transform(source) - target, axis=1)):
-        return None
-    agreeing = off <= 3.0 * np.median(off)
-    common = np.linalg.norm(np.mean((by_places.rotation.inv() * per_frame)[agreeing].as_rotvec(), axis=0))
-    # What the second longest direction of the path leaves open of the turn about the longest.
-    across = np.linalg.svd(target[agreeing] - target[agreeing].mean(axis=0), compute_uv=False)[1]
-    open_rad = np.sqrt(np.mean(off[agreeing] ** 2)) / across
-    return by_places if common > max(np.radians(COMMON_DEG), COMMON_TIMES * open_rad) else None
+def _weighed(source: Array, target: Array, per_frame: Rotation, oriented: Similarity) -> Similarity:
+    """Refit a similarity with positions and orientations weighed by what they are off by: `oriented` is a first one.
+
+    Many noisy positions along a street tell its heading better than orientations that are all off by half a degree;
+    those of a desk do not. Noise of a position is its own; a bend is shared with its neighbours, and counts as noise of
+    so many times its variance. Orientations are off together by TURNED_DEG, however many they are.
+    """
+    if len(source) < WEIGHED_FRAMES:
+        return oriented
+    fits = [oriented]
+    with suppress(AlignmentError):  # on one line
+        fits.append(robust_umeyama(source, target))
+    offsets = min((fit.transform(source) - target for fit in fits), key=bend_along)
+    noise = max(noise_along(offsets, 0.0)[0], LEAST_M)
+    variance = noise**2 + (2 * AROUND + 1) * (PER_AXIS * bend_along(offsets)) ** 2
+    consensus = median_rotation(per_frame)
+    scatter = np.median(rotation_angle(consensus.inv() * per_frame)) / np.sqrt(len(source))
+    turned = np.radians(TURNED_DEG) ** 2 + scatter**2
+    turns = consensus.as_matrix() * variance / (2.0 * turned)  # |R - R_i|_F^2 is twice the angle squared
+    similarity = oriented
+    for _ in range(6):
+        residual = np.linalg.norm(similarity.transform(source) - target, axis=1)
+        agreeing = residual <= max(3.0 * float(np.median(residual)), 1e-9)
+        similarity = _fit_oriented(source[agreeing], target[agreeing], turns, similarity.scale) or similarity
+    return similarity
 
 
 def _robust_oriented(source: Array, target: Array, per_frame: Rotation, lever: float) -> Similarity | None:
@@ -135,7 +143,8 @@ def _robust_oriented(source: Array, target: Array, per_frame: Rotation, lever: f
         agreeing = (residual <= max(3.0 * float(np.median(residual)), 1e-9)) & (turn <= max(3 * np.median(turn), 1e-9))
         if not agreeing.any() or np.ptp(source[agreeing], axis=0).max() < 1e-12:
             raise AlignmentError(f"of {len(source)} poses no two agree in place and in turn")
-        similarity = _fit_oriented(source[agreeing], target[agreeing], matrices[agreeing].sum(0), scale, lever)
+        turns = lever**2 * matrices[agreeing].sum(0)
+        similarity = _fit_oriented(source[agreeing], target[agreeing], turns, scale)
         if similarity is None:
             return None
         scale, rotation = similarity.scale, similarity.rotation
@@ -143,15 +152,15 @@ def _robust_oriented(source: Array, target: Array, per_frame: Rotation, lever: f
     return similarity
 
 
-def _fit_oriented(source: Array, target: Array, rotation_sum: Array, scale: float, lever: float) -> Similarity | None:
-    """argmin sum |s R p + t - q|^2 + lever^2 |R - R_i|_F^2, alternating between R (Procrustes) and s (linear).
+def _fit_oriented(source: Array, target: Array, turns: Array, scale: float) -> Similarity | None:
+    """argmin sum |s R p + t - q|^2 + w_i |R - R_i|_F^2, alternating between R (Procrustes) and s (linear).
 
-    None where the positions go against the orientations.
+    turns: the sum of w_i R_i, with weights in square metres. None where the positions go against the orientations.
     """
     source_mean, target_mean = source.mean(0), target.mean(0)
     p, q = source - source_mean, target - target_mean
     for _ in range(30):
-        u, _, vt = np.linalg.svd(scale * q.T @ p + lever**2 * rotation_sum)
+        u, _, vt = np.linalg.svd(scale * q.T @ p + turns)
         rotation = u @ np.diag([1.0, 1.0, np.sign(np.linalg.det(u @ vt))]) @ vt
         scale = float(np.sum(q * (p @ rotation.T)) / np.sum(p * p))
         if scale <= 0.0:
