@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from campose_core.errors import AlignmentError
 from campose_core.geometry import Array, Pose, Similarity, rotation_angle
-from campose_core.joining.bend import AROUND, MIN_ALONG, PER_AXIS, bend_along, noise_along
+from campose_core.joining.bend import MIN_ALONG, PER_AXIS, SHAPE, bend_along, noise_along
 from campose_core.joining.misreadings import AGREEING_DEG, misreading
 from campose_core.joining.robust_fit import RANSAC_TRIALS, median_rotation, robust_umeyama, umeyama_or_advice
 from campose_core.residual import Residual
@@ -83,7 +83,7 @@ def align_to_poses(sfm_from_cams: list[Pose], map_from_cams: list[Pose]) -> Alig
             p95_m=float(np.percentile(residual, 95)),
             max_m=float(residual.max()),
             median_deg=float(np.median(angles)),
-            bent_m=bend_along(offsets) if tells_bend else None,
+            bent_m=bend_along(offsets, SHAPE) if tells_bend else None,
             bent_deg=bend_along(turns) if tells_bend else None,
         ),
     )
@@ -93,8 +93,8 @@ def _weighed(source: Array, target: Array, per_frame: Rotation, oriented: Simila
     """Refit a similarity with positions and orientations weighed by what they are off by: `oriented` is a first one.
 
     Many noisy positions along a street tell its heading better than orientations that are all off by half a degree;
-    those of a desk do not. Noise of a position is its own; a bend is shared with its neighbours, and counts as noise of
-    so many times its variance. Orientations are off together by TURNED_DEG, however many they are.
+    those of a desk do not. Noise of a position is its own; a bend is shared by neighbours, so that a walk with two periods
+    of one has four positions that tell. Orientations are off together by TURNED_DEG, however many they are.
     """
     if len(source) < WEIGHED_FRAMES:
         return oriented
@@ -103,7 +103,7 @@ def _weighed(source: Array, target: Array, per_frame: Rotation, oriented: Simila
         fits.append(robust_umeyama(source, target))
     offsets = min((fit.transform(source) - target for fit in fits), key=bend_along)
     noise = max(noise_along(offsets, 0.0)[0], LEAST_M)
-    variance = noise**2 + (2 * AROUND + 1) * (PER_AXIS * bend_along(offsets)) ** 2
+    variance = noise**2 + len(source) / 4.0 * (PER_AXIS * bend_along(offsets)) ** 2
     consensus = median_rotation(per_frame)
     scatter = np.median(rotation_angle(consensus.inv() * per_frame)) / np.sqrt(len(source))
     turned = np.radians(TURNED_DEG) ** 2 + scatter**2

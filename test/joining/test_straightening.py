@@ -43,6 +43,15 @@ def test_a_bent_street_is_put_straight_also_where_some_positions_are_wild(tmp_pa
     assert off_m(poses, STREET).max() < 0.1
 
 
+def test_noisy_positions_tell_what_images_of_a_lens_that_is_not_as_modelled_tell_wrongly(tmp_path):
+    """Its centre is 17 pixels aside. Images tell what is between neighbours, positions the rest."""
+    noisy = STREET + np.random.default_rng(1).normal(0.0, 0.3, STREET.shape)
+    said, poses = put_straight(tmp_path, bent_model(bend_m=2.0, count=5000, aside_px=(14.0, -9.0)), noisy)
+    assert said.helps
+    assert np.median(off_m(poses, STREET)) < 0.17
+    assert off_m(poses, STREET).max() < 0.45
+
+
 def test_images_that_contradict_the_reference_keep_their_map(tmp_path):
     reference = STREET.copy()
     reference[30:] += [0.0, 20.0, 0.0]  # it has leapt, the street has not

@@ -29,14 +29,15 @@ def street_poses() -> list[Pose]:
     return [Pose(turn, [px, py, 1.5]) for turn, px, py in zip(turns, x, y, strict=True)]
 
 
-def bent_model(bend_m: float = 2.0, count: int = 1500):
-    """A COLMAP model that sees what is there, and stands where a bend of that size has put it."""
+def bent_model(bend_m: float = 2.0, count: int = 1500, aside_px: tuple[float, float] = (0.0, 0.0)):
+    """A COLMAP model that sees what is there, and stands where a bend of that size has put it; aside_px: how far the
+    centre of the lens truly is from where the model has it."""
     poses = street_poses()
     generator = np.random.default_rng(3)
     beside = np.array([pose.translation for pose in poses])[generator.integers(0, KEYFRAMES, count)]
     aside = generator.choice([-1.0, 1.0], count)[:, None] * generator.uniform(3.0, 9.0, (count, 1))
     xyz = beside + aside * [0.0, 1.0, 0.0] + generator.uniform([-6.0, 0.0, -1.4], [12.0, 0.0, 5.0], (count, 3))
-    model = reconstructed(poses, xyz)
+    model = reconstructed(poses, xyz, aside_px=aside_px)
     moves = [_move(pose, bend_m) for pose in poses]
     for image_id in model.reg_image_ids():
         moved = moves[image_id - 1].transform_pose(poses[image_id - 1])
