@@ -93,8 +93,8 @@ def _weighed(source: Array, target: Array, per_frame: Rotation, oriented: Simila
     """Refit a similarity with positions and orientations weighed by what they are off by: `oriented` is a first one.
 
     Many noisy positions along a street tell its heading better than orientations that are all off by half a degree;
-    those of a desk do not. Noise of a position is its own; a bend is shared by neighbours, so that a walk with two periods
-    of one has four positions that tell. Orientations are off together by TURNED_DEG, however many they are.
+    those of a desk do not. Noise of a position is its own; a bend is shared by neighbours, so that four positions tell
+    of a walk with two periods of one. Orientations are off together by TURNED_DEG, however many they are.
     """
     if len(source) < WEIGHED_FRAMES:
         return oriented
