@@ -1,7 +1,9 @@
 """The nerfstudio form: images and transforms.json, of every frame that has a pose in the map.
 
 https://docs.nerf.studio/quickstart/data_conventions.html: world_from_camera in OpenGL's axes, z up; pixels count from
-the outer corner of the first one.
+the outer corner of the first one. What all images share stands at the top, since many programs look nowhere else, and
+nerfstudio for `camera_model` (nerfstudio/data/dataparsers/nerfstudio_dataparser.py): of a frame's it knows nothing, and
+takes the images of a fisheye for perspective ones.
 """
 
 from __future__ import annotations
@@ -25,19 +27,31 @@ def write_nerfstudio(scene: Scene, folder: Path) -> int:
     """Write images/ and transforms.json into `folder`; returns how many images there are.
 
     Raises:
-        MappingError: no frame has a pose, or a lens that nerfstudio lacks.
+        MappingError: no frame has a pose, or a lens that nerfstudio lacks, or a fisheye is among other lenses.
     """
     posed = scene.posed_frames()
     if not posed:
         raise MappingError(f"{scene.path}: no frame has a pose in the map: run `campose align {scene.path}`")
+    used = sorted({frame.camera for frame in posed})
+    lenses = {name: _lens(scene.cameras[name], f"{scene.path}: the camera {name}") for name in used}
+    models = {lens["camera_model"] for lens in lenses.values()}
+    if len(models) > 1:
+        raise MappingError(
+            f"{scene.path}: its cameras are {' and '.join(sorted(models))} ({', '.join(used)}), and nerfstudio takes "
+            "one kind in a file: map the sources apart"
+        )
+    first = lenses[used[0]]
+    alike = all(lens == first for lens in lenses.values())
+    shared = first if alike else {"camera_model": first["camera_model"]}
     frames = []
     for frame in posed:
         assert frame.map_from_cam is not None
         matrix = (frame.map_from_cam * GL_FROM_CV.inverse()).matrix()
-        lens = _lens(scene.cameras[frame.camera], f"{scene.path}: the camera {frame.camera}")
-        frames.append({"file_path": f"images/{frame.name}", **lens, "transform_matrix": matrix.tolist()})
+        own = {key: value for key, value in lenses[frame.camera].items() if key not in shared}
+        frames.append({"file_path": f"images/{frame.name}", **own, "transform_matrix": matrix.tolist()})
     copy_images(scene, {frame.name for frame in posed}, folder / "images")
-    write_text(folder / "transforms.json", json.dumps({"orientation_override": "none", "frames": frames}, indent=1))
+    fields = {"orientation_override": "none", **shared, "frames": frames}
+    write_text(folder / "transforms.json", json.dumps(fields, indent=1))
     return len(frames)
 
 
