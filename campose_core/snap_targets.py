@@ -35,9 +35,9 @@ def walkable_cells(floor: FloorMap, keepout: FloorMap | None, radius_m: float) -
     if not allowed.any():
         raise FloorError("the floor map has no free cells: check negate, free_thresh and occupied_thresh")
     if keepout is not None:
-        allowed = allowed & ~_kept_out(floor, keepout)
+        allowed = allowed & ~kept_out(floor, keepout)
         if not allowed.any():
-            raise FloorError("the keep-out mask covers every free cell of the floor map")
+            raise FloorError("the keep-out mask covers every free cell of the floor map: is it inverted (negate)?")
     if radius_m > 0:
         allowed, widest = _eroded(allowed, radius_m, floor.resolution)
         if not allowed.any():
@@ -76,9 +76,9 @@ def _eroded(allowed: Mask, radius_m: float, resolution: float) -> tuple[Mask, fl
     return eroded, farthest
 
 
-def _kept_out(floor: FloorMap, keepout: FloorMap) -> Mask:
-    """Cells of `floor` whose centre lies in an occupied cell of `keepout`."""
-    kept_out, occupied = np.zeros(floor.shape, dtype=bool), keepout.occupied
+def kept_out(floor: FloorMap, keepout: FloorMap) -> Mask:
+    """Return which free cells (rows, cols) of `floor` have their centre in an occupied cell of `keepout`."""
+    out, occupied = np.zeros(floor.shape, dtype=bool), keepout.occupied
     for rows in _strips(floor.shape):
         cells = np.argwhere(floor.free[rows])
         cells[:, 0] += rows.start
@@ -86,8 +86,8 @@ def _kept_out(floor: FloorMap, keepout: FloorMap) -> Mask:
         on_mask = keepout.contains(mask_cells)
         hit = np.zeros(len(cells), dtype=bool)
         hit[on_mask] = occupied[mask_cells[on_mask, 0], mask_cells[on_mask, 1]]
-        kept_out[cells[hit, 0], cells[hit, 1]] = True
-    return kept_out
+        out[cells[hit, 0], cells[hit, 1]] = True
+    return out
 
 
 def padded_snap_targets(solid: Mask, walkable: Mask, margin: int, reach: float) -> Cells:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from campose_core.floor import FloorMap
+from campose_core.floorplan.fit import cells_hit
 from campose_core.geometry import Array
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.snap_targets import Mask
@@ -105,15 +106,6 @@ def on_map(floor: FloorMap, start: Array, way: Array) -> Array:
         borders = np.stack([-begin, np.array(floor.shape[::-1]) - begin]) / along
     enters, leaves = np.fmax.reduce(borders.min(axis=0), axis=-1), np.fmin.reduce(borders.max(axis=0), axis=-1)
     return np.stack([np.fmax(enters, 0.0), np.fmin(leaves, 1.0)])
-
-
-def cells_hit(mask: Mask, floor: FloorMap, points: Array) -> Mask:
-    """Tell whether each of the points (N, 2), metres, lies in a cell of `mask` (rows, cols); False beyond the map."""
-    cells = floor.cell_of(points)
-    inside = floor.contains(cells)
-    hit = np.zeros(len(points), dtype=bool)
-    hit[inside] = mask[cells[inside, 0], cells[inside, 1]]
-    return hit
 
 
 def _ray(bearings: Array) -> NDArray[np.int64]:

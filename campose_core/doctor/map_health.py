@@ -6,12 +6,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from campose_core.doctor.lines_of_sight import cells_hit
 from campose_core.errors import AlignmentError
 from campose_core.floor import FloorMap
+from campose_core.floorplan.fit import share_on_free_floor, share_on_walls
 from campose_core.geometry import Array
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.landmark_map.levelling import Level, level
@@ -22,8 +21,6 @@ from campose_core.scene.alignment import Alignment
 FLOOR_M = 0.15  # landmarks this close to the floor's height are taken to lie on it
 FACING_UP = 0.9
 MIN_FLOOR = 60
-WALL_BAND_M = (0.3, 1.8)  # heights at which landmarks lie on what a floor map shows
-ON_WALL_M = 0.15
 TILT_DEG, SLOPE_DEG, BEND_M = 1.0, 1.0, 0.05
 RESIDUAL_M, RESIDUAL_DEG = 0.1, 1.0
 STEADY_M = 0.03  # of the heights of a camera on wheels, from the 5th to the 95th percentile
@@ -133,8 +130,8 @@ def health_of(landmarks: Landmarks, alignment: Alignment, floor: FloorMap | None
         tilt_by_planes_deg=None if by_planes is None else _degrees_from_z(by_planes.up[2]),
         tilt_by_posture_deg=_tilt_by_posture(landmarks),
         floor=None if by_planes is None or not known else _floor_shape(points, by_planes),
-        keyframes_on_free_floor=None if floor is None else _share_inside(landmarks, floor),
-        landmarks_on_walls=None if floor is None else _share_on_walls(landmarks, floor),
+        keyframes_on_free_floor=None if floor is None else share_on_free_floor(landmarks, floor),
+        landmarks_on_walls=None if floor is None else share_on_walls(landmarks, floor),
     )
 
 
@@ -183,18 +180,3 @@ def _floor_shape(points: SurfacePoints, found: Level) -> FloorShape | None:
         return None
     shape = surface_shape(points.xyz[on_floor])
     return None if shape is None else FloorShape(shape.slope_deg, shape.height_m, shape.bend_m, int(on_floor.sum()))
-
-
-def _share_inside(landmarks: Landmarks, floor: FloorMap) -> float:
-    return float(np.mean(cells_hit(floor.free, floor, landmarks.frame_positions[:, :2])))
-
-
-def _share_on_walls(landmarks: Landmarks, floor: FloorMap) -> float | None:
-    """Of the landmarks at the height of walls and furniture that lie on the floor map, those beside occupied cells."""
-    height = landmarks.xyz[:, 2]
-    band = landmarks.xyz[(height > WALL_BAND_M[0]) & (height < WALL_BAND_M[1]), :2]
-    band = band[cells_hit(floor.occupancy >= 0, floor, band)]
-    if len(band) < MIN_FLOOR or not floor.occupied.any():
-        return None
-    near = ndimage.distance_transform_edt(~floor.occupied) * floor.resolution <= ON_WALL_M
-    return float(np.mean(cells_hit(near, floor, band)))

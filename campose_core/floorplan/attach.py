@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import math
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,19 @@ from campose_core.errors import FloorError
 from campose_core.files import replacing
 from campose_core.floor import FloorMap
 from campose_core.floorplan.drawing import DrawingKind, floor_from_drawing
+from campose_core.floorplan.fit import doubts_of_fit
 from campose_core.floorplan.from_landmarks import floor_from_landmarks
-from campose_core.floorplan.scene_floor import has_own_floor
+from campose_core.floorplan.scene_floor import has_floor_plan, has_own_floor, walkable_of, why_not_snapped
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.map_scale import ScaleBasis
 from campose_core.scene.scene import Scene
 from campose_core.scene.step import writes
+from campose_core.snap_targets import Mask, kept_out
 from campose_core.walkable import DEFAULT_MAX_SNAP_M, DEFAULT_RADIUS_M, WalkableMap, save_walkable
 
 log = logging.getLogger(__name__)
+
+LARGEST_CELL_M = 2.0  # of a floor that somebody walks on
 
 
 @writes("floor")
@@ -40,7 +45,9 @@ def attach_floor(
     Raises:
         FloorError: a map cannot be read, or nothing of it is walkable; the file is named.
     """
-    return _attach(scene, FloorMap.load(map_yaml), {"map": str(map_yaml)}, keepout_yaml, radius_m, max_snap_m)
+    floor = FloorMap.load(map_yaml)
+    _check_units(floor.resolution, floor.origin[2], map_yaml)
+    return _attach(scene, floor, {"map": str(map_yaml)}, keepout_yaml, radius_m, max_snap_m)
 
 
 @writes("floor")
@@ -60,6 +67,7 @@ def attach_plan(
     resolution, origin, colour, kind: see `floor_from_drawing`. The others, what is returned and what is raised: as of
     `attach_floor`.
     """
+    _check_units(resolution, origin[2], plan_image)
     floor, kind = floor_from_drawing(plan_image, resolution, origin, colour, kind)
     source = {"plan": str(plan_image), **({"colour": colour} if kind == "paint" else {"walls": "ink"})}
     log.info(f"floor: {plan_image} is read by its {'painted zones' if kind == 'paint' else 'walls in ink'}")
@@ -94,10 +102,13 @@ def attach_floor_from_landmarks(
 def save_aligned(scene: Scene) -> Scene:
     """Save a scene with a new alignment; a floor map that came out of its own landmarks is made anew in it.
 
+    What speaks against one that was given is said.
+
     The old one goes first: a kill in between leaves none, never one that lies elsewhere.
     """
     if not has_own_floor(scene):
         scene.save()
+        _say_doubts(scene, walkable_of(scene))
         return scene
     options = scene.steps["floor"]["options"]
     shutil.rmtree(scene.floor_yaml.parent)
@@ -132,20 +143,53 @@ def _attach(
         "radius_m": radius_m,
         "max_snap_m": max_snap_m,
     }
-    if scene.is_done("floor", options) and scene.floor_yaml.is_file():
+    done = scene.is_done("floor", options) and scene.floor_yaml.is_file()
+    if done:
         log.info("floor: done already")
-        return scene
     try:
-        WalkableMap.from_floor(floor, keepout, radius_m, max_snap_m)
+        walkable = WalkableMap.from_floor(floor, keepout, radius_m, max_snap_m)
     except FloorError as error:
         raise FloorError(f"{next(iter(source.values()))}: {error}") from error
-    with replacing(scene.floor_yaml.parent) as folder:
-        save_walkable(folder, floor, keepout, radius_m, max_snap_m)
-        scene = scene.without_step("floor")
+    if not done:
+        with replacing(scene.floor_yaml.parent) as folder:
+            save_walkable(folder, floor, keepout, radius_m, max_snap_m)
+            scene = scene.without_step("floor")
+            scene.save()
+        scene = scene.with_step("floor", options)
         scene.save()
-    scene = scene.with_step("floor", options)
-    scene.save()
+    out = None if keepout is None else kept_out(floor, keepout)
+    if out is not None and not out.any():
+        log.warning(
+            f"floor: WARNING: {keepout_yaml} keeps no free cell of the floor map out: where do its origin and "
+            "resolution place it, and are its zones occupied (negate)?"
+        )
+    if not why_not_snapped(scene):
+        _say_doubts(scene, walkable, out)
     return scene
+
+
+def _check_units(cell: float, yaw: float, what: Path | str) -> None:
+    if cell > LARGEST_CELL_M:
+        raise FloorError(
+            f"{what}: one cell would be {cell:g} m wide: its resolution, or the points that give it, are in metres a "
+            f"pixel ({cell:g} pixels a metre are {1 / cell:.4g})"
+        )
+    if abs(yaw) > 2 * math.pi:
+        raise FloorError(
+            f"{what}: the yaw of its origin, {yaw:g}, is in radians ({yaw:g} degrees are {math.radians(yaw):.4f})"
+        )
+
+
+def _say_doubts(scene: Scene, walkable: WalkableMap | None, out: Mask | None = None) -> None:
+    """Say what speaks against a floor map, as far as anything tells: a wrong one moves poses."""
+    landmarks = scene.sfm_dir / "landmarks.npz"
+    aligned = scene.alignment is not None and scene.scale.is_known and scene.is_current("align")
+    if walkable is None or not aligned or not landmarks.is_file():
+        return
+    assert scene.alignment is not None
+    in_map = Landmarks.load(landmarks).transformed(scene.alignment.map_from_sfm)
+    for doubt in doubts_of_fit(walkable, in_map, has_floor_plan(scene), out):
+        log.warning(f"floor: WARNING: {doubt}")
 
 
 def _digest(floor: FloorMap) -> str:

@@ -53,7 +53,10 @@ def floor_from_drawing(
     painted = painted_pixels(drawing, colour)
     drawing = on_paper(drawing, path)
     if kind is None and painted.mean() < PAINTED_SHARE:
-        return floor_of_ink(drawing, path, resolution, origin), "walls"
+        try:
+            return floor_of_ink(drawing, path, resolution, origin), "walls"
+        except FloorError as error:
+            raise FloorError(f"{error} (read by its ink: hardly any of it is painted {colour})") from error
     return floor_of_paint(drawing, painted, path, resolution, origin, colour), "paint"
 
 

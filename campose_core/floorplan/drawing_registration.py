@@ -12,6 +12,7 @@ from PIL import ImageOps
 
 from campose_core.errors import FloorError
 from campose_core.files import read_text
+from campose_core.floorplan.painted_zones import unreadable
 from campose_core.geometry import Array, is_place
 from campose_core.image_files import opened
 from campose_core.joining.contradicting_pairs import largest_by_hand
@@ -44,17 +45,22 @@ def register_plan(plan: Path | str, pairs: Path | str) -> PlanPlace:
         with opened(Path(plan), FloorError) as image:
             height = ImageOps.exif_transpose(image).height
     except FloorError as error:
-        raise FloorError(f"{plan}: the plan cannot be read: {error}") from error
+        raise unreadable(Path(plan), error) from error
     pixels, xy = _read_pairs(Path(pairs))
     grid = np.column_stack([pixels[:, 0] + 0.5, height - (pixels[:, 1] + 0.5)])
     if len(grid) < 2 or np.ptp(grid, axis=0).max() < 1 or np.ptp(xy, axis=0).max() < 1e-3:
         raise FloorError(f"{pairs}: two or more pairs at different places are needed, got {len(grid)}")
     place = _fitted(grid, xy)
     if place.residual_m.max() > largest_by_hand(xy):
+        said = f"{pairs}: the point pairs contradict each other by up to {place.residual_m.max():.2f} m"
+        if _fitted(grid * [1.0, -1.0], xy).residual_m.max() <= largest_by_hand(xy):
+            raise FloorError(
+                f"{said}, and fit as a mirror image: py counts from the top of the drawing down, px from its left"
+            )
         worst, off = _odd_one_out(grid, xy)
         raise FloorError(
-            f"{pairs}: the point pairs contradict each other by up to {place.residual_m.max():.2f} m; pair {worst + 1} "
-            f"(pixel {pixels[worst, 0]:g}, {pixels[worst, 1]:g}) is {off:.2f} m from where the others put it"
+            f"{said}; pair {worst + 1} (pixel {pixels[worst, 0]:g}, {pixels[worst, 1]:g}) is {off:.2f} m from where "
+            "the others put it"
         )
     return place
 

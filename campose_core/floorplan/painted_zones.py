@@ -14,6 +14,7 @@ from PIL import Image, ImageColor, ImageOps
 from scipy import ndimage
 
 from campose_core.errors import FloorError
+from campose_core.files import is_there
 from campose_core.floor import FREE, OCCUPIED, UNKNOWN, FloorMap
 from campose_core.image_files import opened
 
@@ -27,6 +28,7 @@ SPECKLE_PIXELS = 64  # a block of JPEG
 LEAST_ALPHA = 64  # of 255; shapes of slides are often half transparent
 PAPER_SHARE = 0.1  # of what is transparent: with less opaque paper the drawing is on transparent paper
 LIGHT = 0.5  # of paper at least, by its value
+VECTORS = (".pdf", ".svg", ".svgz", ".dxf", ".dwg", ".ai", ".eps", ".ps", ".ifc", ".vsdx")
 
 
 def floor_from_plan(
@@ -84,7 +86,13 @@ def read_drawing(path: Path) -> Image.Image:
         with opened(path, FloorError) as image:
             return ImageOps.exif_transpose(image).convert("RGBA")
     except FloorError as error:
-        raise FloorError(f"{path}: the plan cannot be read: {error}") from error
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: FloorError) -> FloorError:
+    """Say why a plan cannot be read, and of one that is no picture what to do."""
+    drawn = path.suffix.lower() in VECTORS and is_there(path)
+    return FloorError(f"{path}: the plan cannot be read: {'export it as a picture (PNG)' if drawn else error}")
 
 
 def on_paper(drawing: Image.Image, path: Path) -> Image.Image:

@@ -127,6 +127,13 @@ def test_unusable_plans_say_what_to_do(tmp_path, pixels, colour, said):
         floor_from_plan(tmp_path / "plan.png", 0.1, colour=colour)
 
 
+@pytest.mark.parametrize("arguments", [["--resolution", "0.01"], ["--points", "pairs.csv"]])
+def test_a_plan_that_is_no_picture_is_to_be_exported(tmp_path, scene, capsys, arguments):
+    (tmp_path / "plan.PDF").write_bytes(b"%PDF-1.4\n")
+    assert main(["floor", str(scene.path), "--plan", str(tmp_path / "plan.PDF"), *arguments]) == 1
+    assert "plan.PDF: the plan cannot be read: export it as a picture (PNG)" in capsys.readouterr().err
+
+
 def test_a_file_that_is_no_picture(tmp_path):
     (tmp_path / "plan.png").write_text("no image")
     with pytest.raises(FloorError, match=r"plan\.png: the plan cannot be read"):
@@ -203,6 +210,18 @@ def test_a_floor_that_cannot_be_used_leaves_the_old_one(tmp_path, scene):
         attach_floor(scene, full)
     assert load_walkable(scene.floor_yaml.parent).floor.free.all()
     assert [p.name for p in scene.path.iterdir() if p.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize(
+    ("resolution", "yaw", "said"),
+    [(50.0, 0.0, "one cell would be 50 m wide"), (0.05, -180.0, "is in radians (-180 degrees are -3.1416)")],
+)
+def test_a_map_in_other_units_is_refused(tmp_path, scene, capsys, resolution, yaw, said):
+    yaml = FloorMap(np.zeros((40, 60), dtype=np.int8), resolution, (0.0, 0.0, yaw)).save(tmp_path, "given")
+    assert main(["floor", str(scene.path), "--map", str(yaml)]) == 1
+    assert f"{yaml}: " in (told := capsys.readouterr().err)
+    assert said in told
+    assert not scene.floor_yaml.exists()
 
 
 @pytest.mark.parametrize(

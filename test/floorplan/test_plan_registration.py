@@ -62,9 +62,10 @@ def test_pairs_that_contradict_each_other_are_refused_with_the_odd_one(plan, tmp
         assert f"pair {wrong + 1} (pixel {PIXELS[wrong, 0]:g}, {PIXELS[wrong, 1]:g}) is 2.50 m" in str(caught.value)
 
 
-def test_a_plan_drawn_mirrored_contradicts_itself(plan, tmp_path):
-    flipped = PIXELS * (-1, 1) + (WIDTH, 0)
-    with pytest.raises(FloorError, match="contradict each other"):
+@pytest.mark.parametrize(("axes", "shift"), [((-1, 1), (WIDTH - 1, 0)), ((1, -1), (0, HEIGHT - 1))])
+def test_pixels_that_count_from_another_corner_are_a_mirror_image(plan, tmp_path, axes, shift):
+    flipped = PIXELS * axes + shift
+    with pytest.raises(FloorError, match=r"contradict each other .* mirror image: py counts from the top"):
         register_plan(plan, write(tmp_path / "pairs.csv", flipped, places(PIXELS)))
 
 
@@ -106,6 +107,19 @@ def test_the_verb_places_a_plan_by_pairs(plan, tmp_path, capsys):
         (["--points", "pairs.csv"], 1, "pairs.csv: no such file"),
         (["--points", "1", "2", "3", "--distance", "2"], 2, "needs four numbers X1 Y1 X2 Y2, or one CSV file"),
         (["--points", "1", "2", "3", "door", "--distance", "2"], 2, "got 1 2 3 door"),
+        (
+            ["--resolution", "160"],
+            1,
+            "one cell would be 160 m wide: its resolution, or the points that give it, are in "
+            "metres a pixel (160 pixels a metre are 0.00625)",
+        ),
+        (["--points", "0", "0", "10", "0", "--distance", "5000"], 1, "one cell would be 500 m wide"),
+        (
+            ["--resolution", "0.1", "--origin", "0", "0", "90"],
+            1,
+            "the yaw of its origin, 90, is in radians (90 degrees are 1.5708)",
+        ),
+        (["--resolution", "0.1", "--colour", "blue"], 1, "hardly any of it is painted blue"),
     ],
 )
 def test_the_verb_refuses_points_in_one_line(plan, tmp_path, capsys, arguments, code, said):
