@@ -77,7 +77,9 @@ def facts_of(result: LocalizationResult) -> dict[str, Any]:
         snapped_x, snapped_y, _ = result.snapped_map_from_base.translation.tolist()
         facts["snapped"] = {"x_m": snapped_x, "y_m": snapped_y}
     if result.snap_distance_m is not None:
-        facts |= {"snap_distance_m": result.snap_distance_m, "off_map": result.off_map}
+        facts["snap_distance_m"] = result.snap_distance_m
+    if result.off_map or result.snap_distance_m is not None:
+        facts["off_map"] = result.off_map
     return facts
 
 
@@ -103,5 +105,8 @@ def in_words(result: LocalizationResult) -> str:
         at = facts["snapped"]
         said += f"\non walkable floor: x {at['x_m']:.3f} m, y {at['y_m']:.3f} m ({facts['snap_distance_m']:.2f} m away)"
     elif result.off_map:
-        said += f"\noff the map: walkable floor is {result.snap_distance_m:.2f} m away"
+        far = result.snap_distance_m
+        said += (
+            f"\noff the map: {'no walkable floor is near' if far is None else f'walkable floor is {far:.2f} m away'}"
+        )
     return said

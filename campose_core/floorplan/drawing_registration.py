@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,11 +9,11 @@ import numpy as np
 from PIL import ImageOps
 
 from campose_core.errors import FloorError
-from campose_core.files import read_text
 from campose_core.floorplan.painted_zones import unreadable
 from campose_core.geometry import Array, is_place
 from campose_core.image_files import opened
 from campose_core.joining.contradicting_pairs import largest_by_hand
+from campose_core.joining.pair_table import read_pair_table
 from campose_core.text import quoted
 
 COLUMNS = ("px", "py", "x", "y")
@@ -92,23 +90,15 @@ def _placed(fit: PlanPlace, grid: Array) -> complex:
 
 def _read_pairs(path: Path) -> tuple[Array, Array]:
     """Pixels (N, 2) and map points (N, 2)."""
-    table = csv.DictReader(io.StringIO(read_text(path, FloorError)))
+    meaning = f"`{','.join(COLUMNS)}` (a pixel, and its place in the map)"
     rows = []
-    try:
-        if tuple(table.fieldnames or ()) != COLUMNS:
-            raise FloorError(
-                f"{path}: the columns must be `{','.join(COLUMNS)}` (a pixel, and its place in the map); "
-                f"got `{quoted(table.fieldnames or ())}`"
-            )
-        for number, row in enumerate(table, start=2):
-            try:
-                values = [float(row[name]) for name in COLUMNS]
-            except (TypeError, ValueError):
-                values = [np.nan]
-            if not is_place(values):
-                raise FloorError(f"{path}:{number}: not a row of four finite numbers: {list(row.values())}")
-            rows.append(values)
-    except csv.Error as error:
-        raise FloorError(f"{path}: cannot be read: {error}") from error
+    for line, row in read_pair_table(path, FloorError, (COLUMNS,), meaning)[1]:
+        try:
+            values = [float(row[name]) for name in COLUMNS]
+        except ValueError:
+            values = [np.nan]
+        if not is_place(values):
+            raise FloorError(f"{path}:{line}: not a row of four finite numbers: {quoted(row.values())}")
+        rows.append(values)
     pairs = np.array(rows, dtype=np.float64).reshape(-1, 4)
     return pairs[:, :2], pairs[:, 2:]

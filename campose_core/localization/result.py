@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from math import isfinite
 from typing import NamedTuple
 
 import numpy as np
@@ -27,7 +28,8 @@ class LocalizationResult(NamedTuple):
     """What is known of one image. Poses are None unless they are believed (status TRACKING or PREDICTED).
 
     map_from_base is the pose as estimated; snapped_map_from_base the same moved to the walkable floor, None without a
-    floor map or when `off_map`: too far from walkable floor to move it there. covariance: (6, 6) of map_from_base,
+    floor map or when `off_map`: too far from walkable floor to move it there. snap_distance_m: how far the snap is, or
+    would be; None where nothing walkable is in reach. covariance: (6, 6) of map_from_base,
     (x, y, z, rx, ry, rz) about the map's axes; within_map_covariance: the same without what the map's scale may be
     wrong by, which is the same for all poses in it. kind: how the pose was found. reason: why there is no pose, else
     empty. matches: the landmarks that were found in the image, believed or not. scale: of the map.
@@ -68,6 +70,6 @@ class LocalizationResult(NamedTuple):
         x, y, z = (float(v) for v in self.map_from_base.translation)
         snap = walkable.snap(x, y, came_from=came_from)
         if not snap.snapped:
-            return self._replace(off_map=True, snap_distance_m=snap.distance_m)
+            return self._replace(off_map=True, snap_distance_m=snap.distance_m if isfinite(snap.distance_m) else None)
         snapped = Pose(self.map_from_base.rotation, np.array([snap.x, snap.y, z]))
         return self._replace(snapped_map_from_base=snapped, snap_distance_m=snap.distance_m)

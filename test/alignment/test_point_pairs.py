@@ -84,3 +84,12 @@ def test_a_mirror_image_is_none_of_the_map(walk, capsys, turned, count):
     scene = walk.scene()
     assert align(walk, scene, truly(walk, count) @ turned.T) == 1
     assert "only as a mirror image: left-handed coordinates, or two axes swapped?" in capsys.readouterr().err
+
+
+def test_a_frame_that_is_not_there_is_answered_with_the_name_of_one(walk, capsys):
+    scene = walk.scene()
+    (scene.path / "pairs.csv").write_text("name;x;y;z\n000003.jpg;1,5;2;0\n")
+    assert main(["align", str(scene.path), "--points", str(scene.path / "pairs.csv")]) == 1
+    said = capsys.readouterr().err
+    assert "pairs.csv:2: frame '000003.jpg' is not in the reconstruction, whose frames are named such as" in said
+    assert "'walk/000000.jpg' (frames.csv)" in said

@@ -77,7 +77,8 @@ def test_pixels_that_count_from_another_corner_are_a_mirror_image(plan, tmp_path
         ("x,y\n1,2\n", r"the columns must be `px,py,x,y` .* got `x,y`"),
         ("px,py,x,y\n1,2,3,4\n1,2,three,4\n", r"pairs\.csv:3: not a row of four finite numbers"),
         ("px,py,x,y\n1,2,3,nan\n", r"pairs\.csv:2: not a row"),
-        ("px,py,x,y\n1,2,3\n", r"pairs\.csv:2: not a row"),
+        ("px,py,x,y\n1,2,3\n", r"pairs\.csv:2: has 3 values, and the first line names 4 columns"),
+        ("px,py,x,y\n1,2,3,4,5\n", r"pairs\.csv:2: has 5 values"),
     ],
 )
 def test_tables_that_cannot_be_used(plan, tmp_path, text, said):

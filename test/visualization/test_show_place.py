@@ -9,9 +9,14 @@ from PIL import Image
 
 from campose_core.capture.recording import open_recording
 from campose_core.cli.main import main
+from campose_core.cli.show_place import facts_of, in_words
+from campose_core.floor import FloorMap
 from campose_core.geometry import Pose
+from campose_core.localization.estimators.base import Kind
+from campose_core.localization.result import LocalizationResult, Status
 from campose_core.trajectory import read_tum
 from campose_core.visualization.place import heading_of
+from campose_core.walkable import WalkableMap
 
 pytestmark = pytest.mark.slow
 
@@ -93,3 +98,17 @@ def test_an_image_whose_focal_length_stays_open_is_not_found_and_says_the_cure(s
     assert "not found" in told.out
     assert "stays open" in told.err
     assert "give the camera with --camera FILE" in told.err
+
+
+@pytest.mark.parametrize(
+    ("far_m", "said"), [(0.0, "walkable floor is 1.55 m away"), (4.0, "no walkable floor is near")]
+)
+def test_off_the_map_is_said_in_words_and_in_json_that_programs_read(far_m, said):
+    floor = FloorMap(np.pad(np.zeros((40, 40), np.int8), 40, constant_values=-1), 0.05, (-2.0, -2.0, 0.0))
+    pose = Pose.from_quat_xyzw([0.0, 0.0, 0.0, 1.0], [-1.35 - far_m, 1.0, 1.0])
+    seen = LocalizationResult(0, Status.TRACKING, pose, pose, covariance=1e-4 * np.eye(6), kind=Kind.RELOCALIZED)
+    result = seen.snapped(WalkableMap.from_floor(floor, max_snap_m=1.5), None)
+    facts = json.loads(json.dumps(facts_of(result)), parse_constant=pytest.fail)  # JSON knows no Infinity
+    assert facts["off_map"] is True
+    assert facts.get("snap_distance_m") == (None if far_m else pytest.approx(1.55, abs=1e-6))
+    assert said in in_words(result)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +9,9 @@ import numpy as np
 from campose_core.alignment.evidence import Evidence, evidence_of_poses
 from campose_core.alignment.sources.base import AlignmentSource, Borrowed
 from campose_core.errors import AlignmentError
-from campose_core.files import read_text
 from campose_core.geometry import Array, Pose, is_place
 from campose_core.joining.contradicting_pairs import contradiction
+from campose_core.joining.pair_table import read_pair_table
 from campose_core.joining.robust_similarity import align_to_points
 from campose_core.text import quoted
 
@@ -52,29 +50,26 @@ def read_pairs(path: Path, poses: dict[str, Pose]) -> tuple[Array, Array, list[s
     Raises:
         AlignmentError: unknown columns, a number that is none, or a frame that is not registered.
     """
-    rows = csv.DictReader(io.StringIO(read_text(path, AlignmentError)))
-    try:
-        columns = tuple(rows.fieldnames or ())
-        if columns not in PAIR_COLUMNS:
-            known = "; or ".join(f"`{','.join(names)}` ({meaning})" for names, meaning in PAIR_COLUMNS.items())
-            raise AlignmentError(f"{path}: the columns must be {known}; got `{quoted(columns)}`")
-        source, target, names = [], [], []
-        for number, row in ((rows.line_num, row) for row in rows):
-            try:
-                if columns[0] == "name":
-                    source.append(poses[row["name"]].translation)
-                else:
-                    source.append(np.array([float(row[c]) for c in columns[:3]]))
-                target.append([float(row[c]) for c in ("x", "y", "z")])
-                names.append(f"row {number} ({row['name']})" if columns[0] == "name" else f"row {number}")
-                if not is_place([*source[-1], *target[-1]]):
-                    raise ValueError
-            except KeyError:
-                raise AlignmentError(f"{path}:{number}: frame {row['name']!r} is not in the reconstruction") from None
-            except (TypeError, ValueError):
-                raise AlignmentError(f"{path}:{number}: not a row of finite numbers: {list(row.values())}") from None
-    except csv.Error as error:
-        raise AlignmentError(f"{path}: cannot be read: {error}") from error
+    known = "; or ".join(f"`{','.join(names)}` ({meaning})" for names, meaning in PAIR_COLUMNS.items())
+    columns, rows = read_pair_table(path, AlignmentError, tuple(PAIR_COLUMNS), known)
+    source, target, names = [], [], []
+    for line, row in rows:
+        named = f"row {line} ({row['name']})" if columns[0] == "name" else f"row {line}"
+        if columns[0] == "name" and row["name"] not in poses:
+            raise AlignmentError(
+                f"{path}:{line}: frame {row['name']!r} is not in the reconstruction, whose frames are named such as "
+                f"{min(poses)!r} (frames.csv)"
+            )
+        try:
+            place = [float(row[c]) for c in ("x", "y", "z")]
+            at = poses[row["name"]].translation if columns[0] == "name" else [float(row[c]) for c in columns[:3]]
+        except ValueError:
+            place, at = [np.nan], []
+        if not is_place([*at, *place]):
+            raise AlignmentError(f"{path}:{line}: not a row of finite numbers: {quoted(row.values())}")
+        source.append(np.asarray(at))
+        target.append(place)
+        names.append(named)
     if len(source) < 3:
         raise AlignmentError(f"{path}: holds {len(source)} point pairs, three or more are needed")
     return np.array(source), np.array(target), names
