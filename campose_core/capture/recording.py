@@ -8,7 +8,7 @@ from campose_core.capture.sources.export import colmap_recording
 from campose_core.capture.sources.folder_files import SUFFIXES as IMAGE_SUFFIXES
 from campose_core.capture.sources.folder_files import has_images, unread_files
 from campose_core.errors import CaptureError, UsageError
-from campose_core.exports.colmap_model import is_colmap_model
+from campose_core.exports.colmap_model import is_colmap_model, models_below
 from campose_core.exports.table import is_export, kind_of_export, read_export
 from campose_core.frame import Recording
 from campose_core.seams.seam import Seam
@@ -115,6 +115,12 @@ def _inside(path: Path) -> str:
     found = next((folder for folder in folders if kind_of_export(folder)), None)
     if found is not None:
         return f"; its folder {found.name!r} is an export: give that"
+    if model := next(iter(models_below(path)), None):
+        images = path / "images" if (path / "images").is_dir() else "DIR"
+        return f"; it holds a COLMAP model: --colmap {model} --images {images}, or the images alone"
+    file = next((file for file in sorted(path.glob("*.json")) if kind_of_export(file)), None)
+    if file is not None:
+        return f"; its file {file.name!r} is an export: give that"
     found = next((folder for folder in folders if has_images(folder)), None)
     return "" if found is None else f"; its folder {found.name!r} holds images: give that"
 

@@ -56,7 +56,7 @@ def read_colmap_model(path: Path, images: Path) -> Export:
     if not images.is_dir():
         raise CaptureError(f"{images}: no such folder; --images names the one that the names in the model start from")
     if not is_colmap_model(path):
-        inside = [below for below in _folders_below(path) if is_colmap_model(below)]
+        inside = models_below(path)
         found = f"; {', '.join(map(str, inside[:4]))} {'are' if len(inside) > 1 else 'is one'}" if inside else ""
         raise CaptureError(
             f"{path}: no COLMAP model, which is a folder with cameras.bin and images.bin (or .txt), as sparse/0{found}"
@@ -89,11 +89,11 @@ def read_colmap_model(path: Path, images: Path) -> Export:
     )
 
 
-def _folders_below(path: Path) -> list[Path]:
-    """Return the folders in a folder, and in those, where mappers put models: sparse/0."""
+def models_below(path: Path) -> list[Path]:
+    """Return the models in the folders of a folder, and in those of these, where mappers put them: sparse/0."""
     if not path.is_dir():
         return []
-    return sorted(below for form in ("*/", "*/*/") for below in path.glob(form) if below.is_dir())
+    return sorted(below for form in ("*/", "*/*/") for below in path.glob(form) if is_colmap_model(below))
 
 
 def _camera(model: str, width: float, height: float, params: list[float], where: Path) -> Camera:

@@ -109,3 +109,20 @@ def test_a_part_of_an_export_says_what_to_give_instead(tmp_path, caplog, name, p
     caplog.clear()
     open_recording(folder)
     assert "without the poses" not in caplog.text
+
+
+def test_the_folder_around_a_colmap_model_or_a_set_of_blender_says_what_to_give(tmp_path):
+    project, blender = tmp_path / "project", tmp_path / "lego"
+    for name in ("sparse/0/cameras.txt", "sparse/0/images.txt", "images/1.png"):  # as COLMAP's automatic_reconstructor
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text("")
+    with pytest.raises(CaptureError, match=rf"--colmap {project}/sparse/0 --images {project}/images, or the images"):
+        open_recording(project)
+    (project / "images").rename(project / "photos")
+    with pytest.raises(CaptureError, match=rf"--colmap {project}/sparse/0 --images DIR"):
+        open_recording(project)
+    (blender / "train").mkdir(parents=True)
+    for split in ("train", "val"):  # bmild/nerf, load_blender.py: transforms_train.json beside train/
+        (blender / f"transforms_{split}.json").write_text("{}")
+    with pytest.raises(CaptureError, match=r"its file 'transforms_train.json' is an export: give that"):
+        open_recording(blender)
