@@ -94,8 +94,13 @@ class Check:
         """Say by how much the source differs, for people."""
         parts = [
             f"scale by {100 * (self.scale_ratio - 1):+.1f} %" if self.scale_ratio is not None else "",
-            f"level by {self.tilt_deg:.2g} deg" if self.tilt_deg is not None else "",
-            f"rotation by {self.rotation_deg:.2g} deg" if self.rotation_deg is not None else "",
-            f"place by {self.translation_m:.2g} m" if self.translation_m is not None else "",
+            f"level by {_short(self.tilt_deg)} deg" if self.tilt_deg is not None else "",
+            f"rotation by {_short(self.rotation_deg)} deg" if self.rotation_deg is not None else "",
+            f"place by {_short(self.translation_m)} m" if self.translation_m is not None else "",
         ]
         return ", ".join(part for part in parts if part) or "nothing in common"
+
+
+def _short(number: float) -> str:
+    """Write two digits, and of a large number all that stand before the point."""
+    return f"{number:.2g}" if abs(number) < 99.5 else f"{number:.0f}"

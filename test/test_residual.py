@@ -45,3 +45,8 @@ def test_a_residual_that_is_no_number_is_a_damaged_scene(tmp_path):
     file.write_text(file.read_text().replace("0.5", "much"))
     with pytest.raises(SceneError, match=r"scene\.yaml is damaged"):
         Scene.open(scene.path)
+
+
+@pytest.mark.parametrize(("degrees", "said"), [(0.123, "0.12"), (1.96, "2"), (87.84, "88"), (178.39, "178")])
+def test_differences_are_numbers_that_people_read(degrees, said):
+    assert Check("a", tilt_deg=degrees).difference() == f"level by {said} deg"
