@@ -21,7 +21,6 @@ from campose_core.alignment.sources.table import sources_of
 from campose_core.alignment.straightening import put_straight
 from campose_core.errors import AlignmentError
 from campose_core.floorplan.attach import save_aligned
-from campose_core.floorplan.scene_floor import why_not_snapped
 from campose_core.geometry import Pose
 from campose_core.landmark_map.held_out import HeldOut
 from campose_core.map_scale import MEASURED
@@ -104,8 +103,6 @@ def align_scene(scene: Scene, request: AlignRequest) -> Scene:
     aligned = _applied(scene, poses, replace(applied.alignment, checks=tuple(checks)), options)
     if request.imu is not None:
         aligned = label_by_imu(aligned, request.imu or None)
-    if why_not_snapped(aligned):
-        log.warning(f"align: WARNING: {why_not_snapped(aligned)}")
     return save_aligned(aligned)
 
 

@@ -106,6 +106,8 @@ def save_aligned(scene: Scene) -> Scene:
 
     The old one goes first: a kill in between leaves none, never one that lies elsewhere.
     """
+    if why_not_snapped(scene):
+        log.warning(f"align: WARNING: {why_not_snapped(scene)}")
     if not has_own_floor(scene):
         scene.save()
         _say_doubts(scene, walkable_of(scene))

@@ -167,3 +167,9 @@ def test_markers_in_a_real_picture(shared_data):
     edges = {n: np.linalg.norm(c - np.roll(c, 1, axis=0), axis=1) for n, c in found.items()}
     assert all(e.min() > 40 and e.max() < 2 * e.min() for e in edges.values())
     assert not MarkerDetector("APRILTAG_36H11")(grey)
+
+
+@pytest.mark.parametrize("name", ["tag36h11", "36h11", "DICT_APRILTAG_36h11", "apriltag_36h11"])
+def test_a_family_is_known_by_the_names_that_people_give_it(tmp_path, name):
+    (tmp_path / "markers.yaml").write_text(f"dictionary: {name}\nsize_m: 0.16\n")
+    assert read_markers(tmp_path / "markers.yaml").dictionary == "APRILTAG_36H11"

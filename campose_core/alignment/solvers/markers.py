@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from campose_core.errors import AlignmentError
 from campose_core.geometry import Array, Pose
+from campose_core.joining.contradicting_markers import marker_contradiction
 from campose_core.joining.robust_fit import umeyama_or_advice
 from campose_core.residual import Residual
 from campose_core.scene.alignment import Alignment
@@ -127,7 +128,7 @@ def align_to_markers(
     contradicts their places.
 
     Raises:
-        AlignmentError: none of those whose place is known was triangulated.
+        AlignmentError: none of those whose place is known was triangulated, or their places or size contradict them.
     """
     known = sorted(corners.keys() & map_from_markers.keys())
     if not known:
@@ -139,6 +140,8 @@ def align_to_markers(
     similarity = umeyama_or_advice(source, target)
     residual = np.linalg.norm(similarity.transform(source) - target, axis=1)
     by_size = scale_of_markers({number: corners[number] for number in known}, sizes_m).scale
+    if wrong := marker_contradiction(source, target, known, by_size / similarity.scale):
+        raise AlignmentError(wrong)
     return Alignment(
         similarity,
         "markers",

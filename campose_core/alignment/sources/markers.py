@@ -13,6 +13,7 @@ The marker's frame has its origin in the middle of the print, x to the right, y 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +61,11 @@ class PrintedMarkers(AlignmentSource):
         return [] if path is None else [str(path)]
 
     def evidence(self, name: str, borrowed: Borrowed) -> Evidence:
-        return marker_evidence(self.mapped.scene, self.mapped.poses, read_markers(Path(name)))
+        markers = read_markers(Path(name))
+        try:
+            return marker_evidence(self.mapped.scene, self.mapped.poses, markers)
+        except AlignmentError as error:
+            raise AlignmentError(f"{name}: {error}") from error
 
 
 def read_markers(path: Path) -> Markers:
@@ -76,6 +81,8 @@ def read_markers(path: Path) -> Markers:
     if not isinstance(places, dict):
         raise AlignmentError(f"{path}: `places` must hold `NUMBER: {{position: [x, y, z], quat_xyzw: [...]}}`")
     dictionary = str(fields["dictionary"]).upper().removeprefix("DICT_")
+    if re.fullmatch(r"(TAG)?\d\dH\d+", dictionary):  # as apriltag calls its families
+        dictionary = f"APRILTAG_{dictionary.removeprefix('TAG')}"
     numbers = range(len(_predefined(dictionary, path).bytesList))
     sizes, poses = {}, {}
     for number, place in places.items():
