@@ -24,6 +24,8 @@ def run(options: Namespace) -> None:
     count = export_scene(scene, options.to, options.out)
     if not scene.scale.is_known:
         say(f"export: {scene.path} is not in metres: its scale is unknown (`campose align {scene.path}`)")
+    elif scene.scale.caution():
+        say(f"export: {scene.path}: {scene.scale.caution()}: all lengths are off by that much together")
     if options.json:
         show(json.dumps({"scene": str(scene.path), "form": options.to, "out": str(options.out), "images": count}))
         return
