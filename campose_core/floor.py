@@ -29,6 +29,9 @@ UNKNOWN, FREE, OCCUPIED = -1, 0, 100
 FREE_UP_TO, OCCUPIED_FROM = 25, 65
 MODES = ("trinary", "scale", "raw")
 MAX_SIDE = 32767
+# What map_saver writes, beside free_thresh 0.25 of its own, by which unknown cells come back as free ones
+# (https://github.com/SteveMacenski/slam_toolbox/issues/587); told where it is more than a speck.
+SAVED_FREE, SAVED_UNKNOWN, TOLD_FROM = 254, 205, 0.01
 MAX_CELL_M = 1000.0
 GRAYS = np.arange(256, dtype=np.uint8)
 ROWS_AT_ONCE = 256
@@ -133,7 +136,13 @@ class FloorMap:
             cell_of_gray = np.where(GRAYS <= OCCUPIED, GRAYS.astype(np.int16), UNKNOWN).astype(np.int8)
         else:
             cell_of_gray = _thresholded(GRAYS, bool(fields["negate"]), free_thresh, occupied_thresh, mode == "scale")
-        cells = _read_cells(yaml_path, str(fields["image"]), cell_of_gray, transparent_too=mode == "raw")
+        cells, count = _read_cells(yaml_path, str(fields["image"]), cell_of_gray, transparent_too=mode == "raw")
+        share = count[SAVED_UNKNOWN] / cells.size
+        if mode == "trinary" and cell_of_gray[SAVED_UNKNOWN] == FREE and share >= TOLD_FROM and count[SAVED_FREE]:
+            log.warning(
+                f"{yaml_path}: WARNING: {share:.0%} of it is free by free_thresh {free_thresh:g}, as nav2 takes it, "
+                f"and gray {SAVED_UNKNOWN}, which map_saver writes for unknown: with `free_thresh: 0.196` it is unknown"
+            )
         try:
             x, y, yaw = (_number(yaml_path, {"origin": value}, "origin") for value in origin)
             return cls(np.flipud(cells), _number(yaml_path, fields, "resolution"), (x, y, yaw))
@@ -194,9 +203,14 @@ def _number(path: Path, fields: dict[str, Any], key: str) -> float:
     return number
 
 
-def _read_cells(yaml_path: Path, name: str, cell_of_gray: NDArray[np.int8], transparent_too: bool) -> NDArray[np.int8]:
-    """Cells (H, W) by their gray value, first row as in the image; transparent ones are unknown unless they are read
-    too. Some rows at a time: a map of a city block has as many cells as there are bytes in a gigabyte."""
+def _read_cells(
+    yaml_path: Path, name: str, cell_of_gray: NDArray[np.int8], transparent_too: bool
+) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
+    """Cells (H, W) by their gray value, first row as in the image, and how many have each (256,).
+
+    Transparent ones are unknown unless they are read too, and counted in no case. Some rows at a time: a map of a city
+    block has as many cells as there are bytes in a gigabyte.
+    """
     path = yaml_path.parent / name
     beside = yaml_path.parent / PureWindowsPath(name).name  # splits at both slashes
     if not is_there(path) and is_there(beside):
@@ -205,18 +219,19 @@ def _read_cells(yaml_path: Path, name: str, cell_of_gray: NDArray[np.int8], tran
     try:
         with opened(path, FloorError, MAX_MAP_PIXELS) as image:
             image.load()
-            cells = np.empty((image.height, image.width), dtype=np.int8)
+            cells, count = np.empty((image.height, image.width), dtype=np.int8), np.zeros(256, dtype=np.int64)
             for top in range(0, image.height, ROWS_AT_ONCE):
                 rows = slice(top, min(top + ROWS_AT_ONCE, image.height))
                 gray, opaque = _gray(image.crop((0, rows.start, image.width, rows.stop)), image)
                 cells[rows] = cell_of_gray[gray]
+                count += np.bincount(gray[... if opaque is None else opaque].ravel(), minlength=256)
                 if opaque is not None and not transparent_too:
                     cells[rows][~opaque] = UNKNOWN
     except FloorError as error:
         if not is_there(path):
             raise FloorError(f"{yaml_path}: image {name!r} does not exist (looked for {path})") from error
         raise FloorError(f"{yaml_path}: image {name!r} cannot be read: {error}") from error
-    return cells
+    return cells, count
 
 
 def _gray(rows: Image.Image, image: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None]:

@@ -55,6 +55,30 @@ def test_unknown_gray_is_free_when_the_threshold_says_so(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"free_thresh": 0.25}, True),
+        ({"free_thresh": 0.196}, False),
+        ({"free_thresh": 0.25, "negate": 1}, False),
+        ({"free_thresh": 0.25, "mode": "scale"}, False),
+        ({"free_thresh": 0.25, "mode": "raw"}, False),
+    ],
+)
+def test_a_map_of_nav2s_map_saver_whose_unknown_comes_back_free_is_told(tmp_path, caplog, changes, told):
+    # nav2_map_server/src/map_io.cpp: trinary maps are of gray 254, 0 and 205, and free_thresh is 0.25 unless given.
+    saved = np.full((40, 40), 205, dtype=np.uint8)
+    saved[10:30, 10:30] = 0
+    saved[11:29, 11:29] = 254
+    yaml_path = write_map(tmp_path, saved, **changes)
+    FloorMap.load(yaml_path)
+    said = (
+        f"{yaml_path}: WARNING: 75% of it is free by free_thresh 0.25, as nav2 takes it, and gray 205, which map_saver"
+    )
+    assert (said in caplog.text) == told
+    assert ("with `free_thresh: 0.196` it is unknown" in caplog.text) == told
+
+
+@pytest.mark.parametrize(
     ("mode", "expected"), [("trinary", [0, -1, -1]), ("scale", [0, -1, -1]), ("raw", [-1, -1, -1])]
 )
 def test_transparent_pixels_are_unknown(tmp_path, mode, expected):
