@@ -15,12 +15,12 @@ from campose_core.floor import FloorMap
 from campose_core.floorplan.drawing import DrawingKind, floor_from_drawing
 from campose_core.floorplan.fit import doubts_of_fit
 from campose_core.floorplan.from_landmarks import floor_from_landmarks
-from campose_core.floorplan.scene_floor import has_floor_plan, has_own_floor, walkable_of, why_not_snapped
+from campose_core.floorplan.scene_floor import has_floor_plan, has_own_floor, why_not_snapped
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.map_scale import ScaleBasis
 from campose_core.scene.scene import Scene
 from campose_core.scene.step import writes
-from campose_core.snap_targets import Mask, kept_out
+from campose_core.snap_targets import kept_out, walkable_cells
 from campose_core.walkable import DEFAULT_MAX_SNAP_M, DEFAULT_RADIUS_M, WalkableMap, save_walkable
 
 log = logging.getLogger(__name__)
@@ -102,17 +102,22 @@ def attach_floor_from_landmarks(
 def save_aligned(scene: Scene) -> Scene:
     """Save a scene with a new alignment; a floor map that came out of its own landmarks is made anew in it.
 
-    What speaks against one that was given is said.
-
-    The old one goes first: a kill in between leaves none, never one that lies elsewhere.
+    The old one goes first: a kill in between leaves none, never one that lies elsewhere. What speaks against one that
+    was given is said.
     """
     if why_not_snapped(scene):
         log.warning(f"align: WARNING: {why_not_snapped(scene)}")
+    options = scene.steps.get("floor", {}).get("options", {})
     if not has_own_floor(scene):
         scene.save()
-        _say_doubts(scene, walkable_of(scene))
+        if options and scene.floor_yaml.is_file():
+            mask = scene.floor_yaml.with_name("keepout.yaml")
+            try:
+                keepout = FloorMap.load(mask) if mask.is_file() else None
+                _say_doubts(scene, FloorMap.load(scene.floor_yaml), keepout, options["radius_m"], options["max_snap_m"])
+            except FloorError as error:
+                log.warning(f"floor: WARNING: {error}")
         return scene
-    options = scene.steps["floor"]["options"]
     shutil.rmtree(scene.floor_yaml.parent)
     scene = scene.without_step("floor")
     scene.save()
@@ -145,28 +150,21 @@ def _attach(
         "radius_m": radius_m,
         "max_snap_m": max_snap_m,
     }
-    done = scene.is_done("floor", options) and scene.floor_yaml.is_file()
-    if done:
+    if scene.is_done("floor", options) and scene.floor_yaml.is_file():
         log.info("floor: done already")
+        _say_doubts(scene, floor, keepout, radius_m, max_snap_m)
+        return scene
     try:
-        walkable = WalkableMap.from_floor(floor, keepout, radius_m, max_snap_m)
+        WalkableMap.from_floor(floor, keepout, radius_m, max_snap_m)
     except FloorError as error:
         raise FloorError(f"{next(iter(source.values()))}: {error}") from error
-    if not done:
-        with replacing(scene.floor_yaml.parent) as folder:
-            save_walkable(folder, floor, keepout, radius_m, max_snap_m)
-            scene = scene.without_step("floor")
-            scene.save()
-        scene = scene.with_step("floor", options)
+    with replacing(scene.floor_yaml.parent) as folder:
+        save_walkable(folder, floor, keepout, radius_m, max_snap_m)
+        scene = scene.without_step("floor")
         scene.save()
-    out = None if keepout is None else kept_out(floor, keepout)
-    if out is not None and not out.any():
-        log.warning(
-            f"floor: WARNING: {keepout_yaml} keeps no free cell of the floor map out: where do its origin and "
-            "resolution place it, and are its zones occupied (negate)?"
-        )
-    if not why_not_snapped(scene):
-        _say_doubts(scene, walkable, out)
+    scene = scene.with_step("floor", options)
+    scene.save()
+    _say_doubts(scene, floor, keepout, radius_m, max_snap_m)
     return scene
 
 
@@ -182,15 +180,21 @@ def _check_units(cell: float, yaw: float, what: Path | str) -> None:
         )
 
 
-def _say_doubts(scene: Scene, walkable: WalkableMap | None, out: Mask | None = None) -> None:
-    """Say what speaks against a floor map, as far as anything tells: a wrong one moves poses."""
-    landmarks = scene.sfm_dir / "landmarks.npz"
-    aligned = scene.alignment is not None and scene.scale.is_known and scene.is_current("align")
-    if walkable is None or not aligned or not landmarks.is_file():
+def _say_doubts(scene: Scene, floor: FloorMap, keepout: FloorMap | None, radius_m: float, max_snap_m: float) -> None:
+    """Say what speaks against a scene's floor map, as far as anything tells: a wrong one moves poses."""
+    out = None if keepout is None else kept_out(floor, keepout)
+    if out is not None and not out.any():
+        log.warning(
+            "floor: WARNING: the keep-out mask keeps no free cell of the floor map out: where do its origin and "
+            "resolution place it, and are its zones occupied (negate)?"
+        )
+    landmarks, aligned = scene.sfm_dir / "landmarks.npz", scene.alignment is not None and scene.is_current("align")
+    if not aligned or not scene.scale.is_known or why_not_snapped(scene) or not landmarks.is_file():
         return
     assert scene.alignment is not None
     in_map = Landmarks.load(landmarks).transformed(scene.alignment.map_from_sfm)
-    for doubt in doubts_of_fit(walkable, in_map, has_floor_plan(scene), out):
+    walkable = walkable_cells(floor, keepout, radius_m)
+    for doubt in doubts_of_fit(floor, walkable, max_snap_m, in_map, has_floor_plan(scene), out):
         log.warning(f"floor: WARNING: {doubt}")
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from scipy import ndimage
 
-from campose_core.floor import FloorMap
+from campose_core.floor import FREE, FREE_UP_TO, OCCUPIED_FROM, FloorMap
 from campose_core.geometry import Array
 from campose_core.landmark_map.landmarks import Landmarks
-from campose_core.snap_targets import Mask
-from campose_core.walkable import WalkableMap
+from campose_core.snap_targets import NO_CELL, Mask, snap_targets
 
 WALL_BAND_M = (0.3, 1.8)  # heights at which landmarks lie on what a floor map shows
 ON_WALL_M = 0.15
@@ -20,13 +21,19 @@ MOST_CELLS = 50_000_000  # around the landmarks: beyond that nothing is said
 LEAST_FREE, LEAST_ON_WALLS, LEAST_SNAPPED, MOST_FORBIDDEN = 0.7, 0.3, 0.5, 0.5
 
 
-def doubts_of_fit(walkable: WalkableMap, landmarks: Landmarks, given: bool, out: Mask | None = None) -> list[str]:
+def doubts_of_fit(
+    floor: FloorMap,
+    walkable: Mask,
+    max_snap_m: float,
+    landmarks: Landmarks,
+    given: bool,
+    out: Mask | None = None,
+) -> list[str]:
     """Say what speaks against a floor map, each in words.
 
-    landmarks: in the map frame, of a known scale. given: it was not made from these landmarks. out: cells (rows, cols)
-    that a keep-out mask forbids.
+    walkable, max_snap_m: cells (rows, cols) of `floor` to which poses snap, and how far. landmarks: in the map frame,
+    of a known scale. given: the map was not made from these landmarks. out: cells that a keep-out mask forbids.
     """
-    floor, xy = walkable.floor, landmarks.frame_positions[:, :2]
     free, on_walls = share_on_free_floor(landmarks, floor), share_on_walls(landmarks, floor)
     said = []
     if given and free < LEAST_FREE:
@@ -35,11 +42,11 @@ def doubts_of_fit(walkable: WalkableMap, landmarks: Landmarks, given: bool, out:
         said.append(f"only {on_walls:.0%} of the landmarks at wall height lie on walls of the floor map")
     if said:
         return [f"{' and '.join(said)}: is it the map of this floor, in metres, and in the frame of the alignment?"]
-    forbidden = 0.0 if out is None else float(np.mean(cells_hit(out, floor, xy)))
+    forbidden = 0.0 if out is None else float(np.mean(cells_hit(out, floor, landmarks.frame_positions[:, :2])))
     if forbidden > MOST_FORBIDDEN:
         return [f"{forbidden:.0%} of the keyframes stand where the keep-out mask forbids it: is it inverted (negate)?"]
-    snapped = float(np.mean([walkable.snap(x, y).snapped for x, y in xy.tolist()]))
-    if snapped < LEAST_SNAPPED:
+    snapped = _share_in_reach(landmarks, floor, walkable, max_snap_m)
+    if snapped is not None and snapped < LEAST_SNAPPED:
         return [
             f"{1 - snapped:.0%} of the keyframes have nothing walkable in reach, so poses there are not snapped. Only "
             "the largest connected part of what is free and wide enough for the radius is walkable: leave nothing free "
@@ -50,7 +57,10 @@ def doubts_of_fit(walkable: WalkableMap, landmarks: Landmarks, given: bool, out:
 
 def share_on_free_floor(landmarks: Landmarks, floor: FloorMap) -> float:
     """Return the share of the keyframes that stand where the floor map is free."""
-    return float(np.mean(cells_hit(floor.free, floor, landmarks.frame_positions[:, :2])))
+    cells = floor.cell_of(landmarks.frame_positions[:, :2])
+    cells = cells[floor.contains(cells)]  # the map may have as many as fill the memory: it is looked up, not compared
+    values = floor.occupancy[cells[:, 0], cells[:, 1]]
+    return float(np.sum((values >= FREE) & (values <= FREE_UP_TO)) / len(landmarks.frame_positions))
 
 
 def share_on_walls(landmarks: Landmarks, floor: FloorMap) -> float | None:
@@ -66,16 +76,35 @@ def share_on_walls(landmarks: Landmarks, floor: FloorMap) -> float | None:
     if len(cells) < FEWEST:
         return None
     # Of a large map only what lies around them.
-    margin = int(np.ceil(ON_WALL_M / floor.resolution)) + 1
+    margin = math.ceil(ON_WALL_M / floor.resolution) + 1
     first = np.maximum(cells.min(axis=0) - margin, 0)
     last = cells.max(axis=0) + margin + 1
-    occupied = floor.occupied[first[0] : last[0], first[1] : last[1]]
-    if occupied.size > MOST_CELLS or not floor.occupied.any():
+    around = floor.occupancy[first[0] : last[0], first[1] : last[1]]
+    if around.size > MOST_CELLS or floor.occupancy.max() < OCCUPIED_FROM:
         return None
+    occupied = around >= OCCUPIED_FROM
     if not occupied.any():
         return 0.0
     near = ndimage.distance_transform_edt(~occupied) * floor.resolution <= ON_WALL_M
     return float(np.mean(near[cells[:, 0] - first[0], cells[:, 1] - first[1]]))
+
+
+def _share_in_reach(landmarks: Landmarks, floor: FloorMap, walkable: Mask, max_snap_m: float) -> float | None:
+    """Return the share of the keyframes from which walkable floor is in reach and in sight; None: on too fine a map."""
+    reach = max_snap_m / floor.resolution
+    cells = floor.cell_of(landmarks.frame_positions[:, :2])
+    cells = cells[floor.contains(cells)]
+    if not len(cells):
+        return 0.0
+    first = np.maximum(cells.min(axis=0) - math.ceil(reach), 0)
+    last = cells.max(axis=0) + math.ceil(reach) + 1
+    around = floor.occupancy[first[0] : last[0], first[1] : last[1]]
+    if around.size > MOST_CELLS:
+        return None
+    solid = np.pad((around < FREE) | (around > FREE_UP_TO), 2, constant_values=True)
+    target = snap_targets(solid, np.pad(walkable[first[0] : last[0], first[1] : last[1]], 2), reach)
+    rows, columns = (cells - first + 2).T
+    return float(np.sum(target[rows, columns] != NO_CELL) / len(landmarks.frame_positions))
 
 
 def cells_hit(mask: Mask, floor: FloorMap, points: Array) -> Mask:

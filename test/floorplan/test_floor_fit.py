@@ -105,7 +105,7 @@ def test_a_keep_out_mask_that_keeps_out_nothing_or_the_robot_is_told(scene, tmp_
     zone = np.zeros(TRUE_FLOOR.shape, np.int8)
     zone[30:40] = OCCUPIED
     for name, mask, said in (
-        ("beside", FloorMap(zone, TRUE_FLOOR.resolution, (x + 99.0, y, 0.0)), "beside.yaml keeps no free cell of the"),
+        ("beside", FloorMap(zone, TRUE_FLOOR.resolution, (x + 99.0, y, 0.0)), "the keep-out mask keeps no free cell"),
         ("inverted", FloorMap((OCCUPIED - zone).astype(np.int8), TRUE_FLOOR.resolution, (x, y, 0.0)),
          "of the keyframes stand where the keep-out mask forbids it: is it inverted (negate)?"),
     ):  # fmt: skip
