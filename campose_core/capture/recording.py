@@ -121,8 +121,12 @@ def _inside(path: Path) -> str:
     file = next((file for file in sorted(path.glob("*.json")) if kind_of_export(file)), None)
     if file is not None:
         return f"; its file {file.name!r} is an export: give that"
-    found = next((folder for folder in folders if has_images(folder)), None)
-    return "" if found is None else f"; its folder {found.name!r} holds images: give that"
+    holding = [folder for folder in folders if has_images(folder)]
+    colour = [repr(folder.name) for folder in holding if "depth" not in folder.name.lower()]
+    if len(colour) > 1:  # DCIM of a phone or a camera: 100APPLE, 101APPLE
+        more = f" and {len(colour) - 4} more" if len(colour) > 4 else ""
+        return f"; its folders {', '.join(colour[:4])}{more} hold images: give one, or several"
+    return f"; its folder {holding[0].name!r} holds images: give that" if holding else ""
 
 
 def _folders(path: Path) -> list[Path]:

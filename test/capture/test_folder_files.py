@@ -179,3 +179,12 @@ def test_a_damaged_image_belongs_to_the_camera_of_most(tmp_path):
     photos = {0: b"", 1: photo(1, 48, 64), 2: photo(2, 64, 48), 3: photo(3, 64, 48)}
     scene = extracted(tmp_path, photos)
     assert [s["dropped"] for s in scene.sources.values()] == [{"undecodable image": 1}, {}]
+
+
+def test_the_folder_of_a_phones_folders_names_them(tmp_path):
+    for name in ("100APPLE", "101APPLE", "102APPLE", "103APPLE", "104APPLE"):  # as DCIM of a phone, JEITA's DCF
+        (tmp_path / name).mkdir()
+        PillowImage.new("RGB", (32, 24)).save(tmp_path / name / "IMG_0001.JPG")
+    said = r"its folders '100APPLE', '101APPLE', '102APPLE', '103APPLE' and 1 more hold images: give one, or several$"
+    with pytest.raises(CaptureError, match=said):
+        open_recording(tmp_path)
