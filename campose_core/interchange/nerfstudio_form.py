@@ -50,7 +50,10 @@ def write_nerfstudio(scene: Scene, folder: Path) -> int:
         own = {key: value for key, value in lenses[frame.camera].items() if key not in shared}
         frames.append({"file_path": f"images/{frame.name}", **own, "transform_matrix": matrix.tolist()})
     copy_images(scene, {frame.name for frame in posed}, folder / "images")
-    fields = {"orientation_override": "none", **shared, "frames": frames}
+    fields: dict[str, Any] = {"orientation_override": "none", **shared, "frames": frames}
+    if scene.alignment is not None and not scene.scale.is_known:
+        # So that nobody takes its lengths for metres, as those of an export by a phone are.
+        fields["applied_scale"] = scene.alignment.map_from_sfm.scale
     write_text(folder / "transforms.json", json.dumps(fields, indent=1))
     return len(frames)
 

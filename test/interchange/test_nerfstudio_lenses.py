@@ -15,6 +15,7 @@ from scipy.spatial.transform import Rotation
 from campose_core.camera import Camera
 from campose_core.cli.main import main
 from campose_core.errors import MappingError
+from campose_core.exports.table import read_export
 from campose_core.geometry import Pose, Similarity
 from campose_core.interchange.export import export_scene
 from campose_core.map_scale import MEASURED, UNKNOWN, MapScale, ScaleBasis
@@ -81,10 +82,11 @@ def test_a_fisheye_among_other_lenses_is_refused(tmp_path):
     ],
 )
 def test_what_the_metres_of_an_export_rest_on_is_said(tmp_path, capsys, scale, said):
-    aligned = Alignment(Similarity(1.0, Rotation.identity(), np.zeros(3)), "by hand", scale=scale)
+    aligned = Alignment(Similarity(0.5, Rotation.identity(), np.zeros(3)), "by hand", scale=scale)
     scene = scene_of(tmp_path / "scene", {"walk": PLAIN}).with_step("align", {}, alignment=aligned)
     scene.save()
     assert main(["export", str(scene.path), "--to", "nerfstudio", "--out", str(tmp_path / "out")]) == 0
     told = capsys.readouterr().err
     assert said in told
     assert bool(said) == ("scale" in told)
+    assert read_export(tmp_path / "out").metric == (scale is not UNKNOWN)
