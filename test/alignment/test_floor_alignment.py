@@ -14,6 +14,7 @@ from campose_core.errors import AlignmentError
 from campose_core.floor import FREE, OCCUPIED, UNKNOWN, FloorMap
 from campose_core.geometry import Similarity
 from campose_core.landmark_map.landmarks import Landmarks
+from campose_core.scene.alignment import Alignment
 from campose_core.scene.frames_table import SceneFrame
 from campose_core.scene.scene import Scene
 from campose_core.sfm.registration import SfmPoses
@@ -151,6 +152,7 @@ def scene(tmp_path, walk) -> Scene:
 def test_the_verbs_align_a_scene_by_its_floor_map_and_again_for_another_map(scene, walk, floor, tmp_path, capsys):
     def align_to(name: str, other: FloorMap) -> int:
         assert main(["floor", str(scene.path), "--map", str(other.save(tmp_path, name))]) == 0
+        capsys.readouterr()
         return main(["align", str(scene.path), "--from", "floor"])
 
     assert align_to("this", floor) == 0
@@ -174,3 +176,27 @@ def test_a_floor_made_from_the_recording_does_not_confirm_its_alignment(scene, f
     assert main(["floor", str(scene.path)]) == 0
     assert main(["align", str(scene.path), "--from", "floor"]) == 1
     assert "unless it was made from the recording" in capsys.readouterr().err
+
+
+def test_a_floor_map_does_not_replace_a_scale_that_was_measured_unless_it_is_asked_for(scene, floor, tmp_path, capsys):
+    true = Alignment(anywhere(8).inverse(), "reference poses")
+    scene.with_step("align", {}, alignment=true).save()
+    smaller = FloorMap(floor.occupancy, 0.6 * floor.resolution, floor.origin)
+    assert main(["floor", str(scene.path), "--map", str(smaller.save(tmp_path, "smaller"))]) == 0
+    assert main(["align", str(scene.path)]) == 0
+    kept = Scene.open(scene.path).alignment
+    assert kept.method == "reference poses"
+    assert kept.map_from_sfm.scale == pytest.approx(true.map_from_sfm.scale)
+    assert "align: stays by reference poses" in capsys.readouterr().err
+    assert main(["align", str(scene.path), "--from", "floor"]) == 0
+    assert Scene.open(scene.path).alignment.map_from_sfm.scale == pytest.approx(0.6 * kept.map_from_sfm.scale, rel=0.02)
+
+
+def test_a_building_as_small_as_a_table_is_none(walk, floor):
+    # As of a resolution with a wrong digit; a scene that is shrunk that far is also near any wall of a right map.
+    times = 1 / 5.5  # the camera is 11 cm above the floor then, which some are
+    one_room = without(walk, np.linalg.norm(walk.xyz[:, :2] - np.median(walk.xyz[:, :2], axis=0), axis=1) > 2.5)
+    x, y, yaw = floor.origin
+    table = FloorMap(floor.occupancy, floor.resolution * times, (x * times, y * times, yaw))
+    with pytest.raises(AlignmentError, match=r"does not fit the floor map|larger than the floor map"):
+        align_to_floor(one_room.transformed(anywhere(2)), table)

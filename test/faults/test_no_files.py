@@ -12,7 +12,6 @@ import pytest
 from PIL import Image
 from written_exports import WRITERS, Shot
 
-from campose_core.alignment.sources.points import read_pairs
 from campose_core.camera import Camera
 from campose_core.capture.recording import open_recording
 from campose_core.cli.main import main
@@ -21,6 +20,7 @@ from campose_core.exports.table import read_export
 from campose_core.floor import FloorMap
 from campose_core.floorplan.drawing_registration import register_plan
 from campose_core.geometry import Pose
+from campose_core.joining.frame_pairs import read_pairs
 from campose_core.scene.scene import Scene
 from campose_core.trajectory import read_tum
 from campose_ros.ros_arguments import check_arguments

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from campose_core.alignment.sources.markers import read_markers
-from campose_core.alignment.sources.points import read_pairs
 from campose_core.camera import Camera
 from campose_core.capture.camera_file import read_camera_file
 from campose_core.cli.main import main
@@ -13,6 +12,7 @@ from campose_core.floor import FloorMap
 from campose_core.floorplan.drawing_registration import register_plan
 from campose_core.formats.trajectories import read_trajectory
 from campose_core.geometry import Pose, umeyama
+from campose_core.joining.frame_pairs import read_pairs
 from campose_core.joining.robust_similarity import align_to_points
 from campose_core.scene.frames_table import SceneFrame
 from campose_core.scene.scene import Scene

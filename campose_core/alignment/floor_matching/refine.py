@@ -33,6 +33,10 @@ UNIT = np.array([0.02, 0.02, 0.1, 0.1])  # of a refinement: 2 %, 1 degree, 10 cm
 STEP = np.full(4, 0.01)  # of the numeric derivatives, in these units
 FAR_M = 1.0  # farther is no worse
 KNOWN_SCALE = 0.1  # how far a scale that is known may be off
+# Root mean square of the walls from their middle: of a shrunken scene all are near a wall, wherever it is put down, and
+# all places are one. No room that somebody walked in is smaller.
+LEAST_RADIUS_M = 0.5
+SLACK = 1.05  # of the ends of the scales
 CAMERA_HEIGHTS_M = (0.1, 2.2)  # of any camera that is carried or driven
 # A rendered floor fits its own map with a median of 1 cm, 84 % of the walls near, and 99 % of what was seen through on
 # free floor; a plan without the furniture, or with other furniture, with up to 3 cm, 70 % and 98 %. Of seven maps of
@@ -82,7 +86,12 @@ def align_to_floor(
     if not found:
         raise AlignmentError(TOO_LARGE)
     rough = sorted((_refined(seen, field, place, ROUGHLY) for place in found), key=lambda fit: -fit.score)
-    fits = _distinct([_refined(seen, field, fit.candidate, FINELY) for fit in rough[:REFINED]], seen)
+    refined = (_refined(seen, field, fit.candidate, FINELY) for fit in rough[:REFINED])
+    # Least squares walk out of the scales that were asked for, down to a point.
+    low, high = scales[0] / SLACK, scales[-1] * SLACK
+    fits = _distinct([fit for fit in refined if low <= fit.candidate.scale <= high], seen)
+    if not fits:
+        raise AlignmentError("the recording does not fit the floor map at any scale that it can have")
     best = fits[0]
     second = fits[1].score / best.score if len(fits) > 1 and best.score > 0 else 0.0
     if best.median_m > max(MAX_MEDIAN_M, 1.5 * floor.resolution) or best.near < MIN_NEAR or best.free < MIN_FREE:
@@ -117,6 +126,7 @@ def align_to_floor(
 def _scales(seen: Outline, floor: FloorMap, scale: float | None, camera_height_m: float | None) -> Array:
     """List the scales to try: near the known one, or all that put the camera at a height a camera has."""
     path = float(np.linalg.norm(np.ptp(seen.path, axis=0)))
+    least = LEAST_RADIUS_M / max(float(np.sqrt(np.sum(np.var(seen.walls, axis=0)))), 1e-12)
     rows, columns = floor.shape
     widest = math.hypot(rows, columns) * floor.resolution / max(path, 1e-12)
     if scale is not None:
@@ -124,10 +134,10 @@ def _scales(seen: Outline, floor: FloorMap, scale: float | None, camera_height_m
     elif seen.floor is not None:
         unit = seen.camera_height - seen.floor
         heights = CAMERA_HEIGHTS_M if camera_height_m is None else (0.85 * camera_height_m, 1.15 * camera_height_m)
-        low, high = heights[0] / unit, min(heights[1] / unit, widest)
+        low, high = max(heights[0] / unit, least), min(heights[1] / unit, widest)
     else:
         # Nothing tells: a view reaches 0.5 to 15 m in a building.
-        low, high = 0.5 / seen.depth, min(15.0 / seen.depth, widest)
+        low, high = max(0.5 / seen.depth, least), min(15.0 / seen.depth, widest)
     if low >= high:
         raise AlignmentError(TOO_LARGE)
     return np.asarray(np.geomspace(low, high, math.ceil(math.log(high / low) / math.log(1.03)) + 1))
