@@ -54,7 +54,7 @@ def data_files(folder: Path) -> list[Path]:
     """
     files = [file for file in folder.iterdir() if is_data_file(file) and not file.is_dir() and file.name[0] != "."]
     whole = [file for file in files if file.suffix not in PACKED or file.with_suffix("") not in files]
-    return sorted(whole, key=lambda file: [int(p) if p.isdigit() else p for p in re.split(r"(\d+)", file.name)])
+    return sorted(whole, key=lambda file: [int(p) if p.isdecimal() else p for p in re.split(r"(\d+)", file.name)])
 
 
 def kind_of(path: Path) -> str:

@@ -95,7 +95,7 @@ def own_stamps(frames: Sequence[SceneFrame]) -> dict[int, int]:
     if len({frame.source for frame in frames}) != 1:
         return {}
     numbered = ((Path(frame.name).stem, frame.stamp_ns) for frame in frames)
-    return {int(stem): stamp_ns for stem, stamp_ns in numbered if stem.isdigit()}
+    return {int(stem): stamp_ns for stem, stamp_ns in numbered if stem.isdecimal()}
 
 
 def at_own_stamps(trajectory: Trajectory, stamp_of: Mapping[int, int], where: object = "reference") -> Trajectory:

@@ -86,8 +86,8 @@ def _focal_lengths(path: Path) -> dict[str, float]:
     """Return those of the images of a VisualSFM model (NVM_V3): `name focal qw qx qy qz x y z radial 0`."""
     if not path.is_file():
         return {}
-    lines = iter(line for line in read_text(path, CaptureError).splitlines() if line.strip())
-    count = next((int(line) for line in lines if line.strip().isdecimal() and len(line) <= DIGITS), 0)
+    lines = filter(None, map(str.strip, read_text(path, CaptureError).splitlines()))
+    count = next((int(line) for line in lines if line.isdecimal() and len(line) <= DIGITS), 0)
     found = {}
     for line in islice(lines, count):
         name, *values = line.split()

@@ -82,7 +82,7 @@ class Export:
 def natural_key(name: str) -> tuple[list[tuple[int, str]], str]:
     """Return what names are ordered by so that 2 comes before 10."""
     parts = re.split(r"([0-9]+)", name.lower())
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts], name
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts], name
 
 
 def by_camera(frames: Sequence[ExportedFrame]) -> list[list[int]]:

@@ -49,6 +49,12 @@ def test_depth_images_beside_colour_are_no_frames(tmp_path, capsys, colour, dept
     assert f"both: {len(depth)} depth images beside those of a camera are no frames" in capsys.readouterr().err
 
 
+def test_a_raised_digit_between_digits_is_no_number(tmp_path):
+    """As in the square metres of a room; Python's isdigit takes it for one, and int does not."""
+    folder = saved(tmp_path / "rooms", "room 10.jpg", "room 9.jpg", "room 1\u00b28.jpg")
+    assert len(list(ImageFolder(folder).frames())) == 3
+
+
 def test_a_drawing_of_depth_is_told_by_its_partner(tmp_path):
     folder = saved(tmp_path / "both", "0001_rgb.jpg", "0001_depth.jpg", "depth_charge.jpg")
     assert [file.name for file in ImageFolder(folder).files] == ["0001_rgb.jpg", "depth_charge.jpg"]
