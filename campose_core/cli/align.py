@@ -10,10 +10,11 @@ from campose_core.alignment.request import AlignRequest, TrackerRequest, kind_an
 from campose_core.alignment.sources.table import recorded_kinds
 from campose_core.alignment.step import align_scene
 from campose_core.capture.external_poses import check_reference
-from campose_core.cli.console import show
+from campose_core.cli.console import say, show
 from campose_core.cli.numbers import FiniteNumber, pose_numbers
 from campose_core.errors import AlignmentError, UsageError
 from campose_core.geometry import FARTHEST_M
+from campose_core.learning.same_map import is_of_this_map
 from campose_core.scene.scene import Scene
 
 MAX_HEIGHT_M = 30.0  # of a camera on a mast, a crane or a drone above the floor that it sees; 120 are centimetres
@@ -159,5 +160,8 @@ def run(options: Namespace) -> None:
     """Align the scene; the alignment goes to its scene.yaml, and with --json to stdout."""
     scene = Scene.open(options.scene)
     scene = align_scene(scene, alignment_request(options))
+    for path in sorted(scene.models_dir.glob("*/model.yaml")):
+        if not is_of_this_map(scene, path.parent.name):
+            say(f"align: the model {path.parent.name} was trained in the map as it was: train it again, or remove it")
     if options.json and scene.alignment is not None:
         show(json.dumps({"scene": str(scene.path), **scene.alignment.to_dict()}))

@@ -1,7 +1,8 @@
 """A trained model as a folder that runs alone.
 
     models/NAME/
-      model.yaml           format, architecture, input camera, calibration, options, metrics, versions, sha256
+      model.yaml           format, architecture, input camera, calibration, options, metrics, where some of its
+                           frames were in the map, versions, sha256
       weights.safetensors  every tensor of the network: backbone, head, and what turns its numbers into poses
       metrics.csv          one row per epoch
 
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -32,7 +33,9 @@ from campose_core.geometry import Array, Pose
 from campose_core.learning.model import PoseNetwork, create_model, is_finite, to_poses
 from campose_core.learning.options import Architecture
 from campose_core.learning.preprocess import NetworkInput
+from campose_core.learning.same_map import where_trained
 from campose_core.learning.validation import Calibration
+from campose_core.scene.frames_table import SceneFrame
 from campose_core.yaml_files import read_yaml, yaml_text
 
 FORMAT = 2
@@ -74,8 +77,8 @@ class TrainedModel:
         return to_poses(predicted)[0], self.calibration.of(predicted.log_spread[0].numpy())
 
 
-def save(folder: Path, model: TrainedModel, metrics_csv: str) -> None:
-    """Write a model folder, whole or not at all. metrics_csv: the text of its metrics.csv."""
+def save(folder: Path, model: TrainedModel, metrics_csv: str, frames: Sequence[SceneFrame] = ()) -> None:
+    """Write a model folder, whole or not at all. metrics_csv: the text of its metrics.csv. frames: of its training."""
     weights = save_tensors({name: tensor.contiguous() for name, tensor in model.network.state_dict().items()})
     description = {
         "format": FORMAT,
@@ -84,6 +87,7 @@ def save(folder: Path, model: TrainedModel, metrics_csv: str) -> None:
         "calibration": model.calibration.to_dict(),
         "options": dict(model.options),
         "metrics": {name: float(value) for name, value in model.metrics.items()},
+        "trained_on": where_trained(frames),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
         "sha256": hashlib.sha256(weights).hexdigest(),
     }

@@ -39,6 +39,7 @@ from campose_core.learning.module import VALIDATION_BATCH, PoseTraining
 from campose_core.learning.nearby_views import with_views
 from campose_core.learning.options import TrainOptions
 from campose_core.learning.preprocess import NetworkInput
+from campose_core.learning.same_map import is_of_this_map, require_same_map
 from campose_core.learning.samples import ImageSamples, Samples
 from campose_core.learning.trainer import fit
 from campose_core.learning.unlabelled import unlabelled_material
@@ -75,7 +76,8 @@ def train(scene: Scene, name: str, options: TrainOptions) -> Scene:
 
 def _train(scene: Scene, name: str, options: TrainOptions) -> Scene:
     step, folder = f"train:{name}", scene.models_dir / name
-    if scene.is_done(step, options.to_dict()) and (folder / DESCRIPTION).is_file():
+    done = scene.is_done(step, options.to_dict()) and (folder / DESCRIPTION).is_file()
+    if done and is_of_this_map(scene, name):
         log.info(f"{name}: trained already with these options")
         return scene
     keep_large_buffers()
@@ -90,7 +92,7 @@ def _train(scene: Scene, name: str, options: TrainOptions) -> Scene:
     if not writes:
         raise WorkerDone  # what a caller does next is done once, and with the model, which is not there yet
     model = run_.finished(best)
-    save(folder, model, metrics_csv)
+    save(folder, model, metrics_csv, frames_of_split(scene, "train"))
     scene = scene.with_step(step, options.to_dict())
     scene.save()
     state_path.unlink(missing_ok=True)
@@ -183,8 +185,18 @@ class _Run:
         options = self._options
         if options.start_from:
             start = load(self._scene.models_dir / options.start_from)
+            require_same_map(self._scene, options.start_from)
+            if start.network_input.size != self._input.size:
+                size = start.network_input.size
+                raise LearningError(
+                    f"{options.start_from} takes images of {size} pixels a side, not {self._input.size}: give "
+                    f"--image-size {size}"
+                )
             if start.network_input != self._input:
-                raise LearningError(f"{options.start_from} was trained on images of another camera or size")
+                raise LearningError(
+                    f"{options.start_from} was trained on images of another camera, {start.network_input.camera}, not "
+                    f"{self._input.camera}: train it again"
+                )
             start.network.architecture = replace(start.network.architecture, kind=options.kind)
             return start.network
         architecture = options.architecture

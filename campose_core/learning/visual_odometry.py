@@ -10,6 +10,7 @@ from campose_core.frame import Image
 from campose_core.geometry import Array, Pose
 from campose_core.learning.checkpoint import TrainedModel, load
 from campose_core.learning.networks import MENET
+from campose_core.learning.same_map import require_same_map
 from campose_core.scene.scene import Scene
 
 JITTER = 1.25  # stamps of a camera waver by less
@@ -34,7 +35,8 @@ class VisualOdometry:
         """Make it of the scene's model `menet`, and the intervals between the frames that it was trained on.
 
         Raises:
-            LearningError: the scene has no such model, or it is of another kind. CheckpointError: it is damaged.
+            LearningError: the scene has no such model, or it is of another kind. CheckpointError: it is damaged, or
+                of before the map was moved.
         """
         if not (scene.models_dir / MENET).is_dir():
             raise LearningError(
@@ -42,6 +44,7 @@ class VisualOdometry:
                 f"/tf_static), or run `campose train {scene.path} --model {MENET}`"
             )
         model = load(scene.models_dir / MENET)
+        require_same_map(scene, MENET)
         if model.network.architecture.kind != MENET:
             raise LearningError(f"the model {MENET} of {scene.path} is a {model.network.architecture.kind}, no MeNet")
         apart_s = _interval_s(scene)

@@ -219,7 +219,7 @@ def test_a_model_is_gone_on_with_where_it_fits(scene):
     before, after = (load(scene.models_dir / name) for name in ("posenet", "posenet2"))
     image, camera = picture(walk(5)[2]), scene.cameras["camera"]
     assert pose_error(before.estimate(image, camera)[0], after.estimate(image, camera)[0])[0] < 1e-3
-    with pytest.raises(LearningError, match="posenet was trained on images of another camera or size"):
+    with pytest.raises(LearningError, match="posenet takes images of 32 pixels a side, not 48: give --image-size 32"):
         train(scene, "posenet3", replace(FAST, start_from="posenet", image_size=48))
 
 

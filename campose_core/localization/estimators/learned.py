@@ -34,9 +34,11 @@ class LearnedEstimator:
         for module in ("torch", "torchvision", "safetensors"):
             load_extra(module, "train")
         from campose_core.learning.checkpoint import load
+        from campose_core.learning.same_map import require_same_map
 
         self.name = name
         self._model = load(scene.models_dir / name)
+        require_same_map(scene, name)
         self._refined = RefinedCameras(scene)
 
     @classmethod
@@ -45,7 +47,7 @@ class LearnedEstimator:
 
         Raises:
             LocalizationError: the scene has no such model (the message lists its estimators), or it is a MeNet.
-            CheckpointError: the model is damaged. MissingDependency: torch is not installed.
+            CheckpointError: the model is damaged, or of before the map was moved. MissingDependency: no torch.
         """
         name = request.model
         if has_menet(scene) and name == MENET:
