@@ -68,7 +68,7 @@ def run(options: Namespace) -> None:
     query = None if options.query is None else open_recording(options.query, options.topic)
     beside = Beside.of_query(scene, query)
     judgement = judged([estimates], reference, beside, thresholds_of(gates))
-    metrics = judgement.rows[0]
+    metrics, over, truth = judgement.rows[0], judgement.estimates[0], judgement.truth or reference
     if options.report is not None:
         from campose_core.evaluation.report import write_judgement
 
@@ -79,19 +79,19 @@ def run(options: Namespace) -> None:
         show(json.dumps(metrics.to_dict()))
     else:
         show(*tables([metrics]).splitlines(), "", *measure_table([metrics]).splitlines())
-        if offset := constant_offset(estimates, reference):
+        if offset := constant_offset(over, truth):
             show("", offset)
         if estimates.scale is not ScaleBasis.MEASURED:
             scale = estimates.scale.value
             show("", f"The scale of their map is {scale}: errors in metres are against a frame of its own.")
-        if not estimates.complete:
+        if not over.complete:
             show("", f"No {options.estimate.stem}.json beside the estimates: every reference pose counts as a frame.")
-        unlisted = len(judgement.estimates[0].outcomes) - len(estimates.outcomes)
-        if unlisted:
+        unlisted = len(over.outcomes) - len(estimates.outcomes)
+        if estimates.complete and unlisted:
             show(
                 "", f"{unlisted} images of the query are in no row of {options.estimate.stem}.json: without an answer."
             )
-        if query is None and (left := poses_without_a_frame(estimates, reference)):
+        if query is None and (left := poses_without_a_frame(over, truth)):
             show("", f"{left} reference poses are of no frame: --query RECORDING tells whether images were left out.")
         if gates and scene is None:
             show("", "No --scene: nobody looked for frames that the map was made of.")

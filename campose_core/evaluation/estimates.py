@@ -23,7 +23,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
+from campose_core.capture.file_stamps import at_own_stamps
 from campose_core.errors import TrajectoryError, in_words
 from campose_core.evaluation.covariances import covariance_path, covariances_text, read_covariances
 from campose_core.evaluation.outcomes import FrameOutcome as FrameOutcome
@@ -33,7 +35,7 @@ from campose_core.formats.row_stamps import whole_stamps
 from campose_core.formats.trajectories import read_trajectory
 from campose_core.landmark_map.camera_estimate import CameraEstimate
 from campose_core.map_scale import MapScale, ScaleBasis
-from campose_core.trajectory import Trajectory, tum_text
+from campose_core.trajectory import Stamps, Trajectory, tum_text
 
 
 class Percentiles(NamedTuple):
@@ -95,20 +97,40 @@ class Estimates:
     def over(self, images_ns: Collection[int]) -> Estimates:
         """Return the same over all images of the recording that was localized: one that is not listed has no answer.
 
-        images_ns: their stamps. A bare trajectory stays as it is.
+        images_ns: their stamps. The poses of a bare trajectory become those of the images, by their order where they
+        have no stamps.
 
         Raises:
-            TrajectoryError: the recording has none of the frames.
+            TrajectoryError: the recording has none of the frames; or there are no stamps, and no pose for each image.
         """
+        if not self.complete:
+            return self._of_images(np.sort(np.array(list(images_ns), dtype=np.int64)))
         missing = set(images_ns).difference(self.table.stamps_ns.tolist())
-        if not self.complete or not missing:
+        if not missing:
             return self
         if len(missing) == len(set(images_ns)):
-            raise TrajectoryError(
-                f"none of the {len(missing)} images of the query has the stamp of a frame of {self.estimator!r}: give "
-                "the recording that was localized"
-            )
+            raise self._of_another_recording(len(missing))
         return replace(self, outcomes=[*self.outcomes, *(FrameOutcome(stamp_ns, None) for stamp_ns in missing)])
+
+    def _of_images(self, images_ns: Stamps) -> Estimates:
+        path = self.table.trajectory
+        if path.of_images:
+            path = at_own_stamps(path, dict(enumerate(images_ns.tolist())), f"{self.estimator!r}")
+        count = len(images_ns)
+        images = Trajectory(images_ns, np.zeros((count, 3)), Rotation.identity(count))
+        pairs = np.array(sorted((image, row) for row, image in path.associate(images))).reshape(-1, 2)
+        if not len(pairs):
+            raise self._of_another_recording(count)
+        answers = replace(path.select(pairs[:, 1]), stamps_ns=images_ns[pairs[:, 0]])
+        covariances = None if self.table.covariances is None else self.table.covariances[pairs[:, 1]]
+        table = OutcomeTable(images_ns, [""] * count, [None] * count, answers, covariances)
+        return replace(self, outcomes=table, complete=True)
+
+    def _of_another_recording(self, images: int) -> TrajectoryError:
+        return TrajectoryError(
+            f"none of the {images} images of the query has the stamp of a frame of {self.estimator!r}: give "
+            "the recording that was localized"
+        )
 
     @cached_property
     def table(self) -> OutcomeTable:

@@ -13,7 +13,7 @@ from campose_core.evaluation.estimates import Estimates
 from campose_core.evaluation.frame_errors import FrameErrors
 from campose_core.evaluation.leak import Leak, Training, find_leak
 from campose_core.evaluation.measures import RECALL_THRESHOLDS, Threshold
-from campose_core.evaluation.metrics import Metrics, scored, summarise
+from campose_core.evaluation.metrics import Metrics, at_frames, scored, summarise
 from campose_core.evaluation.snap_effect import snap_effect
 from campose_core.evaluation.views import Views, scene_views, small_copy
 from campose_core.floorplan.scene_floor import walkable_of
@@ -89,13 +89,17 @@ class Beside:
 
 
 class Judgement(NamedTuple):
-    """The rows of estimators, and what they were made of: the estimates and the errors of their frames, in order."""
+    """The rows of estimators, and what they were made of: the estimates and the errors of their frames, in order.
+
+    truth: the reference, at the stamps of the images where it counted them.
+    """
 
     rows: list[Metrics]
     estimates: list[Estimates]
     errors: list[FrameErrors]
     training: Training | None = None
     leak: Leak | None = None
+    truth: Trajectory | None = None
 
 
 def judged(
@@ -117,13 +121,14 @@ def judged(
     copies = {stamp_ns: small_copy(image) for stamp_ns, image in beside.images()} if beside.images else {}
     if copies:
         estimates = [one.over(copies) for one in estimates]
-    errors = [scored(one, reference) for one in estimates]
+    truth = at_frames(estimates[0], reference)
+    errors = [scored(one, truth) for one in estimates]
     rows = [summarise(one, of, thresholds) for one, of in zip(errors, estimates, strict=True)]
     training = Training.of(beside.training) if beside.training else None
     leak = None if training is None else _leak(errors[0].reference, training, beside, copies)
     snaps = [None if beside.walkable is None else snap_effect(one, beside.walkable) for one in errors]
     rows = [replace(row, leak=leak, snap=snap) for row, snap in zip(rows, snaps, strict=True)]
-    return Judgement(rows, list(estimates), errors, training, leak)
+    return Judgement(rows, list(estimates), errors, training, leak, truth)
 
 
 def _leak(truth: Trajectory, training: Training, beside: Beside, copies: Mapping[int, NDArray[np.float32]]) -> Leak:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from campose_core.capture.file_stamps import at_own_stamps
+from campose_core.errors import TrajectoryError
 from campose_core.evaluation.continuity import Outages, RelativeErrors, first_fix_s, jumps, outages, relative_errors
 from campose_core.evaluation.estimates import Estimates, Percentiles
 from campose_core.evaluation.frame_errors import FrameErrors as FrameErrors
@@ -107,14 +108,30 @@ def evaluate(
 
 
 def scored(estimates: Estimates, reference: Trajectory) -> FrameErrors:
-    """Measure the error of each frame, see `frame_errors`; the reference may count the images of a folder.
+    """Measure the error of each frame, see `frame_errors`, against a reference that may count the images.
 
     Raises:
-        TrajectoryError: no frame has a reference; both intervals are named.
+        TrajectoryError: no frame has a reference; both intervals are named. Or see `at_frames`.
+    """
+    return frame_errors(estimates, at_frames(estimates, reference))
+
+
+def at_frames(estimates: Estimates, reference: Trajectory) -> Trajectory:
+    """Return a reference at the stamps of the frames where it counts the images, of a folder or by its rows.
+
+    Raises:
+        TrajectoryError: of a bare trajectory and the reference one has stamps, or both count images, not as many.
     """
     if estimates.complete:
-        reference = at_own_stamps(reference, dict(enumerate(estimates.table.stamps_ns.tolist())))
-    return frame_errors(estimates, reference)
+        return at_own_stamps(reference, dict(enumerate(estimates.table.stamps_ns.tolist())))
+    counted = estimates.table.trajectory.of_images
+    if counted != reference.of_images:
+        theirs, its = (f"{n} poses without stamps, one for each image" if n else "poses with stamps"
+                       for n in (counted, reference.of_images))  # fmt: skip
+        raise TrajectoryError(
+            f"the estimates are {theirs}, the reference is {its}: give --query RECORDING, the images that they are of"
+        )
+    return reference
 
 
 def summarise(

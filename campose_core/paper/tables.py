@@ -11,7 +11,7 @@ from typing import Any
 from campose_core.errors import CheckpointError, LearningError, LocalizationError, MappingError, MissingDependency
 from campose_core.evaluation.benchmark import Course
 from campose_core.evaluation.estimates import Estimates
-from campose_core.evaluation.metrics import FrameErrors, frame_errors, summarise
+from campose_core.evaluation.metrics import FrameErrors, scored, summarise
 from campose_core.evaluation.table import aligned
 from campose_core.extras import load_extra
 from campose_core.learning.options import TrainOptions
@@ -185,7 +185,7 @@ def _train_missing(found: PaperBenchmark) -> None:
 
 def _run(found: PaperBenchmark, name: str, estimator: PoseEstimator) -> None:
     estimates = found.course.run(estimator).in_map_of(found.scene.scale)
-    errors = frame_errors(estimates, found.course.truth)
+    errors = scored(estimates, found.course.truth)
     metrics = summarise(errors, estimates)
     found.runs[name], found.errors[name] = estimates, errors
     description = found.scene.models_dir / name / "model.yaml"
