@@ -42,14 +42,22 @@ def stretches(stamps_ns: Stamps) -> NDArray[np.intp] | None:
     """
     seconds = (stamps_ns - stamps_ns[0]) * 1e-9
     steps = np.diff(seconds, prepend=0.0)
-    gap_s = max(GAP_S, 5 * float(np.median(steps[1:]))) if len(steps) > 1 else GAP_S
-    recorded_s = float(steps[steps <= gap_s].sum())
+    recorded_s = float(np.delete(steps, gaps(stamps_ns)).sum())
     length_s = max(np.clip(recorded_s / LEAST, SHORTEST_S, STRETCH_S), recorded_s / MOST)
-    piece = np.cumsum(steps > gap_s)
+    piece = np.zeros(len(steps), dtype=np.intp)
+    piece[gaps(stamps_ns)] = 1
+    piece = np.cumsum(piece)
     starts = np.flatnonzero(np.diff(piece, prepend=-1))
     within = np.floor((seconds - seconds[starts][piece]) / length_s * (1 - 1e-9))
     label = np.cumsum(np.diff(piece * 1e9 + within, prepend=-1.0) != 0) - 1
     return label if label[-1] + 1 >= LEAST else None
+
+
+def gaps(stamps_ns: Stamps) -> NDArray[np.intp]:
+    """Return the frames before which the recording has a gap: a second, or five of its usual steps."""
+    steps_s = np.diff(stamps_ns) * 1e-9
+    usual_s = float(np.median(steps_s)) if len(steps_s) else 0.0
+    return np.flatnonzero(steps_s > max(GAP_S, 5 * usual_s)) + 1
 
 
 def resamples(stretch: NDArray[np.intp], seed: int = 0) -> Array:

@@ -10,12 +10,13 @@ import numpy as np
 from scipy.special import gammainc
 
 from campose_core.evaluation.frame_errors import WRONG_M, FrameErrors
+from campose_core.evaluation.intervals import gaps
 from campose_core.evaluation.measures import RECALL_THRESHOLDS
 from campose_core.evaluation.reliability import PARTS
 from campose_core.evaluation.rooms import Rooms
 from campose_core.floor import FloorMap
 from campose_core.geometry import Array
-from campose_core.plotting.figure import degrees_on_axis, light_grid, metres_on_axis, new_figure, png_of
+from campose_core.plotting.figure import degrees_on_axis, light_grid, log_ticks, metres_on_axis, new_figure, png_of
 from campose_core.plotting.floor_plan import corners_around, draw_floor, show_from_above
 from campose_core.plotting.palette import BLACK, BLUE, GREEN, INK, ORANGE, SERIES, STATES, VERMILION
 from campose_core.trajectory import Trajectory
@@ -45,7 +46,14 @@ def floor_plan(
     axes = figure.add_subplot()
     if floor is not None:
         draw_floor(axes, floor)
-    axes.plot(*true_xy.T, color=BLACK, linewidth=4.0, alpha=0.25, solid_capstyle="round", label="true path")
+    axes.plot(
+        *line_from_above(errors.reference).T,
+        color=BLACK,
+        linewidth=4.0,
+        alpha=0.25,
+        solid_capstyle="round",
+        label="true path",
+    )
     xy, off = errors.estimated_xyz[:, :2], errors.position_m
     least = 0.0
     for most, colour, size in CLASSES:
@@ -55,7 +63,9 @@ def floor_plan(
             axes.plot(*xy[inside].T, "o", color=colour, markersize=size, markeredgewidth=0, label=label, zorder=3)
         least = most
     if snapped is not None:
-        axes.plot(*_path(snapped).T, color=SERIES[3], linewidth=1.1, label="snapped to walkable floor", zorder=4)
+        axes.plot(
+            *line_from_above(snapped).T, color=SERIES[3], linewidth=1.1, label="snapped to walkable floor", zorder=4
+        )
     silent = ~errors.answered
     if silent.any():
         axes.plot(
@@ -93,8 +103,8 @@ def error_over_time(errors: Mapping[str, FrameErrors]) -> bytes:
         axes.tick_params(labelbottom=False)
         light_grid(axes)
     position.axhline(WRONG_M, color=VERMILION, linewidth=0.8, linestyle="--")
-    position.yaxis.set_major_formatter(metres_on_axis)
-    rotation.yaxis.set_major_formatter(degrees_on_axis)
+    log_ticks(position.yaxis, metres_on_axis)
+    log_ticks(rotation.yaxis, degrees_on_axis)
     _draw_states(figure, states, errors, start)
     for axes in (position, rotation):
         axes.set_xlim(states.get_xlim())
@@ -170,10 +180,9 @@ def _colours(count: int) -> list[str]:
     return [SERIES[i % len(SERIES)] for i in range(count)]
 
 
-def _path(trajectory: Trajectory) -> Array:
-    """Positions (N, 2) to draw as a line, which breaks (NaN) where nothing was known for a second."""
-    gaps = np.flatnonzero(np.diff(trajectory.stamps_ns) > 10**9) + 1
-    return np.insert(trajectory.positions[:, :2], gaps, np.nan, axis=0)
+def line_from_above(trajectory: Trajectory) -> Array:
+    """Return positions (M, 2) to draw as a line, which breaks (NaN) where the recording has a gap."""
+    return np.insert(trajectory.positions[:, :2], gaps(trajectory.stamps_ns), np.nan, axis=0)
 
 
 def _x_data(axes: Axes) -> Any:
@@ -189,7 +198,7 @@ def _draw_states(figure: Figure, axes: Axes, errors: Mapping[str, FrameErrors], 
         seconds = (one.stamps_ns - start) / 1e9
         step = float(np.median(np.diff(seconds))) if len(seconds) > 1 else 0.1
         states = np.array(one.statuses)
-        changes = np.r_[0, np.flatnonzero(states[1:] != states[:-1]) + 1, len(states)]
+        changes = np.unique(np.r_[0, np.flatnonzero(states[1:] != states[:-1]) + 1, gaps(one.stamps_ns), len(states)])
         bars: dict[str, list[tuple[float, float]]] = {}
         for first, end in pairwise(changes):
             bars.setdefault(str(states[first]), []).append((seconds[first], seconds[end - 1] - seconds[first] + step))

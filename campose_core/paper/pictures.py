@@ -11,7 +11,15 @@ from campose_core.evaluation.metrics import FrameErrors
 from campose_core.evaluation.table import degrees_text, metres_text
 from campose_core.floor import FloorMap
 from campose_core.geometry import Array
-from campose_core.plotting.figure import WIDTH_INCHES, degrees_on_axis, light_grid, metres_on_axis, new_figure, png_of
+from campose_core.plotting.figure import (
+    WIDTH_INCHES,
+    degrees_on_axis,
+    light_grid,
+    log_ticks,
+    metres_on_axis,
+    new_figure,
+    png_of,
+)
 from campose_core.plotting.floor_plan import corners_around, draw_floor
 from campose_core.plotting.palette import BLACK, BLUE, FAINT, INK, SERIES
 from campose_core.trajectory import Trajectory
@@ -35,8 +43,7 @@ def validation_curves(groups: Mapping[str, Mapping[str, History]]) -> bytes:
                 axes.plot(epochs[best], values[best], "o", color=line.get_color(), markersize=5)
         for axes, what, text_of in ((position, "position", metres_on_axis), (rotation, "rotation", degrees_on_axis)):
             axes.set(yscale="log", xlabel="epoch", title=f"{group}: {what}")
-            axes.yaxis.set_major_formatter(text_of)
-            axes.yaxis.set_minor_formatter(lambda value, at, text_of=text_of: _sparse(value, text_of))
+            log_ticks(axes.yaxis, text_of)
             light_grid(axes)
         legend.axis("off")
         legend.legend(*position.get_legend_handles_labels(), loc="center left", frameon=False, fontsize=8.5)
@@ -74,9 +81,3 @@ def paths(floor: FloorMap | None, runs: Sequence[tuple[str, FrameErrors, Traject
     figure.supxlabel("x (m)", fontsize=9, color=INK)
     figure.supylabel("y (m)", fontsize=9, color=INK)
     return png_of(figure)
-
-
-def _sparse(value: float, text_of: object) -> str:
-    """Between powers of ten only 2 and 5 are told, so that the labels do not touch."""
-    assert callable(text_of)
-    return str(text_of(value)) if f"{value:e}"[0] in "25" else ""

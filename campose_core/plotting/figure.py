@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ from campose_core.plotting.palette import FAINT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 WIDTH_INCHES = 11.0
@@ -60,3 +62,9 @@ def metres_on_axis(metres: float, _: object = None) -> str:
 def degrees_on_axis(degrees: float, _: object = None) -> str:
     """Write an angle at the tick of an axis."""
     return f"{degrees:g}\N{DEGREE SIGN}"
+
+
+def log_ticks(axis: Axis, text_of: Callable[[float, object], str]) -> None:
+    """Write the ticks of a logarithmic axis as people do, between powers of ten those at 2 and 5 alone."""
+    axis.set_major_formatter(text_of)
+    axis.set_minor_formatter(lambda value, at: text_of(value, at) if f"{value:e}"[0] in "25" else "")

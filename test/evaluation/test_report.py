@@ -143,3 +143,39 @@ def test_the_worst_frames_are_of_different_moments_and_silence_is_shown():
     assert shown["no answer to 3 frames"] == 8
     assert abs(shown["next worst of another moment"] - shown["worst"]) >= 20  # two seconds at ten a second
     assert errors.position_m[shown["median"]] == np.median(errors.position_m[errors.answered])
+
+
+def test_gaps_of_the_recording_are_neither_walked_nor_tracked():
+    """Two pieces of a drive, 26 s and 3 m apart: between them there is no path, and no state."""
+    from campose_core.evaluation.pictures import error_over_time, floor_plan, line_from_above
+
+    stamps = np.r_[np.arange(40), np.arange(300, 340)] * 100_000_000
+    x = np.r_[np.linspace(0, 1, 40), np.linspace(4, 5, 40)]
+    drive = Trajectory(stamps, np.stack([x, 0 * x, 0 * x], axis=1), Rotation.identity(80))
+    assert np.flatnonzero(np.isnan(line_from_above(drive)[:, 0])).tolist() == [40]
+    slow = Trajectory(3 * 10**9 * np.arange(4), drive.positions[:4], drive.rotations[:4])
+    assert not np.isnan(line_from_above(slow)).any()  # every image is three seconds after the one before
+    errors = frame_errors(Estimates("it", tuple(FrameOutcome(t, pose, "TRACKING") for t, pose in drive)), drive)
+    plan = picture(floor_plan(None, errors, drive))
+    row = plan[(plan[:, :, 1] > plan[:, :, 0] + 60).sum(axis=1).argmax()]  # along the path: that of most green dots
+    middle = plan.shape[1] // 2
+    assert (row < 200).any()
+    assert (row[middle - 20 : middle + 20] > 230).all()
+    states = picture(error_over_time({"it": errors}))
+    green = (states[:, :, 1] - states[:, :, 0] > 100).sum(axis=1)
+    bar = green[green > states.shape[1] // 10]  # rows of the bar: 8 s of 34 are green
+    assert len(bar)
+    assert bar.max() < 0.4 * states.shape[1]
+
+
+def test_ticks_of_errors_are_written_as_people_do():
+    from campose_core.plotting.figure import degrees_on_axis, log_ticks, new_figure
+
+    figure = new_figure(4, 3)
+    axes = figure.add_subplot()
+    axes.set(yscale="log", ylim=(0.02, 0.6))
+    log_ticks(axes.yaxis, degrees_on_axis)
+    figure.canvas.draw()
+    told = [tick.get_text() for tick in axes.get_yticklabels(which="both") if tick.get_text()]
+    assert {"0.05\N{DEGREE SIGN}", "0.1\N{DEGREE SIGN}", "0.2\N{DEGREE SIGN}", "0.5\N{DEGREE SIGN}"} <= set(told)
+    assert not any("$" in text for text in told)
