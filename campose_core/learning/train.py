@@ -37,6 +37,7 @@ from campose_core.learning.material import Material, frames_of_split, joined, ma
 from campose_core.learning.model import PoseNetwork, create_model, to_numbers
 from campose_core.learning.module import VALIDATION_BATCH, PoseTraining
 from campose_core.learning.nearby_views import with_views
+from campose_core.learning.networks import MENET
 from campose_core.learning.options import TrainOptions
 from campose_core.learning.preprocess import NetworkInput
 from campose_core.learning.same_map import is_of_this_map, require_same_map
@@ -52,6 +53,7 @@ log = logging.getLogger(__name__)
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 FRAMES_AN_ANCHOR = 10  # fewer tell little of what differs within a part
+LAYERS = ("backbone", "grid", "components", "linear_layers", "hidden")  # what a model that is gone on with decides
 METRICS_OF_CLOSED_FORM = "epoch,val_median_m,val_median_deg,seconds\n"
 
 
@@ -197,6 +199,12 @@ class _Run:
                     f"{options.start_from} was trained on images of another camera, {start.network_input.camera}, not "
                     f"{self._input.camera}: train it again"
                 )
+            has, asked = start.network.architecture.to_dict(), options.architecture.to_dict()
+            if (has["kind"] == MENET) != self._kind.relative:
+                raise LearningError(f"a {options.kind} cannot begin with {options.start_from}, a {has['kind']}")
+            others = {name: f"{name} {has[name]}, not {asked[name]}" for name in LAYERS if has[name] != asked[name]}
+            if others:
+                log.info(f"{options.start_from} brings its layers: {'; '.join(others.values())}")
             start.network.architecture = replace(start.network.architecture, kind=options.kind)
             return start.network
         architecture = options.architecture

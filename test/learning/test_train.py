@@ -23,6 +23,7 @@ from campose_core.floor import FloorMap
 from campose_core.geometry import pose_error
 from campose_core.learning.checkpoint import load
 from campose_core.learning.floor_loss import FloorDistance
+from campose_core.learning.options import TrainOptions
 from campose_core.learning.train import train
 from campose_core.scene.scene import Scene
 from campose_core.scene.split import SplitOptions, split
@@ -213,14 +214,22 @@ def test_what_cannot_be_trained_on_is_refused_with_one_line(tmp_path, scene):
     assert not scene.models_dir.exists()
 
 
-def test_a_model_is_gone_on_with_where_it_fits(scene):
+def test_a_model_is_gone_on_with_where_it_fits(scene, capsys):
     scene = train(scene, "posenet", FAST)
     scene = train(scene, "posenet2", replace(FAST, start_from="posenet", learning_rate=1e-9))
     before, after = (load(scene.models_dir / name) for name in ("posenet", "posenet2"))
     image, camera = picture(walk(5)[2]), scene.cameras["camera"]
     assert pose_error(before.estimate(image, camera)[0], after.estimate(image, camera)[0])[0] < 1e-3
+    said = capsys.readouterr().err
+    assert "brings its layers" not in said
+    scene = train(scene, "posenet3", replace(FAST, start_from="posenet", epochs=1, hidden=32, backbone="resnet18"))
+    assert "posenet brings its layers: backbone shufflenet_v2_x0_5, not resnet18; hidden 64, not 32" in (
+        capsys.readouterr().err
+    )
+    with pytest.raises(LearningError, match="a menet cannot begin with posenet, a posenet"):
+        train(scene, "menet", replace(FAST, kind="menet", start_from="posenet"))
     with pytest.raises(LearningError, match="posenet takes images of 32 pixels a side, not 48: give --image-size 32"):
-        train(scene, "posenet3", replace(FAST, start_from="posenet", image_size=48))
+        train(scene, "posenet4", replace(FAST, start_from="posenet", image_size=48))
 
 
 def test_a_label_that_is_no_number_is_refused_when_the_scene_is_opened(scene):
@@ -356,6 +365,16 @@ def test_command_line_takes_a_preset_and_refuses_strange_keys(tmp_path, scene, c
             main(train_on_command_line(scene, *wrong))
         assert error.value.code == 2
         assert wrong[0].strip("-") in capsys.readouterr().err.replace("epochz", "config")
+    # An unlabelled recording is written as it is, or as a list.
+    for given in ("absent.bag", "[absent.bag]"):
+        options = ["--kind", "mapnet+", "--start-from", "absent", "--unlabelled", given]
+        assert main(train_on_command_line(scene, *options)) == 1
+        assert "models/absent is not a trained model" in capsys.readouterr().err
+    assert TrainOptions(kind="mapnet+", start_from="a", unlabelled="one.bag").unlabelled == ("one.bag",)
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    helped = " ".join(capsys.readouterr().out.split())
+    assert "and the statistics of normalisation, stay as they are; with 0, or from random weights, all is" in helped
     assert main(["train", str(scene.path), "--model", "mine"]) == 2
     assert "--kind" in capsys.readouterr().err
     preset.write_text("a: &a [1]\nepochs: *a\n")
