@@ -32,6 +32,12 @@ def said(offset_of: str, metres: float = 0.004, radians: float = 0.002, wrong: i
         "body": {t: pose * OPTICAL.inverse() for t, pose in truth.items()},
         "map": {t: ANOTHER_MAP * pose for t, pose in truth.items()},
         "nothing": truth,
+        "turned camera": {
+            t: pose * Pose(Rotation.from_euler("x", 180, degrees=True), np.zeros(3)) for t, pose in truth.items()
+        },
+        "shifted map": {t: Pose(Rotation.identity(), np.array([1.0, 2.0, 0.0])) * pose for t, pose in truth.items()},
+        "millimetres": {t: Pose(pose.rotation, 1000 * pose.translation) for t, pose in truth.items()},
+        "monocular": {t: ANOTHER_MAP * Pose(pose.rotation, 0.3 * pose.translation) for t, pose in truth.items()},
     }[offset_of]
     answers = {t: noisy(pose, generator, metres, radians) for t, pose in moved.items()}
     for t in list(answers)[:wrong]:
@@ -52,6 +58,22 @@ def test_another_map_is_named() -> None:
     assert "in the map" in text
     angle_deg = float(text.split(" deg in the map")[0].split()[-1])
     assert angle_deg == pytest.approx(np.degrees(0.6), abs=0.5)
+
+
+@pytest.mark.parametrize("metres", [0.004, 0.1])
+def test_what_is_right_but_for_one_thing_is_named_though_the_answers_are_coarse(metres: float) -> None:
+    """A network is 10 cm off and more: that stays, and hides no camera that is upside down, or another map."""
+    text = said("turned camera", metres, metres / 2)
+    assert "180.0 deg in the frame of the robot" in text or "179." in text
+    text = said("shifted map", metres, metres / 2)
+    assert "deg in the map" in text
+
+
+@pytest.mark.parametrize(("frame", "times", "wrong"), [("millimetres", 1000, 0), ("monocular", 0.3, 12)])
+def test_another_scale_is_named(frame: str, times: float, wrong: int) -> None:
+    text = said(frame, wrong=wrong)
+    assert "times as large as the reference" in text
+    assert float(text.split(" times")[0].split()[-1]) == pytest.approx(times, rel=0.02)
 
 
 @pytest.mark.parametrize(("metres", "radians"), [(0.004, 0.002), (0.3, 0.2), (2.0, 1.0)])
