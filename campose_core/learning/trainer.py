@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import signal
 import sys
 import warnings
 from datetime import timedelta
@@ -32,6 +33,7 @@ def fit(training: PoseTraining, name: str, state_path: Path, digest: str, scene:
 
     Raises:
         LearningError: a loss or a prediction that is no number. OSError: the state cannot be written.
+        KeyboardInterrupt: somebody pressed Ctrl-C; what was saved stays.
     """
     options, record = training.options, Record(name)
     callbacks: list[Callback] = [record, SaveState(state_path, digest)]
@@ -69,7 +71,17 @@ def fit(training: PoseTraining, name: str, state_path: Path, digest: str, scene:
             default_root_dir=str(state_path.parent),
         )
         resumed = state_path if _can_go_on(state_path, digest) else None
-        trainer.fit(training, ckpt_path=resumed)
+        ends = signal.getsignal(signal.SIGINT)
+        try:
+            trainer.fit(training, ckpt_path=resumed)
+        except SystemExit as exit:
+            if not trainer.interrupted:
+                raise
+            # Lightning takes Ctrl-C for itself: it ends the process without a word, and ignores the next ones.
+            signal.signal(signal.SIGINT, ends)
+            if state_path.is_file():
+                log.info(f"{name}: the same command goes on where it was")
+            raise KeyboardInterrupt from exit
     return record, trainer.is_global_zero
 
 
