@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from campose_core.camera import Camera
@@ -19,9 +20,10 @@ from campose_core.evaluation.judge import Beside, judged
 from campose_core.evaluation.measures import RECALL_THRESHOLDS, Threshold
 from campose_core.evaluation.metrics import Metrics
 from campose_core.evaluation.report import write_judgement
-from campose_core.evaluation.run import frames_with_camera, localize_frames
+from campose_core.evaluation.run import frames_of, localize_frames
 from campose_core.files import write_text
 from campose_core.frame import Frame
+from campose_core.landmark_map.recording_cameras import cameras_of_recording
 from campose_core.localization.estimators.base import PoseEstimator
 from campose_core.localization.estimators.pose_graph import recorded_odometry
 from campose_core.localization.estimators.registry import estimator_names, knows_train_split_alone, load_estimator
@@ -65,10 +67,11 @@ def course_of_query(
         CaptureError, TrajectoryError: the recording or the reference cannot be read.
     """
     recording, truth = open_recording(query, topic), read_reference(reference, topic)
+    cameras = cache(lambda: cameras_of_recording(scene, recording, camera))  # where nothing tells them, estimated once
     return Course(
         query.name,
         truth,
-        lambda name: frames_with_camera(scene, recording, camera, f"localize with {name}"),
+        lambda name: frames_of(recording, cameras(), f"localize with {name}"),
         Beside.of_query(scene, recording),
         recorded_odometry(recording),
     )

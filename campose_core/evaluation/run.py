@@ -29,7 +29,7 @@ def localize_recording(
             pictures of another shape.
     """
     cameras = cameras_of_recording(scene, recording, camera)
-    frames = _frames(recording, cameras, f"localize with {estimator.name}")
+    frames = frames_of(recording, cameras, f"localize with {estimator.name}")
     estimates = localize_frames(estimator, frames)
     return replace(estimates, cameras=tuple(cameras.all()), stamps=str(recording.describe().get("stamps", "")))
 
@@ -43,10 +43,15 @@ def frames_with_camera(
         CaptureError: the recording has no frames. LocalizationError: no intrinsics for its pictures, or those of
             pictures of another shape.
     """
-    yield from _frames(recording, cameras_of_recording(scene, recording, camera), description)
+    yield from frames_of(recording, cameras_of_recording(scene, recording, camera), description)
 
 
-def _frames(recording: Recording, cameras: RecordingCameras, description: str) -> Iterator[tuple[Frame, Camera]]:
+def frames_of(recording: Recording, cameras: RecordingCameras, description: str) -> Iterator[tuple[Frame, Camera]]:
+    """Yield each frame with its intrinsics, which are known by now. description: of the bar.
+
+    Raises:
+        CaptureError: the recording has no frames. LocalizationError: the intrinsics are of another shape.
+    """
     count = 0
     for frame in track(recording.frames(None), description):
         yield frame, cameras.of(frame)

@@ -14,12 +14,15 @@ from campose_core.capture.recording import open_recording
 from campose_core.capture.sources.folder_files import MODEL
 from campose_core.doctor.diagnosis import diagnose
 from campose_core.errors import MappingError
+from campose_core.evaluation.benchmark import course_of_query
 from campose_core.evaluation.run import frames_with_camera
+from campose_core.geometry import Pose
 from campose_core.landmark_map.intrinsics import RefinedCameras, sharing_a_camera
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.landmark_map.recording_cameras import cameras_of_recording
 from campose_core.scene.scene import Scene
 from campose_core.sfm.pipeline import MapOptions, map_scene
+from campose_core.trajectory import Trajectory, write_tum
 from campose_core.update.frame_localization import frames_with_features
 from campose_core.update.new_camera import new_camera
 
@@ -146,3 +149,13 @@ def test_a_lens_far_from_the_guess_is_found_by_what_the_pictures_say(tmp_path):
     scene = mapped(tmp_path / "scene", filmed(tmp_path / "walk", ACTION))
     assert scene.cameras["walk"].focal[0] == pytest.approx(ACTION.focal[0], rel=0.03)
     assert report_of(scene)["posed"] == 18
+
+
+def test_a_benchmark_estimates_the_intrinsics_once_for_all_its_estimators(walked, tmp_path, capsys):
+    write_tum(tmp_path / "truth.tum", Trajectory.from_poses([0], [Pose.identity()]))
+    query = filmed(tmp_path / "query", PHONE, slice(0, 18, 3))
+    course = course_of_query(Scene.open(walked / "scene"), query, tmp_path / "truth.tum")
+    cameras = [[camera for _, camera in course.frames(name)] for name in ("structure", "retrieval")]
+    assert cameras[0] == cameras[1]
+    assert len(cameras[0]) == 6
+    assert capsys.readouterr().err.count("query has no intrinsics: focal length") == 1
