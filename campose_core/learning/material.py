@@ -55,7 +55,11 @@ def frames_of_split(scene: Scene, split: str) -> list[SceneFrame]:
     frames = ordered_frames(scene, split)
     if not frames:
         if any(frame.split for frame in scene.posed_frames()):
-            raise LearningError(f"{scene.path}: no frame with a pose is in the {split} split: run `campose split`")
+            posed = len(scene.posed_frames())
+            cure = "other options" if split == "train" else f"a larger --{split}, or record more"
+            raise LearningError(
+                f"{scene.path}: none of its {posed} frames with a pose is in the {split} split: split with {cure}"
+            )
         raise LearningError(f"{scene.path}: the frames are not split: run `campose split {scene.path}`")
     return frames
 

@@ -18,7 +18,7 @@ from campose_core.learning.preprocess import NetworkInput
 from campose_core.scene.alignment import Alignment
 from campose_core.scene.frames_table import SceneFrame
 from campose_core.scene.scene import Scene
-from campose_core.scene.split import SplitOptions
+from campose_core.scene.split import SplitOptions, split
 
 ALL_TRAIN = SplitOptions(val=0.0, test=0.0)
 recordings = st.lists(st.integers(2, 20), min_size=1, max_size=4)
@@ -170,3 +170,12 @@ def test_depths_are_those_of_the_frames_they_come_with(scene, tmp_path):
     [material] = material_of_splits(aligned, [frames], NetworkInput.covering(CAMERA, 32), with_depth=True)
     known = material.inverse_depth.reshape(len(frames), -1).max(axis=1)
     np.testing.assert_allclose(known, [0.25 if frame is seer else 0.0 for frame in frames], rtol=1e-4)
+
+
+def test_a_split_without_frames_says_how_to_get_some(tmp_path):
+    """Splitting the same way again would change nothing."""
+    scene = make_scene(tmp_path / "scene", {"a": 5})
+    with pytest.raises(LearningError, match=r"none of its 5 frames with a pose is in the val split: .* a larger --val"):
+        frames_of_split(scene, "val")
+    frames = frames_of_split(split(scene, SplitOptions(val=0.4)), "val")
+    assert len(frames) == 2
