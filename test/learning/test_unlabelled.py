@@ -136,5 +136,5 @@ def test_a_start_that_does_not_fit_is_refused(tmp_path, scene):
     with pytest.raises(LearningError, match=r"mapnet is not a trained model"):
         train(scene, "mapnet+", plus(bag))
     scene = train(scene, "mapnet", replace(MAPNET, epochs=1))
-    with pytest.raises(LearningError, match="mapnet was trained on images of another camera or size"):
+    with pytest.raises(LearningError, match="mapnet takes images of 32 pixels a side, not 48: give --image-size 32"):
         train(scene, "mapnet+", plus(bag, image_size=48))
