@@ -194,6 +194,7 @@ class LiveLocalization:
             Fault(WARN, no_odometry),
             *(Fault(WARN, text) for text in self._tally.input_faults()),
             Fault(WARN, self._session.localizer.contradiction),
+            Fault(WARN, self._session.localizer.motion_fault),
         ]
         return [localization, merged(f"{name}: inputs", faults, "all inputs come", facts)]
 

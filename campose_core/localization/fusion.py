@@ -69,6 +69,11 @@ class Fusion:
 
         way: the odometry between the image before and this one, where that is long.
         """
+        for passed_ns, odom_from_passed in way:
+            self._prediction.step(passed_ns, odom_from_passed)
+        self._prediction.step(stamp_ns, odom_from_base)
+        if self._prediction.fault:
+            odom_from_base = None
         before, self._odometry = self._odometry, None if odom_from_base is None else (stamp_ns, odom_from_base)
         self._moved = None
         if before is not None and odom_from_base is not None:
@@ -76,10 +81,12 @@ class Fusion:
             self._moved = odometry_motion(elapsed_s, before[1], odom_from_base, self._options)
             if elapsed_s == 0:  # two cameras at once
                 self._moved = standing_still(self._options)
-        for passed_ns, odom_from_passed in way:
-            self._prediction.step(passed_ns, odom_from_passed)
-        self._prediction.step(stamp_ns, odom_from_base)
         return self._motion.predict(stamp_ns, odom_from_base)
+
+    @property
+    def fault(self) -> str:
+        """Say which of odometry and IMU contradicts the images and is not used, and the cure; empty where none does."""
+        return "; ".join(filter(None, (self._prediction.fault, self._motion.fault)))
 
     @property
     def predicted(self) -> UncertainPose | None:

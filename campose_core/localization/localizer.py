@@ -106,6 +106,11 @@ class Localizer:
         """Say which cameras go on to contradict each other, and the cure; empty while none do."""
         return self._disagreements.fault
 
+    @property
+    def motion_fault(self) -> str:
+        """Say why odometry or IMU, which contradict the images, are not used, and the cure; empty where they do not."""
+        return self._fusion.fault
+
     def localize(
         self,
         frame: Frame,

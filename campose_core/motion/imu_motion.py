@@ -12,11 +12,16 @@ from campose_core.frame import Recording
 from campose_core.geometry import Array, Pose, covariance_at_lever
 from campose_core.inertial.error_state_filter import ImuNoise, ImuState, advance, corrected, start_at
 from campose_core.inertial.mounting import mounted_imu
+from campose_core.motion.imu_check import ImuCheck
 from campose_core.motion.model import MotionModel, MotionOptions, UncertainPose
 from campose_core.statistics import checked_covariance
 
 CONTRADICTION = 30.0  # squared Mahalanobis distance of a pose: the filter, not the image, is taken to be wrong
 LONGEST_BLIND_S = 10.0
+IMU_FAULT = (
+    "the IMU contradicts what images show, and is not used: is base_from_imu where it sits (of the frame of its "
+    "messages), are its turn rates in rad/s, its stamps those of the images' clock, and is the map level?"
+)
 JUDGED = 50  # samples, whose force must be gravity's in the median: not in g, and not without it
 NO_SAMPLES = ImuSamples(np.zeros(0, np.int64), np.zeros((0, 3)), np.zeros((0, 3)))
 
@@ -24,7 +29,8 @@ NO_SAMPLES = ImuSamples(np.zeros(0, np.int64), np.zeros((0, 3)), np.zeros((0, 3)
 class ImuMotion(MotionModel):
     """As MotionModel, with the IMU's word where there are samples up to the stamp, and a believed pose before.
 
-    The map must be level (z up). base_from_imu: where the IMU sits.
+    The map must be level (z up). base_from_imu: where the IMU sits. What the IMU says of ways without images is as
+    unsure as it was wrong on those with images, and not heard at all while it contradicts them.
     """
 
     def __init__(
@@ -34,8 +40,9 @@ class ImuMotion(MotionModel):
         noise: ImuNoise | None = None,
         options: MotionOptions | None = None,
     ) -> None:
-        super().__init__(options)
         self._samples, self._base_from_imu, self._noise = samples, base_from_imu, noise or ImuNoise()
+        self._check = ImuCheck(self._noise)
+        super().__init__(options)
 
     def take_imu(self, samples: ImuSamples) -> None:
         """Take in what the IMU measured since; what is not needed is forgotten, as is all when stamps go back."""
@@ -55,29 +62,40 @@ class ImuMotion(MotionModel):
         super().reset()
         self._state: ImuState | None = None
         self._fixed_ns = 0
+        self._check.forget()
 
     def predict(self, stamp_ns: int, odom_from_base: Pose | None = None) -> UncertainPose | None:
         """Predict `map_from_base` at the stamp, by the IMU where it can, otherwise as MotionModel does."""
         without = super().predict(stamp_ns, odom_from_base)
         state = self._moved_to(stamp_ns)
-        return without if state is None else self._at_base(state)
+        return without if state is None or self._check.is_wrong else self._at_base(state)
 
     def measured(self) -> UncertainPose | None:
         """Return the last prediction where it was the IMU's."""
-        return None if self._state is None else self._at_base(self._state)
+        if self._state is None or self._check.is_wrong:
+            return None
+        pose, covariance = self._at_base(self._state)
+        return UncertainPose(pose, covariance * self._check.inflation)
+
+    @property
+    def fault(self) -> str:
+        return IMU_FAULT if self._check.is_wrong else ""
 
     def believe(self, stamp_ns: int, map_from_base: Pose, covariance: Array, camera: str = "") -> None:
         state = self._moved_to(stamp_ns)
         super().believe(stamp_ns, map_from_base, covariance, camera)
         seen = self._at_imu(UncertainPose(map_from_base, checked_covariance(covariance)))
+        contradicted = False
         if state is not None:
             self._state, distance = corrected(state, *seen)
-            if distance > CONTRADICTION:
-                state = None
+            contradicted = distance > CONTRADICTION
+            state = None if contradicted else self._state
         if state is None:
             speed = self.options.max_speed_mps / 3.0
             self._state = start_at(stamp_ns, seen.pose, seen.covariance, np.zeros(3), speed, self._noise)
         self._fixed_ns = stamp_ns
+        assert self._state is not None, "corrected, or begun"
+        self._check.take(self._samples, self._state, seen, contradicted=contradicted)
 
     def _moved_to(self, stamp_ns: int) -> ImuState | None:
         """Return the filter's state at the stamp, which it keeps; None where nothing is known of it."""

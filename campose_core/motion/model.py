@@ -159,6 +159,11 @@ class MotionModel:
         """Return the last prediction, if it was measured and not guessed from how the body moved before; here never."""
         return None
 
+    @property
+    def fault(self) -> str:
+        """Say why what measured the motion is not used, and the cure; empty where nothing is wrong."""
+        return ""
+
     def believe(self, stamp_ns: int, map_from_base: Pose, covariance: Array, camera: str = "") -> None:
         """Take the body to have been there, as `camera` saw it; a stamp before the last one resets first.
 

@@ -7,6 +7,7 @@ import numpy as np
 from campose_core.geometry import Pose, covariance_at_lever
 from campose_core.motion.drift import LONGEST_S, OdometryDrift, Way
 from campose_core.motion.model import MotionOptions, UncertainPose, odometry_motion
+from campose_core.motion.odometry_check import OdometryCheck
 
 LONGEST_STEP_S = 2.0  # between two poses of the odometry: of more, the way is not known, only its ends
 
@@ -15,13 +16,13 @@ class OdometryPrediction:
     """For each image: `step`, then `seen` if the body was; `pose` is where it should be. After a pause, a `step` first
     for the odometry on the way.
 
-    Odometry that jumps ends a prediction until the body is seen again; one that is missing at an image does not. What
-    the odometry has shown of its drift stays over `forget`.
+    Odometry that jumps ends a prediction until the body is seen again; one that is missing at an image does not. One
+    that goes otherwise than landmarks show predicts nothing. What it has shown of itself stays over `forget`.
     """
 
     def __init__(self, options: MotionOptions) -> None:
         self.options = options
-        self.drift = OdometryDrift()
+        self.drift, self._check = OdometryDrift(), OdometryCheck()
         self._odometry: tuple[int, Pose] | None = None
         self.forget()
 
@@ -33,9 +34,15 @@ class OdometryPrediction:
         self._is_current = False
 
     @property
+    def fault(self) -> str:
+        """Say why the odometry is not used, and the cure; empty where it is."""
+        return self._check.fault
+
+    @property
     def pose(self) -> UncertainPose | None:
-        """Return map_from_base at the stamp of the last step; None where there was no odometry, or nothing before."""
-        if self._seen is None or not self._is_current:
+        """Return map_from_base at the stamp of the last step; None where there was no odometry, or no use in
+        it, or nothing before."""
+        if self._seen is None or not self._is_current or self.fault:
             return None
         start = self._seen
         end = start.pose * self._way.start_from_now
@@ -59,6 +66,7 @@ class OdometryPrediction:
             self.forget()
             return
         moved = odometry_motion(elapsed_s, before[1], odom_from_base, self.options)
+        self._check.step(self.options, jumps=moved is None)
         if moved is None:
             self.forget()
             return
@@ -79,7 +87,8 @@ class OdometryPrediction:
     def _learn(self, stamp_ns: int, now: UncertainPose) -> None:
         if self._learning is not None:
             since_ns, start, way = self._learning
-            if not way.tells_drift() and (stamp_ns - since_ns) * 1e-9 < LONGEST_S:
+            tells = self._check.way(way, start, now)
+            if not tells and (stamp_ns - since_ns) * 1e-9 < LONGEST_S:
                 return
             if way.tells_drift():
                 self.drift.learn(way, start, now)
