@@ -114,6 +114,12 @@ class InputWatch:
         age_s = max(time.monotonic() - self._started, 1e-3)
         return len(self._recent()) / min(WINDOW_S, age_s)
 
+    @property
+    def interval_s(self) -> float:
+        """Return the mean time between the messages of the last seconds; 0 while that is not known."""
+        recent = self._recent()
+        return (recent[-1].at - recent[0].at) / (len(recent) - 1) if len(recent) >= LAST_ARRIVALS else 0.0
+
     def lost_share(self) -> float:
         """Return the share of the messages sent in the last seconds that DDS lost.
 

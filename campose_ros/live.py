@@ -27,6 +27,7 @@ from campose_ros.clock_watch import ClockWatch
 from campose_ros.diagnostics import ERROR, OK, WARN, Fault, Tally, merged, name_of
 from campose_ros.input_watch import InputWatch
 from campose_ros.loading import LoadedScene
+from campose_ros.missing_motion import MissingMotion
 from campose_ros.outputs import Outputs
 from campose_ros.parameters import LocalizerParameters
 from campose_ros.plain_log import fault_line
@@ -59,7 +60,7 @@ class LiveLocalization:
         """Begin to localize. `changed` is called, on any thread, when the level of the diagnostics does."""
         self._clock, self._changed = clock, changed
         self._level, self._refusal_told = OK, 0.0
-        self._no_odometry: dict[str, str] = {}  # by camera: why its last image has none
+        self._missing: dict[str, MissingMotion] = {}  # of what is used: odometry, imu
         self._node = node
         self._configured = configured
         self._cameras: dict[str, CameraInput] = {}
@@ -97,11 +98,13 @@ class LiveLocalization:
                 self._node, Odometry, parameters.odom_topic, self._session.take_odometry, qos,
                 what="odometry", sender="odometry",
             )  # fmt: skip
+            self._missing["odometry"] = MissingMotion("odometry", self._watches["odometry"])
         if parameters.use_imu:
             qos = QoSProfile(depth=400, reliability=ReliabilityPolicy.BEST_EFFORT)
             self._watches["imu"] = InputWatch(
                 self._node, Imu, parameters.imu_topic, self._session.take_imu, qos, what="imu", sender="IMU"
             )
+            self._missing["imu"] = MissingMotion("IMU", self._watches["imu"])
 
     def _unsubscribe(self) -> None:
         for watch in self._watches.values():
@@ -179,9 +182,9 @@ class LiveLocalization:
                 silent[camera.infos] = ""  # intrinsics that came once may stay
         self._level = localization.level
         uses_tf = any(camera.base_from_camera_tf for camera in self._configured.cameras)
-        no_odometry = "; ".join(filter(None, list(self._no_odometry.values())))
+        missing = {what: motion.fault() for what, motion in self._missing.items()}
         facts: dict[str, object] = {
-            "odometry": (no_odometry or "ok") if self._configured.parameters.use_odometry else "not used",
+            **{what: (missing[what] or "ok") if what in missing else "not used" for what in ("odometry", "imu")},
             "tf": ("; ".join(self._tally.tf_faults()) or "ok") if uses_tf else "not used",
             "clock_jumps_back": self._clock.jumps_back,
         }
@@ -191,7 +194,7 @@ class LiveLocalization:
             Fault(ERROR, self._clock.fault()),
             *(Fault(ERROR, text) for text in silent.values()),
             *(Fault(WARN, watch.fault()) for watch in self._watches.values()),
-            Fault(WARN, no_odometry),
+            *(Fault(WARN, text) for text in missing.values()),
             *(Fault(WARN, text) for text in self._tally.input_faults()),
             Fault(WARN, self._session.localizer.contradiction),
             Fault(WARN, self._session.localizer.motion_fault),
@@ -245,10 +248,9 @@ class LiveLocalization:
             return
         if answer.started_over:
             outputs.start_over()
-        if parameters.use_odometry:
-            of = f"the last image of {camera}" if camera else "the last image"
-            missing = f"no odometry from {parameters.odom_topic} for {of}: {answer.no_odometry}"
-            self._no_odometry[camera] = missing if answer.no_odometry else ""
+        for what, reason in (("odometry", answer.no_odometry), ("imu", answer.no_imu)):
+            if what in self._missing:
+                self._missing[what].take(camera, reason)
         outputs.publish(parameters, answer.result, answer.latency_s, answer.odom_from_base)
         if not self._cameras[camera].parameters.base_from_camera_tf:
             outputs.broadcast_camera(

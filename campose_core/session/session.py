@@ -55,6 +55,7 @@ class Answer(NamedTuple):
     """What became of one image.
 
     camera, base_from_cam, odom_from_base: as known at its stamp. no_odometry: why odom_from_base is None, else empty.
+    no_imu: why no IMU tells the motion up to the image, else empty.
     latency_s: from the arrival of the image to its result, decoding included. started_over: what was known of the
     robot's place before was forgotten.
     """
@@ -64,6 +65,7 @@ class Answer(NamedTuple):
     base_from_cam: Pose
     odom_from_base: Pose | None
     no_odometry: str
+    no_imu: str
     result: LocalizationResult
     latency_s: float
     started_over: bool
@@ -194,12 +196,14 @@ class LocalizationSession:
         if odom_from_base is None:
             no_odometry = self._odometry_refusal or self._odometry.why_not(stamp_ns)
         way = self._odometry.between(before_ns, stamp_ns) if stamp_ns - before_ns > PAUSE_NS else []
-        imu = self._imu.until(stamp_ns)
+        imu, no_imu = self._imu.until(stamp_ns), self._imu.why_not(stamp_ns)
         result = self.localizer.localize(named, intrinsics, base_from_cam, odom_from_base, imu, way)
         self.focal.add(camera_name, result)
         self._localized_ns[named.camera_frame] = stamp_ns
         latency_s = time.perf_counter() - arrived
-        return Answer(frame, intrinsics, base_from_cam, odom_from_base, no_odometry, result, latency_s, started_over)
+        return Answer(
+            frame, intrinsics, base_from_cam, odom_from_base, no_odometry, no_imu, result, latency_s, started_over
+        )
 
     def refresh(self) -> None:
         """Do now what the next image would wait for: called when the answer is out."""

@@ -72,3 +72,33 @@ def test_a_bag_that_starts_over_drops_what_was() -> None:
     buffer.add(sample(50 * 10**9))
     buffer.add(sample(10**9))
     assert stamps(buffer, 60 * 10**9) == [10**9]
+
+
+def test_it_says_why_nothing_is_told_up_to_an_image() -> None:
+    buffer = ImuBuffer()
+    assert buffer.why_not(10**9) == "none has come"
+    for i in range(100):
+        buffer.add(sample(10**9 + 5_000_000 * i))
+    assert buffer.until(10**9 - 2 * 10**9) is None
+    assert buffer.why_not(0) == "the image is 1.00 s older than all that is kept"
+    assert buffer.until(10**9 + 200_000_000) is not None
+    assert buffer.why_not(10**9 + 200_000_000) == ""
+    assert buffer.until(10**9 + 800_000_000) is not None
+    assert buffer.why_not(10**9 + 800_000_000).endswith("s newer than the newest")
+    buffer.add(sample(10**9 + 900_000_000))
+    assert buffer.why_not(10**9 + 800_000_000).startswith("it has a gap of 0.4")
+
+
+def test_what_is_refused_is_the_reason_where_nothing_else_tells() -> None:
+    buffer = ImuBuffer()
+    for i in range(100):
+        with pytest.raises(CaptureError):
+            buffer.add(sample(10**9 + 5_000_000 * i, force=1.0))
+    assert "it is in g: multiply it" in buffer.why_not(10**9)
+    buffer = ImuBuffer()
+    for i in range(100):
+        buffer.add(sample(10**9 + 5_000_000 * i))
+    with pytest.raises(LocalizationError):
+        buffer.add(sample(10**9))
+    assert buffer.until(10**9 + 450_000_000) is not None
+    assert buffer.why_not(10**9 + 450_000_000) == ""  # the others do
