@@ -46,10 +46,10 @@ def merged(name: str, faults: Sequence[Fault], good: str, values: Mapping[str, o
     )
 
 
-def complaint(statuses: Sequence[DiagnosticStatus]) -> str:
-    """Return what is wrong in one line, each text once: a silent camera is told of by several statuses."""
+def complaints(statuses: Sequence[DiagnosticStatus]) -> list[str]:
+    """Return what is wrong, each text once: a silent camera is told of by several statuses."""
     wrong = [text for status in statuses if status.level != OK for text in status.message.split("; ")]
-    return "; ".join(dict.fromkeys(wrong))
+    return list(dict.fromkeys(wrong))
 
 
 def idle_status(node: Node, fault: str, why: str, *, is_active: bool) -> DiagnosticStatus:

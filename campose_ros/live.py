@@ -24,6 +24,7 @@ from campose_core.session.session import ImageTooLate, LocalizationSession, Sess
 from campose_ros.camera_parameters import CameraParameters
 from campose_ros.cameras import CameraInput, ReceivedImage, session_camera
 from campose_ros.clock_watch import ClockWatch
+from campose_ros.complaint_log import ComplaintLog
 from campose_ros.diagnostics import ERROR, OK, WARN, Fault, Tally, merged, name_of
 from campose_ros.input_watch import InputWatch
 from campose_ros.loading import LoadedScene
@@ -55,10 +56,15 @@ class LiveLocalization:
     """The session, the subscriptions and the worker of an active node, from activate to deactivate."""
 
     def __init__(
-        self, node: LifecycleNode, configured: Configured, clock: ClockWatch, changed: Callable[[], object]
+        self,
+        node: LifecycleNode,
+        configured: Configured,
+        clock: ClockWatch,
+        complaints: ComplaintLog,
+        changed: Callable[[], object],
     ) -> None:
         """Begin to localize. `changed` is called, on any thread, when the level of the diagnostics does."""
-        self._clock, self._changed = clock, changed
+        self._clock, self._complaints, self._changed = clock, complaints, changed
         self._level, self._refusal_told = OK, 0.0
         self._missing: dict[str, MissingMotion] = {}  # of what is used: odometry, imu
         self._node = node
@@ -270,6 +276,7 @@ class LiveLocalization:
         self._state = result.status
         if result.status is Status.LOST:
             self._node.get_logger().warning(f"LOST: {result.reason}")
+            self._complaints.told(result.reason)
         else:
             self._node.get_logger().info(result.status.value)
 

@@ -26,7 +26,8 @@ from campose_ros import declared_parameters as table
 from campose_ros.bond_heartbeat import BondHeartbeat
 from campose_ros.camera_parameters import declare_cameras, read_cameras
 from campose_ros.clock_watch import ClockWatch
-from campose_ros.diagnostics import complaint, idle_status
+from campose_ros.complaint_log import ComplaintLog
+from campose_ros.diagnostics import complaints, idle_status
 from campose_ros.live import Configured, LiveLocalization
 from campose_ros.loading import load
 from campose_ros.nav2_services import offer_nav2_services
@@ -68,7 +69,7 @@ class LocalizerNode(PlainLog, LifecycleNode):
         self._setup = SetupWatch(self)
         self.add_post_set_parameters_callback(self._have_set)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        self._clock_watch = ClockWatch(self)
+        self._clock_watch, self._complaints = ClockWatch(self), ComplaintLog()
         self._wake = self.create_guard_condition(self._report)
         # On a steady clock: simulated time may stand still, and an operator still wants to know.
         self._timer = self.create_timer(1.0, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
@@ -156,7 +157,7 @@ class LocalizerNode(PlainLog, LifecycleNode):
 
     def _begin(self, configured: Configured, near: Pose | None = None) -> LiveLocalization:
         """near: about where the base is; a pose that somebody told since wins, over one that was remembered both do."""
-        live = LiveLocalization(self, configured, self._clock_watch, self._wake.trigger)
+        live = LiveLocalization(self, configured, self._clock_watch, self._complaints, self._wake.trigger)
         if near is not None:
             live.forget(near)
         if self._awaited_start is not None:
@@ -273,8 +274,8 @@ class LocalizerNode(PlainLog, LifecycleNode):
             self._configured.outputs.publish_path()
             self._live.remember()
             statuses = self._live.statuses(self._configured.loaded.facts())
-            if wrong := complaint(statuses):
-                self.get_logger().warning(wrong, throttle_duration_sec=10.0)
+            if wrong := self._complaints.due(complaints(statuses)):
+                self.get_logger().warning(wrong)
         else:
             statuses = [idle_status(self, self._fault, self._why_idle(), is_active=self._active)]
         statuses.append(self._setup.status(self._configured.outputs.other_map() if self._configured else ""))
