@@ -32,7 +32,7 @@ from campose_ros.live import Configured, LiveLocalization
 from campose_ros.loading import load
 from campose_ros.nav2_services import offer_nav2_services
 from campose_ros.outputs import Outputs
-from campose_ros.overrides import fit_overrides
+from campose_ros.overrides import fit_changes, fit_overrides
 from campose_ros.parameter_refusal import refusal
 from campose_ros.plain_log import PlainLog, fault_line
 from campose_ros.process import run
@@ -61,6 +61,7 @@ class LocalizerNode(PlainLog, LifecycleNode):
         self._active = False
         self._fault = ""
         # Before the declaration, so that values from the command line and from files are checked as well.
+        self.add_pre_set_parameters_callback(fit_changes)
         self.add_on_set_parameters_callback(self._may_set)
         fit_overrides(self)
         table.declare(self)

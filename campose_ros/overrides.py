@@ -1,4 +1,4 @@
-"""The values of parameters that a node was started with, before they are declared: made to fit, checked, and known."""
+"""The values of parameters, at the start before they are declared and later on: made to fit, checked, and known."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def fit_overrides(node: Node) -> None:
     """
     overrides = node._parameter_overrides
     for name, given in list(overrides.items()):
-        default = 0.0 if name in START else TABLE[row_of(name)].default if row_of(name) in TABLE else None
+        default = _default(name)
         if default is None:
             continue
         value = _fitted(default, given.value)
@@ -41,6 +41,24 @@ def fit_overrides(node: Node) -> None:
         if reason := refusal(name, value) or _out_of_range(name, value):
             raise LocalizationError(reason)
         overrides[name] = Parameter(name, value=value)
+
+
+def fit_changes(parameters: list[Parameter]) -> list[Parameter]:
+    """Do the same with what is set while the node runs, as by `ros2 param set NODE max_speed_mps 1`; what does not fit
+    is left to be refused.
+    """
+    return [_fitted_change(parameter) for parameter in parameters]
+
+
+def _fitted_change(parameter: Parameter) -> Parameter:
+    default, value = _default(parameter.name), plain(parameter.value)
+    fitted = None if default is None or isinstance(value, str) else _fitted(default, value)
+    return parameter if fitted is None else Parameter(parameter.name, value=fitted)
+
+
+def _default(name: str) -> Any:
+    row = row_of(name)
+    return 0.0 if name in START else TABLE[row].default if row in TABLE else None
 
 
 def _fitted(default: Any, value: Any) -> Any:

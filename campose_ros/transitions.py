@@ -1,7 +1,15 @@
 """What a lifecycle node answers to a transition that its state does not have."""
 
+from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from rclpy.lifecycle import LifecycleNode
+
+NAMES = {
+    Transition.TRANSITION_CONFIGURE: "configure",
+    Transition.TRANSITION_CLEANUP: "cleanup",
+    Transition.TRANSITION_ACTIVATE: "activate",
+    Transition.TRANSITION_DEACTIVATE: "deactivate",
+}  # as people say and the command line takes them
 
 
 def refuse_misfits(node: LifecycleNode) -> None:
@@ -20,8 +28,11 @@ def refuse_misfits(node: LifecycleNode) -> None:
         }
         if (asked.label or asked.id) in fitting:  # rclpy goes by the label where there is one
             return change(request, response)
-        named = repr(asked.label) if asked.label else asked.id
-        node.get_logger().error(f"change_state: there is no transition {named} from {machine.current_state[1]}")
+        named = asked.label or NAMES.get(asked.id, f"number {asked.id}")
+        there_are = ", ".join(label for _, label, *_ in machine.available_transitions) or "none"
+        node.get_logger().error(
+            f"change_state: there is no transition {named} from {machine.current_state[1]}; there are {there_are}"
+        )
         response.success = False
         return response
 

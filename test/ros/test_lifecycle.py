@@ -90,6 +90,9 @@ def test_a_transition_that_does_not_fit_is_refused_in_every_state(
             assert not client.ask_transition("misfit", min(fitting, default=0), label), (state, label)
         assert client.state("misfit") == state
         assert "\x1b" not in node.output()
+        if state == "inactive":
+            said = "there is no transition configure from inactive; there are cleanup, activate, shutdown"
+            assert said in node.output()
         if state in LEADS_ON:
             assert client.ask_transition("misfit", LEADS_ON[state])
 

@@ -424,6 +424,19 @@ def test_parameters_out_of_range_are_refused(managed: NodeProcess, client: Clien
     assert set_parameter("max_speed_mps", 1.5) == ""
 
 
+def test_whole_numbers_are_taken_where_numbers_with_a_point_are_meant(managed: NodeProcess, client: Client) -> None:
+    """As `ros2 param set` sends them."""
+    set_parameter = partial(client.set_parameter, "managed")
+    assert set_parameter("max_speed_mps", 2) == ""
+    assert "max_speed_mps" in set_parameter("max_speed_mps", 0)
+    assert set_parameter("initial_pose.x", 1) == ""
+    assert set_parameter("base_from_camera", [0, 0, 0, 0, 0, 0, 1]) == ""
+    assert set_parameter("base_from_camera", [0, 0, 1])
+    assert set_parameter("confirmations", 2.5)
+    assert set_parameter("confirmations", 3) == ""
+    assert set_parameter("publish_tf", 1)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("max_speed_mps", -1.0), ("max_speed_mps", "fast"), ("image_transport", "theora"), ("image_topic", "/a b")],

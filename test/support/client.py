@@ -106,10 +106,14 @@ class Client:
             self.node.destroy_client(client)
         raise AssertionError(f"/{node}/get_state does not answer")
 
-    def set_parameter(self, node: str, name: str, value: bool | float | str) -> str:
+    def set_parameter(self, node: str, name: str, value: bool | int | float | str | list[int]) -> str:
         """The reason of the refusal; empty when it was set."""
         if isinstance(value, bool):
             given = ParameterValue(type=ParameterType.PARAMETER_BOOL, bool_value=value)
+        elif isinstance(value, int):
+            given = ParameterValue(type=ParameterType.PARAMETER_INTEGER, integer_value=value)
+        elif isinstance(value, list):
+            given = ParameterValue(type=ParameterType.PARAMETER_INTEGER_ARRAY, integer_array_value=value)
         elif isinstance(value, str):
             given = ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=value)
         else:
