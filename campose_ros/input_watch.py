@@ -28,7 +28,6 @@ WINDOW_S = 5.0
 LOST_SHARE, MIN_LOST = 0.2, 5
 RAW = "sensor_msgs/msg/Image"
 SEGMENT_BYTES = 512 * 1024  # of shared memory, by Fast DDS' default: what is larger goes through UDP in pieces
-CLOCK_OFFSET_S = 0.5  # a stamp farther from the node's clock than transport explains
 LAST_ARRIVALS = 3  # however long ago: what tells a slow sender from a silent one
 OFTEN = 3  # in a window; a bag that starts over goes back once
 REPEATED_SHARE = 0.2  # of what comes; a few messages may come twice
@@ -135,7 +134,7 @@ class InputWatch:
         return statistics.median(offsets) if offsets else None
 
     def fault(self) -> str:
-        """Say what is wrong with the messages that come, and the cure; empty when nothing is."""
+        """Say what is wrong with the messages that come, but for their clock, and the cure; empty when nothing is."""
         recent = self._recent()
         if recent and not self._newest_ns:
             return f"what comes on {self.topic} has a stamp of zero: its driver must stamp it"
@@ -147,8 +146,7 @@ class InputWatch:
             return f"the stamps on {self.topic} go back and forth: it is published by {self._publishers()}"
         if recent and self.lost_share() > LOST_SHARE:
             return self._loss()
-        offset_s = self.offset_s()
-        return "" if offset_s is None or abs(offset_s) <= CLOCK_OFFSET_S else self._wrong_clock(offset_s)
+        return ""
 
     def _still_because(self) -> str:
         if self.subscription.get_publisher_count() > 1:
@@ -167,19 +165,6 @@ class InputWatch:
                 "images"
             )
         return f"{text}: is the network, or this machine, overloaded?"
-
-    def _wrong_clock(self, offset_s: float) -> str:
-        text = (
-            f"{self.topic} is stamped {_span(abs(offset_s))} {'before' if offset_s > 0 else 'after'} the node's clock"
-        )
-        if self._node.get_parameter("use_sim_time").value:
-            return f"{text}: it is not in simulated time. Set use_sim_time in its driver too, or nowhere"
-        if self._node.count_publishers("/clock"):
-            return f"{text}, and somebody publishes /clock: set use_sim_time to true"
-        return (
-            f"{text}: synchronise the clocks (chrony, PTP); a bag is played with `ros2 bag play --clock` and "
-            "use_sim_time:=true"
-        )
 
     def silence(self, patience_s: float) -> str:
         """Say that nothing new has come for so long, and why; empty while messages come whose stamps go on.
@@ -247,10 +232,3 @@ def silent_for(arrivals: Sequence[float], now: float, patience_s: float) -> floa
     silence_s = now - arrivals[-1]
     interval_s = min((later - earlier for earlier, later in pairwise(arrivals)), default=0.0)
     return silence_s if silence_s > max(patience_s, MISSED_INTERVALS * interval_s) else 0.0
-
-
-def _span(seconds: float) -> str:
-    for unit_s, unit in ((86400.0, "days"), (3600.0, "hours"), (60.0, "minutes")):
-        if seconds >= 2 * unit_s:
-            return f"{seconds / unit_s:.0f} {unit}"
-    return f"{seconds:.2f} s"

@@ -36,6 +36,7 @@ from campose_ros.pose_memory import PoseMemory
 from campose_ros.refusal_log import RefusalLog
 from campose_ros.transforms import Transforms
 from campose_ros.worker import LatestWorker
+from campose_ros.wrong_clocks import wrong_clocks
 
 REFUSALS_S = 0.1  # between two reports of refused images, at least
 
@@ -200,6 +201,7 @@ class LiveLocalization:
             Fault(ERROR, self._clock.fault()),
             *(Fault(ERROR, text) for text in silent.values()),
             *(Fault(WARN, watch.fault()) for watch in self._watches.values()),
+            *(Fault(WARN, text) for text in wrong_clocks(self._node, self._watches.values())),
             *(Fault(WARN, text) for text in missing.values()),
             *(Fault(WARN, text) for text in self._tally.input_faults()),
             Fault(WARN, self._session.localizer.contradiction),
