@@ -26,6 +26,7 @@ PLAYED_TYPES = (*IMAGE_TYPES, "sensor_msgs/msg/CameraInfo", "sensor_msgs/msg/Imu
 CLOCK_S = 0.02  # between two messages of /clock, at most
 SETTLED_S = 0.5  # subscriptions of one node connect one after the other
 HEARD_S = 5.0  # what a subscriber may take to find this side after it was found
+GONE_S, LOOK_S = 5.0, 1.0  # a localizer that was started again may take so long to be back; looked for so often
 
 
 class Player:
@@ -131,10 +132,14 @@ class Player:
         image_published: gets the stamp of each image that the localizer hears, just before it is sent.
         wait_for_answer: gets its topic and stamp, and returns when the localizer is through with it; nothing more is
         published before that.
+
+        Raises:
+            LocalizationError: the localizer went away, and did not come back.
         """
         heard = self.heard_images()
         unheard = {name for name in self._images if not self._publishers[name].get_subscription_count()} - heard
         started, first_ns = 0.0, None
+        self._heard_at = self._looked_at = time.monotonic()
         for message in self._bag.serialized(set(self._publishers) - unheard):
             if first_ns is None:
                 first_ns = message.log_ns
@@ -148,12 +153,26 @@ class Player:
             if message.topic not in heard:  # a viewer may look at other images
                 self._publishers[message.topic].publish(message.data)
                 continue
+            self._require_listener()
             stamp_ns, sent = stamp_ns_of_cdr(message.data), time.monotonic()
             image_published(stamp_ns)
             self._publishers[message.topic].publish(message.data)
             if wait_for_answer is not None:
                 wait_for_answer(message.topic, stamp_ns)
                 started += time.monotonic() - sent  # what comes next keeps its distance
+
+    def _require_listener(self) -> None:
+        now = time.monotonic()
+        if now - self._looked_at < LOOK_S:
+            return
+        self._looked_at = now
+        if self.heard_images():
+            self._heard_at = now
+        elif now - self._heard_at > GONE_S:
+            raise LocalizationError(
+                f"the localizer {self._localizer} has gone, or is no longer active: its log says why. What it had "
+                "answered is not written"
+            )
 
     def _wait_until(self, log_ns: int, first_ns: int, rate: float, started: float) -> None:
         """Sleep until a message is due, while /clock goes on."""

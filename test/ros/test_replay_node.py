@@ -16,20 +16,24 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed: pip install 'campos
 pytest.importorskip("cv2", reason="the structure estimator needs OpenCV: pip install 'campose_ros[robot]'")
 pytest.importorskip("rosbags", reason="replay needs rosbags: pip install 'campose_ros[bag]'")
 
+import rclpy
 from client import Client
 from node_process import StartNode
+from rclpy.node import Node
+from sensor_msgs.msg import CompressedImage
 from wall import CAMERA, picture, standing_at
 
 from campose_core.bag.cdr import Cdr
 from campose_core.bag.file import open_bag
 from campose_core.bag.writer import IMAGE_TOPIC, INFO_TOPIC, new_bag, write_bag
 from campose_core.cli.main import main as campose
+from campose_core.errors import LocalizationError
 from campose_core.evaluation.estimates import read_estimates
 from campose_core.frame import Frame
 from campose_core.geometry import Pose, pose_error
 from campose_core.pixels.image_codec import encode_jpeg
 from campose_core.trajectory import Trajectory, read_tum, write_tum
-from campose_ros.player import stamp_ns_of_cdr
+from campose_ros.player import Player, stamp_ns_of_cdr
 
 START_NS, PERIOD_NS, COUNT = 1_700_000_000_500_000_000, 200_000_000, 20
 TRUTH = {START_NS + i * PERIOD_NS: standing_at(2.0 + 0.05 * i) for i in range(COUNT)}
@@ -114,6 +118,35 @@ def test_replay_asks_tf_for_a_camera_that_turns_on_the_robot(wall_scene: Path, t
         distance_m, angle = pose_error(map_from_base, Pose(Rotation.identity(), np.array([3.0, 1.5, 0.0])))
         assert distance_m < 0.02
         assert angle < 0.01
+
+
+@pytest.mark.long
+def test_a_localizer_that_goes_away_ends_it_and_one_that_comes_back_does_not(client: Client, bag: Path) -> None:
+    """A listener of the localizer's name stands in for it, since what is asked is who hears the images."""
+
+    def listen() -> Node:
+        listener = rclpy.create_node("leaver", context=client.node.context)
+        listener.create_subscription(CompressedImage, IMAGE_TOPIC, lambda message: None, 10)
+        return listener
+
+    leaver = [listen()]
+    with open_bag(bag) as opened:
+        player = Player(client.node, opened, "leaver", reliable=True)
+        player.wait_for_subscriber(20.0, lambda: None)
+        published: list[int] = []
+
+        def count(stamp_ns: int) -> None:
+            published.append(stamp_ns)
+            if len(published) == 3:  # for a second, as one that is started again
+                leaver.pop().destroy_node()
+            elif len(published) == 6:
+                leaver.append(listen())
+            elif len(published) == 10:
+                leaver.pop().destroy_node()
+
+        with pytest.raises(LocalizationError, match="the localizer /leaver has gone, or is no longer active"):
+            player.play(0.2, count)
+    assert 13 <= len(published) < COUNT
 
 
 @pytest.mark.parametrize("activation", ["unconfigured", "inactive"])
