@@ -49,6 +49,14 @@ def show_log() -> None:
         logger.propagate = False
 
 
+def hand_log_to(handler: logging.Handler) -> None:
+    """Have what `show_log` shows go to another handler instead; where nothing is shown, nothing changes."""
+    logger = logging.getLogger("campose_core")
+    for shown in [shown for shown in logger.handlers if isinstance(shown, _Lines)]:
+        logger.removeHandler(shown)
+        logger.addHandler(handler)
+
+
 def exit_code_of(program: str, work: Callable[[], int | None]) -> int:
     """Run what a program does, and return its exit code; what goes wrong is one line on stderr that begins with it.
 

@@ -13,6 +13,8 @@ from client import BEST_EFFORT, Client
 from drives import Drive
 from nav_msgs.msg import Odometry
 from node_process import NodeProcess, StartNode
+from rcl_interfaces.msg import Log
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from wall import CAMERA, camera_info, picture, raw_message, stamp_message, standing_at
 
 from campose_core.bag.ros_messages import pose_of
@@ -64,6 +66,16 @@ def error_m(drive: Drive, x: float) -> float:
 def test_the_status_says_which_kind_answered(drive: Drive) -> None:
     drive.settle(3.0)
     assert drive.show(3.0)["kind"] == "tracked"
+
+
+def test_what_the_library_says_is_in_the_nodes_log_and_on_rosout(localizer: NodeProcess, client: Client) -> None:
+    """As of a scene without what was held out, which this one is: once."""
+    kept = QoSProfile(depth=1000, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    logged = client.collect(Log, "/rosout", kept)
+    said = "held_out.npz is missing"
+    client.until(lambda: [m for m in logged if m.name == "robot" and said in m.msg], said)
+    (line,) = [line for line in localizer.output().splitlines() if said in line]
+    assert line.startswith("[INFO]")  # its level there
 
 
 def test_another_camera_in_the_middle_of_the_run_is_taken_up(drive: Drive) -> None:
