@@ -7,7 +7,9 @@ Importing this file needs no ROS.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +80,7 @@ def _check_file(path: str) -> None:
         mark = getattr(error.__cause__, "problem_mark", None)
         line = "" if mark is None else f", line {mark.line + 1}"
         raise UsageError(f"{where}{line}: it is no YAML ({getattr(error.__cause__, 'problem', '')})") from error
-    sections = list(_sections(content))
+    sections = [section for _, section in _sections(content)]
     if not sections:
         raise UsageError(
             f"the parameter file {path} has no NODE: ros__parameters: section, as in config/localizer.yaml"
@@ -90,13 +92,38 @@ def _check_file(path: str) -> None:
             _check_lists(f"the parameter file {path}", str(name), value)
 
 
-def _sections(content: Any) -> Iterator[Any]:
-    """Yield what stands under each ros__parameters, which a node's name and namespaces lead to."""
+def _sections(content: Any, above: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield what stands under each ros__parameters, and whose it is: the names that lead to it, joined by slashes."""
     for key, inside in content.items() if isinstance(content, dict) else ():
         if key == "ros__parameters":
-            yield inside
+            yield above, inside
         else:
-            yield from _sections(inside)
+            yield from _sections(inside, f"{above}/{str(key).strip('/')}")
+
+
+def unheard_files(arguments: Sequence[str], node: str) -> list[str]:
+    """Tell of each parameter file that has no section for a node, which ROS passes over in silence.
+
+    arguments: of the command line, which `check_arguments` found right. node: its full name.
+    """
+    told = []
+    for word, path in pairwise(arguments):
+        if word != FILE:
+            continue
+        names = [name for name, _ in _sections(parse_yaml(read_bytes(Path(path), UsageError), path, UsageError))]
+        if not any(_means(name, node) for name in names):
+            told.append(
+                f"nothing of the parameter file {path} is used: its sections are of {', '.join(names)}, and this node "
+                f"is {node}: name one so, or /**"
+            )
+    return told
+
+
+def _means(section: str, node: str) -> bool:
+    """Whether the name of a section is that of the node; * stands for one name, ** for any number of them."""
+    wild = {"**": "(/[^/]+)*", "*": "/[^/]+"}
+    pattern = "".join(wild.get(part, "/" + re.escape(part)) for part in section.split("/") if part)
+    return re.fullmatch(pattern, node) is not None
 
 
 def _check_lists(where: str, name: str, value: Any) -> None:

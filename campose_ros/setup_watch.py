@@ -1,9 +1,10 @@
-"""How the node was started, and whether it runs: unknown parameters, a name or a map that is there twice, a process
-that stood still.
+"""How the node was started, and whether it runs: unknown parameters, a file of another node's, a name or a map that is
+there twice, a process that stood still.
 """
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 
 from campose_ros.diagnostics import WARN, Fault, merged, name_of
 from campose_ros.overrides import unknown_overrides
+from campose_ros.ros_arguments import unheard_files
 
 if TYPE_CHECKING:
     from rclpy.node import Node
@@ -24,13 +26,14 @@ class SetupWatch:
 
     def __init__(self, node: Node) -> None:
         self._node = node
+        self._unheard = unheard_files(sys.argv, node.get_fully_qualified_name())
         self._told = ""
         self._reported = time.monotonic()
         self._stood_still, self._ran_again = "", 0.0
 
     def status(self, other_map: str) -> DiagnosticStatus:
         """Write the line of the diagnostics; what is new in it goes into the log as well. other_map: of Outputs."""
-        texts = [*unknown_overrides(self._node), self._namesake(), other_map, self._pause()]
+        texts = [*unknown_overrides(self._node), *self._unheard, self._namesake(), other_map, self._pause()]
         status = merged(f"{name_of(self._node)}: setup", [Fault(WARN, text) for text in texts], "as it should be", {})
         if status.level != DiagnosticStatus.OK and status.message != self._told:
             self._node.get_logger().warning(status.message)

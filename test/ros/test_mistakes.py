@@ -9,11 +9,13 @@ import pytest
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed: pip install 'campose_ros[ros]'")
 
+import rclpy
 from client import Client
 from diagnostic_msgs.msg import DiagnosticStatus
 from node_process import StartNode
 
 from campose_ros.parameters import TABLE
+from campose_ros.ros_arguments import unheard_files
 
 
 @pytest.mark.parametrize("module", ["localizer_node", "viewer_node", "replay_node", "demo", "build_tf2_msgs"])
@@ -57,6 +59,50 @@ def test_a_missing_parameter_file_ends_it(start_node: StartNode, tmp_path: Path)
     assert node.process.wait(30) == 2
     assert "there is no such file" in node.output()
     assert "Traceback" not in node.output()
+
+
+@pytest.mark.parametrize(
+    ("section", "is_heard"),
+    [
+        ("/**", True), ("/robot1/localizer", True), ("robot1/localizer", True), ("/*/localizer", True),
+        ("/**/localizer", True), ("localizer", False), ("/robot1/amcl", False), ("/*", False),
+        ("/robot1/local", False),
+    ],
+)  # fmt: skip
+def test_a_parameter_file_of_another_node_is_told(client: Client, tmp_path: Path, section: str, is_heard: bool) -> None:
+    file = tmp_path / "robot.yaml"
+    file.write_text(f"{section}:\n  ros__parameters:\n    max_rate_hz: 5.0\n")
+    arguments = ["campose_localizer", "--ros-args", "--params-file", str(file)]
+    node = rclpy.create_node(
+        "localizer", namespace="robot1", context=client.node.context, cli_args=arguments[1:],
+        use_global_arguments=False, automatically_declare_parameters_from_overrides=True,
+    )  # fmt: skip
+    assert node.has_parameter("max_rate_hz") is is_heard  # ROS itself
+    told = unheard_files(arguments, node.get_fully_qualified_name())
+    node.destroy_node()
+    assert (told == []) is is_heard
+    if told:
+        assert f"nothing of the parameter file {file} is used: its sections are of /{section.strip('/')}, " in told[0]
+
+
+def test_sections_in_namespaces_are_joined(tmp_path: Path) -> None:
+    file = tmp_path / "robot.yaml"
+    file.write_text(
+        "robot1:\n  localizer:\n    ros__parameters: {max_rate_hz: 5.0}\namcl:\n  ros__parameters: {a: 1}\n"
+    )
+    assert unheard_files(["--params-file", str(file)], "/robot1/localizer") == []
+    (told,) = unheard_files(["--params-file", str(file)], "/robot2/localizer")
+    assert "its sections are of /robot1/localizer, /amcl, and this node is /robot2/localizer" in told
+
+
+def test_a_node_whose_file_names_another_says_so(start_node: StartNode, client: Client, tmp_path: Path) -> None:
+    file = tmp_path / "robot.yaml"
+    file.write_text("localizer:\n  ros__parameters:\n    max_rate_hz: 5.0\n")
+    node = start_node("renamed", "--params-file", str(file), autostart=False)
+    node.wait_for_output(f"nothing of the parameter file {file} is used")
+    status = client.diagnosis("renamed", lambda s: s.name == "renamed: setup", "its setup")
+    assert status.level == DiagnosticStatus.WARN
+    assert node.stop() == 0
 
 
 def test_unknown_names_are_told_and_whole_numbers_fit(start_node: StartNode, client: Client) -> None:
