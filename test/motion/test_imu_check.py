@@ -17,7 +17,7 @@ TILTED = Pose(Rotation.from_euler("x", 30, degrees=True), np.zeros(3))
 
 
 def blind_errors(motion: ImuMotion, samples: ImuSamples, path: Path) -> list[tuple[float, float]]:
-    """(error m, standard deviation m in the worst direction) of what it measured, of the third second out of three."""
+    """(error m, standard deviation m in the worst direction) of what it measured, of each fourth second."""
     motion.take_imu(samples)
     found = []
     for stamp_ns, (pose, covariance) in visual_fixes(path, 4).items():
@@ -34,7 +34,7 @@ def blind_errors(motion: ImuMotion, samples: ImuSamples, path: Path) -> list[tup
 
 @pytest.mark.parametrize("mounted", [TURNED, UPSIDE_DOWN, TILTED])
 def test_one_that_is_mounted_otherwise_carries_nothing_on_and_is_named(mounted: Pose) -> None:
-    path = Path(4, 22.0)
+    path = Path(4, 16.0)
     motion = ImuMotion(mounted, noise=NOISE)
     found = blind_errors(motion, imu_samples(path, 4, rate_hz=100), path)
     assert all(error_m < max(0.3, 4 * sigma_m) for error_m, sigma_m in found)
@@ -42,7 +42,7 @@ def test_one_that_is_mounted_otherwise_carries_nothing_on_and_is_named(mounted: 
 
 
 def test_one_in_degrees_a_second_is_named() -> None:
-    path = Path(4, 22.0)
+    path = Path(4, 16.0)
     right = imu_samples(path, 4, rate_hz=100)
     motion = ImuMotion(Pose.identity(), noise=NOISE)
     found = blind_errors(motion, ImuSamples(right.stamps_ns, np.degrees(right.gyro_rad_s), right.accel_m_s2), path)
@@ -51,11 +51,11 @@ def test_one_in_degrees_a_second_is_named() -> None:
 
 
 def test_a_right_one_is_used_and_one_mistaken_place_is_forgiven() -> None:
-    path = Path(4, 22.0)
+    path = Path(4, 16.0)
     motion = ImuMotion(Pose.identity(), noise=NOISE)
     samples = imu_samples(path, 4, rate_hz=100)
     found = blind_errors(motion, samples, path)
-    assert len(found) == 30
+    assert len(found) >= 10
     assert max(error_m for error_m, _ in found) < 0.15
     assert not motion.fault
     fixes = visual_fixes(path, 4)
