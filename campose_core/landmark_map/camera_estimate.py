@@ -271,7 +271,12 @@ def _own_that_fits(
 
 
 def _sigma(fit: FocalFit, alone: Array, floor: float) -> float:
-    """Of the logarithm of the focal length of an image: of what all agree on, and of what they differ by."""
+    """Of the logarithm of the focal length of an image: of what all agree on, and of what they differ by.
+
+    Images that show the same landmarks share their errors, and say no more than one of them. So many as show a landmark
+    count once: by ten and twenty images of a kitchen in a row it is 2.5 standard deviations off as if each spoke for
+    itself, and 1.0 and 0.9 of these; of six other places 0.1 to 1.1, and 0.1 to 1.0.
+    """
     log_focal = np.log(fit.camera.focal[0])
     sigmas = np.array([frame.sigma for frame in fit.frames]) * PIXELS_ALONE
     apart = np.array([frame.log_focal for frame in fit.frames]) - log_focal
@@ -279,4 +284,6 @@ def _sigma(fit: FocalFit, alone: Array, floor: float) -> float:
     by_frames = float(np.sqrt((shares**2 * apart**2).sum()))
     differing = robust_sigma(alone - log_focal) if len(alone) > 1 else 0.0
     excess = differing if differing > max(MIN_DIFFERING, 2.0 * float(np.median(sigmas))) else 0.0
-    return float(np.sqrt(max(PIXELS_ALONE * fit.sigma, by_frames) ** 2 + floor**2 + excess**2))
+    agreed = max(PIXELS_ALONE * fit.sigma, by_frames)
+    together = min(fit.shown * agreed, max(agreed, float(np.median(sigmas))))
+    return float(np.sqrt(together**2 + floor**2 + excess**2))

@@ -68,11 +68,12 @@ class FrameFocal(NamedTuple):
 
 class FocalFit(NamedTuple):
     """camera: the fitted one; sigma: standard deviation of the logarithm of its focal length, for noise in the pixels.
-    frames: those that agree."""
+    frames: those that agree. shown: by how many of them a landmark is shown, in the mean."""
 
     camera: Camera
     sigma: float
     frames: tuple[FrameFocal, ...]
+    shown: float
 
     @property
     def inliers(self) -> int:
@@ -188,7 +189,9 @@ def _adjust(views: list[View], start: Camera, change: Array, prior: Array) -> tu
         correction, sigma = _said(equation)
         log_focal = float(np.log(camera.focal[0])) + correction
         frames.append(FrameFocal(view.stamp_ns, log_focal, sigma, len(view.pixels)))
-    return change, views, FocalFit(changed_lens(start, change), variance**0.5, tuple(frames))
+    landmarks = np.concatenate([view.xyz for view in views])
+    shown = len(landmarks) / len(np.unique(landmarks, axis=0))
+    return change, views, FocalFit(changed_lens(start, change), variance**0.5, tuple(frames), shown)
 
 
 def residuals_of(view: View, camera: Camera) -> Array:

@@ -63,6 +63,19 @@ def test_the_maps_own_camera_wins_where_it_fits_and_is_still_not_a_calibration()
     assert 0.0 < estimate.camera.focal_sigma < 0.01
 
 
+@pytest.mark.parametrize("stretch", [0.994, 1.006])
+def test_many_images_of_one_view_are_no_surer_than_one_of_what_the_map_has_wrong(stretch):
+    """A room that the map has too deep is seen from where one stands in it as by a longer lens."""
+    deep = ROOM * [stretch, 1.0, 1.0]
+    still = [looking(0.0, np.array([1.0 + 0.001 * number, 2.5, 1.4])) for number in range(16)]
+    frames = [seen(OWN, number, noise_px=1.2, map_from_cam=place) for number, place in enumerate(still)]
+    of_map = {tuple(there): here for there, here in zip(ROOM, deep, strict=True)}
+    frames = [frame._replace(xyz=np.array([of_map[tuple(there)] for there in frame.xyz])) for frame in frames]
+    (estimate,) = estimate_cameras(frames, OWN.width, OWN.height, {})
+    off = abs(np.log(estimate.camera.focal[0] / OWN.focal[0]))
+    assert 0.003 < off < 3 * estimate.camera.focal_sigma < 0.05
+
+
 @pytest.mark.parametrize(
     "camera", [OWN.rotated(1), OWN.rotated(3), OWN.cropped(0, 60, 640, 360), OWN.cropped(80, 0, 480, 480)]
 )
