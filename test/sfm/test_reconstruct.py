@@ -273,7 +273,7 @@ def test_a_reference_of_another_time_names_both_intervals(small_scene, tmp_path)
     [
         ("a,b\n1,2\n", "the columns must be"),
         ("name,x,y,z\nnobody.jpg,1,2,3\n", r":2: frame 'nobody.jpg' is not in the reconstruction"),
-        ("sfm_x,sfm_y,sfm_z,x,y,z\n1,2,3,4,5\n", ":2: not a row of finite numbers"),
+        ("sfm_x,sfm_y,sfm_z,x,y,z\n1,2,3,4,5\n", ":2: has 5 values, and the first line names 6 columns"),
         ("sfm_x,sfm_y,sfm_z,x,y,z\n1,2,3,4,5,nan\n", ":2: not a row of finite numbers"),
         ("sfm_x,sfm_y,sfm_z,x,y,z\n" + "0,0,0,0,0,0\n1,1,1,1,1,1\n2,2,2,2,2,2\n", r"pairs\.csv: .*one line"),
         ("sfm_x,sfm_y,sfm_z,x,y,z\n0,0,0,0,0,0\n", "three or more"),
