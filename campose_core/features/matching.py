@@ -33,8 +33,6 @@ def match_nearest(descriptors: Float32, among: Float32, likeness: Likeness = OF_
 
     Each row occurs at most once on either side.
     """
-    if len(descriptors) == 0 or len(among) < 2:
-        return np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.intp)
     return nearest_in(descriptors @ among.T, likeness.ratio, likeness.similarity)
 
 
@@ -53,10 +51,12 @@ def match_mutual(one: Float32, other: Float32, likeness: Likeness = OF_SIFT) -> 
 
 def nearest_in(similarity: Float32, ratio: float, at_least: float = -np.inf) -> IndexPairs:
     """Find index pairs (rows, columns) of the most similar, each row and column at most once; `similarity`, cosines of
-    unit descriptors, is used up.
+    unit descriptors, is used up. Without a nearest, or a second where that is asked, there are none.
 
     ratio: of the distances to the nearest and the second nearest; 1 asks no second. at_least: the similarity of a pair.
     """
+    if similarity.shape[1] < (2 if ratio < 1.0 else 1):
+        return np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.intp)
     rows = np.arange(len(similarity))
     best = np.argmax(similarity, axis=1)
     nearest = similarity[rows, best]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from campose_core.features.matching import OF_SIFT, Likeness, match_mutual
+from campose_core.features.matching import OF_SIFT, Likeness, match_mutual, nearest_in
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
@@ -49,6 +49,13 @@ def test_mutual_matches_are_as_like_as_asked():
     everyone = len(match_mutual(one, other)[0])
     assert 0 < len(rows) < everyone
     assert ((one[rows] * other[columns]).sum(axis=1) > 0.99).all()
+
+
+@pytest.mark.parametrize("shape", [(5, 0), (0, 5), (0, 0), (5, 1)])
+@pytest.mark.parametrize("ratio", [0.8, 1.0])
+def test_among_no_landmarks_none_is_nearest(shape, ratio):
+    rows, columns = nearest_in(np.ones(shape, dtype=np.float32), ratio)
+    assert len(rows) == len(columns) == (1 if shape == (5, 1) and ratio == 1.0 else 0)
 
 
 @pytest.mark.parametrize("count", [0, 1])
