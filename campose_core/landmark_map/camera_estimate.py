@@ -38,6 +38,7 @@ GUESS_SIGMA = 0.03  # of a focal length that EXIF tells, in whole millimetres of
 FREE_CENTRE_SIGMA, MIN_ASIDE, CENTRE_ROUNDS = 0.2, 0.03, 6
 CROPPED_SIGMA, CROPPED_CENTRE_SIGMA = 0.01, 0.017
 OWN_SIGMAS = 3.0  # the map's own camera is as good as any that lies so near
+KIND_SIGMA, ANY_RANGE = 0.01, 2.0  # of the logarithm: of cameras of one kind, and from the shortest lens to the longest
 OWN_SHARE = 0.95  # of the landmarks that agree with the best
 MAX_SIGMA = 0.1  # beyond, the focal length is open
 OPEN = 10.0  # the standard deviation to give such a camera: no pose is sure with it
@@ -216,7 +217,10 @@ def _estimated(
                 float(np.sqrt(gain) * GUESS_SIGMA),
             )
             break
-    name, camera = _own_that_fits(frames, fit, camera, sigma, own)
+    name, fitting = _own_that_fits(frames, fit, camera, sigma, own)
+    if name:
+        sigma = _sigma_of_own(float(np.log(fitting.focal[0] / camera.focal[0])), sigma)
+    camera = fitting
     agreeing = [frame.stamp_ns for frame in fit.frames]
     camera = replace(camera, focal_sigma=sigma if sigma <= MAX_SIGMA else OPEN)
     return CameraEstimate(camera, len(agreeing), len(frames), name, min(agreeing), max(agreeing))
@@ -268,6 +272,20 @@ def _own_that_fits(
         return "", camera
     best = near[int(np.argmax(agreeing))]
     return own[best], best
+
+
+def _sigma_of_own(apart: float, sigma: float) -> float:
+    """Of the logarithm of the map's own focal length, from which the images' is `apart` with the deviation `sigma`.
+
+    What took them is, as likely as not, the map's own camera; else one of its kind, or any. Each counts by how well it
+    explains `apart` (Bayes' rule).
+    """
+    kind = float(np.hypot(sigma, KIND_SIGMA))
+    own_or_kind = [float(np.exp(-0.5 * (apart / s) ** 2) / (np.sqrt(2.0 * np.pi) * s)) for s in (sigma, kind)]
+    weights = np.array([0.5 * own_or_kind[0], 0.25 * own_or_kind[1], 0.25 / ANY_RANGE])
+    gain = (KIND_SIGMA / kind) ** 2
+    squared_off = [0.0, gain * sigma**2 + (gain * apart) ** 2, sigma**2 + apart**2]
+    return float(np.sqrt(weights @ squared_off / weights.sum() + MIN_SIGMA**2))
 
 
 def _sigma(fit: FocalFit, alone: Array, floor: float) -> float:

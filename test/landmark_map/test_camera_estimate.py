@@ -63,6 +63,16 @@ def test_the_maps_own_camera_wins_where_it_fits_and_is_still_not_a_calibration()
     assert 0.0 < estimate.camera.focal_sigma < 0.01
 
 
+def test_the_maps_own_camera_is_surer_than_a_stranger_that_the_same_images_would_measure_and_a_near_one_unsurer():
+    same, near = film(OWN, range(3)), film(zoomed(OWN, 1.008 * OWN.focal[0]), range(3))
+    (known,), (stranger,) = estimated(same), estimate_cameras(same, OWN.width, OWN.height, {})
+    (like,) = estimated(near)
+    assert known.own == like.own == "walk"
+    assert known.camera.focal_sigma < 0.7 * stranger.camera.focal_sigma
+    assert known.camera.focal_sigma < like.camera.focal_sigma
+    assert abs(np.log(like.camera.focal[0] / (1.008 * OWN.focal[0]))) < 3 * like.camera.focal_sigma
+
+
 @pytest.mark.parametrize("stretch", [0.994, 1.006])
 def test_many_images_of_one_view_are_no_surer_than_one_of_what_the_map_has_wrong(stretch):
     """A room that the map has too deep is seen from where one stands in it as by a longer lens."""
