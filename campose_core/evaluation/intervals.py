@@ -42,11 +42,10 @@ def stretches(stamps_ns: Stamps) -> NDArray[np.intp] | None:
     """
     seconds = (stamps_ns - stamps_ns[0]) * 1e-9
     steps = np.diff(seconds, prepend=0.0)
-    recorded_s = float(np.delete(steps, gaps(stamps_ns)).sum())
+    after_gap = gaps(stamps_ns)
+    recorded_s = float(np.delete(steps, after_gap).sum())
     length_s = max(np.clip(recorded_s / LEAST, SHORTEST_S, STRETCH_S), recorded_s / MOST)
-    piece = np.zeros(len(steps), dtype=np.intp)
-    piece[gaps(stamps_ns)] = 1
-    piece = np.cumsum(piece)
+    piece = np.searchsorted(after_gap, np.arange(len(steps)), side="right")
     starts = np.flatnonzero(np.diff(piece, prepend=-1))
     within = np.floor((seconds - seconds[starts][piece]) / length_s * (1 - 1e-9))
     label = np.cumsum(np.diff(piece * 1e9 + within, prepend=-1.0) != 0) - 1

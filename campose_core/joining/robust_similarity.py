@@ -63,7 +63,7 @@ def align_to_poses(sfm_from_cams: list[Pose], map_from_cams: list[Pose]) -> Alig
     oriented = float(np.median(np.degrees(rotation_angle(consensus.inv() * per_frame)))) < AGREEING_DEG
     similarity = None
     if oriented and (similarity := _robust_oriented(source, target, per_frame, width)):
-        similarity = _weighed(source, target, per_frame, similarity)
+        similarity = _weighed(source, target, per_frame, consensus, similarity)
     elif not oriented:
         similarity = robust_umeyama(source, target)
     if (not oriented or similarity is None) and (said := misreading(sfm_from_cams, map_from_cams)):
@@ -89,7 +89,9 @@ def align_to_poses(sfm_from_cams: list[Pose], map_from_cams: list[Pose]) -> Alig
     )
 
 
-def _weighed(source: Array, target: Array, per_frame: Rotation, oriented: Similarity) -> Similarity:
+def _weighed(
+    source: Array, target: Array, per_frame: Rotation, consensus: Rotation, oriented: Similarity
+) -> Similarity:
     """Refit a similarity with positions and orientations weighed by what they are off by: `oriented` is a first one.
 
     Many noisy positions along a street tell its heading better than orientations that are all off by half a degree;
@@ -101,10 +103,10 @@ def _weighed(source: Array, target: Array, per_frame: Rotation, oriented: Simila
     fits = [oriented]
     with suppress(AlignmentError):  # on one line
         fits.append(robust_umeyama(source, target))
-    offsets = min((fit.transform(source) - target for fit in fits), key=bend_along)
-    noise = max(noise_along(offsets, 0.0)[0], LEAST_M)
-    variance = noise**2 + len(source) / 4.0 * (PER_AXIS * bend_along(offsets)) ** 2
-    consensus = median_rotation(per_frame)
+    offsets = [fit.transform(source) - target for fit in fits]
+    bends = [bend_along(off) for off in offsets]
+    noise = max(noise_along(offsets[int(np.argmin(bends))], 0.0)[0], LEAST_M)
+    variance = noise**2 + len(source) / 4.0 * (PER_AXIS * min(bends)) ** 2
     scatter = np.median(rotation_angle(consensus.inv() * per_frame)) / np.sqrt(len(source))
     turned = np.radians(TURNED_DEG) ** 2 + scatter**2
     turns = consensus.as_matrix() * variance / (2.0 * turned)  # |R - R_i|_F^2 is twice the angle squared

@@ -121,7 +121,7 @@ class PairRelocalizer:
         for keyframe in keyframes:
             shown = self._keyframes.seen_by([keyframe])
             similarity = image.descriptors @ self._landmarks.unit_descriptors(shown).T
-            alike = len(nearest_in(similarity, 1.0, ALIKE)[0]) if len(shown) else 0
+            alike = len(nearest_in(similarity, 1.0, ALIKE)[0])
             common.append(alike / np.sqrt(len(shown) + FEW))
         return [int(keyframes[row]) for row in np.argsort(-np.array(common), kind="stable")]
 
