@@ -20,7 +20,7 @@ from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.map_scale import ScaleBasis
 from campose_core.scene.scene import Scene
 from campose_core.scene.step import writes
-from campose_core.snap_targets import kept_out, walkable_cells
+from campose_core.snap_targets import Mask, kept_out, walkable_cells
 from campose_core.walkable import DEFAULT_MAX_SNAP_M, DEFAULT_RADIUS_M, WalkableMap, save_walkable
 
 log = logging.getLogger(__name__)
@@ -155,7 +155,7 @@ def _attach(
         _say_doubts(scene, floor, keepout, radius_m, max_snap_m)
         return scene
     try:
-        WalkableMap.from_floor(floor, keepout, radius_m, max_snap_m)
+        walkable = WalkableMap.from_floor(floor, keepout, radius_m, max_snap_m).walkable
     except FloorError as error:
         raise FloorError(f"{next(iter(source.values()))}: {error}") from error
     with replacing(scene.floor_yaml.parent) as folder:
@@ -164,7 +164,7 @@ def _attach(
         scene.save()
     scene = scene.with_step("floor", options)
     scene.save()
-    _say_doubts(scene, floor, keepout, radius_m, max_snap_m)
+    _say_doubts(scene, floor, keepout, radius_m, max_snap_m, walkable)
     return scene
 
 
@@ -180,8 +180,18 @@ def _check_units(cell: float, yaw: float, what: Path | str) -> None:
         )
 
 
-def _say_doubts(scene: Scene, floor: FloorMap, keepout: FloorMap | None, radius_m: float, max_snap_m: float) -> None:
-    """Say what speaks against a scene's floor map, as far as anything tells: a wrong one moves poses."""
+def _say_doubts(
+    scene: Scene,
+    floor: FloorMap,
+    keepout: FloorMap | None,
+    radius_m: float,
+    max_snap_m: float,
+    walkable: Mask | None = None,
+) -> None:
+    """Say what speaks against a scene's floor map, as far as anything tells: a wrong one moves poses.
+
+    walkable: cells of `floor`, where they are known: a large map takes a minute for them.
+    """
     out = None if keepout is None else kept_out(floor, keepout)
     if out is not None and not out.any():
         log.warning(
@@ -193,7 +203,8 @@ def _say_doubts(scene: Scene, floor: FloorMap, keepout: FloorMap | None, radius_
         return
     assert scene.alignment is not None
     in_map = Landmarks.load(landmarks).transformed(scene.alignment.map_from_sfm)
-    walkable = walkable_cells(floor, keepout, radius_m)
+    if walkable is None:
+        walkable = walkable_cells(floor, keepout, radius_m)
     for doubt in doubts_of_fit(floor, walkable, max_snap_m, in_map, has_floor_plan(scene), out):
         log.warning(f"floor: WARNING: {doubt}")
 
