@@ -96,7 +96,6 @@ def in_common(images: Sequence[Float32], similarity: float) -> NDArray[np.intp]:
     common = np.zeros((len(images), len(images)), dtype=np.intp)
     for row, one in enumerate(images):
         for column, other in enumerate(images[:row]):
-            if len(one) and len(other):
-                common[row, column] = common[column, row] = len(nearest_in(one @ other.T, 1.0, similarity)[0])
+            common[row, column] = common[column, row] = len(nearest_in(one @ other.T, 1.0, similarity)[0])
         log.info(f"Compared [{row + 1}/")
     return common
