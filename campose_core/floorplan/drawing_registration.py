@@ -12,7 +12,7 @@ from campose_core.errors import FloorError
 from campose_core.floorplan.painted_zones import unreadable
 from campose_core.geometry import Array, is_place
 from campose_core.image_files import opened
-from campose_core.joining.contradicting_pairs import largest_by_hand
+from campose_core.joining.contradicting_pairs import largest_by_hand, odd_one_out
 from campose_core.joining.pair_table import read_pair_table
 from campose_core.text import quoted
 
@@ -37,7 +37,7 @@ def register_plan(plan: Path | str, pairs: Path | str) -> PlanPlace:
 
     Raises:
         FloorError: the plan or the table cannot be read, the pairs do not determine a place, or contradict each other
-            (the worst one is named).
+            (of more than three, the worst one is named).
     """
     try:
         with opened(Path(plan), FloorError) as image:
@@ -55,7 +55,9 @@ def register_plan(plan: Path | str, pairs: Path | str) -> PlanPlace:
             raise FloorError(
                 f"{said}, and fit as a mirror image: py counts from the top of the drawing down, px from its left"
             )
-        worst, off = _odd_one_out(grid, xy)
+        if len(grid) == 3:  # any two of them agree
+            raise FloorError(f"{said}: one of the three is wrong; a fourth would show which")
+        worst, off, _ = odd_one_out([_off_without(i, grid, xy) for i in range(len(grid))])
         raise FloorError(
             f"{said}; pair {worst + 1} (pixel {pixels[worst, 0]:g}, {pixels[worst, 1]:g}) is {off:.2f} m from where "
             "the others put it"
@@ -72,20 +74,15 @@ def _fitted(grid: Array, xy: Array) -> PlanPlace:
     return PlanPlace(abs(a), (b.real, b.imag, float(np.angle(a))), np.abs(a * z + b - target))
 
 
-def _odd_one_out(grid: Array, xy: Array) -> tuple[int, float]:
-    """Find the pair without which the others agree best, and how far they put it from where it says."""
-    kept = [np.delete(np.arange(len(grid)), i) for i in range(len(grid))]
-    fits = [_fitted(grid[rows], xy[rows]) for rows in kept]
-    # Of three pairs any two agree: then the one that is farthest off is the odd one.
-    off = [float(abs(_placed(fit, grid[i]) - xy[i] @ [1, 1j])) for i, fit in enumerate(fits)]
-    score = [float(fit.residual_m.max()) for fit in fits] if len(grid) > 3 else [-value for value in off]
-    worst = int(np.argmin(score))
-    return worst, off[worst]
-
-
-def _placed(fit: PlanPlace, grid: Array) -> complex:
+def _off_without(pair: int, grid: Array, xy: Array) -> Array:
+    """Return by how much all pairs are off (N,), once the others are laid onto each other; infinite: they cannot."""
+    kept = np.delete(np.arange(len(grid)), pair)
+    if np.ptp(grid[kept], axis=0).max() < 1:  # all on one pixel
+        return np.full(len(grid), np.inf)
+    fit = _fitted(grid[kept], xy[kept])
     x, y, yaw = fit.origin
-    return complex(fit.resolution * np.exp(1j * yaw) * (grid @ [1, 1j]) + complex(x, y))
+    placed = fit.resolution * np.exp(1j * yaw) * (grid @ [1, 1j]) + complex(x, y)
+    return np.asarray(np.abs(placed - xy @ [1, 1j]))
 
 
 def _read_pairs(path: Path) -> tuple[Array, Array]:

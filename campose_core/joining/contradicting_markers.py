@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from campose_core.errors import GeometryError
 from campose_core.geometry import Array, umeyama
-from campose_core.joining.contradicting_pairs import largest_by_hand
+from campose_core.joining.contradicting_pairs import largest_by_hand, odd_one_out
 
 # A printer is a percent off, and a small marker's edge is seen to some; the white around a marker makes a quarter.
 LARGEST_SIZE_OFF = 0.1
@@ -26,14 +26,10 @@ def marker_contradiction(source: Array, target: Array, numbers: Sequence[int], s
     if off.max() > largest:
         said = f"the places of the markers contradict each other by up to {off.max():.2f} m"
         if len(numbers) > 2:
-            # Without the wrong one the others agree best.
-            kept = [
-                np.delete(np.arange(len(source), dtype=np.int64), slice(4 * i, 4 * i + 4)) for i in range(len(numbers))
-            ]
-            fits = [_off(source, target, rows) for rows in kept]
-            worst = int(np.argmin([float(fit[rows].max()) for fit, rows in zip(fits, kept, strict=True)]))
-            if fits[worst][kept[worst]].max() <= largest:
-                apart = float(fits[worst][4 * worst : 4 * worst + 4].mean())
+            rows, corners = np.arange(len(source), dtype=np.int64), (len(numbers), 4)
+            without = [np.delete(rows, slice(4 * i, 4 * i + 4)) for i in range(len(numbers))]
+            worst, apart, others = odd_one_out([_off(source, target, kept).reshape(corners) for kept in without])
+            if others <= largest:
                 return f"{said}; marker {numbers[worst]} is {apart:.2f} m from where the others put it"
         named = ", ".join(map(str, numbers))
         return f"{said} ({named}): numbers exchanged, a place of another frame, or a quaternion that is not x, y, z, w?"

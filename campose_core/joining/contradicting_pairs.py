@@ -41,7 +41,7 @@ def contradiction(source: Array, target: Array, names: Sequence[str]) -> str | N
     said = f"the point pairs contradict each other by up to {off:.2f} m"
     if len(source) == 3:
         return f"{said}: one of the three is wrong; a fourth would show which ({', '.join(names)})"
-    worst, apart, others = _odd_one_out(source, target)
+    worst, apart, others = odd_one_out([_off(_without(i, source, target), source, target) for i in range(len(source))])
     said += f"; {names[worst]} is {apart:.2f} m from where the others put it"
     if others <= largest_by_hand(target):
         return said
@@ -52,15 +52,20 @@ def _off(fit: Similarity, source: Array, target: Array) -> Array:
     return np.asarray(np.linalg.norm(fit.transform(source) - target, axis=1))
 
 
-def _odd_one_out(source: Array, target: Array) -> tuple[int, float, float]:
-    """Find the pair without which the others agree best, how far they put it from where it says, and how well."""
-    found = []
-    for i in range(len(source)):
-        kept = np.delete(np.arange(len(source)), i)
-        try:
-            fit = umeyama(source[kept], target[kept])
-        except GeometryError:  # the others are on one line
-            fit = umeyama(source, target)
-        found.append((float(_off(fit, source[kept], target[kept]).max()), i, float(_off(fit, source, target)[i])))
-    others, worst, apart = min(found)
-    return worst, apart, others
+def _without(pair: int, source: Array, target: Array) -> Similarity:
+    """Fit the others; all of them, where the others are on one line."""
+    kept = np.delete(np.arange(len(source)), pair)
+    try:
+        return umeyama(source[kept], target[kept])
+    except GeometryError:
+        return umeyama(source, target)
+
+
+def odd_one_out(offs: Sequence[Array]) -> tuple[int, float, float]:
+    """Find what the others agree best without, how far they put it from where it says, and by how much they are off.
+
+    offs: for each, how far all of them (N, ...) are off once the others are laid onto each other.
+    """
+    found = [(float(np.delete(off, i, axis=0).max()), i) for i, off in enumerate(offs)]
+    others, worst = min(found)
+    return worst, float(offs[worst][worst].mean()), others
