@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from campose_core.capture.joined_films import boxes
 from campose_core.capture.video_stamps import nanoseconds
 from campose_core.errors import CaptureError
 from campose_core.extras import load_extra
@@ -10,7 +11,6 @@ from campose_core.pixels.video_packets import BOUNDED
 from campose_core.trajectory import stamp_from_seconds
 
 MEND = "copy it from the camera once more, rebuild the index of an MP4 with `untrunc`, or record anew"
-MOST_BOXES = 100_000  # of an MP4 file are looked at
 
 
 def opened(path: Path) -> Any:
@@ -66,35 +66,9 @@ def chosen_stream(path: Path, container: Any) -> Any:
 
 def cut_index(path: Path) -> str:
     """Return what to say of an MP4 file that ends within its box `moov`; empty of any other."""
-    boxes, size = _boxes(path), path.stat().st_size
-    is_cut = bool(boxes) and boxes[-1][0] == b"moov" and boxes[-1][1] > size
+    found, size = boxes(path), path.stat().st_size
+    is_cut = bool(found) and found[-1][0] == b"moov" and found[-1][1] > size
     return f"cut off in the index at its end, without which no image is found: {MEND}" if is_cut else ""
-
-
-def joined_films(path: Path, container: Any) -> str:
-    """Return what to say of MP4 files that were put behind each other, of which only the first is read; else empty."""
-    is_mp4 = container.format.name.startswith("mov")
-    count = sum(kind == b"moov" for kind, _ in _boxes(path)) if is_mp4 else 0
-    if count < 2:
-        return ""
-    return f"{count} files behind each other, of which only the first is read: join them with `ffmpeg -f concat`"
-
-
-def _boxes(path: Path) -> list[tuple[bytes, int]]:
-    """Return the kind and end of each box of an MP4 file (ISO 14496-12, 4.2), also of one that the file cuts off."""
-    size, place = path.stat().st_size, 0
-    found: list[tuple[bytes, int]] = []
-    with path.open("rb") as file:
-        while place + 8 <= size and len(found) < MOST_BOXES:
-            file.seek(place)
-            head = file.read(16)
-            length = int.from_bytes(head[:4], "big")
-            length = int.from_bytes(head[8:], "big") if length == 1 else length or size - place
-            if length < 8:
-                break
-            place += length
-            found.append((head[4:8], place))
-    return found
 
 
 def described(stream: Any) -> str:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from campose_core.camera import Camera
+from campose_core.capture.joined_films import joined_films
 from campose_core.capture.thinning import thinned
 from campose_core.capture.video_file import (
     chosen_stream,
     cut_index,
     described,
-    joined_films,
     missing_at_end,
     opened,
     why,
