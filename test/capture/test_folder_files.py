@@ -14,7 +14,7 @@ from campose_core.capture.sources.image_folder import ImageFile, ImageFolder
 from campose_core.errors import CaptureError, MissingDependency
 from campose_core.scene.scene import Scene
 
-EXIF_IFD, MODEL, FOCAL_35MM = 0x8769, 0x0110, 0xA405
+EXIF_IFD, MODEL, FOCAL_35MM, TAKEN = 0x8769, 0x0110, 0xA405, 0x9003
 needs_heif = pytest.mark.skipif(importlib.util.find_spec("pi_heif") is None, reason="pi_heif is not installed")
 without_heif = pytest.mark.skipif(importlib.util.find_spec("pi_heif") is not None, reason="pi_heif is installed")
 
@@ -100,6 +100,38 @@ def test_heic_is_read_upright(tmp_path, quarter_turns):
     assert np.abs(frame.image.astype(int) - expected).mean() < 8
     (alone,) = ImageFile(tmp_path / "IMG_1.HEIC").frames()
     np.testing.assert_array_equal(alone.image, frame.image)
+
+
+def taken_at(time: str) -> PillowImage.Exif:
+    exif = PillowImage.Exif()
+    exif.get_ifd(EXIF_IFD)[TAKEN] = time
+    return exif
+
+
+@needs_heif
+def test_a_photo_that_a_phone_exports_as_heic_and_as_jpeg_counts_once(tmp_path, capsys):
+    first, second, third = (f"2026:11:30 12:00:0{i}" for i in range(3))
+    for name, time in (("IMG_1", first), ("IMG_2", second), ("IMG_3", third)):
+        saved(tmp_path / "both", f"{name}.JPG", pixels=picture(3, 128, 96), exif=taken_at(time))
+    # IMG_2 is another phone's, which took another photo by that number.
+    for name, time in (("IMG_1", first), ("IMG_2", third), ("IMG_4", third)):
+        coded = heic(picture(3, 128, 96), exif=taken_at(time).tobytes())
+        (tmp_path / "both" / f"{name}.HEIC").write_bytes(coded)
+    recording = ImageFolder(tmp_path / "both")
+    assert [file.name for file in recording.files] == [
+        "IMG_1.JPG", "IMG_2.HEIC", "IMG_2.JPG", "IMG_3.JPG", "IMG_4.HEIC"
+    ]  # fmt: skip
+    assert len(list(recording.frames())) == 5
+    assert recording.dropped == {"image of a photo that is there already": 1}
+    assert (
+        "both: 1 images are of photos that are there in another file of that name and time" in capsys.readouterr().err
+    )
+
+
+def test_images_of_one_name_that_do_not_say_when_they_were_taken_are_all_frames(tmp_path, capsys):
+    folder = saved(tmp_path / "kinds", "1.jpg", "1.png", "2.jpg")
+    assert len(list(ImageFolder(folder).frames())) == 3
+    assert capsys.readouterr().err == ""
 
 
 def test_files_of_other_kinds_are_counted(tmp_path, capsys):

@@ -16,10 +16,14 @@ def full_box(kind: str, *content: bytes) -> bytes:
     return box(kind, bytes(4), *content)
 
 
-def heic(pixels: np.ndarray, quarter_turns: int = 0) -> bytes:
-    """Of an image (H, W, 3) of even sizes from 64 pixels on, to be shown turned counter-clockwise."""
+def heic(pixels: np.ndarray, quarter_turns: int = 0, exif: bytes = b"") -> bytes:
+    """Of an image (H, W, 3) of even sizes from 64 pixels on, to be shown turned counter-clockwise.
+
+    exif: a TIFF header and what belongs to it, as `PIL.Image.Exif.tobytes` returns it.
+    """
     height, width = pixels.shape[:2]
     configuration, coded = _encoded(pixels)
+    told = struct.pack(">I", 0) + exif.removeprefix(b"Exif\0\0")  # where the TIFF header begins
     properties = box(
         "iprp",
         box("ipco", box("hvcC", configuration), full_box("ispe", struct.pack(">II", width, height)),
@@ -32,13 +36,20 @@ def heic(pixels: np.ndarray, quarter_turns: int = 0) -> bytes:
             "meta",
             full_box("hdlr", bytes(4), b"pict", bytes(13)),
             full_box("pitm", struct.pack(">H", 1)),
-            full_box("iinf", struct.pack(">H", 1), box("infe", b"\x02\0\0\0", struct.pack(">HH", 1, 0), b"hvc1\0")),
-            full_box("iloc", b"\x44\x00", struct.pack(">HHHHII", 1, 1, 0, 1, offset, len(coded))),
+            full_box(
+                "iinf", struct.pack(">H", 2), box("infe", b"\x02\0\0\0", struct.pack(">HH", 1, 0), b"hvc1\0"),
+                box("infe", b"\x02\0\0\0", struct.pack(">HH", 2, 0), b"Exif\0"),
+            ),
+            full_box("iref", box("cdsc", struct.pack(">HHH", 2, 1, 1))),
+            full_box(
+                "iloc", b"\x44\x00", struct.pack(">HHHHII", 2, 1, 0, 1, offset, len(coded)),
+                struct.pack(">HHHII", 2, 0, 1, offset + len(coded), len(told)),
+            ),
             properties,
-        )
+        )  # fmt: skip
 
     kind = box("ftyp", b"heic", bytes(4), b"mif1heic")
-    return kind + meta(len(kind) + len(meta(0)) + 8) + box("mdat", coded)
+    return kind + meta(len(kind) + len(meta(0)) + 8) + box("mdat", coded, told)
 
 
 def _encoded(pixels: np.ndarray) -> tuple[bytes, bytes]:

@@ -29,6 +29,8 @@ MAY_BE_DEEP = {".png", ".tif", ".tiff", ".pgm", ".ppm"}
 DEPTH_WORDS, COLOUR_WORDS = {"depth", "depths", "depthmap"}, {"color", "colour", "rgb", "image", "img", "aligned"}
 HEIF_CURE = "pip install 'campose_ros[heic]'"
 EXIF_IFD, MAKE, MODEL, FOCAL_LENGTH_35MM = 0x8769, 0x010F, 0x0110, 0xA405
+TAKEN, PART_OF_SECOND = 0x9003, 0x9291
+KEPT_FIRST = (".jpg", ".jpeg", ".jpe", ".jfif")  # of two files of one photo: it comes into a scene as it is
 
 
 class FolderFiles(NamedTuple):
@@ -70,7 +72,7 @@ def folder_files(folder: Path) -> FolderFiles:
     """Sort the files of a folder (not of its subfolders) into images of a camera and others; hidden ones do not count.
 
     Depth images beside colour are of another sensor, as in the layouts of 7-Scenes and TUM RGB-D. HEIC is read where
-    the extra `heic` is installed.
+    the extra `heic` is installed. Phones export a photo as HEIC and JPEG both: it counts once.
     """
     shown = [file for file in folder.iterdir() if _is_shown(file, SUFFIXES)]
     named = sorted(shown, key=lambda file: natural_key(file.name))
@@ -78,13 +80,19 @@ def folder_files(folder: Path) -> FolderFiles:
     unread = set(heif) if importlib.util.find_spec("pi_heif") is None else set()
     depth = _depth_images([file for file in named if file not in unread])
     other, named_other = unread_files(folder)
+    images = [file for file in named if file not in unread and file not in depth]
+    again = _taken_twice(images)
     counts = {
         "depth image": (len(depth), "depth images beside those of a camera are no frames"),
+        "image of a photo that is there already": (
+            len(again),
+            "images are of photos that are there in another file of that name and time: each counts once",
+        ),
         "HEIC image": (len(unread), f"HEIC images are left out, and read after {HEIF_CURE}"),
         "file of another kind": (other, named_other),
     }
     return FolderFiles(
-        [file for file in named if file not in unread and file not in depth],
+        [file for file in images if file not in again],
         {what: count for what, (count, _) in counts.items() if count},
         "; ".join(f"{count} {words}" for count, words in counts.values() if count),
     )
@@ -145,6 +153,34 @@ def _depth_images(files: Sequence[Path]) -> set[Path]:
     partners = {_plain(file) for file in others}
     depth = {file for file in named if file in deep or _plain(file) in partners}
     return depth | (deep if 2 * len(others) >= len(deep) else set())
+
+
+def _taken_twice(files: Sequence[Path]) -> set[Path]:
+    """Find the files of a photo that another file is of as well: of the same name but its ending, taken at one time."""
+    by_stem: dict[str, list[Path]] = {}
+    for file in files:
+        by_stem.setdefault(file.stem, []).append(file)
+    again = set[Path]()
+    for alike in by_stem.values():
+        times = set[str]()
+        for file in sorted(alike, key=lambda file: file.suffix.lower() not in KEPT_FIRST) if len(alike) > 1 else ():
+            taken = _time_taken(file)
+            if taken in times:
+                again.add(file)
+            if taken:
+                times.add(taken)
+    return again
+
+
+def _time_taken(file: Path) -> str:
+    """Return when a photo was taken, as EXIF says; empty where that is not said."""
+    try:
+        with open_photo(file) as image:
+            exif = image.getexif().get_ifd(EXIF_IFD)
+    except CaptureError:
+        return ""
+    taken, part = (str(exif.get(tag, "")).strip("\0 ") for tag in (TAKEN, PART_OF_SECOND))
+    return taken and f"{taken}.{part}"
 
 
 def _is_deep(file: Path) -> bool:
