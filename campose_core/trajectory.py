@@ -66,6 +66,11 @@ def seconds_text(stamp_ns: int) -> str:
     return f"{sign}{digits // 10**9}.{digits % 10**9:09d}"
 
 
+def span_text(first_ns: int, last_ns: int) -> str:
+    """Return `first .. last` in seconds with three digits after the point, for messages."""
+    return f"{seconds_text(first_ns)[:-6]} .. {seconds_text(last_ns)[:-6]} s"
+
+
 @dataclass(frozen=True, eq=False)
 class Trajectory:
     """Poses `frame_from_child` at strictly increasing stamps.
@@ -140,7 +145,7 @@ class Trajectory:
         """Return `first .. last` in seconds, for messages."""
         if len(self) == 0:
             return "(empty)"
-        return f"{seconds_text(int(self.stamps_ns[0]))[:-6]} .. {seconds_text(int(self.stamps_ns[-1]))[:-6]} s"
+        return span_text(int(self.stamps_ns[0]), int(self.stamps_ns[-1]))
 
     def interpolate(self, stamps_ns: ArrayLike, max_gap_ns: int = 500_000_000) -> tuple[NDArray[np.bool_], Trajectory]:
         """Find poses at other stamps: linear in position, spherical in rotation.

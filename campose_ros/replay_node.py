@@ -13,15 +13,17 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import rclpy
 from rclpy.executors import ExternalShutdownException
 from rclpy.utilities import remove_ros_args
 
+from campose_core.bag.bag import Bag
 from campose_core.bag.file import open_bag
 from campose_core.capture.external_poses import check_reference, read_reference
-from campose_core.cli.console import exit_code_of, show, show_log
+from campose_core.cli.console import exit_code_of, say, show, show_log
 from campose_core.errors import LocalizationError
 from campose_core.evaluation.constant_offset import constant_offset
 from campose_core.evaluation.estimates import Estimates, read_estimates
@@ -29,11 +31,11 @@ from campose_core.evaluation.metrics import evaluate
 from campose_core.evaluation.table import tables
 from campose_core.geometry import Pose
 from campose_core.pixels.large_buffers import keep_large_buffers
-from campose_core.trajectory import Trajectory
+from campose_core.trajectory import Trajectory, span_text
 from campose_ros.asked_localizer import AskedLocalizer
 from campose_ros.large_segment import use_large_segment
 from campose_ros.lockstep import Lockstep
-from campose_ros.player import Player
+from campose_ros.player import Player, stamp_ns_of_cdr
 from campose_ros.recorder import Recorder, spinning
 
 
@@ -81,6 +83,8 @@ def replay(options: argparse.Namespace) -> None:
             if options.reference:  # the camera of a bag with several is the one that the node listens to
                 heard = sorted(player.heard_images())
                 reference = read_reference(Path(options.reference), heard[0] if len(heard) == 1 else None)
+                if apart := of_another_time(bag, heard, reference):
+                    say(f"WARNING: {apart}")
             base_from_cam = localizer.base_from_camera() if reference is not None else None
             wait = Lockstep(node, recorder, localizer).wait if options.lockstep else None
             player.play(options.rate, recorder.image_published, wait)
@@ -93,6 +97,26 @@ def replay(options: argparse.Namespace) -> None:
         node.destroy_node()
     if reference is not None and base_from_cam is not None:
         show(*scored(read_estimates(options.out / "pose_raw.tum"), reference, base_from_cam))
+
+
+def of_another_time(bag: Bag, topics: Sequence[str], reference: Trajectory) -> str:
+    """Say that a reference ends before the images of these topics begin, or begins after they end; else nothing.
+
+    They last as long as the bag, by its log times: to read all their stamps would take as long as to play them.
+    """
+    first = next((message for message in bag.serialized(topics)), None)
+    if first is None:
+        return ""
+    begin_ns, end_ns = bag.span_ns()
+    first_ns = stamp_ns_of_cdr(first.data)
+    last_ns = first_ns + end_ns - begin_ns
+    if first_ns <= reference.stamps_ns[-1] and reference.stamps_ns[0] <= last_ns:
+        return ""
+    return (
+        f"the images ({span_text(first_ns, last_ns)}) and the reference ({reference.interval_text()}) do not overlap "
+        "in time: there will be poses, and no errors of them. Give the reference of the same recording, with stamps of "
+        "the same clock"
+    )
 
 
 def scored(answers: Estimates, reference: Trajectory, base_from_cam: Pose) -> list[str]:

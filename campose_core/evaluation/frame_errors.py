@@ -17,7 +17,7 @@ from campose_core.evaluation.estimates import Estimates
 from campose_core.evaluation.outcomes import OutcomeTable
 from campose_core.evaluation.reliability import PARTS, squared_distances
 from campose_core.geometry import Array, products
-from campose_core.trajectory import Stamps, Trajectory, seconds_text
+from campose_core.trajectory import Stamps, Trajectory, span_text
 
 MAX_DIFFERENCE_NS = 20_000_000
 WRONG_M = 1.0
@@ -133,8 +133,7 @@ def poses_without_a_frame(estimates: Estimates, reference: Trajectory) -> int:
 
 def _interval_text(estimates: Estimates) -> str:
     stamps_ns = estimates.table.stamps_ns
-    first, last = int(stamps_ns[0]), int(stamps_ns[-1])
-    return f"{seconds_text(first)[:-6]} .. {seconds_text(last)[:-6]} s"
+    return span_text(int(stamps_ns[0]), int(stamps_ns[-1]))
 
 
 def _errors(

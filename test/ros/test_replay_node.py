@@ -34,6 +34,7 @@ from campose_core.geometry import Pose, pose_error
 from campose_core.pixels.image_codec import encode_jpeg
 from campose_core.trajectory import Trajectory, read_tum, write_tum
 from campose_ros.player import Player, stamp_ns_of_cdr
+from campose_ros.replay_node import of_another_time
 
 START_NS, PERIOD_NS, COUNT = 1_700_000_000_500_000_000, 200_000_000, 20
 TRUTH = {START_NS + i * PERIOD_NS: standing_at(2.0 + 0.05 * i) for i in range(COUNT)}
@@ -199,6 +200,34 @@ def test_a_reference_that_cannot_be_read_is_told_before_the_bag_plays(
     assert done.returncode == 1
     assert done.stderr.startswith(f"campose_replay: {tmp_path / 'missing.tum'}")
     assert "waiting" not in done.stderr
+
+
+@pytest.mark.parametrize(("later_s", "told"), [(-60.0, True), (-1.0, False), (1.0, False), (60.0, True)])
+def test_a_reference_of_another_clock_is_told_by_both_times(bag: Path, later_s: float, told: bool) -> None:
+    stamps_ns = [stamp_ns + round(later_s * 1e9) for stamp_ns in TRUTH]
+    with open_bag(bag) as opened:
+        said = of_another_time(opened, [IMAGE_TOPIC], Trajectory.from_poses(stamps_ns, list(TRUTH.values())))
+    assert bool(said) is told
+    if told:
+        assert said.startswith("the images (1700000000.500 .. 1700000004.300 s) and the reference (")
+
+
+def test_a_reference_of_another_clock_is_told_before_the_bag_plays(
+    start_node: StartNode, wall_scene: Path, bag: Path, tmp_path: Path
+) -> None:
+    start_node(
+        "localizer", scene=wall_scene, image_topic=IMAGE_TOPIC.removesuffix("/compressed"),
+        camera_info_topic=INFO_TOPIC, image_transport="compressed", reliable_images=True,
+    )  # fmt: skip
+    yesterday = tmp_path / "yesterday.tum"
+    stamps_ns = [stamp_ns - 86_400 * 10**9 for stamp_ns in TRUTH]
+    write_tum(yesterday, Trajectory.from_poses(stamps_ns, list(TRUTH.values())))
+    done = replay(bag, tmp_path / "out", f"--reference={yesterday}", "--reliable", "--lockstep")
+    assert done.returncode == 1
+    said = [line for line in done.stderr.splitlines() if "do not overlap in time" in line]
+    assert len(said) == 2
+    assert said[0].startswith("WARNING: the images (")
+    assert len(read_tum(tmp_path / "out" / "pose.tum")) > COUNT / 2
 
 
 def test_a_file_that_is_no_bag_is_one_line(ros_environment: dict[str, str], tmp_path: Path) -> None:
