@@ -8,6 +8,7 @@ from campose_core.doctor.coverage import AT_WALL, DOUBTFUL, FOUND, LOST
 from campose_core.doctor.diagnosis import Diagnosis
 from campose_core.doctor.map_health import FloorShape, MapHealth
 from campose_core.doctor.missing_frames import REASONS, MissingStretch
+from campose_core.doctor.record_next import MIN_GAP_M2
 from campose_core.map_scale import MapScale
 from campose_core.text import one_line
 
@@ -46,7 +47,8 @@ def text_of(diagnosis: Diagnosis) -> str:
         lines.append("record next:")
         lines += [f"  {i}. {entry.text}" for i, entry in enumerate(diagnosis.record_next, start=1)]
     elif diagnosis.state == "aligned":
-        lines.append("nothing more to record")
+        unit = diagnosis.scene.scale.square_unit
+        lines.append(f"nothing more to record (gaps of less than {MIN_GAP_M2:g} {unit} are left out)")
     return "\n".join(map(one_line, lines[:MAX_LINES]))
 
 

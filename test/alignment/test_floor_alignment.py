@@ -113,8 +113,11 @@ def other_floors() -> dict[str, FloorMap]:
 
 @pytest.mark.parametrize("name", ["stretched", "one room", "open hall"])
 def test_the_map_of_another_floor_is_refused(walk, name):
-    with pytest.raises(AlignmentError, match=r"does not fit the floor map: .*map of this floor"):
+    with pytest.raises(AlignmentError, match=r"does not fit the floor map: .*map of this floor") as caught:
         align_to_floor(walk.transformed(anywhere(7)), other_floors()[name])
+    assert "m apart (at most 0.08), " in str(caught.value)
+    assert "% of them near one of the map (at least 64), and " in str(caught.value)
+    assert "% of what was seen through is free (at least 90). " in str(caught.value)
 
 
 @pytest.mark.parametrize(("value", "said"), [(FREE, "no occupied"), (OCCUPIED, "no free"), (UNKNOWN, "no free")])

@@ -91,14 +91,19 @@ def align_to_floor(
     low, high = scales[0] / SLACK, scales[-1] * SLACK
     fits = _distinct([fit for fit in refined if low <= fit.candidate.scale <= high], seen)
     if not fits:
-        raise AlignmentError("the recording does not fit the floor map at any scale that it can have")
+        raise AlignmentError(
+            "the recording does not fit the floor map at any scale that it can have "
+            f"({scales[0]:.3g} to {scales[-1]:.3g} m for each of its units)"
+        )
     best = fits[0]
     second = fits[1].score / best.score if len(fits) > 1 and best.score > 0 else 0.0
-    if best.median_m > max(MAX_MEDIAN_M, 1.5 * floor.resolution) or best.near < MIN_NEAR or best.free < MIN_FREE:
+    apart_m = max(MAX_MEDIAN_M, 1.5 * floor.resolution)
+    if best.median_m > apart_m or best.near < MIN_NEAR or best.free < MIN_FREE:
         raise AlignmentError(
-            f"the recording does not fit the floor map: at best the walls are {best.median_m:.2f} m apart, "
-            f"{100 * best.near:.0f} % of them near one of the map, and {100 * best.free:.0f} % of what was seen "
-            "through is free. Is it the map of this floor, and of the part that was recorded?"
+            f"the recording does not fit the floor map: at best the walls are {best.median_m:.2f} m apart (at most "
+            f"{apart_m:.2f}), {100 * best.near:.0f} % of them near one of the map (at least {100 * MIN_NEAR:.0f}), and "
+            f"{100 * best.free:.0f} % of what was seen through is free (at least {100 * MIN_FREE:.0f}). Is it the map "
+            "of this floor, and of the part that was recorded?"
         )
     if second > AMBIGUOUS:
         raise AlignmentError(
