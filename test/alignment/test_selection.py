@@ -88,9 +88,10 @@ def test_a_map_that_is_fixed_to_odometrys_frame_is_odometry(tmp_path, capsys):
     assert code == 0
     assert scene.alignment.method == "odometry"
     assert not scene.alignment.checks
-    code, _, said = align(capsys, scene, "--from", "tf")
-    assert code == 1
-    assert "hold no tf" in said
+    for asked in ("tf", "tf:map", "tf:odom"):
+        code, _, said = align(capsys, scene, "--from", asked)
+        assert code == 1
+        assert f"hold no {asked.replace(':', ' ')} (" in said
 
 
 def test_gps_takes_its_level_from_gravity_and_says_where_on_earth_it_is(tmp_path, capsys):
