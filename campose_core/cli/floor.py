@@ -74,8 +74,8 @@ def run(options: Namespace) -> None:
     else:
         made_from = "landmarks and walked path"
         scene = attach_floor_from_landmarks(scene, **common)
-    if why_not_snapped(scene):
-        say(f"floor: WARNING: {why_not_snapped(scene)}: run `campose align {scene.path}`, which matches the two")
+    if why := why_not_snapped(scene):
+        say(f"floor: WARNING: {why}: run `campose align {scene.path}`, which matches the two")
     floor = FloorMap.load(scene.floor_yaml)
     keepout = None if options.keepout is None else FloorMap.load(options.keepout)
     rows, columns = floor.shape

@@ -54,8 +54,8 @@ def show_place(options: Namespace, image: ImageFile) -> None:
     if options.json:
         show(json.dumps({**facts_of(result), "drawing": str(out)}))
     else:
-        if why_not_snapped(scene):
-            say(f"localize: {why_not_snapped(scene)}")
+        if why := why_not_snapped(scene):
+            say(f"localize: {why}")
         show(*f"{one_line(str(image.path))}: {in_words(result)}".splitlines(), str(out))
     if sys.platform == "darwin" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
         webbrowser.open(out.resolve().as_uri())

@@ -105,8 +105,8 @@ def save_aligned(scene: Scene) -> Scene:
     The old one goes first: a kill in between leaves none, never one that lies elsewhere. What speaks against one that
     was given is said.
     """
-    if why_not_snapped(scene):
-        log.warning(f"align: WARNING: {why_not_snapped(scene)}")
+    if why := why_not_snapped(scene):
+        log.warning(f"align: WARNING: {why}")
     options = scene.steps.get("floor", {}).get("options", {})
     if not has_own_floor(scene):
         scene.save()
