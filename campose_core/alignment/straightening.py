@@ -30,7 +30,7 @@ def put_straight(mapped: MappedScene) -> MappedScene:
     has_model = (scene.sfm_dir / "model").is_dir() and (scene.sfm_dir / "database.db").is_file()
     if request.reference is None or scene.rigs or not has_model:
         return mapped
-    known, alignment = aligned_to_reference(mapped, request.reference)
+    known, alignment = aligned_to_reference(mapped)
     refuse_wrong_unit(scene, mapped.poses, f"reference {request.reference.name}", alignment.map_from_sfm.scale)
     if (alignment.residual.p95_m or 0.0) <= PRIOR_M:
         return mapped

@@ -7,9 +7,9 @@ from typing import Any
 from jsonargparse import ArgumentParser, Namespace
 
 from campose_core.alignment.request import AlignRequest
-from campose_core.alignment.sources.reference import frames_with_reference
 from campose_core.alignment.step import align_scene
 from campose_core.capture.mapped_recordings import image_topic_of
+from campose_core.capture.referenced_frames import frames_with_reference
 from campose_core.cli.align import add_alignment_arguments, alignment_request
 from campose_core.cli.console import say, show
 from campose_core.cli.extract import add_extract_arguments, extract_sources

@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from campose_core.alignment.sources.reference import frames_with_reference
 from campose_core.bag.file import is_bag
 from campose_core.camera import Camera
 from campose_core.capture.extract import extract
+from campose_core.capture.referenced_frames import frames_with_reference
 from campose_core.errors import AlignmentError, MappingError
 from campose_core.files import write_bytes, write_text
 from campose_core.geometry import Pose

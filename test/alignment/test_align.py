@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from campose_core.alignment.sources.reference import frames_with_reference
+from campose_core.capture.referenced_frames import frames_with_reference
 from campose_core.cli.main import main
 from campose_core.errors import AlignmentError
 from campose_core.geometry import Pose, pose_error

@@ -12,11 +12,13 @@ import numpy as np
 
 from campose_core.alignment.evidence import Evidence, Level
 from campose_core.alignment.request import AlignRequest
-from campose_core.capture.mapped_recordings import MappedRecording, mapped_recordings
+from campose_core.capture.external_poses import read_reference
+from campose_core.capture.mapped_recordings import MappedRecording, image_topic_of, mapped_recordings
 from campose_core.geometry import Array, Pose
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.scene.scene import Scene
 from campose_core.sfm.registration import SfmPoses
+from campose_core.trajectory import Trajectory
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +49,12 @@ class MappedScene:
     def recordings(self) -> list[MappedRecording]:
         """Return those that are still where they were."""
         return mapped_recordings(self.scene, self.poses)
+
+    @cached_property
+    def reference(self) -> Trajectory:
+        """Return the map_from_cam that was asked for, see `read_reference`."""
+        assert self.request.reference is not None
+        return read_reference(self.request.reference, image_topic_of(self.scene, self.request.source))
 
     @cached_property
     def landmarks(self) -> Landmarks | None:
