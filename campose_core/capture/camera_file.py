@@ -43,7 +43,7 @@ def _of_topic(path: Path | str, cameras: Sequence[NamedCamera], topics: Sequence
         return fitting[0].camera
     listed = ", ".join(f"{named.name} {named.topic}".strip() for named in cameras[:4])
     more = f" and {len(cameras) - 4} others" if len(cameras) > 4 else ""
-    raise GeometryError(f"{path}: holds several cameras ({listed}{more}): leave that of the images in it alone")
+    raise GeometryError(f"{path}: holds several cameras ({listed}{more}): leave that of the images in it, and no other")
 
 
 def _topic(path: Path) -> str:
