@@ -88,9 +88,6 @@ def extract(
                 "camera": camera.to_dict() if camera else None,
                 **({"taken_by": recording.describe()["camera"]} if "camera" in recording.describe() else {}),
             }
-            if scene.is_done(f"extract:{recording.name}", options) and (scene.frames_dir / recording.name).is_dir():
-                log.info(f"{recording.name}: already extracted, {scene.sources[recording.name]['frames']} frames")
-                continue
             scene = _extract_source(scene, recording, options, fps, camera)
         scene = _without_other_cameras(scene, recordings)
         export = recordings[0].export if isinstance(recordings[0], ExportedRecording) else None
@@ -149,9 +146,6 @@ def _extract_rig(scene: Scene, path: Path, topics: list[str], fps: float | None,
             "camera": camera.to_dict() if camera else None,
             "rig": found.rig.to_dict() if found.rig else sorted(names),
         }
-        if scene.is_done(f"extract:{recording.name}", options) and (scene.frames_dir / recording.name).is_dir():
-            log.info(f"{recording.name}: already extracted, {scene.sources[recording.name]['frames']} frames")
-            continue
         scene = _extract_source(scene, recording, options, fps, camera, {names[0]: found.rig} if found.rig else {})
     return scene
 
@@ -174,8 +168,14 @@ def _extract_source(
     camera: Camera | None,
     rigs: dict[str, Rig] | None = None,
 ) -> Scene:
-    """rigs: the one that the source belongs to; another that it belonged to is no more."""
+    """Extract a recording, unless its source is there already, made with these options.
+
+    rigs: the one that the source belongs to; another that it belonged to is no more.
+    """
     name = recording.name
+    if scene.is_done(f"extract:{name}", options) and (scene.frames_dir / name).is_dir():
+        log.info(f"{name}: already extracted, {scene.sources[name]['frames']} frames")
+        return scene
     folder = place(scene.path, f"frames/{name}")
     others = tuple(frame for frame in scene.frames if frame.source != name)
     rows: list[SceneFrame] = []

@@ -33,15 +33,10 @@ BASE_FRAME = "base_link"
 
 @dataclass(frozen=True, eq=False)
 class RigRecording:
-    """`cameras` in the order of their topics, each a recording; `rig` is None where no two images are of one moment.
-
-    moments, and how many of them hold an image of every camera, are counted before thinning.
-    """
+    """`cameras` in the order of their topics, each a recording; `rig` is None where no two images are of one moment."""
 
     cameras: list[RigCamera]
     rig: Rig | None
-    moments: int
-    complete: int
 
 
 class RigCamera(BagRecording):
@@ -90,12 +85,11 @@ def open_rig(path: Path, topics: Sequence[str], names: Sequence[str], fps: float
         _check_common_time(path, cameras[0], camera, stamps)
     joined = moments({name: [(stamp, stamp) for stamp in list_] for name, list_ in stamps.items()}, TOLERANCE_NS)
     _say_partners(path, cameras, joined, stamps)
+    taken = [moment for _, moment in thinned(((moment.stamp_ns, moment) for moment in joined), fps)]
     for camera in cameras:
-        taken = thinned(((moment.stamp_ns, moment) for moment in joined), fps)
-        camera.choose(frozenset(m.images[camera.name] for _, m in taken if camera.name in m.images))
-    complete = sum(len(moment.images) == len(cameras) for moment in joined)
-    together = [moment for moment in joined if len(moment.images) > 1]
-    return RigRecording(cameras, read_rig(path, cameras) if together else None, len(joined), complete)
+        camera.choose(frozenset(moment.images[camera.name] for moment in taken if camera.name in moment.images))
+    together = any(len(moment.images) > 1 for moment in joined)
+    return RigRecording(cameras, read_rig(path, cameras) if together else None)
 
 
 def read_rig(path: Path, cameras: Sequence[RigCamera]) -> Rig:

@@ -107,11 +107,9 @@ class VideoRecording:
         rotation_deg: int | None = None
         shown: Callable[[Image], Image] = as_stored
         for stamp_ns, (number, image) in images:
-            is_alike = (
-                image.width,
-                image.height,
-            ) == self.stored_size  # else its own size, which is told where it counts
-            pixels = pixels_of(image, self._square_size if is_alike else None, self._deep_form, self._levels)
+            # One of another size keeps it, which is told where it counts.
+            square_size = self._square_size if (image.width, image.height) == self.stored_size else None
+            pixels = pixels_of(image, square_size, self._deep_form, self._levels)
             if image.rotation != rotation_deg:  # a matrix that is read keeps its image in memory: once for all alike
                 rotation_deg, shown = image.rotation, self._as_shown(image)
             yield Frame(stamp_ns, shown(pixels), self.name, f"{number:06d}")
