@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from campose_core.errors import TrajectoryError
-from campose_core.formats.row_stamps import are_dates, unit_of
+from campose_core.formats.row_stamps import EARLIEST_S, LATEST_S, are_dates, unit_of
 from campose_core.scene.frames_table import SceneFrame
 from campose_core.trajectory import FRAME_PERIOD_NS, Trajectory, stamp_from_seconds
 
@@ -26,7 +26,6 @@ NAME = re.compile(
     r"(?P<prefix>(?:.*[^\d.])?)(?:(?P<seconds>\d+\.\d+)|(?P<parts>\d{9,10}[_-]\d{9})|(?P<whole>\d{10}|\d{13,19}))"
     r"(?P<suffix>(?:[^\d.].*)?)"
 )
-EARLIEST_S, LATEST_S = 946_684_800, 4_102_444_800  # the years 2000 to 2100
 UNITS_NS = (1, 1_000, 1_000_000)
 WHOLE_S_FROM = 1_100_000_000  # Android numbers what it shares from 1000000001 on
 MIN_DECIMALS = 6  # of seconds that count from elsewhere than 1970: 1.002 may be a number

@@ -173,10 +173,8 @@ def _of_fields(fields: dict[str, Any], unsized: Unsized) -> list[NamedCamera] | 
 
 
 def _bare_numbers(text: str) -> list[float]:
-    """Return the numbers of a text that holds nothing else, as numpy, MATLAB, JSON or a spreadsheet write them.
-
-    None where it does.
-    """
+    """Return the numbers of a text that holds nothing else, as numpy, MATLAB, JSON or a spreadsheet write them; of any
+    other none."""
     plain = re.sub(r"#.*", "", text)
     plain = re.sub(r"\A\s*\w+\s*=|\barray\(|\bdtype=\w+|[\[\](){}\"']", " ", plain)
     if re.search(r"\d,\d", plain) and ";" in plain and "." not in plain:

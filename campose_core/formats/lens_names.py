@@ -62,14 +62,15 @@ def lens_model(plain: Mapping[str, Any], d: Sequence[float]) -> str:
         return "equidistant"
     if wide := next(filter(is_fisheye_name, named.values()), ""):
         return wide  # which is refused with any distortion that is not understood
-    unknown = [f"the {key} {name!r} is not known" for key, name in named.items() if key in MODEL_KEYS]
-    unknown = [] if pinholes else unknown
-    mentioned = None if pinholes or len(d) != TERMS else MENTIONED.search(str(plain))
-    if any(d) and (unknown or mentioned):
-        why = unknown[0] if unknown else f"it mentions {mentioned[0]!r} where no lens is named" if mentioned else ""
+    if pinholes or not any(d):
+        return ""
+    doubts = [f"the {key} {name!r} is not known" for key, name in named.items() if key in MODEL_KEYS]
+    if len(d) == TERMS and (mentioned := MENTIONED.search(str(plain))):
+        doubts.append(f"it mentions {mentioned[0]!r} where no lens is named")
+    if doubts:
         raise GeometryError(
-            f"{why}: say whose its distortion is, as `distortion_model: plumb_bob` of a pinhole or `equidistant` of a "
-            "fisheye"
+            f"{doubts[0]}: say whose its distortion is, as `distortion_model: plumb_bob` of a pinhole or `equidistant` "
+            "of a fisheye"
         )
     return ""
 

@@ -13,7 +13,8 @@ from campose_core.errors import TrajectoryError
 from campose_core.geometry import Array
 from campose_core.trajectory import FARTHEST_NS, FARTHEST_S, NO_STAMP, Stamps, stamp_from_seconds, stamp_from_text
 
-# A stamp that lies in the years 2000 to 2100 in this unit; smaller ones are seconds of a clock of their own.
+# The years 2000 to 2100: a stamp is in the unit in which it lies there; smaller ones are seconds of a clock of their
+# own.
 EARLIEST_S, LATEST_S = 946_684_800, 4_102_444_800
 LATEST_NS = LATEST_S * 10**9
 EXPONENTS = {"s": 0, "ms": -3, "us": -6, "ns": -9}  # of ten: seconds
