@@ -45,18 +45,22 @@ class _Canvas:
 
     def count(self, xy: Array) -> Grid:
         """How many points (N, 2) lie in each cell."""
-        column, row = np.floor((xy - self.corner) / RESOLUTION).astype(np.int64).T
-        inside = (row >= 0) & (row < self.shape[0]) & (column >= 0) & (column < self.shape[1])
-        flat = row[inside] * self.shape[1] + column[inside]
+        row, column, _ = self._cells_of(xy)
+        flat = row * self.shape[1] + column
         return np.bincount(flat, minlength=self.shape[0] * self.shape[1]).reshape(self.shape).astype(np.float64)
 
     def look_up(self, cells: NDArray[np.bool_], xy: Array) -> NDArray[np.bool_]:
         """Return the cell of each point (N, 2); False beyond the map."""
+        row, column, inside = self._cells_of(xy)
+        found = np.zeros(len(xy), dtype=bool)
+        found[inside] = cells[row, column]
+        return found
+
+    def _cells_of(self, xy: Array) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+        """Return the rows and columns of the points that are on the map, and which of the points (N,) these are."""
         column, row = np.floor((xy - self.corner) / RESOLUTION).astype(np.int64).T
         inside = (row >= 0) & (row < self.shape[0]) & (column >= 0) & (column < self.shape[1])
-        found = np.zeros(len(xy), dtype=bool)
-        found[inside] = cells[row[inside], column[inside]]
-        return found
+        return row[inside], column[inside], inside
 
 
 def floor_from_landmarks(
