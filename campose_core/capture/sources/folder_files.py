@@ -29,7 +29,7 @@ MAY_BE_DEEP = {".png", ".tif", ".tiff", ".pgm", ".ppm"}
 DEPTH_WORDS, COLOUR_WORDS = {"depth", "depths", "depthmap"}, {"color", "colour", "rgb", "image", "img", "aligned"}
 HEIF_CURE = "pip install 'campose_ros[heic]'"
 EXIF_IFD, MAKE, MODEL, FOCAL_LENGTH_35MM = 0x8769, 0x010F, 0x0110, 0xA405
-TAKEN, PART_OF_SECOND = 0x9003, 0x9291
+TAKEN = 0x9003
 KEPT_FIRST = (".jpg", ".jpeg", ".jpe", ".jfif")  # of two files of one photo: it comes into a scene as it is
 
 
@@ -157,30 +157,26 @@ def _depth_images(files: Sequence[Path]) -> set[Path]:
 
 def _taken_twice(files: Sequence[Path]) -> set[Path]:
     """Find the files of a photo that another file is of as well: of the same name but its ending, taken at one time."""
-    by_stem: dict[str, list[Path]] = {}
-    for file in files:
-        by_stem.setdefault(file.stem, []).append(file)
-    again = set[Path]()
-    for alike in by_stem.values():
-        times = set[str]()
-        for file in sorted(alike, key=lambda file: file.suffix.lower() not in KEPT_FIRST) if len(alike) > 1 else ():
-            taken = _time_taken(file)
-            if taken in times:
-                again.add(file)
-            if taken:
-                times.add(taken)
+    counts = Counter(file.stem for file in files)
+    several = [file for file in files if counts[file.stem] > 1]
+    photos, again = set[tuple[str, str]](), set[Path]()
+    for file in sorted(several, key=lambda file: file.suffix.lower() not in KEPT_FIRST):
+        photo = file.stem, _time_taken(file)
+        if photo in photos and photo[1]:
+            again.add(file)
+        photos.add(photo)
     return again
 
 
 def _time_taken(file: Path) -> str:
-    """Return when a photo was taken, as EXIF says; empty where that is not said."""
+    """Return the second in which a photo was taken, as EXIF says; empty where that is not said."""
     try:
         with open_photo(file) as image:
             exif = image.getexif().get_ifd(EXIF_IFD)
     except CaptureError:
         return ""
-    taken, part = (str(exif.get(tag, "")).strip("\0 ") for tag in (TAKEN, PART_OF_SECOND))
-    return taken and f"{taken}.{part}"
+    taken = str(exif.get(TAKEN, "")).strip("\0 ")
+    return taken if taken.strip("0: ") else ""  # a clock that was never set
 
 
 def _is_deep(file: Path) -> bool:
