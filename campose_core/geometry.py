@@ -7,6 +7,7 @@ Transforms are named `a_from_b` and map points of frame b into frame a, so that 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -214,6 +215,21 @@ def umeyama(points_b: ArrayLike, points_a: ArrayLike) -> Similarity:
     variance = np.mean(np.sum((source - source_mean) ** 2, axis=1))
     scale = float(np.trace(np.diag(singular) @ sign) / variance)  # eq. 42
     return Similarity(scale, Rotation.from_matrix(rotation), target_mean - scale * rotation @ source_mean)
+
+
+def positions_of(poses: Iterable[Pose]) -> Array:
+    """Return their translations (N, 3)."""
+    return np.array([pose.translation for pose in poses]).reshape(-1, 3)
+
+
+def rotations_of(poses: Iterable[Pose]) -> Rotation:
+    """Return their rotations as one of N."""
+    return Rotation.from_quat(np.array([pose.quat_xyzw for pose in poses]))
+
+
+def width_of(positions: Array) -> float:
+    """Return the root mean square distance of positions (N, D) from their middle, the median on each axis."""
+    return float(np.sqrt(np.mean(np.sum((positions - np.median(positions, axis=0)) ** 2, axis=1))))
 
 
 def rotation_angle(rotation: Rotation) -> Array:

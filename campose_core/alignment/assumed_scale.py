@@ -10,7 +10,7 @@ from campose_core.alignment.carried_height import carried_height
 from campose_core.alignment.evidence import Level
 from campose_core.alignment.solvers.level import level_rotation, standing_at_origin
 from campose_core.errors import AlignmentError
-from campose_core.geometry import Array, Pose, Similarity
+from campose_core.geometry import Array, Pose, Similarity, positions_of
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.map_scale import UNKNOWN, MapScale, ScaleBasis
 from campose_core.residual import Residual
@@ -89,7 +89,7 @@ def _standing(ordered: list[Pose], scale: float, up: Array, height_m: float) -> 
         return standing_at_origin(ordered, scale, up, height_m)
     except AlignmentError:  # all cameras look straight up or down: any x will do
         level = Similarity(scale, level_rotation(up), np.zeros(3))
-        positions = level.transform(np.array([pose.translation for pose in ordered]))
+        positions = level.transform(positions_of(ordered))
         x, y, z = *positions[0, :2], np.median(positions[:, 2]) - height_m
         return Similarity(scale, level.rotation, -np.array([x, y, z]))
 

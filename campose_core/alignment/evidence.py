@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from campose_core.geometry import Array, Similarity, rotation_angle
+from campose_core.geometry import Array, Similarity, rotation_angle, width_of
 from campose_core.residual import Check
 from campose_core.scene.alignment import Alignment
 
@@ -71,9 +71,8 @@ def sigma(told: float | None) -> float:
 
 
 def width(positions: Array) -> float:
-    """Return the root mean square distance of positions (N, D) from their middle, but never zero."""
-    from_middle = positions - np.median(positions, axis=0)
-    return max(float(np.sqrt(np.mean(np.sum(from_middle**2, axis=1)))), 1e-9)
+    """Return `width_of` positions (N, D), but never zero."""
+    return max(width_of(positions), 1e-9)
 
 
 def up_of(map_from_sfm: Similarity) -> Array:

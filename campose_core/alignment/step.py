@@ -21,7 +21,7 @@ from campose_core.alignment.sources.table import sources_of
 from campose_core.alignment.straightening import put_straight
 from campose_core.errors import AlignmentError
 from campose_core.floorplan.attach import save_aligned
-from campose_core.geometry import Pose
+from campose_core.geometry import Pose, positions_of
 from campose_core.landmark_map.held_out import HeldOut
 from campose_core.map_scale import MEASURED
 from campose_core.residual import Residual
@@ -119,7 +119,7 @@ def _first_whole(
     ordered = [poses[name] for name in sorted(poses)]
     height_m = camera_height_m
     if height_m is None:
-        heights = np.array([pose.translation for pose in ordered]) @ level.up
+        heights = positions_of(ordered) @ level.up
         height_m = 0.0 if level.floor is None else metric.scale * (float(np.median(heights)) - level.floor)
     similarity = standing_at_origin(ordered, metric.scale, level.up, height_m)
     residual = Residual(scale_percent=100 * metric.scale_sigma, tilt_deg=level.up_deg)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from campose_core.errors import AlignmentError, GeometryError
-from campose_core.geometry import Pose, Similarity, rotation_angle
+from campose_core.geometry import Pose, Similarity, positions_of, rotation_angle
 from campose_core.joining.odometry_joint import Turns, by_odometry
 from campose_core.joining.robust_similarity import align_to_poses
 
@@ -81,7 +81,7 @@ def _by_shared_images(whole: Poses, piece: Poses) -> Similarity | None:
         return None
     except GeometryError as error:  # one is the other's mirror image
         raise AlignmentError(f"the {len(names)} images that it shares lie otherwise in it: {error}") from error
-    places = np.array([pose.translation for pose in known])
+    places = positions_of(known)
     placed = [whole_from_piece.transform_pose(piece[name]) for name in names]
     off = np.median([np.linalg.norm(one.translation - place) for one, place in zip(placed, places, strict=True)])
     share = float(off / np.sqrt(np.mean(np.sum((places - places.mean(axis=0)) ** 2, axis=1))))

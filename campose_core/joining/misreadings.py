@@ -12,7 +12,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from campose_core.errors import AlignmentError
-from campose_core.geometry import Array, Pose, rotation_angle
+from campose_core.geometry import Array, Pose, positions_of, rotation_angle, rotations_of, width_of
 from campose_core.joining.robust_fit import median_rotation, robust_umeyama
 
 AGREEING_DEG = 10.0  # orientations of the reference that differ by more are not the camera's
@@ -54,15 +54,15 @@ def misreading(sfm_from_cams: Sequence[Pose], given: Sequence[Pose]) -> str | No
     Poses of another body that carries the camera, or of a camera with other axes, are no misreading: turned by the same
     in each image, they fit as they are.
     """
-    sfm, source = _turns(sfm_from_cams), _places(sfm_from_cams)
-    as_given = _fitted(source, _places(given))
-    fixed = np.inf if as_given is None else _spread(_turns(given).inv() * as_given[0] * sfm)
+    sfm, source = rotations_of(sfm_from_cams), positions_of(sfm_from_cams)
+    as_given = _fitted(source, positions_of(given))
+    fixed = np.inf if as_given is None else _spread(rotations_of(given).inv() * as_given[0] * sfm)
     for said, read in READINGS:
         map_from_cams = [read(pose) for pose in given]
-        per_frame = _turns(map_from_cams) * sfm.inv()
+        per_frame = rotations_of(map_from_cams) * sfm.inv()
         if _spread(per_frame) > min(np.radians(AGREEING_DEG / 2), CLEARLY * fixed):
             continue
-        fitted = _fitted(source, _places(map_from_cams))
+        fitted = _fitted(source, positions_of(map_from_cams))
         if fitted is None:
             continue
         if rotation_angle(median_rotation(per_frame).inv() * fitted[0]) < np.radians(AGREEING_DEG):
@@ -76,8 +76,7 @@ def _spread(rotations: Rotation) -> float:
 
 def is_far(given: Sequence[Pose], off_m: float) -> bool:
     """Tell whether poses are off by so much of the width of their path that they may not be what they seem."""
-    places = _places(given)
-    return off_m > FAR * float(np.sqrt(np.mean(np.sum((places - np.median(places, axis=0)) ** 2, axis=1))))
+    return off_m > FAR * width_of(positions_of(given))
 
 
 def refuse_misread(sfm_from_cams: Sequence[Pose], given: Sequence[Pose], off_m: float) -> None:
@@ -90,19 +89,12 @@ def refuse_misread(sfm_from_cams: Sequence[Pose], given: Sequence[Pose], off_m: 
     """
     if said := misreading(sfm_from_cams, given):
         raise AlignmentError(f"the reference poses {said}")
-    source, target = _places(sfm_from_cams), _places(given)
-    for said, places in ((INVERSE, _places([pose.inverse() for pose in given])), (HAND, target * (-1.0, 1.0, 1.0))):
+    source, target = positions_of(sfm_from_cams), positions_of(given)
+    inverse, mirrored = positions_of(pose.inverse() for pose in given), target * (-1.0, 1.0, 1.0)
+    for said, places in ((INVERSE, inverse), (HAND, mirrored)):
         fitted = _fitted(source, places)
         if fitted is not None and fitted[1] < CLEARLY * off_m:
             raise AlignmentError(f"the reference poses {said}")
-
-
-def _turns(poses: Sequence[Pose]) -> Rotation:
-    return Rotation.from_quat(np.array([pose.quat_xyzw for pose in poses]))
-
-
-def _places(poses: Sequence[Pose]) -> Array:
-    return np.array([pose.translation for pose in poses])
 
 
 def _fitted(source: Array, target: Array) -> tuple[Rotation, float] | None:

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from campose_core.errors import AlignmentError
-from campose_core.geometry import Array, Pose, Similarity, pose_error, rotation_angle
+from campose_core.geometry import Array, Pose, Similarity, pose_error, positions_of, rotation_angle
 from campose_core.joining.odometry_proof import MAX_SHARE, MAX_TURN_OFF_DEG, MIN_WAY_M, Agreement, agreement
 
 Poses = Mapping[str, Pose]
@@ -212,4 +212,4 @@ def _check_they_agree(bridges: Sequence[Bridge], whole_from_piece: Similarity) -
 
 def _size(poses: Poses) -> float:
     """Return the diagonal of the box around the cameras."""
-    return float(np.linalg.norm(np.ptp([pose.translation for pose in poses.values()], axis=0)))
+    return float(np.linalg.norm(np.ptp(positions_of(poses.values()), axis=0)))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from campose_core.errors import AlignmentError
-from campose_core.geometry import Array, Pose
+from campose_core.geometry import Array, Pose, positions_of
 
 MIN_WAYS = 4
 MIN_WAY_M = 0.05  # what rests below this says more of noise than of scale
@@ -119,7 +119,7 @@ def _ways(at: NDArray[np.intp], step: int) -> tuple[NDArray[np.intp], NDArray[np
 def _moved(world_from_cams: Sequence[Pose], starts: NDArray[np.intp], ends: NDArray[np.intp]) -> tuple[Rotation, Array]:
     """start_from_end: rotations, and translations (N, 3)."""
     rotations = Rotation.concatenate([pose.rotation for pose in world_from_cams])
-    places = np.array([pose.translation for pose in world_from_cams])
+    places = positions_of(world_from_cams)
     back = rotations[starts].inv()
     return back * rotations[ends], back.apply(places[ends] - places[starts])
 

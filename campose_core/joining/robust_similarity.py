@@ -8,7 +8,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from campose_core.errors import AlignmentError
-from campose_core.geometry import Array, Pose, Similarity, rotation_angle
+from campose_core.geometry import Array, Pose, Similarity, positions_of, rotation_angle, rotations_of, width_of
 from campose_core.joining.bend import MIN_ALONG, PER_AXIS, SHAPE, bend_along, noise_along
 from campose_core.joining.misreadings import AGREEING_DEG, misreading
 from campose_core.joining.robust_fit import RANSAC_TRIALS, median_rotation, robust_umeyama, umeyama_or_advice
@@ -51,13 +51,11 @@ def align_to_poses(sfm_from_cams: list[Pose], map_from_cams: list[Pose]) -> Alig
     """
     if len(sfm_from_cams) < MIN_PAIRS:
         raise AlignmentError(f"only {len(sfm_from_cams)} frames have a reference pose, three are needed")
-    source = np.array([pose.translation for pose in sfm_from_cams])
-    target = np.array([pose.translation for pose in map_from_cams])
-    width = float(np.sqrt(np.mean(np.sum((target - np.median(target, axis=0)) ** 2, axis=1))))
+    source, target = positions_of(sfm_from_cams), positions_of(map_from_cams)
+    width = width_of(target)
     if width < 0.02:
         raise AlignmentError(f"the reference path is only {width:.3f} m wide: too short to give a scale")
-    source_rotations = Rotation.from_quat(np.array([pose.quat_xyzw for pose in sfm_from_cams]))
-    target_rotations = Rotation.from_quat(np.array([pose.quat_xyzw for pose in map_from_cams]))
+    source_rotations, target_rotations = rotations_of(sfm_from_cams), rotations_of(map_from_cams)
     per_frame = target_rotations * source_rotations.inv()
     consensus = median_rotation(per_frame)
     oriented = float(np.median(np.degrees(rotation_angle(consensus.inv() * per_frame)))) < AGREEING_DEG

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from campose_core.errors import AlignmentError
-from campose_core.geometry import Array, Pose, Similarity
+from campose_core.geometry import Array, Pose, Similarity, positions_of
 
 
 def level_rotation(up: Array, forward: Array | None = None) -> Rotation:
@@ -35,7 +35,7 @@ def standing_at_origin(sfm_from_cams: list[Pose], scale: float, up: Array, heigh
         raise AlignmentError("all frames look straight up or down: record looking ahead")
     rotation = level_rotation(up, forward)
     level = Similarity(scale, rotation, np.zeros(3))
-    heights = level.transform(np.array([pose.translation for pose in sfm_from_cams]))[:, 2]
+    heights = level.transform(positions_of(sfm_from_cams))[:, 2]
     first = level.transform(pose.translation)
     return Similarity(scale, rotation, -np.array([first[0], first[1], float(np.median(heights)) - height_m]))
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from campose_core.errors import AlignmentError
-from campose_core.geometry import Array, Pose
+from campose_core.geometry import Array, Pose, positions_of
 from campose_core.joining.contradicting_markers import marker_contradiction
 from campose_core.joining.robust_fit import umeyama_or_advice
 from campose_core.residual import Residual
@@ -47,7 +47,7 @@ def triangulate_corners(sfm_from_cams: list[Pose], rays: Array) -> Array | None:
     """
     if len(rays) < MIN_VIEWS:
         return None
-    origins = np.array([pose.translation for pose in sfm_from_cams])
+    origins = positions_of(sfm_from_cams)
     directions = np.dstack([rays, np.ones(rays.shape[:2])])
     directions = np.array([pose.rotation.apply(d) for pose, d in zip(sfm_from_cams, directions, strict=True)])
     directions /= np.linalg.norm(directions, axis=2, keepdims=True)

@@ -23,7 +23,7 @@ from scipy.spatial.transform import Rotation
 
 from campose_core.alignment.solvers.level import level_rotation, mean_direction
 from campose_core.errors import AlignmentError
-from campose_core.geometry import Array, Pose, Similarity, rotation_angle
+from campose_core.geometry import Array, Pose, Similarity, positions_of, rotation_angle, rotations_of
 from campose_core.residual import Residual
 from campose_core.scene.alignment import Alignment
 from campose_core.statistics import robust_sigma
@@ -60,14 +60,8 @@ class _Stacked:
 
     @classmethod
     def of(cls, moved: MovedCamera) -> _Stacked:
-        def positions(poses: Sequence[Pose]) -> Array:
-            return np.array([pose.translation for pose in poses]).reshape(-1, 3)
-
-        def rotations(poses: Sequence[Pose]) -> Rotation:
-            return Rotation.from_quat(np.array([pose.quat_xyzw for pose in poses]))
-
         sfm, odom = moved.sfm_from_cam, moved.odom_from_cam
-        return cls(positions(sfm), positions(odom), rotations(sfm), rotations(odom))
+        return cls(positions_of(sfm), positions_of(odom), rotations_of(sfm), rotations_of(odom))
 
 
 def align_to_odometry(recordings: Sequence[MovedCamera]) -> Alignment:

@@ -15,7 +15,16 @@ from scipy.spatial.transform import Rotation, Slerp
 from campose_core.alignment.evidence import sigma
 from campose_core.alignment.solvers.hand_eye import solve_hand_eye
 from campose_core.errors import AlignmentError
-from campose_core.geometry import Array, Pose, Similarity, pose_error, rotation_angle
+from campose_core.geometry import (
+    Array,
+    Pose,
+    Similarity,
+    pose_error,
+    positions_of,
+    rotation_angle,
+    rotations_of,
+    width_of,
+)
 from campose_core.joining.robust_similarity import align_to_poses
 from campose_core.joining.time_offset import LONGEST_GAP_NS, TimeOffset, time_offsets
 from campose_core.residual import Residual
@@ -91,8 +100,7 @@ def align_to_tracker(
     stamps_ns, sfm_from_cams = stamps_ns[order], [sfm_from_cams[i] for i in order]
     if len(stamps_ns) < MIN_FRAMES:
         raise AlignmentError(f"{len(stamps_ns)} frames have a pose, a tracker needs {MIN_FRAMES} or more")
-    rotations = Rotation.from_quat(np.array([pose.quat_xyzw for pose in sfm_from_cams]))
-    positions = np.array([pose.translation for pose in sfm_from_cams])
+    rotations, positions = rotations_of(sfm_from_cams), positions_of(sfm_from_cams)
     candidates = time_offsets(stamps_ns, rotations, tracker)
     fits, complaints = [], []
     for candidate in candidates:
@@ -151,7 +159,7 @@ class _Fit:
         delay_s, body_from_cam, map_from_sfm = self._adjusted(body_from_cam, found.axis)
         rotations, positions = self._body(delay_s)
         off_m, off_deg = self._off(rotations, positions, body_from_cam, map_from_sfm)
-        if np.median(off_deg) > AGREEING_DEG or np.median(off_m) > AGREEING_SHARE * _width(positions):
+        if np.median(off_deg) > AGREEING_DEG or np.median(off_m) > AGREEING_SHARE * width_of(positions):
             raise AlignmentError(
                 f"tracker and camera do not move alike: half of the frames are {np.median(off_m):.2f} m and "
                 f"{np.median(off_deg):.1f} deg or more apart. Is it the tracker of this camera, and of this recording?"
@@ -186,7 +194,7 @@ class _Fit:
         cams = [Pose(r, p) * body_from_cam for r, p in zip(rotations, positions, strict=True)]
         sfm = [Pose(r, p) for r, p in zip(self._rotations, self._positions, strict=True)]
         start = align_to_poses(sfm, cams).map_from_sfm
-        lever = _width(positions)
+        lever = width_of(positions)
         free = np.eye(3) if axis is None else np.linalg.svd(axis[None])[2][1:]
 
         def unpacked(x: Array) -> tuple[float, Pose, Similarity]:
@@ -224,11 +232,6 @@ class _Fit:
         off_m = np.linalg.norm(map_from_sfm.transform(self._positions) - tracked, axis=1)
         turned = (map_from_sfm.rotation * self._rotations).inv() * (rotations * body_from_cam.rotation)
         return off_m, np.degrees(rotation_angle(turned))
-
-
-def _width(positions: Array) -> float:
-    """Root mean square distance from the middle of the path, metres."""
-    return float(np.sqrt(np.mean(np.sum((positions - np.median(positions, axis=0)) ** 2, axis=1))))
 
 
 def _covered(tracker: Trajectory, stamps_ns: Stamps, slack_ns: int) -> NDArray[np.bool_]:

@@ -8,13 +8,11 @@ from enum import Enum
 from functools import cached_property
 from typing import Any, ClassVar
 
-import numpy as np
-
 from campose_core.alignment.evidence import Evidence, Level
 from campose_core.alignment.request import AlignRequest
 from campose_core.capture.external_poses import read_reference
 from campose_core.capture.mapped_recordings import MappedRecording, image_topic_of, mapped_recordings
-from campose_core.geometry import Array, Pose
+from campose_core.geometry import Array, Pose, positions_of
 from campose_core.landmark_map.landmarks import Landmarks
 from campose_core.scene.scene import Scene
 from campose_core.sfm.registration import SfmPoses
@@ -43,7 +41,7 @@ class MappedScene:
     @cached_property
     def path_sfm(self) -> Array:
         """Return the positions (N, 3) of the registered frames, in sfm."""
-        return np.array([pose.translation for pose in self.poses.values()])
+        return positions_of(self.poses.values())
 
     @cached_property
     def recordings(self) -> list[MappedRecording]:

@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
 
-import numpy as np
-
 from campose_core.alignment.evidence import Evidence, evidence_of_poses
 from campose_core.alignment.sources.base import AlignmentSource
 from campose_core.capture.mapped_recordings import MappedRecording
 from campose_core.errors import AlignmentError
-from campose_core.geometry import Pose
+from campose_core.geometry import Pose, positions_of
 from campose_core.joining.robust_similarity import align_to_poses
 from campose_core.trajectory import Trajectory
 
@@ -59,7 +57,7 @@ def evidence_of_pairs(name: str, frame: str, pairs: Sequence[Pairs], notes: Sequ
     """Judge the camera's poses in sfm and in `frame`, of each recording."""
     sfm = list(chain.from_iterable(one for one, _ in pairs))
     alignment = align_to_poses(sfm, list(chain.from_iterable(other for _, other in pairs)))
-    evidence = evidence_of_poses(name, alignment, np.array([pose.translation for pose in sfm]), frame)
+    evidence = evidence_of_poses(name, alignment, positions_of(sfm), frame)
     return replace(evidence, notes=tuple(notes))
 
 
