@@ -27,11 +27,12 @@ from campose_core.cli.console import exit_code_of, say, show, show_log
 from campose_core.errors import LocalizationError
 from campose_core.evaluation.constant_offset import constant_offset
 from campose_core.evaluation.estimates import Estimates, read_estimates
+from campose_core.evaluation.frame_errors import no_overlap
 from campose_core.evaluation.metrics import evaluate
 from campose_core.evaluation.table import tables
 from campose_core.geometry import Pose
 from campose_core.pixels.large_buffers import keep_large_buffers
-from campose_core.trajectory import Trajectory, span_text
+from campose_core.trajectory import Trajectory
 from campose_ros.asked_localizer import AskedLocalizer
 from campose_ros.large_segment import use_large_segment
 from campose_ros.lockstep import Lockstep
@@ -100,23 +101,16 @@ def replay(options: argparse.Namespace) -> None:
 
 
 def of_another_time(bag: Bag, topics: Sequence[str], reference: Trajectory) -> str:
-    """Say that a reference ends before the images of these topics begin, or begins after they end; else nothing.
+    """Say that a reference has no time in common with the images of these topics, see `no_overlap`.
 
     They last as long as the bag, by its log times: to read all their stamps would take as long as to play them.
     """
-    first = next((message for message in bag.serialized(topics)), None)
-    if first is None:
+    stamps_ns = (stamp_ns_of_cdr(message.data) for message in bag.serialized(topics))
+    first_ns = next((stamp_ns for stamp_ns in stamps_ns if stamp_ns > 0), None)  # a driver that is starting has none
+    if first_ns is None:
         return ""
     begin_ns, end_ns = bag.span_ns()
-    first_ns = stamp_ns_of_cdr(first.data)
-    last_ns = first_ns + end_ns - begin_ns
-    if first_ns <= reference.stamps_ns[-1] and reference.stamps_ns[0] <= last_ns:
-        return ""
-    return (
-        f"the images ({span_text(first_ns, last_ns)}) and the reference ({reference.interval_text()}) do not overlap "
-        "in time: there will be poses, and no errors of them. Give the reference of the same recording, with stamps of "
-        "the same clock"
-    )
+    return no_overlap(first_ns, first_ns + end_ns - begin_ns, reference)
 
 
 def scored(answers: Estimates, reference: Trajectory, base_from_cam: Pose) -> list[str]:

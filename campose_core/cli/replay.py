@@ -18,7 +18,7 @@ from campose_core.cli.numbers import FiniteNumber, pose_numbers
 from campose_core.cli.query import add_query_arguments, query_camera
 from campose_core.errors import UsageError
 from campose_core.evaluation.constant_offset import constant_offset
-from campose_core.evaluation.frame_errors import of_another_time
+from campose_core.evaluation.frame_errors import no_overlap, of_another_time
 from campose_core.evaluation.metrics import evaluate
 from campose_core.evaluation.run import frames_with_camera
 from campose_core.evaluation.table import tables
@@ -88,6 +88,10 @@ def run(options: Namespace) -> None:
     reference = read_reference(options.reference, options.topic) if options.reference else None
     recording = open_recording(options.recording, options.topic)
     _check(options, scene, recording)
+    if reference is not None and isinstance(recording, BagRecording):
+        stamps_ns = recording.stamps.stamps_ns[recording.stamps.stamps_ns > 0]  # 0 where there is none
+        if len(stamps_ns) and (apart := no_overlap(int(stamps_ns.min()), int(stamps_ns.max()), reference)):
+            say(f"replay: WARNING: {apart}")
     walkable = walkable_of(scene)
     motion = imu_motion(recording, options.imu, mounting) if options.imu else None
     estimator = load_estimator(scene, options.estimator)

@@ -116,6 +116,20 @@ def of_another_time(estimates: Estimates, reference: Trajectory) -> TrajectoryEr
     )
 
 
+def no_overlap(first_ns: int, last_ns: int, reference: Trajectory) -> str:
+    """Say for people, before a recording is localized, that its reference is of another time; empty where it is not.
+
+    first_ns, last_ns: the stamps of its first and of its last image.
+    """
+    if first_ns <= reference.stamps_ns[-1] and reference.stamps_ns[0] <= last_ns:
+        return ""
+    return (
+        f"the images ({span_text(first_ns, last_ns)}) and the reference ({reference.interval_text()}) do not overlap "
+        "in time: there will be poses, and no errors of them. Give the reference of the same recording, with stamps of "
+        "the same clock"
+    )
+
+
 def poses_without_a_frame(estimates: Estimates, reference: Trajectory) -> int:
     """Count the poses of a reference of the frames themselves that none of the estimates' frames are of.
 

@@ -151,17 +151,19 @@ def test_a_video_becomes_a_bag_with_its_pictures_and_the_answers(small_scene, sm
     assert "is not a bag: leave out --odom" in refused.stderr
 
 
-def test_a_reference_of_another_time_is_named_and_the_answers_stay(small_scene, small_world, tmp_path):
+@pytest.mark.parametrize(("name", "warned"), [("later.mp4", 0), ("later.bag", 1)])
+def test_a_reference_of_another_time_is_named_and_the_answers_stay(small_scene, small_world, tmp_path, name, warned):
     later = read_tum(small_world / "later.tum")
     write_tum(tmp_path / "yesterday.tum", replace(later, stamps_ns=later.stamps_ns - 86_400_000_000_000))
     done = campose(
-        "replay", small_world / "later.mp4", "--scene", small_scene, "--out", tmp_path / "run",
+        "replay", small_world / name, "--scene", small_scene, "--out", tmp_path / "run",
         "--poses-only", "--reference", tmp_path / "yesterday.tum",
     )  # fmt: skip
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()[-1:]
     assert "do not overlap in time" in line
     assert "report" not in line
+    assert done.stderr.count("replay: WARNING: the images (") == warned  # of a bag before it begins
     assert len(read_tum(tmp_path / "run" / "pose.tum")) > 10
 
 
