@@ -1,18 +1,25 @@
 """A furnished box of a room seen through any lens: rays of the camera, cut with walls that carry random patches."""
 
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 from landmark_rooms import looking
+from PIL import Image
 
 from campose_core.camera import Camera
+from campose_core.capture.extract import extract
 from campose_core.geometry import Pose
+from campose_core.scene.scene import Scene
+from campose_core.sfm.pipeline import MapOptions, map_scene
 from campose_core.trajectory import Trajectory
 
 SIZE = np.array([5.0, 4.0, 2.6])  # metres, a corner at the origin
 BOXES = (((1.0, 3.2, 0.0), (1.9, 3.9, 0.8)), ((4.2, 0.3, 0.0), (4.8, 1.2, 1.5)), ((0.2, 0.2, 0.0), (0.8, 0.8, 1.1)))
 TEXELS_PER_M = 90
 PERIOD_NS = 100_000_000
+PHONE = Camera("SIMPLE_RADIAL", 480, 360, (400.0, 239.5, 179.5, 0.0))  # the guess, 60 degrees, is 416
+ZOOMED = Camera("SIMPLE_RADIAL", 480, 360, (520.0, 239.5, 179.5, 0.0))
 
 
 def walk(count: int = 18) -> Trajectory:
@@ -43,6 +50,28 @@ def picture(camera: Camera, map_from_cam: Pose, seed: int = 0) -> np.ndarray:
     image = np.zeros((camera.height * camera.width, 3), np.uint8)
     image[lit] = _colour(points, face, seed)
     return image.reshape(camera.height, camera.width, 3)
+
+
+def filmed(folder: Path, camera: Camera, part: slice = slice(None), count: int = 18) -> Path:
+    """The folder, with the images of a part of the walk."""
+    folder.mkdir()
+    way = walk(count)
+    for number in range(count)[part]:
+        Image.fromarray(picture(camera, way.pose(number))).save(folder / f"{number:03d}.png")
+    return folder
+
+
+def zooming(folder: Path) -> Path:
+    """The folder, with the images of a walk whose second half is zoomed."""
+    filmed(folder, PHONE, slice(0, 10), 20)
+    way = walk(20)
+    for number in range(10, 20):
+        Image.fromarray(picture(ZOOMED, way.pose(number))).save(folder / f"{number:03d}.png")
+    return folder
+
+
+def mapped(path: Path, *folders: Path) -> Scene:
+    return map_scene(extract(Scene.open_or_create(path), folders), MapOptions())
 
 
 def _room_hit(start, directions):
