@@ -44,6 +44,7 @@ from campose_core.simulation.world import SIZES
 from campose_core.trajectory import read_tum
 from campose_core.visualization.layout import how_to_look, layout_beside
 from campose_core.visualization.moving_picture import write_moving_picture
+from campose_ros.home_paths import from_home
 
 # On this machine only, in a domain of this process (1 to 101 are safe): no robot and no other demo shall hear of it.
 DDS = {"ROS_DOMAIN_ID": str(1 + os.getpid() % 101), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
@@ -193,7 +194,7 @@ def _of_camera(of_base: Estimates, name: str) -> Estimates:
 def main(args: Sequence[str] | None = None) -> int:
     """Run the demo as the command line says; returns the exit code."""
     parser = argparse.ArgumentParser(prog="campose_demo", description=__doc__.split("\n\n")[0])
-    parser.add_argument("out", type=Path, help="folder for everything")
+    parser.add_argument("out", type=from_home, help="folder for everything")
     parser.add_argument("--size", choices=SIZES, default="demo", help="small: one room, in a minute")
     parser.add_argument("--train", action="store_true", help="a pose network too: needs the extra train, and minutes")
     options = parser.parse_args(args)

@@ -15,6 +15,7 @@ from campose_core.scene.scene import Scene
 from campose_core.session.focal_watch import ASSUMED_SIGMA
 from campose_core.walkable import WalkableMap
 from campose_ros.camera_parameters import CameraParameters
+from campose_ros.home_paths import from_home
 from campose_ros.parameters import LocalizerParameters, pose_of_numbers
 
 
@@ -57,7 +58,7 @@ def load(path: str, parameters: LocalizerParameters, cameras: Sequence[CameraPar
     """
     if not path:
         raise SceneError("no scene is given: set the parameter `scene` to a scene folder")
-    scene = Scene.open(path)
+    scene = Scene.open(from_home(path))
     return LoadedScene(
         scene=scene,
         estimator=load_estimator(scene, parameters.estimator),

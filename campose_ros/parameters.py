@@ -45,7 +45,7 @@ class LocalizerParameters:
         LocalizationError: values that contradict each other.
     """
 
-    scene: str = parameter("", "Scene folder, as `campose build` makes it.")
+    scene: str = parameter("", "Scene folder, as `campose build` makes it; ~ is the home folder.")
     estimator: str = parameter(
         "structure", "structure, hybrid (it and the scene's model), retrieval, or a model in SCENE/models."
     )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from campose_core.errors import CamposeError
 from campose_core.localization.remembered_pose import remember, remembered
 from campose_core.localization.result import LocalizationResult
 from campose_core.motion.model import UncertainPose
+from campose_ros.home_paths import from_home
 from campose_ros.worker import LatestWorker
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class PoseMemory:
     """
 
     def __init__(self, node: Node, path: str, digest: str) -> None:
-        self._node, self._path, self._digest = node, Path(path), digest
+        self._node, self._path, self._digest = node, from_home(path), digest
         self._newest: LocalizationResult | None = None
         self._written: LocalizationResult | None = None
         self._recalled: UncertainPose | None = None

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import rclpy
 from rclpy.executors import ExternalShutdownException
@@ -34,6 +33,7 @@ from campose_core.geometry import Pose
 from campose_core.pixels.large_buffers import keep_large_buffers
 from campose_core.trajectory import Trajectory
 from campose_ros.asked_localizer import AskedLocalizer
+from campose_ros.home_paths import from_home
 from campose_ros.large_segment import use_large_segment
 from campose_ros.lockstep import Lockstep
 from campose_ros.player import Player, stamp_ns_of_cdr
@@ -43,8 +43,8 @@ from campose_ros.recorder import Recorder, spinning
 def options_of(arguments: list[str]) -> argparse.Namespace:
     """Parse the command line without its ROS arguments; exits where it is wrong."""
     parser = argparse.ArgumentParser(prog="campose_replay", description=__doc__.split("\n\n")[0])
-    parser.add_argument("bag", type=Path, help="a ROS 2 bag: folder, .mcap or .db3")
-    parser.add_argument("--out", type=Path, required=True, help="folder for pose.tum, pose_raw.tum, replay.json")
+    parser.add_argument("bag", type=from_home, help="a ROS 2 bag: folder, .mcap or .db3")
+    parser.add_argument("--out", type=from_home, required=True, help="folder for pose.tum, pose_raw.tum, replay.json")
     parser.add_argument(
         "--reference", default="", help="REF.tum, the camera's true poses: print the errors of the base"
     )
@@ -71,9 +71,9 @@ def replay(options: argparse.Namespace) -> None:
         TrajectoryError: the reference cannot be read.
         LocalizationError: no active localizer takes the images, or it can use none of them.
     """
-    reference: Trajectory | None = None
+    reference, reference_file = None, from_home(options.reference)
     if options.reference:
-        check_reference(Path(options.reference))
+        check_reference(reference_file)
     node = rclpy.create_node("campose_replay")
     try:
         with open_bag(options.bag) as bag, spinning(node):
@@ -83,7 +83,7 @@ def replay(options: argparse.Namespace) -> None:
             recorder.wait_for_node(options.wait)
             if options.reference:  # the camera of a bag with several is the one that the node listens to
                 heard = sorted(player.heard_images())
-                reference = read_reference(Path(options.reference), heard[0] if len(heard) == 1 else None)
+                reference = read_reference(reference_file, heard[0] if len(heard) == 1 else None)
                 if apart := of_another_time(bag, heard, reference):
                     say(f"WARNING: {apart}")
             base_from_cam = localizer.base_from_camera() if reference is not None else None

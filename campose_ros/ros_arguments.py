@@ -71,6 +71,8 @@ def _check_file(path: str) -> None:
     except (OSError, ValueError) as error:
         missing = isinstance(error, FileNotFoundError)
         reason = "there is no such file" if missing else "it cannot be read as text"
+        if missing and path.startswith("~"):
+            reason += ": a shell writes ~ out only where a word begins with it, give the whole path"
         raise UsageError(f"the parameter file {path!r}: {reason}") from error
     try:
         content = parse_yaml(data, where, UsageError)

@@ -12,6 +12,7 @@ from nav_msgs.srv import LoadMap
 from campose_core.errors import CamposeError, SceneError
 from campose_core.files import is_there
 from campose_core.scene.scene import Scene
+from campose_ros.home_paths import from_home
 from campose_ros.loading import LoadedScene, load
 from campose_ros.plain_log import fault_line
 
@@ -56,10 +57,12 @@ def folder_of(url: str) -> str:
     """Return the folder that a URL means; what is none is a path already.
 
     Raises:
-        SceneError: a URL of another kind, or of a package that is not installed.
+        SceneError: an empty one, a URL of another kind, or of a package that is not installed.
     """
     if not URL.match(url):
-        return url
+        if not url:
+            raise SceneError("map_url is empty: give the path of a scene folder, file:///PATH or package://NAME/PATH")
+        return str(from_home(url))
     if of_file := FILE_URL.fullmatch(url):
         return unquote(of_file["path"])
     if of_package := PACKAGE_URL.fullmatch(url):

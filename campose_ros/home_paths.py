@@ -1,0 +1,11 @@
+"""Paths that begin with ~: a shell writes out that of a word of its own alone, not that of scene:=~/kitchen."""
+
+from pathlib import Path
+
+
+def from_home(path: str) -> Path:
+    """Return the path with ~ or ~USER at its start written out; of a user whom nobody knows as it is."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
