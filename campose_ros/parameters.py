@@ -201,6 +201,12 @@ class LocalizerParameters:
                 f"publish_tf and bootstrap_amcl are both true: AMCL broadcasts {self.map_frame} -> {self.odom_frame} "
                 "itself, leave publish_tf false"
             )
+        frames = (self.map_frame, *((self.odom_frame,) if self.use_odometry else ()), self.base_frame)
+        if self.publish_tf and len({*frames}) < len(frames):
+            raise LocalizationError(
+                f"publish_tf would broadcast {' -> '.join(frames)}, a frame in itself: give map_frame, odom_frame and "
+                "base_frame different names"
+            )
         in_camera = self.cameras == ("",) and not self.base_from_camera_tf and self.base_from_camera == IN_CAMERA
         if self.bootstrap_amcl and in_camera:
             raise LocalizationError(
