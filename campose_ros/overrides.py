@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rclpy.node import Node
 
 KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", tuple: "a list"}
+NUMBERS = "a list of numbers, as [0.2, 0.0, 0.5, 0.0, 0.0, 0.0, 1.0]"
 
 
 def fit_overrides(node: Node) -> None:
@@ -36,7 +37,7 @@ def fit_overrides(node: Node) -> None:
             continue
         value = _fitted(default, given.value)
         if value is None:
-            kind = "a list of numbers, as [0.2, 0.0, 0.5]" if _holds_numbers(default) else KINDS[type(default)]
+            kind = NUMBERS if _holds_numbers(default) else KINDS[type(default)]
             raise LocalizationError(f"{name} must be {kind}, got {plain(given.value)!r}")
         if reason := refusal(name, value) or _out_of_range(name, value):
             raise LocalizationError(reason)

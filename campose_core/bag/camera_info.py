@@ -73,7 +73,8 @@ def read_camera_info(message: Any, rectified: bool = False) -> InfoCamera:
         raise GeometryError(f"camera_info is of {width}x{height} pixels: its driver must tell the size of the images")
     try:
         if scales := _scales_of_another_size(width, height, k):
-            (across, down), size = scales, f"{width * scales[0]:.3g}x{height * scales[1]:.3g}"
+            across, down = scales
+            size = "x".join(f"{n:.0f}" if n >= 10 else f"{n:.2g}" for n in (width * across, height * down))
             k = [k[0] / across, 0.0, k[2] / across, 0.0, k[4] / down, k[5] / down, 0.0, 0.0, 1.0]
             raise GeometryError(f"K of camera_info is of images of about {size} pixels, not of {width}x{height}")
         camera = camera_of_info(width, height, k, d, model)

@@ -1,5 +1,6 @@
 """Bags of every kind, whole and damaged, as recordings."""
 
+import re
 import shutil
 import sqlite3
 
@@ -256,6 +257,7 @@ def k_of(focal, across, down):
     [
         {"width": 256, "height": 192, "k": k_of(50.0, 31.5, 23.5), "binning_x": 4, "binning_y": 4},  # of the binned
         {"k": k_of(100.0, 63.5, 47.5)},  # of a larger mode
+        {"k": k_of(1000.0, 639.5, 479.5)},
         {"k": k_of(25.0, 15.5, 11.5)},
         {"k": k_of(50 / 64, 0.5, 0.5)},  # of an image one pixel wide
         {"k": k_of(50 * 6e-5, 32 * 6e-5, 24 * 6e-5)},  # in metres
@@ -265,7 +267,9 @@ def test_a_k_of_another_size_leaves_the_focal_length_in_proportion_as_a_guess(tm
     recording = with_infos(tmp_path, changes)
     assert recording.calibrated is False
     assert recording.camera.focal[0] == pytest.approx(50.0, rel=0.2)
-    assert "K of camera_info is of images of about" in capsys.readouterr().err
+    said = re.search(r"K of camera_info is of images of about (\S+) pixels", capsys.readouterr().err)
+    assert said
+    assert "e+" not in said[1]
 
 
 def test_a_region_beyond_the_sensor_and_a_skew_are_named(tmp_path, capsys):

@@ -41,7 +41,10 @@ def test_every_executable_tells_how_it_is_used(ros_environment: dict[str, str], 
         ({"confirmations": 2.5}, "confirmations must be a whole number, got 2.5"),
         ({"max_speed_mps": -1}, "max_speed_mps must be 0.01 to 100, got -1"),
         ({"base_from_camera": "[0, 0]"}, "base_from_camera must be x y z qx qy qz qw"),
-        ({"base_from_camera": "here"}, "base_from_camera must be a list of numbers"),
+        (
+            {"base_from_camera": "here"},
+            "base_from_camera must be a list of numbers, as [0.2, 0.0, 0.5, 0.0, 0.0, 0.0, 1.0], got",
+        ),
         ({"front.rectified": 3}, "front.rectified must be true or false, got 3"),
     ],
 )
