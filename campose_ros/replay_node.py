@@ -23,7 +23,7 @@ from campose_core.bag.bag import Bag
 from campose_core.bag.file import open_bag
 from campose_core.capture.external_poses import check_reference, read_reference
 from campose_core.cli.console import exit_code_of, say, show, show_log
-from campose_core.errors import LocalizationError
+from campose_core.errors import LocalizationError, UsageError
 from campose_core.evaluation.constant_offset import constant_offset
 from campose_core.evaluation.estimates import Estimates, read_estimates
 from campose_core.evaluation.frame_errors import no_overlap
@@ -33,6 +33,7 @@ from campose_core.geometry import Pose
 from campose_core.pixels.large_buffers import keep_large_buffers
 from campose_core.trajectory import Trajectory
 from campose_ros.asked_localizer import AskedLocalizer
+from campose_ros.endpoints import full_name
 from campose_ros.home_paths import from_home
 from campose_ros.large_segment import use_large_segment
 from campose_ros.lockstep import Lockstep
@@ -60,6 +61,10 @@ def options_of(arguments: list[str]) -> argparse.Namespace:
         parser.error(f"--rate must be positive, and 1000 at most, got {options.rate}")
     if not 0 <= options.wait <= 1e6:
         parser.error(f"--wait must be 0 to 1e6 seconds, got {options.wait}")
+    try:
+        options.node = full_name(options.node)
+    except UsageError as error:
+        parser.error(f"--node: {error}")
     return options
 
 

@@ -24,6 +24,7 @@ from campose_core.errors import UsageError
 from campose_core.extras import load_extra
 from campose_core.visualization.layout import how_to_look
 from campose_core.visualization.server import start_server
+from campose_ros.endpoints import full_name
 from campose_ros.forwarding import Forwarder, UnknownMessageType
 from campose_ros.plain_log import PlainLog
 from campose_ros.process import run
@@ -81,7 +82,7 @@ class ViewerNode(PlainLog):
     """Forwards topics to the clients of its own WebSocket server.
 
     Raises:
-        UsageError: no such port, or `topics` holds no regular expression.
+        UsageError: no such port, `localizer` cannot be the name of a node, or `topics` holds no regular expression.
         CamposeError: the address cannot be listened on.
         MissingDependency: foxglove-sdk or rosbags is not installed.
     """
@@ -91,7 +92,7 @@ class ViewerNode(PlainLog):
         foxglove, self._cdr = load_extra("foxglove", "view"), Cdr()
         given = {n: self.declare_parameter(n, *described).value for n, described in PARAMETERS.items()}
         host, localizer = given["host"], given["localizer"]
-        self._shown = localizer if localizer.startswith("/") else f"{self.get_namespace().rstrip('/')}/{localizer}"
+        self._shown = full_name(localizer, self.get_namespace())
         self._patterns = _compiled(given["topics"])
         self._image_rate_hz = given["image_rate_hz"]
         self._channels = foxglove.Context()

@@ -41,3 +41,9 @@ def test_the_viewer_has_the_parameters_that_it_is_given() -> None:
     names = {key.value for table in tables for key in table.keys if isinstance(key, ast.Constant)}
     assert {"port", "host", "localizer"} <= names
     assert names <= set(PARAMETERS) | ANY_NODE
+
+
+def test_the_replayer_refuses_a_name_that_no_node_has(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        options_of(["a.mcap", "--out", "out", "--node", "my robot"])
+    assert "--node: the name of a node is made of letters" in capsys.readouterr().err

@@ -194,8 +194,17 @@ def test_it_ends_cleanly_and_says_when_the_port_is_taken(start_viewer: StartView
     assert "Traceback" not in viewer.output()
 
 
-def test_a_parameter_that_makes_no_sense_is_refused(start_viewer: StartViewer) -> None:
-    viewer = start_viewer(port=0, topics="['/(']")
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ({"topics": "['/(']"}, "topics must be regular expressions, got '/('"),
+        ({"localizer": "my robot"}, "the name of a node is made of letters, digits, _ and slashes, got 'my robot'"),
+    ],
+)
+def test_a_parameter_that_makes_no_sense_is_refused(
+    start_viewer: StartViewer, parameters: dict[str, str], said: str
+) -> None:
+    viewer = start_viewer(port=0, **parameters)
     assert viewer.process.wait(30) == 2
-    assert "topics must be regular expressions, got '/('" in viewer.output()
+    assert said in viewer.output()
     assert "Traceback" not in viewer.output()
