@@ -16,7 +16,9 @@ from campose_core.inertial.error_state_filter import ImuNoise, ImuState, advance
 from campose_core.motion.model import UncertainPose
 
 TRIED_S = 1.5
-TRIALS = 5  # the last ones, of which the second worst counts: one may end where a place was mistaken
+# The last ones, of which the second worst counts: one may end where a place was mistaken. Half a minute of them, since
+# where a robot drives straight on, an IMU that is turned about the vertical is right.
+TRIALS = 20
 DIMENSIONS = 6
 WRONG = 25.0  # five standard deviations: another unit, another place on the body, or broken
 # Of the last poses, so many that the filter contradicted: of a right IMU, none; of one of noise beyond its data sheet,

@@ -14,6 +14,7 @@ TURNED = Pose(Rotation.from_euler("z", 90, degrees=True), np.zeros(3))
 UPSIDE_DOWN = Pose(Rotation.from_euler("x", 180, degrees=True), np.zeros(3))
 CARRIED = np.array([5.0, 0.0, 0.0])
 TILTED = Pose(Rotation.from_euler("x", 30, degrees=True), np.zeros(3))
+TILTED_BY_8, TILTED_BY_1 = (Pose(Rotation.from_euler("x", deg, degrees=True), np.zeros(3)) for deg in (8, 1))
 
 
 def blind_errors(motion: ImuMotion, samples: ImuSamples, path: Path) -> list[tuple[float, float]]:
@@ -39,6 +40,26 @@ def test_one_that_is_mounted_otherwise_carries_nothing_on_and_is_named(mounted: 
     found = blind_errors(motion, imu_samples(path, 4, rate_hz=100), path)
     assert all(error_m < max(0.3, 4 * sigma_m) for error_m, sigma_m in found)
     assert "base_from_imu" in motion.fault
+
+
+@pytest.mark.parametrize(
+    ("mounted", "rate_hz", "is_named"),
+    [(TURNED, 4.0, True), (TURNED, 10.0, True), (TILTED_BY_8, 10.0, True), (TILTED_BY_1, 4.0, False)],
+    ids=["turned 4 Hz", "turned 10 Hz", "tilted by 8", "tilted by 1"],
+)
+def test_on_a_robot_that_drives_on_a_floor_what_was_found_out_stays(
+    mounted: Pose, rate_hz: float, is_named: bool
+) -> None:
+    """Where it drives straight on, an IMU that is turned about the vertical is right."""
+    path = Path(2, 30.0, planar=True)
+    motion = ImuMotion(mounted, imu_samples(path, 2, rate_hz=100))
+    faults = []
+    for stamp_ns, (pose, covariance) in visual_fixes(path, 2, rate_hz).items():
+        motion.predict(stamp_ns)
+        motion.believe(stamp_ns, pose, covariance)
+        if stamp_ns > 20 * SECOND:
+            faults.append(bool(motion.fault))
+    assert set(faults) == {is_named}
 
 
 def test_one_in_degrees_a_second_is_named() -> None:
