@@ -19,6 +19,7 @@ from rclpy.qos import DurabilityPolicy, QoSCompatibility, QoSProfile, Reliabilit
 from campose_core.bag.image_messages import IMAGE_TYPES, image_stamp_ns
 from campose_core.localization.camera_clocks import MISSED_INTERVALS
 from campose_ros.endpoints import node_of, other_publishers
+from campose_ros.sent_transport import sent_transport
 
 if TYPE_CHECKING:
     from rclpy.node import Node
@@ -189,13 +190,25 @@ class InputWatch:
             if endpoint.topic_type == self._type:
                 return f"{node_of(endpoint)} {self._never_connects(endpoint.qos_profile)}"
         if endpoints:
-            setting = ": is image_transport right?" if self._type in IMAGE_TYPES else ""
-            return (
-                f"what {node_of(endpoints[0])} publishes there is {endpoints[0].topic_type}, not {self._type}{setting}"
+            sent = sent_transport(self.topic, [(self.topic, endpoints[0].topic_type)])
+            setting = f"set image_transport to {sent}" if sent else "is image_transport right?"
+            return f"what {node_of(endpoints[0])} publishes there is {endpoints[0].topic_type}, not {self._type}" + (
+                f": {setting}" if self._type in IMAGE_TYPES else ""
             )
-        topics = [name for name, kinds in self._node.get_topic_names_and_types() if self._alike & {*kinds}]
-        published = ", ".join(name for name in sorted(topics) if other_publishers(self._node, name))
-        return "nobody publishes it" + (f"; other {self._what} topics: {published}" if published else "")
+        return self._published_elsewhere()
+
+    def _published_elsewhere(self) -> str:
+        topics = [
+            (name, kind)
+            for name, kinds in sorted(self._node.get_topic_names_and_types())
+            for kind in kinds
+            if kind in self._alike and other_publishers(self._node, name)
+        ]
+        if not topics:
+            return "nobody publishes it"
+        others = f"nobody publishes it; other {self._what} topics: {', '.join(name for name, _ in topics)}"
+        sent = sent_transport(self.topic, topics) if self._type in IMAGE_TYPES else ""
+        return f"{others}; set image_transport to {sent}" if sent else others
 
     def _never_connects(self, offered: QoSProfile) -> str:
         if (offered.reliability, self._qos.reliability) == (ReliabilityPolicy.BEST_EFFORT, ReliabilityPolicy.RELIABLE):

@@ -199,10 +199,12 @@ def test_lost_and_found_are_logged(drive: Drive, localizer: NodeProcess) -> None
     ("topic", "parameters", "advice"),
     [
         ("/seen", {"reliable_images": True}, "never connects to that: set reliable_images to false"),
-        ("/seen/compressed", {}, "nobody publishes it; other image topics: /"),
+        ("/seen/compressed", {}, "/seen/compressed; set image_transport to compressed"),
+        ("/seen/compressed", {"image_topic": "/seen/compressed"}, "not sensor_msgs/msg/Image: set image_transport to"),
+        ("/other/compressed", {}, "nobody publishes it; other image topics: /"),
         ("/seen", {"image_topic": "/seen_info"}, "is sensor_msgs/msg/CameraInfo, not sensor_msgs/msg/Image: is image_"),
     ],
-    ids=["reliability", "transport", "type"],
+    ids=["reliability", "transport", "type of a transport", "topic", "type"],
 )
 def test_the_reason_of_a_silence_is_found(
     start_node: StartNode, wall_scene: Path, client: Client, topic: str, parameters: dict[str, Any], advice: str
