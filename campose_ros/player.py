@@ -9,12 +9,13 @@ from typing import Any
 
 from rclpy.duration import Duration
 from rclpy.executors import ExternalShutdownException
-from rclpy.node import Node
+from rclpy.node import Node, NodeNameNonExistentError
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rosgraph_msgs.msg import Clock
 
 from campose_core.bag.bag import Bag
+from campose_core.bag.image_messages import IMAGE_TYPES as EVERY_IMAGE_TYPE
 from campose_core.cli.console import say
 from campose_core.errors import CaptureError, LocalizationError
 from campose_ros.conversions import message_class, time_message
@@ -24,6 +25,7 @@ IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 # What a localizer listens to. tf is not among them: its message package is not on PyPI.
 PLAYED_TYPES = (*IMAGE_TYPES, "sensor_msgs/msg/CameraInfo", "sensor_msgs/msg/Imu", "nav_msgs/msg/Odometry")
 CLOCK_S = 0.02  # between two messages of /clock, at most
+ELSEWHERE_S = 3.0  # subscriptions of several cameras are found one after the other
 SETTLED_S = 0.5  # subscriptions of one node connect one after the other
 HEARD_S = 5.0  # what a subscriber may take to find this side after it was found
 GONE_S, LOOK_S = 5.0, 1.0  # a localizer that was started again may take so long to be back; looked for so often
@@ -59,13 +61,18 @@ class Player:
         meanwhile: is called again and again; what it raises ends the wait.
 
         Raises:
-            LocalizationError: it did not in time, or asks for them in another way.
+            LocalizationError: it did not in time, listens to other images, or asks for them in another way.
         """
         say(f"waiting for a subscriber of {', '.join(sorted(self._images))}")
-        deadline = time.monotonic() + timeout_s
+        listens_since = time.monotonic()
+        deadline = listens_since + timeout_s
         while not any(self._publishers[name].get_subscription_count() for name in self.heard_images()):
             if obstacle := self._obstacle():
                 raise LocalizationError(obstacle)
+            elsewhere = self._listens_elsewhere()
+            listens_since = time.monotonic() if not elsewhere else listens_since
+            if time.monotonic() - listens_since > ELSEWHERE_S:
+                raise LocalizationError(elsewhere)
             if time.monotonic() > deadline:
                 raise LocalizationError(self._why_unheard(timeout_s))
             meanwhile()
@@ -108,6 +115,22 @@ class Player:
                         "service): replay with --reliable, or set its reliable_images to false"
                     )
         return said
+
+    def _listens_elsewhere(self) -> str:
+        """Say that a localizer listens to images, and to none of the bag's; empty where it does not."""
+        namespace, _, name = self._localizer.rpartition("/")
+        try:
+            subscribed = dict(self._node.get_subscriber_names_and_types_by_node(name, namespace or "/"))
+        except NodeNameNonExistentError:
+            return ""
+        images = sorted(topic for topic, kinds in subscribed.items() if not {*kinds}.isdisjoint(EVERY_IMAGE_TYPE))
+        recorded = {self._publishers[topic].topic_name for topic in self._images}
+        if not images or not recorded.isdisjoint(images):
+            return ""
+        return (
+            f"the localizer {self._localizer} listens to {', '.join(images)}, and the bag has images on "
+            f"{', '.join(sorted(recorded))} alone: set its image_topic and image_transport to those of the bag"
+        )
 
     def _why_unheard(self, timeout_s: float) -> str:
         names = ", ".join(sorted(self._images))

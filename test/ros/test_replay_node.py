@@ -172,6 +172,15 @@ def test_a_localizer_that_is_not_active_ends_it_soon_with_the_reason(
     assert node.stop() == 0
 
 
+def test_a_localizer_that_listens_to_other_images_ends_it_soon(client: Client, bag: Path) -> None:
+    elsewhere = rclpy.create_node("elsewhere", context=client.node.context)
+    elsewhere.create_subscription(CompressedImage, "/front/compressed", lambda message: None, 10)
+    said = f"listens to /front/compressed, and the bag has images on {IMAGE_TOPIC} alone"
+    with open_bag(bag) as opened, pytest.raises(LocalizationError, match=said):
+        Player(client.node, opened, "elsewhere", reliable=True).wait_for_subscriber(30.0, lambda: None)
+    elsewhere.destroy_node()
+
+
 def test_without_a_localizer_it_says_what_to_check(ros_environment: dict[str, str], bag: Path, tmp_path: Path) -> None:
     done = replay(bag, tmp_path / "out", "--wait", "1")
     assert done.returncode == 1
