@@ -33,6 +33,11 @@ def localizer_parameters() -> dict[str, str]:
     return {param.get("name", ""): re.findall(r"\$\(var (\w+)\)", param.get("value", ""))[0] for param in named}
 
 
+def test_a_node_that_dies_of_what_it_is_told_is_not_started_again_at_once() -> None:
+    (node,) = nodes(LOCALIZE)
+    assert float(node.get("respawn_delay", "0")) >= 1.0
+
+
 def test_there_are_launch_files() -> None:
     names = {path.name for path in [*XML, *PYTHON]}
     assert names == {"localize.launch.xml", "replay.launch.xml", "demo.launch.xml", "foxglove.launch.py"}
