@@ -27,11 +27,11 @@ from campose_core.trajectory import read_tum
 SCENES = Camera("SIMPLE_RADIAL", 640, 480, (520.0, 319.5, 239.5, 0.0), focal_sigma=0.001)
 
 
-def matches_of(number, taken_with, assumed, generator):
+def matches_of(number, taken_with, assumed, generator, noise_px=0.5):
     """What a localizer found in an image that a camera took, when it took it for another: what agrees, and all."""
     xyz = generator.uniform([-2, -1.5, 2], [2, 1.5, 6], (300, 3))
     pixels = taken_with.project(Pose(Rotation.identity(), np.array([0.1 * number, 0, 0])).inverse().transform(xyz))
-    pixels = pixels + generator.normal(0, 0.5, pixels.shape)
+    pixels = pixels + generator.normal(0, noise_px, pixels.shape)
     found = solve_pnp(pixels, xyz, assumed)
     assert found is not None
     wide = WideMatches(FrameMatches(number * EVERY_NS, pixels, xyz), found.world_from_cam)
@@ -109,6 +109,15 @@ def test_one_wild_image_widens_little():
         show(watch, "", matches_of(number, zoomed(SCENES, 600.0 if number == 3 else 520.0), unsure, generator))
     assert watch.widened(unsure).focal_sigma < ASSUMED_SIGMA
     assert watch.fault() == ""
+
+
+@pytest.mark.parametrize(("noise_px", "is_named"), [(0.3, True), (3.0, False)])
+def test_images_of_the_same_landmarks_contradict_no_more_than_one_of_them(noise_px, is_named):
+    """Coarse images leave a focal length open by more than the 2.5 % that their landmarks are off together."""
+    watch = FocalWatch()
+    for number in range(1, 7):
+        show(watch, "", matches_of(number, zoomed(SCENES, 533.0), SCENES, np.random.default_rng(2), noise_px))
+    assert bool(watch.fault()) is is_named
 
 
 def test_each_camera_is_judged_by_the_focal_length_that_it_has_now():
