@@ -1,5 +1,8 @@
 import json
 import math
+import re
+import shlex
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +32,15 @@ def layout():
 def test_it_names_only_topics_that_exist_and_all_of_them(layout):
     # Transforms are drawn by the 3D panel without being named.
     assert layout_topics(layout) == set(TYPES) - {"/tf", "/tf_static"}
+
+
+def test_the_documented_replacement_names_the_topics_of_a_robot_in_a_namespace(layout):
+    (command,) = re.findall(r"^sed -E .* > robot1_layout.json$", (REPOSITORY / "docs/foxglove.md").read_text(), re.M)
+    *program, _, _ = shlex.split(command)
+    moved = json.loads(subprocess.run(program, cwd=REPOSITORY, capture_output=True, check=True).stdout)
+    shown = {topic for topic in layout_topics(moved) if not topic.startswith(("/robot1/", "/reference/"))}
+    assert shown == {topic for topic in layout_topics(layout) if topic in ("/diagnostics", "/error")}
+    assert {"/robot1/map", "/robot1/localizer/pose", "/robot1/camera/image_raw"} <= layout_topics(moved)
 
 
 def test_what_is_plotted_is_a_number_and_what_is_a_state_is_a_text(layout):
