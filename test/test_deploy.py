@@ -104,6 +104,7 @@ def test_systemd_stops_the_launch_as_it_wants_to_be_stopped() -> None:
     assert (executable, flag) == ("/bin/bash", "-c")
     assert script.rpartition("&& ")[2].startswith("exec ros2 launch ")
     assert {"Unit", "Install"} <= set(unit())
+    assert f" scene:={unit()['Unit']['RequiresMountsFor']} " in script
     if shutil.which("systemd-analyze"):
         command = ["systemd-analyze", "verify", str(DEPLOY / "campose.service")]
         ran = subprocess.run(command, capture_output=True, text=True, check=False)
