@@ -17,6 +17,7 @@ from rclpy.node import Node
 
 from campose_core.localization.result import LocalizationResult, Status
 from campose_core.session.focal_watch import FocalWatch
+from campose_ros.base_tilt import BaseTilt
 from campose_ros.conversions import key_values
 from campose_ros.overload import Overload
 
@@ -82,6 +83,7 @@ class Tally:
     focal: FocalWatch = field(default_factory=FocalWatch)
     silent: frozenset[str] = frozenset()
     load: Overload = field(default_factory=Overload)
+    tilt: BaseTilt = field(default_factory=BaseTilt)
     _refusals: dict[str, ImageRefusal | None] = field(default_factory=dict)  # by camera; None: its last image was used
     _latencies: deque[float] = field(default_factory=lambda: deque(maxlen=100))
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -112,11 +114,12 @@ class Tally:
             self._refusals[camera] = None
             self._latencies.append(latency_s)
             self.load.done(latency_s)
+            self.tilt.take(result)
 
     def forget(self) -> None:
         """Judge by the next image; what was counted stays."""
         with self._lock:
-            self.last = None
+            self.last, self.tilt = None, BaseTilt()
             self._refusals.clear()
 
     def judgement(self) -> Fault:
@@ -146,9 +149,10 @@ class Tally:
         return any(not refusal and camera not in self.silent for camera, refusal in self._refusals.items())
 
     def input_faults(self) -> list[str]:
-        """Return what is wrong with cameras that the robot does without, and of tf with any."""
+        """Return what is wrong with cameras that the robot does without, of tf with any, and with where they sit."""
         with self._lock:
-            return [refusal.text for refusal in self._refused() if refusal.of_tf or self._another_serves()]
+            refused = [refusal.text for refusal in self._refused() if refusal.of_tf or self._another_serves()]
+            return [*refused, *filter(None, [self.tilt.fault()])]
 
     def tf_faults(self) -> list[str]:
         """Return why tf does not tell where cameras sit."""
