@@ -8,6 +8,7 @@ from campose_ros.input_watch import InputWatch
 
 IMAGES = 20  # the last ones of a camera
 SHARE = 0.2  # of them; one image that was faster than its odometry is no fault
+REFUSED = "refused: "  # how the session says that it took none of it
 NEEDED_HZ, SLOW_HZ = 10.0, 8.0  # what is measured in a few seconds is not exact
 
 
@@ -36,5 +37,7 @@ class MissingMotion:
                 continue
             of = f" of {camera}" if camera else ""
             images = "the last image" if len(missing) == len(reasons) else f"{len(missing)} of {len(reasons)} images"
-            found.append(f"no {self._what} from {self._watch.topic} for {images}{of}: {slow or missing[-1]}")
+            is_refused = missing[-1].startswith(REFUSED)  # then its rate is not what is wrong
+            because = missing[-1] if is_refused else slow or missing[-1]
+            found.append(f"no {self._what} from {self._watch.topic} for {images}{of}: {because}")
         return "; ".join(found)

@@ -82,5 +82,9 @@ def test_a_slow_sender_is_named_by_its_rate(client: Client) -> None:
     client.until(lambda: watch.received == 3, "all came")
     assert watch.interval_s > 0.2
     assert f"it comes {1.0 / watch.interval_s:.1f} times a second, 10 are needed" in missing.fault()
+    missing.take("", "refused: it is of base_link, and base_frame is robot1/base_link")
+    assert missing.fault().endswith(
+        "for the last image: refused: it is of base_link, and base_frame is robot1/base_link"
+    )
     watch.close()
     client.node.destroy_publisher(publisher)
