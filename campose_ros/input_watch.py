@@ -28,6 +28,7 @@ WINDOW_S = 5.0
 # Of 207 raw VGA images that Fast DDS got to see, 163 were lost; a good connection loses none.
 LOST_SHARE, MIN_LOST = 0.2, 5
 RAW = "sensor_msgs/msg/Image"
+DRAWN = "/matches/compressed"  # of any localizer, as of another robot: pictures of no camera
 SEGMENT_BYTES = 512 * 1024  # of shared memory, by Fast DDS' default: what is larger goes through UDP in pieces
 LAST_ARRIVALS = 3  # however long ago: what tells a slow sender from a silent one
 OFTEN = 3  # in a window; a bag that starts over goes back once
@@ -202,7 +203,7 @@ class InputWatch:
             (name, kind)
             for name, kinds in sorted(self._node.get_topic_names_and_types())
             for kind in kinds
-            if kind in self._alike and other_publishers(self._node, name)
+            if kind in self._alike and not name.endswith(DRAWN) and other_publishers(self._node, name)
         ]
         if not topics:
             return "nobody publishes it"

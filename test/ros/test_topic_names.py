@@ -12,6 +12,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from nav_msgs.msg import OccupancyGrid
 from node_process import NodeProcess, StartNode
 from rclpy.qos import DurabilityPolicy, QoSProfile
+from sensor_msgs.msg import CompressedImage
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +30,15 @@ def test_the_transport_stands_behind_a_remapped_name_once(node: NodeProcess) -> 
     node.wait_for_output("listening to /stern/image_raw/compressed\n")
 
 
-def test_its_own_pictures_are_not_offered_as_those_of_a_camera(node: NodeProcess, client: Client) -> None:
+def test_pictures_of_localizers_are_not_offered_as_those_of_a_camera(node: NodeProcess, client: Client) -> None:
     published = client.node.get_publishers_info_by_topic
     client.until(lambda: published("/named/matches/compressed"), "it publishes pictures itself")
+    fleet = client.node.create_publisher(CompressedImage, "/robot2/localizer/matches/compressed", 1)
+    camera = client.node.create_publisher(CompressedImage, "/robot2/camera/compressed", 1)
+    said = client.diagnosis("named", lambda s: "/robot2/camera/compressed" in s.message, "the other camera").message
+    assert "/robot2/localizer" not in said
+    client.node.destroy_publisher(fleet)
+    client.node.destroy_publisher(camera)
     said = client.diagnosis("named", lambda s: "no image on /bow/" in s.message, "the silence of a camera").message
     assert "nobody publishes it" in said
     assert "/named/matches" not in said
