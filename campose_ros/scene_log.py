@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from campose_core.camera import MODEL_PARAMS, Camera
 from campose_core.floorplan.scene_floor import why_not_snapped
 from campose_core.map_scale import MEASURED
 from campose_ros.camera_parameters import CameraParameters
@@ -36,7 +37,7 @@ def log_cameras(
 ) -> None:
     """Say whose intrinsics are used, and of which cameras nobody told where they sit."""
     for intrinsics in loaded.cameras.values():
-        log.info(f"intrinsics are those of the scene, camera_info is not read: {intrinsics}")
+        log.info(f"intrinsics are those of the scene, camera_info is not read: {in_words(intrinsics)}")
     for camera in (c for c in cameras if c.is_unplaced):
         unset = f"{camera.parameter('base_from_camera')} is the identity: the poses are those of the camera's "
         if parameters.use_odometry or parameters.publish_tf or len(cameras) > 1:
@@ -45,3 +46,11 @@ def log_cameras(
             )
         else:
             log.info(f"{unset}optical frame")
+
+
+def in_words(camera: Camera) -> str:
+    """Return model, size and parameters of a camera, for people."""
+    values = zip(MODEL_PARAMS[camera.model], camera.params, strict=True)
+    return (
+        f"{camera.model}, {camera.width}x{camera.height}, {', '.join(f'{name} {value:.6g}' for name, value in values)}"
+    )
