@@ -36,13 +36,15 @@ class Draws(Sampler[Draw]):
 
     batch_size is that of all processes together: with W of them the one of this rank takes every W-th row of a batch,
     and rows that cannot be shared out evenly are left out, so that the mean over processes is that over the batch.
+    So is a rest of fewer than `least` rows a process behind whole batches; which these are differs by epoch.
     """
 
     def __init__(
-        self, rows_mt: Tensor, unlabelled_ut: Tensor | None, batch_size: int, seed: int, rank: int, processes: int
-    ) -> None:
+        self, rows_mt: Tensor, unlabelled_ut: Tensor | None, batch_size: int, seed: int, rank: int, processes: int,
+        least: int = 1,
+    ) -> None:  # fmt: skip
         self._rows_mt, self._unlabelled_ut = rows_mt, unlabelled_ut
-        self._batch_size, self._seed = batch_size, seed
+        self._batch_size, self._seed, self._least = batch_size, seed, least
         self._rank, self._processes = rank, processes
         self._epoch = 0
 
@@ -52,7 +54,7 @@ class Draws(Sampler[Draw]):
 
     def __len__(self) -> int:
         whole, rest = divmod(len(self._rows_mt), self._batch_size)
-        return whole + (rest >= self._processes)
+        return whole + (rest >= self._processes * (self._least if whole else 1))
 
     def __iter__(self) -> Iterator[Draw]:
         random = torch.Generator().manual_seed(hash((self._seed, self._epoch)))

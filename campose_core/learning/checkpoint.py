@@ -32,9 +32,9 @@ from campose_core.frame import Image
 from campose_core.geometry import Array, Pose
 from campose_core.learning.model import PoseNetwork, create_model, is_finite, to_poses
 from campose_core.learning.options import Architecture
-from campose_core.learning.preprocess import NetworkInput
 from campose_core.learning.same_map import where_trained
 from campose_core.learning.validation import Calibration
+from campose_core.pixels.network_input import NetworkInput
 from campose_core.scene.frames_table import SceneFrame
 from campose_core.yaml_files import read_yaml, yaml_text
 

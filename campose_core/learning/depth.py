@@ -16,7 +16,7 @@ from scipy.spatial import QhullError
 from campose_core.errors import MappingError
 from campose_core.geometry import Array
 from campose_core.landmark_map.landmarks import Landmarks
-from campose_core.learning.preprocess import NetworkInput
+from campose_core.pixels.network_input import NetworkInput
 from campose_core.scene.frames_table import SceneFrame
 from campose_core.scene.scene import Scene
 

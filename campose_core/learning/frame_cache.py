@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from campose_core.errors import LearningError
 from campose_core.files import replacing
 from campose_core.image_files import opened
-from campose_core.learning.preprocess import NetworkInput
+from campose_core.pixels.network_input import NetworkInput
 from campose_core.progress import track
 from campose_core.scene.frames_table import SceneFrame
 from campose_core.scene.scene import Scene

@@ -18,7 +18,7 @@ from campose_core.errors import LearningError
 from campose_core.geometry import Pose
 from campose_core.learning.depth import inverse_depths
 from campose_core.learning.frame_cache import Images, cached_images
-from campose_core.learning.preprocess import NetworkInput
+from campose_core.pixels.network_input import NetworkInput
 from campose_core.scene.frames_table import SceneFrame
 from campose_core.scene.scene import Scene
 

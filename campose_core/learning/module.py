@@ -71,7 +71,15 @@ class PoseTraining(pl.LightningModule):
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         # Dropout draws alike in a run that was killed here and one that was not.
         torch.manual_seed(hash((self.options.seed, self.current_epoch, batch_index, self.global_rank)))
-        anchored, shape = self.anchored(batch.inputs), batch.label.position.shape[:-1]
+        try:
+            anchored, shape = self.anchored(batch.inputs), batch.label.position.shape[:-1]
+        except ValueError as error:
+            if len(batch.inputs) > 1:
+                raise
+            raise LearningError(
+                f"a batch of one image of {self.options.image_size} pixels has no statistics for batch normalisation: "
+                "give a larger batch_size or image_size, or more frames"
+            ) from error
         with torch.autocast(self.device.type, enabled=False):  # rotations need all their digits
             # Where the place is known its own anchor learns, whichever would have been chosen.
             likeliest, right = anchored.logits.argmax(1), self._whole[0].head.nearest_anchor(batch.label.view(-1))
@@ -122,7 +130,8 @@ class PoseTraining(pl.LightningModule):
         options = self.options
         if options.batch_size < self.trainer.world_size:
             raise LearningError(f"batch_size {options.batch_size} is too small for {self.trainer.world_size} processes")
-        draws = Draws(*self._rows, options.batch_size, options.seed, self.global_rank, self.trainer.world_size)
+        least = 2 if options.trains_backbone else 1  # one image has no statistics for batch normalisation
+        draws = Draws(*self._rows, options.batch_size, options.seed, self.global_rank, self.trainer.world_size, least)
         if len(draws) == 0:
             raise LearningError(f"{len(self._rows[0])} samples are too few for {self.trainer.world_size} processes")
         # Workers draw ahead as soon as there is a loader: in a run that goes on, before the trainer tells the epoch.

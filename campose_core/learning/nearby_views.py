@@ -14,8 +14,8 @@ import torch
 from campose_core.learning.depth import inverse_depths
 from campose_core.learning.material import Material
 from campose_core.learning.model import to_numbers, to_poses
-from campose_core.learning.preprocess import NetworkInput
 from campose_core.learning.view_synthesis import ViewOptions, moved, random_views, synthesise
+from campose_core.pixels.network_input import NetworkInput
 from campose_core.scene.frames_table import SceneFrame
 from campose_core.scene.scene import Scene
 from campose_core.statistics import evenly_spaced

@@ -39,13 +39,13 @@ from campose_core.learning.module import VALIDATION_BATCH, PoseTraining
 from campose_core.learning.nearby_views import with_views
 from campose_core.learning.networks import MENET
 from campose_core.learning.options import TrainOptions
-from campose_core.learning.preprocess import NetworkInput
 from campose_core.learning.same_map import is_of_this_map, require_same_map
 from campose_core.learning.samples import ImageSamples, Samples
 from campose_core.learning.trainer import fit
 from campose_core.learning.unlabelled import unlabelled_material
 from campose_core.learning.validation import Residuals
 from campose_core.pixels.large_buffers import keep_large_buffers
+from campose_core.pixels.network_input import NetworkInput
 from campose_core.scene.frames_table import SPLITS, SceneFrame
 from campose_core.scene.scene import Scene
 
@@ -53,7 +53,14 @@ log = logging.getLogger(__name__)
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 FRAMES_AN_ANCHOR = 10  # fewer tell little of what differs within a part
-LAYERS = ("backbone", "grid", "components", "linear_layers", "hidden")  # what a model that is gone on with decides
+LAYERS = (
+    "backbone",
+    "grid",
+    "components",
+    "linear_layers",
+    "hidden",
+    "dropout",
+)  # what a model that is gone on with decides
 METRICS_OF_CLOSED_FORM = "epoch,val_median_m,val_median_deg,seconds\n"
 
 
@@ -186,8 +193,17 @@ class _Run:
     def _new_network(self, frames: Sequence[SceneFrame]) -> PoseNetwork:
         options = self._options
         if options.start_from:
+            trained = sorted(path.parent.name for path in self._scene.models_dir.glob("*/model.yaml"))
+            if options.start_from not in trained:
+                raise LearningError(
+                    f"{self._scene.path} has no model {options.start_from!r} to start from: give the name of one: "
+                    f"{', '.join(trained) or 'none yet'}"
+                )
             start = load(self._scene.models_dir / options.start_from)
             require_same_map(self._scene, options.start_from)
+            has, asked = start.network.architecture.to_dict(), options.architecture.to_dict()
+            if (has["kind"] == MENET) != self._kind.relative:
+                raise LearningError(f"a {options.kind} cannot begin with {options.start_from}, a {has['kind']}")
             if start.network_input.size != self._input.size:
                 size = start.network_input.size
                 raise LearningError(
@@ -199,9 +215,6 @@ class _Run:
                     f"{options.start_from} was trained on images of another camera, {start.network_input.camera}, not "
                     f"{self._input.camera}: train it again"
                 )
-            has, asked = start.network.architecture.to_dict(), options.architecture.to_dict()
-            if (has["kind"] == MENET) != self._kind.relative:
-                raise LearningError(f"a {options.kind} cannot begin with {options.start_from}, a {has['kind']}")
             others = {name: f"{name} {has[name]}, not {asked[name]}" for name in LAYERS if has[name] != asked[name]}
             if others:
                 log.info(f"{options.start_from} brings its layers: {'; '.join(others.values())}")

@@ -18,8 +18,8 @@ from campose_core.landmark_map.intrinsics import RefinedCameras
 from campose_core.landmark_map.recording_cameras import cameras_of_recording
 from campose_core.learning.material import Material
 from campose_core.learning.networks import MENET
-from campose_core.learning.preprocess import NetworkInput
 from campose_core.learning.visual_odometry import VisualOdometry
+from campose_core.pixels.network_input import NetworkInput
 from campose_core.progress import track
 from campose_core.scene.scene import Scene
 

@@ -65,7 +65,7 @@ def test_whole_images_are_read(scene):
 
 def prepare_for_training(scene: Scene) -> None:
     frame_cache = pytest.importorskip("campose_core.learning.frame_cache")
-    from campose_core.learning.preprocess import NetworkInput
+    from campose_core.pixels.network_input import NetworkInput
 
     camera = scene.cameras[scene.frames[0].camera]
     frame_cache.cached_images(scene, scene.frames, NetworkInput.covering(camera, 32))

@@ -39,6 +39,19 @@ def test_every_labelled_row_comes_once_an_epoch(count, batch_size, seed):
     assert all(batch.labelled.all() for batch in batches)
 
 
+@given(counts, batch_sizes, seeds, st.integers(1, 3))
+def test_a_rest_that_is_too_small_is_left_out_but_never_all(count, batch_size, seed, processes):
+    size = max(batch_size, 2 * processes)
+    draws = Draws(rows(count), None, size, seed, 0, processes, least=2)
+    batches, (whole, rest) = epoch(draws), divmod(count, size)
+    assert len(batches) == len(draws)
+    if whole:
+        assert len(batches) == whole + (rest >= 2 * processes)
+        assert all(len(batch.frames) >= 2 for batch in batches)
+    else:
+        assert len(batches) == (count >= processes)
+
+
 @given(counts, st.integers(4, 17), seeds, st.integers(2, 4), st.integers(0, 3))
 def test_processes_share_a_batch_without_overlap_in_equal_parts(count, batch_size, seed, processes, number):
     """And together have what one process alone would have, but for what cannot be shared out."""

@@ -17,8 +17,8 @@ from campose_core.errors import CheckpointError, LearningError
 from campose_core.geometry import pose_error
 from campose_core.learning.checkpoint import TrainedModel, load, save
 from campose_core.learning.model import create_model, to_numbers
-from campose_core.learning.preprocess import NetworkInput
 from campose_core.learning.validation import Calibration
+from campose_core.pixels.network_input import NetworkInput
 from campose_core.yaml_files import yaml_text
 
 OPTIONS = replace(QUICK, **SMALL)

@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 
 from campose_core.geometry import Pose
 from campose_core.learning.depth import MIN_LANDMARKS, SIDE, inverse_depths
-from campose_core.learning.preprocess import NetworkInput
+from campose_core.pixels.network_input import NetworkInput
 from campose_core.scene.alignment import Alignment
 from campose_core.scene.frames_table import SceneFrame
 from campose_core.scene.scene import Scene

@@ -11,8 +11,8 @@ from campose_core.geometry import Pose
 from campose_core.learning.features import feature_samples, features_of
 from campose_core.learning.material import Material, frames_of_split, material_of_splits
 from campose_core.learning.model import PoseNetwork, create_model, to_numbers
-from campose_core.learning.preprocess import NetworkInput
 from campose_core.learning.samples import ImageSamples
+from campose_core.pixels.network_input import NetworkInput
 from campose_core.scene.split import SplitOptions
 
 INPUT = NetworkInput.covering(CAMERA, 32)

@@ -14,7 +14,7 @@ from campose_core.errors import LearningError
 from campose_core.geometry import Pose, Similarity
 from campose_core.learning.frame_cache import cached_images
 from campose_core.learning.material import frames_of_split, joined, material_of_splits, pair_rows, tuple_rows
-from campose_core.learning.preprocess import NetworkInput
+from campose_core.pixels.network_input import NetworkInput
 from campose_core.scene.alignment import Alignment
 from campose_core.scene.frames_table import SceneFrame
 from campose_core.scene.scene import Scene

@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch")
 from campose_core.geometry import pose_error  # noqa: E402
 from campose_core.learning.material import material_of_splits, ordered_frames  # noqa: E402
 from campose_core.learning.nearby_views import BESIDE, VIEWS, with_views  # noqa: E402
-from campose_core.learning.preprocess import NetworkInput  # noqa: E402
+from campose_core.pixels.network_input import NetworkInput  # noqa: E402
 from campose_core.scene.scene import Scene  # noqa: E402
 
 pytestmark = pytest.mark.slow

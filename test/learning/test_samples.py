@@ -12,8 +12,8 @@ from campose_core.learning.features import FeatureSamples
 from campose_core.learning.losses import PoseNumbers, relative
 from campose_core.learning.material import Material, frames_of_split, material_of_splits, tuple_rows
 from campose_core.learning.model import to_numbers
-from campose_core.learning.preprocess import NetworkInput
 from campose_core.learning.samples import ImageSamples, PairSamples
+from campose_core.pixels.network_input import NetworkInput
 from campose_core.scene.split import SplitOptions
 
 INPUT = NetworkInput.covering(CAMERA, 32)

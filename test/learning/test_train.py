@@ -201,7 +201,8 @@ def test_what_cannot_be_trained_on_is_refused_with_one_line(tmp_path, scene):
         (scene, replace(FAST, weights=str(tmp_path / "none.pth")), "none.pth: cannot be read"),
         (scene, replace(FAST, backbone="resnet19"), "no backbone 'resnet19'"),
         (scene, replace(FAST, walkable_weight=1.0), "no floor map for the walkable loss: run `campose floor`"),
-        (scene, replace(FAST, start_from="mapnet"), "is not a trained model"),
+        (scene, replace(FAST, start_from="mapnet"), "no model 'mapnet' to start from: .* none yet"),
+        (scene, replace(FAST, frozen=False, batch_size=1), "one image of 32 pixels .* batch_size or image_size"),
         (scene, replace(FAST, kind="menet"), "menet needs images of at least 64 pixels"),
     ]
     for changed, options, reason in cases:
@@ -226,10 +227,23 @@ def test_a_model_is_gone_on_with_where_it_fits(scene, capsys):
     assert "posenet brings its layers: backbone shufflenet_v2_x0_5, not resnet18; hidden 64, not 32" in (
         capsys.readouterr().err
     )
+    train(scene, "posenet5", replace(FAST, start_from="posenet", epochs=1, dropout=0.5))
+    assert "posenet brings its layers: dropout 0.0, not 0.5" in capsys.readouterr().err
     with pytest.raises(LearningError, match="a menet cannot begin with posenet, a posenet"):
-        train(scene, "menet", replace(FAST, kind="menet", start_from="posenet"))
+        train(scene, "menet", replace(FAST, kind="menet", image_size=64, start_from="posenet"))
+    with pytest.raises(LearningError, match=r"no model 'models/posenet' .*: posenet, posenet2, posenet3"):
+        train(scene, "posenet4", replace(FAST, start_from="models/posenet"))
+    with pytest.raises(LearningError, match=r"linear is solved at once .* leave out start_from"):
+        replace(FAST, kind="linear", start_from="posenet")
     with pytest.raises(LearningError, match="posenet takes images of 32 pixels a side, not 48: give --image-size 32"):
         train(scene, "posenet4", replace(FAST, start_from="posenet", image_size=48))
+
+
+def test_one_frame_behind_whole_batches_is_left_out_where_a_backbone_learns(scene):
+    """Batch normalisation has no statistics of one image as small as these."""
+    frames = len(scene.posed_frames("train"))
+    train(scene, "posenet", replace(FAST, frozen=False, batch_size=frames - 1, epochs=2))
+    assert len(history(scene)) == 2
 
 
 def test_a_label_that_is_no_number_is_refused_when_the_scene_is_opened(scene):

@@ -10,9 +10,9 @@ from campose_core.errors import CaptureError, LearningError
 from campose_core.geometry import pose_error
 from campose_core.learning.checkpoint import load
 from campose_core.learning.kinds.menet import MIN_SIZE
-from campose_core.learning.preprocess import NetworkInput
 from campose_core.learning.train import train
 from campose_core.learning.unlabelled import unlabelled_material
+from campose_core.pixels.network_input import NetworkInput
 from campose_core.scene.scene import Scene
 from campose_core.scene.split import SplitOptions
 

@@ -12,8 +12,8 @@ from campose_core.camera import Camera
 from campose_core.geometry import Pose, pose_error
 from campose_core.learning.depth import SIDE
 from campose_core.learning.model import to_numbers, to_poses
-from campose_core.learning.preprocess import NetworkInput
 from campose_core.learning.view_synthesis import ViewOptions, moved, random_views, synthesise
+from campose_core.pixels.network_input import NetworkInput
 
 SIZE = 96
 PINHOLE = NetworkInput.covering(CAMERA, SIZE).camera

@@ -31,6 +31,8 @@ class LinearPoseNet(NetworkKind):
         super().check(options)
         if not options.components:
             raise LearningError("linear regresses on principal components: components must be at least 1")
+        if options.start_from:
+            raise LearningError("linear is solved at once and goes on with no model: leave out start_from")
 
     def trains_backbone(self, options: TrainOptions) -> bool:
         return False

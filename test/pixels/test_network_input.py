@@ -6,7 +6,7 @@ from learnable import CAMERA
 
 from campose_core.camera import Camera
 from campose_core.errors import LearningError
-from campose_core.learning.preprocess import NetworkInput
+from campose_core.pixels.network_input import NetworkInput
 
 
 def coordinates_picture(camera: Camera) -> np.ndarray:
