@@ -53,9 +53,10 @@ def run(options: Namespace) -> None:
 def train_again(scene: Scene) -> Scene:
     """Train the models anew, each with the options it had, where the map has changed since; returns the scene."""
     stale = [step for step in scene.steps if step.startswith("train:") and not scene.is_current(step)]
-    if not stale:
+    # A model whose folder somebody removed is not wanted any more.
+    names = [name for step in stale if (scene.models_dir / (name := step.removeprefix("train:"))).is_dir()]
+    if not names:
         return scene
-    names = [step.removeprefix("train:") for step in stale]
     try:
         from campose_core.cli.train import require_training_packages
 
@@ -67,6 +68,7 @@ def train_again(scene: Scene) -> Scene:
     from campose_core.learning.train import train
 
     known = {field.name for field in dataclasses.fields(TrainOptions)}
+    say(f"update: training again with the new frames: {', '.join(names)}; as before they stay usable (--no-train)")
     for name in names:
         record: dict[str, Any] = scene.steps[f"train:{name}"]["options"]
         lists: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}

@@ -97,6 +97,20 @@ def previous_note(folder: Path) -> dict[str, Any] | None:
         raise SceneError(f"{note} is damaged: there is no way back, remove {note.parent}") from error
 
 
+def keep_beside_previous(folder: Path, name: str) -> list[str]:
+    """Let what was added since to FOLDER/name, a folder of folders, stay when `undo` puts back that of before; returns
+    its names. Its files are linked."""
+    before = place(folder, f"{PREVIOUS}/old/{name}")
+    if not before.is_dir():  # not exchanged, and left as it is
+        return []
+    added = sorted(
+        path for path in place(folder, name).iterdir() if path.is_dir() and not (before / path.name).exists()
+    )
+    for path in added:
+        shutil.copytree(path, before / path.name, copy_function=os.link)
+    return [path.name for path in added]
+
+
 def undo(folder: Path) -> None:
     """Put back what the last `commit` replaced, and take away what it added.
 

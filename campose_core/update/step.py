@@ -26,7 +26,7 @@ from campose_core.errors import AlignmentError, MappingError
 from campose_core.files import write_bytes, write_text
 from campose_core.geometry import Pose
 from campose_core.landmark_map.intrinsics import RefinedCameras
-from campose_core.scene.exchange import commit, discard, prepare, previous_note
+from campose_core.scene.exchange import commit, discard, keep_beside_previous, prepare, previous_note
 from campose_core.scene.exchange import undo as put_back
 from campose_core.scene.frames_table import SceneFrame
 from campose_core.scene.scene import Scene
@@ -96,7 +96,7 @@ def update_scene(scene: Scene, recording: Path, options: UpdateOptions) -> tuple
 
 @writes()
 def undo_update(scene: Scene) -> Scene:
-    """Put back the scene as it was before its last update, file by file.
+    """Put back the scene as it was before its last update, file by file; models that were trained since stay.
 
     Raises:
         MappingError: there was none, or the map was changed since, so that going back would lose that.
@@ -108,7 +108,10 @@ def undo_update(scene: Scene) -> Scene:
         raise MappingError(
             f"{scene.path} was mapped, aligned, split or given another floor since the update: no way back"
         )
+    trained_since = keep_beside_previous(scene.path, "models")
     put_back(scene.path)
+    if trained_since:
+        log.info(f"update: trained since, and as they were: {', '.join(trained_since)}")
     log.info(f"update: {note.get('name', 'it')} is out of the map again")
     return Scene.open(scene.path)
 

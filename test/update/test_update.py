@@ -137,16 +137,25 @@ def test_the_new_frames_are_where_the_camera_was(updated):
     assert {frame.split for frame in frames} >= {"train", "val", "test"}
 
 
-def test_steps_are_done_and_models_are_stale_until_they_are_trained_again(updated, tmp_path):
+def test_steps_are_done_and_models_are_stale_until_they_are_trained_again(updated, tmp_path, capsys):
     scene = updated.scene
     assert all(scene.is_current(step) for step in ("extract:changed", "map", "align", "split", "floor"))
     assert not updated.was_current
     copy = Scene.open(shutil.copytree(scene.path, tmp_path / "scene"))
     trained = train_again(copy)
     assert trained.is_current("train:posenet-tiny")
+    assert "training again with the new frames: posenet-tiny; as before" in capsys.readouterr().err
     assert trained.steps["train:posenet-tiny"]["options"] == scene.steps["train:posenet-tiny"]["options"]
     undo_update(trained)
     assert files(tmp_path / "scene") == files(updated.before)
+
+
+def test_a_model_that_was_removed_does_not_come_back(updated, tmp_path, capsys):
+    scene = Scene.open(shutil.copytree(updated.scene.path, tmp_path / "scene"))
+    shutil.rmtree(scene.models_dir / "posenet-tiny")
+    train_again(scene)
+    assert not (scene.models_dir / "posenet-tiny").exists()
+    assert not capsys.readouterr().err
 
 
 def test_undo_restores_every_file(updated, tmp_path, capsys):
@@ -156,6 +165,17 @@ def test_undo_restores_every_file(updated, tmp_path, capsys):
     assert files(scene) == files(updated.before)
     assert main(["update", str(scene), "--undo"]) == 1
     assert "no update to undo" in capsys.readouterr().err
+
+
+def test_undo_keeps_a_model_that_was_trained_since(updated, tmp_path, capsys):
+    scene = shutil.copytree(updated.scene.path, tmp_path / "scene")
+    mine = shutil.copytree(scene / "models" / "posenet-tiny", scene / "models" / "posenet-mine")
+    trained = files(mine)
+    assert main(["update", str(scene), "--undo"]) == 0
+    assert "trained since, and as they were: posenet-mine" in capsys.readouterr().err
+    assert files(mine) == trained
+    shutil.rmtree(mine)
+    assert files(scene) == files(updated.before)
 
 
 def test_undo_does_not_take_later_work_with_it(updated, tmp_path):
