@@ -17,6 +17,7 @@ from campose_core.evaluation.gate import require, thresholds_of
 from campose_core.evaluation.judge import Beside, judged
 from campose_core.evaluation.table import measure_table, tables
 from campose_core.files import write_text
+from campose_core.joining.shifted_stamps import shifted_stamps
 from campose_core.map_scale import ScaleBasis
 from campose_core.scene.scene import Scene
 
@@ -79,7 +80,7 @@ def run(options: Namespace) -> None:
         show(json.dumps(metrics.to_dict()))
     else:
         show(*tables([metrics]).splitlines(), "", *measure_table([metrics]).splitlines())
-        if offset := constant_offset(over, truth):
+        if offset := constant_offset(over, truth) or shifted_stamps(over.trajectory, truth):
             show("", offset)
         if estimates.scale is not ScaleBasis.MEASURED:
             scale = estimates.scale.value

@@ -25,6 +25,7 @@ from campose_core.evaluation.table import tables
 from campose_core.floorplan.scene_floor import walkable_of, why_not_snapped
 from campose_core.frame import Recording
 from campose_core.geometry import Pose
+from campose_core.joining.shifted_stamps import shifted_stamps
 from campose_core.localization.estimators.registry import ESTIMATORS, load_estimator
 from campose_core.localization.localizer import Localizer
 from campose_core.motion.imu_motion import imu_motion
@@ -137,7 +138,7 @@ def run(options: Namespace) -> None:
     show(f"{recorded_s:.1f} s recorded, replayed in {wall_s:.1f} s: {recorded_s / wall_s:.1f} times real time")
     if metrics:
         show(*tables(metrics).splitlines())
-        if offset := constant_offset(raw, of_base):
+        if offset := constant_offset(raw, of_base) or shifted_stamps(raw.trajectory, of_base):
             show("", offset)
     if copy is not None:
         layout = write_layout(options.out / LAYOUT, scene, walkable)

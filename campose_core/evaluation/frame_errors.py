@@ -17,6 +17,7 @@ from campose_core.evaluation.estimates import Estimates
 from campose_core.evaluation.outcomes import OutcomeTable
 from campose_core.evaluation.reliability import PARTS, squared_distances
 from campose_core.geometry import Array, products
+from campose_core.joining.shifted_stamps import shifted_stamps
 from campose_core.trajectory import Stamps, Trajectory, span_text
 
 MAX_DIFFERENCE_NS = 20_000_000
@@ -111,9 +112,9 @@ def of_another_time(estimates: Estimates, reference: Trajectory) -> TrajectoryEr
     apart = stamps_ns[-1] < reference.stamps_ns[0] or reference.stamps_ns[-1] < stamps_ns[0]
     near = f"have no poses within {MAX_DIFFERENCE_NS / 1e6:.0f} ms of each other"
     fault = "do not overlap in time" if apart else near
-    return TrajectoryError(
-        f"{intervals} {fault}: give the reference of the same recording, with stamps of the same clock"
-    )
+    said = "" if apart else shifted_stamps(estimates.trajectory, reference)
+    cure = f". {said}" if said else ": give the reference of the same recording, with stamps of the same clock"
+    return TrajectoryError(f"{intervals} {fault}{cure}")
 
 
 def no_overlap(first_ns: int, last_ns: int, reference: Trajectory) -> str:

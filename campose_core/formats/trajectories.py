@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import re
@@ -131,6 +132,7 @@ def read_trajectory(path: Path | str, frame_id: str = "map", child_frame_id: str
     """
     path = Path(path)
     text = read_text(path, TrajectoryError)
+    _refuse_json(path, text)
     if is_optitrack(text):
         found = _seen(path, *_motive_rows(path, text))
         log.info(f"{path}: Motive's y axis is up: turned, so that z is; its stamps begin with the take")
@@ -156,6 +158,18 @@ def read_trajectory(path: Path | str, frame_id: str = "map", child_frame_id: str
         log.info(f"{path}: ARKit's y axis is up: turned, so that z is")
         return _trajectory(*found, frame_id, child_frame_id, Z_UP_FROM_Y_UP)
     return _trajectory(*found, frame_id, child_frame_id)
+
+
+def _refuse_json(path: Path, text: str) -> None:
+    if not text.lstrip().startswith(("{", "[")):
+        return
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return
+    beside = path.with_suffix(".tum")
+    cure = f"its poses are in {beside}" if beside.is_file() else f"write a line `{TUM.names}` for each pose"
+    raise TrajectoryError(f"{path}: this is JSON, and poses are read from lines of a text: {cure} (docs/formats.md)")
 
 
 def _unit(path: Path, lines: Sequence[str], begin: int, stamp: int) -> str:

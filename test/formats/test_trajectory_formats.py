@@ -547,3 +547,13 @@ def test_stamps_that_are_not_alike_are_not_read_at_once(texts):
 def test_what_is_no_whole_stamp_is_refused(texts):
     with pytest.raises((ValueError, OverflowError)):
         whole_stamps(np.array(texts))
+
+
+def test_json_is_told_as_such_and_where_its_poses_are(tmp_path):
+    summary = written(tmp_path, '{"estimator": "structure", "frames": 5}\n', "est.json")
+    with pytest.raises(TrajectoryError, match=r"est\.json: this is JSON, .*: write a line `stamp_s x y z qx qy qz qw`"):
+        read_trajectory(summary)
+    poses_beside = written(tmp_path, rows("txyzabcw", seconds(STAMPS)), "est.tum")
+    with pytest.raises(TrajectoryError, match=r"est\.json: this is JSON, .*: its poses are in .*est\.tum \("):
+        read_trajectory(summary)
+    assert len(read_trajectory(poses_beside)) == len(STAMPS)
