@@ -44,6 +44,7 @@ def validation_curves(groups: Mapping[str, Mapping[str, History]]) -> bytes:
         for axes, what, text_of in ((position, "position", metres_on_axis), (rotation, "rotation", degrees_on_axis)):
             axes.set(yscale="log", xlabel="epoch", title=f"{group}: {what}")
             log_ticks(axes.yaxis, text_of)
+            axes.xaxis.get_major_locator().set_params(integer=True)
             light_grid(axes)
         legend.axis("off")
         legend.legend(*position.get_legend_handles_labels(), loc="center left", frameon=False, fontsize=8.5)

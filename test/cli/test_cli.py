@@ -52,6 +52,30 @@ def test_a_number_that_is_none_or_out_of_bounds_is_wrong_usage(verb, option, val
     assert option.lstrip("-") in capsys.readouterr().err.replace("_", "-")
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["benchmark", "SCENE", "--query", "a", "--query=b", "--reference", "c"], r"--query is given .* \(a, b\)"),
+        (
+            ["build", "a", "b", "--scene", "S", "--reference", "c", "--reference", "d"],
+            r"--reference is given .*\(c, d\)",
+        ),
+        (["train", "S", "--model", "mapnet+", "--unlabelled", "a", "--unlabelled", "b"], "--unlabelled is given twice"),
+    ],
+)
+def test_an_input_that_is_given_twice_is_refused_where_one_is_taken(words, said, capsys):
+    with pytest.raises(SystemExit) as end:
+        sys.exit(main(words))
+    assert end.value.code == 2
+    assert re.search(said, capsys.readouterr().err)
+
+
+def test_the_topics_of_a_rig_are_given_one_by_one(tmp_path, capsys):
+    words = ["extract", str(tmp_path / "no.bag"), "--scene", str(tmp_path / "scene"), "--topic", "/a", "--topic", "/b"]
+    assert main(words) == 1
+    assert "no such file" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("verb", ["map", "align", "split", "benchmark"])
 def test_a_missing_scene_is_one_line_and_exit_1(verb, tmp_path):
     extra = ["--points", "x.csv"] if verb == "align" else []
