@@ -70,6 +70,16 @@ def test_a_scene_without_its_list_of_test_images_is_refused(tmp_path):
         scenes_of("7scenes", folder)
 
 
+@pytest.mark.parametrize("part", ["TrainSplit.txt", "TestSplit.txt"])
+def test_a_sequence_that_is_missing_is_told_before_anything_is_mapped(part, tmp_path, capfd):
+    folder = LAYOUTS["7scenes"](tmp_path / "set", grey_shots(20, 4), grey_shots(100, 4), CAMERA)
+    with open(folder / "chess" / part, "a") as file:
+        file.write("sequence9\n")
+    assert main(["benchmark", "--dataset", "7scenes", str(folder), "--out", str(tmp_path / "out")]) == 1
+    assert f"{part}: 'sequence9' is listed" in capfd.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_published_numbers_have_a_source_a_truth_and_a_scene_that_can_be_found(dataset):
     scores = published(dataset)

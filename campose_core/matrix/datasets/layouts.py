@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from campose_core.capture.recording import open_recording
 from campose_core.errors import CaptureError
 from campose_core.exports import cambridge, seven_scenes, tum_rgbd, twelve_scenes
 from campose_core.matrix.plan import SCENE, Plan, RecordingSource, SceneSource
@@ -91,9 +92,12 @@ def plan_of(dataset: str, folder: Path, estimators: tuple[str, ...]) -> Plan:
     """Return the plan: each scene is built from its training images, and its test images are asked.
 
     Raises:
-        CaptureError: as `scenes_of`.
+        CaptureError: as `scenes_of`, or images that are listed are missing: told now, and not when the maps are made.
     """
     found, test = scenes_of(dataset, folder), DATASETS[dataset].test
+    for scene in found.values():
+        for part in (scene, scene / test):
+            open_recording(part)
     build = {
         name: SceneSource(name, steps=(("build", str(scene.resolve()), "--scene", SCENE),))
         for name, scene in found.items()
