@@ -53,8 +53,9 @@ class NetworkInput:
         covered = float(np.prod(np.maximum(inside[2:] - inside[:2], 0)) / np.prod(box[2:] - box[:2]))
         if covered < MIN_COVERED:
             raise LearningError(
-                f"the camera {camera} shows {covered:.0%} of the view the network was trained with: "
-                "use a camera with a wider field of view, or train on its recordings"
+                f"a camera of {camera.width}x{camera.height} pixels and focal length {camera.focal[0]:.0f} shows "
+                f"{covered:.0%} of the view that the network has, of its first training frame: use a camera with a "
+                "wider field of view, or train on its recordings alone, in a scene of their own"
             )
         margin = int(np.ceil(max(0.0, float(np.max(np.abs(box - inside))))))
         if margin > 0:
