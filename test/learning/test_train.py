@@ -383,7 +383,7 @@ def test_command_line_takes_a_preset_and_refuses_strange_keys(tmp_path, scene, c
     for given in ("absent.bag", "[absent.bag]"):
         options = ["--kind", "mapnet+", "--start-from", "absent", "--unlabelled", given]
         assert main(train_on_command_line(scene, *options)) == 1
-        assert "models/absent is not a trained model" in capsys.readouterr().err
+        assert "no model 'absent' to start from" in capsys.readouterr().err
     assert TrainOptions(kind="mapnet+", start_from="a", unlabelled="one.bag").unlabelled == ("one.bag",)
     with pytest.raises(SystemExit):
         main(["train", "--help"])
