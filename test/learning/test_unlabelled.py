@@ -133,7 +133,7 @@ def test_without_odometry_and_without_menet_it_says_what_to_do(tmp_path, scene):
 
 def test_a_start_that_does_not_fit_is_refused(tmp_path, scene):
     bag = write_walk_bag(tmp_path / "walk", WALK)
-    with pytest.raises(LearningError, match=r"mapnet is not a trained model"):
+    with pytest.raises(LearningError, match=r"no model 'mapnet' to start from"):
         train(scene, "mapnet+", plus(bag))
     scene = train(scene, "mapnet", replace(MAPNET, epochs=1))
     with pytest.raises(LearningError, match="mapnet takes images of 32 pixels a side, not 48: give --image-size 32"):
