@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from campose_core.geometry import Array
 
-DEGENERATE = 1e-9  # of products of squared sides: landmarks on one line or in one place, or a pencil without a cubic
+DEGENERATE = 1e-9  # of products of squared sides: landmarks on one line, two in one place, or a pencil without a cubic
 
 
 def poses_of_three(bearings: Array, xyz: Array) -> tuple[Array, Array, NDArray[np.intp]]:
@@ -39,7 +39,7 @@ def _usable(bearings: Array, xyz: Array) -> tuple[NDArray[np.intp], tuple[Array,
     second = _symmetric(a23, -a13, a23 - a13, o, -c13 * a23, c23 * a13)
     area = np.linalg.norm(np.cross(xyz[:, 1] - xyz[:, 0], xyz[:, 2] - xyz[:, 0]), axis=1)
     cubic = a13 * a23 * np.abs(a13 * (1 - c23**2) - a23 * (1 - c13**2))  # |det second|
-    good = np.flatnonzero((area**2 > DEGENERATE * a12 * a13) & (cubic > DEGENERATE * (a13 * a23) ** 1.5))
+    good = np.flatnonzero((area**2 > DEGENERATE * a12 * a13) & (cubic > DEGENERATE * np.maximum(a13, a23) ** 3))
     return good, (first[good], second[good], a23[good], c23[good])
 
 

@@ -45,3 +45,16 @@ def test_what_determines_no_pose_gives_none_and_hides_no_other():
     assert np.abs(rotations - rotation.as_matrix()).max(axis=(1, 2)).min() < 1e-6
     for nothing in (poses_of_three(bearings[:3], xyz[:3]), poses_of_three(bearings[:0], xyz[:0])):
         assert [len(part) for part in nothing] == [0, 0, 0]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10_000), st.permutations(range(3)), st.integers(6, 10))
+def test_two_landmarks_as_good_as_in_one_place_hide_no_other(seed, order, digits):
+    """One thing that was triangulated twice, both of which match one feature."""
+    rotation, _, bearings, xyz = triples(seed, 20)
+    apart = 10.0**-digits
+    xyz[1:] = (xyz[1:, :1] + np.array([0.0, 1.0, apart])[:, None] * (xyz[1:] - xyz[1:, :1]))[:, order]
+    bearings[1:] = bearings[1:, [0, 1, 0]][:, order]
+    rotations, _, triple = poses_of_three(bearings, xyz)
+    assert np.abs(rotations[triple == 0] - rotation.as_matrix()).max(axis=(1, 2)).min() < 1e-4
+    assert np.isfinite(rotations).all()
