@@ -10,6 +10,7 @@ import sys
 import sysconfig
 import tempfile
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -69,9 +70,10 @@ def build(prefix: Path, packages: Sequence[MessagePackage]) -> None:
         python = tools / "bin" / "python"
         _run([str(python), "-m", "pip", "install", "--quiet", "--no-compile", *wheels, *TOOLS])
         _correct_include_folders(tools, python)
-        for package in packages:
-            say(f"building {package.name} into {prefix}")
-            _build_one(prefix, package, Path(folder) / package.name, tools)
+        say(f"building {', '.join(package.name for package in packages)} into {prefix}")
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            # A list, so that what a build raises is raised here.
+            list(pool.map(lambda package: _build_one(prefix, package, Path(folder) / package.name, tools), packages))
 
 
 def _build_one(prefix: Path, package: MessagePackage, folder: Path, tools: Path) -> None:

@@ -90,7 +90,7 @@ def test_a_full_disk_is_one_line_and_the_bent_map_stays(bent_street, scene, most
     assert off_m([frame.map_from_cam for frame in Scene.open(scene).frames]) < 0.1
 
 
-@pytest.mark.parametrize("kills", [4, pytest.param(25, marks=pytest.mark.long)])
+@pytest.mark.parametrize("kills", [3, pytest.param(25, marks=pytest.mark.long)])
 def test_killed_at_any_moment_and_run_again_it_ends_the_same(bent_street, tmp_path, kills):
     wanted = {
         "template": str(bent_street / "scene"),

@@ -138,7 +138,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_gives_others(tmp_path)
     [("true", 0), pytest.param("false", 0, marks=pytest.mark.long), pytest.param("false", 1, marks=pytest.mark.long)],
 )
 def test_killed_and_resumed_equals_uninterrupted(tmp_path, frozen, workers):
-    epochs = 12 if frozen == "false" else 200
+    epochs = 12 if frozen == "false" else 60
     extra = ("--frozen", frozen, "--views", "1", "--dropout", "0.3", "--epochs", str(epochs), "--workers", str(workers))
 
     def start(scene) -> subprocess.Popen:

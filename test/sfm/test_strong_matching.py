@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def strongly_mapped(small_scene: Path, tmp_path_factory: pytest.TempPathFactory) -> Scene:
     scene = Scene.open(shutil.copytree(small_scene, tmp_path_factory.mktemp("strong") / "scene"))
-    return map_scene(scene, MapOptions(matching="strong", max_keyframes=20))
+    return map_scene(scene, MapOptions(matching="strong", max_keyframes=30))
 
 
 def test_the_walk_is_mapped_to_its_truth(strongly_mapped: Scene, small_world: Path):
