@@ -99,15 +99,19 @@ def previous_note(folder: Path) -> dict[str, Any] | None:
 
 def keep_beside_previous(folder: Path, name: str) -> list[str]:
     """Let what was added since to FOLDER/name, a folder of folders, stay when `undo` puts back that of before; returns
-    its names. Its files are linked."""
+    its names. Its files are linked, its links are what they are."""
     before = place(folder, f"{PREVIOUS}/old/{name}")
     if not before.is_dir():  # not exchanged, and left as it is
         return []
-    added = sorted(
-        path for path in place(folder, name).iterdir() if path.is_dir() and not (before / path.name).exists()
-    )
-    for path in added:
-        shutil.copytree(path, before / path.name, copy_function=os.link)
+    there = {path.name for path in before.iterdir()}
+    added = sorted(path for path in place(folder, name).iterdir() if path.is_dir() and path.name not in there)
+    part = _empty(folder, PART)
+    for path in added:  # whole, then under its name: the next undo would take half of one for all of it
+        if path.is_symlink():
+            (part / path.name).symlink_to(path.readlink())
+        else:
+            shutil.copytree(path, part / path.name, symlinks=True, copy_function=os.link)
+        (part / path.name).rename(before / path.name)
     return [path.name for path in added]
 
 

@@ -8,7 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from campose_core.scene.exchange import commit, current, discard, finish, prepare, previous_note, undo, write_together
+from campose_core.scene.exchange import (
+    commit,
+    current,
+    discard,
+    finish,
+    keep_beside_previous,
+    prepare,
+    previous_note,
+    undo,
+    write_together,
+)
 
 OLD = {"a.txt": "old a", "b/one": "old one", "b/two": "old two", "kept": "kept"}
 NEW = {"a.txt": "new a", "b/one": "new one", "c/d/three": "added", "kept": "kept"}
@@ -30,6 +40,9 @@ def count(event, _):
 sys.addaudithook(count)
 folder = Path(sys.argv[1])
 if sys.argv[2] == "undo":
+    exchange.undo(folder)
+elif sys.argv[2] == "keep":
+    exchange.keep_beside_previous(folder, "models")
     exchange.undo(folder)
 elif sys.argv[2] == "write":
     exchange.write_together(folder, {"a.txt": "new a", "kept": "written"})
@@ -127,6 +140,46 @@ def test_killed_at_any_step_all_is_old_or_all_is_new(tmp_path, what):
     assert ended == 0
     assert step > 5
     assert visible(folder) == ends[1]
+
+
+def exchanged_models(folder: Path) -> dict[str, str]:
+    """Exchange the models of a folder, and add one; returns what is to be there when that is undone."""
+    written(folder, {"models/old/weights": "old"})
+    written(prepare(folder), {"models/old/weights": "trained again"})
+    commit(folder, ["models"], {})
+    mine = {"models/mine/model.yaml": "1", "models/mine/weights": "2"}
+    written(folder, mine)
+    return {"models/old/weights": "old", **mine}
+
+
+def test_killed_while_it_is_kept_no_half_of_a_folder_takes_its_place(tmp_path):
+    for step in range(2, 40, 2):
+        folder = tmp_path / str(step)
+        expected = exchanged_models(folder)
+        ended = run_until(folder, "keep", step)
+        finish(folder)
+        if previous_note(folder) is not None:
+            keep_beside_previous(folder, "models")
+            undo(folder)
+        assert visible(folder) == expected
+        if ended == 0:
+            break
+    assert ended == 0
+    assert step > 6
+
+
+def test_links_of_what_is_kept_are_kept_and_not_followed(tmp_path):
+    """One that leads to where it lies holds itself; of two nobody awaits the end."""
+    folder, elsewhere = tmp_path / "scene", tmp_path / "elsewhere"
+    expected = exchanged_models(folder)
+    written(elsewhere, {"weights": "on another disk"})
+    (folder / "models" / "mine" / "again").symlink_to(".")
+    (folder / "models" / "linked").symlink_to(elsewhere)
+    assert keep_beside_previous(folder, "models") == ["linked", "mine"]
+    undo(folder)
+    assert (folder / "models" / "linked").readlink() == elsewhere
+    assert (folder / "models" / "mine" / "again").readlink() == Path()
+    assert {name: (folder / name).read_text() for name in expected} == expected
 
 
 def test_texts_are_written_together_or_not_at_all(tmp_path):
