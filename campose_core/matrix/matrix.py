@@ -23,7 +23,7 @@ from campose_core.matrix.digests import digest_of, digest_of_files, digest_of_sc
 from campose_core.matrix.engine import Engine
 from campose_core.matrix.job import Ended, Job
 from campose_core.matrix.one_run import row_of, run_to_dict
-from campose_core.matrix.plan import Plan, Run, SceneSource, order_of_making
+from campose_core.matrix.plan import MAKING, Plan, Run, SceneSource, order_of_making
 from campose_core.matrix.rows import Row, write_parquet
 from campose_core.progress import track
 
@@ -78,7 +78,7 @@ def make_scenes(plan: Plan, out: Path, engine: Engine) -> dict[str, str]:
             files = [digest_of_files(path) for path in named if path.is_absolute() and path.exists()]
             of = (made.get(source.name) or digest_of_scene(_folder(source, out))) if source else ""
             made[name] = digest_of([__version__, scene.steps, files, of])
-            job = Job(name, out / "scenes" / "making" / name)
+            job = Job(name, out / "scenes" / MAKING / name)
             if finished(job, made[name]) is None or not (_folder(scene, out) / "scene.yaml").is_file():
                 copy_of = str(_folder(source, out)) if source else None
                 fields = {"path": str(_folder(scene, out)), "copy_of": copy_of, "steps": scene.steps}

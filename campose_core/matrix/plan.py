@@ -41,6 +41,7 @@ from campose_core.yaml_files import read_yaml
 
 REPLAY = "replay:"
 SCENE = "SCENE"  # in a step, stands for the folder that it makes
+MAKING = "making"  # beside the scenes that are made: their logs
 MAX_RUNS = 1_000_000
 KEYS = ("scenes", "recordings", "conditions", "estimators", "seeds")
 RECORDING_KEYS = ("path", "reference", "scenes", "topic", "camera", "world")
@@ -118,9 +119,12 @@ class Plan:
                         f"the condition {condition.name} is drawn in a rendered world: give the recording "
                         f"{recording.name!r} its `world` (what `campose simulate` wrote) and its `reference`"
                     )
+        pairs = sum(len(self.scenes if one.scenes is None else one.scenes) for one in self.recordings.values())
+        seeds = sum(len(self.seeds) if condition.by_chance else 1 for condition in self.conditions)
+        count = pairs * seeds * len(self.estimators)
+        if count > MAX_RUNS:
+            raise UsageError(f"{count} runs are more than anybody waits for: at most {MAX_RUNS}")
         object.__setattr__(self, "runs", tuple(self._all_runs()))
-        if len(self.runs) > MAX_RUNS:
-            raise UsageError(f"{len(self.runs)} runs are more than anybody waits for: at most {MAX_RUNS}")
 
     def _all_runs(self) -> list[Run]:
         return [
@@ -191,9 +195,11 @@ def _scene(name: str, value: Any, base: Path) -> SceneSource:
     where = f"scenes: {name}"
     if isinstance(value, str):
         folder = base / value
-        if not (folder / "scene.yaml").is_file():
+        if not is_there(folder / "scene.yaml"):
             raise UsageError(f"{where}: {folder} is no scene: build it, or give `steps` that do")
         return SceneSource(name, folder.resolve())
+    if name == MAKING:
+        raise UsageError(f"{where}: the folder of that name is for the logs of all others: give it another name")
     fields = _mapping(value, where, ("of", "steps"))
     steps = tuple(_words(step, where) for step in _texts(fields.get("steps"), f"{where}: steps"))
     for words in steps:
@@ -260,6 +266,8 @@ def _texts(value: Any, where: str) -> list[str]:
     texts = value if isinstance(value, list) else [value]
     if not texts or not all(isinstance(text, str) and text for text in texts):
         raise UsageError(f"{where}: {value!r} should be a text, or a list of texts")
+    if any("\0" in text for text in texts):
+        raise UsageError(f"{where}: {value!r} holds a NUL, which no file, topic or option has")
     return list(dict.fromkeys(texts))
 
 

@@ -75,6 +75,10 @@ def test_names_that_look_alike_on_disk_are_told_apart():
         ("later: later.mp4", f"later: {'a' * 300}", "a is not there"),
         ("reference: later.tum", "referense: later.tum", "'referense' is not known"),
         ("scenes: [here]", "scenes: [hare]", "'hare' is none of the scenes"),
+        ("scenes: {here: scene,", f"scenes: {{here: {'a' * 300},", "a is no scene"),
+        ("later: later.mp4", r'later: "later\0mp4"', "recordings: later: path: ['later\\x00mp4'] holds a NUL"),
+        ("[split SCENE]", r'["split SCENE \0"]', "scenes: again: steps: ['split SCENE \\x00'] holds a NUL"),
+        ("made: {steps: [b", "making: {steps: [b", "scenes: making: the folder of that name is for the logs"),
         ("jpeg: 1", "jpeg: 2", "jpeg: the severity 2.0 is not between 0 and 1"),
         ("jpeg: 1", "jpeg: much", "the severity 'much' is no number"),
         ("jpeg: 1", "snow: 1", "no condition 'snow': there are night"),
@@ -89,6 +93,12 @@ def test_what_is_not_understood_is_named_with_its_file(folder, before, after, sa
         read(folder, GOOD.replace(before, after, 1))
     assert said in str(refused.value)
     assert "runs.yaml" in str(refused.value)
+
+
+def test_more_runs_than_anybody_waits_for_are_refused_before_they_are_made():
+    scenes, recordings = {"s": SceneSource("s", Path("s"))}, {"r": RecordingSource("r", Path("r.mp4"))}
+    with pytest.raises(UsageError, match="1000000000000 runs are more than anybody waits for"):
+        Plan(scenes, recordings, (Condition("night", 1.0),), ("structure",) * 1000, range(10**9))
 
 
 def test_conditions_begin_with_the_recording_as_it_is(folder):
