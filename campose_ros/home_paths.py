@@ -4,8 +4,8 @@ from pathlib import Path
 
 
 def from_home(path: str) -> Path:
-    """Return the path with ~ or ~USER at its start written out; of a user whom nobody knows as it is."""
+    """Return the path with ~ or ~USER at its start written out; as it is of a user whom nobody knows, or can have."""
     try:
         return Path(path).expanduser()
-    except RuntimeError:
+    except (RuntimeError, ValueError):
         return Path(path)

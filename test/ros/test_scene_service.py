@@ -54,3 +54,7 @@ def test_without_the_index_of_packages_the_cure_is_a_path(monkeypatch: pytest.Mo
 def test_a_url_of_another_kind_is_refused_by_name(url: str) -> None:
     with pytest.raises(SceneError, match=f"{url}: a scene is a folder on this machine"):
         folder_of(url)
+
+
+def test_of_a_user_whom_nobody_can_be_it_is_a_path() -> None:
+    assert folder_of("~nobody\0/kitchen") == "~nobody\0/kitchen"
