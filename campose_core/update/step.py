@@ -124,10 +124,13 @@ def _copy(scene: Scene, new: Path) -> None:
     """Copy the scene to the folder `new`: the map copied, models and floor linked, images by reference."""
     for name in MAPPED_FILES:
         _copy_file(scene.path / name, new / name)
+    for path in scene.sfm_dir.rglob("*"):  # one that holds itself has no end, another may lead to what is not copied
+        if path.is_symlink() and path.is_dir():
+            raise MappingError(f"{path} is a link to a folder: put the folder itself in its place")
     shutil.copytree(scene.sfm_dir, new / "sfm", copy_function=_copy_file)
     for folder in ("models", "floor"):  # written anew and renamed, never changed in place
         if (scene.path / folder).is_dir():
-            shutil.copytree(scene.path / folder, new / folder, copy_function=os.link)
+            shutil.copytree(scene.path / folder, new / folder, symlinks=True, copy_function=os.link)
     (new / "frames").mkdir()
     for source in scene.frames_dir.iterdir():
         (new / "frames" / source.name).symlink_to(source.resolve())

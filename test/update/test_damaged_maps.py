@@ -131,6 +131,22 @@ def test_the_command_tells_of_a_damaged_map_in_a_line_and_changes_nothing(broken
     assert {path: path.read_bytes() for path in broken.rglob("*") if path.is_file()} == before
 
 
+def test_a_map_with_a_folder_that_holds_itself_is_refused(broken, capfd):
+    link = broken / "sfm" / "model" / "again"
+    link.symlink_to(".")
+    assert main(["update", str(broken), str(broken / "later.mp4")]) == 1
+    assert f" {link} is a link to a folder: put the folder itself in its place" in capfd.readouterr().err
+    assert not (broken / ".update.part").exists()
+
+
+def test_links_in_models_and_floor_are_copied_as_links(broken, capfd):
+    for folder in ("models", "floor"):
+        (broken / folder).mkdir(exist_ok=True)
+        (broken / folder / "again").symlink_to(".")
+    assert main(["update", str(broken), str(broken / "later.mp4")]) == 1
+    assert "later.mp4: no such file or folder" in capfd.readouterr().err
+
+
 def test_a_process_that_dies_of_a_map_takes_nobody_along(scene, tmp_path):
     """As where COLMAP aborts, or the system ends what takes all memory."""
 
