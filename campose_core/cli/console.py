@@ -63,7 +63,7 @@ def exit_code_of(program: str, work: Callable[[], int | None]) -> int:
     A fault that nobody has foreseen is one of this code, not of what it was given: its traceback goes into a file.
     """
     try:
-        return work() or 0
+        return _written_out(work)
     except CamposeError as error:
         say(f"{program}: {error}")
         return error.exit_code
@@ -73,7 +73,7 @@ def exit_code_of(program: str, work: Callable[[], int | None]) -> int:
         say(f"{program}: interrupted")
         return INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_stdout()
     except OSError as error:  # a full disk, a folder that must not be written to: the system's line names it
         say(f"{program}: {error}")
     except MemoryError:
@@ -81,6 +81,30 @@ def exit_code_of(program: str, work: Callable[[], int | None]) -> int:
     except Exception as error:
         say(f"{program}: failed in a way that it should not ({type(error).__name__}); please report {_kept(program)}")
     return 1
+
+
+def _written_out(work: Callable[[], int | None]) -> int:
+    """Do the work, and write out what it printed: what hinders that is told here, and not by Python at its very end."""
+    try:
+        code = work() or 0
+    except SystemExit:  # of --help
+        _flush()
+        raise
+    _flush()
+    return code
+
+
+def _flush() -> None:
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _drop_stdout()
+        raise
+
+
+def _drop_stdout() -> None:
+    """Let Python, which writes what is left when it ends, find a stdout that takes it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _kept(program: str) -> str:

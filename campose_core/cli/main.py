@@ -50,11 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments = sys.argv[1:]
     arguments = list(arguments)
     if arguments[:1] in (["-h"], ["--help"]):
-        show(*usage().splitlines())
-        return 0
+        return exit_code_of("campose", lambda: show(*usage().splitlines()))
     if arguments[:1] == ["--version"]:
-        show(f"campose {__version__}")
-        return 0
+        return exit_code_of("campose", lambda: show(f"campose {__version__}"))
     if not arguments or arguments[0] not in VERBS:
         complaint = f"campose: unknown verb {arguments[0]!r}\n\n" if arguments else ""
         for line in (complaint + usage()).splitlines():

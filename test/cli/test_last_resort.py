@@ -1,5 +1,6 @@
 """Whatever goes wrong, a person gets one line, and an exit code that is not 0."""
 
+import os
 import re
 import subprocess
 import sys
@@ -77,3 +78,27 @@ def test_every_program_ends_so(module, arguments, tmp_path):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, timeout=60)
     assert (done.returncode, done.stderr.count("Traceback")) == (1, 0), done.stderr
     assert "ZeroDivisionError" in done.stderr
+
+
+@pytest.mark.parametrize("question", [["--help"], ["--version"], ["doctor", "--help"], ["build", "--help"]])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_who_reads_only_the_first_line_is_shown_no_traceback(question, unbuffered):
+    read, write = os.pipe()
+    os.close(read)
+    told = subprocess.run(
+        [sys.executable, "-m", "campose_core.cli.main", *question],
+        stdout=write,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+    )
+    os.close(write)
+    assert told.stderr == b""
+
+
+def test_a_full_disk_behind_stdout_is_one_line():
+    with open("/dev/full", "w") as full:
+        told = subprocess.run(
+            [sys.executable, "-m", "campose_core.cli.main", "--version"], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert told.returncode == 1
+    assert re.fullmatch(r"campose: .*No space left on device\n", told.stderr)
