@@ -51,7 +51,8 @@ def covered_frames(
         span = f"{stamps[0] / 1e9:.3f} .. {stamps[-1] / 1e9:.3f} s" if len(stamps) else "no time at all"
         raise AlignmentError(
             f"{reference}: {len(known)} of {len(asked)} frames have a pose in it. The frames cover "
-            f"{span}, the reference {trajectory.interval_text()}: both must use the same clock"
+            f"{span}, the reference {trajectory.interval_text()}: give the reference of "
+            "the same recording, with stamps of the same clock"
         )
     taking_turns = [name for name, _ in groupby(frame.source for frame, _ in known)]
     if len(taking_turns) > len(set(taking_turns)):

@@ -9,6 +9,7 @@ from jsonargparse import ArgumentParser, Namespace
 from campose_core.cli.console import say, show
 from campose_core.cli.gate import add_gate_arguments, gates_of
 from campose_core.cli.numbers import between
+from campose_core.cli.outputs import check_folder
 from campose_core.cli.query import add_query_arguments, query_camera
 from campose_core.cli.train import require_training_packages
 from campose_core.errors import UsageError
@@ -56,6 +57,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> None:
     """Compare the scene's estimators on the query, or the paper's networks; prints the tables."""
+    if options.out:
+        check_folder("--out", options.out)
     if options.dataset:
         _field(options)
         return

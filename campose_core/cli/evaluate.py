@@ -9,6 +9,7 @@ from campose_core.capture.external_poses import read_reference
 from campose_core.capture.recording import open_recording
 from campose_core.cli.console import say, show
 from campose_core.cli.gate import add_gate_arguments, gates_of
+from campose_core.cli.outputs import check_file, check_folder
 from campose_core.errors import UsageError
 from campose_core.evaluation.constant_offset import constant_offset
 from campose_core.evaluation.estimates import read_estimates
@@ -63,6 +64,10 @@ def run(options: Namespace) -> None:
         raise UsageError("--against is told on the report: give --report DIR")
     if options.topic is not None and options.query is None:
         raise UsageError("--topic is of --query: give both")
+    if options.json not in (None, STDOUT):
+        check_file("--json", Path(options.json))
+    if options.report is not None:
+        check_folder("--report", options.report)
     gates = gates_of(options)
     estimates, reference = read_estimates(options.estimate), read_reference(options.reference, options.topic)
     scene = None if options.scene is None else Scene.open(options.scene)

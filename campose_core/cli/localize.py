@@ -11,6 +11,7 @@ from campose_core.capture.recording import open_recording
 from campose_core.capture.sources.folder_files import SUFFIXES
 from campose_core.capture.sources.image_folder import ImageFile
 from campose_core.cli.console import say, show
+from campose_core.cli.outputs import check_file
 from campose_core.cli.query import add_query_arguments, query_camera
 from campose_core.errors import UsageError
 from campose_core.evaluation.estimates import write_estimates
@@ -46,7 +47,11 @@ def run(options: Namespace) -> None:
     """Localize each frame by itself and write the trajectory, or with --show one image and draw its place."""
     source = Path(options.source)
     is_image = source.is_file() and source.suffix.lower() in SUFFIXES
+    if options.out is not None:
+        check_file("--out", options.out)
     if options.show:
+        if not source.exists():
+            raise UsageError(f"{source}: no such file")
         if not is_image:
             raise UsageError(f"{source} is not an image: --show draws where a single one was taken")
         from campose_core.cli.show_place import show_place

@@ -8,6 +8,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from campose_core.cli.console import say, show
 from campose_core.cli.numbers import Count
+from campose_core.cli.outputs import check_folder
 from campose_core.errors import CamposeError, UsageError
 from campose_core.matrix.engine import on_scheduler, on_this_machine
 from campose_core.matrix.matrix import run_matrix
@@ -31,6 +32,7 @@ def run(options: Namespace) -> None:
     """Run what is not finished; prints a table by condition and estimator."""
     if options.workers and options.scheduler:
         raise UsageError("--workers is of this machine, --scheduler has its own: give one of them")
+    check_folder("--out", options.out)
     plan = read_plan(options.runs)
     cores = len(os.sched_getaffinity(0))
     engine = on_scheduler(options.scheduler) if options.scheduler else on_this_machine(options.workers or cores)

@@ -15,6 +15,7 @@ from campose_core.capture.recording import open_recording
 from campose_core.capture.sources.bag import BagRecording
 from campose_core.cli.console import say, show
 from campose_core.cli.numbers import FiniteNumber, pose_numbers
+from campose_core.cli.outputs import check_folder
 from campose_core.cli.query import add_query_arguments, query_camera
 from campose_core.errors import UsageError
 from campose_core.evaluation.constant_offset import constant_offset
@@ -83,6 +84,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> None:
     """Localize the recording as the node would, and write its poses and what viewers show; prints a summary."""
+    check_folder("--out", options.out)
     scene = Scene.open(options.scene)
     numbers = pose_numbers("--base-from-camera", options.base_from_camera)
     mounting = Pose.from_quat_xyzw(numbers[3:], numbers[:3])

@@ -9,6 +9,7 @@ from jsonargparse import ArgumentParser, Namespace
 from campose_core.bag.file import is_bag, open_bag
 from campose_core.cli.console import say
 from campose_core.cli.numbers import Port
+from campose_core.cli.outputs import check_file
 from campose_core.errors import UsageError
 from campose_core.scene.files import HEADER
 from campose_core.scene.scene import Scene
@@ -28,6 +29,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> None:
     """Serve a scene or a recording until it is interrupted, or write a scene as MCAP."""
     path = Path(options.what)
+    if options.mcap is not None:
+        check_file("--mcap", options.mcap)
     if path.exists() and is_bag(path) and not (path / HEADER).is_file():  # a recording may lie in a scene
         if options.mcap is not None:
             raise UsageError(f"{path} is a recording: --mcap writes scenes, and the app opens MCAP files itself")

@@ -138,7 +138,7 @@ def _health(diagnosis: Diagnosis) -> list[str]:
         parts[0] += f" to {100 * health.residual.median_m:.2g} cm"
     agreeing = [check for check in health.checks if check.agree]
     if agreeing:
-        parts.append(f"{len(agreeing)} other source{'s' * (len(agreeing) > 1)} agree")
+        parts.append(f"{len(agreeing)} other source{'s agree' if len(agreeing) > 1 else ' agrees'}")
     if health.landmarks_on_walls is not None:
         parts.append(f"{health.landmarks_on_walls:.0%} of the landmarks lie on the floor map's walls")
     shape = [_camera_height(health, scale)]

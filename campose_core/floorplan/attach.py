@@ -128,7 +128,10 @@ def save_aligned(scene: Scene) -> Scene:
     try:
         scene = attach_floor_from_landmarks(scene, None, options["radius_m"], options["max_snap_m"])
     except FloorError as error:
-        log.info(f"floor: none any more, so poses are not snapped: {error}")
+        log.info(
+            f"floor: none any more, so poses are not snapped: {error}; `campose floor {scene.path}` makes one once it "
+            "is aligned well"
+        )
         return scene
     log.info("floor: made anew from the recording, where it is aligned now")
     return scene

@@ -35,6 +35,8 @@ def locked(folder: Path) -> Iterator[None]:
         SceneError: another process holds it, or the folder cannot be written to.
     """
     key = folder.resolve()
+    if folder.exists() and not folder.is_dir():
+        raise SceneError(f"{folder} is a file: a scene is a folder")
     held: dict[Path, int] = _held.__dict__.setdefault("files", {})
     if key in held:
         yield

@@ -110,6 +110,10 @@ class Scene:
         path, files = Path(path), SceneFiles()
         header_path = path / "scene.yaml"
         if not _has_header(path):
+            if path.is_file():
+                raise SceneError(
+                    f"{path} is a file: a scene is the folder that `campose build SOURCE --scene DIR` makes"
+                )
             raise SceneError(
                 f"{path} is not a scene (no scene.yaml): make one with `campose build SOURCE --scene {path}`"
             )

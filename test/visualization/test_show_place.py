@@ -75,9 +75,11 @@ def test_a_picture_is_a_recording_too(small_scene, photo, capsys):
         (["{photo}"], 2, "--out EST.tum is missing, or --show"),
         (["{bag}"], 2, "--out EST.tum is missing"),
         (["{bag}", "--show"], 2, "is not an image"),
+        (["nowhere.jpg", "--show"], 2, "nowhere.jpg: no such file"),
         (["{photo}", "--show", "--out", "place.jpg"], 2, "call it PLACE.png"),
         (["junk.jpg", "--show"], 1, "junk.jpg: cannot be decoded as an image"),
-        (["{photo}", "--show", "--out", "junk.jpg/place.png"], 1, "junk.jpg/place.png cannot be written"),
+        (["{photo}", "--show", "--out", "junk.jpg/place.png"], 2, "junk.jpg is a file, and no folder"),
+        (["{photo}", "--out", "."], 2, "--out . is a folder, and a file is to be written"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(small_scene, small_world, photo, capfd, arguments, code, message):
