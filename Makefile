@@ -32,7 +32,7 @@ $(VENV)/runs: $(VENV)/made setup.py pyproject.toml requirements.lock
 
 $(VENV)/installed: $(VENV)/made setup.py pyproject.toml requirements.lock
 	@echo "installing into $(VENV): several GB, a few minutes"
-	$(BIN)/python -m pip install --quiet --no-compile --constraint requirements.lock --editable '.[all,dev]'
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[all,dev]'
 	touch $@
 
 demo: $(VENV)/runs
