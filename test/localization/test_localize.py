@@ -46,7 +46,7 @@ def test_the_summary_is_not_replaced_by_metrics(answers, small_world, capsys):
         (["--out", "{tmp}/q.tum", "--estimator", "magic"], 1, "it offers structure, retrieval"),
         (["--out", "{tmp}/q.tum", "--camera", "{tmp}/camera.json"], 1, "the image is 320x240, its camera 640x360"),
         (["--out", "{tmp}/q.tum", "--topic", "/nope"], 1, "it has: /camera/image_raw/compressed (24 CompressedImage)"),
-            (["--out", "{tmp}/camera.json/q.tum"], 2, "camera.json is a file, and no folder"),
+        (["--out", "{tmp}/camera.json/q.tum"], 2, "camera.json is a file, and no folder"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(small_scene, small_world, tmp_path, capfd, arguments, code, message):
