@@ -31,9 +31,8 @@ class BaseTilt:
 
     def fault(self) -> str:
         """Return by how much the base is tilted, and what to look at; empty where it stands upright."""
-        if len(self._tilts_deg) < MIN_POSES or median(self._tilts_deg) < TILTED_DEG:
+        if len(self._tilts_deg) < MIN_POSES or (tilt_deg := median(self._tilts_deg)) < TILTED_DEG:
             return ""
-        tilt_deg = median(self._tilts_deg)
         return (
             f"the base lies {tilt_deg:.0f} degrees off upright in the map: base_from_camera, or tf, has to "
             "say where the camera's optical frame sits, whose z axis looks ahead and whose y axis looks down (looking "

@@ -20,7 +20,7 @@ from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
 from campose_core.evaluation.views import Views, nearest_views
-from campose_core.geometry import Array
+from campose_core.geometry import Array, positions_of
 from campose_core.scene.frames_table import SceneFrame
 from campose_core.trajectory import Stamps, Trajectory
 
@@ -118,7 +118,7 @@ class Training(NamedTuple):
             members = list(group)
             stamps_ns = [frame.stamp_ns for frame, _ in members]
             paths[source] = Trajectory.from_poses(stamps_ns, [pose for _, pose in members])
-        positions = np.array([pose.translation for pose in poses])
+        positions = positions_of(poses)
         axes = np.array([pose.rotation.as_matrix().ravel() for pose in poses])
         return cls(frames, paths, positions, axes)
 

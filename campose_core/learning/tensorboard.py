@@ -14,7 +14,7 @@ from campose_core.errors import MissingDependency
 from campose_core.extras import load_extra
 from campose_core.floor import FloorMap
 from campose_core.frame import Image
-from campose_core.geometry import Array
+from campose_core.geometry import Array, positions_of
 from campose_core.learning.batches import Batch
 from campose_core.learning.module import PoseTraining
 from campose_core.plotting.figure import WIDTH_INCHES, new_figure, pixels_of
@@ -49,7 +49,7 @@ class Pictures(Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, PoseTraining)
         if pl_module.residuals is not None and trainer.is_global_zero:
-            true_n3 = np.array([pose.translation for pose in pl_module.validation_poses])
+            true_n3 = positions_of(pl_module.validation_poses)
             predicted_n3 = true_n3 + pl_module.residuals.vectors[:, :3]
             picture = draw_path(true_n3[:, :2], predicted_n3[:, :2], self._floor)
             _writer(trainer).add_image("validation path", picture, trainer.current_epoch, dataformats="HWC")

@@ -53,14 +53,8 @@ log = logging.getLogger(__name__)
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 FRAMES_AN_ANCHOR = 10  # fewer tell little of what differs within a part
-LAYERS = (
-    "backbone",
-    "grid",
-    "components",
-    "linear_layers",
-    "hidden",
-    "dropout",
-)  # what a model that is gone on with decides
+# What a model that is gone on with decides.
+LAYERS = ("backbone", "grid", "components", "linear_layers", "hidden", "dropout")
 METRICS_OF_CLOSED_FORM = "epoch,val_median_m,val_median_deg,seconds\n"
 
 

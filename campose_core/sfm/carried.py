@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from campose_core.geometry import Array, Pose, Similarity
+from campose_core.geometry import Array, Pose, Similarity, positions_of
 from campose_core.landmark_map.landmarks import Landmarks
 
 
@@ -43,7 +43,7 @@ class Carried:
         return replace(
             landmarks,
             xyz=np.where(seen[:, None] > 0, moved / np.maximum(seen, 1)[:, None], landmarks.xyz),
-            frame_positions=np.array([pose.translation for pose in poses]),
+            frame_positions=positions_of(poses),
             frame_quats_xyzw=Rotation.concatenate([pose.rotation for pose in poses]).as_quat(),
         )
 

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
-from campose_core.geometry import Pose, rotation_angle
+from campose_core.geometry import Pose, positions_of, rotation_angle, rotations_of
 from campose_core.rig import Rig, moments
 from campose_core.scene.scene import Scene
 from campose_core.statistics import robust_sigma
@@ -46,8 +45,8 @@ def scale_from_rig(sfm_from_cams: Mapping[str, Pose], rig: Rig, joined: Iterable
     pairs = {c: (pose, places[c]) for c, pose in sorted(known.items()) if pose is not None}
     if not pairs:
         return None
-    truth = np.array([pose.translation for pose, _ in pairs.values()])
-    each = [np.array([pose.translation for pose in poses]) for _, poses in pairs.values()]
+    truth = positions_of(pose for pose, _ in pairs.values())
+    each = [positions_of(poses) for _, poses in pairs.values()]
     measured = np.array([_median_place(poses).translation for _, poses in pairs.values()])
     turns_only = np.linalg.norm(truth) < MIN_BASELINE_M
     fit = float(np.sum(truth * measured))
@@ -102,7 +101,7 @@ def _places_by_moment(
 
 def _median_place(poses: list[Pose]) -> Pose:
     """Return the median position, and the mean of the rotations near the one of least summed angle to the others."""
-    rotations = Rotation.from_quat(np.array([pose.quat_xyzw for pose in poses]))
+    rotations = rotations_of(poses)
     angles = np.array([rotation_angle(rotation.inv() * rotations) for rotation in rotations])
     nearest = np.argsort(angles[np.argmin(angles.sum(axis=1))])[: (len(poses) + 1) // 2]
     return Pose(rotations[nearest].mean(), np.median([pose.translation for pose in poses], axis=0))
