@@ -24,10 +24,10 @@ from campose_core.bag.file import open_bag
 from campose_core.capture.external_poses import check_reference, read_reference
 from campose_core.cli.console import exit_code_of, say, show, show_log
 from campose_core.errors import LocalizationError, UsageError
-from campose_core.evaluation.constant_offset import constant_offset
 from campose_core.evaluation.estimates import Estimates, read_estimates
 from campose_core.evaluation.frame_errors import no_overlap
 from campose_core.evaluation.metrics import evaluate
+from campose_core.evaluation.one_cause import one_cause
 from campose_core.evaluation.table import tables
 from campose_core.geometry import Pose
 from campose_core.pixels.large_buffers import keep_large_buffers
@@ -121,8 +121,8 @@ def of_another_time(bag: Bag, topics: Sequence[str], reference: Trajectory) -> s
 def scored(answers: Estimates, reference: Trajectory, base_from_cam: Pose) -> list[str]:
     """Return the lines about the errors of the base against the true path of the camera."""
     truth = reference.moved_by(base_from_cam.inverse(), "base")
-    offset = constant_offset(answers, truth)
-    return [*tables([evaluate(answers, truth)]).splitlines(), *(["", offset] if offset else [])]
+    cause = one_cause(answers, truth)
+    return [*tables([evaluate(answers, truth)]).splitlines(), *(["", cause] if cause else [])]
 
 
 def main(args: list[str] | None = None) -> int:

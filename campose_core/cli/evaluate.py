@@ -11,14 +11,13 @@ from campose_core.cli.console import say, show
 from campose_core.cli.gate import add_gate_arguments, gates_of
 from campose_core.cli.outputs import check_file, check_folder
 from campose_core.errors import UsageError
-from campose_core.evaluation.constant_offset import constant_offset
 from campose_core.evaluation.estimates import read_estimates
 from campose_core.evaluation.frame_errors import poses_without_a_frame
 from campose_core.evaluation.gate import require, thresholds_of
 from campose_core.evaluation.judge import Beside, judged
+from campose_core.evaluation.one_cause import one_cause
 from campose_core.evaluation.table import measure_table, tables
 from campose_core.files import write_text
-from campose_core.joining.shifted_stamps import shifted_stamps
 from campose_core.map_scale import ScaleBasis
 from campose_core.scene.scene import Scene
 
@@ -85,8 +84,8 @@ def run(options: Namespace) -> None:
         show(json.dumps(metrics.to_dict()))
     else:
         show(*tables([metrics]).splitlines(), "", *measure_table([metrics]).splitlines())
-        if offset := constant_offset(over, truth) or shifted_stamps(over.trajectory, truth):
-            show("", offset)
+        if cause := one_cause(over, truth):
+            show("", cause)
         if estimates.scale is not ScaleBasis.MEASURED:
             scale = estimates.scale.value
             show("", f"The scale of their map is {scale}: errors in metres are against a frame of its own.")

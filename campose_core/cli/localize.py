@@ -62,6 +62,8 @@ def run(options: Namespace) -> None:
         raise UsageError("--out EST.tum is missing" + (", or --show" if is_image else ""))
     if options.out.suffix == ".json":
         raise UsageError(f"--out {options.out}: the summary gets this name; call the trajectory EST.tum")
+    if options.out.suffix.lower() in (".png", ".svg", ".pdf", *SUFFIXES):
+        raise UsageError(f"--out {options.out}: a drawing is made with --show; call the trajectory EST.tum")
     scene = Scene.open(options.scene)
     camera = query_camera(options, source)
     recording: Recording = ImageFile(source) if is_image else open_recording(options.source, options.topic)

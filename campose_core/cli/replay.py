@@ -18,15 +18,14 @@ from campose_core.cli.numbers import FiniteNumber, pose_numbers
 from campose_core.cli.outputs import check_folder
 from campose_core.cli.query import add_query_arguments, query_camera
 from campose_core.errors import UsageError
-from campose_core.evaluation.constant_offset import constant_offset
 from campose_core.evaluation.frame_errors import no_overlap, of_another_time
 from campose_core.evaluation.metrics import evaluate
+from campose_core.evaluation.one_cause import one_cause
 from campose_core.evaluation.run import frames_with_camera
 from campose_core.evaluation.table import tables
 from campose_core.floorplan.scene_floor import walkable_of, why_not_snapped
 from campose_core.frame import Recording
 from campose_core.geometry import Pose
-from campose_core.joining.shifted_stamps import shifted_stamps
 from campose_core.localization.estimators.registry import ESTIMATORS, load_estimator
 from campose_core.localization.localizer import Localizer
 from campose_core.motion.imu_motion import imu_motion
@@ -140,8 +139,8 @@ def run(options: Namespace) -> None:
     show(f"{recorded_s:.1f} s recorded, replayed in {wall_s:.1f} s: {recorded_s / wall_s:.1f} times real time")
     if metrics:
         show(*tables(metrics).splitlines())
-        if offset := constant_offset(raw, of_base) or shifted_stamps(raw.trajectory, of_base):
-            show("", offset)
+        if cause := one_cause(raw, of_base):
+            show("", cause)
     if copy is not None:
         layout = write_layout(options.out / LAYOUT, scene, walkable)
         show(*how_to_look(f"Open local file, {options.out / 'bag' / 'bag.mcap'}", layout))

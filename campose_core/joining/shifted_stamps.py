@@ -23,10 +23,7 @@ class _Fit(NamedTuple):
 
 
 def shifted_stamps(found: Trajectory, truth: Trajectory) -> str:
-    """Say by how much the stamps of poses are off, in one frame with the true ones; empty where that explains nothing.
-
-    At a steady speed a time and a way are the same error: who asks looks for an offset of the pose first.
-    """
+    """Say by how much the stamps of poses, in one frame with the true ones, are off; empty where that tells nothing."""
     some = found.select(np.unique(np.linspace(0, len(found) - 1, COMPARED).astype(int)) if len(found) else [])
     now = _fit(some, truth, 0.0)
     if now is None or (now.metres < MIN_M and now.degrees < MIN_DEG):

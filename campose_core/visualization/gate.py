@@ -112,7 +112,8 @@ def _request(client: socket.socket) -> bytes:
     """Read to the end of the headers, and what came with them.
 
     Raises:
-        OSError: they do not come in time, or are too long.
+        OSError: they do not come in time, or are too long, or a line ends otherwise than HTTP's do: what is one header
+            here must be one to the server behind.
     """
     client.settimeout(PATIENCE_S)
     request = b""
@@ -121,6 +122,9 @@ def _request(client: socket.socket) -> bytes:
         request += news
         if not news or len(request) > MAX_REQUEST:
             raise OSError("no request")
+    headers = request.partition(b"\r\n\r\n")[0].replace(b"\r\n", b"")
+    if b"\n" in headers or b"\r" in headers:
+        raise OSError("no request")
     return request
 
 

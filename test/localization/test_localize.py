@@ -43,6 +43,7 @@ def test_the_summary_is_not_replaced_by_metrics(answers, small_world, capsys):
     ("arguments", "code", "message"),
     [
         (["--out", "{tmp}/q.json"], 2, "call the trajectory EST.tum"),
+        (["--out", "{tmp}/q.png"], 2, "a drawing is made with --show; call the trajectory EST.tum"),
         (["--out", "{tmp}/q.tum", "--estimator", "magic"], 1, "it offers structure, retrieval"),
         (["--out", "{tmp}/q.tum", "--camera", "{tmp}/camera.json"], 1, "the image is 320x240, its camera 640x360"),
         (["--out", "{tmp}/q.tum", "--topic", "/nope"], 1, "it has: /camera/image_raw/compressed (24 CompressedImage)"),

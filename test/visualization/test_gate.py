@@ -83,6 +83,24 @@ def test_who_says_nothing_or_nonsense_costs_others_nothing(served):
         connection.close()
 
 
+@pytest.mark.parametrize("end", [b"\n", b"\r"])
+def test_a_header_that_only_the_server_would_see_gets_nothing(served, end):
+    host, port = served[1].removeprefix("ws://").split(":")
+    lines = [
+        b"GET / HTTP/1.1",
+        b"Host: " + host.encode() + b":" + port.encode() + end + b"Origin: https://evil.example",
+        b"Upgrade: websocket",
+        b"Connection: Upgrade",
+        b"Sec-WebSocket-Version: 13",
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        b"Sec-WebSocket-Protocol: foxglove.sdk.v1",
+    ]
+    with socket.create_connection((host, int(port)), timeout=PATIENCE_S) as asking:
+        asking.sendall(b"\r\n".join(lines) + b"\r\n\r\n")
+        with suppress(ConnectionError):
+            assert asking.recv(1) == b""
+
+
 PAGE = """<script>
 const socket = new WebSocket("ADDRESS", ["foxglove.sdk.v1"]);
 const say = (word) => fetch("/said/" + word);
